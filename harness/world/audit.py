@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 class Audit:
-    """The errors of one world, and its tasks, of which asyncio keeps weak references alone."""
+    """The errors of one world, and its tasks (asyncio itself keeps only weak references to tasks)."""
 
     def __init__(self) -> None:
         self.errors: list[str] = []
@@ -48,11 +48,10 @@ class Audit:
 
     @property
     def tasks(self) -> list[str]:
-        """The names of what is still running."""
         return sorted(task.get_name() for task in self._tasks)
 
     def cancel_all(self) -> None:
-        """Stop everything that was spawned."""
+        """Cancel all tasks."""
         for task in self._tasks:
             task.cancel()
 
@@ -66,14 +65,14 @@ Call = IncomingCall | OutgoingCall
 Watched = tuple[Call, LegMedia | None]
 """An answered leg, with its media where that is anchored here."""
 
-SILENT_SECONDS: Final = 4.0  #: without RTP for so long, a leg is asked whether it is still there
-AUDIT_SECONDS: Final = 10.0  #: and a leg without media here this often
-ANSWER_SECONDS: Final = 4.0  #: and has so long to answer
+SILENT_SECONDS: Final = 4.0  #: after so long without RTP, a leg gets an OPTIONS
+AUDIT_SECONDS: Final = 10.0  #: how often a leg without media here gets an OPTIONS
+ANSWER_SECONDS: Final = 4.0  #: how long the leg has to answer
 _ROUND_SECONDS = 1.0
 
 
 async def end_dead_calls(legs: Callable[[], Iterable[Watched]], audit: Audit) -> None:
-    """Watch the answered legs that ``legs`` gives, for ever. Silence alone ends no call, since it may be a hold."""
+    """Watch answered legs until cancelled. Silence alone does not end a call: it may be on hold."""
     asked: dict[Call, float] = {}
     while True:
         await asyncio.sleep(_ROUND_SECONDS)
@@ -93,5 +92,5 @@ async def _ask(call: Call) -> None:
     except TimeoutError:
         call.hangup()
     else:
-        if response.received is None:  # the network's own answer: nobody is there
+        if response.received is None:  # a local 408 or 503: the peer is gone
             call.hangup()

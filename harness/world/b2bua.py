@@ -62,23 +62,19 @@ class DirectMedia:
         self.local: Description | None = None
 
     def learn(self, body: bytes) -> Description:
-        """See `LegSdp`."""
         self.remote = Description.parse(body)
         return self.remote
 
     def pass_on(self, other: Description) -> bytes:
-        """See `LegSdp`."""
         self.local = other
         return bytes(other)
 
     pass_answer = pass_on
 
     def again(self) -> bytes:
-        """See `LegSdp`."""
         return bytes(self.local) if self.local is not None else b""
 
     def restore(self, local: Description | None) -> None:
-        """See `LegSdp`."""
         self.local = local
 
     def close(self) -> None:
@@ -87,7 +83,7 @@ class DirectMedia:
 
 @dataclass(eq=False)
 class WireLeg:
-    """One dialog of the call and its media. ``peer`` says who is at its other end, for the audit."""
+    """One dialog of the call and its media. ``peer`` names the far end in the audit."""
 
     call: IncomingCall | OutgoingCall
     media: LegSdp
@@ -95,13 +91,13 @@ class WireLeg:
 
     @property
     def is_up(self) -> bool:
-        """Whether it was answered and goes on."""
+        """Whether it was answered and has not ended."""
         return self.call.state == "confirmed"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LegTarget:
-    """Whom to call for a leg, and how. ``make_offer`` replaces the offer made of the other leg's description."""
+    """The target of a new leg. ``make_offer`` replaces the offer that is otherwise made from the other leg's description."""
 
     peer: str
     ua: UserAgent
@@ -113,12 +109,12 @@ class LegTarget:
     credentials: Credentials | None = None
     make_media: Callable[[], LegSdp]
     make_offer: Callable[[LegSdp, WireLeg], bytes] | None = None
-    #: The digit by which whoever answers takes the call, and how long to wait for it.
+    #: The digit that accepts the call after it was answered, and seconds to wait for it.
     accept: tuple[str, float] | None = None
 
 
 class LegRefusedError(Exception):
-    """A leg could not be had; ``status`` is the final response that says why."""
+    """A leg could not be set up; ``status`` is the final response."""
 
     def __init__(self, status: int, reason: str | None = None) -> None:
         super().__init__(f"{status} {reason or ''}".strip())
@@ -180,7 +176,6 @@ class BackToBack:
 
     @property
     def relays(self) -> int:
-        """How many relays are up, for the audit."""
         return int(self._relay is not None)
 
     def plain(self) -> dict[str, Any]:
@@ -188,7 +183,6 @@ class BackToBack:
         return {"name": self.name, "legs": [{"peer": leg.peer, "state": leg.call.state} for leg in self]}
 
     def watched(self) -> list[Watched]:
-        """Its answered legs."""
         return [(leg.call, leg.media if isinstance(leg.media, LegMedia) else None) for leg in self if leg.is_up]
 
     def __iter__(self) -> Iterator[WireLeg]:
@@ -371,7 +365,7 @@ class BackToBack:
             request.respond(response.status, response.reason)
             return
         notifier = request.accept_refer(response.status)
-        for status, reason in referral.progress:  # what came before the REFER's own answer
+        for status, reason in referral.progress:  # NOTIFYs that came before the answer to the REFER
             if status > 100:
                 await notifier.notify(status, reason)
 
@@ -462,5 +456,4 @@ def refer_target(request: ReferRequest) -> NameAddr:
 
 
 def x_headers(request: Request) -> Headers:
-    """The X- headers of a request, as they came."""
     return [(name, value) for name, value in request.headers if name.lower().startswith("x-")]

@@ -21,12 +21,11 @@ _RING_SECONDS = 180.0  # no carrier lets a phone ring for longer
 
 @dataclass(frozen=True, slots=True)
 class Interconnect:
-    """The carrier's connection to a platform: its SBC, the address it is trusted by, and its numbers."""
+    """The carrier's connection to a platform: its SBC, which it trusts by address, and its numbers."""
 
     hop: Hop
-    trusted: str
     has: Callable[[str], bool]
-    takes: Callable[[str, str], bool] = lambda dialled, number: True  #: the number as it was dialled, and in E.164
+    takes: Callable[[str, str], bool]  #: the number as it was dialled, and in E.164
 
 
 class Carrier:
@@ -59,7 +58,6 @@ class Carrier:
 
     @property
     def address(self) -> str:
-        """Where its SBC is."""
         return self.ua.listening[0].address
 
     async def _invited(self, call: IncomingCall) -> None:
@@ -86,7 +84,7 @@ class CarrierCall(BackToBack):
             call.reject(488, "An offer is needed")
             return
         first.media.learn(call.offer)
-        from_platform = call.source[0] == carrier.platform().trusted
+        from_platform = call.source[0] == carrier.platform().hop.address
         if from_platform:
             caller = Caller.of(call.request, carrier.region, asserted=True)
         else:
@@ -126,13 +124,10 @@ class CarrierCall(BackToBack):
         if platform.has(number) and not (from_platform and number in carrier.subscribers):
             if not platform.takes(request.uri.user or "", number):
                 return 404
-            uri = Uri("sip", number, platform.hop.address, platform.hop.port)
-            if platform.hop.transport != "udp":
-                uri = uri.with_param("transport", platform.hop.transport)
             return LegTarget(
                 peer="platform",
                 ua=carrier.ua,
-                uri=uri,
+                uri=platform.hop.uri(number),
                 hop=platform.hop,
                 from_=caller.from_(carrier.realm),
                 headers=[*headers, *caller.asserted(carrier.realm)],

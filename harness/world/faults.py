@@ -1,6 +1,6 @@
 """The faults that a tenant can have, by name, and which of them are on.
 
-A fault is looked up at the one place where the behaviour it changes is decided. Those marked ``per_line`` can be set for one
+A fault is read at the one place that decides the behaviour it changes. Faults marked ``per_line`` can be set for one
 line of the deployment alone; the others are a property of the whole tenant (a port, a certificate, a registration).
 """
 
@@ -25,7 +25,7 @@ _BUT_GLADLY, _GLADLY_ALONE, _NOT_GENERIC = ("talkdesk", "generic"), ("gladly",),
 
 
 class Fault(StrEnum):
-    """One fault a line: its name, the guides' troubleshooting issue it belongs to, how it shows, and where it exists."""
+    """The table of faults: name, the guides' troubleshooting issue, symptom, integrations, and whether it can be set per line."""
 
     issue: str
     shows: str
@@ -316,31 +316,31 @@ def listed() -> list[dict[str, object]]:
 
 
 class Faults:
-    """Which faults a tenant has now. ``lines`` are the deployment's."""
+    """The faults that a tenant has now. ``lines`` are the deployment's."""
 
     def __init__(self, integration: str, lines: frozenset[str]) -> None:
         known = any(integration in fault.integrations for fault in Fault)
-        self._integration = integration if known else "generic"  # somebody's own is played as an SBC
+        self._integration = integration if known else "generic"  # a customer's own integration is simulated as an SBC
         self._lines = lines
         self._on: dict[Fault, set[str | None]] = {}
-        #: Called after each change: for what a tenant sets up once, and not for each call.
+        #: Called after each change, for what a tenant sets up once and not per call.
         self.on_change: list[Callable[[], None]] = []
 
     def __bool__(self) -> bool:
         return bool(self._on)
 
     def on(self, fault: Fault, line: str | None = None) -> bool:
-        """Whether the tenant, or that line of it, is wrong in this way."""
+        """Whether the fault is on for the tenant, or for that line."""
         places = self._on.get(fault)
         return places is not None and (None in places or line in places)
 
     def set(self, name: str, line: str | None = None) -> None:
-        """Make it wrong. Raises :class:`SelectionError` for a fault or line that does not exist here."""
+        """Turn a fault on. Raises :class:`SelectionError` for a fault or line that does not exist here."""
         self._on.setdefault(self._known(name, line), set()).add(line)
         self._changed()
 
     def clear(self, name: str, line: str | None = None) -> None:
-        """Mend it again. Raises :class:`SelectionError` as :meth:`set` does."""
+        """Turn a fault off. Raises :class:`SelectionError` as :meth:`set` does."""
         fault = self._known(name, line)
         places = self._on.get(fault, set())
         places.discard(line)
@@ -349,12 +349,12 @@ class Faults:
         self._changed()
 
     def clear_all(self) -> None:
-        """Mend everything."""
+        """Turn all faults off."""
         self._on.clear()
         self._changed()
 
     def listed(self) -> list[str]:
-        """What is wrong now, as ``NAME`` or ``NAME@LINE``."""
+        """The faults that are on, as ``NAME`` or ``NAME@LINE``."""
         return sorted(f"{f}@{line}" if line else str(f) for f, places in self._on.items() for line in places)
 
     def _changed(self) -> None:

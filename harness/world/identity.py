@@ -14,7 +14,7 @@ from harness.sip.uri import NameAddr, Uri
 
 @lru_cache(maxsize=4096)
 def e164(text: str, region: str) -> str | None:
-    """A number as somebody in ``region`` writes it, in E.164; None when it is none."""
+    """A number as written in ``region``, in E.164; None if it is not a number."""
     return normalise(text, region)
 
 
@@ -24,7 +24,7 @@ def number_of(uri: Uri, region: str) -> str | None:
 
 
 def unassigned_number(deployment: Deployment) -> str:
-    """A number that nobody has: the one that the deployment names, or one that is kept for stories."""
+    """A number without a subscriber: the one that the deployment names, else a number reserved for fiction."""
     return deployment.numbers.no_such_number or "+12015550199"
 
 
@@ -33,7 +33,7 @@ ANONYMOUS = NameAddr(Uri("sip", "anonymous", "anonymous.invalid"), "Anonymous")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A caller's number in E.164 (or a user name without one), the name shown with it, and whether it is withheld."""
+    """A caller's number in E.164 (or a user name), its display name, and whether the caller withholds them."""
 
     number: str
     display: str | None = None
@@ -61,7 +61,7 @@ class Caller:
         return replace(self, number=number, display=None, withheld=False)
 
     def from_(self, host: str) -> NameAddr:
-        """The From that others get to see."""
+        """The From header that the next hop sees."""
         return ANONYMOUS if self.withheld else NameAddr(Uri("sip", self.number, host), self.display)
 
     def asserted(self, host: str) -> list[tuple[str, str]]:

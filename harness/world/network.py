@@ -46,7 +46,6 @@ class Firewall:
         return frozenset(t for t in _DROPS if self._faults.on(_DROPS[t]) or self._faults.on(_REJECTS[t]))
 
     def judge(self, passage: Passage) -> Passed:
-        """See `Filter`."""
         if self._faults:
             if self._faults.on(_DROPS[passage.transport]):
                 return None
@@ -55,7 +54,6 @@ class Firewall:
         return self.delay(passage)
 
     def delay(self, passage: Passage) -> Passed:
-        """See `Filter`: of the ways that have no firewall."""
         seconds = self._settings.now.noise.sip_delay_s
         return Delayed(seconds, passage.data) if seconds and passage.data else passage.data
 
@@ -127,7 +125,7 @@ class Noise:
         hop = self._carrier
         media = LegMedia(self._address)
         call = self._ua.invite(
-            Uri("sip", number, hop.address, hop.port),
+            hop.uri(number),
             from_=NameAddr(Uri("sip", STRANGER.username, hop.address)),
             hop=hop,
             sdp=media.offer(),

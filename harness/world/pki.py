@@ -149,7 +149,6 @@ class SharedIdentity(TlsIdentity):
         return super().server_context()
 
     def server_context(self) -> SSLContext:
-        """See `TlsIdentity`."""
         return self._context
 
     def show(self, certificate: Certificate) -> None:

@@ -1,4 +1,4 @@
-"""A registrar (RFC 3261 section 10): who is where, after proving a password."""
+"""A registrar (RFC 3261 section 10) with digest authentication."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Binding:
 class Registrar:
     """Bindings of one realm. ``passwords`` are by user; ``grant`` may shorten what a user asked for.
 
-    ``explains`` says in the refusal what was wrong. That is for peers known by address; others could find users by trying.
+    With ``explains`` the refusal says what was wrong: for peers known by address only, since others could probe for users.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Registrar:
             if len(bindings) >= _MOST_BINDINGS and key not in bindings:
                 incoming.respond(403, "Too many contacts")
                 return
-            # The latest contact of a phone replaces its older ones, which nobody answers at any more.
+            # The latest contact of a phone replaces its older ones, which no longer answer.
             for old in [k for k, b in bindings.items() if b.call_id == request.call_id]:
                 del bindings[old]
             bindings[key] = Binding(contact.uri, incoming.flow, time.monotonic() + granted, request.call_id, cseq)
@@ -129,7 +129,7 @@ def refuse(
 ) -> None:
     """Answer a request whose credentials were not accepted: a challenge for missing or stale ones, 403 for wrong ones.
 
-    Credentials for another URI, or that nobody can read, are a mistake in the request (RFC 2617 section 3.2.2.5).
+    Credentials for another URI and malformed credentials get 400 (RFC 2617 section 3.2.2.5).
     """
     if checked.outcome in (CredentialCheck.MISSING, CredentialCheck.STALE, CredentialCheck.REPLAYED):
         answer(digest.status, None, [digest.challenge(stale=checked.stale)])

@@ -1,6 +1,6 @@
 """How the world of one tenant behaves where a deployment does not say: its ``simulated`` table, or the control API.
 
-What judges never reads this: a real platform does not tell either.
+Code that judges never reads this: a real platform does not tell either.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ class AssistantSettings(_Model):
     """How an assistant takes and holds a call."""
 
     sends: Sends = "voice"
-    hears: bool = True  #: a deaf one notices no mark, word or digit in the audio
+    hears: bool = True  #: if not, it notices no mark, word or digit in the audio
     replies: bool = True  #: names the marks it hears in band, if its voice is one
     answers_after_s: float = Field(0.0, ge=0, le=60)
-    greeting_s: float = Field(0.0, ge=0, le=60)  #: how long it speaks before it takes anything in, or until interrupted
+    greeting_s: float = Field(0.0, ge=0, le=60)  #: how long it speaks before it listens, or until interrupted
     interruptible: bool = True  #: falls silent when the caller speaks
     please_hold_s: float = Field(
         0.0, ge=0, le=30
     )  #: between being asked for a person and the hand-over, announced in words
-    #: What it does when a transfer has found nobody.
+    #: What it does when a transfer failed.
     after_failed_transfer: Literal["stays", "says-goodbye", "hangs-up"] = "stays"
-    #: The handover that it is asked for → the one it makes instead; it makes none where it has none of that name.
+    #: Requested handover → the handover it makes instead; an unknown name means none.
     confuses: dict[str, str] = {}
 
 
 class ExternalSettings(_Model):
     """How a platform calls agents who are telephone numbers at a carrier."""
 
-    shows: Literal["original", "platform"] = "original"  #: whose number: the caller's, or that of the called number
-    national: bool = False  #: dials the number as at home
-    accept: deployment.Key | None = None  #: the digit that takes the call, asked for in words
+    shows: Literal["original", "platform"] = "original"  #: which number: the caller's, or the called one
+    national: bool = False  #: dials in national form
+    accept: deployment.Key | None = None  #: the digit that accepts the call; a prompt asks for it
     accept_within_s: float = Field(15.0, gt=0, le=120)
 
 
 class GroupSettings(_Model):
-    """How a ring group rings, and what happens when nobody answers."""
+    """How a ring group rings, and what happens without an answer."""
 
     rings: Literal["all", "batches", "one-by-one"] = "all"  #: in the order of its agents
     batch: int = Field(2, ge=1)  #: how many ring at once in ``batches``
@@ -66,7 +66,7 @@ class GroupSettings(_Model):
     away: tuple[str, ...] = ()  #: phones that are not called, though they are registered
     external: ExternalSettings | None = None  #: as the agents' phones say, unless told here
     queue_s: float = Field(0.0, ge=0)  #: how long a caller waits, with music, for somebody to take the call
-    voicemail: bool = False  #: answers when nobody does
+    voicemail: bool = False  #: answers when no agent does
 
     @classmethod
     def of(cls, declared: deployment.Group) -> GroupSettings:
@@ -75,7 +75,7 @@ class GroupSettings(_Model):
         return cls(**same)
 
     def batches(self, count: int) -> list[range]:
-        """Which of so many agents ring together, one batch after the other."""
+        """The agents (by index) of each batch that rings together."""
         size = {"all": count, "batches": self.batch, "one-by-one": 1}[self.rings]
         return [range(at, min(at + size, count)) for at in range(0, count, max(size, 1))]
 
@@ -84,12 +84,12 @@ class LineSettings(_Model):
     """How a number is answered."""
 
     open: bool | None = None  #: within its business hours; none: as the clock and the deployment say
-    closed_group: str | None = None  #: who answers when it is closed; a message does when nobody is named
+    closed_group: str | None = None  #: the group that answers when closed; without one, an announcement
     answers_first: bool = False  #: the platform answers before it calls anybody, and says nothing
 
 
 class ApiSettings(_Model):
-    """Synthflow's API: whether it is to be had, and what its records tell."""
+    """Synthflow's API: whether it answers, and what its records contain."""
 
     answers: Literal["normally", "refused", "401", "429", "500", "503"] = "normally"
     delay_s: float = Field(0.0, ge=0, le=120)  #: before each answer
@@ -103,7 +103,7 @@ class ApiSettings(_Model):
 
 
 class NoiseSettings(_Model):
-    """What else goes on around the calls of a platform that works. It is no fault: no right case may fail by it."""
+    """Background noise around the calls of a platform that works. Not a fault: no case may fail because of it."""
 
     scans_per_s: float = Field(
         0.0, ge=0, le=1000

@@ -16,6 +16,7 @@ from harness.errors import DeploymentError
 from harness.support.model_words import nearest
 from harness.world.addresses import Block, Host
 from harness.world.audit import Audit, Watched, end_dead_calls
+from harness.world.b2bua import BackToBack
 from harness.world.carrier import Carrier, Interconnect
 from harness.world.faults import Fault, Faults
 from harness.world.http_server import HttpServer
@@ -29,18 +30,18 @@ from harness.world.platform.trunk import Termination, TrunkTimers
 from harness.world.platform.vendors import GenericSbc, Gladly, Talkdesk
 from harness.world.settings import CurrentSettings, Settings, parse
 from harness.world.synthflow.api import api, with_models
-from harness.world.synthflow.conversation import take_ai_calls
+from harness.world.synthflow.conversation import Conversation, take_ai_calls
 from harness.world.synthflow.media_engine import MediaEngine
 from harness.world.synthflow.numbers import SipNumbers
 from harness.world.synthflow.service import Synthflow, Trunks
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.transport import TRANSPORTS, Hop, Listen, TlsIdentity, Trace, Traced, TransportName
+from harness.world.wire.transport import TRANSPORTS, Listen, TlsIdentity, Trace, Traced, TransportName
 
 
 def with_addresses(deployment: Deployment, block: Block) -> Deployment:
     """The deployment with addresses and passwords, which are known before anything listens."""
     plain = to_plain(deployment)
-    plain.pop("simulated", None)  # not for those outside
+    plain.pop("simulated", None)  # not published
     for trunk in plain["trunks"]:
         trunk["host"] = block[Host.SYNTHFLOW if trunk["ai"] == "synthflow" else Host.STAND_IN]
         trunk["allowed_addresses"] = [block[Host.SYNTHFLOW], block[Host.STAND_IN]]
@@ -227,17 +228,18 @@ class Tenant:
         platform = self.platform
         Announcements(ua, self._ticker, platform.anchored, self._block[Host.PLATFORM])
         platform.announcements = ua
-        # A platform that signals over TLS alone reaches its own machines in another way.
+        # A platform that signals over TLS only still reaches its own machines over UDP.
         platform.to_announcements = await self._agent(
             "platform-inside", [Listen("udp", self._block[Host.PLATFORM])], None
         )
 
     def _legs(self) -> list[Watched]:
-        return [
-            *(watched for call in self.platform.calls for watched in call.watched()),
-            *(watched for call in self.carrier.calls for watched in call.watched()),
-            *(watched for conversation in self.synthflow.conversations for watched in conversation.watched()),
+        calls: list[BackToBack | Conversation] = [
+            *self.platform.calls,
+            *self.carrier.calls,
+            *self.synthflow.conversations,
         ]
+        return [watched for call in calls for watched in call.watched()]
 
     async def _start_termination(self, trunk: Trunk, address: str) -> Termination:
         timers = TrunkTimers()
@@ -258,17 +260,10 @@ class Tenant:
         return Termination(trunk, ua, clear, self.deployment.platform.domain, self.faults)
 
     def _interconnect(self, transport: TransportName) -> None:
-        at_platform = self.platform.ua.local(transport)
-        at_carrier = self.carrier.ua.local(transport)
-        self.carrier.interconnect = Interconnect(
-            Hop(transport, at_platform.address, at_platform.port),
-            at_platform.address,
-            self.platform.routes.has,
-            self.platform.takes,
-        )
-        self.platform.connect_carrier(
-            Hop(transport, at_carrier.address, at_carrier.port), frozenset(self.carrier.subscribers)
-        )
+        platform, carrier = self.platform, self.carrier
+        hop = platform.ua.local(transport).hop
+        carrier.interconnect = Interconnect(hop, platform.routes.has, platform.takes)
+        platform.connect_carrier(carrier.ua.local(transport).hop, frozenset(carrier.subscribers))
 
     async def _start_synthflow_agents(self) -> None:
         def listens(address: str) -> list[Listen]:
@@ -277,7 +272,7 @@ class Tenant:
                 ("tcp", PLAIN_PORT): None,
                 ("tls", TLS_PORT): None,
             }
-            # elsewhere than the guides have it, as a voice agent of others
+            # other ports than the guides name, as other voice agents have
             ports |= {
                 (trunk.transport, trunk.port): None for trunk in self.deployment.trunks if trunk.ai == "synthflow"
             }
@@ -325,14 +320,12 @@ class Tenant:
 
     async def _start_noise(self) -> None:
         ua = await self._agent("stranger", [Listen("udp", self._block[Host.NOISE])], None)
-        at = self.carrier.ua.local("udp")
         numbers = [number for _, _, number in self.deployment.all_dids()]
-        hop = Hop("udp", at.address, at.port)
-        self._noise = Noise(self._audit, self._ticker, ua, hop, self._phones, numbers)
+        self._noise = Noise(self._audit, self._ticker, ua, self.carrier.ua.local("udp").hop, self._phones, numbers)
         self._noise.make(self.settings.now.noise)
 
     def _phones(self) -> Iterator[tuple[str, int]]:
-        """Where the harness's phones listen: those in the AI's place, and all that are registered."""
+        """UDP addresses of the harness's phones: stand-ins for the AI, and registered phones."""
         for trunk in self.deployment.trunks:
             if trunk.ai == "stand-in" and trunk.transport == "udp":
                 yield self._block[Host.STAND_IN], trunk.port
@@ -425,7 +418,7 @@ class Tenant:
 
 
 def require_playable(deployment: Deployment) -> None:
-    """Raise :class:`DeploymentError`: of accounts neither the carrier's alone nor such a platform's, and of settings of nobody's."""
+    """Raise :class:`DeploymentError` for accounts that the simulation cannot serve, and for settings without an owner."""
     if mistakes := [*_unspoken(deployment), *_of_both(deployment), *_of_nobody(deployment)]:
         raise DeploymentError("\n".join(mistakes))
 
@@ -459,7 +452,7 @@ def _of_nobody(deployment: Deployment) -> Iterator[str]:
 
 
 def _kind_of(deployment: Deployment) -> type[Platform]:
-    return _PLATFORMS.get(deployment.integration, GenericSbc)  # somebody's own is played as an SBC
+    return _PLATFORMS.get(deployment.integration, GenericSbc)  # a customer's own integration is simulated as an SBC
 
 
 def _is_carrier_s(deployment: Deployment, account: str) -> bool:

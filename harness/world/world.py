@@ -156,7 +156,6 @@ class AuditHandler(logging.Handler):
         self._audit = audit
 
     def emit(self, record: logging.LogRecord) -> None:
-        """See `logging.Handler`."""
         error = record.exc_info[1] if record.exc_info else None
         is_of_asyncio = record.name == "asyncio" and not (isinstance(error, OSError) and is_of_the_machine(error))
         if record.name != "harness.world.audit" and not is_of_asyncio:  # the audit's are in it already

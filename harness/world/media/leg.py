@@ -18,7 +18,7 @@ from harness.world.settings import RtcpSettings
 
 Send = Callable[[bytes], None]
 Impairment = Callable[[bytes, Send], None]
-"""Does to the packets of one direction what a bad network would: it sends them on by the given function, or does not."""
+"""Changes, delays or drops the packets of one direction, as a bad network does; passes them on with the given function."""
 
 
 class Relay:
@@ -106,14 +106,14 @@ class LegMedia:
         self._shown = shown or address
         self._session = random.getrandbits(31)
         self._version = 0
-        self.remote: Description | None = None  #: what the peer said last
-        self.local: Description | None = None  #: what it was told last
-        # What follows from the two, worked out once and asked for with every packet:
-        self.codec: Codec | None = None  #: agreed on, with the peer's payload type
-        self.event: Codec | None = None  #: the format in which digits go to the peer
-        self.held = False  #: the peer has asked not to be sent anything
-        self.voice_types: frozenset[int] = frozenset()  #: payload types in which the peer may send sound
-        self.event_type: int | None = None  #: … and digits
+        self.remote: Description | None = None  #: the peer's last description
+        self.local: Description | None = None  #: the last description sent to the peer
+        # Derived from the two whenever they change, and read for every packet:
+        self.codec: Codec | None = None  #: the agreed codec, with the peer's payload type
+        self.event: Codec | None = None  #: the peer's telephone-event format
+        self.held = False  #: the peer has put the call on hold
+        self.voice_types: frozenset[int] = frozenset()  #: payload types of the voice that the peer may send
+        self.event_type: int | None = None  #: … and of its telephone-events
 
     def _changed(self) -> None:
         self.held = self.remote is not None and self.remote.is_hold
@@ -141,7 +141,7 @@ class LegMedia:
     def pass_on(self, other: Description, wanted: Callable[[Codec], bool] = carried) -> bytes:
         """Another party's description as this leg's own: same formats and direction, its own address.
 
-        Raises `SdpError` when nothing of it is wanted.
+        Raises `SdpError` when no codec is left.
         """
         codecs = [codec for codec in audio_of(other).codecs if wanted(codec)]
         if all(is_event(codec) for codec in codecs):
@@ -193,11 +193,9 @@ class LegMedia:
         return bytes(description)
 
     def silent_for(self) -> float:
-        """Seconds since the last packet came."""
         return time.monotonic() - self.port.last_received
 
     def close(self) -> None:
-        """Give the port back."""
         self.port.close()
 
 
@@ -215,7 +213,7 @@ def encrypted(description: bytes) -> bytes:
 
 
 def _renumbering(source: LegMedia, target: LegMedia) -> dict[int, int]:
-    # A peer numbers what it sends as we told it (RFC 3264 section 5.1), and expects what it told us.
+    # A peer sends with the payload types of our description (RFC 3264 section 5.1), and expects those of its own.
     if source.local is None or target.remote is None:
         return {}
     return {

@@ -21,20 +21,20 @@ from harness.world.media.rtcp import Reporter
 
 Address = tuple[str, int]
 Take = Callable[[bytes, Address], None]
-"""Takes a packet, and where it came from."""
+"""Receives a packet and its source address."""
 
 
 class LocalNetwork:
     """The open ports of one event loop."""
 
     def __init__(self) -> None:
-        #: Who takes what is sent to an address.
+        #: Receivers by address.
         self.ports: dict[Address, Take] = {}
         self._under_way: deque[tuple[Address, bytes, Address]] = deque()
         self._awaited = False
 
     def carry(self, to: Address, data: bytes, source: Address) -> None:
-        """Deliver a packet soon: never within the sender, which does not expect what the packet causes."""
+        """Deliver a packet in a later turn of the loop, so that a receiver never runs inside the sender's call."""
         self._under_way.append((to, data, source))
         self._await()
 
@@ -46,7 +46,7 @@ class LocalNetwork:
     def _deliver(self) -> None:
         self._awaited = False
         try:
-            # What is sent meanwhile comes later, so that two ports that return everything leave others their turn.
+            # Packets sent meanwhile wait for the next turn: two ports that echo each other must not block the loop.
             for _ in range(len(self._under_way)):
                 to, data, source = self._under_way.popleft()
                 take = self.ports.get(to)
@@ -70,7 +70,7 @@ _HEADER = struct.Struct("!BBHII")
 _LOOPBACK = "127."
 _dice = random.Random()
 
-# Ports are not reused soon: the last packets of a call that has ended must not reach the next one.
+# Ports are not reused soon: late packets of an ended call must not reach the next call.
 _next_port = itertools.count(random.SystemRandom().randrange(0, LAST_PORT - FIRST_PORT, 2), 2)
 
 
@@ -177,7 +177,7 @@ class RtpPort:
         self._reporter = Reporter(f"{self.port}@{address}") if reports_every else None
         self._every = reports_every or 0.0
         self._report_due: asyncio.TimerHandle | None = None
-        #: Whether its peer's RTCP goes on to somebody else, who answers it: then it says nothing itself.
+        #: Whether RTCP is relayed to another leg, which answers it: then this port sends no reports.
         self.passes_reports_on = False
         self.last_received = time.monotonic()
         self._loop.add_reader(self._rtp.fileno(), self._read)
@@ -193,9 +193,9 @@ class RtpPort:
         self._settled = False
 
     def send(self, data: bytes) -> None:
-        """Send a packet, if it is known where to; what the network does not take is lost, as RTP is.
+        """Send a packet if the remote address is known; a packet that the socket refuses is lost, as RTP is.
 
-        Whoever the packets come from, their sequence goes on: an SBC's leg is one stream to its peer (RFC 3550 section
+        The sequence continues when the source changes: an SBC's leg is one stream to its peer (RFC 3550 section
         7.1 has translators care for that), and a jump would count as loss with peers that do not look at the SSRC.
         """
         remote = self.remote
@@ -214,7 +214,6 @@ class RtpPort:
             _send(self._rtp, data, remote)
 
     def send_control(self, data: bytes) -> None:
-        """Send an RTCP packet."""
         if self._control_remote is not None:
             _send(self._rtcp, data, self._control_remote)
 
@@ -231,7 +230,6 @@ class RtpPort:
 
     @property
     def closed(self) -> bool:
-        """Whether its sockets are closed."""
         return self._rtp.fileno() < 0
 
     def close(self) -> None:
@@ -246,10 +244,10 @@ class RtpPort:
                 sock.close()
 
     def _read(self) -> None:
-        # One packet: what else is there makes the loop call again, after others have had their turn.
+        # One packet per call: if more are waiting, the loop calls again after other readers.
         try:
             data, source = self._rtp.recvfrom(2048)
-        except OSError:  # nothing there, or the ICMP answer to something sent
+        except OSError:  # no packet, or an ICMP error of an earlier send
             return
         self._take(data, source)
 

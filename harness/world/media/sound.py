@@ -110,7 +110,6 @@ def mark(number: int, codec: str) -> Frames:
 
 @lru_cache(maxsize=16)
 def silence(codec: str) -> Frames:
-    """One frame of silence."""
     return frames(np.zeros(FRAME, np.float32), codec)
 
 

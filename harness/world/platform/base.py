@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from harness.deployment import Deployment, PhoneEntry, Timings
 from harness.sip.identity import national
-from harness.sip.uri import Uri
 from harness.world.audit import Audit
 from harness.world.b2bua import Headers, LegTarget, WireLeg
 from harness.world.faults import Fault, Faults
@@ -28,7 +27,7 @@ from harness.world.wire.transport import Hop, TransportName
 if TYPE_CHECKING:
     from harness.world.platform.call import PlatformCall
 
-#: A report is of the last days, a world of some minutes.
+#: A real report covers days, a world lives for minutes.
 _LANDINGS_KEPT: Final = 500
 
 
@@ -44,9 +43,9 @@ class Landed:
 
 
 class Platform:
-    """The SBC and what stands behind it; `reception` takes its calls."""
+    """The SBC and the contact centre behind it; `reception` takes its calls."""
 
-    #: Over what its SBC talks to the carrier and to agents' phones, the preferred one first.
+    #: Transports of its SBC towards the carrier and agents' phones, the preferred one first.
     transports: ClassVar[tuple[TransportName, ...]]
 
     def __init__(
@@ -76,11 +75,13 @@ class Platform:
         self.terminations = terminations
         self.settings = settings
         self.media_address = media_address
-        self.nobody = nobody  #: an address where nobody is
+        self.nobody = nobody  #: an address without a listener
         self.routes = Routes(deployment, faults)
         self.registrar = Registrar(self.domain, agent_passwords)
         self.calls: set[PlatformCall] = set()
-        self.landings: deque[Landed] = deque(maxlen=_LANDINGS_KEPT)  #: for its own report, the newest last
+        self.landings: deque[Landed] = deque(
+            maxlen=_LANDINGS_KEPT
+        )  #: for the platform's report of its calls, the newest last
         self.carrier: Hop | None = None
         self.announcements: UserAgent | None = None  #: answers with the platform's own voice …
         self.to_announcements: UserAgent | None = None  #: … and is called from here
@@ -93,7 +94,6 @@ class Platform:
         self._subscribers = subscribers
 
     def anchored(self, shown: str | None = None) -> LegMedia:
-        """A new leg's media."""
         return LegMedia(self.media_address, shown, self.settings.now.rtcp)
 
     # --- where calls go ----------------------------------------------------------------------------
@@ -108,13 +108,10 @@ class Platform:
         """Where a number of the public network is reached; ``external`` says how an agent's is called."""
         assert self.carrier is not None
         external = external or ExternalSettings()
-        uri = Uri("sip", national(number) if external.national else number, self.carrier.address, self.carrier.port)
-        if self.carrier.transport != "udp":
-            uri = uri.with_param("transport", self.carrier.transport)
         return LegTarget(
             peer=number,
             ua=self.ua,
-            uri=uri,
+            uri=self.carrier.uri(national(number) if external.national else number),
             hop=self.carrier,
             from_=caller.from_(self.domain),
             headers=[*headers, *caller.asserted(self.domain)],
@@ -126,18 +123,17 @@ class Platform:
         """Where an announcement of the platform is reached."""
         assert self.announcements is not None
         assert self.to_announcements is not None
-        listen = self.announcements.local("udp")
+        hop = self.announcements.local("udp").hop
         return LegTarget(
             peer=user,
             ua=self.to_announcements,
-            uri=Uri("sip", user, listen.address, listen.port),
-            hop=Hop("udp", listen.address, listen.port),
+            uri=hop.uri(user),
+            hop=hop,
             from_=call.caller.from_(self.domain),
             make_media=self.anchored,
         )
 
     def ringing(self, group: str) -> GroupSettings:
-        """How a group rings."""
         return self.settings.now.group(group, self.deployment.groups[group])
 
     def agents(self, group: str, call: PlatformCall, toward: WireLeg, headers: Headers) -> list[LegTarget]:
@@ -186,7 +182,7 @@ class Platform:
         return self.outside(number, caller, headers, external)
 
     def group_for(self, name: str, headers: Headers, line: str | None) -> str | None:
-        """The group that a transfer to group ``name`` reaches; None for nobody."""
+        """The group that a transfer to group ``name`` reaches; None if there is none."""
         return self.routes.group_behind(name, line)
 
     def headers_to_ai(self, call: PlatformCall, route: LineRoute) -> Headers:

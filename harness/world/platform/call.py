@@ -27,9 +27,9 @@ from harness.world.wire.incoming import IncomingCall
 
 AI: Final = "ai"
 _RING_SECONDS = 120.0
-#: So long RTP between caller and agent gets through where it then stops: enough for each to hear the other.
+#: Seconds of RTP between caller and agent before it stops: enough for each to hear the other.
 _SOON_S = 0.7
-_KEPT_SECONDS = 8.0  # a leg whose other side is gone, and was not told, ends by the platform's own clearing
+_KEPT_SECONDS = 8.0  # the platform ends a leg so long after its other side has gone
 _PRIVATE_ADDRESS = "10.0.0.10"
 
 
@@ -54,7 +54,7 @@ class PlatformCall(BackToBack):
     # --- routing -----------------------------------------------------------------------------------
 
     async def run(self, first: WireLeg) -> None:
-        """Find out where the called number leads, and go there."""
+        """Route the call by the called number."""
         call, platform = self.incoming, self.platform
         assert call is not None
         if call.offer is not None:
@@ -192,9 +192,9 @@ class PlatformCall(BackToBack):
     async def _with_ringback(
         self, first: WireLeg, dial: Awaitable[WireLeg], plays: Callable[[str], sound.Frames] = sound.ringback
     ) -> WireLeg:
-        """A caller who has been answered already hears it ring from us; one who is still with the AI keeps hearing that.
+        """Play ringback to a caller who has been answered; a caller who is still with the AI keeps hearing the AI.
 
-        Nothing here mixes, and two streams at once would be heard as loss.
+        Streams are not mixed here, and two at once would count as loss.
         """
         player = None
         if first.is_up and self.other(first) is None and isinstance(first.media, LegMedia):
@@ -213,15 +213,12 @@ class PlatformCall(BackToBack):
         ua, hop = termination.next_hop(
             route.name, other_host=None if route.line.reachable else platform.nobody, in_the_clear=in_the_clear
         )
-        uri = Uri("sip", platform.routes.assistant_did(route), hop.address, hop.port)
-        if hop.transport != "udp":
-            uri = uri.with_param("transport", hop.transport)
         passed_on = [] if self._wrong(Fault.X_HEADERS_STRIPPED) else headers
         asserted = [] if self._wrong(Fault.PAI_STRIPPED) else self.caller.asserted(platform.domain)
         return LegTarget(
             peer=AI,
             ua=ua,
-            uri=uri,
+            uri=hop.uri(platform.routes.assistant_did(route)),
             hop=hop,
             from_=self._from_to_ai(route),
             headers=[*passed_on, *asserted, *platform.headers_to_ai(self, route)],
@@ -271,7 +268,6 @@ class PlatformCall(BackToBack):
     # --- media -------------------------------------------------------------------------------------
 
     def anchored(self) -> LegMedia:
-        """A new leg's media."""
         return self.platform.anchored()
 
     def _ai_media(self) -> LegMedia:
@@ -369,7 +365,7 @@ class PlatformCall(BackToBack):
         assert other is not None
         notifier = request.accept_refer()
         headers = [pair for pair in target.headers if pair[0].lower().startswith("x-")]
-        self.leaving.add(leg)  # from now on the referrer may hang up without ending the call
+        self.leaving.add(leg)  # from now on a BYE of the referrer does not end the call
         self._transferred = True
 
         def ringing(status: int, reason: str) -> None:
@@ -382,7 +378,7 @@ class PlatformCall(BackToBack):
             self._transferred = False
             await notifier.notify(error.status, error.reason)
             if leg in self.legs:
-                self.leaving.discard(leg)  # the caller is back with who wanted to be rid of it
+                self.leaving.discard(leg)  # the caller is back with the referrer
             else:
                 other.call.hangup()
             return

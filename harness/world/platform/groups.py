@@ -1,4 +1,4 @@
-"""Ring groups: agents ring, together or in turns; the first to answer has the call, the others are cancelled."""
+"""Ring groups: agents ring together or in turn; the first to answer gets the call, the others are cancelled."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from harness.world.platform.ivr import Menu
 from harness.world.settings import GroupSettings
 
 OnRinging = Callable[[int, str], None]
-Refusal = tuple[int, str | None]  # status and reason: an error would keep the frames it passed, which keep it
-_LOOKS_EVERY = 0.5  # seconds: a queue looks for somebody
+Refusal = tuple[
+    int, str | None
+]  # status and reason, not the error: its traceback would keep frames, and they the error
+_LOOKS_EVERY = 0.5  # seconds between two tries of a queue
 
 
 async def ring_group(
@@ -25,7 +27,7 @@ async def ring_group(
     ticker: Ticker,
     on_ringing: OnRinging | None = None,
 ) -> WireLeg:
-    """Ring a group; return the leg of the agent who answers, not connected yet. Raises `LegRefusedError`, 480 when there is nobody."""
+    """The leg of the agent who answers, not connected yet. Raises `LegRefusedError`, with 480 when no agent is logged in."""
     loop = asyncio.get_running_loop()
     patience = loop.time() + group.queue_s
     while True:
@@ -80,7 +82,7 @@ async def _first(rings: Sequence[asyncio.Future[WireLeg]], refusals: list[Refusa
         while waiting and winner is None:
             finished, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for ring in (ring for ring in rings if ring in finished):
-                # Asked for and not raised: an error that passed this frame would keep it, and it the ring, which keeps the error.
+                # Not raised here: a raised error would keep this frame, the frame the ring, and the ring the error.
                 match ring.exception():
                     case None:
                         winner = winner or ring.result()
@@ -93,7 +95,7 @@ async def _first(rings: Sequence[asyncio.Future[WireLeg]], refusals: list[Refusa
         for ring in rings:
             if ring.cancel() or ring.cancelled() or ring.exception() is not None:
                 continue
-            if ring.result() is not winner:  # answered in the same moment
+            if ring.result() is not winner:  # answered at the same moment
                 ring.result().call.hangup()
 
 

@@ -87,12 +87,12 @@ def delayed(seconds: float, jitter: float = 0.0, then: Impairment | None = None)
 
 
 def noise(data: bytes, onward: Send) -> None:
-    """The payload is not of the codec that its type names."""
+    """The payload does not match its payload type."""
     onward(_with_payload(data, lambda packet: packet.payload.translate(_NOISE)))
 
 
 def foreign(payload_type: int) -> Frames:
-    """The mark of a call that is none of this world's."""
+    """The mark of a call outside this world."""
     return sound.mark(FOREIGN_MARK, "PCMA" if payload_type == _PCMA else "PCMU")
 
 
@@ -130,7 +130,7 @@ def replayed() -> tuple[Impairment, Impairment]:
 
 
 def echoed() -> tuple[Impairment, Impairment]:
-    """The impairments of RTP to the AI, which hears the caller, and to the caller, who hears itself in the AI's place."""
+    """The impairments of RTP to the AI, which hears the caller, and to the caller, who hears itself instead of the AI."""
     said: deque[bytes] = deque(maxlen=_ECHO)
 
     def keep(packet: Packet) -> bytes:
@@ -208,7 +208,7 @@ def impairments_with_ai(wrong: IsOn) -> tuple[Impairment | None, Impairment | No
         Fault.RTP_ONE_PACKET: lambda: (None, only(1)),
         Fault.RTP_BLOCKED_BOTH: lambda: (blocked, blocked),
         Fault.RTP_BLOCKED_LATER: lambda: (blocked_after(10.0), blocked_after(10.0)),
-        # The AI's RTP goes to a network that is not there; what the relay sends still arrives.
+        # The AI's RTP goes to a network that does not exist; the relay's RTP still arrives.
         Fault.SDP_PRIVATE_ADDRESS: lambda: (None, blocked),
         Fault.PAYLOAD_MISMATCH: lambda: (noise, noise),
         Fault.AUDIO_CROSSED: lambda: (crossed(), crossed()),

@@ -1,4 +1,4 @@
-"""The dial plan of a platform, as its administrator has set it up, faults included."""
+"""The dial plan of a platform, with the faults of its set-up."""
 
 from __future__ import annotations
 
@@ -49,7 +49,6 @@ class Routes:
         return number in self._by_number
 
     def find(self, number: str) -> LineRoute | GroupRoute | None:
-        """The destination of a number."""
         return self._by_number.get(number)
 
     def from_ai(self, target: Uri) -> LineRoute | GroupRoute | None:
@@ -57,13 +56,8 @@ class Routes:
         number = number_of(target, self._deployment.region)
         return self._by_user.get(target.user or "") or (self.find(number) if number else None)
 
-    def line(self, name: str, trunk: str) -> LineRoute:
-        """A line over a trunk. Raises KeyError."""
-        did = self._deployment.did(name, trunk)
-        return LineRoute(name, self._deployment.lines[name], trunk, did)
-
     def assistant_did(self, route: LineRoute) -> str:
-        """The DID that the line's routing names: an assistant's, or, wrong and with no other assistant, nobody's."""
+        """The DID that the line's routing names: the assistant's; with the fault, another assistant's or an unassigned number."""
         assistants = self._deployment.assistants
         assert route.line.assistant is not None, "people's numbers have a GroupRoute"
         right = assistants[route.line.assistant]
@@ -77,7 +71,7 @@ class Routes:
         right = self._deployment.trunk(route.trunk)
         if self._faults.on(Fault.ROUTE_WRONG_TRUNK, route.name):
             others = [trunk for trunk in self._deployment.trunks if trunk.name != right.name]
-            # One that leads to the same AI in another way, where there is one.
+            # Preferably a trunk that leads to the same AI in another way.
             if not others:
                 return None
             return next((trunk for trunk in others if trunk.ai == right.ai), others[0])
@@ -103,12 +97,11 @@ class Routes:
         return self._another(name) if self._faults.on(Fault.GROUP_WRONG, line) else name
 
     def topic(self, topic: str) -> str | None:
-        """The group of a topic."""
         return next((name for name, group in self._deployment.groups.items() if group.topic == topic), None)
 
     def _another(self, name: str) -> str | None:
         groups = self._deployment.groups
         own = set(groups[name].agents)
         others = [other for other, group in groups.items() if other != name and set(group.agents) - own]
-        # One that shares nobody, where there is one.
+        # Preferably a group that shares no agent.
         return next((other for other in others if not own & set(groups[other].agents)), others[0] if others else None)

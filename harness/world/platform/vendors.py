@@ -29,11 +29,9 @@ class Talkdesk(Platform):
     transports: ClassVar[tuple[TransportName, ...]] = TRANSPORTS
 
     def headers_to_ai(self, call: PlatformCall, route: LineRoute) -> Headers:
-        """See `Platform`."""
         return [("X-Talkdesk-Other-Leg-Call-Id", call.legs[0].call.call_id)]
 
     def headers_to_agent(self, call: PlatformCall, toward: WireLeg) -> Headers:
-        """See `Platform`."""
         return [("X-Talkdesk-Other-Leg-Call-Id", toward.call.call_id)]
 
 
@@ -47,7 +45,6 @@ class Gladly(Platform):
     transports: ClassVar[tuple[TransportName, ...]] = ("tls",)
 
     def headers_to_ai(self, call: PlatformCall, route: LineRoute) -> Headers:
-        """See `Platform`."""
         return [*self._caller_id(call, route.name), *self._selector(route)]
 
     def _caller_id(self, call: PlatformCall, line: str) -> Headers:

@@ -1,4 +1,4 @@
-"""What an assistant hears: packets become frames for the detector bank; digits, words and silence are found here."""
+"""What an assistant hears: packets become frames for the detector bank; digits, prompts and silence are detected here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from harness.world.synthflow.speech import Turns
 _PATIENCE = 3  # ticks without a packet before silence is heard
 _MOST_LOST = 5  # frames made up for lost packets; more is a pause
 _NOTHING = 16  # G.711's smallest steps, either law
-_KEPT = 30  # frames kept while a mark is heard, for what comes right after it
+_KEPT = 30  # frames kept while a mark is heard, to analyse with the frame after it
 _PERIOD: Final = PERIOD // FRAME  # frames of a mark, which repeats itself
 _ANNOUNCED = 10  # frames from one announcement of a mark that goes on to the next, as a detector's
 _NO_SAMPLES: NDArray[np.int16] = np.zeros(0, np.int16)

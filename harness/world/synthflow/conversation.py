@@ -189,11 +189,9 @@ class Conversation:
     # --- what is heard -----------------------------------------------------------------------------
 
     def heard_mark(self, mark: int, began: float, level_dbov: float) -> None:
-        """See `Listener`."""
         self.record.hear(mark, began, time.time(), level_dbov)
 
     def heard_digit(self, digit: ReceivedDigit) -> None:
-        """See `Listener`."""
         if not self._attentive:
             return
         self.record.press(digit)
@@ -206,7 +204,6 @@ class Conversation:
             self._service.spawn(self._send_digits(asked.digits_back, digit), self.record)
 
     def heard_prompt(self, name: str) -> None:
-        """See `Listener`."""
         if not self._attentive:
             return
         self.record.say("human", prompt_text(name))
@@ -215,7 +212,6 @@ class Conversation:
         self._asks("prompt", name)
 
     def heard_nothing(self, seconds: float) -> None:
-        """See `Listener`."""
         if seconds < self._service.deployment.escalation.silence_s:
             return
         self._asks("silence", "")

@@ -62,12 +62,10 @@ class Channel:
 
     @property
     def packets(self) -> int:
-        """RTP packets received."""
         return self._media.port.received
 
     @property
     def law(self) -> str:
-        """The codec's name."""
         return self.input.law
 
     def heard(self, fact: Heard | Ended) -> None:

@@ -101,7 +101,7 @@ class Registration:
             self.attempts.append(Attempt(response.status, response.reason, time.time(), granted))
             del self.attempts[:-_MOST_KEPT]
             self._due.clear()
-            # By its own setting, not by what was granted: who grants less than was asked leaves a gap.
+            # By its own setting, not by the granted interval: a shorter grant leaves a gap.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), self.number.expires / 2)
 
@@ -112,15 +112,12 @@ class Registration:
     async def _register(self, expires: int) -> Response:
         hop, user = self.number.hop, self.number.credentials.username
         listen = self.ua.local(hop.transport)
-        registrar = Uri("sip", None, hop.address, hop.port)
-        if hop.transport != "udp":
-            registrar = registrar.with_param("transport", hop.transport)
         of_record = NameAddr(Uri("sip", user, hop.address))
-        # A Contact of its own, so that giving this registration up leaves another of the same user alone.
+        # A separate Contact, so that removing this binding leaves other bindings of the user.
         contact = NameAddr(self.ua.contact(listen, user).uri.with_param("line", self.id))
         response = await self.ua.request(
             "REGISTER",
-            registrar,
+            hop.uri(None),
             from_=of_record,
             to=of_record,
             hop=hop,
@@ -194,7 +191,7 @@ class SipNumbers:
     def attach(self, asked: dict[str, Any]) -> Registration:
         """Attach a number with the settings of an API request. Raises `BadNumberError`."""
         number = _parsed(asked, self._expires)
-        # Whoever gets a number's settings wrong does so with this one as well.
+        # The faults of the settings apply to numbers attached over the API, too.
         number = replace(
             number, hop=self._trunks.typed(number.hop), credentials=self._trunks.copied(number.credentials)
         )
@@ -210,11 +207,9 @@ class SipNumbers:
         return registration is not None
 
     def find(self, number_id: str) -> Registration | None:
-        """The number with that id."""
         return next((registration for registration in self.all() if registration.id == number_id), None)
 
     def all(self) -> list[Registration]:
-        """All numbers."""
         return [*self._standing.values(), *self._attached.values()]
 
     async def stop(self) -> None:

@@ -17,7 +17,7 @@ _MOST_WAITING, _MOST_COPIES, _LONGEST_WAITING = 200, 8, 16_384  # INVITEs whose 
 _MOST_MESSAGES = 400  # of one call; a misbehaving peer must not fill the memory
 
 
-_NO_WORDS = re.compile(r"(human: \[(mark|pressed) |bot: \[speaks\])")  # what no speech recognition writes
+_NO_WORDS = re.compile(r"(human: \[(mark|pressed) |bot: \[speaks\])")  # lines that no speech recognition writes
 
 
 def wall(monotonic: float) -> float:
@@ -59,17 +59,15 @@ class CallRecord:
     digits: list[dict[str, Any]] = field(default_factory=list)
     messages: list[Traced] = field(default_factory=list)
     codec: str | None = None
-    counter: Callable[[], int] | None = None  #: RTP packets received, while somebody listens
-    rx_packets: int = 0  #: those received by listeners of before
+    counter: Callable[[], int] | None = None  #: RTP packets received by the present listener
+    rx_packets: int = 0  #: packets received by earlier listeners
 
     @staticmethod
     def new_id() -> str:
-        """A new id."""
         return secrets.token_hex(12)
 
     @property
     def is_over(self) -> bool:
-        """Whether the call is over."""
         return self.released_at is not None
 
     def say(self, who: str, what: str) -> None:
@@ -95,7 +93,7 @@ class CallRecord:
         self.say("human", f"[pressed {digit.digit}]")
 
     def listening(self, counter: Callable[[], int] | None) -> None:
-        """Set what counts the received packets; None when nobody listens any more."""
+        """Set the counter of received packets; None when the assistant stops listening."""
         if self.counter is not None:
             self.rx_packets += self.counter()
         self.counter = counter
@@ -220,11 +218,9 @@ class Records:
         self._by_call_id[sip_call_id] = record
 
     def get(self, call_id: str) -> CallRecord | None:
-        """The record with that id of Synthflow's."""
         return self._records.get(call_id)
 
     def of_sip(self, sip_call_id: str) -> CallRecord | None:
-        """The record with that Call-ID."""
         return self._by_call_id.get(sip_call_id)
 
     def prepare(self) -> str:
@@ -242,5 +238,4 @@ class Records:
             self._records[prepared] = record
 
     def newest_first(self) -> list[CallRecord]:
-        """All records, the newest first."""
         return list(reversed(self._records.values()))

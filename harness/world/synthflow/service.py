@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrunkRefusal:
-    """Why a call is not taken that came over no trunk, or over one in the wrong way."""
+    """Why a call is refused: it came over no trunk, or over a trunk in the wrong way."""
 
     status: int
     reason: str
 
 
 class Trunks:
-    """All trunks of a tenant. ``nobody`` is an address that nobody listens at."""
+    """All trunks of a tenant. ``nobody`` is an address without a listener."""
 
     def __init__(self, deployment: Deployment, faults: Faults, nobody: str) -> None:
         self._faults = faults
@@ -48,7 +48,6 @@ class Trunks:
         self._digest = DigestServer("synthflow", self._password_of)
 
     def all(self) -> list[Trunk]:
-        """All trunks."""
         return list(self._trunks)
 
     def credentials(self, trunk: Trunk) -> Credentials:
@@ -78,9 +77,7 @@ class Trunks:
         """A number at the platform, as calls and transfers name it."""
         if self._is_gladly:
             return Uri("sip", number, self._domain).with_param("transport", "tls")
-        host, port = self._termination(trunk)
-        uri = Uri("sip", number, host, port)
-        return uri if trunk.transport == "udp" else uri.with_param("transport", trunk.transport)
+        return Hop(trunk.transport, *self._termination(trunk)).uri(number)
 
     def dialled(self, trunk: Trunk, number: str) -> Uri:
         """What a call of the AI's own asks for: the number at the Termination URI as it was typed in."""
@@ -134,7 +131,7 @@ class Synthflow:
         settings: CurrentSettings,
         line_of_call: Callable[[str], str | None],
     ) -> None:
-        """``line_of_call`` says which line of the platform has a call of that Call-ID: only faults of one line ask."""
+        """``line_of_call`` returns the platform's line of a Call-ID; only faults set for one line use it."""
         self.deployment = deployment
         self.faults = faults
         self.audit = audit
@@ -158,7 +155,6 @@ class Synthflow:
         return unassigned_number(self.deployment) if self.faults.on(Fault.GROUP_DID_WRONG, line) else right
 
     def new_media(self) -> LegMedia:
-        """A new leg's media."""
         return LegMedia(self.media_address, rtcp=self.settings.now.rtcp)
 
     def over(self, conversation: Conversation) -> None:

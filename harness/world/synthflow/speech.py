@@ -16,7 +16,7 @@ GREETING, ANSWER, HOLD, GOODBYE = "hello-en", "how-can-i-help-en", "connecting-y
 MACHINE = "voicemail-greeting-en"
 #: What it says first, by the prompt's name; the rest says no words.
 FIRST_WORDS: Final[dict[Sends, str]] = {"speech": GREETING, "talks-on": GREETING, "machine": MACHINE}
-#: What has words for whoever has spoken to it.
+#: Assistants that answer in words.
 SPEAKS_ON: Final[tuple[Sends, ...]] = ("speech", "talks-on")
 _LOUD = 300.0  # of 32768, root mean square: -41 dBov
 _SPEAKS = 15  # frames of sound that is no mark: a mark is recognised within 200 ms

@@ -63,7 +63,6 @@ class IncomingRequest:
 
     @property
     def is_answered(self) -> bool:
-        """Whether a final response was given."""
         return self._transaction.is_answered
 
     def respond(
@@ -92,7 +91,7 @@ def outside_dialog(
     cseq: int = 1,
     software: str | None,
 ) -> Request:
-    """A request of ours (RFC 3261 section 8.1.1), without Via; ``software`` is its User-Agent."""
+    """A request to send (RFC 3261 section 8.1.1), without Via; ``software`` is its User-Agent."""
     source = from_ if isinstance(from_, NameAddr) else NameAddr.parse(from_)
     lines = [
         ("Max-Forwards", "70"),
@@ -132,8 +131,8 @@ def refusal_of(
     if merged:
         return Refusal(482)  # section 8.2.2.2
     if request.max_forwards == 0 and request.method != "OPTIONS":
-        # A user agent need not look at it (8.1.1.6), but the nodes here stand for hops; OPTIONS at zero asks
-        # just for whoever gets it (section 11).
+        # A user agent need not look at it (8.1.1.6), but the nodes here stand for hops; OPTIONS at zero
+        # is for the hop that receives it (section 11).
         return Refusal(483)
     try:
         unknown = sorted(request.tokens("Require") - {tag.lower() for tag in supported})
@@ -173,7 +172,6 @@ class Calls:
         return tuple(self._dialogs_of)
 
     def of_dialog(self, dialog: DialogId | None) -> Call | None:
-        """The call that a dialog belongs to."""
         return self._by_dialog.get(dialog) if dialog is not None else None
 
     def add(self, call: Call) -> None:
@@ -291,7 +289,6 @@ class UserAgent(Background):
         )
         self.layer.attach(self.transport)
         self.on_invite: CallHandler | None = None
-        self.on_flow_opened: Callable[[Flow], None] | None = None
         self.on_flow_closed: Callable[[Flow, Exception | None], None] | None = None
         self._handlers: dict[str, RequestHandler] = {"OPTIONS": self._answer_options}
         self.registry = Calls()
@@ -325,7 +322,7 @@ class UserAgent(Background):
 
     def hang_up(self) -> list[asyncio.Task[object]]:
         """End every call whatever its state; tasks that end with the answers."""
-        return [call.hangup() for call in self.calls() if isinstance(call, IncomingCall | OutgoingCall)]
+        return [call.hangup() for call in self.calls()]
 
     def transactions(self) -> tuple[ClientTransaction | ServerTransaction, ...]:
         """Transactions not terminated yet; completed ones stay for up to 64*T1."""
@@ -529,11 +526,6 @@ class UserAgent(Background):
     def response_strayed(self, response: Response, flow: Flow) -> None:
         """A response that no transaction waits for: dropped (RFC 3261 section 18.1.2)."""
         _log.debug("%s: stray %d from %r", self.name, response.status, flow)
-
-    def flow_opened(self, flow: Flow) -> None:
-        """A connection is up."""
-        if self.on_flow_opened is not None:
-            self.guard(self.on_flow_opened, flow)
 
     def flow_failed(self, flow: Flow, error: Exception | None) -> None:
         """A connection ended; its client transactions have been informed."""

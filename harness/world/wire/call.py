@@ -45,7 +45,6 @@ class InDialogRequest:
 
     @property
     def method(self) -> str:
-        """The request's method."""
         return self.request.method
 
     @property
@@ -55,7 +54,6 @@ class InDialogRequest:
 
     @property
     def is_answered(self) -> bool:
-        """Whether a final response was given."""
         return self._transaction.is_answered
 
     def respond(
@@ -132,7 +130,7 @@ def default_answer(request: InDialogRequest, accepted: Sequence[str]) -> None:
     elif request.method == "REFER":
         request.respond(603)  # RFC 3515 section 2.4.2
     elif request.method == "NOTIFY":
-        request.respond(481)  # no subscription of ours (RFC 6665 section 4.1.3)
+        request.respond(481)  # no such subscription (RFC 6665 section 4.1.3)
     else:
         request.respond(405, headers=[("Allow", ", ".join(accepted))])
 
@@ -147,12 +145,12 @@ def glare_wait(role: Literal["uac", "uas"], timers: Timers) -> float:
 
 
 class OfferTurns:
-    """The offers of one call that are not settled yet, ours and the peer's."""
+    """The open offers of one call, ours and the peer's."""
 
     def __init__(self, policy: SessionPolicy | None) -> None:
         self._policy = policy
-        self.inviting = False  #: a re-INVITE of ours is under way
-        self.offering = False  #: an UPDATE of ours with an offer is
+        self.inviting = False  #: our re-INVITE is under way
+        self.offering = False  #: our UPDATE with an offer is
         self.invited: InDialogRequest | None = None  #: the peer's last re-INVITE
         self._updated: InDialogRequest | None = None
 
@@ -193,7 +191,7 @@ class OfferTurns:
         """The call is over: nothing will settle it any more."""
         if self.invited is not None:
             self.invited.settled.set(False)
-        self.invited = self._updated = None  # they know the call, which owns this
+        self.invited = self._updated = None  # they refer to the call, which owns this object
 
 
 def _refuse_for_now(incoming: InDialogRequest) -> None:
@@ -228,7 +226,6 @@ class Call:
         self.local_sdp: bytes | None = None
         self.remote_sdp: bytes | None = None
 
-        self.on_bye: Callable[[Request], None] | None = None
         self.on_reinvite: InDialogHandler | None = None
         self.on_update: InDialogHandler | None = None
         self.on_info: InDialogHandler | None = None
@@ -357,6 +354,20 @@ class Call:
             raise RuntimeError("BYE before the answer")
         return await self._bye(End(How.BYE, "local"), headers)
 
+    def hangup(self) -> asyncio.Task[object]:
+        """End the call in any state: before the answer by CANCEL (outgoing) or 603 (incoming), after it by BYE."""
+        return self.ua.spawn(self._hangup(), "hang-up")
+
+    async def _hangup(self) -> None:
+        if self.state == "early":
+            self._give_up()
+        elif self.state == "confirmed":
+            await self.bye()
+
+    def _give_up(self) -> None:
+        """End the call before its answer."""
+        raise NotImplementedError
+
     async def _bye(self, end: End, headers: HeaderPairs = ()) -> Response:
         self._bye_pending = True
         self._finish(end)
@@ -378,7 +389,7 @@ class Call:
         return self.dialog
 
     def _dialog_of(self, request: Request) -> Dialog:
-        """The dialog an incoming request belongs to: the only one, unless an INVITE of ours has forked."""
+        """The dialog an incoming request belongs to: the only one, unless our INVITE has forked."""
         return self._need_dialog()
 
     def _next_cseq(self) -> int:
@@ -421,7 +432,7 @@ class Call:
             self.local_sdp = answer
 
     def acknowledge(self, response: Response, sdp: bytes | None = None) -> None:
-        """ACK a 2xx to an INVITE of ours (RFC 3261 section 13.2.2.4)."""
+        """ACK a 2xx to our INVITE (RFC 3261 section 13.2.2.4)."""
         dialog = self._need_dialog()
         headers: list[tuple[str, str] | Header] = [*content_header(sdp)]
         if response.cseq.number == self.request.cseq.number:
@@ -436,7 +447,7 @@ class Call:
         self._acks.sent(self.ua.layer.send_ack(ack, flow), flow)
 
     def await_ack(self, cseq: int, repeater: Repeater) -> None:
-        """A 2xx of ours is being repeated until its ACK comes."""
+        """Our 2xx is repeated until its ACK comes."""
         self._acks.expect(cseq, repeater)
 
     def ack_missing(self, request: Request) -> None:
@@ -467,7 +478,7 @@ class Call:
         if self.on_ended is not None:
             self.ua.guard(self.on_ended, end)
         # Transactions refer to this call for 64*T1 more; it no longer refers to its application.
-        self.on_bye = self.on_ended = self.on_refer = None
+        self.on_ended = self.on_refer = None
         self.on_reinvite = self.on_update = self.on_info = self.on_message = None
         self.usage_ended()
 
@@ -500,12 +511,12 @@ class Call:
     # --- what the peer does ------------------------------------------------------------------------
 
     def ack_from(self, request: Request, flow: Flow) -> None:
-        """Take the ACK of a 2xx of ours; one from another address than the peer's is ignored."""
+        """Take the ACK of our 2xx; an ACK from another address than the peer's is ignored."""
         if self._dialog_of(request).is_from_peer(flow):
             self.ack_received(request)
 
     def ack_received(self, request: Request) -> None:
-        """Take the ACK of a 2xx of ours, with the answer in it if our 2xx had the offer."""
+        """Take the ACK of our 2xx, with the answer in it if our 2xx had the offer."""
         if not self._acks.take(request.cseq.number):
             return
         invited = self._turns.invited
@@ -544,8 +555,6 @@ class Call:
         incoming.respond(200)
         if self.state == "ended":
             return
-        if self.on_bye is not None:
-            self.ua.guard(self.on_bye, incoming.request)
         self._finish(End(How.BYE, "remote", message=incoming.request))
 
     def _receive_invite(self, incoming: InDialogRequest) -> None:

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Waitable(Generic[T]):
-    """Set once, to a value or an error. Unlike a future, it does not complain of an error that nobody awaits."""
+    """Set once, to a value or an error. Unlike a future, it does not log an error that is never awaited."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -28,7 +28,6 @@ class Waitable(Generic[T]):
 
     @property
     def is_set(self) -> bool:
-        """Whether the value or the error is there."""
         return self._event.is_set()
 
     def set(self, value: T) -> None:
@@ -83,7 +82,7 @@ class How(Enum):
     NO_ACK = "no ack"
     """Our 2xx was never acknowledged."""
     EXPIRED = "session expired"
-    """Nobody refreshed the session (RFC 4028)."""
+    """The session was not refreshed (RFC 4028)."""
     LOST = "lost"
     """The peer no longer knows the dialog, or does not answer in it (a 481, a 408)."""
     STOPPED = "stopped"
@@ -246,7 +245,7 @@ class Dialog:
             self.remote_target = contact.uri
 
     def take_response(self, response: Response) -> None:
-        """Note what the answer to a request of ours says of the peer."""
+        """Note the peer's Contact and Allow in a response to our request."""
         contact = response.contact
         if response.is_success and response.method in TARGET_REFRESH and contact is not None:
             self.remote_target = contact.uri
@@ -317,7 +316,7 @@ class Repeater:
 
 
 class Acks:
-    """Our ACKs, sent again whenever their 2xx comes again, and the 2xx of ours that wait for the peer's ACK."""
+    """Our ACKs, sent again whenever their 2xx comes again, and our 2xx responses that wait for the peer's ACK."""
 
     def __init__(self) -> None:
         self._sent: dict[int, tuple[Request, Flow]] = {}
@@ -335,7 +334,7 @@ class Acks:
             flow.send(ack.raw)
 
     def expect(self, cseq: int, repeater: Repeater) -> None:
-        """A 2xx of ours is being repeated until its ACK comes."""
+        """Our 2xx is repeated until its ACK comes."""
         self._awaited[cseq] = repeater
 
     def take(self, cseq: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from typing import TYPE_CHECKING
 
@@ -42,11 +41,6 @@ class IncomingCall(Call):
     def source(self) -> Address:
         """Where the INVITE came from, as the socket saw it."""
         return self.flow.remote
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the caller gave up before the answer."""
-        return self.end is not None and self.end.how is How.CANCELLED
 
     # --- answers -----------------------------------------------------------------------------------
 
@@ -204,7 +198,6 @@ class IncomingCall(Call):
         pracked.set(True)
 
     def ack_received(self, request: Request) -> None:
-        """See Call."""
         super().ack_received(request)
         if request.cseq.number == self.request.cseq.number:
             self._acked.set(True)
@@ -224,12 +217,5 @@ class IncomingCall(Call):
         except TimeoutError:
             self._acked.set(False)
 
-    def hangup(self) -> asyncio.Task[object]:
-        """End it whatever its state: 603 before the answer, BYE after it."""
-        return self.ua.spawn(self._hangup(), "hang-up")
-
-    async def _hangup(self) -> None:
-        if self.state == "early":
-            self.reject(603)
-        elif self.state == "confirmed":
-            await self.bye()
+    def _give_up(self) -> None:
+        self.reject(603)

@@ -32,16 +32,13 @@ _MOST_OF_ONE_SOURCE = 500  # connections that are open at once
 
 
 class TransportUser(Protocol):
-    """Who gets what the transport layer receives."""
+    """Receives what the transport layer has read."""
 
     def request_received(self, request: Request, flow: Flow) -> None:
         """A request, its topmost Via stamped with the source."""
 
     def response_received(self, response: Response, flow: Flow) -> None:
         """A response whose topmost Via is ours."""
-
-    def flow_opened(self, flow: Flow) -> None:
-        """A connection is up."""
 
     def flow_failed(self, flow: Flow, error: Exception | None) -> None:
         """A connection ended or never came, or an ICMP error came back over UDP."""
@@ -125,7 +122,6 @@ class TransportLayer:
         return tuple(socket.listen for socket in self._udp) + streams
 
     def flows(self) -> tuple[StreamFlow, ...]:
-        """The connections that are up or being made."""
         return tuple(self._flows)
 
     def find_listen(self, transport: TransportName, address: str | None = None) -> Listen:
@@ -176,7 +172,7 @@ class TransportLayer:
         return self._client_context
 
     def via(self, flow: Flow, branch: str) -> Via:
-        """The Via of a request of ours over ``flow``; rport asks for symmetric answers (RFC 3581)."""
+        """The Via of our request over ``flow``; rport asks for symmetric answers (RFC 3581)."""
         host = flow.listen.address
         host = f"[{host}]" if ":" in host else host
         params = Params((("rport", None), ("branch", branch)))
@@ -195,7 +191,7 @@ class TransportLayer:
         hop = Hop(flow.transport, flow.remote[0], via.sent_by[1])
         return self.flow_to(hop, flow.listen)
 
-    # --- what comes in -----------------------------------------------------------------------------
+    # --- received messages -------------------------------------------------------------------------
 
     def _is_full(self, remote: Address) -> bool:
         return sum(flow.inbound and flow.remote[0] == remote[0] for flow in self._flows) >= _MOST_OF_ONE_SOURCE
@@ -220,7 +216,7 @@ class TransportLayer:
         except SipSyntaxError as error:
             _log.debug("%s: dropped from %r: %s", self._name, flow, error)
         except Exception:
-            # Whatever a message did to us, the next one has to be heard.
+            # One bad message must not stop the next.
             _log.exception("%s: failed on a message from %r", self._name, flow)
 
     def _hand_on(self, message: Request | Response, flow: Flow) -> None:
@@ -255,16 +251,12 @@ class TransportLayer:
 
     # --- what streams report -----------------------------------------------------------------------
 
-    def stream_opened(self, flow: StreamFlow) -> None:
-        """It is connected, its TLS handshake done."""
-        self._user.flow_opened(flow)
-
     def stream_received(self, data: bytes, flow: Flow) -> None:
         """A whole message came."""
         self._received(data, flow)
 
     def stream_unframed(self, error: FramingError, flow: StreamFlow) -> None:
-        """What came cannot be cut into messages; the flow closes after this."""
+        """The bytes cannot be cut into messages; the flow closes after this."""
         self._reject_unreadable(error.head, flow, str(error))
 
     def stream_closed(self, flow: StreamFlow, error: Exception | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -77,15 +76,8 @@ class OutgoingCall(Call):
         if self._transaction is not None:
             self._transaction.cancel(as_headers(headers))
 
-    def hangup(self) -> asyncio.Task[object]:
-        """End it whatever its state: CANCEL before the answer, BYE after it."""
-        return self.ua.spawn(self._hangup(), "hang-up")
-
-    async def _hangup(self) -> None:
-        if self.state == "early":
-            self.cancel()
-        elif self.state == "confirmed":
-            await self.bye()
+    def _give_up(self) -> None:
+        self.cancel()
 
     # --- responses ---------------------------------------------------------------------------------
 

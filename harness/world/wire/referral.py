@@ -26,7 +26,7 @@ Send = Callable[[str, HeaderPairs, str, str], Awaitable[Response]]
 
 
 class Referral:
-    """A REFER of ours: how it was answered, and what its NOTIFYs say of the new call."""
+    """Our REFER: its answer, and the progress of the new call as its NOTIFYs report it."""
 
     def __init__(self, call: Call, request_cseq: int) -> None:
         self._call = call
@@ -88,7 +88,7 @@ class Referral:
 
     def _end(self, status: int, reason: str) -> None:
         self._timer.cancel()
-        self.on_progress = None  # it knows the call, which owns this
+        self.on_progress = None  # it refers to the call, which owns this object
         if not self._final.is_set:
             self._final.set((status, reason))
             self._call.usage_ended()
@@ -99,7 +99,7 @@ class Referral:
 
 
 class Notifier:
-    """The receiving end of a REFER: tells the peer by NOTIFY how its new call is getting on.
+    """The receiving end of a REFER: reports the progress of the new call by NOTIFY.
 
     The first NOTIFY, 100, goes out at once (RFC 3515 section 2.4.4).
     """
@@ -176,12 +176,12 @@ class Subscriptions:
         return all(one.is_over for one in self._referrals) and all(one.is_over for one in self._notifiers)
 
     def refer(self, cseq: int) -> Referral:
-        """By a REFER of ours."""
+        """A subscription by our REFER."""
         self._referrals.append(Referral(self._call, cseq))
         return self._referrals[-1]
 
     def referred(self, request: Request, *, silent: bool) -> Notifier:
-        """By the peer's REFER."""
+        """A subscription by the peer's REFER."""
         notifier = Notifier(self._call, request, silent=silent, event_id=bool(self._notifiers))
         self._notifiers.append(notifier)
         return notifier

@@ -1,4 +1,4 @@
-"""Session timers (RFC 4028): negotiating the interval, refreshing in time, ending a call that nobody refreshes."""
+"""Session timers (RFC 4028): negotiating the interval, refreshing in time, ending a call that is not refreshed."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class SessionTimer:
         self.interval = None
 
     def refreshing(self) -> list[tuple[str, str]]:
-        """Headers of a request of ours that refreshes the session."""
+        """Headers of our request that refreshes the session."""
         if self.interval is None:
             return offered(self._policy)
         return [("Session-Expires", str(SessionExpires(self.interval, "uac" if self.we_refresh else "uas")))]

@@ -144,7 +144,6 @@ class StreamFlow(Flow, asyncio.Protocol):
         for data in self._waiting:
             self._wire.write(data)
         self._waiting.clear()
-        self._user.stream_opened(self)
 
     def data_received(self, data: bytes) -> None:
         """A segment came; with TLS, its plain text."""

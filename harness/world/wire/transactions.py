@@ -36,11 +36,6 @@ class Timers:
     trying: float = 0.2
     """When an INVITE that got no answer from its user gets 100 (RFC 3261 section 17.2.1)."""
 
-    @classmethod
-    def scaled(cls, t1: float) -> Timers:
-        """All values in the proportions of RFC 3261, for another T1."""
-        return cls(t1, t1 * 8, t1 * 10, t1 * 0.4)
-
     @property
     def transaction(self) -> float:
         """64*T1: timers B, F, H, L, M, and J over unreliable transports."""
@@ -99,7 +94,6 @@ class _Transaction:
 
     @property
     def timers(self) -> Timers:
-        """The node's."""
         return self.layer.timers
 
     def _start(self, letter: str, seconds: float, fire: Callable[[], None]) -> None:
@@ -117,7 +111,7 @@ class _Transaction:
 
 
 class ClientTransaction(_Transaction):
-    """A request of ours until its final response is dealt with.
+    """Our request, until its final response is handled.
 
     ``on_response`` gets each provisional, the first final response, and for an INVITE every further 2xx (of other
     forks, and retransmissions: each needs an ACK). ``on_failure`` comes instead of a final response.
@@ -268,7 +262,7 @@ class ClientTransaction(_Transaction):
 
 
 class ServerTransaction(_Transaction):
-    """A request of a peer until its final response is dealt with.
+    """A peer's request, until its final response is handled.
 
     ``on_cancel`` gets the CANCEL of an INVITE not answered finally yet; ``on_timeout`` says that no ACK came for a
     non-2xx response (timer H). The ACK of a 2xx belongs to the dialog.
@@ -290,7 +284,7 @@ class ServerTransaction(_Transaction):
         if self.is_invite:
             self._start("trying", self.timers.trying, self._say_trying)
         else:
-            # Its client gives up after timer F, so nobody waits for an answer after that.
+            # Its client gives up after timer F.
             self._start("F", self.timers.transaction, self.terminate)
 
     @property
@@ -430,7 +424,6 @@ class TransactionLayer:
         self._transport = transport
 
     def transactions(self) -> tuple[ClientTransaction | ServerTransaction, ...]:
-        """The transactions that are not terminated."""
         return (*self._clients.values(), *self._servers.values())
 
     def stop(self) -> None:
@@ -472,7 +465,6 @@ class TransactionLayer:
         return ack
 
     def response_flow(self, response: Response, flow: Flow) -> Flow:
-        """See TransportLayer."""
         return self.transport.response_flow(response, flow)
 
     def respond_statelessly(self, request: Request, flow: Flow, status: int, reason: str | None = None) -> None:
@@ -516,7 +508,7 @@ class TransactionLayer:
         elif known is not None:
             known.receive(request)
         elif len(self._servers) >= _MOST or self._sources[flow.remote[0]] >= _MOST_OF_ONE_SOURCE:
-            # A flood takes no memory: what comes beyond is forgotten with its answer (RFC 3261 section 8.2.7).
+            # A flood takes no memory: further requests are answered statelessly (RFC 3261 section 8.2.7).
             self.respond_statelessly(request, flow, 503)
         else:
             transaction = ServerTransaction(self, request, flow, key, _origin(request))
@@ -545,15 +537,11 @@ class TransactionLayer:
     def response_received(self, response: Response, flow: Flow) -> None:
         """Hand a response to its transaction."""
         transaction = self._clients.get((response.via.branch, response.cseq.method))
-        # More than one Via: it was meant for somebody behind us (RFC 3261 section 8.1.3.3).
+        # More than one Via: the response was misrouted (RFC 3261 section 8.1.3.3).
         if transaction is None or len(response.vias) > 1:
             self._user.response_strayed(response, flow)
         else:
             transaction.receive(response)
-
-    def flow_opened(self, flow: Flow) -> None:
-        """A connection is up."""
-        self._user.flow_opened(flow)
 
     def flow_failed(self, flow: Flow, error: Exception | None) -> None:
         """Tell the client transactions that wait on that flow."""
@@ -585,7 +573,7 @@ def _server_key(request: Request, method: str | None = None) -> ServerKey:
     host, port = via.sent_by
     if via.has_cookie:
         return method, via.branch, host, str(port)
-    # RFC 2543 clients: no unique branch, so the request itself has to tell.
+    # RFC 2543 clients have no unique branch; the request itself is the key.
     own_tag = request.from_.tag or ""
     return (
         method,

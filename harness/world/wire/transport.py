@@ -38,8 +38,11 @@ class Listen:
 
     @property
     def local(self) -> Address:
-        """Address and port."""
         return self.address, self.port
+
+    @property
+    def hop(self) -> Hop:
+        return Hop(self.transport, self.address, self.port)
 
     def __str__(self) -> str:
         return f"{self.transport}:{self.address}:{self.port}"
@@ -59,8 +62,12 @@ class Hop:
 
     @property
     def remote(self) -> Address:
-        """Address and port."""
         return self.address, self.port
+
+    def uri(self, user: str | None) -> Uri:
+        """The SIP URI of a user there, with the transport parameter where it is not UDP."""
+        uri = Uri("sip", user, self.address, self.port)
+        return uri if self.transport == "udp" else uri.with_param("transport", self.transport)
 
 
 def hop_of(uri: Uri) -> Hop | None:

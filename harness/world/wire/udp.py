@@ -31,7 +31,6 @@ class UdpFlow(Flow):
 
     @property
     def is_open(self) -> bool:
-        """Whether the socket still is."""
         return self._socket.is_open
 
     def send(self, data: bytes) -> None:
@@ -43,14 +42,14 @@ class UdpFlow(Flow):
         return self if remote == self.remote else UdpFlow(self._socket, remote, inbound=self.inbound)
 
     def close(self) -> None:
-        """Nothing to close: the socket is the node's."""
+        """Does nothing: the node owns the socket."""
 
 
 class UdpSocket:
     """One bound UDP socket of a node.
 
     The event loop's own datagram endpoint is not used: it drops the datagram being sent when an ICMP error of an
-    earlier one is pending, and does not tell whom the error was about.
+    earlier one is pending, and does not report the peer that the error is about.
     """
 
     def __init__(

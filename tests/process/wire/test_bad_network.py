@@ -12,7 +12,6 @@ import pytest
 
 from harness.world.wire.dialog import CallFailedError, How
 from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.transactions import Timers
 from harness.world.wire.transport import REJECT, Delayed, Passage, Passed, TransportName
 
 
@@ -45,7 +44,7 @@ def test_every_call_comes_and_goes_with_loss_and_duplicates(nodes: Any) -> None:
     """20 % lost and 20 % doubled, each way: 36 % of all exchanges need a second try or more."""
 
     async def story() -> None:
-        network, timers = Lossy(7), Timers.scaled(0.06)
+        network, timers = Lossy(7), nodes.scaled(0.06)
         caller = await nodes.ua("caller", timers=timers, filter=network)
         callee = await nodes.ua("callee", timers=timers)
         taken: Counter[str] = Counter()

@@ -140,9 +140,6 @@ class Proxy:
         back = self.layer.flow_to(Hop("udp", host or rest.via.host, int(port or 5060)))
         back.send(rest.raw)
 
-    def flow_opened(self, flow: Flow) -> None:
-        """Nothing to do."""
-
     def flow_failed(self, flow: Flow, error: Exception | None) -> None:
         """Nothing to do."""
 

@@ -236,10 +236,16 @@ def test_every_number_of_the_plan_leads_somewhere() -> None:
     assert routes.find(plan.numbers.no_such_number or "") is None
 
 
+def route_of(routes: Routes, deployment: Deployment, trunk: str) -> LineRoute:
+    route = routes.find(deployment.did("inbound", trunk))
+    assert isinstance(route, LineRoute)
+    return route
+
+
 def test_wrong_settings_lead_elsewhere() -> None:
     switch = faults()
     routes = Routes(deployment(), switch)
-    route = routes.line("inbound", "tls-ip")
+    route = route_of(routes, deployment(), "tls-ip")
     trunk = routes.trunk(route)
     assert trunk is not None
     right = (
@@ -278,7 +284,7 @@ def test_where_there_is_nothing_else_the_wrong_one_is_none() -> None:
     small = from_plain(plain)
     switch = Faults("talkdesk", frozenset(small.lines))
     routes = Routes(small, switch)
-    route = routes.line("inbound", "udp-ip")
+    route = route_of(routes, small, "udp-ip")
     for fault in ("route-wrong-did", "route-wrong-trunk", "fallback-wrong-group", "group-wrong"):
         switch.set(fault)
     assert routes.assistant_did(route) == small.numbers.no_such_number
