@@ -84,4 +84,4 @@ class Host(enum.IntEnum):
     STRANGER = 81
     NOISE = 82
     FIRST_PHONE = 90
-    NOBODY = 99
+    NO_LISTENER = 99

@@ -178,7 +178,7 @@ class Certificates:
         """Have Synthflow's servers show a certificate that is wrong in that way; None: the good one again."""
         self.synthflow.show(self._make_bad()[wrong] if wrong else self._good)
 
-    def of_synthflow_s_api(self) -> SSLContext:
+    def for_api(self) -> SSLContext:
         """What its HTTPS server shows: the good one, whatever the others do."""
         context = create_default_context(Purpose.CLIENT_AUTH)
         context.load_cert_chain(self._good.certificate, self._good.key)

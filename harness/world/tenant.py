@@ -203,7 +203,7 @@ class Tenant:
             terminations,
             passwords,
             block[Host.PLATFORM_MEDIA],
-            block[Host.NOBODY],
+            block[Host.NO_LISTENER],
             self.settings,
         )
         take_platform_calls(self.platform)
@@ -214,7 +214,7 @@ class Tenant:
         )
         accounts: dict[str, dict[str, Any]] = {}
         for name, account in deployment.accounts.items():
-            listen = (self.carrier.ua if _is_carrier_s(deployment, name) else ua).local(account.transport)
+            listen = (self.carrier.ua if _is_at_carrier(deployment, name) else ua).local(account.transport)
             accounts[name] = {"host": listen.address, "port": listen.port, "ca_file": self._certificates.ca_file}
         listen = ua.local(_transport_of_agents(deployment) or kind.transports[0])
         known: dict[str, Any] = {"platform__host": listen.address, "platform__port": listen.port}
@@ -290,7 +290,7 @@ class Tenant:
         )
 
     async def _start_synthflow(self) -> None:
-        trunks = Trunks(self.deployment, self.faults, self._block[Host.NOBODY])
+        trunks = Trunks(self.deployment, self.faults, self._block[Host.NO_LISTENER])
         self.synthflow = Synthflow(
             self.deployment,
             self.faults,
@@ -309,7 +309,7 @@ class Tenant:
             return
         self.deployment = with_models(self.deployment)
         app = api(self.synthflow.records, self.numbers, self.deployment, self._token, self._audit, self.settings)
-        self._api = HttpServer(app, self._block[Host.SYNTHFLOW], self._certificates.of_synthflow_s_api())
+        self._api = HttpServer(app, self._block[Host.SYNTHFLOW], self._certificates.for_api())
         where = await self._api.start()
         await self._apply_settings()
         self._fill_in(
@@ -419,19 +419,19 @@ class Tenant:
 
 def require_playable(deployment: Deployment) -> None:
     """Raise :class:`DeploymentError` for accounts that the simulation cannot serve, and for settings without an owner."""
-    if mistakes := [*_unspoken(deployment), *_of_both(deployment), *_of_nobody(deployment)]:
+    if mistakes := [*_unknown_transports(deployment), *_mixed_accounts(deployment), *_unknown_names(deployment)]:
         raise DeploymentError("\n".join(mistakes))
 
 
-def _unspoken(deployment: Deployment) -> Iterator[str]:
+def _unknown_transports(deployment: Deployment) -> Iterator[str]:
     transports = _kind_of(deployment).transports
     for name, account in deployment.accounts.items():
-        if account.transport not in transports and not _is_carrier_s(deployment, name):
+        if account.transport not in transports and not _is_at_carrier(deployment, name):
             alone = f"which alone the simulated platform of {deployment.integration} speaks"
             yield f"accounts.{name}.transport: {account.transport!r}; allowed: {', '.join(transports)}, {alone}"
 
 
-def _of_both(deployment: Deployment) -> Iterator[str]:
+def _mixed_accounts(deployment: Deployment) -> Iterator[str]:
     for account in deployment.accounts:
         phones = {name: phone for name, phone in deployment.phones.items() if phone.account == account}
         numbered = next((name for name, phone in phones.items() if phone.number), None)
@@ -442,7 +442,7 @@ def _of_both(deployment: Deployment) -> Iterator[str]:
             yield f"accounts.{account}: {what}, which is at the platform"
 
 
-def _of_nobody(deployment: Deployment) -> Iterator[str]:
+def _unknown_names(deployment: Deployment) -> Iterator[str]:
     for table in ("assistants", "groups", "lines"):
         settings, known = deployment.simulated.get(table), getattr(deployment, table)
         for name in settings if isinstance(settings, dict) else ():
@@ -455,7 +455,7 @@ def _kind_of(deployment: Deployment) -> type[Platform]:
     return _PLATFORMS.get(deployment.integration, GenericSbc)  # a customer's own integration is simulated as an SBC
 
 
-def _is_carrier_s(deployment: Deployment, account: str) -> bool:
+def _is_at_carrier(deployment: Deployment, account: str) -> bool:
     """Whether the phones of that account are telephones: the others have theirs with the platform."""
     return any(phone.number for phone in deployment.phones.values() if phone.account == account)
 

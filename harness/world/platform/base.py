@@ -59,7 +59,7 @@ class Platform:
         terminations: Mapping[str, Termination],
         agent_passwords: Mapping[str, str],
         media_address: str,
-        nobody: str,
+        no_listener: str,
         settings: CurrentSettings,
     ) -> None:
         self.name: Final = deployment.integration
@@ -75,7 +75,7 @@ class Platform:
         self.terminations = terminations
         self.settings = settings
         self.media_address = media_address
-        self.nobody = nobody  #: an address without a listener
+        self.no_listener = no_listener  #: an address without a listener
         self.routes = Routes(deployment, faults)
         self.registrar = Registrar(self.domain, agent_passwords)
         self.calls: set[PlatformCall] = set()

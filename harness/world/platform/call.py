@@ -211,7 +211,7 @@ class PlatformCall(BackToBack):
         platform, trunk = self.platform, termination.trunk
         in_the_clear = route.line.plaintext or self._wrong(Fault.TLS_NOT_APPENDED)
         ua, hop = termination.next_hop(
-            route.name, other_host=None if route.line.reachable else platform.nobody, in_the_clear=in_the_clear
+            route.name, other_host=None if route.line.reachable else platform.no_listener, in_the_clear=in_the_clear
         )
         passed_on = [] if self._wrong(Fault.X_HEADERS_STRIPPED) else headers
         asserted = [] if self._wrong(Fault.PAI_STRIPPED) else self.caller.asserted(platform.domain)

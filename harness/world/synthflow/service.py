@@ -35,11 +35,11 @@ class TrunkRefusal:
 
 
 class Trunks:
-    """All trunks of a tenant. ``nobody`` is an address without a listener."""
+    """All trunks of a tenant. ``no_listener`` is an address without a listener."""
 
-    def __init__(self, deployment: Deployment, faults: Faults, nobody: str) -> None:
+    def __init__(self, deployment: Deployment, faults: Faults, no_listener: str) -> None:
         self._faults = faults
-        self._nobody = nobody
+        self._no_listener = no_listener
         self._domain = deployment.platform.domain
         self._is_gladly = deployment.integration == "gladly"
         self._trunks = [trunk for trunk in deployment.trunks if trunk.ai == "synthflow"]
@@ -71,7 +71,7 @@ class Trunks:
 
     def typed(self, right: Hop) -> Hop:
         """The address as it was typed in, wrong where a fault says so."""
-        return replace(right, address=self._nobody) if self._faults.on(Fault.TERMINATION_URI_WRONG) else right
+        return replace(right, address=self._no_listener) if self._faults.on(Fault.TERMINATION_URI_WRONG) else right
 
     def target(self, trunk: Trunk, number: str) -> Uri:
         """A number at the platform, as calls and transfers name it."""
@@ -82,7 +82,7 @@ class Trunks:
     def dialled(self, trunk: Trunk, number: str) -> Uri:
         """What a call of the AI's own asks for: the number at the Termination URI as it was typed in."""
         right = self.target(trunk, number)
-        return replace(right, host=self._nobody) if self._faults.on(Fault.TERMINATION_URI_WRONG) else right
+        return replace(right, host=self._no_listener) if self._faults.on(Fault.TERMINATION_URI_WRONG) else right
 
     def knows(self, address: str) -> bool:
         """Whether a trunk's calls come from that address."""
