@@ -321,6 +321,16 @@ def _text(value: object) -> str:
     return value
 
 
+def started(events: Iterable[Event]) -> LegStarted | None:
+    """The beginning of the leg that these events are of."""
+    return next((event for event in events if isinstance(event, LegStarted)), None)
+
+
+def answered_at(events: Iterable[Event]) -> float | None:
+    """When the leg that these events are of was answered."""
+    return next((e.at for e in events if isinstance(e, CallState) and e.state == "confirmed"), None)
+
+
 def _first_invite(events: Iterable[Event]) -> SipMessage | None:
     sent = (e for e in events if isinstance(e, SipMessage) and e.direction == "sent")
     return next((e for e in sent if e.text.startswith("INVITE ")), None)
@@ -328,10 +338,9 @@ def _first_invite(events: Iterable[Event]) -> SipMessage | None:
 
 def _answered_after(events: Sequence[Event], invite: SipMessage | None) -> float | None:
     """Seconds from the first INVITE sent to the answer; None for a leg that was called, or never answered."""
-    if not any(isinstance(event, LegStarted) and event.direction == "outgoing" for event in events):
-        return None
-    answer = next((e.at for e in events if isinstance(e, CallState) and e.state == "confirmed"), None)
-    return answer - invite.at if invite is not None and answer is not None else None
+    leg, answer = started(events), answered_at(events)
+    is_placed = leg is not None and leg.direction == "outgoing"
+    return answer - invite.at if is_placed and invite is not None and answer is not None else None
 
 
 def _spans(leg: str, events: list[Event]) -> Iterator[MarkSpan]:

@@ -17,9 +17,10 @@ from harness.audio.classify import Span, classify
 from harness.audio.marks import PERIOD_SECONDS, VOICES
 from harness.audio.wav import WavError, read_wav
 from harness.calls.checks.responsiveness import in_time
-from harness.calls.events import CallState, LegStarted
+from harness.calls.events import LegStarted
 from harness.calls.verdict import Finding
 from harness.deployment import STAND_IN, Manners
+from harness.report.case_log import answered_at, started
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import first_sample, sounds
 
@@ -71,9 +72,8 @@ def response_times(evidence: CaseEvidence) -> list[ResponseTime]:
     """The figures of each answered call of a harness caller; none where no voice agent was heard."""
     found: list[ResponseTime] = []
     for leg, events in evidence.legs.items():
-        started = next((e for e in events if isinstance(e, LegStarted)), None)
-        answered = next((e.at for e in events if isinstance(e, CallState) and e.state == "confirmed"), None)
-        if started is None or started.direction != "outgoing" or started.replaces is not None or answered is None:
+        begun, answered = started(events), answered_at(events)
+        if begun is None or begun.direction != "outgoing" or begun.replaces is not None or answered is None:
             continue
         agent, person = _heard(evidence, leg)
         if agent:
@@ -113,10 +113,9 @@ def _heard(evidence: CaseEvidence, leg: str) -> tuple[list[Turn], _Person | None
 def _rang(evidence: CaseEvidence, mark: int) -> Turn | None:
     """From when until when the leg that sends this mark rang; None where that is not seen."""
     for events in evidence.legs.values():
-        started = next((e for e in events if isinstance(e, LegStarted)), None)
-        if started is not None and started.mark == mark and started.direction == "incoming":
-            answered = next((e.at for e in events if isinstance(e, CallState) and e.state == "confirmed"), None)
-            return (started.at, answered) if answered is not None else None
+        begun, answered = started(events), answered_at(events)
+        if begun is not None and begun.mark == mark and begun.direction == "incoming":
+            return (begun.at, answered) if answered is not None else None
     return None
 
 
