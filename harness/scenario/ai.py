@@ -13,8 +13,7 @@ from harness.calls.checks.finding import not_observable
 from harness.calls.events import TlsHandshake
 from harness.deployment import STRANGER, Transport, in_uri
 from harness.errors import BrokenError, PhoneLostError, ResourceError
-from harness.phone import Early, PhoneConfig, Policy, Reject
-from harness.phone.phone import Phone
+from harness.phone import Early, Policy, Reject
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext, Line, line_of
@@ -252,12 +251,9 @@ class Ai:
             # Nobody speaks in the clear there: without transport=tls the address leads to SIP's own port (RFC 3263 section 4.2).
             to = in_uri(str(trunk.termination_host))
         config = replace(config, name=name, bind_address=bind, transport=transport or trunk.transport, proxy=to)
-        phone = self._phone_outside(config)
+        phone = context.phones.lease(config, register=False)
         with context.evidence.step(f"{name} calls {number}"):
             uri = f"sip:{number}@{to}"
             if config.transport != "udp":
                 uri += f";transport={config.transport}"
             return context.calls.add(Call(context, phone.dial(uri), "ai"))
-
-    def _phone_outside(self, config: PhoneConfig) -> Phone:
-        return self._context.phones.lease(config, register=False)

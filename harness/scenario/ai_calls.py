@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.audio.marks import reply_to
 from harness.calls.checks.audio import ListenerReport, Sound
@@ -19,7 +19,7 @@ from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End, Voiced
+from harness.scenario.end import End
 from harness.scenario.far_records import reported_end
 from harness.scenario.handover import SentTransfer, in_actions, in_messages
 from harness.scenario.signs import RECOGNISED_WITHIN_S, Words
@@ -34,48 +34,6 @@ from harness.witness.synthflow import SynthflowApi
 
 if TYPE_CHECKING:
     from harness.scenario.people import Group
-
-
-class AiCall(End, Protocol):
-    """A call as the AI has it."""
-
-    @property
-    def legs(self) -> Sequence[Leg]:
-        """The legs it has been, one after the other; none where no harness phone has it."""
-
-    @property
-    def peer(self) -> Call | None:
-        """The caller's call that it was taken for."""
-
-    @property
-    def is_unknown(self) -> bool:
-        """Whether its record could not be found, since the interface failed."""
-
-    def keep_record(self) -> None:
-        """Keep the last that an interface says of it."""
-
-    @property
-    def assistant(self) -> str | None:
-        """The assistant that took it, by the deployment's name; None when nobody says."""
-
-    def hand_over(self, group: Group, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
-        """Have the caller, who has asked for a person, transferred to ``group``: ``cold`` or ``warm``."""
-
-    def transfers(self) -> list[SentTransfer]:
-        """Where the AI transferred to, as its side tells; nothing where nobody does."""
-
-    def hang_up(self) -> float:
-        """Have the AI hang up; the moment it did, or where nobody tells (:attr:`farewell_s`), was asked to."""
-
-    def let_go(self) -> None:
-        """Have a caller whom nobody can take released: by the AI, unless the platform does."""
-
-    @property
-    def farewell_s(self) -> float:
-        """For how long it may still speak after that moment, before it hangs up."""
-
-    def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
-        """Have the AI send digits; which."""
 
 
 class StandInCall(Call):
@@ -111,7 +69,8 @@ class StandInCall(Call):
         """What Synthflow's transfer action does: REFER, or a call of its own that is joined to the caller's."""
         heading = f"the stand-in hands the caller to {group.name} ({how})"
         with self._context.evidence.step(heading):
-            self._heard_the_request()
+            if self._context.asks_by == "digit":
+                self.digits(1, within=3.0)
             uri = f"sip:{group.address}@{self._trunk.termination}"
             if self._trunk.transport != "udp":
                 uri += f";transport={self._trunk.transport}"
@@ -133,7 +92,7 @@ class StandInCall(Call):
                 self.leg.hangup()
 
     def transfers(self) -> list[SentTransfer]:
-        """By its messages."""
+        """The transfers that it sent."""
         return list(in_messages(message.text for message in self.messages() if message.direction == "sent"))
 
     def transfer_outcome(self, within: float) -> int | None:
@@ -150,12 +109,8 @@ class StandInCall(Call):
                 if onward.state != "disconnected":  # else who answered has ended it, and there is nobody to join
                     raise
 
-    def _heard_the_request(self) -> None:
-        if self._context.asks_by == "digit":
-            self.digits(1, within=3.0)
-
     def keep_record(self) -> None:
-        """Its events are the record."""
+        """Nothing to do: its events are the record."""
 
     def hang_up(self) -> float:
         """Hang up."""
@@ -179,14 +134,10 @@ class StandInCall(Call):
 UNKNOWN = CallRecord("", {})
 
 
-class SynthflowCall:
+class SynthflowCall(End):
     """A call of Synthflow's own, as its API and what it says in band tell it."""
 
     role = "ai"
-    invite_number = ""  #: reports number our own messages only
-    is_ours = False
-    legs: Sequence[Leg] = ()
-    phone_name = ""
 
     def __init__(
         self,
@@ -200,12 +151,11 @@ class SynthflowCall:
         self._context = context
         self._api = api
         self._record = record
-        self.peer = peer  #: the caller's call that it was taken for
+        self.peer: Call = peer
         self._can = set(context.deployment.synthflow.witness) if context.deployment.synthflow else set()
         self._find = find  # looks for a record that is unknown yet
         self._wanted = wanted  #: the number that should be called, to find a record that is unknown yet
         self._failing = False
-        self.doubt_s = 0.0
         declared = context.deployment.synthflow
         transcript = context.deployment.transcript
         within_s = declared.transcript_within_s if declared and transcript == "after" else RECOGNISED_WITHIN_S
@@ -363,9 +313,6 @@ class SynthflowCall:
         found: str | None = self._fresh("codec")
         return found
 
-    def settle_on(self, codecs: Collection[str]) -> None:
-        """Its record has the codec or not."""
-
     def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]] | None:
         """The digits the far end witnessed; None where its record lists none, or could not be read at last."""
         if "dtmf" not in self._can:
@@ -386,7 +333,7 @@ class SynthflowCall:
 
     # -- End
 
-    def voices_for(self, peer: Voiced) -> Collection[int]:
+    def voices_for(self, peer: End) -> Collection[int]:
         """The assistant's own voice, and its answer to the mark of the peer."""
         voices = {self._declared.voice} if self._declared and self._declared.voice is not None else set()
         if self.says_in_band and peer.is_ours:
@@ -470,7 +417,7 @@ class SynthflowCall:
     # -- what it is asked to do; it does them when its caller asks
 
     def hand_over(self, group: Group, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
-        """Synthflow's own transfer action does it."""
+        """Nothing to do: Synthflow's own transfer action does it when the caller asks."""
 
     def transfers(self) -> list[SentTransfer]:
         """By its messages, where they are shown, else by its record."""
@@ -492,7 +439,7 @@ class SynthflowCall:
             self._context.pause(self._context.far_end.poll_s)
 
     def hang_up(self) -> float:
-        """The caller says goodbye, and the AI hangs up."""
+        """The caller says goodbye, and the AI hangs up; when it did, or was asked to if no time is known (:attr:`farewell_s`)."""
         digit = self._context.deployment.escalation.goodbye_digit
         if digit is None:
             raise FarEndError("escalation.goodbye_digit: is missing; without it the AI cannot be made to hang up")
@@ -501,11 +448,11 @@ class SynthflowCall:
         return asked if self.farewell_s else self.released_at(asked + self._context.patience) or asked
 
     def let_go(self) -> None:
-        """Its own assistant does."""
+        """Nothing to do: the assistant hangs up when nobody can take the caller."""
 
     @property
     def farewell_s(self) -> float:
-        """A bare record tells no moments: there it is what an answer of the AI may take."""
+        """How long it may still speak after :meth:`hang_up`. A bare record has no times: there it is what an answer may take."""
         return 0.0 if self._can - {"record"} else self._context.patience
 
     def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
@@ -515,6 +462,10 @@ class SynthflowCall:
             raise FarEndError("escalation.digits_back: is missing; without it the AI cannot be made to send digits")
         self.peer.press(escalation.digits_back_digit, method)
         return escalation.digits_back
+
+
+#: A call as the AI has it.
+AiCall = StandInCall | SynthflowCall
 
 
 def _initial_invite(text: str) -> Request | None:

@@ -29,12 +29,15 @@ from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 
+# -- other voices: every call's own listener hears the strongest voice; finding one at a tenth of its power, or an echo, takes a
+#    search of some tens of milliseconds of CPU
+
 #: Looked at: enough for a mark to be found in several windows of 320 ms.
 _WINDOW_S: Final = 0.8
 
 
 def check_crosstalk(context: CaseContext, one: End, other: End) -> None:
-    """A finding for each end that is a phone of ours; what is strange has to be heard a second time."""
+    """A finding for each end that is a harness phone. A strange voice must be heard a second time."""
     pairs = [(a, b) for a, b in ((one, other), (other, one)) if isinstance(a, Call)]
     with context.evidence.step(f"{' and '.join(listener.label for listener, _ in pairs)} hear nobody else"):
         since = max(end.answered_at() or 0.0 for end in (one, other))
@@ -57,7 +60,7 @@ def check_crosstalk(context: CaseContext, one: End, other: End) -> None:
 
 
 def marks_beneath(context: CaseContext, listener: Call, voices: Collection[int], since: float) -> set[int]:
-    """Those of ``voices`` that an end hears after ``since``, be it beneath the strongest; each has to be heard a second time."""
+    """Those of ``voices`` that an end hears after ``since``, also beneath the strongest. Each must be heard a second time."""
     with context.evidence.step(f"{listener.label} is searched for what is heard beneath"):
         _wait_until(context, since + _WINDOW_S + ON_DISK_WITHIN_S)
         found = _marks_at(listener).intersection(voices)
@@ -86,6 +89,9 @@ def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
         context.evidence.add(audio.level(speaker.label, listener.label, statistics.median(levels)))
 
 
+# -- delay: a busy machine makes a first sound late as well as a slow network does. So a voice that came too late is stopped and
+#    started again at a known moment: a slow path is slow each time
+
 #: How long a speaker is silent before it is begun again: more than any delay that is looked for.
 _SILENCE_S = 2.0
 _WAIT_S = 2.5
@@ -99,9 +105,9 @@ Heard = tuple[Finding | None, End, End]
 
 
 def check_delay(context: CaseContext, both: Iterable[Heard]) -> None:
-    """Findings on the delay of each direction that one of our own phones heard for certain.
+    """Findings on the delay of each direction that a harness phone heard for certain.
 
-    Only our own ears: what a far end says of its own is as late as its saying so.
+    A far end's own report says nothing of the delay: it is as late as the report.
     """
     directions = list(both)
     limit = quality.MOST_DELAY_MS + quality.DECISION_MS
@@ -113,7 +119,7 @@ def check_delay(context: CaseContext, both: Iterable[Heard]) -> None:
         ms, again = finding.measured.delay_ms, None
         looks = [(finding.at - ms / 1000, finding.at)]
         if ms > limit:
-            # Somebody else's far end speaks when it likes: there it is the way to it that can be tried.
+            # A third-party far end speaks when it likes: only the way to it can be tried again.
             ways = [(one, other) for _, one, other in directions if one is speaker or not speaker.is_ours]
             again = _shortest_delay(context, ways, limit, looks)
             if again is None:
@@ -126,9 +132,9 @@ def check_delay(context: CaseContext, both: Iterable[Heard]) -> None:
 def _shortest_delay(
     context: CaseContext, ways: list[tuple[End, End]], limit: float, looks: list[tuple[float, float]]
 ) -> float | None:
-    """Of several new beginnings the one that arrived soonest, in milliseconds; the first within ``limit`` is enough.
+    """The shortest delay of several new starts, in milliseconds; stops at the first within ``limit``.
 
-    From when to when each was waited for is added to ``looks``.
+    Adds to ``looks`` the time in which each was waited for.
     """
     shortest: float | None = None
     for _ in range(_LOOKS):
@@ -143,9 +149,7 @@ def _shortest_delay(
 
 
 def _delay_of_a_new_start(context: CaseContext, speaker: End, listener: End) -> float | None:
-    """Milliseconds from a new beginning to its arrival, infinite where a phone of ours never heard it; None when nobody can try,
-    or tell.
-    """
+    """Milliseconds from a new start to its arrival; infinite if a harness phone never heard it, None if it cannot be tried."""
     if not isinstance(speaker, Call) or speaker.is_over():
         return None
     with context.evidence.step(f"{speaker.label} falls silent, and speaks again"):
@@ -161,12 +165,14 @@ def _delay_of_a_new_start(context: CaseContext, speaker: End, listener: End) -> 
     return (sound.at - since) * 1000
 
 
+# -- one-way delay between two harness phones: each plays the probe, and the other's recording tells when its pulses came
+
 #: For the longest delay worth a figure, and for what a recording has not on disk yet.
 _MORE_S: Final = 1.5
 
 
 def measure_one_way_delay(context: CaseContext, one: Call, other: Call) -> None:
-    """A finding for each direction. Known to a packet (20 ms): so exactly is known when a phone began to play."""
+    """A finding for each direction, exact to one packet (20 ms): the start of playing is known no better."""
     path = context.evidence.directory / "delay-probe.wav"
     write_wav(path, to_int16(probe()), SAMPLE_RATE)
     with context.evidence.step(f"{one.label} and {other.label} measure the delay between them"):
@@ -186,14 +192,16 @@ def measure_one_way_delay(context: CaseContext, one: Call, other: Call) -> None:
             )
 
 
+# -- phones that sent nothing
+
 #: Shorter gaps lie in how the packets were counted, and no voice is missed for them.
 _WORTH_TELLING_S: Final = 1.0
 
 
 def excuse_mute_phone(finding: Finding, ends: Iterable[End], since: float) -> Finding:
-    """The finding that one end did not hear another after ``since``; broken where one of them, a phone of ours, stood still.
+    """The finding that one end did not hear another after ``since``; broken if one of them is a harness phone that sent nothing.
 
-    A phone whose audio stands still neither speaks nor hears.
+    A phone whose audio has stopped neither speaks nor hears.
     """
     if finding.verdict is Verdict.FAILED:
         for call in (end for end in ends if isinstance(end, Call)):
@@ -203,7 +211,7 @@ def excuse_mute_phone(finding: Finding, ends: Iterable[End], since: float) -> Fi
 
 
 def longest_mute_s(leg: Leg, since: float) -> float:
-    """For how long at a time, after ``since``, a leg whose media was to flow both ways made no RTP packet.
+    """The longest time after ``since`` in which a leg whose media was to flow both ways made no RTP packet, in seconds.
 
     pjmedia makes one for each frame, 20 to 60 ms of it, of silence as well (its detection of voices is off); none on hold.
     """
@@ -221,7 +229,6 @@ def longest_mute_s(leg: Leg, since: float) -> float:
 
 
 def _was_to_send(media: list[MediaState], begin: float, end: float) -> bool:
-    """Whether it was to send all of that time."""
     before = [state for state in media if state.at <= begin]
     return (
         bool(before)
@@ -230,6 +237,9 @@ def _was_to_send(media: list[MediaState], begin: float, end: float) -> bool:
         and not any(begin < state.at <= end for state in media)
     )
 
+
+# -- pauses of a stream during one voice: a mark has no pauses of its own. New negotiation of the media may pause the stream
+#    (RFC 3264 section 8)
 
 #: A mark is said again every 200 ms, and known a little later.
 _NEAR_S: Final = 1.0
@@ -240,7 +250,7 @@ _CHANGES_S: Final = 0.3
 
 
 def pauses_in_a_voice(leg: Leg) -> list[RtpPaused]:
-    """The pauses that nothing announced with one voice alone heard around them, before each and behind it."""
+    """The unannounced pauses with one single voice heard before and after each."""
     events = leg.events
     marks = [event for event in events if isinstance(event, MarkHeard)]
     pauses = _joined(event for event in events if isinstance(event, RtpPaused))
@@ -250,7 +260,7 @@ def pauses_in_a_voice(leg: Leg) -> list[RtpPaused]:
 
 
 def _joined(pauses: Iterable[RtpPaused]) -> list[RtpPaused]:
-    """The pauses by time, those with nothing to speak of between them as one."""
+    """The pauses by time; those with almost nothing between them count as one."""
     found: list[RtpPaused] = []
     for pause in sorted(pauses, key=lambda pause: pause.began):
         if found and pause.began - found[-1].ended < _FLOWS_S:
@@ -272,6 +282,9 @@ def _belongs_to_a_change(pause: RtpPaused, changes: Iterable[float]) -> bool:
 
 def _speaker(heard: MarkHeard) -> int:
     return min(heard.mark, VOICES.start)  # an AI says its own voice and what it hears by turns
+
+
+# -- packet loss: a voice is recognised within a few packets, too few to say how many get lost
 
 
 def wait_for_packets(context: CaseContext, ends: Iterable[End]) -> None:

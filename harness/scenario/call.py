@@ -47,9 +47,6 @@ DIGIT_S = 0.2  #: a digit and the pause after it, as pjsua sends them
 class Call(ListeningLeg):
     """A leg of ours, as a scenario speaks of it."""
 
-    lag_s = 0.0
-    is_blind = False
-
     def __init__(
         self, context: CaseContext, leg: Leg, role: str, number: str | None = None, peer: Call | None = None
     ) -> None:

@@ -287,7 +287,10 @@ _ANSWERED_WITHIN_S: Final = 35.0
 
 
 def send_options(phone: Phone, uri: str) -> tuple[int, str]:
-    """Status and reason of the final response, challenges answered (section 22); 0 where none came, whatever the phone says of it."""
+    """OPTIONS outside of any call, as a keep-alive is (RFC 3261 section 11); status and reason of the final response.
+
+    Answers challenges (section 22). Status 0: no response came, whatever the phone says.
+    """
     config = phone.config
     login = Login(config.username, config.password, config.realm) if config.username and config.password else None
     credentials: list[tuple[str, str]] = []

@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
-from typing import Protocol
 
 from harness.audio.marks import reply_to
 from harness.calls.events import CallState, SipMessage
@@ -17,7 +16,7 @@ from harness.phone import Policy
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
-from harness.scenario.ai_calls import UNKNOWN, AiCall, StandInCall, SynthflowCall
+from harness.scenario.ai_calls import UNKNOWN, StandInCall, SynthflowCall
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext, Line
 from harness.scenario.far_records import ReportedEnd, reported_end
@@ -39,55 +38,8 @@ def request_user_of(invite: SipMessage) -> str:
     return digits_of(request.uri)
 
 
-class AiEndpoint(Protocol):
-    """Who can be called in the AI's place."""
-
-    def expect_call(self, of: Call, assistant: str, within: float) -> AiCall | None:
-        """The AI's side of the call ``of``; None when none came."""
-
-    def answered_by(self, of: Call) -> list[str]:
-        """The assistants that took a call since ``of`` began which may be that one."""
-
-    @property
-    def blind(self) -> bool:
-        """Whether the last look showed nothing, for no fault of the platform's."""
-
-    def others(self, of: Call, assistant: str) -> list[str]:
-        """The assistants that the call ``of`` came to beside ``assistant``, or a second time, where there is no doubt whose it is."""
-
-    def attempts(self, of: Call) -> list[str]:
-        """What was seen of a call that was not answered: ``status:number``, where an interface lists them."""
-
-    def asked_for(self, of: Call) -> list[str]:
-        """The numbers that the AI was asked to take a call for since ``of`` began."""
-
-    def rang(self, of: Call) -> tuple[float, float] | None:
-        """From when until when it rang here for ``of``, which was not answered; None where that was not seen."""
-
-    def set_up(self, of: Call) -> list[str]:
-        """The calls that were set up since ``of`` began."""
-
-    def reached_by(self, of: Call) -> list[str]:
-        """The calls whose INVITE came here since ``of`` began."""
-
-    def reached_before(self, of: Call, at: float) -> list[str]:
-        """Those of them that came before that moment for certain."""
-
-    def released_at(self, of: Call, deadline: float) -> ReportedEnd | None:
-        """When the last of the calls ended that an interface lists; waits until ``deadline``; None where it does not say."""
-
-    def early(self, of: Call, line: Line) -> tuple[str, set[int]]:
-        """Who can be heard before the answer, and by which marks."""
-
-    def behave(self, policy: Policy) -> None:
-        """Do that with calls, where it can be told."""
-
-    def leave(self) -> None:
-        """Listen no more, where it can be told."""
-
-
 class SynthflowEndpoint:
-    """Synthflow itself."""
+    """Synthflow itself: what its API lists of the calls that began since a harness call did (``of``)."""
 
     def __init__(self, context: CaseContext, api: SynthflowApi) -> None:
         self._context = context
@@ -97,9 +49,10 @@ class SynthflowEndpoint:
         self._beside = False  #: whether the last look showed calls of the numbers of cases beside this one
 
     def expect_call(self, of: Call, assistant: str, within: float) -> SynthflowCall | None:
-        """Poll its list of calls. Where the interface fails and the call was answered, a call that knows nothing.
+        """The AI's side of the call ``of``, by polling the list of calls; None when none came.
 
-        Of a call that was answered, by whomever, a record may come as much later as its interface lags.
+        If the interface fails and the call was answered, a call without a known record. The record of an answered call may come as
+        much later as its interface lags.
         """
         number = self._context.deployment.assistants[assistant].did
         clock = self._context.clock
@@ -195,7 +148,10 @@ class SynthflowEndpoint:
         return self._is_of(record, of, on_trust=on_trust)
 
     def answered_by(self, of: Call) -> list[str]:
-        """By number called; a record that is known to be another caller's is no sign of this call."""
+        """The assistants that took a call that may be ``of``, by the number called.
+
+        A record that is known to be another caller's does not count.
+        """
         return self._answerers(self.records(of), of)
 
     def _answerers(self, records: Iterable[CallRecord], of: Call) -> list[str]:
@@ -215,7 +171,7 @@ class SynthflowEndpoint:
         return [record for record in known if record.answered and not record.contradicts_itself]
 
     def others(self, of: Call, assistant: str) -> list[str]:
-        """Those that answered, by a record of the caller's own number, or of an id that the call goes by."""
+        """The assistants beside ``assistant`` that the call ``of`` certainly came to as well, by its caller's number or its ids."""
         told, answered = self._ids_told(of), self._answered(self.records(of))
         if self._context.company.others and len(answered) > 1 and not told & {call.record.id for call in self.taken}:
             self._context.guessed = True  # which of them is this call's, and which of a case beside it, nothing tells
@@ -239,23 +195,23 @@ class SynthflowEndpoint:
         return True
 
     def attempts(self, of: Call) -> list[str]:
-        """Statuses and numbers in its list."""
+        """What the list has of a call that was not answered: ``status:number``."""
         return [f"{record.status}:{record.number_to}" for record in self.records(of)]
 
     def asked_for(self, of: Call) -> list[str]:
-        """By its list."""
+        """The numbers that the AI was asked to take a call for."""
         return [str(record.number_to) for record in self.records(of) if record.status in _TRIED]
 
     def rang(self, of: Call) -> tuple[float, float] | None:
-        """None: its list tells no moments."""
+        """From when until when the AI rang for ``of``, which was not answered. None: the list has no such times."""
         return None
 
     def set_up(self, of: Call) -> list[str]:
-        """By its list."""
+        """The calls that were set up."""
         return self._answerers(self._own(self.records(of), of), of)
 
     def reached_by(self, of: Call) -> list[str]:
-        """By its list."""
+        """The calls whose INVITE came to the AI."""
         return [record.id for record in self._own(self.records(of), of)]
 
     def _own(self, records: list[CallRecord], of: Call) -> list[CallRecord]:
@@ -270,14 +226,17 @@ class SynthflowEndpoint:
         return own
 
     def reached_before(self, of: Call, at: float) -> list[str]:
-        """By the moments its list gives; an id that was given out beforehand may have the moment of that."""
+        """The calls whose INVITE certainly came to the AI before ``at``.
+
+        A record under a prepared id may have the time of its preparation.
+        """
         before = self._own([record for record in self.records(of) if record.is_since(to_wall(at)) is False], of)
         if any(record.id == of.prepared for record in before):
             self.blind = True
         return [record.id for record in before if record.id != of.prepared]
 
     def released_at(self, of: Call, deadline: float) -> ReportedEnd | None:
-        """By its list; where that does not have the call any more, it does not say."""
+        """When the last of the calls ended; waits until ``deadline``. None where the list does not say, or has lost the call."""
         records: list[CallRecord] = []
 
         def is_over() -> bool | None:
@@ -292,7 +251,7 @@ class SynthflowEndpoint:
         return reported_end(self._context, self._api, is_over, moment, deadline)
 
     def early(self, of: Call, line: Line) -> tuple[str, set[int]]:
-        """The line's assistant by its voice; where it answers in band, by its answer too."""
+        """Who can be heard before the answer, and by which marks: the line's assistant, and its answer in band."""
         voices = set() if line.assistant.voice is None else {line.assistant.voice}
         declared = self._context.deployment.synthflow
         if declared is not None and "in-band" in declared.witness:
@@ -342,31 +301,29 @@ class StandInEndpoint:
         return self._context.assistant_of(request_user_of(leg.invite))
 
     def attempts(self, of: Call) -> list[str]:
-        """None: nothing lists them."""
+        """Empty: nothing lists them."""
         return []
 
     def asked_for(self, of: Call) -> list[str]:
-        """By the Request-URIs of what it got; an assistant's number in E.164, however they spell it."""
+        """The users of the Request-URIs; an assistant's number in E.164, however it is spelled."""
         assistants = self._context.deployment.assistants
         called = [(self._called(leg), request_user_of(leg.invite)) for leg in self.phone.incoming]
         return [user if name is None else assistants[name].did for name, user in called]
 
     def rang(self, of: Call) -> tuple[float, float] | None:
-        """By its legs: from the INVITE until the CANCEL."""
+        """From the first INVITE until the CANCEL."""
         events = [event for leg in self.phone.incoming for event in leg.events if event.at >= of.began]
         ended = [event.at for event in events if isinstance(event, CallState) and event.state == "disconnected"]
         return (min(event.at for event in events), max(ended)) if ended else None
 
     def set_up(self, of: Call) -> list[str]:
-        """Its legs, those that are over by now as well."""
+        """Its answered legs, also those that are over."""
         return self._own(leg for leg in self.phone.incoming if leg.events[0].at >= of.began and _was_answered(leg))
 
     def reached_by(self, of: Call) -> list[str]:
-        """Its legs."""
         return self._own(leg for leg in self.phone.incoming if leg.events[0].at >= of.began)
 
     def reached_before(self, of: Call, at: float) -> list[str]:
-        """Its legs."""
         return self._own(leg for leg in self.phone.incoming if of.began <= leg.events[0].at < at)
 
     def _own(self, legs: Iterable[Leg]) -> list[str]:
@@ -377,7 +334,7 @@ class StandInEndpoint:
         return own
 
     def released_at(self, of: Call, deadline: float) -> ReportedEnd | None:
-        """Its own phone tells of each leg."""
+        """None: its own phone reports each leg."""
 
     def early(self, of: Call, line: Line) -> tuple[str, set[int]]:
         """Its next leg, which is taken but not answered."""
@@ -388,11 +345,10 @@ class StandInEndpoint:
         return leg.id, {leg.mark}
 
     def behave(self, policy: Policy) -> None:
-        """Do that with calls."""
         self.phone.policy = policy
 
     def leave(self) -> None:
-        """Give the phone back: nobody listens there any more."""
+        """Give the phone back."""
         self._context.phones.leave(self.phone)
 
     def hold_back(self, within: float) -> Leg:
@@ -402,7 +358,7 @@ class StandInEndpoint:
         return leg
 
     def expect_call(self, of: Call, assistant: str, within: float) -> StandInCall | None:
-        """Answer the next call."""
+        """The call ``of`` here, answered; None when none came."""
         leg = self._next_of(of, time.monotonic() + within)
         if leg is None:
             return None
@@ -434,9 +390,13 @@ class StandInEndpoint:
         return False
 
     def answered_by(self, of: Call) -> list[str]:
-        """By the Request-URI of what it answered for ``of``: another caller's call is no sign of this one."""
+        """The assistants whose calls it answered for ``of``; another caller's call does not count."""
         return [call.assistant or "an unknown number" for call in self.taken if call.peer is of]
 
 
 def _was_answered(leg: Leg) -> bool:
     return any(isinstance(event, CallState) and event.state in ("connecting", "confirmed") for event in leg.events)
+
+
+#: Who can be called in the AI's place.
+AiEndpoint = SynthflowEndpoint | StandInEndpoint

@@ -64,9 +64,7 @@ class Expect(ExpectAudio):
         told = self._record()
         if told is not None and told.number_from is not None:
             region = self._context.deployment.region
-            self._context.evidence.add(
-                identity.caller_in_record(told.number_from, self._end.label, number, region, told.id)
-            )
+            self._evidence.add(identity.caller_in_record(told.number_from, self._end.label, number, region, told.id))
             return
         end, invite, where = self._invite("caller_id", f"From with the caller's number {number}")
         if invite is not None:
@@ -75,7 +73,7 @@ class Expect(ExpectAudio):
             form = "preserved" if phone is not None and phone.number is not None else deployment.expect.number_format
             region = deployment.region_at(end.phone_name)
             found = identity.caller_id(invite, end.label, number, form, region, where)
-            self._context.evidence.add(found if beside is None else self._context.held_against([beside], found))
+            self._evidence.add(found if beside is None else self._context.held_against([beside], found))
 
     def _at_telephone(self) -> bool:
         """Whether an agent is called at a telephone number, where the platform shows no caller; that is then looked at here."""
@@ -85,48 +83,41 @@ class Expect(ExpectAudio):
             return False
         if phone.shows == "any":
             expected, why = "From with a number", "its platform may show a telephone any number"
-            self._context.evidence.add(not_observable("caller_id", end.label, expected=expected, why=why))
+            self._not_observable("caller_id", expected, why)
             return True
         own = {number for _, _, number in deployment.all_dids()} | {
             group.did for group in deployment.groups.values() if group.did
         }
         invite, region = end.invite, deployment.region_at(end.phone_name)
         assert invite is not None
-        self._context.evidence.add(identity.platforms_number(invite, end.label, own, region, end.invite_number))
+        self._evidence.add(identity.platforms_number(invite, end.label, own, region, end.invite_number))
         return True
 
     def withheld_caller_id(self, number: str) -> None:
         """From is anonymous; ``number`` travels in P-Asserted-Identity."""
         end, invite, where = self._invite("caller_id.withheld", "an anonymous From with P-Asserted-Identity")
         if invite is not None:
-            self._context.evidence.add(
-                identity.withheld(invite, end.label, number, self._context.deployment.region, where)
-            )
+            self._evidence.add(identity.withheld(invite, end.label, number, self._context.deployment.region, where))
 
     def addressed_to(self, line: Line) -> None:
         """The Request-URI names the line's assistant, and the call came over the line's trunk: transport and port."""
         told = self._record()
         if told is not None and told.number_to is not None:
-            self._context.evidence.add(
-                headers.called_in_record(told.number_to, self._end.label, line.assistant.did, told.id)
-            )
+            self._evidence.add(headers.called_in_record(told.number_to, self._end.label, line.assistant.did, told.id))
             end, invite, where = self._end, None, ""
         else:
             end, invite, where = self._invite("route.request_uri", f"a Request-URI for {line.assistant.did}")
         if invite is not None:
-            self._context.evidence.add(headers.request_user(invite, end.label, line.assistant.did, where))
+            self._evidence.add(headers.request_user(invite, end.label, line.assistant.did, where))
         received = end.received_on
         if received is None:
-            self._context.evidence.add(
-                not_observable(
-                    "route.transport",
-                    end.label,
-                    expected=f"{line.trunk.transport.upper()} to port {line.trunk.port}",
-                    why="the far end does not show its messages",
-                )
+            self._not_observable(
+                "route.transport",
+                f"{line.trunk.transport.upper()} to port {line.trunk.port}",
+                "the far end does not show its messages",
             )
         else:
-            self._context.evidence.add(
+            self._evidence.add(
                 signalling.transport(end.label, line.trunk.transport, line.trunk.port, received[0], received[1], where)
             )
             self._over_trunk(end, line, where)
@@ -141,7 +132,7 @@ class Expect(ExpectAudio):
             where,
         )
         if finding is not None:
-            self._context.evidence.add(finding)
+            self._evidence.add(finding)
 
     # -- headers, by the INVITE itself or by the far end's record
 
@@ -164,7 +155,7 @@ class Expect(ExpectAudio):
             return
         end, invite, where = self._invite("header", expected)
         if invite is not None:
-            self._context.evidence.add(headers.header(invite, end.label, name, value, where))
+            self._evidence.add(headers.header(invite, end.label, name, value, where))
 
     def no_header(self, name: str) -> None:
         """The INVITE does not have the header."""
@@ -179,13 +170,13 @@ class Expect(ExpectAudio):
             return
         end, invite, where = self._invite("header.absent", f"no {name}")
         if invite is not None:
-            self._context.evidence.add(headers.no_header(invite, end.label, name, where))
+            self._evidence.add(headers.no_header(invite, end.label, name, where))
 
     def _is_told_by_record(self, told_by: Callable[[CallRecord], Finding | None], check: str, expected: str) -> bool:
         """Whether the far end's record is all there is of the INVITE: the finding is made when it tells of the header."""
         record, talk, asked_at = self._record(), self._end, time.monotonic()
         if record is not None and (found := told_by(record)) is not None:
-            self._context.evidence.add(found)
+            self._evidence.add(found)
             return True
         if record is None or not isinstance(talk, SynthflowCall):
             return False
@@ -207,7 +198,7 @@ class Expect(ExpectAudio):
         end = self._end
         invite = end.invite
         if invite is None:
-            self._context.evidence.add(not_observable(check, end.label, expected=expected, why=_UNSEEN))
+            self._not_observable(check, expected, _UNSEEN)
         return end, invite, end.invite_number
 
     # -- media
@@ -218,42 +209,34 @@ class Expect(ExpectAudio):
         end.settle_on(names or signalling.G711)
         seen = end.codec
         if seen is None and not end.is_ours:
-            self._context.evidence.add(
-                not_observable(
-                    "codec", end.label, expected=" or ".join(names or signalling.G711), why="no SDP is shown"
-                )
-            )
+            self._not_observable("codec", " or ".join(names or signalling.G711), "no SDP is shown")
         else:
-            self._context.evidence.add(signalling.codec(end.label, names or signalling.G711, seen or ""))
+            self._evidence.add(signalling.codec(end.label, names or signalling.G711, seen or ""))
 
     def digits(self, sent: str, method: str) -> None:
         """The digits arrive here, each once and in order."""
         end = self._end
-        with self._context.evidence.step(f"{end.label} gets the digits {sent}"):
+        with self._evidence.step(f"{end.label} gets the digits {sent}"):
             limit = self._context.patience + _A_DIGIT_S * len(sent)
             found = end.digits(len(sent), within=limit)
             if found is not None:  # what comes twice may come once more behind the last
                 self._context.pause(_A_DIGIT_MORE_S)
-                self._context.evidence.scripted(_A_DIGIT_MORE_S, "listening for a digit more")
+                self._evidence.scripted(_A_DIGIT_MORE_S, "listening for a digit more")
                 found = end.digits(len(sent), within=0.0)
             if found is None:
-                self._context.evidence.add(
-                    not_observable(
-                        "dtmf", end.label, expected=f"the digits {sent}", why="the far end does not list digits"
-                    )
-                )
+                self._not_observable("dtmf", f"the digits {sent}", "the far end does not list digits")
                 return
             seen, methods, durations_ms = found
-            self._context.evidence.add(signalling.digits(end.label, sent, seen, methods, method))
+            self._evidence.add(signalling.digits(end.label, sent, seen, methods, method))
             if method == "rfc4733":
-                self._context.evidence.add(signalling.durations(end.label, durations_ms))
+                self._evidence.add(signalling.durations(end.label, durations_ms))
 
     # -- beginnings and ends
 
     def answered(self, within: float | None = None) -> None:
         """The call is confirmed."""
         limit = within if within is not None else self._context.patience
-        with self._context.evidence.step(f"{self._call.label} is answered"):
+        with self._evidence.step(f"{self._call.label} is answered"):
             self._reaches("confirmed", limit, reach.answered)
 
     def _reaches(self, state: Literal["early", "confirmed"], limit: float, found: Callable[..., Finding]) -> None:
@@ -263,17 +246,15 @@ class Expect(ExpectAudio):
             try:
                 at = call.leg.wait_state(state, within=limit).at
             except NeverCame:
-                starved_s = self._context.evidence.starved(began, time.monotonic())
+                starved_s = self._evidence.starved(began, time.monotonic())
                 if starved_s < audio_quality.WORTH_WAITING_S:
                     raise
                 at = call.leg.wait_state(state, within=starved_s).at  # so much later it may be told to us
         except NeverCame as error:
-            finding = self._context.evidence.add(found(call.label, None, limit, instead=error.finding.actual))
+            finding = self._evidence.add(found(call.label, None, limit, instead=error.finding.actual))
             raise ExpectationError(finding) from error
         since_invite_s = at - call.leg.invite.at
-        finding = self._context.evidence.add(
-            found(call.label, max(0.0, at - began), limit, since_invite_s=since_invite_s)
-        )
+        finding = self._evidence.add(found(call.label, max(0.0, at - began), limit, since_invite_s=since_invite_s))
         if finding.verdict is not Verdict.PASSED:
             raise ExpectationError(finding)
 
@@ -281,10 +262,10 @@ class Expect(ExpectAudio):
         """The call ends with one of these final responses; when."""
         end = self._call
         limit = within if within is not None else self._context.patience
-        with self._context.evidence.step(f"{end.label} ends with {' or '.join(map(str, codes))}"):
+        with self._evidence.step(f"{end.label} ends with {' or '.join(map(str, codes))}"):
             at = end.released_at(time.monotonic() + limit) or self._announced_until(end)
             code, reason = end.final_response(self._context.deployment.expect.released_within_s)
-            self._context.evidence.add(signalling.final_response(end.label, codes, code, reason, end.invite_number))
+            self._evidence.add(signalling.final_response(end.label, codes, code, reason, end.invite_number))
             return at if at is not None else time.monotonic()
 
     def _announced_until(self, call: Call) -> float | None:
@@ -294,7 +275,7 @@ class Expect(ExpectAudio):
             if call.hears_sound(time.monotonic() - _PAUSES_S, 0.0) is None:
                 break
             at = call.released_at(time.monotonic() + _LOOKED_AGAIN_S)
-            self._context.evidence.scripted(_LOOKED_AGAIN_S, "an announcement before the final response")
+            self._evidence.scripted(_LOOKED_AGAIN_S, "an announcement before the final response")
         return at
 
     def still_up(self) -> None:
@@ -303,7 +284,7 @@ class Expect(ExpectAudio):
         ended = end.released_at(0.0)
         if end.is_ours or ended is not None:
             lasted_s = None if ended is None else ended - (end.answered_at() or ended)
-            self._context.evidence.add(reach.up(end.label, lasted_s))
+            self._evidence.add(reach.up(end.label, lasted_s))
 
     def released(self, after: float | None = None, farewell_s: float = 0.0) -> None:
         """The leg ends, within the deployment's limit after ``after``, or as much later as who ends it may still speak."""
@@ -314,16 +295,16 @@ class Expect(ExpectAudio):
         unheard = self._context.unheard
         if unheard is not None:  # the leg may stay up until an agent has answered, which nobody of ours sees
             start, limit = unheard.began, round(deadline - unheard.began + 0.1, 1)
-        with self._context.evidence.step(f"{end.label} is released"):
+        with self._evidence.step(f"{end.label} is released"):
             at = end.released_at(deadline)
             if at is None and (end.is_blind or unheard is not None):
                 expected, why = f"the leg ends within {limit:g} s", "its interface does not say"
                 if unheard is not None:
                     why = "it is still up, and nobody of ours sees whether an agent has answered"
-                self._context.evidence.add(not_observable("released", end.label, expected=expected, why=why))
+                self._not_observable("released", expected, why)
                 return
             found = timing.released(end.label, None if at is None else at - start, limit, end.doubt_s)
-            self._context.evidence.add(found, since=start)
+            self._evidence.add(found, since=start)
 
     def hang_up_is_answered(self) -> None:
         """The BYE that this phone has sent is answered, within the deployment's limit (RFC 3261 section 15.1)."""
@@ -334,33 +315,31 @@ class Expect(ExpectAudio):
             answer = dialog.answer_to_bye(call.messages())
             return answer is not None and not answer.is_challenge
 
-        with self._context.evidence.step(f"{call.label}'s BYE is answered"):
+        with self._evidence.step(f"{call.label}'s BYE is answered"):
             with contextlib.suppress(NeverCame):
                 call.leg.wait("an answer to its BYE", is_answered, within=limit, outlives_call=True)
             answer = dialog.answer_to_bye(call.messages())
             code, reason = (answer.status, answer.reason) if answer else (0, "no final response")
             accepted = dialog.accepted_to_bye(call.messages())
             if answer is None and dialog.ended_by_the_other(call.messages()):
-                self._context.evidence.add(
-                    not_observable(
-                        "final_response",
-                        f"{call.label}'s BYE",
-                        expected=f"a final response {' or '.join(map(str, accepted))}",
-                        why="none was sent, as the far end had ended the call before",
-                    )
+                self._not_observable(
+                    "final_response",
+                    f"a final response {' or '.join(map(str, accepted))}",
+                    "none was sent, as the far end had ended the call before",
+                    f"{call.label}'s BYE",
                 )
                 return
-            self._context.evidence.add(signalling.final_response(f"{call.label}'s BYE", accepted, code, reason))
+            self._evidence.add(signalling.final_response(f"{call.label}'s BYE", accepted, code, reason))
 
     def rings(self) -> None:
         """The far end says that it rings (180 or 183)."""
-        with self._context.evidence.step(f"{self._call.label} hears that it rings"):
+        with self._evidence.step(f"{self._call.label} hears that it rings"):
             self._reaches("early", self._context.patience, reach.rings)
 
     def never_answered(self) -> None:
         """The call is refused, or nobody takes it: one that rings on was taken (RFC 3261 section 21.1.2)."""
         call, limit = self._call, self._context.patience
-        with self._context.evidence.step(f"{call.label} is not answered"):
+        with self._evidence.step(f"{call.label} is not answered"):
             ended = call.released_at(time.monotonic() + limit)
             answered = call.answered_at()
             state = call.state()
@@ -370,24 +349,24 @@ class Expect(ExpectAudio):
                 told = f"it ended with {state.code} {state.reason}"
             code = state.code if state else 0
             answerers = [] if answered is None else [call.label]
-            self._context.evidence.add(reach.not_answered(call.label, answerers, told, code, goes_on=rings))
+            self._evidence.add(reach.not_answered(call.label, answerers, told, code, goes_on=rings))
 
     def refer_is(self, declared: str) -> None:
         """The platform did with the AI's REFER what the number's entry declares."""
         legs = (self._call.first_leg, self._call.leg)
         passed_on = any(m.direction == "received" and m.text.startswith("REFER ") for leg in legs for m in leg.messages)
-        self._context.evidence.add(landing.refer_mode(self._call.label, declared, passed_on))
+        self._evidence.add(landing.refer_mode(self._call.label, declared, passed_on))
 
     def transfer_fails(self) -> None:
         """The transfer the AI tried was refused, and the AI was told so."""
         end = self._end
-        with self._context.evidence.step("the transfer is refused"):
+        with self._evidence.step("the transfer is refused"):
             outcome = end.transfer_outcome(self._context.patience + self._context.more_patience)
             if outcome is None:
                 expected, why = "the transfer ends with an error the AI is told", "the far end does not say"
-                self._context.evidence.add(not_observable("transfer.fails", end.label, expected=expected, why=why))
+                self._not_observable("transfer.fails", expected, why)
                 return
-            self._context.evidence.add(reach.transfer_fails(end.label, outcome))
+            self._evidence.add(reach.transfer_fails(end.label, outcome))
 
     def acknowledged_provisional(self) -> None:
         """A reliable provisional response came, was acknowledged by PRACK, and the PRACK was answered 200 (RFC 3262)."""
@@ -405,21 +384,21 @@ class Expect(ExpectAudio):
             finding = provisional.acknowledged(call.label, call.messages())
             return [] if finding.verdict is Verdict.PASSED else [finding]
 
-        with self._context.evidence.step(f"{call.label} acknowledges a provisional response"):
+        with self._evidence.step(f"{call.label} acknowledges a provisional response"):
             try:
                 call.leg.wait("200 to its PRACK", done, within=self._context.patience)
             except NeverCame as error:
                 instead = error.finding.actual.partition("\n")[0]
                 finding = provisional.acknowledged(call.label, call.messages(), instead)
-                raise ExpectationError(self._context.evidence.add(finding)) from error
-            found = self._context.evidence.add(provisional.acknowledged(call.label, call.messages()))
+                raise ExpectationError(self._evidence.add(finding)) from error
+            found = self._evidence.add(provisional.acknowledged(call.label, call.messages()))
         if found.verdict is Verdict.PASSED:  # another may come before the answer
             self._context.last_looks.append(later)
 
     def session_interval_is_agreed(self) -> None:
         """The 200 names a session interval; after a 422 the next INVITE honours its Min-SE (RFC 4028 section 6)."""
         call = self._call
-        self._context.evidence.add(session.interval(call.label, call.messages()))
+        self._evidence.add(session.interval(call.label, call.messages()))
 
     def session_is_refreshed(self) -> None:
         """A re-INVITE or UPDATE of whichever side has to refreshes the session, and is accepted, before the other side gives it up."""
@@ -432,28 +411,24 @@ class Expect(ExpectAudio):
         if agreed / 2 >= most:
             expected = f"a refresh of the session within {limit:g} s"
             why = f"half of the interval agreed on is {agreed / 2:g} s, and a call may last {most:g} s (limits.seconds_per_call)"
-            self._context.evidence.add(not_observable("timing.within", call.label, expected=expected, why=why))
+            self._not_observable("timing.within", expected, why)
             return
-        with self._context.evidence.step(f"the session is refreshed within {limit:g} s"):
+        with self._evidence.step(f"the session is refreshed within {limit:g} s"):
             now = time.monotonic()
-            self._context.evidence.scripted(
-                max(0.0, answered + agreed / 2 - now), "half of the session interval", began=now
-            )
+            self._evidence.scripted(max(0.0, answered + agreed / 2 - now), "half of the session interval", began=now)
             settled = answered + session.SETTLED_S
 
             def is_refreshed(event: Event) -> bool:
                 return session.accepts_refresh(event, [m for m in call.messages() if m.at >= settled])
 
             event = call.leg.wait("a refresh of the session that is accepted", is_refreshed, limit, since=settled)
-            self._context.evidence.add(
-                timing.within(call.label, "a refresh of the session", event.at - answered, limit)
-            )
+            self._evidence.add(timing.within(call.label, "a refresh of the session", event.at - answered, limit))
 
     def encrypted(self) -> None:
         """Its media has been SRTP all the time, however often it was negotiated."""
         call = self._call
         secure = [e.secure for e in call.leg.events if isinstance(e, MediaState) and e.active]
-        self._context.evidence.add(signalling.encrypted(call.label, all(secure) if secure else None))
+        self._evidence.add(signalling.encrypted(call.label, all(secure) if secure else None))
 
     def took(self, what: str, at: float, expected_s: float, rang: tuple[float, float] | None = None) -> None:
         """It came at ``at``, the time it should take, within a second, after the AI began to ring (``rang``).
@@ -468,7 +443,7 @@ class Expect(ExpectAudio):
             (began, let_go), before_s = rang, 0.0
             too_soon = timing.is_too_soon(let_go - began, expected_s)
             at = let_go if too_soon or _is_announced(call, let_go, at) else at
-        self._context.evidence.add(timing.took(call.label, what, at - began, expected_s, way_in_s=before_s))
+        self._evidence.add(timing.took(call.label, what, at - began, expected_s, way_in_s=before_s))
 
 
 def _is_announced(call: Call, since: float, until: float) -> bool:

@@ -51,6 +51,7 @@ class ExpectAudio:
 
     def __init__(self, context: CaseContext, end: End) -> None:
         self._context = context
+        self._evidence = context.evidence
         self._end = end
 
     def two_way_audio_with(self, other: End, *, changed: bool = False, joined_within_s: float | None = None) -> None:
@@ -65,7 +66,7 @@ class ExpectAudio:
         begin = time.monotonic()
         since = begin + SETTLE_S if changed else _since_answered(mine, other, begin)
         deadline = max(begin, since) + (joined_within_s or 0.0) + LISTEN_S
-        with self._context.evidence.step(f"{mine.label} and {other.label} hear each other"):
+        with self._evidence.step(f"{mine.label} and {other.label} hear each other"):
             for caller, talk in ((mine, other), (other, mine)):
                 if isinstance(caller, Call) and isinstance(talk, SynthflowCall) and talk.is_known_by_words:
                     self._look(caller, talk, since, changed)
@@ -81,7 +82,7 @@ class ExpectAudio:
             if first.verdict is second.verdict is Verdict.PASSED:
                 delays_ms = [f.measured.delay_ms or 0.0 for f in (first, second) if isinstance(f.measured, Direction)]
                 both = max(delays_ms) / 1000
-                self._context.evidence.scripted(max(0.0, since + both - begin), "listening", began=begin)
+                self._evidence.scripted(max(0.0, since + both - begin), "listening", began=begin)
                 audio_quality.wait_for_packets(self._context, (mine, other))
 
     def _by_when_connected(self, agent: Call, since: float, deadline: float) -> float:
@@ -133,7 +134,7 @@ class ExpectAudio:
         mine = self._end
         for speaker, listener, sound in ((people, mine, heard), (mine, people, None)):
             finding = self._direction(speaker, listener, people.began, sound, None, again)
-            self._context.evidence.add(people.unseen(finding))
+            self._evidence.add(people.unseen(finding))
 
     def _look(self, caller: Call, talk: SynthflowCall, since: float, again: bool) -> None:
         """What tells of it comes while the call goes on, or when it is over: the findings are made then."""
@@ -161,7 +162,7 @@ class ExpectAudio:
         sound = listener.hears(speaker, since, deadline)
         account = listener.account(since, missing=speaker) if sound is None else None
         finding = self._direction(speaker, listener, since, sound, account, again)
-        return self._context.evidence.add(audio_quality.excuse_mute_phone(finding, (speaker, listener), since))
+        return self._evidence.add(audio_quality.excuse_mute_phone(finding, (speaker, listener), since))
 
     def _direction(
         self,
@@ -212,7 +213,7 @@ class ExpectAudio:
         if None not in proved:  # who did not hear the other at first has failed for it
             now = time.monotonic()
             since = max(now, *(at + _STILL_AFTER_S for at in proved if at is not None))
-            self._context.evidence.scripted(since - now, "listening again", began=now)
+            self._evidence.scripted(since - now, "listening again", began=now)
 
             def last_words() -> float:
                 return self._last_words((mine, other), since)
@@ -222,7 +223,7 @@ class ExpectAudio:
 
     def _hear_each_other_on(self, other: End, since: float, deadline: float) -> None:
         mine = self._end
-        with self._context.evidence.step(f"{mine.label} and {other.label} still hear each other"):
+        with self._evidence.step(f"{mine.label} and {other.label} still hear each other"):
             for speaker, listener in ((mine, other), (other, mine)):
                 if _is_told_by_marks(speaker, listener):
                     self._one_way(speaker, listener, since, deadline, again=True)
@@ -235,7 +236,7 @@ class ExpectAudio:
     def _found_of(self, speaker: End, listener: End) -> list[Finding]:
         """What was found so far of whether the listener hears the speaker, whichever legs they were then."""
         subjects = {heard_at(one, other) for one in _labels(speaker) for other in _labels(listener)}
-        return [f for f in self._context.evidence.findings if f.check == "audio" and f.subject in subjects]
+        return [f for f in self._evidence.findings if f.check == "audio" and f.subject in subjects]
 
     def one_way_delay_ok(self, other: End) -> None:
         """Neither hears the other too late; measured where both are ours, elsewhere RTCP's round trip has to do."""
@@ -246,7 +247,7 @@ class ExpectAudio:
     def silence_from(self, other: End, seconds: float = 0.8) -> None:
         """For ``seconds`` it does not hear ``other``, though it listens; a phone of ours not beneath another voice either."""
         listener = self._end
-        with self._context.evidence.step(f"{listener.label} does not hear {other.label}"):
+        with self._evidence.step(f"{listener.label} does not hear {other.label}"):
             if self._context.unheard is not None:
                 self._unseen_silence(other, "nobody of ours sees whether an agent has answered by now")
                 return
@@ -257,7 +258,7 @@ class ExpectAudio:
             self._context.pause(settles_s)
             since, before = time.monotonic(), _discarded(listener)
             self._context.pause(seconds)
-            self._context.evidence.scripted(settles_s + seconds, "listening for silence")
+            self._evidence.scripted(settles_s + seconds, "listening for silence")
             heard = listener.marks_since(since)
             if heard is None:
                 self._unseen_silence(other, "the far end does not say which marks it hears")
@@ -267,7 +268,7 @@ class ExpectAudio:
             discarded = None if before is None or after is None else after - before
             if isinstance(listener, Call) and before is None:  # who holds the call takes no audio
                 marks = [*marks, *audio_quality.marks_beneath(self._context, listener, voices, since)]
-            self._context.evidence.add(audio.silent(other.label, listener.label, marks, voices, listened_s, discarded))
+            self._evidence.add(audio.silent(other.label, listener.label, marks, voices, listened_s, discarded))
 
     def _settles_s(self, speaker: End) -> float:
         """Until what ``speaker`` had said before has been heard: longer where its voice took longer to arrive, as it first did."""
@@ -284,7 +285,7 @@ class ExpectAudio:
             why=why,
             measured=Silence(speaker=other.label, listener=listener.label),
         )
-        self._context.evidence.add(unheard.unseen(finding) if unheard is not None else finding)
+        self._evidence.add(unheard.unseen(finding) if unheard is not None else finding)
 
     def takes_message(self, after_s: float = 0.0) -> None:
         """A machine has the call: it speaks, and a tone asks for a message; ``after_s`` may be over before it answers."""
@@ -292,14 +293,14 @@ class ExpectAudio:
         answered = call.answered_at() or call.began
         until = time.monotonic() + after_s + _GREETING_S + _LISTENS_S
         began = time.monotonic()
-        with self._context.evidence.step(f"{call.label} hears a machine ask for a message"):
+        with self._evidence.step(f"{call.label} hears a machine ask for a message"):
             while not (asked := message_asked_in(heard := call.leg.received_since(answered))):
                 if call.is_over() or time.monotonic() > until:
                     break
                 self._context.pause(_LISTENED_AGAIN_S)
-            self._context.evidence.scripted(time.monotonic() - began, "what the machine says")
+            self._evidence.scripted(time.monotonic() - began, "what the machine says")
             if asked is not None:
-                self._context.evidence.add(reach.takes_message(call.label, asked))
+                self._evidence.add(reach.takes_message(call.label, asked))
                 return
             found = describe(heard, expected=(), own={call.mark}, name_of=self._context.calls.name_of_mark)
             is_over = (
@@ -307,24 +308,24 @@ class ExpectAudio:
             )
             finding = reach.takes_message(call.label, None, f"it heard {found.words}{is_over}")
             ended = answered + last_sound(heard) + _TONE_WITHIN_S
-            self._context.evidence.add_of_said(finding, [(answered, ended)])
+            self._evidence.add_of_said(finding, [(answered, ended)])
 
     def is_told(self, since: float) -> None:
         """Somebody speaks to a caller before the call is over; what was said before ``since`` is about something else."""
         call, limit_s = self._call, self._context.patience
-        with self._context.evidence.step(f"{call.label} is told before it is released"):
+        with self._evidence.step(f"{call.label} is told before it is released"):
             heard = call.leg.received_since(since)
             spans = classify(heard)
             spoken = [(span.kind, len(heard) / SAMPLE_RATE - span.ended) for span in spans if span.kind in _SPOKEN]
             last = min(spoken, key=itemgetter(1), default=None)
             others = dict.fromkeys(span.kind for span in spans if span.kind not in _SPOKEN)
             finding = reach.told(call.label, last, limit_s, ", ".join(others))
-            self._context.evidence.add_of_said(finding, [(since, time.monotonic())])
+            self._evidence.add_of_said(finding, [(since, time.monotonic())])
 
     def hears_early(self, ai: Ai) -> None:
         """The AI is heard before the call is answered."""
         call = self._call
-        with self._context.evidence.step(f"{call.label} hears the AI before the answer"):
+        with self._evidence.step(f"{call.label} hears the AI before the answer"):
             since = time.monotonic()
             who, voices = ai.early(call)
             if not voices and not ai.is_ours:
@@ -332,7 +333,7 @@ class ExpectAudio:
                 expected = "audio before the 200, opened by a 18x with SDP"
                 measured = EarlyMedia(speaker=who, listener=call.label)
                 subject = heard_at(who, call.label)
-                self._context.evidence.add(
+                self._evidence.add(
                     not_observable("audio.early", subject, expected=expected, why=why, measured=measured)
                 )
                 return
@@ -343,10 +344,14 @@ class ExpectAudio:
                 listened = self._context.patience + LISTEN_S
             sound = call.hears_marks(voices, 0.0, time.monotonic() + listened) if voices else None
             opened = sum(1 for message in call.messages() if audio.opens_early_media(message))
-            self._context.evidence.scripted(time.monotonic() - since, "early media")
+            self._evidence.scripted(time.monotonic() - since, "early media")
             answered_at = call.answered_at()
             finding = audio.early(who, call.label, sound, answered_at, opened)
-            self._context.evidence.add_of_said(finding, [(since, answered_at or time.monotonic())])
+            self._evidence.add_of_said(finding, [(since, answered_at or time.monotonic())])
+
+    def _not_observable(self, check: str, expected: str, why: str, subject: str = "") -> None:
+        found = not_observable(check, subject or self._end.label, expected=expected, why=why)
+        self._evidence.add(found)
 
     @property
     def _call(self) -> Call:

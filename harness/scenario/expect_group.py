@@ -29,6 +29,7 @@ class ExpectGroup:
 
     def __init__(self, context: CaseContext, group: Group) -> None:
         self._context = context
+        self._evidence = context.evidence
         self._group = group
 
     def never_rang(self, since: float = 0.0) -> None:
@@ -42,7 +43,7 @@ class ExpectGroup:
             calls = [str(leg.invite.text.partition("\n")[0]).strip() for leg in legs]
             watched = phone.registration is not None and phone.registration.active
             found = landing.never_rang(phone.name, len(calls), watched, calls)
-            self._context.evidence.add(self._context.held_against(legs, found) if watched else found)
+            self._evidence.add(self._context.held_against(legs, found) if watched else found)
 
     def took_over(
         self, landed: Call | ReportedCall, of: Call, ring_timeout_s: float, rang: tuple[float, float] | None
@@ -59,7 +60,7 @@ class ExpectGroup:
                 self._unseen_time("timing", f"the fallback after {ring_timeout_s:g} s")
             else:
                 seconds = rang[1] - rang[0]
-                self._context.evidence.add(timing.took(self._group.name, "the fallback", seconds, ring_timeout_s))
+                self._evidence.add(timing.took(self._group.name, "the fallback", seconds, ring_timeout_s))
             return
         queue_s = self._group.entry.queue_s
         waits_s = queue_s + self._to_telephone_s(landed)
@@ -73,7 +74,7 @@ class ExpectGroup:
             elif ended - after > ring_timeout_s + timing.TOLERANCE_S:
                 ended -= last_words_to(of.leg, rang[1], ended) - rang[1]
             waits_s = 0.0
-        self._context.evidence.add(
+        self._evidence.add(
             timing.took(
                 self._group.name, "the fallback", ended - after, ring_timeout_s, queue_s=waits_s, way_in_s=before_s
             )
@@ -86,7 +87,7 @@ class ExpectGroup:
 
     def _unseen_time(self, check: str, expected: str) -> None:
         why = "the platform's report does not say when the group's phones rang"
-        self._context.evidence.add(not_observable(check, self._group.name, expected=expected, why=why))
+        self._evidence.add(not_observable(check, self._group.name, expected=expected, why=why))
 
     def came_within(
         self,
@@ -105,4 +106,4 @@ class ExpectGroup:
             return
         limit_s += self._group.entry.queue_s + self._to_telephone_s(landed)
         after = of.routed + way_in_s(of, self._context.patience) if rang is None else rang[0]
-        self._context.evidence.add(timing.within(landed.label, "the call", max(0.0, landed.began - after), limit_s))
+        self._evidence.add(timing.within(landed.label, "the call", max(0.0, landed.began - after), limit_s))

@@ -28,22 +28,20 @@ from harness.phone.leg import Leg
 from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext
-from harness.scenario.end import Voiced
+from harness.scenario.end import End
 from harness.scenario.reactions import SOUND_DBOV
 
 if TYPE_CHECKING:
-    from harness.witness.call_record import CallRecord
+    from harness.scenario.call import Call
 
 _WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
 _JUDGED_BY_S = 0.35  # so much behind an unclear mark tells why it is, with the period before: it is told each 0.2 s
 
 
-class ListeningLeg:
+class ListeningLeg(End):
     """A leg of ours, as far as it is listened to."""
 
     is_ours = True
-    doubt_s = 0.0
-    record: CallRecord | None = None
 
     def __init__(self, context: CaseContext, leg: Leg) -> None:
         self._context = context
@@ -80,25 +78,11 @@ class ListeningLeg:
         """What the leg sends."""
         return self.leg.mark
 
-    @property
-    def received_on(self) -> tuple[str, str] | None:
-        """Only an AI's call is asked for it."""
-        return None
-
-    @property
-    def came_from(self) -> str | None:
-        """Only an AI's call is asked for it."""
-        return None
-
-    def transfer_outcome(self, within: float) -> int | None:
-        """Only an AI's call is asked for it."""
-        return None
-
-    def voices_for(self, peer: Voiced) -> Collection[int]:
+    def voices_for(self, peer: End) -> Collection[int]:
         """Its mark."""
         return {self.mark}
 
-    def hears(self, speaker: Voiced, since: float, deadline: float) -> Sound | None:
+    def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
         """Wait for one of the speaker's marks, or for any sound where it has none."""
         voices = speaker.voices_for(self)
         if not voices:
@@ -130,7 +114,7 @@ class ListeningLeg:
         """Wait for one of ``marks``."""
         return self._hears(lambda: marks, since, deadline)
 
-    def hears_mark(self, speaker: ListeningLeg, since: float, deadline: float) -> Sound | None:
+    def hears_mark(self, speaker: Call, since: float, deadline: float) -> Sound | None:
         """Wait for its mark."""
         return self.hears_marks({speaker.mark}, since, deadline)
 
@@ -202,7 +186,7 @@ class ListeningLeg:
         """Whether the leg looked at received audio after ``since``."""
         return any(isinstance(e, Listened) and e.at >= since for e in self.leg.events)
 
-    def account(self, since: float, missing: Voiced | None = None) -> ListenerReport:
+    def account(self, since: float, missing: End | None = None) -> ListenerReport:
         """What arrived after ``since``, by events and by the recording."""
         events = self.leg.events
         pulses = [e for e in events if isinstance(e, Listened)]
@@ -225,7 +209,7 @@ class ListeningLeg:
             instead=self._heard_instead_of(missing, since) if missing is not None else None,
         )
 
-    def _heard_instead_of(self, missing: Voiced, since: float) -> HeardDescription | None:
+    def _heard_instead_of(self, missing: End, since: float) -> HeardDescription | None:
         samples = self.leg.received_since(since)
         voices = missing.voices_for(self)
         if len(samples) < _WORTH_HEARING_S * SAMPLE_RATE or not voices:

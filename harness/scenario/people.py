@@ -364,7 +364,10 @@ class AssistantOf:
 
 
 class Campaigns:
-    """Those that call one phone, told apart by the number that they call from."""
+    """The campaigns that call one phone, told apart by the number they call from.
+
+    A call that an earlier case started and did not wait for may reach the next case.
+    """
 
     def __init__(self, context: CaseContext, phone: Phone) -> None:
         self._context = context

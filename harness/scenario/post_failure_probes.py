@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from harness.calls.events import CallState, FarEndRecord
-from harness.calls.verdict import ExpectationError, Finding, Verdict
+from harness.calls.verdict import ExpectationError, Verdict
 from harness.diagnosis import diagnose
 from harness.errors import BrokenError, FarEndError, HarnessError
 from harness.phone.leg import Leg
@@ -25,15 +25,11 @@ _OF_REACH = ("landing", "landing.answered_by", "route.tried", "registration", "a
 def look_closer(context: CaseContext, began: float) -> None:
     """Keep what the AI's interface says of every call since ``began``, and ask the trunk's ports where nothing got through."""
     _records(context, began)
-    if any(_is_of_reach(finding) for finding in context.evidence.findings):
+    if any(found.verdict is Verdict.FAILED and found.check in _OF_REACH for found in context.evidence.findings):
         # DNS and TLS libraries come with it, which a worker without such a failure has no use for.
         import_module("harness.scenario.port_probes").ask_ports(context)
     if context.deployment.expect.second_call:
         _make_second_call(context)
-
-
-def _is_of_reach(finding: Finding) -> bool:
-    return finding.verdict is Verdict.FAILED and finding.check in _OF_REACH
 
 
 def _records(context: CaseContext, began: float) -> None:
@@ -57,6 +53,12 @@ def _records(context: CaseContext, began: float) -> None:
             FarEndRecord(at=time.monotonic(), phone="synthflow", source=source, record=record.evidence)
         )
 
+
+# -- a second call, which may settle an unsure cause
+#
+# The same number in E.164 or with the other codec alone, or the group's own number: whichever decides most of what is unsure. If the
+# number is then taken, it is called once more as before: only what is refused again was refused for its form or its codec. Each call
+# counts against every limit, as any other does. The diagnosis reads its outcome alone.
 
 _OTHER_LAW = {"pcmu": "PCMA", "pcma": "PCMU"}
 _LOOKS_EVERY_S = 0.05

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.calls.checks import identity, landing
-from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.finding import not_observable
 from harness.calls.measurement import Landing, Ringing
 from harness.calls.verdict import Finding
@@ -17,7 +16,7 @@ from harness.errors import FarEndError
 from harness.integrations.matrix import shown_by_others
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End, Voiced
+from harness.scenario.end import End
 from harness.witness import by_hand
 from harness.witness.clock import to_wall
 from harness.witness.platform_report import ReportRow
@@ -40,21 +39,11 @@ if TYPE_CHECKING:
 _THE_CALL = "the call"
 
 
-class ReportedCall:
+class ReportedCall(End):
     """The landing of a call in such a group, told when the call is over."""
 
     role = "agent"
-    is_ours = False
     is_blind = True
-    lag_s = 0.0
-    doubt_s = 0.0
-    invite_number = ""
-    phone_name = ""
-    record = None
-    invite = None
-    received_on = None
-    came_from = None
-    codec = None
 
     def __init__(self, context: CaseContext, group: Group, of: Call, declared: Report) -> None:
         self._context = context
@@ -62,7 +51,6 @@ class ReportedCall:
         self._of = of
         self._declared = declared
         self._source = ReportSource(declared)
-        self.label = f"an agent of {group.name}"
         self.began = time.monotonic()
         self.is_seen = False  #: whether it rang at phones of ours instead: there is nothing to ask a report for
         self._listed: Sequence[ReportRow] = ()  #: of the report as it was read last
@@ -70,50 +58,14 @@ class ReportedCall:
         context.unheard = self
         context.last_looks.append(self._find)
 
-    # -- what nobody of ours can see
+    @property
+    def label(self) -> str:
+        """The name that findings use."""
+        return f"an agent of {self._group.name}"
 
     def unseen(self, finding: Finding) -> Finding:
         """A finding on what only a phone at the agent could show; the deployment may say that a row passes without."""
         return replace(finding, dispensable=self._declared.strength == "unknown")
-
-    def voices_for(self, peer: Voiced) -> Collection[int]:
-        """A person speaks in no mark."""
-        return ()
-
-    def settle_on(self, codecs: Collection[str]) -> None:
-        """Nobody shows it."""
-
-    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]] | None:
-        """Nobody can tell."""
-        return None
-
-    def transfer_outcome(self, within: float) -> int | None:
-        """It has none of its own."""
-        return None
-
-    def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
-        """Nobody can tell."""
-        return None
-
-    def hears_mark(self, speaker: Call, since: float, deadline: float) -> Sound | None:
-        """Nobody can tell."""
-        return None
-
-    def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
-        """Nobody can tell."""
-        return None
-
-    def marks_since(self, since: float) -> tuple[Sequence[int], float] | None:
-        """Nobody can tell."""
-        return None
-
-    def answered_at(self) -> float | None:
-        """Nobody can tell."""
-        return None
-
-    def released_at(self, deadline: float) -> float | None:
-        """Nobody can tell."""
-        return None
 
     # -- what the report tells
 

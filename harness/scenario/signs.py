@@ -365,6 +365,8 @@ def _is_cut_off(sent: int, received: int) -> bool:
     return sent >= _ENOUGH_SENT and received < _TOO_FEW * sent
 
 
+# -- blips: a packet or two, after which nothing came
+
 #: A syllable; one lost packet's concealment repeats 20 ms of sound to some 120 (RFC 3550 leaves it to the receiver).
 _SYLLABLE_S: Final = 0.2
 #: Two counts, which come once a second.
@@ -372,10 +374,10 @@ _COUNTED_TWICE_S: Final = 3.0
 
 
 def listen_again_from(leg: Leg, since: float, heard_at: float) -> float | None:
-    """From when on to listen again, where what was heard at ``heard_at`` is none of what came after ``since``, or a blip; else None.
+    """When to resume listening if the sound at ``heard_at`` came before ``since`` or was a blip; else None.
 
-    A pulse of the listener speaks of the time before it. A blip is less than a syllable, behind which by two counts no RTP came: an AI
-    that pauses may send nothing as well (RFC 3551 section 4.1), so it takes both.
+    A listener's event describes the time before it. A blip is shorter than a syllable and has no RTP after it by two counts: an AI
+    that pauses may send nothing either (RFC 3551 section 4.1), so both must hold.
     """
     samples = leg.received_since(since)
     audible = audible_s(samples)

@@ -1,19 +1,41 @@
-"""What a phone of a deployment is told to be."""
+"""A case's phones: their configuration, what they may dial, the limits, the stand-in, and OPTIONS."""
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.deployment import Account, Deployment, Platform
+from harness.calls.events import Event, TlsHandshake, TransferProgress, TransportFailed
+from harness.calls.verdict import Verdict
+from harness.deployment import Account, Deployment, Platform, from_plain, to_plain
+from harness.deployment.limits import MOST_WORKERS
+from harness.deployment.safety import Guard
+from harness.errors import PhoneMisuseError, RefusedError
 from harness.integrations import load
+from harness.phone import PhoneConfig
 from harness.phone.authorities import systems_list
+from harness.phone.leg import accept_every_leg
+from harness.phone.rules import Rules
+from harness.phone.waiter import never_came
+from harness.scenario import cast as cast_module
+from harness.scenario.ai import Ai
+from harness.scenario.ai_calls import StandInCall
+from harness.scenario.case_phones import CasePhones
+from harness.scenario.cast import Cast
+from harness.scenario.context import CaseContext
+from harness.scenario.endpoints import StandInEndpoint
 from harness.scenario.phones import own_phone, stand_in
+from harness.sip.uri import Uri
 from harness.support.resources import EXAMPLES
+from tests.unit.scenario.conftest import MakeContext
 
 _FILE = EXAMPLES / "live-talkdesk.toml"
 
@@ -162,3 +184,246 @@ def test_a_deployment_of_people_alone_has_a_stand_in_all_the_same(
     assert stand_in(bare, trunk).user == user
     first = next(iter(deployment.assistants.values())).did
     assert stand_in(deployment.model_copy(update={"stand_in": place}), trunk).user == first
+
+
+# -- What a case's phones may dial: the numbers of the file, as the network of each phone reads them
+
+
+class Pool:
+    """Keeps the rules of each phone that is leased."""
+
+    def __init__(self) -> None:
+        self.rules: dict[str, Rules] = {}
+
+    def lease(self, config: Any, *, rules: Rules, **_: object) -> Any:
+        self.rules[config.name] = rules
+
+
+def test_each_phone_dials_in_its_own_country(make_context: MakeContext) -> None:
+    """A German telephone that calls Zurich by its national digits, 044 123 45 67, reaches Oldenburg."""
+    context = make_context()
+    plain = to_plain(context.deployment)
+    home, abroad = context.deployment.callers[:2]
+    plain["region"] = "CH"
+    plain["groups"][next(iter(plain["groups"]))]["did"] = "+41441234567"
+    plain["phones"][home]["number"], plain["phones"][abroad]["number"] = "+41440000101", "+4930900100"
+    deployment = from_plain(plain)
+    pool: Any = Pool()
+    no_call: Any = None
+    phones = CasePhones(deployment, context.evidence, pool, iter(()), no_call)
+    for name in (home, abroad):
+        phones.lease(PhoneConfig(name, "a", "example.com"), register=False)
+    host = deployment.accounts[deployment.phones[home].account].domain
+    for rules in pool.rules.values():
+        rules.guard(f"sip:+41441234567@{host}")
+    pool.rules[home].guard(f"sip:0441234567@{host}")
+    with pytest.raises(RefusedError, match="'0441234567' is no number of"):
+        pool.rules[abroad].guard(f"sip:0441234567@{host}")
+
+
+# -- A call that waits for the deployment's own limits: until its turn comes, however many are before it, and told as a wait
+
+
+class Gate:
+    """One that lets a call through at the end of a wait, which is measured and does not take place."""
+
+    def __init__(self, clock: list[float], waits: float) -> None:
+        self.clock, self.waits, self.within = clock, waits, 0.0
+
+    def admit(self, within: float) -> str:
+        self.within = within
+        self.clock[0] += self.waits
+        return "permit"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [100.0]
+    monkeypatch.setattr("harness.scenario.case_phones.time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+def admitted(context: CaseContext, gate: Gate, per_second: float) -> list[Any]:
+    plain = to_plain(context.deployment)
+    plain["limits"] = {**plain["limits"], "calls_per_second": per_second}
+    told: list[Any] = []
+    evidence: Any = SimpleNamespace(scripted=lambda seconds, why, began: told.append((seconds, why, began)))
+    nothing: Any = SimpleNamespace()
+    phones = CasePhones(from_plain(plain), evidence, nothing, iter(()), gate)  # type: ignore[arg-type]
+    rules: Any = phones._rules
+    assert rules.admit(rules.admitted_within_s) == "permit"
+    return told
+
+
+@pytest.mark.parametrize(("per_second", "least"), [(50.0, 30.0), (0.05, MOST_WORKERS / 0.05)])
+def test_every_worker_s_call_may_be_before_it(
+    make_context: MakeContext, clock: list[float], per_second: float, least: float
+) -> None:
+    gate = Gate(clock, 0.0)
+    assert admitted(make_context(), gate, per_second) == []
+    assert gate.within >= least
+
+
+def test_the_wait_is_no_time_of_the_harness_s_own(make_context: MakeContext, clock: list[float]) -> None:
+    told = admitted(make_context(), Gate(clock, 7.5), 1.0)
+    assert told == [(7.5, "until [limits] let the call be placed", 100.0)]
+
+
+# -- The AI that is ours hands a caller over, and leaves when an agent has taken the call, however long that takes
+
+
+AN_AGENT_TAKES_S = 25.0
+
+
+class Leg:
+    """The stand-in's leg; an agent answers :data:`AN_AGENT_TAKES_S` after the REFER, and nobody waits for it in the test."""
+
+    invite = SimpleNamespace(
+        text="INVITE sip:ai@ai.example SIP/2.0\r\nVia: SIP/2.0/UDP b.example;branch=z9hG4bK1\r\nFrom: <sip:a@b.example>;tag=1\r\n"
+        "To: <sip:ai@ai.example>\r\nCall-ID: 1@b.example\r\nCSeq: 1 INVITE\r\n\r\n"
+    )
+    closed = False
+    state = "confirmed"
+    successor = None
+
+    def __init__(self, status: int) -> None:
+        self.id = "stand-in.1"
+        self.events: list[Event] = []
+        self.status = status
+        self.hung_up = False
+        self.referred_to = ""
+
+    def transfer(self, uri: str) -> None:
+        """The platform accepts the REFER."""
+        self.referred_to = uri
+
+    def wait(self, goal: str, tells: Callable[[Event], bool], within: float) -> Event:
+        told = TransferProgress(
+            at=AN_AGENT_TAKES_S, phone="stand-in", leg=self.id, code=self.status, reason="", final=True
+        )
+        if within < AN_AGENT_TAKES_S or not tells(told):
+            raise never_came(goal, within, self.id, "no final NOTIFY", "")
+        return told
+
+    def hangup(self) -> None:
+        self.hung_up = True
+
+
+@pytest.mark.parametrize(("status", "leaves"), [(200, True), (486, False)])
+def test_it_leaves_when_an_agent_has_answered_whenever_that_is(
+    make_context: MakeContext, status: int, leaves: bool
+) -> None:
+    context = make_context("TD-TRANSFER-BLIND", "stand-in")
+    leg: Any = Leg(status)
+    trunk = context.deployment.trunks[0]
+    phone: Any = SimpleNamespace(name="stand-in")
+    talk = StandInCall(context, leg, phone, trunk, "+12065550100", None)  # type: ignore[arg-type]
+    talk.digits = lambda count, within: ("0", ["rfc4733"], [160])  # type: ignore[method-assign]
+    group: Any = SimpleNamespace(name="billing", address="+18155550101")
+    talk.hand_over(group, "cold")
+    context.background.join(5.0)
+    assert leg.hung_up is leaves
+
+
+@given(st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=20))
+@example("returns & refunds")
+@example("Rückfragen")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_topic_is_written_as_a_uri_takes_it(make_context: MakeContext, topic: str) -> None:
+    """RFC 3261 section 19.1.1: what a header of a URI cannot hold as it is is escaped."""
+    context = make_context("TD-TRANSFER-BLIND", "stand-in")
+    leg: Any = Leg(200)
+    trunk = context.deployment.trunks[0].model_copy(update={"termination": "sbc.example:5061"})
+    phone: Any = SimpleNamespace(name="stand-in")
+    talk = StandInCall(context, leg, phone, trunk, "+12065550100", None)  # type: ignore[arg-type]
+    talk.digits = lambda count, within: ("0", ["rfc4733"], [160])  # type: ignore[method-assign]
+    group: Any = SimpleNamespace(name="returns", address=next(iter(context.deployment.groups.values())).did)
+    talk.hand_over(group, "cold", topic=topic)
+    context.background.join(5.0)
+    assert Uri.parse(leg.referred_to).header("X-Gladly-Routing-Selector") == topic
+    Guard(context.deployment.model_copy(update={"trunks": (trunk,)}))(leg.referred_to)
+
+
+@pytest.mark.parametrize(("state", "breaks"), [("disconnected", False), ("confirmed", True)])
+def test_a_platform_that_ends_the_group_s_call_as_it_answers_it_breaks_nothing(
+    make_context: MakeContext, state: str, breaks: bool
+) -> None:
+    """What a faulty platform does has to fail: there is nobody to join the caller to. Of a call that is up it is our own doing."""
+    context = make_context("TD-TRANSFER-WARM", "stand-in")
+    leg: Any = Leg(200)
+    onward: Any = SimpleNamespace(id="stand-in.2", state=state, wait_state=lambda name, within: None)
+
+    def bridge(other: Any) -> None:
+        raise PhoneMisuseError(f"{other.id} has ended")
+
+    leg.bridge = bridge
+    phone: Any = SimpleNamespace(dial=lambda uri, identity: onward)
+    talk = StandInCall(context, leg, phone, context.trunk, "main", SimpleNamespace())  # type: ignore[arg-type]
+    talk.hand_over(cast("Any", SimpleNamespace(name="billing", address="4711")), "warm")
+    if breaks:
+        with pytest.raises(PhoneMisuseError):
+            context.background.join(10.0)
+    else:
+        context.background.join(10.0)
+        assert context.background.fatal_error is None
+
+
+# -- A certificate is refused by whom it was shown to: a platform that never connected has refused none
+
+
+INVITED = SimpleNamespace(
+    id="stand-in.1", events=[SimpleNamespace(at=12.0)], phone=SimpleNamespace(is_ours=accept_every_leg)
+)
+
+
+def handshake(at: float, *, failed: bool = True) -> Event:
+    return TlsHandshake(at=at, phone="stand-in", remote="127.0.0.1:40004", failed=failed)
+
+
+@pytest.mark.parametrize(
+    ("events", "incoming", "verdict"),
+    [
+        ([handshake(11.0)], [], Verdict.PASSED),
+        ([handshake(11.0, failed=False)], [], Verdict.PASSED),  # some look at the certificate once they are connected
+        ([handshake(11.0, failed=False)], [INVITED], Verdict.FAILED),
+        ([], [INVITED], Verdict.FAILED),
+        ([handshake(9.0)], [], Verdict.NOT_OBSERVABLE),  # of a call before
+        (
+            [TransportFailed(at=11.0, phone="stand-in", transport="tls", remote="x", reason="y")],
+            [],
+            Verdict.NOT_OBSERVABLE,
+        ),
+        ([], [], Verdict.NOT_OBSERVABLE),  # a trunk that is taken for down, since an earlier call failed
+    ],
+)
+def test_who_is_shown_it(make_context: MakeContext, events: list[Event], incoming: list[Any], verdict: Verdict) -> None:
+    context = make_context(ai="stand-in")
+    ai = Ai(context)
+    phone: Any = SimpleNamespace(events=events, incoming=incoming)
+    ai._endpoint = StandInEndpoint(context, phone, context.trunk)
+    of: Any = SimpleNamespace(began=10.0)
+    ai.was_refused_for_its_certificate(of)
+    (found,) = context.evidence.findings
+    assert (found.check, found.verdict) == ("route.not_reached", verdict)
+
+
+# -- Whom OPTIONS asks: the platform's host, however the file writes it, at its port or at the transport's own
+
+
+@pytest.mark.parametrize("port", [None, 5060, 5083])
+@pytest.mark.parametrize("host", ["sbc.example", "192.0.2.7", "2001:db8::5", "[2001:db8::5]"])
+def test_it_is_a_uri_of_that_place(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, host: str, port: int | None
+) -> None:
+    context = make_context("KEEPALIVE", platform=Platform(domain="platform.example", host=host, port=port))
+    asked: list[str] = []
+    monkeypatch.setattr(Cast, "_agent", lambda cast, name: SimpleNamespace(name=name))
+
+    def options(phone: Any, uri: str) -> tuple[int, str]:
+        asked.append(uri)
+        return 200, "OK"
+
+    monkeypatch.setattr(cast_module, "send_options", options)
+    assert Cast(context).options() == (200, "OK")
+    uri = Uri.parse(asked[0])
+    assert (uri.address, uri.port) == (host.strip("[]"), port)

@@ -1,25 +1,43 @@
-"""A leg that has to end: when it did, by when it may be told, and that one which goes on is never excused."""
+"""The end of a call: when its legs are released, and what is found or waited for after it."""
 
 from __future__ import annotations
 
+import itertools
 import time
+from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from harness.calls.verdict import ExpectationError, Verdict
-from harness.deployment import Expectations
+from harness.calls.checks import landing, timing
+from harness.calls.checks.finding import judged
+from harness.calls.verdict import ExpectationError, Finding, Verdict
+from harness.deployment import Expectations, Synthflow
 from harness.deployment import Group as GroupEntry
+from harness.errors import BrokenError, PhoneLostError, ResourceError
+from harness.phone import Reject
+from harness.phone.leg import accept_every_leg
 from harness.phone.waiter import never_came
+from harness.run.plugin import fixtures
+from harness.scenario import conclusion, far_records, post_failure_probes
+from harness.scenario.ai import Ai
 from harness.scenario.call import Call
+from harness.scenario.cast import Cast
+from harness.scenario.conclusion import conclude, require_promised_findings
+from harness.scenario.context import CaseContext
+from harness.scenario.endpoints import StandInEndpoint, SynthflowEndpoint
 from harness.scenario.expect import Expect
+from harness.scenario.far_records import reported_end
 from harness.scenario.people import Group
+from harness.witness.call_record import CallRecord
+from harness.witness.clock import to_wall
 from harness.witness.synthflow import AbsentApi
+from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.synthflow_api import ai_of, call
+from tests.unit.scenario.synthflow_api import FakeApi, ai_of, call, record
 
 WITHIN_S = 1.0
 
@@ -129,3 +147,279 @@ def test_nobody_blames_an_ai_that_could_not_understand(
     with pytest.raises(ExpectationError):
         group.expect_call(SimpleNamespace(is_over=lambda: False))  # type: ignore[arg-type]
     assert [finding.verdict for finding in context.evidence.findings] == [verdict]
+
+
+# -- An interface that takes its time to answer makes no leg late, and none that is late in time
+
+
+LIMIT_S, POLL_S = 1.0, 0.1
+UP: Any = SimpleNamespace(is_down=False)
+
+
+looks = st.lists(
+    st.tuples(st.floats(0.0, 3.0), st.floats(0.0, 1.0), st.sampled_from([True, True, True, False])), min_size=1
+)
+
+
+@given(ended=st.floats(0.0, 5.0), looks=looks, tells_when=st.booleans())
+@example(ended=0.05, looks=[(1.5, 0.1, True)], tells_when=False)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_said_of_the_end_is_so(
+    monkeypatch: pytest.MonkeyPatch, ended: float, looks: list[tuple[float, float, bool]], tells_when: bool
+) -> None:
+    """Each look takes so long, shows the call as it was at some moment meanwhile, and may fail."""
+    clock, coming = Clock(0.0), itertools.cycle([*looks, (0.0, 0.0, True)])
+    monkeypatch.setattr(far_records, "time", clock)
+    context: Any = SimpleNamespace(pause=clock.wait, far_end=SimpleNamespace(poll_s=POLL_S))
+
+    def is_over() -> bool | None:
+        takes_s, after, works = next(coming)
+        shown = clock.now + takes_s * after >= ended
+        clock.wait(takes_s)
+        return shown if works else None
+
+    told = reported_end(context, UP, is_over, lambda: ended if tells_when else None, deadline=LIMIT_S + 0.5)
+    if told is None:
+        assert ended > LIMIT_S or not all(works for _, _, works in looks)
+        return
+    assert told.at - told.doubt_s <= ended <= told.at
+    found = timing.released("the AI's leg", told.at, LIMIT_S, told.doubt_s)
+    if found.verdict is not Verdict.NOT_OBSERVABLE:
+        assert (found.verdict is Verdict.PASSED) == (ended <= LIMIT_S)
+    else:
+        assert not tells_when
+
+
+def test_an_end_that_is_told_at_once_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(0.0)
+    monkeypatch.setattr(far_records, "time", clock)
+    context: Any = SimpleNamespace(pause=clock.wait, far_end=SimpleNamespace(poll_s=POLL_S))
+    for ended, verdict in ((0.3, Verdict.PASSED), (1.3, Verdict.FAILED)):
+        clock.now = 0.0
+        told = reported_end(context, UP, lambda: clock.now >= ended, lambda: None, deadline=LIMIT_S + 0.5)  # noqa: B023
+        assert told is not None
+        assert timing.released("x", told.at, LIMIT_S, told.doubt_s).verdict is verdict
+
+
+# -- the AI's leg, when a caller gives up
+
+
+@dataclass
+class SlowApi(FakeApi):
+    """Answers after a while."""
+
+    takes_s: float = 0.0
+    came_at: list[float] = field(default_factory=list)
+
+    def calls(self, since: float, models: Any = ()) -> list[CallRecord]:
+        time.sleep(self.takes_s)  # what it takes is the point
+        return super().calls(since, models)
+
+
+def found_by(make_context: MakeContext, *records: dict[str, Any], takes_s: float = 0.0) -> Any:
+    api = SlowApi(list(records), takes_s=takes_s)
+    context = make_context(
+        api=api,
+        expect=Expectations(released_within_s=0.2),
+        synthflow=Synthflow(poll_s=0.001, witness=("record", "marks")),
+    )
+    context.evidence.starved = lambda begin, end: 0.0  # however busy the machine of this test is
+    cast = Cast(context)
+    cast.ai._endpoint = SynthflowEndpoint(context, api)  # type: ignore[arg-type]
+    of = call()
+    context.calls.add(of)
+    cast.nothing_rings_any_more(of, after=time.monotonic())
+    return next(finding for finding in context.evidence.findings if finding.subject == "the AI's leg")
+
+
+def ended(seconds_ago: float = 0.0) -> dict[str, Any]:
+    """The record of a call that was given up."""
+    return record(status="user-canceled", witness={"released_at": to_wall(time.monotonic() - seconds_ago)})
+
+
+def test_a_slow_interface_does_not_keep_the_ais_leg_up(make_context: MakeContext) -> None:
+    told = found_by(make_context, ended(), takes_s=0.3)
+    assert told.verdict is Verdict.PASSED, told.actual
+    bare = found_by(make_context, record(status="user-canceled"), takes_s=0.3)
+    assert bare.verdict is Verdict.NOT_OBSERVABLE, bare.actual
+    still = found_by(make_context, record(status="ringing"), takes_s=0.3)
+    assert (still.verdict, still.actual) == (Verdict.FAILED, "it is still up")
+
+
+def test_a_record_that_is_gone_does_not_show_an_end(make_context: MakeContext) -> None:
+    assert found_by(make_context).verdict is Verdict.NOT_OBSERVABLE
+
+
+# -- What a case's end finds when the harness has hung up is of the time before: what came later, it brought about itself
+
+
+class Up:
+    """A call that is up when the scenario has said its part."""
+
+    def __init__(self, context: CaseContext) -> None:
+        self.hung_up_at: float | None = None
+        self.legs = [SimpleNamespace(id="caller.1")]
+        calls: list[Any] = context.calls.own
+        calls.append(self)
+
+    def is_over(self) -> bool:
+        return self.hung_up_at is not None
+
+    def hang_up(self) -> None:
+        self.hung_up_at = time.monotonic()
+
+
+def look() -> list[Finding]:
+    return [judged("landing.answered_by", "the call", False, expected="one", actual="two")]
+
+
+@pytest.fixture
+def case(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> tuple[CaseContext, Up]:
+    monkeypatch.setattr(conclusion, "_look_at_calls", lambda context: None)
+    context = make_context()
+    return context, Up(context)
+
+
+def test_what_is_told_when_the_calls_are_over(case: tuple[CaseContext, Up]) -> None:
+    context, up = case
+    context.later.append(look)
+    context.last_looks.append(look)
+    conclude(context, probe=False)
+    require_promised_findings(context)
+    assert up.hung_up_at is not None
+    assert len(context.evidence.findings) > 2
+    assert {finding.at <= up.hung_up_at for finding in context.evidence.findings} == {True}
+
+
+def test_what_is_found_while_they_are_up_is_of_that_time(case: tuple[CaseContext, Up]) -> None:
+    context, up = case
+    began = time.monotonic()
+    context.last_looks.append(look)
+    conclude(context, probe=False)
+    assert up.hung_up_at is None
+    assert all(finding.at >= began for finding in context.evidence.findings)
+
+
+def test_what_nobody_looked_at_is_of_the_time_before_a_closer_look(
+    case: tuple[CaseContext, Up], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which may hang up, for a second call."""
+    context, up = case
+    monkeypatch.setattr(post_failure_probes, "look_closer", lambda *_: up.hang_up())
+    context.last_looks.append(look)
+    conclude(context)
+    require_promised_findings(context)
+    assert up.hung_up_at is not None
+    assert len(context.evidence.findings) > 1
+    assert {finding.at <= up.hung_up_at for finding in context.evidence.findings} == {True}
+
+
+# -- What a platform still sends to an AI that was down: it is waited for, and refused, before the next case begins
+
+
+CALLER = "+13125550142"
+STRANGERS = ["+13125550143", "+442079460100", "anonymous"]
+
+
+class Phone:
+    """The stand-in's phone: the calls come one after the other, and then none."""
+
+    def __init__(self, shown: list[str], is_ours: Any) -> None:
+        self.is_ours = is_ours
+        self.policy: Any = None
+        self.left = list(shown)
+
+    def next_call(self, within: float) -> Any:
+        if not self.left:
+            raise never_came("a call", within, "stand-in", "none", "")
+        text = (
+            f"INVITE sip:ai@a.example SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK1\r\n"
+            f"From: <sip:{self.left.pop(0)}@b.example>;tag=1\r\n"
+            "To: <sip:ai@a.example>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+        )
+        return SimpleNamespace(messages=[SimpleNamespace(text=text)], phone=SimpleNamespace(name="stand-in"))
+
+
+def waited(context: CaseContext, phone: Phone) -> list[str]:
+    """The calls that are left to the next case."""
+    ai = Ai(context)
+    context.calls.own.append(cast("Any", SimpleNamespace(number=CALLER)))
+    ai._take = lambda **more: StandInEndpoint(context, phone, context.trunk)  # type: ignore[arg-type,method-assign]
+    ai._take_what_comes_late()
+    assert phone.policy == Reject(480)
+    return phone.left
+
+
+@given(st.lists(st.sampled_from(STRANGERS), max_size=5), st.lists(st.sampled_from([*STRANGERS, CALLER]), max_size=3))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_stranger_s_call_is_not_what_is_waited_for(
+    make_context: MakeContext, before: list[str], after: list[str]
+) -> None:
+    context = make_context(ai="stand-in")
+    shown = [*before, CALLER, *after]
+    assert waited(context, Phone(shown, context.phones.may_be_ours)) == after
+
+
+def test_where_no_stranger_calls_the_first_call_is_the_platform_s(make_context: MakeContext) -> None:
+    assert waited(make_context(ai="stand-in"), Phone(["anonymous", CALLER], accept_every_leg)) == [CALLER]
+
+
+def test_where_none_comes_the_wait_ends(make_context: MakeContext) -> None:
+    assert waited(make_context(ai="stand-in"), Phone(STRANGERS, make_context().phones.may_be_ours)) == []
+
+
+@pytest.mark.parametrize("error", [ResourceError("no free port"), PhoneLostError("the phone was lost")])
+def test_a_phone_that_cannot_be_there_again_breaks_no_case(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, error: BrokenError
+) -> None:
+    context = make_context(ai="stand-in")
+    notes: list[str] = []
+    monkeypatch.setattr(context.evidence, "note_once", notes.append)
+
+    def take(**more: object) -> Any:
+        raise error
+
+    ai = Ai(context)
+    ai._take = take  # type: ignore[method-assign]
+    ai._take_what_comes_late()
+    (note,) = notes
+    assert str(error) in note
+
+
+def go_on(wrapper: Any, error: BaseException | None) -> None:
+    """As pytest does when the scenario has ended."""
+    if error is None:
+        wrapper.send(True)
+    else:
+        wrapper.throw(error)
+
+
+BROKE = BrokenError("the scenario broke")
+FAILED = ExpectationError(landing.landed("the call", "support", {}))
+
+
+@pytest.mark.parametrize("of_scenario", [None, BROKE, FAILED, KeyboardInterrupt()])
+@pytest.mark.parametrize("of_conclusion", [None, PhoneLostError("lost")])
+def test_it_is_waited_for_however_the_case_ends(
+    make_context: MakeContext,
+    monkeypatch: pytest.MonkeyPatch,
+    of_scenario: BaseException | None,
+    of_conclusion: BaseException | None,
+) -> None:
+    """But for a run that is interrupted, which has no next case."""
+
+    def conclude(context: CaseContext) -> None:
+        if of_conclusion is not None:
+            raise of_conclusion
+
+    monkeypatch.setattr(fixtures, "conclude", conclude)
+    monkeypatch.setattr(fixtures, "require_promised_findings", lambda context: None)
+    context = make_context()
+    waits: list[str] = []
+    context.outlasted.append(lambda: waits.append("once"))
+    item: Any = SimpleNamespace(stash={fixtures._CONTEXT: context})
+    wrapper: Any = fixtures.pytest_pyfunc_call(item)
+    next(wrapper)
+    with pytest.raises((StopIteration, BrokenError, ExpectationError, KeyboardInterrupt)):
+        go_on(wrapper, of_scenario)
+    assert waits == ["once"] * (not isinstance(of_scenario, KeyboardInterrupt))

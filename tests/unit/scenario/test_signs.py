@@ -1,4 +1,4 @@
-"""What is known of a call whose AI names no marks: by which signs, and what speaks against it; how it is waited for."""
+"""What is known of a call whose AI names no marks: signs for and against each direction, and how they are waited for."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any, Literal, cast
 
 import pytest
 
+from harness.calls.checks.audio import Sound
+from harness.calls.checks.claims import Observation
 from harness.calls.verdict import Verdict
-from harness.deployment import Escalation, Expectations, Synthflow
+from harness.deployment import Escalation, Expectations, Handover, Synthflow
 from harness.phone.waiter import never_came
 from harness.scenario import conclusion, signs
 from harness.scenario.call import SETTLE_S, Call
@@ -308,3 +310,142 @@ def test_without_access_to_the_interface_there_is_no_transcript_whatever_the_fil
     context.background.join(5.0)
     assert bool(experiments) is (api_base is None)
     assert (words.greetings > 0) is (api_base is not None)
+
+
+# -- A digit that the AI acted on: a sign that it hears, and where it is none
+
+
+def test_a_digit_that_is_asked_by_tells_and_nobody_waits_before_it(make_context: MakeContext) -> None:
+    caller = Caller()
+    case = Case(make_context, caller, "", strength="indicated", transcript="none").settle(asking=True)
+    assert caller.did == []
+    caller.obeyed_digit = Sound(5.0, Observation.DIGIT, "it handed over")
+    assert case.heard_by_ai == ("DIGIT", "")
+
+
+def test_a_digit_tells_nothing_where_the_packets_did_not_arrive_of_which_it_was_one(make_context: MakeContext) -> None:
+    """Whatever the AI did, it did by itself, or by a digit that went another way than the voice."""
+    caller = Caller(counts=(200, 0))
+    case = Case(make_context, caller, "", strength="confirmed", transcript="none").settle(asking=True)
+    caller.obeyed_digit = Sound(5.0, Observation.DIGIT, "it handed over")
+    assert case.heard_by_ai == ("", "RTCP")
+    ExpectAudio(case.context, cast("Any", caller))._look(cast("Any", caller), case.look._talk, 0.0, False)
+    caller.looks[-1].settle()
+    found = case.context.later[-1]()[0]
+    assert found.verdict is Verdict.FAILED
+    assert "RTCP of the far end counts none of 200 RTP packets; yet it handed over" in found.actual
+
+
+SILENT = Handover.model_validate({"transfer": "cold", "transfer_to": "billing", "ways": ["silence"]})
+
+
+@pytest.mark.parametrize(
+    ("ways", "named", "tells"),
+    [
+        (["digit"], {}, True),
+        (["digit", "prompt"], {"sales": SILENT.model_copy(update={"ways": ("prompt",)})}, True),
+        (["digit", "silence"], {}, False),
+        (["digit"], {"sales": SILENT}, False),
+    ],
+    ids=["digit", "digit, prompt", "digit, silence", "another's silence"],
+)
+def test_a_digit_tells_nothing_where_the_ai_hands_over_who_says_nothing(
+    make_context: MakeContext, ways: list[str], named: dict[str, Handover], tells: bool
+) -> None:
+    """To a deaf AI everybody says nothing: it hands over as well, and whoever looks has to look for something else."""
+    settled: list[bool] = []
+    context = make_context(escalation=Escalation.model_validate({"ways": ways, "digit": "5"}))
+    deployment = context.deployment
+    front = deployment.lines[str(context.case.line)].assistant
+    assistants = {
+        name: entry.model_copy(update={"handovers": named}) if name == front else entry
+        for name, entry in deployment.assistants.items()
+    }
+    context.deployment = deployment.model_copy(update={"assistants": assistants})
+    leg: Any = SimpleNamespace(events=[], id="caller.1", successor=None, send_digits=lambda digits, method: None)
+    call = Call(context, leg, "caller")
+    call.looks.append(cast("Any", SimpleNamespace(settle=lambda asking: settled.append(asking))))
+    call.ask_for_a_person(once=True)
+    call.obeyed(5.0)
+    assert settled[0] is tells
+    assert (call.obeyed_digit is not None) is tells
+
+
+# -- The far end's counters of our stream (RTCP): a sign that it hears, what speaks against it, and how long they are waited for
+
+
+@pytest.mark.parametrize(
+    ("counts", "by_ai"),
+    [
+        ((200, 198), ("RTCP", "")),
+        ((200, 110), ("RTCP", "")),
+        ((200, 90), ("", "RTCP")),
+        ((200, 1), ("", "RTCP")),
+        ((200, 0), ("", "RTCP")),
+        ((20, 5), ("RTCP", "")),
+        ((20, 0), ("", "")),
+        (None, ("", "")),
+    ],
+)
+def test_counters(make_context: MakeContext, counts: tuple[int, int] | None, by_ai: tuple[str, str]) -> None:
+    caller = Caller(counts=counts)
+    case = Case(make_context, caller, "", strength="indicated", transcript="none").settle()
+    assert caller.did == ["waits for RTCP"]
+    assert case.heard_by_ai == by_ai
+
+
+def test_a_report_has_its_time_from_when_it_can_tell_of_what_is_asked(make_context: MakeContext) -> None:
+    """Of what comes 0.36 s after a change, say; 7.5 s may lie between two reports (RFC 3550 section 6.3.1)."""
+    caller = Caller()
+    case = Case(make_context, caller, "", strength="indicated", transcript="none")
+    later = time.monotonic() + 2.0
+    look = Look(case.context, case.look._talk, cast("Any", caller), later)
+    look.begin()
+    case.context.evidence.starved = lambda begin, end: 3.0
+    look.settle()
+    assert [since for since, _ in caller.waited] == [later, later]
+    ends = [until - later for _, until in caller.waited]
+    assert ends == pytest.approx([8.5, 11.5], abs=1.0), "and as long as this machine was busy"
+
+
+def test_a_platforms_own_counters_say_nothing_for_it_and_all_against_it(make_context: MakeContext) -> None:
+    caller = Caller(counts=(200, 200))
+    case = Case(make_context, caller, "", strength="indicated", transcript="none", rtcp="by-hop").settle()
+    assert case.heard_by_ai == ("HOP_RTCP", "")
+    caller.counts = (200, 0)
+    assert case.heard_by_ai == ("", "RTCP")
+
+
+def test_both_are_shown_where_two_disagree(make_context: MakeContext) -> None:
+    caller = Caller(counts=(200, 0))
+    case = Case(make_context, caller, f"bot: Hi.\n{HELLO}", strength="confirmed", transcript="after").settle()
+    assert case.heard_by_ai == ("WORDS", "RTCP")
+
+
+# -- After a change of the call the AI's words of before confirm nothing: music on hold may go on
+
+
+FIRST = f"bot: Hi.\n{HELLO}\nbot: It is me."
+
+
+@pytest.mark.parametrize("come", ["during", "after"])
+@pytest.mark.parametrize(
+    ("then", "by_ai", "by_caller"),
+    [
+        (f"{HELLO}\nbot: Still me.", "WORDS", "WORDS"),
+        (HELLO, "WORDS", "SOUND"),
+        ("human: something else\nbot: Pardon?", "", "SOUND"),
+        ("", "", "SOUND"),
+    ],
+)
+def test_words_behind_a_change_are_those_behind_its_greeting(
+    make_context: MakeContext, come: str, then: str, by_ai: str, by_caller: str
+) -> None:
+    told: Any = {"strength": "confirmed", "transcript": come}
+    case = Case(make_context, Caller(), f"{FIRST}\n{then}", **told).settle()
+    assert case.heard_by_caller == ("WORDS", "")
+    case.look = Look(case.context, case.look._talk, case.caller, 0.0, again=True)  # type: ignore[arg-type]
+    case.look.begin()
+    case.settle()
+    assert (case.heard_by_ai[0], case.heard_by_caller[0]) == (by_ai, by_caller)
+    assert [did for did in case.caller.did if did != "sends its mark"][-1] == "lets the AI answer"

@@ -1,24 +1,29 @@
-"""Only one assistant gets a call: what another has of it is found where the AI is Synthflow, and where it is a phone of ours."""
+"""Which assistant took a call, and what is known without an API."""
 
 from __future__ import annotations
 
+import itertools
 import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Verdict
+from harness.calls.verdict import ExpectationError, Verdict
 from harness.deployment import Synthflow
+from harness.errors import FarEndError
+from harness.phone.waiter import never_came
+from harness.report.evidence import CaseEvidence
 from harness.scenario.ai import Ai
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import conclude
-from harness.scenario.context import CaseContext
+from harness.scenario.context import CaseContext, line_of
 from harness.scenario.endpoints import StandInEndpoint, SynthflowEndpoint
 from harness.scenario.people import AssistantOf
+from harness.witness.synthflow import AbsentApi
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.ringing import ringing
-from tests.unit.scenario.synthflow_api import ASSISTANT, CALLER, OTHER, FakeApi, LateApi, call, record
+from tests.unit.scenario.synthflow_api import ASSISTANT, CALLER, OTHER, FakeApi, LateApi, Place, call, record
 
 
 def another(context: CaseContext) -> tuple[str, str]:
@@ -195,3 +200,185 @@ def test_who_never_had_the_call_is_not_said_to_have_answered(make_context: MakeC
     of.began = 10.0
     found = answered_by(context, StandInEndpoint(context, phone, context.trunk), of)
     assert [finding.actual for finding in found] == [f"{name} answered"]
+
+
+# -- Whose call the AI has answered: one caller's is no sign that another's has come to it
+
+
+class Platform:
+    """A platform that brings so many calls to the phone in the AI's place, and refuses the others."""
+
+    def __init__(self, *callers: str) -> None:
+        self.incoming = [ringing(f"stand-in.{n}", ASSISTANT, caller, 10.0) for n, caller in enumerate(callers, start=1)]
+        self._left = list(self.incoming)
+
+    def next_call(self, within: float) -> Any:
+        if not self._left:
+            raise never_came("a call at stand-in", within, "stand-in", "it never came", "")
+        return self._left.pop(0)
+
+
+def refused(number: str) -> Any:
+    found = call(answered=False, over=True, number=number)
+    found.state = lambda: SimpleNamespace(code=486, state="disconnected")
+    return found
+
+
+def expect_both(context: CaseContext, endpoint: Any) -> list[Verdict]:
+    """Verdicts on who answered a caller whose call came there, and one whose did not."""
+    ai = Ai(context)
+    ai._endpoint = endpoint
+    assistant = AssistantOf(context, ai, Cast(context).line(str(context.case.line)))
+    first, second = call(number=CALLER), refused(OTHER)
+    context.calls.own += [first, second]
+    assistant.expect_call(first, within=0.0)
+    with pytest.raises(ExpectationError):
+        assistant.expect_call(second, within=0.0)
+    return [found.verdict for found in context.evidence.findings if found.check == "landing.answered_by"]
+
+
+def test_a_stand_in_that_has_one_caller_has_not_answered_the_other(make_context: MakeContext) -> None:
+    """A trunk that carries one call: the platform refuses the second caller."""
+    context = make_context("CONCURRENT", "stand-in")
+    phone: Any = Platform(CALLER)
+    assert expect_both(context, StandInEndpoint(context, phone, context.trunk)) == [Verdict.PASSED, Verdict.FAILED]
+
+
+def test_a_call_that_was_over_before_it_was_looked_for_is_not_the_one_that_is_answered(
+    make_context: MakeContext,
+) -> None:
+    """A stranger's at a place that is shared, who shows no number and has given up; or one that the platform begins anew."""
+    context, phone = make_context(ai="stand-in"), Platform(CALLER, CALLER)
+    phone.incoming[0].state = "disconnected"
+    endpoint = StandInEndpoint(context, phone, context.trunk)  # type: ignore[arg-type]
+    talk = endpoint.expect_call(call(number=CALLER), "main", within=0.0)
+    assert talk is not None
+    assert talk.first_leg.id == "stand-in.2"
+
+
+@pytest.mark.parametrize("shown", [CALLER, None, "+1415555****"])
+def test_a_record_is_of_one_caller_whatever_number_it_shows(make_context: MakeContext, shown: str | None) -> None:
+    api: Any = FakeApi([record(phone_number_from=shown)])
+    context = make_context("CONCURRENT", api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0))
+    assert expect_both(context, SynthflowEndpoint(context, api)) == [Verdict.PASSED, Verdict.FAILED]
+
+
+def test_a_record_that_comes_at_the_last_moment_is_the_calls(make_context: MakeContext) -> None:
+    """It is told between the last look for the call and the one for who has answered it."""
+
+    class Late(FakeApi):
+        looks = itertools.count()
+
+        def calls(self, since: float, models: Any = ()) -> Any:
+            found = super().calls(since, models)
+            return found if next(self.looks) else []
+
+    api: Any = Late([record()])
+    context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0))
+    ai = Ai(context)
+    ai._endpoint = SynthflowEndpoint(context, api)
+    of = call(answered=False)
+    talk = AssistantOf(context, ai, Cast(context).line(str(context.case.line))).expect_call(of, within=0.0)
+    assert talk.record is not None
+    assert talk.record.id == "c1"
+
+
+# -- The id that the AI's interface gives for a coming call goes into a header: no other text than an id does
+
+
+def prepared(make_context: MakeContext, answer: str | FarEndError) -> tuple[str | None, list[str]]:
+    def prepare_inbound(caller: str, number: str, model: str | None) -> str:
+        if isinstance(answer, FarEndError):
+            raise answer
+        return answer
+
+    api = SimpleNamespace(prepare_inbound=prepare_inbound)
+    context = make_context(api=api, synthflow=Synthflow(prepare=True))
+    found = context.far_end.prepared("+14155550101", context.deployment.assistants["main"])
+    return found, [note.text for note in CaseEvidence.read(context.evidence.directory).notes]
+
+
+@pytest.mark.parametrize("answer", ["abc123", "1c9f0e6e-7f0d-4a55-9d3b-0a2f3c9d8e11", "S.1_2"])
+def test_an_id_is_taken(make_context: MakeContext, answer: str) -> None:
+    assert prepared(make_context, answer) == (answer, [])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "abc\r\nRoute: <sip:evil.example;lr>",
+        "abc\nX-Injected: 1",
+        "abc;O.+19005550100",
+        "911;",
+        "abc\0",
+        "",
+        " ",
+        "a" * 81,
+        "<sip:911@evil.example>",
+        "١٢٣",
+        FarEndError("Synthflow API: POST /prepare_inbound: 500"),
+    ],
+)
+def test_anything_else_is_trouble_of_the_interface(make_context: MakeContext, answer: str | FarEndError) -> None:
+    found, troubles = prepared(make_context, answer)
+    assert found is None
+    assert len(troubles) == 1
+
+
+# -- A deployment without an API: the AI's side is not seen, and nobody waits for it
+
+
+def test_an_answered_call_is_one_of_which_nothing_is_known(make_context: MakeContext) -> None:
+    place = Place(make_context, AbsentApi())
+    began = time.monotonic()
+    talk = place.endpoint.expect_call(call(), "main", within=120.0)
+    assert time.monotonic() - began < 60.0
+    assert talk is not None
+    assert talk.is_unknown
+    assert talk.is_blind
+    assert place.troubles == ["no API is declared (synthflow.api_base), so nothing is known from the AI's side"]
+
+
+def test_a_call_that_nobody_answers_is_none(make_context: MakeContext) -> None:
+    assert Place(make_context, AbsentApi()).endpoint.expect_call(call(answered=False), "main", 0.05) is None
+
+
+def test_it_never_tells_and_is_never_waited_for() -> None:
+    api = AbsentApi()
+    assert api.is_down
+    for asked in (lambda: api.calls(since=0.0), lambda: api.call("c1"), lambda: api.prepare_inbound("+1", "+2")):
+        with pytest.raises(FarEndError, match="no API is declared"):
+            asked()
+    api.close()
+
+
+def test_a_file_without_a_table_for_it_has_no_api(make_context: MakeContext) -> None:
+    ai = Ai(make_context(api=None, synthflow=None))
+    ai.take_place()
+    assert isinstance(ai.endpoint, SynthflowEndpoint)
+    talk = ai.endpoint.expect_call(call(), "main", within=0.05)
+    assert talk is not None
+    assert talk.is_unknown
+
+
+def test_a_call_that_others_took_is_told_with_nobody_having_looked(make_context: MakeContext) -> None:
+    context = make_context(api=None, synthflow=None)
+    ai = Ai(context)
+    ai.take_place()
+    of = call(answered=False, over=True)
+    of.state = lambda: None
+    with pytest.raises(ExpectationError) as failed:
+        AssistantOf(context, ai, line_of(context.deployment, context.trunk, "inbound")).expect_call(of)
+    assert failed.value.finding.facts["unseen"] is True
+
+
+def test_nobody_waits_to_see_that_the_ai_was_tried(make_context: MakeContext) -> None:
+    """Meanwhile a platform's ring timeout runs out, and what the caller does then comes too late."""
+    context = make_context(api=None, synthflow=None)
+    paused: list[float] = []
+    context.pause = paused.append  # type: ignore[method-assign,assignment]
+    ai = Ai(context)
+    ai.take_place()
+    ai.was_tried(call(answered=False), line_of(context.deployment, context.trunk, "inbound"))
+    assert context.evidence.findings[-1].verdict is Verdict.NOT_OBSERVABLE
+    assert paused == []

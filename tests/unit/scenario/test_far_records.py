@@ -1,0 +1,472 @@
+"""The far end's records: whose call each is, what it says of headers, and records that cannot be read."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+
+from harness.calls.verdict import Finding, Verdict
+from harness.deployment import Synthflow
+from harness.errors import FarEndError
+from harness.scenario.ai_calls import SynthflowCall
+from harness.scenario.case_phones import ConcurrentCases
+from harness.scenario.context import CaseContext
+from harness.scenario.endpoints import SynthflowEndpoint
+from harness.scenario.expect import Expect
+from harness.witness import testimony
+from harness.witness.call_record import CallRecord
+from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.synthflow_api import ASSISTANT, CALLER, OTHER, Failing, FakeApi, Place, call, leg, record
+
+NAME = "X-Gladly-Caller-Id"
+
+
+class Api:
+    """Lists its calls as documented, and tells of a single one what ``told`` has, one after the other, the last for ever."""
+
+    is_down = False
+
+    def __init__(self, *told: dict[str, Any]) -> None:
+        self.told = list(told)
+
+    def calls(self, since: float, models: Sequence[str] = ()) -> list[CallRecord]:
+        return [CallRecord("c1", record())]
+
+    def call(self, call_id: str) -> CallRecord:
+        told = self.told.pop(0) if self.told[1:] else self.told[0]
+        return CallRecord(call_id, record(**told))
+
+
+def asked(make_context: MakeContext, api: Any, lag_s: float = 0.0) -> tuple[Expect, CaseContext]:
+    context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=lag_s))
+    context.calls.add(call())
+    talk = SynthflowEndpoint(context, api).expect_call(call(), "main", within=0.0)
+    assert talk is not None
+    return Expect(context, talk), context
+
+
+def found(context: CaseContext) -> Finding:
+    """The one finding, once the calls are over."""
+    for look in context.later:
+        for finding in look():
+            context.evidence.add(finding)
+    (finding,) = context.evidence.findings
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict"),
+    [
+        ({"prompt_variables": {NAME: CALLER}}, Verdict.PASSED),
+        ({"prompt_variables": {NAME: "+14155550177"}}, Verdict.FAILED),
+        ({"prompt_variables": {"X-Order": "7"}}, Verdict.FAILED),
+        ({"prompt_variables": {NAME: "+1415*****01"}}, Verdict.NOT_OBSERVABLE),  # as some accounts hide digits
+        ({"prompt_variables": {NAME: "[REDACTED]"}}, Verdict.NOT_OBSERVABLE),
+        ({"prompt_variables": {"name": "Ann"}}, Verdict.NOT_OBSERVABLE),
+        ({"prompt_variables": None}, Verdict.NOT_OBSERVABLE),
+        ({"telephony_sip_headers": {"x-gladly-caller-id": CALLER}}, Verdict.PASSED),
+        ({"telephony_sip_headers": {"X-Gladly-Caller-Id": "+14155550177"}, "prompt_variables": {}}, Verdict.FAILED),
+        ({"telephony_sip_headers": {"X-Carrier-Id": "7"}, "prompt_variables": {}}, Verdict.NOT_OBSERVABLE),
+        ({"telephony_sip_headers": [NAME]}, Verdict.NOT_OBSERVABLE),
+        ({}, Verdict.NOT_OBSERVABLE),
+    ],
+)
+def test_a_header_is_looked_for_in_the_single_call(
+    make_context: MakeContext, told: dict[str, Any], verdict: Verdict
+) -> None:
+    expect, context = asked(make_context, Api(told | {"status": "completed"}))
+    expect.header(NAME, CALLER)
+    assert found(context).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict"),
+    [
+        ({"prompt_variables": {NAME: CALLER}}, Verdict.FAILED),
+        ({"prompt_variables": {"X-Order": "7"}}, Verdict.PASSED),
+        ({"prompt_variables": {}}, Verdict.NOT_OBSERVABLE),
+        ({"prompt_variables": {}, "telephony_sip_headers": {NAME: CALLER}}, Verdict.FAILED),
+        ({"prompt_variables": {}, "telephony_sip_headers": {"X-Carrier-Id": "7"}}, Verdict.NOT_OBSERVABLE),
+    ],
+)
+def test_so_is_one_that_is_to_be_absent(make_context: MakeContext, told: dict[str, Any], verdict: Verdict) -> None:
+    expect, context = asked(make_context, Api(told | {"status": "completed"}))
+    expect.no_header(NAME)
+    assert found(context).verdict is verdict
+
+
+def test_variables_may_come_when_the_call_is_over(make_context: MakeContext) -> None:
+    late: list[dict[str, Any]] = [
+        {},
+        {"status": "completed"},
+        {"status": "completed", "prompt_variables": {NAME: CALLER}},
+    ]
+    expect, context = asked(make_context, Api(*late), lag_s=30.0)
+    expect.header(NAME, CALLER)
+    assert found(context).verdict is Verdict.PASSED
+
+
+def test_a_record_that_is_complete_is_not_waited_for(make_context: MakeContext) -> None:
+    expect, context = asked(make_context, Api({"status": "completed", "prompt_variables": {}}), lag_s=3600.0)
+    expect.header(NAME, CALLER)
+    assert found(context).verdict is Verdict.NOT_OBSERVABLE
+
+
+SENT = ("X-EI", "X-Order-Id", "X-Locale")
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict"),
+    [
+        ({"prompt_variables": {"X-Talkdesk-Other-Leg-Call-Id": "7"}}, Verdict.NOT_OBSERVABLE),
+        ({"prompt_variables": {"X-Locale": "pt-BR"}}, Verdict.FAILED),
+        ({"prompt_variables": {"x-ei": "S.1;"}}, Verdict.FAILED),
+        ({"prompt_variables": {}, "telephony_sip_headers": {"X-Locale": "pt-BR"}}, Verdict.NOT_OBSERVABLE),
+        ({"prompt_variables": {"X-Order-Id": "7"}}, Verdict.PASSED),
+    ],
+)
+def test_a_header_of_the_caller_s_is_missing_beside_others_of_its_own(
+    make_context: MakeContext, told: dict[str, Any], verdict: Verdict
+) -> None:
+    """The platform's own show nothing: a carrier may have dropped what the caller sent before it got there."""
+    expect, context = asked(make_context, Api(told | {"status": "completed"}))
+    expect.header("X-Order-Id", "7", sent_with=SENT)
+    assert found(context).verdict is verdict
+
+
+def test_a_value_that_looks_as_if_digits_were_hidden_in_it_is_right_where_it_was_sent(
+    make_context: MakeContext,
+) -> None:
+    expect, context = asked(make_context, Api({"status": "completed", "prompt_variables": {"X-Order": "#7"}}))
+    expect.header("X-Order", "#7")
+    assert found(context).verdict is Verdict.PASSED
+
+
+# -- Which of several records is the caller's, and what is said of one that cannot be read
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_of_two_calls_of_one_caller_the_one_that_goes_on_is_the_callers(make_context: MakeContext, step: int) -> None:
+    """A platform tries an AI again whose first leg ended at once; a list may have the newest first, or last."""
+    records = [record(call_id="first", status="completed", telephony_duration=40), record(call_id="second")]
+    found = Place(make_context, FakeApi(records[::step])).endpoint.find(call(), ASSISTANT)
+    assert found is not None
+    assert found.id == "second"
+    # the caller's own number says more, and of a call that is over both may be it
+    beside = Place(
+        make_context, FakeApi([record(call_id="theirs", phone_number_from=OTHER), records[0]][::step])
+    ).endpoint
+    found = beside.find(call(), ASSISTANT)
+    assert found is not None
+    assert found.id == "first"
+    assert Place(make_context, FakeApi(records[::step])).endpoint.find(call(over=True), ASSISTANT) is not None
+
+
+@pytest.mark.parametrize(
+    ("then", "lacks"),
+    [
+        (record(status="talking"), "a status that is known"),
+        (record(phone_number_to=None), "a number that was called"),
+        ({"call_id": "c1"}, "a status that is known and a number that was called"),
+    ],
+)
+def test_what_a_record_lacks_is_said(make_context: MakeContext, then: Any, lacks: str) -> None:
+    api: Any = Failing(then)
+    seen = Place(make_context, api)
+    talk = seen.endpoint.expect_call(call(), "main", within=0.0)
+    assert talk is not None
+    talk.refresh()
+    assert seen.troubles == [f"Synthflow API: GET /calls/{{id}}: the record lacks {lacks}"]
+
+
+# -- A record that cannot be read any more says nothing of what the AI hears now: not that it hears nobody, and not that it does
+
+
+KNOWN = record(witness={"marks": [], "digits": [{"digit": "1", "method": "rfc4733"}], "rx_packets": 50})
+
+
+class FailingCalls(FakeApi):
+    """Has told of the call, and then fails."""
+
+    fails = True
+
+    def call(self, call_id: str) -> CallRecord:
+        if self.fails:
+            raise FarEndError("Synthflow API: GET /calls/{id}: 502")
+        return CallRecord(call_id, KNOWN)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_what_was_read_before_the_interface_failed_is_not_what_is_heard_now(
+    make_context: MakeContext, fails: bool
+) -> None:
+    api: Any = FailingCalls([KNOWN])
+    api.fails = fails
+    context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0, witness=("marks", "dtmf")))
+    talk = SynthflowCall(context, api, CallRecord("c1", KNOWN), call())
+    assert (talk.account(0.0) is None) is fails
+    assert (talk.marks_since(0.0) is None) is fails
+    assert (talk.digits(2, within=0.0) is None) is fails
+    assert talk.digits(1, within=0.0) == ("1", ["rfc4733"], [None]), "what came is known all the same"
+
+
+@pytest.mark.parametrize("ahead", [0.0, 90.0])
+def test_what_a_record_witnesses_is_not_known_where_its_clock_is_in_doubt(
+    make_context: MakeContext, ahead: float
+) -> None:
+    """The API's Date is ahead of its records: by that clock the AI had heard its caller, and was released, before the call."""
+    of = call()
+    at = time.time()
+    mark = {"mark": 7, "at": at, "until": at, "level_dbov": -15.0}
+    witness = {"marks": [mark], "answered_at": at, "released_at": at}
+    plain = record(status="completed", telephony_duration=40, start_time=str(int(at * 1000) + 1), witness=witness)
+
+    class Api(FakeApi):
+        def call(self, call_id: str) -> CallRecord:
+            return CallRecord(call_id, plain, clock_ahead_s=ahead, clock_differs_s=ahead, read_at=at + 1.0)
+
+    api: Any = Api([plain])
+    context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0, witness=("marks",)))
+    talk = SynthflowCall(context, api, api.call("c1"), of)
+    speaker: Any = SimpleNamespace(mark=7)
+    known = not ahead
+    assert (talk.hears_mark(speaker, of.began, 0.0) is not None) is known
+    assert (talk.account(of.began) is not None) is known
+    assert (talk.answered_at() is not None) is known
+    talk.released_at(time.monotonic() + 1.0)
+    assert (talk.doubt_s == 0.0) is known
+
+
+# -- Whose call a record of the AI's is, where cases run beside each other: the case's own, or it is run again alone
+
+
+BESIDE, THIRD, NOBODYS = "+14155550150", "+14155550151", "+17735550199"
+HIDDEN = [None, "anonymous", "Restricted", ""]
+
+
+@pytest.fixture
+def beside(make_context: MakeContext) -> Callable[..., Place]:
+    def make(withholds: bool = False) -> Place:
+        place = Place(make_context, FakeApi([]))
+        place.context.company = ConcurrentCases(
+            numbers=(CALLER,), others=frozenset({BESIDE, THIRD}), withholds=withholds
+        )
+        return place
+
+    return make
+
+
+SHOWN = st.sampled_from([CALLER, BESIDE, NOBODYS, *HIDDEN])
+
+
+@given(
+    mine=SHOWN,
+    theirs=st.lists(SHOWN, min_size=0, max_size=3),
+    withholds=st.booleans(),
+    order=st.randoms(use_true_random=False),
+    late=st.booleans(),
+)
+@example(
+    mine="anonymous", theirs=[NOBODYS], withholds=True, order=None, late=True
+)  # from-other-number beside ANONYMOUS
+@example(mine="anonymous", theirs=["anonymous"], withholds=True, order=None, late=True)
+@example(mine=BESIDE, theirs=[], withholds=False, order=None, late=False)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_case_has_its_own_record_or_is_run_again_alone(
+    beside: Callable[..., Place], mine: Any, theirs: list[Any], withholds: bool, order: Any, late: bool
+) -> None:
+    """But where a platform interchanges two callers' numbers, which is what it then is found to do."""
+    if mine == BESIDE and (CALLER in theirs or (withholds and set(HIDDEN) & set(theirs))):
+        return
+    place = beside(withholds)
+    others = [record(call_id=f"theirs{n}", phone_number_from=number) for n, number in enumerate(theirs)]
+    own = record(call_id="mine", phone_number_from=mine)
+    both = [*others, own]
+    if order is not None:
+        order.shuffle(both)
+    of = call()
+    looks = itertools.count()
+    # whose record the list has first is chance
+    place.api.calls = _growing(place.api, others if late else both, both, looks)
+    talk = place.endpoint.expect_call(of, "main", within=0.01)
+    if talk is not None:
+        place.endpoint.others(of, "main")  # the case's last look
+    assume(not late or next(looks) > 1)  # on a busy machine the time may be up before a second look
+    has_own = talk is not None and talk.record.id == "mine"
+    assert has_own or place.context.guessed
+
+
+def _growing(api: FakeApi, first: list[Any], then: list[Any], looks: Any) -> Callable[..., Any]:
+    calls = api.calls
+
+    def look(since: float, models: Any = ()) -> Any:
+        api.records = first if next(looks) == 0 else then
+        return calls(since, models)
+
+    return look
+
+
+@pytest.mark.parametrize("theirs", [[], [BESIDE], [BESIDE, THIRD]])
+@pytest.mark.parametrize(("mine", "withholds"), [(CALLER, False), (CALLER, True), ("anonymous", True)])
+def test_numbers_that_tell_leave_no_doubt(
+    beside: Callable[..., Place], mine: str, withholds: bool, theirs: list[str]
+) -> None:
+    place = beside(withholds)
+    place.api.records = [
+        *(record(call_id=number, phone_number_from=number) for number in theirs),
+        record(call_id="mine", phone_number_from=mine),
+    ]
+    of = call()
+    talk = place.endpoint.expect_call(of, "main", within=0.0)
+    assert talk is not None
+    assert talk.record.id == "mine"
+    assert place.endpoint.others(of, "main") == []
+    assert not place.context.guessed
+
+
+def test_an_id_leaves_no_doubt_either(beside: Callable[..., Place]) -> None:
+    place = beside()
+    place.api.records = [record(call_id="c7", phone_number_from=CALLER), record(call_id="x", phone_number_from=CALLER)]
+    of = call(leg=leg(("received", "SIP/2.0 200 OK\r\nx-ci: c7\r\n\r\n")))
+    talk = place.endpoint.expect_call(of, "main", within=0.0)
+    assert talk is not None
+    assert talk.record.id == "c7"
+    place.endpoint.others(of, "main")
+    assert not place.context.guessed
+
+
+def test_a_call_that_nobody_answered_is_no_guess(beside: Callable[..., Place]) -> None:
+    place = beside()
+    place.api.records = [record(phone_number_from=BESIDE)]
+    assert place.endpoint.expect_call(call(answered=False), "main", within=0.0) is None
+    assert not place.context.guessed
+
+
+# -- What a far end of somebody's own witnesses: whatever its form, no case breaks on it, and what cannot be read is said and is no
+
+
+INVITE = (
+    "INVITE sip:+12065550100@ai.example SIP/2.0\r\n"
+    "From: <sip:+14155550101@a.example>;tag=1\r\nTo: <sip:+12065550100@ai.example>\r\n\r\n"
+)
+NOW = time.time()
+MARK = {"mark": 7, "at": str(NOW), "until": NOW + 1.0, "level_dbov": -20}
+DIGIT = {"digit": 5, "method": "rfc4733", "duration_ms": "120"}
+MESSAGE = {
+    "direction": "Received",
+    "transport": "TLS",
+    "local": "192.0.2.1:32682",
+    "remote": "192.0.2.9:5061",
+    "text": INVITE,
+}
+WELL = {"marks": [MARK], "digits": [DIGIT], "messages": [MESSAGE], "codec": "PCMU", "rx_packets": "50"}
+
+
+def talk_of(make_context: MakeContext, witness: Any) -> SynthflowCall:
+    plain = record(witness=witness, status="completed")
+
+    class Api(FakeApi):
+        def call(self, call_id: str) -> CallRecord:
+            return CallRecord(call_id, plain)
+
+    api: Any = Api([plain])
+    told = ("marks", "messages", "dtmf")
+    context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0, witness=told))
+    return SynthflowCall(context, api, CallRecord("c1", plain), call())
+
+
+def seen(talk: SynthflowCall) -> dict[str, Any]:
+    return {
+        "account": talk.account(0.0),
+        "mark": talk.hears_mark(call_with_mark(), 0.0, 0.0),
+        "digits": talk.digits(1, within=0.0),
+        "invite": talk.invite,
+        "received_on": talk.received_on,
+        "came_from": talk.came_from,
+        "codec": talk.codec,
+        "transfers": talk.transfers(),
+        "answered": talk.answered_at(),
+        "released": talk.released_at(0.0),
+        "assistant": talk.assistant,
+    }
+
+
+def call_with_mark() -> Any:
+    found = call()
+    found.mark = 7
+    return found
+
+
+def test_numbers_may_be_told_in_digits_and_words_in_capitals(make_context: MakeContext) -> None:
+    found = seen(talk_of(make_context, WELL))
+    assert (found["account"].marks, found["account"].level_dbov, found["account"].rx_packets) == ((7,), -20.0, 50)
+    assert found["mark"] is not None
+    assert found["digits"] == ("5", ["rfc4733"], [120])
+    assert found["invite"].to.uri.user == "+12065550100"
+    assert (found["received_on"], found["came_from"]) == (("tls", "192.0.2.1:32682"), "192.0.2.9:5061")
+    assert found["codec"] == "PCMU"
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "unknown", "said"),
+    [
+        ("marks", [{**MARK, "at": None}], "account", "witness.marks[0].at: "),
+        ("marks", [MARK, "7"], "mark", "witness.marks[1]: "),
+        ("marks", {"7": MARK}, "account", "witness.marks: "),
+        ("digits", [DIGIT, {"method": "info"}], "digits", "witness.digits[1].digit: "),
+        ("messages", [{"text": INVITE}], "invite", "witness.messages[0].direction: "),
+        ("messages", [{**MESSAGE, "local": "192.0.2.1"}], "received_on", "witness.messages[0].local: "),
+        ("answered_at", "soon", "answered", "witness.answered_at: "),
+    ],
+)
+def test_a_part_of_another_form_is_said_and_is_no_sign(
+    make_context: MakeContext, part: str, value: object, unknown: str, said: str
+) -> None:
+    talk = talk_of(make_context, {**WELL, part: value})
+    found = seen(talk)
+    assert found[unknown] is None
+    assert found["codec"] == "PCMU", "the other parts are read"
+    assert any(said in problem for problem in talk.record.unread)
+
+
+def test_a_part_that_is_not_there_is_not_observed(make_context: MakeContext) -> None:
+    """A far end that lists no digits has not said that none came; one whose list is empty has."""
+    assert talk_of(make_context, {"marks": []}).digits(1, within=0.0) is None
+    assert talk_of(make_context, {"digits": []}).digits(1, within=0.0) == ("", [], [])
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just(INVITE),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def near(well: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """As it should be, but for some of its values."""
+    return st.fixed_dictionaries({}, optional={name: st.just(value) | JSON for name, value in well.items()})
+
+
+@given(
+    witness=JSON
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            **dict.fromkeys(testimony.PARTS, JSON),
+            "marks": st.lists(near(MARK), max_size=2) | JSON,
+            "digits": st.lists(near(DIGIT), max_size=2) | JSON,
+            "messages": st.lists(near(MESSAGE), max_size=2) | JSON,
+        },
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_is_told_breaks_no_case(make_context: MakeContext, witness: object) -> None:
+    found = seen(talk_of(make_context, witness))
+    assert found["codec"] is None or isinstance(found["codec"], str)
