@@ -1,4 +1,4 @@
-"""The AI's place as a whole: how it behaves in a row, what became of calls to it, and calls that come from there."""
+"""The AI of a case: how it behaves in a row, what became of calls to it, and calls from its address."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Ai:
 
     @property
     def is_ours(self) -> bool:
-        """Whether a phone of ours is there."""
+        """Whether a harness phone is there."""
         return self._context.has_stand_in
 
     def take_place(self, **more: object) -> None:
@@ -109,7 +109,7 @@ class Ai:
                 self._context.outlasted.append(self._take_what_comes_late)
 
     def _take_what_comes_late(self) -> None:
-        """Be there again, and refuse the INVITE that nobody got, for as long as the platform may send it again.
+        """Listen again and refuse the INVITE that was not received, for as long as the platform may send it again.
 
         It does so after its caller is gone as well: before anything was answered it may not cancel (RFC 3261 section 9.1), and over UDP
         it gives up only after 64 × T1 (section 17.1.1.2). The next case of the same caller would take that call for its own.
@@ -126,7 +126,7 @@ class Ai:
         context.evidence.scripted(time.monotonic() - began, "what the platform may still send to an AI that was down")
 
     def _refuse_callers(self, until: float) -> None:
-        """Refuse calls until then, or until one has come that is a caller's of the case: a stranger's is not what is waited for."""
+        """Refuse calls until then, or until a call of one of the case's callers has come."""
         phones, endpoint = self._context.phones, self._take()
         assert isinstance(endpoint, StandInEndpoint)
         endpoint.behave(Reject(480))
@@ -149,7 +149,7 @@ class Ai:
         self._context.evidence.add(reach.tried(subject, wanted, seen))
 
     def told(self, look: Callable[[Call], list[T]], of: Call, since: float) -> list[T]:
-        """What is seen of ``of``; what was there to see by ``since`` an interface may tell later."""
+        """What is seen of ``of``; waits for what happened by ``since`` and an interface may list later."""
         began, until = self._context.clock.monotonic(), since + self._lag_s
         while not (found := look(of)) and self._context.clock.monotonic() < until and not self._is_down:
             self._context.pause(self._context.far_end.poll_s)
@@ -179,7 +179,7 @@ class Ai:
             self._context.pause(self._context.far_end.poll_s)
 
     def rang(self, of: Call) -> tuple[float, float] | None:
-        """From when until when (``time.monotonic()``) the platform rang the AI for ``of``; None where nobody saw it."""
+        """From when until when (``time.monotonic()``) the platform rang the AI for ``of``; None if that was not seen."""
         return self.endpoint.rang(of)
 
     def answered_nothing(self, of: Call) -> None:
@@ -200,7 +200,7 @@ class Ai:
         )
 
     def was_not_reached(self, of: Call) -> None:
-        """No INVITE came to the AI since ``of`` began: one that only rang was sent all the same."""
+        """No INVITE came to the AI since ``of`` began; ringing counts as sent."""
         self._add_not_reached("the AI", self.told(self.endpoint.reached_by, of, time.monotonic()))
 
     def was_refused_for_its_certificate(self, of: Call) -> None:
@@ -248,7 +248,7 @@ class Ai:
         name = STRANGER if from_outside else f"ai-{transport or trunk.transport}"
         to = str(trunk.termination)
         if transport in ("udp", "tcp") and trunk.termination_port == _TLS_S_OWN_PORT:
-            # Nobody speaks in the clear there: without transport=tls the address leads to SIP's own port (RFC 3263 section 4.2).
+            # That port is for TLS only: without transport=tls the address leads to SIP's own port (RFC 3263 section 4.2).
             to = in_uri(str(trunk.termination_host))
         config = replace(config, name=name, bind_address=bind, transport=transport or trunk.transport, proxy=to)
         phone = context.phones.lease(config, register=False)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class StandInCall(Call):
-    """A call that a phone of ours took in the AI's place."""
+    """A call that a harness phone took as the AI."""
 
     is_unknown = False
     farewell_s = 0.0
@@ -106,7 +106,7 @@ class StandInCall(Call):
             try:
                 self.leg.bridge(onward)
             except PhoneMisuseError:
-                if onward.state != "disconnected":  # else who answered has ended it, and there is nobody to join
+                if onward.state != "disconnected":  # otherwise the far end has ended it, and there is no call to join
                     raise
 
     def keep_record(self) -> None:
@@ -135,7 +135,7 @@ UNKNOWN = CallRecord("", {})
 
 
 class SynthflowCall(End):
-    """A call of Synthflow's own, as its API and what it says in band tell it."""
+    """A call of Synthflow's, as its API and its audio in band show it."""
 
     role = "ai"
 
@@ -185,14 +185,13 @@ class SynthflowCall(End):
 
     @property
     def is_blind(self) -> bool:
-        """Whether nobody can tell how the call is now: the interface failed when it was asked last."""
+        """Whether the call's present state is unknown: the interface failed when it was asked last."""
         return self._failing or self.is_unknown
 
     @property
     def lag_s(self) -> float:
         """How much later than the call its record may be."""
-        declared = self._context.deployment.synthflow
-        return declared.record_lag_s if declared else 0.0
+        return self._context.far_end.lag_s
 
     @property
     def assistant(self) -> str | None:
@@ -218,7 +217,7 @@ class SynthflowCall(End):
 
     @property
     def _is_in_doubt(self) -> bool:
-        """Whether nobody knows by which clock its record is."""
+        """Whether it is unknown which clock the record's times are by."""
         return self._record.is_in_doubt(to_wall(self.peer.began))
 
     def _moment(self, told: object) -> float | None:
@@ -281,7 +280,7 @@ class SynthflowCall(End):
         return messages or []
 
     def _first_invite(self) -> tuple[Request | None, dict[str, Any]]:
-        """It, and what else is told of it.
+        """The INVITE that began the call, and what else the record has of it.
 
         A challenged INVITE comes twice; what counts is the one that was let in, the last without a To tag.
         """

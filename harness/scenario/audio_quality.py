@@ -288,7 +288,7 @@ def _speaker(heard: MarkHeard) -> int:
 
 
 def wait_for_packets(context: CaseContext, ends: Iterable[End]) -> None:
-    """Let the call go on until enough packets came, if any is missing at an end of ours; the case's end judges them."""
+    """Let the call go on until enough packets came, if any is missing at a harness phone; the case's end judges them."""
     calls = [end for end in ends if isinstance(end, Call) and not end.is_over()]
     missing = [call.label for call in calls if (told := call.leg.statistics()) and quality.is_open(told)]
     if missing:

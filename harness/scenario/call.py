@@ -45,7 +45,7 @@ DIGIT_S = 0.2  #: a digit and the pause after it, as pjsua sends them
 
 
 class Call(ListeningLeg):
-    """A leg of ours, as a scenario speaks of it."""
+    """A call of a harness phone, as a scenario uses it."""
 
     def __init__(
         self, context: CaseContext, leg: Leg, role: str, number: str | None = None, peer: Call | None = None
@@ -75,7 +75,7 @@ class Call(ListeningLeg):
     # -- what the person at this phone does
 
     def settle(self, *, asking: bool = False) -> None:
-        """Before the call is changed or ended: whoever still looks at it has what it needs."""
+        """Before the call is changed or ended, let every unfinished look get what it needs."""
         for look in self.looks:
             look.settle(asking=asking)
 
@@ -89,7 +89,7 @@ class Call(ListeningLeg):
             self.leg.send_digits(digits, method=method)
 
     def _let_media_begin(self) -> None:
-        """Who controls a call between two parties may set it up on hold, and offer the media a moment later (RFC 3725 section 4)."""
+        """A third-party call controller may set a call up on hold and offer media a moment later (RFC 3725 section 4)."""
         media = [event for event in self.leg.events if isinstance(event, MediaState)]
         if media and not media[-1].active:
             self.leg.wait(
@@ -102,9 +102,9 @@ class Call(ListeningLeg):
         return self.speak(prompt)[0]
 
     def speak(self, prompt: str, quiet_s: float = QUIET_S) -> tuple[float, bool]:
-        """The same, whoever still looks at the call; when it ends, and whether the far end did pause.
+        """As :meth:`say`, without waiting for unfinished looks; when it ends, and whether the far end paused.
 
-        An AI that names no marks takes one for somebody who speaks on, and answers when nobody does: to it the caller is quiet
+        An AI that names no marks takes a mark for speech and answers only when that stops: to it the caller is quiet
         for ``quiet_s`` behind the words.
         """
         with self._context.evidence.step(f"{self.label} says {prompt_name(prompt)}"):
@@ -133,7 +133,7 @@ class Call(ListeningLeg):
             self.leg.play(Mark())
 
     def let_answer(self, since: float, within: float) -> None:
-        """Who was spoken to until ``since`` begins to answer: waited for, ``within`` seconds at most."""
+        """Wait until the far end, spoken to until ``since``, begins to answer, for ``within`` seconds at most."""
         with self._context.evidence.step(f"{self.label} gives the far end time to answer"):
             wait_for_speech(self.leg, since, within)
 
@@ -147,7 +147,7 @@ class Call(ListeningLeg):
         waiting = escalation.silence_s if way == "silence" else escalation.retry_after_s
         self._context.more_patience = (attempts - 1) * waiting + (waiting if way == "silence" else 0.0)
         self.settle(asking=way == "digit" and not hands_over_unasked(self._context))
-        # an AI that hands over unasked does so to whoever calls it
+        # an AI that hands over unasked does so for every caller
         for agent in self._context.phones.rang_for({self.number}):
             self._context.evidence.add(landing.turn(agent, True, its_turn=False, before=landing.ASKED))
         self._asks_since = time.monotonic()
@@ -171,7 +171,7 @@ class Call(ListeningLeg):
                 self._asked_by_digit = True
         for answer in handover.then:
             self._let_ask_back(ended)
-            if self._is_done_asking():  # whoever rings, or has answered already, is not asked anything
+            if self._is_done_asking():  # once an agent rings or has answered, the caller says no more
                 break
             ended = self._pressed(answer) if is_digit(answer) else self.say(answer)
         self._context.asked.append((began, ended))
@@ -201,7 +201,7 @@ class Call(ListeningLeg):
             self.obeyed_digit = Sound(at, Observation.DIGIT, told)
 
     def _until_somebody_rings(self, way: str, waiting: float, attempts: int) -> None:
-        """The caller asks again until then; whoever was silent speaks when it is over."""
+        """The caller asks again until then; a silent caller speaks when it is over."""
         for attempt in range(1, attempts + 1):
             if attempt > 1:
                 if way == "prompt":
@@ -411,7 +411,7 @@ def _either(*predicates: Callable[[Event], bool]) -> Callable[[Event], bool]:
 
 
 def _is_pending(event: Event) -> bool:
-    """Whether an offer of ours was refused since the far end has one under way (RFC 3261 section 14.2)."""
+    """Whether our offer was refused because the far end has one under way (RFC 3261 section 14.2)."""
     if not isinstance(event, SipMessage) or event.unread or event.direction != "received":
         return False
     return event.text.startswith("SIP/2.0 491 ") and parsed(event).cseq.method == "INVITE"

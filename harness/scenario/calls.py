@@ -25,7 +25,7 @@ class Party(NamedTuple):
 
     label: str
     legs: Sequence[Leg]
-    conversation: str | None  #: the caller's leg that it began with; None where nobody knows
+    conversation: str | None  #: the caller's leg that it began with; None where that is unknown
 
     def sends(self, mark: int) -> bool:
         """Whether it is its mark."""
@@ -37,7 +37,7 @@ class Party(NamedTuple):
 
 
 class Calls:
-    """Keeps the calls of a case in mind until it is over."""
+    """The calls of a case, until it is over."""
 
     def __init__(self, deployment: Deployment, phones: CasePhones) -> None:
         self._deployment = deployment
@@ -46,17 +46,17 @@ class Calls:
         self.of_the_ai: list[AiCall] = []
 
     def add(self, call: Call) -> Call:
-        """Keep a call of ours in mind."""
+        """Remember a call of a harness phone."""
         self.own.append(call)
         return call
 
     def add_ai(self, call: AiCall) -> None:
-        """Keep a call of the AI's in mind."""
+        """Remember a call of the AI."""
         self.of_the_ai.append(call)
 
     @property
     def other_legs(self) -> list[Leg]:
-        """The legs of our phones that no scenario asked for."""
+        """The legs of the harness phones that no scenario asked for."""
         known = {leg.id for call in self.own for leg in call.legs}
         return [leg for leg in self._phones.legs if leg.id not in known]
 
@@ -86,14 +86,14 @@ class Calls:
         return parties + [Party(leg.id, [leg], None) for leg in self._phones.legs if leg.id not in known]
 
     def name_of_mark(self, mark: int) -> str | None:
-        """Whose mark it is, None when it belongs to nobody in this case."""
+        """Whose mark it is; None when nobody in this case sends it."""
         of = next((party for party in self._parties() if party.is_told_by(mark)), None)
         if of is not None:
             return of.label if of.sends(mark) else f"the AI answering {of.label}"
         return f"assistant {self._voices[mark]}" if mark in self._voices else None
 
     def names_of(self, marks: Iterable[int]) -> dict[int, str]:
-        """Whose each mark is, without those that belong to nobody in this case."""
+        """Whose each mark is, for the marks that are sent in this case."""
         named = ((mark, self.name_of_mark(mark)) for mark in marks)
         return {mark: name for mark, name in named if name is not None}
 
@@ -104,7 +104,7 @@ class Calls:
         return {assistant.voice: name for name, assistant in every if assistant.voice is not None}
 
     def crossing(self, listener: Leg, heard: Sequence[int]) -> Finding:
-        """Whether all of what a leg of ours heard belongs to its own conversation."""
+        """Whether all that a leg heard belongs to its own conversation."""
         strange = self.strange(listener, heard)
         allowed = [mark for mark in heard if mark not in strange]
         own = {leg.mark for leg in _party_of(listener, self._parties()).legs}
@@ -117,7 +117,7 @@ class Calls:
         return {mark for mark in set(heard) if of.sends(mark) or self._is_strange(mark, of.conversation, parties)}
 
     def _is_strange(self, mark: int, conversation: str | None, parties: Sequence[Party]) -> bool:
-        """Whether it is of no part of that conversation; of whom nobody knows where they belong, they may be.
+        """Whether it belongs to another conversation; parties of unknown conversations get the benefit of the doubt.
 
         A load's later call may have a mark again that an earlier one had.
         """

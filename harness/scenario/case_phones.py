@@ -31,7 +31,7 @@ from harness.sip.message import Message, Request, Response
 
 @dataclass(frozen=True)
 class ConcurrentCases:
-    """What tells the case's calls from those of the cases beside it; by default nobody is."""
+    """What tells the case's calls from those of the cases beside it; by default there are none."""
 
     switchboard: Path | None = None  #: where the phones are that all of them use; None: the case has its own
     numbers: tuple[str, ...] = ()  #: of the case's own callers, E.164
@@ -135,7 +135,7 @@ class CasePhones:
         return self._guards[region]
 
     def leave(self, phone: Phone) -> None:
-        """Give a softphone back before the case is over: nobody listens there any more."""
+        """Give a softphone back before the case is over; its address no longer answers."""
         self._guessed = self.guessed
         self._phones.pop(phone.name).release()
 

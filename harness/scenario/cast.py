@@ -71,7 +71,7 @@ class Cast:
         return [self.caller(name, **more) for name in self.context.deployment.callers[:count]]
 
     def customer(self) -> Caller:
-        """Whom the campaign calls."""
+        """The customer whom the campaign calls."""
         return self.caller(self.context.deployment.customer)
 
     def group(self, name: str) -> Group:
@@ -214,7 +214,7 @@ class Cast:
                 continue
             phone = call.leg.phone
             up = _up(phone)
-            if len(up) > 1:  # the leg that was transferred away ends when the AI does, which nobody set a time for
+            if len(up) > 1:  # the leg that was transferred away ends with the AI's, for which there is no time limit
                 call.first_leg_released_at(time.monotonic() + self.context.patience)
                 up = _up(phone)
             others = [leg for leg in phone.incoming if leg.id in up and leg.id != call.leg.id]
@@ -225,7 +225,7 @@ class Cast:
             self.context.evidence.add(found)
 
     def _call_unseen(self, call: Call | ReportedCall) -> None:
-        """Of people whom nobody of ours hears it is not seen what calls they have, nor whether they hung up, as they may."""
+        """At phones of others, neither their calls nor who hung up can be seen."""
         there = isinstance(call, ReportedCall)
         why = "none of our phones is there" if there else "it ended, and nobody of ours sees who hung up"
         finding = not_observable("one_call", call.label, expected="one call is up", why=why)
@@ -267,7 +267,7 @@ class Cast:
                 self.context.evidence.add(self.context.held_against([leg], found), since=after)
 
     def _ais_leg_ends(self, of: Call, after: float, limit: float) -> None:
-        """A stand-in's legs are among those of our phones; what only an interface shows may be told later."""
+        """A stand-in's legs are among those of the harness phones; what only an interface shows may be told later."""
         if self.ai.is_ours:
             return
         context, endpoint = self.context, self.ai.endpoint

@@ -33,14 +33,14 @@ _LONGER_S: Final = 2.0
 
 
 def conclude(context: CaseContext, *, probe: bool = True) -> None:
-    """The last findings, on the case as a whole. Raises what went wrong in the background, or with a phone of ours.
+    """The last findings, on the case as a whole. Raises what went wrong in the background, or with a harness phone.
 
     ``probe``: after a failure look closer, for the diagnosis.
     """
     _settle(context)
     try:
         context.background.join(context.patience)
-        if context.phones.loss is not None:  # whatever was found, a phone of ours may have caused it
+        if context.phones.loss is not None:  # a harness phone may have caused any finding
             raise context.phones.loss
     finally:
         if context.phones.loss is None:
@@ -73,7 +73,7 @@ def _add(context: CaseContext, looks: Sequence[Callable[[], Sequence[Finding]]])
 
 
 def require_promised_findings(context: CaseContext) -> None:
-    """What the row promises to look at, and the scenario in the end did not, nobody has seen: no case passes without."""
+    """Findings that the row requires and the scenario did not make are not observable, so that no case passes without them."""
     kinds = kinds_of(context.evidence.findings)
     for kind, least in context.case.required_findings.items():
         seen = kind.count(kinds)
@@ -84,7 +84,7 @@ def require_promised_findings(context: CaseContext) -> None:
 
 
 def _every_leg(context: CaseContext) -> list[Leg]:
-    """Each that the calls of the case are or were, and those that came to our phones unasked."""
+    """Each that the calls of the case are or were, and those that came to the harness phones unasked."""
     return [*(leg for call in context.calls.own for leg in call.legs), *context.calls.other_legs]
 
 

@@ -126,11 +126,11 @@ class CaseContext:
         self.case = case
         self.deployment = deployment
         self.timings = timings
-        self.patience = deployment.expect.patience_s  #: for what nobody set a time for, in seconds
+        self.patience = deployment.expect.patience_s  #: for waits without a time limit, in seconds
         self.more_patience = 0.0  #: for what a caller has asked for, who may have to ask again, in seconds
         self.asked: list[tuple[float, float]] = []  #: from when to when a caller asked for a person
         self.began = self.clock.monotonic()
-        self.unheard: ReportedCall | None = None  #: the case's landing with people whom nobody of ours hears
+        self.unheard: ReportedCall | None = None  #: the case's landing with people whom no harness phone hears
         self.background = Background()
         self.evidence = Evidence(
             recorder, case.dispensable, lambda: self.background.fatal_error or self.phones.fatal_error
@@ -166,7 +166,7 @@ class CaseContext:
 
     @property
     def has_stand_in(self) -> bool:
-        """Whether a phone of ours is in the AI's place."""
+        """Whether a harness phone stands in for the AI."""
         return self.case.axes["ai"] == "stand-in"
 
     def end_here(self) -> None:
@@ -188,7 +188,7 @@ class CaseContext:
         return self.calls.numbers | ({HEADER_NUMBER} if by_header else set())
 
     def is_surely_ours(self, leg: Leg) -> bool:
-        """Whether a call that came to a phone of ours is this case's without a doubt, also where strangers call."""
+        """Whether a call that came to a harness phone is this case's without a doubt, also where strangers call."""
         return self.phones.is_surely_of(leg, leg.phone, self.own_numbers)
 
     def held_against(self, legs: Iterable[Leg], finding: Finding) -> Finding:

@@ -1,4 +1,4 @@
-"""Who can be called in the AI's place: Synthflow, or a phone of ours standing in for it."""
+"""Who answers calls to the AI: Synthflow, or a harness phone that stands in for it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class SynthflowEndpoint:
         return call
 
     def find(self, of: Call, number: str, on_trust: bool = True) -> CallRecord | None:
-        """The record of the call ``of`` at ``number``, once it is answered; ``on_trust``: also one that shows nobody's number."""
+        """The record of the call ``of`` at ``number``, once it is answered; ``on_trust``: also one that shows no known number."""
         taken = {call.record.id for call in self.taken}
         listed = self._listed(of, on_trust, self._context.deployment.models(number))
         found = self._answered(r for r in listed if r.number_to == number and r.id not in taken)
@@ -106,7 +106,7 @@ class SynthflowEndpoint:
             self._context.far_end.trouble(error)
             self.blind = True
             return []
-        listed = [record for record in told_of if record.status != REGISTERED]  # nobody has called yet
+        listed = [record for record in told_of if record.status != REGISTERED]  # registered only, not called
         told, theirs = self._ids_told(of), self._context.company.others
         found = [record for record in listed if record.id in told or self._may_be(record, of, on_trust)]
         self._beside = any(r.answered and r.is_since(to_wall(of.began)) and r.number_from in theirs for r in listed)
@@ -134,7 +134,7 @@ class SynthflowEndpoint:
 
     @cached_property
     def _platforms(self) -> frozenset[str | None]:
-        """The deployment's numbers, without those of our phones."""
+        """The deployment's numbers, without those of the harness phones."""
         deployment = self._context.deployment
         return frozenset(numbers_of(deployment)) - {phone.number for phone in deployment.phones.values()}
 
@@ -160,7 +160,7 @@ class SynthflowEndpoint:
         return [self._context.assistant_of(record.number_to) or str(record.number_to) for record in taken]
 
     def _answered(self, records: Iterable[CallRecord]) -> list[CallRecord]:
-        """Those that the AI answered; of one that says so and not, nobody can tell."""
+        """Those that the AI answered; a record that contradicts itself does not count."""
         known = list(records)
         if any(record.contradicts_itself for record in known):
             self.blind = True
@@ -215,7 +215,7 @@ class SynthflowEndpoint:
         return [record.id for record in self._own(self.records(of), of)]
 
     def _own(self, records: list[CallRecord], of: Call) -> list[CallRecord]:
-        """Those that show no number of other people's: such a call is a stranger's, or ours under a wrong number, and nobody knows."""
+        """Those without a third party's number: such a call is a stranger's, or ours under a wrong number, which cannot be decided."""
         told, ours = self._ids_told(of), {of.number, *numbers_of(self._context.deployment)}
         own = [
             record
@@ -266,14 +266,14 @@ class SynthflowEndpoint:
 
 
 class StandInEndpoint:
-    """A phone of ours at the trunk's address."""
+    """A harness phone at the trunk's address."""
 
     def __init__(self, context: CaseContext, phone: Phone, trunk: Trunk) -> None:
         self._context = context
         self.phone = phone
         self.trunk = trunk
         self.taken: list[StandInCall] = []
-        self._waiting: list[Leg] = []  #: calls that came, and nobody has expected yet
+        self._waiting: list[Leg] = []  #: calls that came and are not expected yet
         self.blind = False  # the last look showed calls that may be strangers'
 
     def others(self, of: Call, assistant: str) -> list[str]:
@@ -286,7 +286,7 @@ class StandInEndpoint:
         return [*others, *[assistant] * self._goes_on_twice(of, own, assistant)]
 
     def _goes_on_twice(self, of: Call, legs: Sequence[Leg], assistant: str) -> bool:
-        """Whether one of these legs that nobody expects goes on at the assistant; of a caller who has another call it may be that.
+        """Whether one of these unexpected legs goes on at the assistant. False for a caller who has another call: it may be that.
 
         One that replaced another is that call (RFC 3891).
         """
@@ -297,7 +297,7 @@ class StandInEndpoint:
         return any(leg.state != "disconnected" and self._called(leg) == assistant for leg in more)
 
     def _called(self, leg: Leg) -> str | None:
-        """The assistant that it is for; None where its number is nobody's."""
+        """The assistant it is for; None where no assistant has its number."""
         return self._context.assistant_of(request_user_of(leg.invite))
 
     def attempts(self, of: Call) -> list[str]:
@@ -327,7 +327,7 @@ class StandInEndpoint:
         return self._own(leg for leg in self.phone.incoming if of.began <= leg.events[0].at < at)
 
     def _own(self, legs: Iterable[Leg]) -> list[str]:
-        """The ids of those that are the case's without a doubt; of the others, where strangers call as well, nobody knows."""
+        """The ids of those that certainly belong to the case; where strangers call as well, the others may be theirs."""
         came = list(legs)
         own = [leg.id for leg in came if self._context.is_surely_ours(leg)]
         self.blind = len(own) < len(came)
@@ -369,7 +369,7 @@ class StandInEndpoint:
         return call
 
     def _next_of(self, of: Call, deadline: float) -> Leg | None:
-        """The next call from the caller that is not over yet; a call that shows nobody's number may be anybody's."""
+        """The next call from the caller that is not over yet; a call without a known number may be any caller's."""
         others = self._context.calls.numbers - {of.number}
         while True:
             self._waiting = [leg for leg in self._waiting if leg.state != "disconnected"]
@@ -398,5 +398,5 @@ def _was_answered(leg: Leg) -> bool:
     return any(isinstance(event, CallState) and event.state in ("connecting", "confirmed") for event in leg.events)
 
 
-#: Who can be called in the AI's place.
+#: Who answers calls to the AI.
 AiEndpoint = SynthflowEndpoint | StandInEndpoint

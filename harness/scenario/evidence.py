@@ -19,7 +19,7 @@ from harness.report.recorder import CaseRecorder
 _FOUND_WITHIN_S = 0.25
 #: What changes a call, or ends it (RFC 3261 sections 12.2, 14 and 15, RFC 3262, 3311, 3515 and 6086).
 _REQUESTS = ("ACK", "BYE", "INFO", "INVITE", "NOTIFY", "PRACK", "REFER", "UPDATE")
-#: From here on a jitter buffer does not hide what nobody had a processor for, and it is not heard.
+#: A processor wait of this length is audible: no jitter buffer hides it.
 MISSED_S = 0.2
 
 

@@ -293,7 +293,7 @@ class Expect(ExpectAudio):
         start = after if after is not None else time.monotonic()
         deadline = max(start, time.monotonic()) + limit + 0.5
         unheard = self._context.unheard
-        if unheard is not None:  # the leg may stay up until an agent has answered, which nobody of ours sees
+        if unheard is not None:  # the leg may stay up until an agent has answered, which no harness phone sees
             start, limit = unheard.began, round(deadline - unheard.began + 0.1, 1)
         with self._evidence.step(f"{end.label} is released"):
             at = end.released_at(deadline)
@@ -337,7 +337,7 @@ class Expect(ExpectAudio):
             self._reaches("early", self._context.patience, reach.rings)
 
     def never_answered(self) -> None:
-        """The call is refused, or nobody takes it: one that rings on was taken (RFC 3261 section 21.1.2)."""
+        """The call is refused or not answered; one that rings on was accepted (RFC 3261 section 21.1.2)."""
         call, limit = self._call, self._context.patience
         with self._evidence.step(f"{call.label} is not answered"):
             ended = call.released_at(time.monotonic() + limit)
@@ -433,7 +433,7 @@ class Expect(ExpectAudio):
     def took(self, what: str, at: float, expected_s: float, rang: tuple[float, float] | None = None) -> None:
         """It came at ``at``, the time it should take, within a second, after the AI began to ring (``rang``).
 
-        Where nobody saw that, the caller was told at the latest that it rings. What is said after the AI was let go, and before
+        If that was not seen, the caller's 18x is the latest moment. What is said after the AI was let go, and before
         the call is refused (RFC 3960 section 3.1), is no ringing any more.
         """
         call = self._call

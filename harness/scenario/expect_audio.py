@@ -117,11 +117,11 @@ class ExpectAudio:
 
     @staticmethod
     def _last_words(ends: Iterable[End], since: float) -> float:
-        """When somebody spoke last to one of the phones of ours among them, by no mark, after ``since``; that itself if nobody did."""
+        """When somebody spoke last to one of the harness phones among them, by no mark, after ``since``; ``since`` if nobody did."""
         return max((last_words_to(end.leg, since) for end in ends if isinstance(end, Call)), default=since)
 
     def _with_others_people(self, caller: Call, people: ReportedCall) -> None:
-        """Nobody of ours hears them: a sound at the caller's end is all that there may be."""
+        """No harness phone hears them: a sound at the caller's end is all that there may be."""
         since, now = people.began, time.monotonic()
         later = (since + now) / 2  # not the AI's last words
         heard = caller.hears_sound(later, now)
@@ -191,7 +191,7 @@ class ExpectAudio:
     def hears_only(self, other: End) -> None:
         """It hears ``other`` at a fit level, and ``other`` it, with no other call's voice and no echo beneath.
 
-        And still, where marks tell: where audio has stopped nobody else is heard either.
+        And still does, where marks show it: when audio has stopped, no other voice is heard either.
         """
         mine = self._end
         audio_quality.check_crosstalk(self._context, mine, other)
@@ -245,7 +245,7 @@ class ExpectAudio:
             audio_quality.measure_one_way_delay(self._context, mine, other)
 
     def silence_from(self, other: End, seconds: float = 0.8) -> None:
-        """For ``seconds`` it does not hear ``other``, though it listens; a phone of ours not beneath another voice either."""
+        """For ``seconds`` it does not hear ``other``, though it listens; a harness phone not beneath another voice either."""
         listener = self._end
         with self._evidence.step(f"{listener.label} does not hear {other.label}"):
             if self._context.unheard is not None:
@@ -337,7 +337,7 @@ class ExpectAudio:
                     not_observable("audio.early", subject, expected=expected, why=why, measured=measured)
                 )
                 return
-            # To one of our phones the call has come by now, and it has to answer before the platform gives up on it; to any other
+            # To a harness phone the call has come by now, and it has to answer before the platform gives up on it; to any other
             # AI the call may still be on its way.
             listened = min(LISTEN_S, _EARLY_SHARE * self._context.timings.ring_timeout_s)
             if not ai.is_ours:
@@ -371,7 +371,7 @@ def _since_answered(one: End, other: End, begin: float) -> float:
 
 
 def _discarded(listener: End) -> int | None:
-    """RTP packets received so far by a phone of ours that takes none of them, as it holds the call; else None."""
+    """RTP packets received so far by a harness phone that discards them, because it holds the call; else None."""
     if not isinstance(listener, Call):
         return None
     media = [event for event in listener.leg.events if isinstance(event, MediaState) and event.active]

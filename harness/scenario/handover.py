@@ -1,4 +1,4 @@
-"""Which handover a call landed by, where the people who rang are in the groups of several: who rings does not tell then."""
+"""Which handover a call landed by, where the agents who rang are in the groups of several."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def in_actions(actions: Iterable[Any]) -> Iterator[SentTransfer]:
 
 
 def _to(uri: Uri, topic: str | None = None, *, shows_topic: bool = True) -> Iterator[SentTransfer]:
-    """Nothing where no number can be read: that tells of nobody."""
+    """Nothing where no number can be read."""
     if number := digits_of(uri):
         yield SentTransfer(number, topic, shows_topic)
 
@@ -72,7 +72,7 @@ def number_shown(handover: Handover, did: str) -> str | None:
 
 
 def mistakable(context: CaseContext, group: str) -> list[str]:
-    """The groups of the assistant's other handovers from which nobody would have rung but those who did."""
+    """The groups of the assistant's other handovers whose agents would have rung in the same way."""
     deployment, assistant = context.deployment, _assistant(context)
     rang = set(context.phones.rang()) & set(deployment.groups[group].present)
     return deployment.mistakable(assistant, _asked(context), group, rang) if assistant else []

@@ -1,4 +1,4 @@
-"""What a leg of ours hears: sounds, whose marks, digits, and what arrived instead."""
+"""What a leg of a harness phone hears: sounds, marks, digits, and what arrived instead."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _JUDGED_BY_S = 0.35  # so much behind an unclear mark tells why it is, with the 
 
 
 class ListeningLeg(End):
-    """A leg of ours, as far as it is listened to."""
+    """A leg of a harness phone, and what it hears."""
 
     is_ours = True
 

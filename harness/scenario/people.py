@@ -42,7 +42,7 @@ _SPEAKS_WITHIN_S = 1.0
 
 
 class Caller:
-    """Somebody on the public network, with a phone of ours."""
+    """A caller on the public network, at a harness phone."""
 
     def __init__(self, context: CaseContext, name: str, phone: Phone, number: str) -> None:
         self._context = context
@@ -142,7 +142,7 @@ class Group:
         self.phones = phones
 
     def expect_call(self, of: Call, within: float | None = None) -> Call | ReportedCall:
-        """An agent of the group answers the call that ``of`` leads to; or, where no phone of ours is, the platform's report is to."""
+        """An agent of the group answers the call that ``of`` leads to; or, where no harness phone is, the platform's report is to."""
         declared = self._context.deployment.platform.report
         if declared is not None and self._context.deployment.is_reported(self.name):
             stays = declared.stay_s + (within or 0.0) + self._context.more_patience
@@ -349,7 +349,7 @@ class AssistantOf:
     def expect_calls(self, of: Iterable[Call]) -> list[tuple[Call, AiCall]]:
         """The AI answers each of these calls, which are placed as they are taken from ``of``; fails as :meth:`expect_call` does.
 
-        A phone of ours answers each as it comes: the limits may hold the next one back for longer than the platform lets it ring.
+        A harness phone answers each as it comes: the limits may hold the next one back for longer than the platform lets it ring.
         """
         calls = of if self._ai.is_ours else list(of)
         return [(call, self.expect_call(call)) for call in calls]
@@ -357,7 +357,7 @@ class AssistantOf:
     def _given_to_others(self, of: Call) -> list[Finding]:
         """That the call came to another assistant as well, which may be told only later."""
         if any(call.number == of.number and call is not of for call in self._context.calls.own):
-            return []  # which of the caller's calls came there nobody can tell
+            return []  # which of the caller's calls came there is unknown
         since = of.answered_at() or of.began
         others = self._ai.told(lambda call: self._ai.endpoint.others(call, self.name), of, since)
         return [landing.only_one("the call", [self.name], self.name, called=others)] if others else []

@@ -43,7 +43,7 @@ def _records(context: CaseContext, began: float) -> None:
     # what the AI placed itself is nothing that came to it
     records = [record for record in listed if record.is_since(to_wall(began)) and not record.is_outbound]
     declared = context.deployment.synthflow
-    if declared is not None and declared.shared:  # other people's calls are none of our business
+    if declared is not None and declared.shared:  # third-party calls are left out
         records = [record for record in records if record.number_from in context.calls.numbers]
     # Nor are those of the cases beside this one: what came to the AI there did not come to it here.
     records = [record for record in records if record.number_from not in context.company.others]

@@ -38,7 +38,7 @@ _WORD_S: Final = 0.4  # what is shorter may be a click
 
 
 def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
-    """Until the far end is not speaking; False when it did not stop. A mark is no speech: nobody waits for its end.
+    """Until the far end is not speaking; False when it did not stop. A mark is not speech, and not waited for.
 
     What was heard just before counts as well, so that a pause which is there already is not waited for again; one that is over does
     not.

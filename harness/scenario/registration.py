@@ -1,4 +1,4 @@
-"""The SIP number's registration at the platform: made by a phone of ours, or by Synthflow and told by its API."""
+"""The SIP number's registration at the platform: made by a harness phone, or by Synthflow and told by its API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RegisterAnswer:
     code: int
     reason: str
     at: float  #: monotonic
-    expires: int | None = None  #: seconds granted, None when nobody says
+    expires: int | None = None  #: seconds granted, None when unknown
     unbound: str | None = None  #: why a 200 binds nothing all the same
     came: bool = True  #: whether it is an answer, and not what a phone made of there being none
     showed_password: bool = True  #: whether credentials had been sent by then, as far as anybody can tell
@@ -102,7 +102,7 @@ def _told(answer: RegisterAnswer | None) -> registration.Answer | None:
 def attached(
     context: CaseContext, *, password: str | None = None, from_outside: bool = False
 ) -> Iterator[Registration]:
-    """The SIP number of the case's trunk registers; with a wrong password, or from an address nobody allowed, if asked."""
+    """The SIP number of the case's trunk registers; with a wrong password, or from an address that is not allowed, if asked."""
     if context.has_stand_in:
         yield _by_phone(context, password, from_outside)
         return
@@ -110,7 +110,7 @@ def attached(
         yield registration
 
 
-# -- by a phone of ours
+# -- by a harness phone
 
 
 class _PhoneAnswers:

@@ -1,4 +1,4 @@
-"""A call that landed with people at phones of the platform's own: nobody of ours hears it, and the platform's report tells of it."""
+"""A call that landed at phones of the platform: no harness phone hears it, and the platform's report shows it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from harness.witness.reported_landing import (
 if TYPE_CHECKING:
     from harness.scenario.people import Group
 
-#: What findings on the call are about, as where a phone of ours rings.
+#: What findings on the call are about, as where a harness phone rings.
 _THE_CALL = "the call"
 
 
@@ -52,7 +52,7 @@ class ReportedCall(End):
         self._declared = declared
         self._source = ReportSource(declared)
         self.began = time.monotonic()
-        self.is_seen = False  #: whether it rang at phones of ours instead: there is nothing to ask a report for
+        self.is_seen = False  #: whether it rang at harness phones instead: there is nothing to ask a report for
         self._listed: Sequence[ReportRow] = ()  #: of the report as it was read last
         self.shown = of.number or ""  #: the number that the landing is to show
         context.unheard = self

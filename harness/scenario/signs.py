@@ -56,7 +56,7 @@ _TOLD_BY_S: Final = 0.3
 _MOST_STARVED: Final = 0.2
 #: So many packets sent and hardly one counted is no matter of timing: a second of them.
 _ENOUGH_SENT: Final = 50
-#: The share of them of which nobody understands a word.
+#: Below this share no word can be understood.
 _TOO_FEW: Final = 0.5
 
 
@@ -83,13 +83,13 @@ class Words:
         return self._reader.find(lambda text: times_heard(text, prompt_text(GREETING)) >= times, self._pause)
 
     def find_answer(self, to: int = 0) -> bool:
-        """Whether the AI's own words are there, behind the so-manieth greeting, when no word more is to be expected."""
+        """Whether the AI's words are there, after greeting number ``to``, when no more words are expected."""
         return self._reader.find(lambda text: answers(text, prompt_text(GREETING), to), self._pause)
 
     @property
     def are_all(self) -> bool:
         """Whether no word of either side is missing: an API that fails in the middle leaves a transcript that was read too early,
-        and one that names the speakers otherwise has words of whom nobody knows.
+        and one with other speaker names has words of unknown speakers.
         """
         return not may_name_others(self._reader.look().transcript) and self._reader.has_told_all
 
@@ -115,7 +115,7 @@ class DirectionSigns:
 
 
 class Look:
-    """One look at a conversation of a caller of ours with an AI that names no marks."""
+    """One look at a harness caller's conversation with an AI that names no marks."""
 
     def __init__(
         self, context: CaseContext, talk: SynthflowCall, caller: Call, since: float, *, again: bool = False
@@ -159,7 +159,7 @@ class Look:
             ended, self._in_pause = self._caller.speak(GREETING)
             self._greeted_at = ended
             during = self._talk.words.come == "during"
-            # An AI takes down what was said when it sees that nobody speaks on: who hangs up before was not heard.
+            # An AI transcribes what was said once the speaker has paused: a caller who hangs up before is not heard.
             until = ended + (RECOGNISED_WITHIN_S if during else QUIET_S)
             while (left := until - time.monotonic()) > 0:
                 if during and self._talk.words.has_greeting(self._wanted):
@@ -196,7 +196,7 @@ class Look:
                 self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
                 in_its_quiet = self._wanted and time.monotonic() < self._greeted_at + QUIET_S
                 if in_its_quiet and self._caller.looks[-1] is self:  # else it greets for a newer look
-                    self._caller.speak_on()  # whoever the call is changed to next listens for its mark
+                    self._caller.speak_on()  # the next party of the call listens for its mark
             self.until = time.monotonic()
             self._settled = True
 

@@ -1,8 +1,9 @@
-"""What a leg of ours is said to have heard: whose mark, since when, and how much of it."""
+"""What a leg of a harness phone hears, and what the far end's RTCP reports count of its stream."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.audio import g711
 from harness.audio.detector import Heard, marks_heard
-from harness.calls.events import CallState, Event, Listened, MarkHeard
+from harness.calls.events import CallState, Event, FarEndReport, Listened, MarkHeard
 from harness.calls.verdict import Verdict
 from harness.scenario.call import Call
 from harness.scenario.conclusion import conclude
@@ -158,3 +159,62 @@ def test_at_its_end_a_case_looks_at_how_each_call_of_ours_was_answered(
     found = {finding.check: finding.verdict for finding in context.evidence.findings}
     assert found["answered.once"] is (Verdict.PASSED if len(set(tags)) == 1 else Verdict.FAILED)
     assert found["answered.acknowledged"] is (Verdict.PASSED if repeats <= 1 else Verdict.FAILED)
+
+
+# -- What the far end's RTCP reports say of our stream: only a far end that has named it can say that nothing came
+
+
+def report(at: float, sent: int, received: int, names_us: bool = True, reporter: int = 1) -> FarEndReport:
+    return FarEndReport(
+        at=at,
+        phone="caller",
+        leg="caller.1",
+        sent=sent,
+        received=received,
+        lost=0,
+        fraction_lost=0.0,
+        jitter_ms=0.0,
+        names_us=names_us,
+        reporter=reporter,
+    )
+
+
+def call(*reports: FarEndReport) -> tuple[Call, list[FarEndReport | None]]:
+    """A call with these reports, and what waits for one have found."""
+    found: list[FarEndReport | None] = []
+
+    def wait(goal: str, predicate: Callable[[Any], bool], within: float, since: float) -> Any:
+        found.append(next((e for e in leg.events if e.at >= since and predicate(e)), None))
+
+    leg: Any = SimpleNamespace(events=list(reports), id="caller.1", successor=None, wait=wait)
+    return Call(SimpleNamespace(), leg, "caller"), found  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("reports", "counted"),
+    [
+        ([], None),
+        ([report(2.0, 100, 98)], (100, 98)),
+        ([report(0.5, 40, 40), report(2.0, 100, 98)], (60, 58)),
+        ([report(0.5, 40, 38), report(2.0, 100, 100)], (60, 60)),  # two were on their way
+        ([report(0.5, 40, 40)], None),  # nothing was said since
+        ([report(2.0, 100, 0, names_us=False)], None),  # it may name no stream at all
+        ([report(0.5, 40, 40), report(2.0, 100, 40, names_us=False)], (60, 0)),  # it could, and nothing came
+        # Another of its sources, which reports on nothing (RFC 8861), or an earlier party's.
+        ([report(0.5, 40, 40), report(2.0, 165, 40, names_us=False, reporter=2)], None),
+        ([report(0.5, 40, 40), report(2.0, 165, 40, False, 2), report(3.0, 200, 196)], (160, 156)),
+        ([report(0.2, 40, 40), report(0.5, 90, 90, True, 2), report(2.0, 165, 90, names_us=False)], None),
+    ],
+)
+def test_what_is_counted_since_a_moment(reports: list[FarEndReport], counted: tuple[int, int] | None) -> None:
+    mine, awaited = call(*reports)
+    assert mine.counted_by_far_end(1.0) == counted
+    mine.wait_for_far_end_report(1.0, 5.0)
+    assert (awaited != [None]) is (counted is not None), "what is waited for is what counts"
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 5000)), max_size=6), st.floats(0, 100))
+def test_a_far_end_that_never_named_us_says_nothing(told: list[tuple[float, int]], since: float) -> None:
+    reports = [report(at, sent, 0, names_us=False) for at, sent in sorted(told)]
+    mine, _ = call(*reports)
+    assert mine.counted_by_far_end(since) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,13 +10,34 @@ import pytest
 
 from harness.calls.events import CallState, Event, Listened
 from harness.calls.verdict import ExpectationError, Verdict
+from harness.phone.waiter import never_came
 from harness.scenario.call import Call
 from harness.scenario.cast import Cast
 from harness.scenario.expect import Expect
 from harness.scenario.people import AssistantOf, Caller
+from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, leg, message
-from tests.unit.scenario.waiting_clock import WaitingClock
+
+
+class WaitingClock(Clock):
+    """A clock that goes on when somebody waits in vain."""
+
+    def wait_event(
+        self, made: Any, told: Sequence[Event], goal: str, wanted: Callable[[Event], bool], within: float
+    ) -> Event:
+        """The first wanted event of ``told``; the leg ``made`` has all that came until then."""
+        for event in told:
+            if event.at <= self.now + within and wanted(event):
+                self.now = max(self.now, event.at)
+                made.events = [one for one in told if one.at <= self.now]
+                return event
+        self.now += within
+        raise never_came(goal, within, "caller.1", "nothing", "")
+
+
+# -- A caller's way in: announcements before and after the answer, menus, refusals, and several calls at once
+
 
 ANSWERED_S = 0.4
 
