@@ -184,10 +184,10 @@ def call(*reports: FarEndReport) -> tuple[Call, list[FarEndReport | None]]:
     found: list[FarEndReport | None] = []
 
     def wait(goal: str, predicate: Callable[[Any], bool], within: float, since: float) -> Any:
-        found.append(next((e for e in leg.events if e.at >= since and predicate(e)), None))
+        found.append(next((e for e in reported.events if e.at >= since and predicate(e)), None))
 
-    leg: Any = SimpleNamespace(events=list(reports), id="caller.1", successor=None, wait=wait)
-    return Call(SimpleNamespace(), leg, "caller"), found  # type: ignore[arg-type]
+    reported: Any = SimpleNamespace(events=list(reports), id="caller.1", successor=None, wait=wait)
+    return Call(SimpleNamespace(), reported, "caller"), found  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
