@@ -27,7 +27,7 @@ _OF_THE_TRUNK = frozenset(
         *("certificate-expired", "certificate-wrong-name", "certificate-untrusted", "certificate-refused"),
     }
 )
-_OF_THE_CODEC = frozenset({"no-g711", "g711-one-side", "payload-mismatch", "agent-no-common-codec", "codec-not-taken"})
+_OF_THE_CODEC = frozenset({"no-g711", "g711-one-side", "payload-mismatch", "agent-no-common-codec"})
 _TRUNK_AXES = ("ai", "transport", "authentication", "trunk")
 #: An axis that says nothing of the system under test.
 _OF_NO_CAUSE = ("site", "attempt", "trial")

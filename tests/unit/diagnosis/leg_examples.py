@@ -157,7 +157,7 @@ LEGS = [
         .state("disconnected", 488, "Not Acceptable Here")
         .not_taken()
         .calls_again("codec", "+14155550123", rang=["stand-in"], again_as_before="refused"),
-        "likely codec-not-taken",
+        "likely platform-refuses-caller",
     ),
     Expected(
         "transfer.again.group-wrong",
@@ -175,10 +175,10 @@ LEGS = [
         said_done(to_a_machine(), MACHINE).landed("machine").calls_again("group", MACHINE, answered=True),
         "likely nobody-available",
     ),
-    Expected("manners.dead_air", slow("manners.dead_air"), "likely ai-speaks-late"),
-    Expected("manners.answer", slow("manners.answer"), "likely ai-answers-late"),
-    Expected("manners.transfer", slow("manners.transfer"), "likely silence-in-transfer"),
-    Expected("manners.interruption", slow("manners.interruption", None), "likely ai-not-interruptible"),
+    Expected("manners.dead_air", slow("manners.dead_air"), "likely ai-too-slow"),
+    Expected("manners.answer", slow("manners.answer"), "likely ai-too-slow"),
+    Expected("manners.transfer", slow("manners.transfer"), "likely ai-too-slow"),
+    Expected("manners.interruption", slow("manners.interruption", None), "likely ai-too-slow"),
     Expected(
         "caller_id.lost-on-fallback",
         fallback().caller_id("reception.1", "+13125550100"),
@@ -197,7 +197,7 @@ LEGS = [
         .answered()
         .landed("reception", "reception")
         .caller_id("reception.1", "+13125550100"),
-        "likely caller-id-lost-to-people",
+        "likely caller-id-lost-on-fallback",
     ),
     Expected(
         "caller_id.customer",
@@ -221,7 +221,7 @@ LEGS = [
     Expected(
         "codec.customer",
         to_agent(Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign"), "customer", 488).landed("customer"),
-        "certain customer-no-common-codec",
+        "certain harness-phone-refuses",
     ),
     Expected(
         "campaign.not-dialled",
@@ -281,7 +281,7 @@ LEGS = [
         lost(
             to_agent(transfer(Example(ai="stand-in")).ai_refers(GROUP).platform_says(202), "billing", 486).notified(486)
         ),
-        "certain agent-in-a-call",
+        "certain harness-phone-refuses",
     ),
     Expected(
         "fallback.busy",
@@ -293,7 +293,7 @@ LEGS = [
         .after(0.1)
         .state("disconnected", 486, "Busy Here")
         .landed("reception"),
-        "certain agent-in-a-call",
+        "certain harness-phone-refuses",
     ),
     Expected("limit.high", capacity(4).landed("reception"), "likely limit-not-enforced"),
     *(
@@ -421,7 +421,7 @@ LEGS = [
         .state("disconnected", 407, "Proxy Authentication Required")
         .all_ports_answer()
         .not_taken(),
-        "likely caller-credentials-refused",
+        "likely platform-refuses-caller",
     ),
     Expected(
         "reach.withheld",
@@ -431,11 +431,11 @@ LEGS = [
         .state("disconnected", 401, "Unauthorized")
         .all_ports_answer()
         .not_taken(),
-        "likely withheld-number-refused",
+        "likely platform-refuses-caller",
     ),
     Expected(
         "reach.identity",
         Example().dials().after(0.1).state("disconnected", 608, "Rejected").all_ports_answer().not_taken(),
-        "likely caller-identity-refused",
+        "likely platform-refuses-caller",
     ),
 ]

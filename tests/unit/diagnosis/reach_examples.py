@@ -121,7 +121,7 @@ REACH = [
     Expected(
         "reach.circle",
         Example().dials().after(0.1).state("disconnected", 482, "Loop Detected").all_ports_answer().not_taken(),
-        "likely routed-in-a-circle",
+        "likely platform-refuses-caller",
     ),
     Expected(
         "reach.number-form",
@@ -157,10 +157,12 @@ REACH = [
     Expected(
         "reach.no-g711.told",
         refused_unseen(488),
-        "one of no-g711, srtp-mismatch, route-wrong-trunk, caller-media-refused",
+        "one of no-g711, srtp-mismatch, route-wrong-trunk, platform-refuses-caller",
     ),
     Expected(
-        "reach.srtp.told", refused_unseen(606), "one of no-g711, srtp-mismatch, route-wrong-trunk, caller-media-refused"
+        "reach.srtp.told",
+        refused_unseen(606),
+        "one of no-g711, srtp-mismatch, route-wrong-trunk, platform-refuses-caller",
     ),
     Expected("reach.not-attached", refused(Example(), 404, "Not Found"), "likely assistant-not-attached"),
     Expected("reach.nobodys-number", refused(Example(), 404, "Not Found", did=NOBODY), "certain route-wrong-did"),
@@ -196,14 +198,9 @@ REACH = [
         "one of platform-refuses-caller, route-wrong-trunk",
     ),
     Expected(
-        "reach.redirected",
-        Example().dials().after(0.1).state("disconnected", 302, "Moved").all_ports_answer().not_taken(),
-        "likely caller-redirected",
-    ),
-    Expected(
         "reach.caller-media",
         Example(ai="stand-in").dials().after(0.1).state("disconnected", 488, "Not Acceptable Here").not_taken(),
-        "likely caller-media-refused",
+        "likely platform-refuses-caller",
     ),
     Expected(
         "reach.nobody-there",

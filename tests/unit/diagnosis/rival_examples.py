@@ -143,7 +143,7 @@ RIVALS = [
     Expected("transfer.cut.by-ai", _cut_by_the_ai(), "likely ai-hangs-up"),
     Expected("audio.cut.by-ai", _cut(ack=True), "certain ai-hangs-up"),
     Expected("audio.cut.no-refresh", _cut(ack=True, refresh=481), "certain refresh-not-taken"),
-    Expected("audio.cut.no-ack", _cut(ack=False), "certain ack-not-passed-on"),
+    Expected("audio.cut.no-ack", _cut(ack=False), "certain ack-not-taken"),
     Expected("audio.two-codecs.no-rtp", _laws("no-rtp", "no-rtp"), "likely g711-one-side; possible rtp-blocked-both"),
     Expected("audio.no-rtp.two-codecs", _laws("no-rtp", "no-rtp"), "likely g711-one-side; possible rtp-blocked-both"),
     Expected("fallback.none.passed-on", _no_fallback(486, 486), "certain fallback-missing"),

@@ -58,11 +58,8 @@ STATUSES = [
     *(
         Expected(f"transfer.dialled.{rule}", turned_away(code), answer)
         for rule, code, answer in (
-            ("redirected", 302, "certain caller-redirected"),
-            ("credentials", 407, "likely caller-credentials-refused"),
-            ("identity", 608, "likely caller-identity-refused"),
-            ("media", 488, "likely caller-media-refused"),
-            ("failed", 503, "likely platform-fails"),
+            ("credentials", 407, "likely platform-refuses-caller"),
+            ("media", 488, "likely platform-refuses-caller"),
             ("refused", 403, "likely platform-refuses-caller"),
             ("given-up", 487, "one of nobody-available, group-wrong"),
             ("elsewhere", 408, "one of nobody-available, group-wrong"),

@@ -26,7 +26,7 @@ def named(example: Example) -> list[tuple[str, str]]:
         ('SIP;cause=488;text="Not Acceptable Here"', ("g711-one-side", "likely")),
         ('SIP;cause=488;text="SRTP required"', ("agent-call-dropped", "likely")),
         ('FreeSWITCH;cause=604;text="MEDIA_TIMEOUT"', ("transfer-no-audio", "likely")),
-        ('Q.850;cause=34;text="No circuit/channel available"', ("platform-full", "likely")),
+        ('Q.850;cause=34;text="No circuit/channel available"', ("platform-refuses-caller", "likely")),
     ],
 )
 def test_what_the_bye_says_comes_before_that_the_call_was_ended(reason: str, told: tuple[str, str]) -> None:

@@ -91,8 +91,8 @@ def test_the_answer_to_the_ai_s_own_call(status: str, cause: str, confidence: st
         ("SIP/2.0 486 Busy Here", "refer-accepted-then-failed", "certain"),
         ("SIP/2.0 503 Service Unavailable", "refer-accepted-then-failed", "certain"),
         ("SIP/2.0 500 x\r\nReason: Q.850;cause=1", "number-unknown-at-platform", "certain"),
-        ("SIP/2.0 503 x\r\nReason: Q.850;cause=34", "platform-full", "likely"),
-        ('SIP/2.0 503 x\r\nReason: Q.850;cause=3;text="NO_ROUTE_DESTINATION"', "platform-no-route", "likely"),
+        ("SIP/2.0 503 x\r\nReason: Q.850;cause=34", "transfer-call-refused", "likely"),
+        ('SIP/2.0 503 x\r\nReason: Q.850;cause=3;text="NO_ROUTE_DESTINATION"', "transfer-call-refused", "likely"),
     ],
 )
 def test_the_outcome_in_a_notify(fragment: str, cause: str, confidence: str) -> None:

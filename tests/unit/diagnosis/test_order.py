@@ -26,14 +26,14 @@ def rang(after: float, transport: str = "tcp") -> Example:
         (404, {"route-wrong-did", "assistant-not-attached", "number-unknown-at-platform"}),
         (604, {"route-wrong-did", "assistant-not-attached", "number-unknown-at-platform"}),
         (403, {"credentials-not-sent", "platform-refuses-caller"}),
-        (407, {"credentials-not-sent", "caller-credentials-refused"}),
+        (407, {"credentials-not-sent", "platform-refuses-caller"}),
         (486, {"concurrency-exhausted"}),
         (429, {"concurrency-exhausted"}),
         (603, {"platform-refuses-caller"}),
         (504, {"trunk-transport-mismatch"}),
-        (302, {"caller-redirected"}),
-        (437, {"caller-identity-refused"}),
-        (608, {"caller-identity-refused"}),
+        (302, {"platform-refuses-caller"}),
+        (437, {"platform-refuses-caller"}),
+        (608, {"platform-refuses-caller"}),
     ],
 )
 def test_the_status_that_the_caller_got_says_which_come_first(code: int, first: set[str]) -> None:
@@ -45,7 +45,7 @@ def test_the_status_that_the_caller_got_says_which_come_first(code: int, first: 
 def test_words_about_the_caller_s_number_come_first() -> None:
     example = Example().dials().after(0.2).state("disconnected", 480, "Caller ID not verified").all_ports_answer()
     example.finding("landing.answered_by", "the call", answered=[], wanted="main", unseen=True)
-    assert listed(example)[0] == "caller-identity-refused"
+    assert listed(example)[0] == "platform-refuses-caller"
 
 
 def test_a_number_that_is_withheld_speaks_for_being_refused_for_it() -> None:
@@ -53,7 +53,7 @@ def test_a_number_that_is_withheld_speaks_for_being_refused_for_it() -> None:
         Example(row="ANONYMOUS").dials(withheld=True).after(0.2).state("disconnected", 433, "x").all_ports_answer()
     )
     example.finding("landing.answered_by", "the call", answered=[], wanted="main", unseen=True)
-    assert listed(example)[0] == "withheld-number-refused"
+    assert listed(example)[0] == "platform-refuses-caller"
 
 
 def test_people_who_ring_at_once_speak_for_a_routing_that_leads_to_them() -> None:

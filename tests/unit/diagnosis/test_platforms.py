@@ -46,7 +46,7 @@ def test_whom_the_platform_trusts_is_not_known_here() -> None:
     ]
 
 
-@pytest.mark.parametrize("cause", ["platform-refuses-caller", "platform-fails", "call-dropped"])
+@pytest.mark.parametrize("cause", ["platform-refuses-caller", "call-dropped"])
 def test_between_a_caller_and_the_platform_there_is_a_carrier(cause: str) -> None:
     """Whose 403, 503 or BYE the caller's phone gets as well, and the platform's log has nothing of it, or another end."""
     assert "the caller's carrier" in causes()[cause].fix

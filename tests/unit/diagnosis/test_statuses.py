@@ -13,7 +13,7 @@ from tests.unit.diagnosis.told_examples import refused_by_platform
 @pytest.mark.parametrize("code", [428, 433, 436, 437, 438, 607, 608])  # RFC 8224, 5079, 8197, 8688
 def test_a_caller_refused_for_who_it_is(code: int) -> None:
     first = refused_by_platform(code, "x").diagnose().causes[0]
-    assert (first.id, first.confidence) == ("caller-identity-refused", "likely")
+    assert (first.id, first.confidence) == ("platform-refuses-caller", "likely")
     assert any(str(code) in line for line in first.evidence)
 
 
@@ -45,7 +45,7 @@ def test_what_may_be_said_of_a_next_hop_leaves_the_firewall(code: int) -> None:
 @pytest.mark.parametrize("code", [300, 301, 302, 305, 380])  # RFC 3261 section 21.3
 def test_a_caller_who_is_to_ask_elsewhere(code: int) -> None:
     found = refused_by_platform(code, "x").diagnose()
-    assert [(cause.id, cause.confidence) for cause in found.causes] == [("caller-redirected", "likely")]
+    assert [(cause.id, cause.confidence) for cause in found.causes] == [("platform-refuses-caller", "likely")]
 
 
 @pytest.mark.parametrize(("code", "phrase"), [(482, "Loop Detected"), (483, "Too many hops")])
@@ -55,7 +55,7 @@ def test_a_call_that_goes_in_a_circle_is_told_so(code: int, phrase: str) -> None
     unseen.finding("landing.answered_by", "the call", answered=[], wanted="main", unseen=True)
     for example in (refused_by_platform(code, phrase), unseen):
         (first,) = example.diagnose().causes
-        assert (first.id, first.confidence, first.owner) == ("routed-in-a-circle", "likely", "platform routing")
+        assert (first.id, first.confidence, first.owner) == ("platform-refuses-caller", "likely", "platform routing")
 
 
 @pytest.mark.parametrize("code", [480, 486, 600])

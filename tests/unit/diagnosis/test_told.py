@@ -29,11 +29,11 @@ def first(example: Example) -> str:
     ("code", "reason", "cause"),
     [
         (404, UNALLOCATED, "number-unknown-at-platform"),
-        (404, NO_ROUTE, "platform-no-route"),
+        (404, NO_ROUTE, "platform-refuses-caller"),
         (404, "Q.850;cause=16", "number-unknown-at-platform"),
-        (503, NO_ROUTE, "platform-no-route"),
-        (503, NO_CIRCUIT, "platform-full"),
-        (503, CONGESTED, "platform-full"),
+        (503, NO_ROUTE, "platform-refuses-caller"),
+        (503, NO_CIRCUIT, "platform-refuses-caller"),
+        (503, CONGESTED, "platform-refuses-caller"),
     ],
 )
 def test_the_same_status_with_another_cause_is_told_otherwise(code: int, reason: str, cause: str) -> None:
@@ -64,8 +64,8 @@ def test_so_it_is_with_what_the_ai_answers(code: int, reason: str, cause: str) -
     ("code", "reason", "cause"),
     [
         (404, UNALLOCATED, "number-unknown-at-platform"),
-        (404, NO_ROUTE, "platform-no-route"),
-        (503, NO_CIRCUIT, "platform-full"),
+        (404, NO_ROUTE, "transfer-call-refused"),
+        (503, NO_CIRCUIT, "transfer-call-refused"),
         (503, "Q.850;cause=41", "trunk-inactive"),
     ],
 )
@@ -101,10 +101,10 @@ def test_a_warning_is_read_by_its_code_where_its_words_say_nothing(warning: str,
 @pytest.mark.parametrize(
     ("warning", "causes"),
     [
-        ('370 gw.example:5080 "Insufficient Bandwidth"', ["platform-full"]),
-        ('305 gw.example:5080 "Incompatible media format"', ["no-g711", "caller-media-refused"]),
-        ('302 gw.example:5080 "Incompatible transport protocol"', ["srtp-mismatch", "caller-media-refused"]),
-        ('304 gw.example:5080 "Media type not available"', ["no-g711", "srtp-mismatch", "caller-media-refused"]),
+        ('370 gw.example:5080 "Insufficient Bandwidth"', ["platform-refuses-caller"]),
+        ('305 gw.example:5080 "Incompatible media format"', ["no-g711", "platform-refuses-caller"]),
+        ('302 gw.example:5080 "Incompatible transport protocol"', ["srtp-mismatch", "platform-refuses-caller"]),
+        ('304 gw.example:5080 "Media type not available"', ["no-g711", "srtp-mismatch", "platform-refuses-caller"]),
     ],
 )
 @pytest.mark.parametrize("code", [488, 606])
@@ -117,15 +117,17 @@ def test_a_warning_leaves_fewer_causes_of_a_refusal_for_the_media(code: int, war
 def test_a_stand_in_that_no_call_came_to_was_offered_nothing(code: int) -> None:
     """That the AI refused what it was offered is false then: the platform did."""
     example = Example(ai="stand-in").dials().after(0.1).state("disconnected", code, "x").all_ports_answer().not_taken()
-    assert [(cause.id, cause.confidence) for cause in example.diagnose().causes] == [("caller-media-refused", "likely")]
+    assert [(cause.id, cause.confidence) for cause in example.diagnose().causes] == [
+        ("platform-refuses-caller", "likely")
+    ]
     example.calls_again("codec", "+14155550123", rang=["stand-in"], again_as_before="refused")
-    assert [cause.id for cause in example.diagnose().causes] == ["codec-not-taken"]
+    assert [cause.id for cause in example.diagnose().causes] == ["platform-refuses-caller"]
 
 
 def test_a_platform_without_bandwidth_has_no_objection_to_the_media() -> None:
     text = "\r\n".join(("SIP/2.0 488 x", "CSeq: 1 INVITE", 'Warning: 370 gw.example:5080 "Insufficient Bandwidth"'))
     example = Example(ai="stand-in").dials().caller_gets(text).state("disconnected", 488, "x").not_taken()
-    assert [cause.id for cause in example.diagnose().causes] == ["platform-full"]
+    assert [cause.id for cause in example.diagnose().causes] == ["platform-refuses-caller"]
 
 
 def test_the_words_of_the_status_line_come_before_the_cause() -> None:
@@ -188,9 +190,9 @@ def test_a_bye_for_the_codec_is_not_believed_where_both_sides_have_the_same() ->
     ("reason", "cause"),
     [
         (UNALLOCATED, "number-unknown-at-platform"),
-        (NO_ROUTE, "platform-no-route"),
-        (NO_CIRCUIT, "platform-full"),
-        (CONGESTED, "platform-full"),
+        (NO_ROUTE, "platform-refuses-caller"),
+        (NO_CIRCUIT, "platform-refuses-caller"),
+        (CONGESTED, "platform-refuses-caller"),
     ],
 )
 def test_a_platform_that_has_answered_refuses_by_its_bye(reason: str, cause: str) -> None:

@@ -62,7 +62,9 @@ def test_a_refused_number_of_people_whose_group_can_be_rung_leads_elsewhere() ->
     assert [(cause.id, cause.confidence) for cause in again.diagnose().causes] == [("group-wrong", "likely")]
     alone = _turned_away().diagnose()
     assert [(cause.id, cause.confidence) for cause in alone.causes] == [("nobody-available", "likely")]
-    assert _turned_away(503).diagnose().causes[0].id == "platform-fails", "the trunk from the AI has no part in it"
+    assert _turned_away(503).diagnose().causes[0].id == "platform-refuses-caller", (
+        "the trunk from the AI has no part in it"
+    )
 
 
 def test_people_rung_in_the_place_of_an_ai_that_refused_are_told_by_its_refusal() -> None:

@@ -48,7 +48,7 @@ def test_the_change_that_let_the_caller_hear_the_ai_did_not_silence_it() -> None
         ("silence", 100, {"listened_s": 2.0}, "silent RTP", ("audio-silenced", "likely")),
         ("other", 100, {"listened_s": 2.0}, "noise", ("payload-mismatch", "likely")),
         ("other-codec", 100, {}, "RTP of another codec", ("g711-one-side", "likely")),
-        ("undeciphered", 0, {}, UNDECIPHERED, ("srtp-key", "likely")),
+        ("undeciphered", 0, {}, UNDECIPHERED, ("srtp-mismatch", "likely")),
         ("echo", 100, {}, "echo", ("echo", "certain")),
     ],
 )

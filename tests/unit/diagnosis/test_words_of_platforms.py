@@ -127,9 +127,9 @@ def test_what_a_refusal_of_the_status_alone_says_is_nothing() -> None:
 @pytest.mark.parametrize("code", [403, 433, 603])
 def test_a_platform_that_takes_no_withheld_numbers_says_so_with_several_statuses(code: int) -> None:
     example = Example(row="ANONYMOUS").dials(withheld=True).after(0.1).state("disconnected", code, "x")
-    assert named(example.all_ports_answer().not_taken())[0] == ("withheld-number-refused", "likely")
+    assert named(example.all_ports_answer().not_taken())[0] == ("platform-refuses-caller", "likely")
 
 
 def test_a_number_that_the_platform_does_not_take_is_who_calls() -> None:
     said = refused_by_platform(403, "Caller Origination Number is Invalid D35")
-    assert named(said)[0] == ("caller-identity-refused", "likely")
+    assert named(said)[0] == ("platform-refuses-caller", "likely")

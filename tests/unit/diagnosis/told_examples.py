@@ -94,11 +94,11 @@ TOLD = [
     Expected("audio.cut.no-rtp.later", starved("the platform", later=True), "likely rtp-blocked-after-10s"),
     Expected("audio.cut.no-rtp.ai", starved("the AI"), "likely rtp-blocked-to-ai"),
     Expected("audio.cut.no-rtp.platform", starved("the platform"), "likely rtp-blocked-both"),
-    Expected("audio.cut.full", taken_and_ended(NO_CIRCUIT), "likely platform-full"),
+    Expected("audio.cut.full", taken_and_ended(NO_CIRCUIT), "likely platform-refuses-caller"),
     Expected(
         "reach.caller-media.by-bye",
         ended("Q.850;cause=88", Example(ai="stand-in")).not_taken(),
-        "likely caller-media-refused",
+        "likely platform-refuses-caller",
     ),
     Expected(
         "audio.cut.untaken",
@@ -121,7 +121,7 @@ TOLD = [
     Expected(
         "reach.identity.said",
         refused_by_platform(403, "Unverified origination number"),
-        "likely caller-identity-refused",
+        "likely platform-refuses-caller",
     ),
     Expected(
         "transfer.unknown-number.said",
@@ -138,15 +138,7 @@ TOLD = [
         "reach.channels", refused_by_ai(503, "Service Unavailable", Reason=NO_CIRCUIT), "likely concurrency-exhausted"
     ),
     Expected(
-        "reach.no-route", refused_by_platform(404, "Not Found", f"Reason: {NO_ROUTE}"), "likely platform-no-route"
+        "reach.no-route", refused_by_platform(404, "Not Found", f"Reason: {NO_ROUTE}"), "likely platform-refuses-caller"
     ),
-    Expected(
-        "reach.platform-full",
-        refused_by_platform(503, "Service Unavailable", f"Reason: {CONGESTED}"),
-        "likely platform-full",
-    ),
-    Expected("transfer.no-route", transfer_refused(404, "Not Found", NO_ROUTE), "likely platform-no-route"),
-    Expected(
-        "transfer.platform-full", transfer_refused(503, "Service Unavailable", NO_CIRCUIT), "likely platform-full"
-    ),
+    Expected("transfer.no-route", transfer_refused(404, "Not Found", NO_ROUTE), "likely transfer-call-refused"),
 ]

@@ -331,7 +331,7 @@ TRANSFER = [
             ("codec", "Q.850;cause=88", "g711-one-side"),
             ("encryption", 'SIP;cause=488;text="SRTP required"', "agent-call-dropped"),
             ("no-rtp", 'FreeSWITCH;cause=604;text="MEDIA_TIMEOUT"', "transfer-no-audio"),
-            ("full", 'Q.850;cause=34;text="No circuit"', "platform-full"),
+            ("full", 'Q.850;cause=34;text="No circuit"', "platform-refuses-caller"),
         )
     ),
     Expected(
