@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.integrations.conditions import callers_at_once
+from harness.integrations.which import callers_at_once
 from harness.scenario import scenario
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from harness.errors import SelectionError
 from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations.base import Calls, Need, Row, Which
-from harness.integrations.conditions import A_CALLER, TO_AI
 from harness.integrations.plans import times
+from harness.integrations.which import A_CALLER, TO_AI
 
 _ROWS: dict[str, Row] = {}
 

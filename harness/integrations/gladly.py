@@ -27,7 +27,8 @@ from harness.finding_kinds import (
 )
 from harness.integrations import plans, shared
 from harness.integrations.base import HANDED_OVER, WITH_THE_AI, Integration, Row
-from harness.integrations.conditions import (
+from harness.integrations.practice import PRACTICE, TRANSPORT_PRACTICE
+from harness.integrations.which import (
     A_CALLER,
     AGENT_PHONE,
     ASK,
@@ -48,7 +49,6 @@ from harness.integrations.conditions import (
     TOPIC,
     hands_over,
 )
-from harness.integrations.practice import PRACTICE, TRANSPORT_PRACTICE
 
 _FORWARD = "configure-sip-forwarding"
 _HEADER = "pass-caller-id-via-x-header"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from harness.integrations.base import By, Calls, Cell, PlannedCall, one_call
-from harness.integrations.conditions import callers_at_once
+from harness.integrations.which import callers_at_once
 
 
 def none(cell: Cell) -> Iterator[PlannedCall]:

@@ -52,7 +52,7 @@ from harness.integrations.base import (
     WhoIsAi,
     one_call,
 )
-from harness.integrations.conditions import (
+from harness.integrations.which import (
     A_CALLER,
     AGENT_PHONE,
     ASKED,

@@ -23,7 +23,7 @@ from harness.finding_kinds import (
 )
 from harness.integrations import plans
 from harness.integrations.base import ADDRESSED, FALLEN_BACK, HANDED_OVER, WITH_THE_AI, Need, Row
-from harness.integrations.conditions import (
+from harness.integrations.which import (
     A_CALLER,
     ASK,
     ASKED,

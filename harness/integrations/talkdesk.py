@@ -16,7 +16,8 @@ from harness.finding_kinds import (
 )
 from harness.integrations import plans, shared
 from harness.integrations.base import ADDRESSED, FALLEN_BACK, WITH_THE_AI, Integration, Row
-from harness.integrations.conditions import (
+from harness.integrations.practice import PRACTICE, TRANSPORT_PRACTICE
+from harness.integrations.which import (
     A_CALLER,
     A_CUSTOMER,
     AT_ONCE,
@@ -29,7 +30,6 @@ from harness.integrations.conditions import (
     TO_AI,
     routed_by,
 )
-from harness.integrations.practice import PRACTICE, TRANSPORT_PRACTICE
 
 _INBOUND = "configure-inbound-call-routing"
 _TRANSFER = "configure-transfer-back-to-talkdesk-ai--live-agent"

@@ -21,10 +21,10 @@ from harness.phone.pool import PhonePool
 from harness.report.case_document import names
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
+from harness.scenario.call import Call
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import conclude
 from harness.scenario.context import CaseContext
-from harness.scenario.call import Call
 from harness.scenario.people import Caller
 from tools.interop.processes import PATIENCE
 

@@ -199,7 +199,7 @@ def test_help_says_what_may_be_repeated_and_what_holds_without_an_option() -> No
     assert len(several) >= 10
     assert [(name, option.name) for name, option in several if "(repeatable" not in option.help] == []
     told = {(name, option.name): option.help for name, command in commands.items() for option in command.params}
-    assert "(quick, the default)" in told["verify", "timings"]
+    assert "(quick, default)" in told["verify", "timings"]
     assert "(stop, the default)" in told["verify", "preflight"]
     assert "the default with --fault" in told["verify", "preflight"]
     assert "0: one after another" in told["verify", "workers"]

@@ -8,9 +8,9 @@ from harness import integrations
 from harness.errors import SelectionError
 from harness.finding_kinds import ANSWERED, LANDING
 from harness.integrations import load, own, own_row
-from harness.integrations.conditions import FALLBACK, TO_AI
 from harness.integrations.matrix import Selection, calls_of, cases, left_out
 from harness.integrations.plans import unassigned
+from harness.integrations.which import FALLBACK, TO_AI
 from harness.support.resources import EXAMPLES
 
 

@@ -170,7 +170,9 @@ def test_a_row_with_a_number_that_is_everybodys_proves_nothing(told: list[tuple[
         assert landed.groups == ()
         assert landed.why == "row 2 of the report shows the number that transfers of other people's calls show, too"
     alone = where_landed(theirs, replace(sought, is_shown_by_others=False), NAMES)
-    assert alone.groups or "does not tell which is this one" in alone.why, "where nobody else calls the AI it is this call's"
+    assert alone.groups or "does not tell which is this one" in alone.why, (
+        "where nobody else calls the AI it is this call's"
+    )
 
 
 def test_a_row_with_the_callers_own_number_is_its_own_whoever_else_calls() -> None:
