@@ -1,4 +1,4 @@
-"""A far end that speaks SIP and RTP message by message, as no softphone of ours would."""
+"""A far end that speaks SIP and RTP message by message, as no harness phone would."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def _unknown_names(deployment: Tables) -> Sequence[Mistake]:
 
 def _of_its_kind(deployment: Tables) -> Iterator[Mistake]:
     if deployment.kind == "stand-in" and all(trunk.ai == "synthflow" for trunk in deployment.trunks):
-        what = 'no trunk has a phone of ours in the AI\'s place; allowed: ai = "stand-in" at a trunk, or kind = "live"'
+        what = 'no trunk has a harness phone in the AI\'s place; allowed: ai = "stand-in" at a trunk, or kind = "live"'
         yield ("kind",), what
 
 

@@ -25,7 +25,7 @@ NO_RTP = ("nothing", "a few packets", "silence")
 AT_FIRST_NOTHING = "nothing at first"
 UNDECIPHERED = "RTP that the SRTP key does not fit"
 NO_VOICE = (*NO_RTP, AT_FIRST_NOTHING, "silent RTP", "RTP of another codec", "noise")
-#: What became of RTP, or of the RTCP beside it, on its last way to a phone of ours.
+#: What became of RTP, or of the RTCP beside it, on its last way to a harness phone.
 ARRIVES, NONE_CAME = "it arrives", "none came"
 #: RTP between caller and agent that flowed and then stopped, though no voice was heard in it.
 FLOWED = "it flowed, and stopped"
@@ -108,7 +108,7 @@ def _own_side(scene: Scene, finding: Finding) -> None:
 
 
 def _sent(scene: Scene, speaker: str) -> None:
-    """Whether RTCP says that what a phone of ours sends arrives at the far end (RFC 3550 section 6.4)."""
+    """Whether RTCP says that what a harness phone sends arrives at the far end (RFC 3550 section 6.4)."""
     role = scene.vantage.role(speaker)
     for event in scene.events:
         if isinstance(event, FarEndReport) and scene.vantage.role(event.phone) == role:
@@ -222,7 +222,7 @@ def _stopped_at(scene: Scene, failed: Finding, fact: str) -> None:
 
 
 def _was_heard(scene: Scene, finding: Finding) -> bool:
-    """Whether the listener, a phone of ours, had heard the speaker by then."""
+    """Whether the listener, a harness phone, had heard the speaker by then."""
     return any(e.at <= finding.at for e in _marks_heard(scene, finding))
 
 

@@ -199,7 +199,7 @@ def _invited_at(scene: Scene, call: LegStarted) -> float:
 
 
 def takers_are_seen(scene: Scene) -> bool:
-    """Whether those who are to take over for the AI have phones of ours; where there is nobody to, nobody has to be seen."""
+    """Whether those who are to take over for the AI have harness phones; where there is nobody to, nobody has to be seen."""
     fallback = scene.line[1].fallback if scene.line else None
     return fallback is None or scene.deployment is None or bool(scene.deployment.groups[fallback].agents)
 

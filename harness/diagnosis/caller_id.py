@@ -58,7 +58,7 @@ def _as_sent(scene: Scene, finding: Finding, shown: str | None) -> None:
 
 
 def _own_users(scene: Scene) -> set[str]:
-    """The users in From of the INVITEs that callers' phones of ours sent, where they are not the numbers of these phones."""
+    """The users in From of the INVITEs that callers' harness phones sent, where they are not the numbers of these phones."""
     phones = scene.deployment.phones if scene.deployment is not None else {}
     users: set[str] = set()
     for event in scene.messages_of("caller"):

@@ -31,7 +31,7 @@ def _digits(scene: Scene, finding: Finding) -> str:
 
 
 def is_unsent_digit(finding: Finding) -> bool:
-    """Whether a phone of ours could not send a digit, as no telephone-event was negotiated."""
+    """Whether a harness phone could not send a digit, as no telephone-event was negotiated."""
     return finding.check == "phone.wait" and "telephone-event" in str(finding.facts.get("why"))
 
 

@@ -147,7 +147,7 @@ def _hung_up(scene: Scene, role: str, messages: list[Sent]) -> None:
 
 
 def _by_record(scene: Scene) -> None:
-    """The same of an AI that is no phone of ours, from its own messages."""
+    """The same of an AI that is no harness phone, from its own messages."""
     for seen in scene.at_ai:
         if not seen.received and seen.is_request("BYE"):
             answers = [s for s in scene.at_ai if s.received and s.message.call_id == seen.message.call_id]

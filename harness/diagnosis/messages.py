@@ -1,4 +1,4 @@
-"""The SIP messages at the AI's side, from a phone of ours in its place or from what its own interface shows."""
+"""The SIP messages at the AI's side, from a harness phone in its place or from what its own interface shows."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def at_the_ai(events: Sequence[Event], vantage: Vantage, number_of: NumberOf) ->
 
 
 def of_phones(events: Sequence[SipMessage], number_of: NumberOf) -> Iterator[Seen]:
-    """Messages of phones of ours."""
+    """Messages of harness phones."""
     for e in events:
         parsed = parse(e.text)
         if parsed is not None:

@@ -83,7 +83,7 @@ class _Talk:
 
 
 def _codecs(scene: Scene) -> None:
-    """What the call began with, as phones of ours say; a record tells of the newest alone, which a re-INVITE may have changed."""
+    """What the call began with, as harness phones say; a record tells of the newest alone, which a re-INVITE may have changed."""
     mine = [e for e in scene.events if isinstance(e, MediaState) and scene.call and e.leg == scene.call.leg and e.codec]
     theirs = [e for e in scene.events if isinstance(e, MediaState) and scene.vantage.role(e.phone) == "ai" and e.codec]
     told = [(e.codec, str(e.leg)) for e in theirs]

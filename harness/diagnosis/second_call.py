@@ -33,7 +33,7 @@ def _is_of_it(event: FarEndRecord) -> bool:
 
 
 def _of_number(scene: Scene, event: FarEndRecord) -> str | None:
-    """``taken`` only where the AI, or a phone of ours in its place, was reached (an agent may be a fallback's), and not as before."""
+    """``taken`` only where the AI, or a harness phone in its place, was reached (an agent may be a fallback's), and not as before."""
     if "refused" in event.record:
         return "refused"
     if any(scene.vantage.role(phone) == "agent" for phone in _rang(event)):

@@ -138,7 +138,7 @@ def _refreshes(seen: Seen) -> bool:
 
 
 def _byes(scene: Scene) -> list[SipMessage]:
-    """Those that a phone of ours got."""
+    """Those that a harness phone got."""
     received = (e for e in scene.events if isinstance(e, SipMessage) and e.direction == "received")
     return [e for e in received if e.text.startswith("BYE ")]
 

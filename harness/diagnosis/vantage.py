@@ -20,7 +20,7 @@ _SEEN: dict[Visibility, frozenset[Role]] = {
     "caller": frozenset({"caller", "probe"}),
 }
 
-#: What checks call the AI's side where it is no phone of ours (and a phone of ours there is never one of the deployment's).
+#: What checks call the AI's side where it is no harness phone (and a harness phone there is never one of the deployment's).
 _AI_WORDS = (
     "assistant ",
     "the AI",

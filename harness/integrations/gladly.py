@@ -194,7 +194,7 @@ INTEGRATION = Integration(
             moment="access",
             title="Without transport=tls nothing is set up in the clear",
             proves="A number whose destination lacks transport=tls does not reach the AI in the clear: its caller gets the fallback. "
-            "Where a phone of ours is the AI, its calls to the queue over UDP and over TCP are refused, too.",
+            "Where a harness phone is the AI, its calls to the queue over UDP and over TCP are refused, too.",
             source="guide, note on TLS",
             section=_FORWARD,
             which=(PLAINTEXT, FALLBACK, STAND_IN_CALLS),

@@ -110,7 +110,7 @@ class RowPlan:
         hidden = (cell for cell in cells if _is_hidden(cell, row.which or ()))
         beyond_us = (cell for cell in cells if falls_back and _is_beyond_us(cell, row.which or ()))
         for found, why in (
-            (hidden, f"{leads} to people of whom none has a phone of ours"),
+            (hidden, f"{leads} to people of whom none has a harness phone"),
             (beyond_us, f"{leads}, and its AI cannot be made to fail"),
         ):
             for cell in found:
@@ -149,7 +149,7 @@ class RowPlan:
 
     def _no_trunk(self) -> str:
         if self.row.ai == "stand-in" and not any(trunk.ai == "stand-in" for trunk in self._deployment.trunks):
-            return "only a phone of ours in the AI's place can show it"
+            return "only a harness phone in the AI's place can show it"
         whose = " to a stand-in" if self.row.ai == "stand-in" else ""
         trunks = [trunk for trunk in self._deployment.trunks if self.row.ai in ("both", "either", trunk.ai)]
         if not any(trunk.transport in self.row.transports for trunk in trunks):

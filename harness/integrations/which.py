@@ -51,7 +51,7 @@ CHOSEN = Which(MENU.holds, "press: of no number that is routed by a menu choice 
 THROUGH = Which(lambda cell: not cell.has_way_in, "the platform answers every number itself, before the AI")
 PEOPLE_ONLY = Which(
     lambda cell: _agents(cell.deployment, cell.entry.group),
-    "no number leads to people only, with a phone of ours",
+    "no number leads to people only, with a harness phone",
     hides=lambda cell: _others_answer(cell.deployment, cell.entry.group),
 )
 
@@ -66,12 +66,12 @@ TO_A_MACHINE = Which(
 )
 SEVERAL_PEOPLE = Which(
     lambda cell: cell.entry.group is not None and len(cell.deployment.groups[cell.entry.group].present) > 1,
-    "no number leads to people only of whom two have phones of ours",
+    "no number leads to people only of whom two have harness phones",
 )
 HAS_HOURS = Which(lambda cell: cell.entry.hours is not None, "no number has hours")
 CLOSED_GROUP = Which(
     lambda cell: _agents(cell.deployment, cell.entry.closed),
-    "no number leads, while it is closed, to a group with a phone of ours",
+    "no number leads, while it is closed, to a group with a harness phone",
     hides=lambda cell: _others_answer(cell.deployment, cell.entry.closed),
 )
 CLOSED_MACHINE = Which(
@@ -80,7 +80,7 @@ CLOSED_MACHINE = Which(
 )
 FALLBACK = Which(
     lambda cell: _agents(cell.deployment, cell.entry.fallback),
-    "no number has a fallback to a group with a phone of ours",
+    "no number has a fallback to a group with a harness phone",
     hides=lambda cell: _others_answer(cell.deployment, cell.entry.fallback),
 )
 #: The same, or a group that the platform's report names.
@@ -161,15 +161,15 @@ ASKED = Which(
 #: An assistant whose group has a harness phone: only there is a landing observed.
 TO_OUR_PHONE = Which(
     lambda cell: cell.handover is not None and _agents(cell.deployment, cell.handover.transfer_to),
-    f"{NOT_OBSERVABLE}no assistant that hands over so does to a group with a phone of ours",
-    of_one=f"{NOT_OBSERVABLE}its group has no phone of ours",
+    f"{NOT_OBSERVABLE}no assistant that hands over so does to a group with a harness phone",
+    of_one=f"{NOT_OBSERVABLE}its group has no harness phone",
 )
 
 #: The same, or a group that the platform's report names.
 TO_SEEN_GROUP = Which(
     lambda cell: cell.handover is not None and _is_seen(cell.deployment, cell.handover.transfer_to),
     TO_OUR_PHONE.missing,
-    of_one=f"{NOT_OBSERVABLE}its group has no phone of ours, and no report names it",
+    of_one=f"{NOT_OBSERVABLE}its group has no harness phone, and no report names it",
 )
 
 
@@ -248,8 +248,8 @@ def _topic_of_others(cell: Cell) -> bool:
 
 TOPIC = Which(
     _topic_has_agents,
-    "no assistant hands over with a topic that a group with a phone of ours has",
-    of_one=f"{NOT_OBSERVABLE}no group with a phone of ours has its topic",
+    "no assistant hands over with a topic that a group with a harness phone has",
+    of_one=f"{NOT_OBSERVABLE}no group with a harness phone has its topic",
     hides=_topic_of_others,
 )
 NO_TOPIC = Which(
@@ -360,7 +360,7 @@ def _has_customer(deployment: Deployment) -> bool:
     return name is not None and deployment.phones[name].number is not None
 
 
-A_CUSTOMER = Need(_has_customer, "campaign.customer: no phone of ours has a number that a campaign could call")
+A_CUSTOMER = Need(_has_customer, "campaign.customer: no harness phone has a number that a campaign could call")
 TWO_CALLERS = Need(
     lambda deployment: len(deployment.callers) >= 2,
     "there is one test phone that calls; two are needed, each with a user of its own",
@@ -402,10 +402,10 @@ PLATFORM_HOST = Need(
 )
 SRTP = Need(lambda d: d.expect.srtp, "expect.srtp: encrypted media is not asked for")
 AGENT_PHONE = Need(
-    lambda d: any(group.present for group in d.groups.values()), "no group has an agent with a phone of ours"
+    lambda d: any(group.present for group in d.groups.values()), "no group has an agent with a harness phone"
 )
 GROUP_CALLED = Need(
-    lambda d: d.group_called is not None, "no group with a phone of ours has a number, or a user, that could be called"
+    lambda d: d.group_called is not None, "no group with a harness phone has a number, or a user, that could be called"
 )
 #: The same, if a harness phone calls it.
 STAND_IN_CALLS = Which(

@@ -148,7 +148,7 @@ _WORDS: dict[type[Event], Callable[[Any], tuple[str, bool] | None]] = {
     TlsHandshake: lambda event: (f"TLS handshake of {event.remote}{' failed' * event.failed}", event.failed),
     StrangerRefused: lambda event: (
         f"{event.count}× {event.method} of {event.source} ({event.user_agent or 'no user agent'}) refused: "
-        + ("none of the platform's addresses" if event.why == "address" else "it names a call of ours wrongly"),
+        + ("none of the platform's addresses" if event.why == "address" else "it names a call of the harness wrongly"),
         False,
     ),
     NameLookup: lambda event: (

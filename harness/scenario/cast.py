@@ -227,7 +227,7 @@ class Cast:
     def _call_unseen(self, call: Call | ReportedCall) -> None:
         """At phones of others, neither their calls nor who hung up can be seen."""
         there = isinstance(call, ReportedCall)
-        why = "none of our phones is there" if there else "it ended, and nobody of ours sees who hung up"
+        why = "none of our phones is there" if there else "it ended, and no harness phone sees who hung up"
         finding = not_observable("one_call", call.label, expected="one call is up", why=why)
         assert self.context.unheard is not None
         self.context.evidence.add(self.context.unheard.unseen(finding))

@@ -300,7 +300,7 @@ class Expect(ExpectAudio):
             if at is None and (end.is_blind or unheard is not None):
                 expected, why = f"the leg ends within {limit:g} s", "its interface does not say"
                 if unheard is not None:
-                    why = "it is still up, and nobody of ours sees whether an agent has answered"
+                    why = "it is still up, and no harness phone sees whether an agent has answered"
                 self._not_observable("released", expected, why)
                 return
             found = timing.released(end.label, None if at is None else at - start, limit, end.doubt_s)

@@ -249,7 +249,7 @@ class ExpectAudio:
         listener = self._end
         with self._evidence.step(f"{listener.label} does not hear {other.label}"):
             if self._context.unheard is not None:
-                self._unseen_silence(other, "nobody of ours sees whether an agent has answered by now")
+                self._unseen_silence(other, "no harness phone sees whether an agent has answered by now")
                 return
             if not other.voices_for(listener):
                 self._unseen_silence(other, "its voice cannot be told from others")

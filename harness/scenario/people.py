@@ -197,7 +197,7 @@ class Group:
                     landed.is_seen = True
                     raise ExpectationError(self._context.evidence.add(self._landed()))
                 self._context.pause(_RINGS_ELSEWHERE_EVERY_S)
-            self._context.evidence.scripted(self._now() - landed.began, "staying with people nobody of ours hears")
+            self._context.evidence.scripted(self._now() - landed.began, "staying with people no harness phone hears")
         return landed
 
     def rings_in_turns(self, of: Call) -> None:

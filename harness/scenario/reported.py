@@ -116,7 +116,7 @@ class ReportedCall(End):
         deployment = self._context.deployment
         callers = [number for name in deployment.callers if (number := deployment.phones[name].number)]
         if (wrong := yet_to_come(rows, callers, deployment.region, to_wall(time.monotonic()))) is not None:
-            why = f"{wrong.place} of the report has a caller of ours at a time that is yet to come"
+            why = f"{wrong.place} of the report has a caller of the harness at a time that is yet to come"
             return ReportedLanding(why=f"{why} (platform.report.zone, time_format), so that none of its times is known")
         return where_landed(rows, sought, names)
 

@@ -1,4 +1,4 @@
-"""A group of people who have no phones of ours: the platform's own report tells where the call landed, and no more than that.
+"""A group of people who have no harness phones: the platform's own report tells where the call landed, and no more than that.
 
 The world says what rang at its platform; the report is made of that here, in shapes of other platforms.
 """

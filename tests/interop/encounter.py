@@ -78,7 +78,7 @@ class Encounter:
         return f"{failed[0].expected}: {failed[0].actual.splitlines()[0]}" if failed else ""
 
     def diagnosis(self) -> Diagnosis:
-        """What the harness makes of its findings. No phone of ours was in the AI's place, so that nobody has looked there."""
+        """What the harness makes of its findings. No harness phone was in the AI's place, so that nobody has looked there."""
         context = self.context
         conclude(context)
         findings, events = context.evidence.findings, self._events

@@ -33,7 +33,7 @@ WHOLE_TENANT = frozenset(
         "registration-expires-early",
     }
 )
-#: What shows at phones of ours, whatever the AI's side tells.
+#: What shows at harness phones, whatever the AI's side tells.
 SEEN_AT_PHONES = frozenset(
     {
         "route-missing",

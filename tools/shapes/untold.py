@@ -36,7 +36,7 @@ _FIREWALLS: Final = frozenset(
 def is_unseen(fault: str, case: Case, deployment: Deployment) -> bool:
     """Whether nobody can see the fault: without the AI's interface, any voice may be the AI's.
 
-    Who answers in its place is seen where that is a phone of ours, or nobody. A stranger of the group, or its voicemail, is heard as
+    Who answers in its place is seen where that is a harness phone, or nobody. A stranger of the group, or its voicemail, is heard as
     the AI would be. And a fallback that leads to the right people does not show whether the AI was asked before.
     """
     if not _is_blind(deployment) or fault not in _WITHOUT_THE_AI:
@@ -72,7 +72,7 @@ def _is_blind(deployment: Deployment) -> bool:
 
 
 def _has_no_moment(case: Case, deployment: Deployment) -> bool:
-    """Whether nobody knows when the platform went on without the AI: no agent of ours rings, or a menu comes before."""
+    """Whether nobody knows when the platform went on without the AI: no agent of the harness rings, or a menu comes before."""
     entry = deployment.lines[case.line or ""]
     rings = entry.fallback is not None and bool(deployment.groups[entry.fallback].present)
     return bool(entry.press) or not rings

@@ -150,7 +150,7 @@ def _of_the_platform(
 ) -> dict[str, Any]:
     gladly_or_talkdesk = ask.choice("integration", "Which platform?", integration, PlatformChoice)
     gladly = gladly_or_talkdesk is PlatformChoice.GLADLY
-    who = ask.choice("kind", "Who is the AI: Synthflow's own (live), or a phone of ours (stand-in)?", kind, AiChoice)
+    who = ask.choice("kind", "Who is the AI: Synthflow's own (live), or a harness phone (stand-in)?", kind, AiChoice)
     home = ask.text("region", "Country of your numbers (two letters)", region, _region, "US")
     example = "acme.sip.gladly.example" if gladly else "acme.talkdesk.example"
     domain = ask.text("platform-domain", f"The platform's SIP domain, e.g. {example}", platform_domain, _host)

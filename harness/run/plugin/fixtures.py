@@ -168,7 +168,7 @@ def expect(cast: Cast) -> Callable[[End | Group], Expect | ExpectGroup]:
 
 @pytest.fixture
 def ai(cast: Cast) -> Ai:
-    """The AI: Synthflow, or a phone of ours."""
+    """The AI: Synthflow, or a harness phone."""
     return cast.ai
 
 

@@ -41,7 +41,7 @@ def answered(*more: str) -> list[SipMessage]:
 
 
 def exchange(*answers: tuple[str, str, float]) -> list[SipMessage]:
-    """An INVITE of ours, and its answers (status, tag, seconds after it), the first acknowledged at once."""
+    """An INVITE of the harness, and its answers (status, tag, seconds after it), the first acknowledged at once."""
     sent = invite().serialize().decode()
     texts = [(0.0, "sent", sent)]
     for status, tag, at in answers:

@@ -78,7 +78,7 @@ def test_rows_that_call_the_group_itself_are_left_out_where_none_can_be_called(t
     hidden = {name: group.model_copy(update={"did": None}) for name, group in every.groups.items()}
     unknown = every.model_copy(update={"groups": hidden})
     why = {left.row: left.why for left in left_out(unknown)}
-    said = "no group with a phone of ours has a number, or a user, that could be called"
+    said = "no group with a harness phone has a number, or a user, that could be called"
     assert why["GL-ALLOWLIST-LISTED"] == why["GL-ALLOWLIST-UNLISTED"] == said
     assert {case.axes["ai"] for case in cases([unknown], Selection(rows=("GL-PLAINTEXT",)))} <= {"synthflow"}
 

@@ -348,7 +348,7 @@ def test_hosts_as_they_are_written(tmp_path: Path, host: str) -> None:
         ),
         (
             swapped('kind = "live" ', 'kind = "stand-in" '),
-            'kind: no trunk has a phone of ours in the AI\'s place; allowed: ai = "stand-in" at a trunk, or kind = "live"',
+            'kind: no trunk has a harness phone in the AI\'s place; allowed: ai = "stand-in" at a trunk, or kind = "live"',
         ),
         (
             swapped("[lines.", '[lines.""]\ndid = "+13125550199"\nassistant = "main"\n[lines.'),

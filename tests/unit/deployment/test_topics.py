@@ -16,7 +16,7 @@ FILE = EXAMPLES / "live-gladly.toml"
 
 
 def test_two_groups_of_one_topic_are_a_mistake(tmp_path: Path) -> None:
-    """The first was the one that calls had to land with, phones of ours or not; who was routed to the other had landed wrongly."""
+    """The first was the one that calls had to land with, harness phones or not; who was routed to the other had landed wrongly."""
     plain = tomllib.loads(FILE.read_text(encoding="utf-8"))
     plain["groups"] |= {name: {"topic": topic} for name, topic in (("EN", "bills"), ("DE", "bills "), ("FR", "Bills"))}
     path = tmp_path / "d.toml"

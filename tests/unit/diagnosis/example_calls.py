@@ -52,7 +52,7 @@ class CallExample(CaseExample):
         within: bool = False,
         leg: str | None = None,
     ) -> Self:
-        """A message of a phone of ours: a request, or the answer with that code; what it is asked it receives."""
+        """A message of a harness phone: a request, or the answer with that code; what it is asked it receives."""
         start = f"SIP/2.0 {code} {reason}" if code else f"{method} sip:{phone} SIP/2.0"
         out = bool(code) if sent is None else sent
         to = "<sip:y@y.example>;tag=t" if within or code else "<sip:y@y.example>"

@@ -48,7 +48,7 @@ class CaseExample:
     axes: dict[str, str] = field(default_factory=dict)
     handovers: dict[str, Handover] = field(default_factory=dict)  #: of the line's assistant, beside its own table's
     queue_s: float = 0.0  #: of each group
-    browsers: bool = False  #: those who take over for the AI have no phones of ours
+    browsers: bool = False  #: those who take over for the AI have no harness phones
     ring_timeout_s: float = 0.0  #: as a file has it that is not of a simulated deployment
     number_format: str = ""  #: of the caller's number, as agreed
     telephone: str = ""  #: the agent whom the platform calls at a number, and shows one of its own

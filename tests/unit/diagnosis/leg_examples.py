@@ -27,7 +27,7 @@ def fallback(row: str = "TD-FALLBACK-REFUSED", **fields: str) -> Example:
 
 
 def untaken() -> Example:
-    """The AI refused, and the caller was answered by nobody of ours."""
+    """The AI refused, and the caller was answered by no harness phone."""
     example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503)
     return example.after(0.1).answered().landed("reception")
 

@@ -76,7 +76,7 @@ def changed(monkeypatch: pytest.MonkeyPatch, part: str, name: str, **fields: obj
 def test_who_is_not_seen_may_have_taken_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert first(called().answered(), "caller") is None
     assert first(Example(now=0.0).dials().rings("reception").after(0.2).answered()) is None, "who knows what the AI did"
-    assert first(changed(monkeypatch, "groups", "reception", agents=())) is None, "its people have no phones of ours"
+    assert first(changed(monkeypatch, "groups", "reception", agents=())) is None, "its people have no harness phones"
 
 
 def test_where_the_ai_is_not_seen_the_platform_may_have_been_first() -> None:
@@ -95,7 +95,7 @@ def test_where_the_ai_is_not_seen_the_platform_may_have_been_first() -> None:
 def test_whatever_can_only_come_before_is_explained_where_somebody_is_not_seen(
     monkeypatch: pytest.MonkeyPatch, check: str
 ) -> None:
-    """As by a fallback to people who have no phones of ours."""
+    """As by a fallback to people who have no harness phones."""
     example = changed(monkeypatch, "groups", "reception", agents=())
     facts: Any = {"code": 200} if check == "final_response" else {}
     example.after(1).finding(check, "caller.1", **facts)

@@ -1,4 +1,4 @@
-"""What nobody could look at is no evidence, and what a phone of ours could not send is not the AI's silence."""
+"""What nobody could look at is no evidence, and what a harness phone could not send is not the AI's silence."""
 
 from __future__ import annotations
 

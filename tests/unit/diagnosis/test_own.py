@@ -1,4 +1,4 @@
-"""What a phone of ours told last of itself holds, and what it did not tell is not known."""
+"""What a harness phone told last of itself holds, and what it did not tell is not known."""
 
 from __future__ import annotations
 

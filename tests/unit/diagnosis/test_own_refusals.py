@@ -1,4 +1,4 @@
-"""A phone of ours that refuses a call by itself tells what for; whoever had it called has done what it was to do."""
+"""A harness phone that refuses a call by itself tells what for; whoever had it called has done what it was to do."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ CANCEL = "CANCEL sip:+13125550100@acme.example SIP/2.0"
         ([], ""),
         (["SIP/2.0 180 Ringing"], ""),
         (["SIP/2.0 180 Ringing", CANCEL, "SIP/2.0 487 Request Terminated"], ""),
-        (["SIP/2.0 487 Request Terminated"], "487 Request Terminated"),  # nobody of ours had given it up
+        (["SIP/2.0 487 Request Terminated"], "487 Request Terminated"),  # no harness phone had given it up
         (["SIP/2.0 486 Busy Here"], "486 Busy Here"),
         (["SIP/2.0 100 Trying", "SIP/2.0 503 Service Unavailable"], "503 Service Unavailable"),
         ([CHALLENGE], "407 Proxy Authentication Required"),

@@ -121,7 +121,7 @@ def test_what_one_is_asked_for_by_does_not_take_cases_from_the_others(talkdesk: 
 
 @st.composite
 def set_ups(draw: st.DrawFn) -> tuple[dict[str, Handover], bool, str]:
-    """Handovers under names of every kind, to groups of which some have nobody of ours."""
+    """Handovers under names of every kind, to groups of which some have no harness phone."""
     names = draw(
         st.lists(
             st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Cs", "Co", "Cn")), min_size=1),
@@ -157,7 +157,7 @@ def test_each_is_proved_or_said_not_to_be(talkdesk: Deployment, set_up: tuple[di
         assert rows == seen.get(str(one.transfer_to), unavailable)
         words = [why for why in said if why.startswith(f"assistants.main.handovers.{name}: ")]
         reason = (
-            f"assistants.main.handovers.{name}: not observable: its group has no phone of ours, and no report names it"
+            f"assistants.main.handovers.{name}: not observable: its group has no harness phone, and no report names it"
         )
         assert words == ([] if rows else [reason])
     for case in found:
@@ -188,7 +188,7 @@ def test_a_topic_goes_with_its_own_handover(gladly: Deployment) -> None:
     said = [(left.row, left.why) for left in left_out(deployment) if left.why.startswith("assistants.")]
     key = "assistants.main.handovers"
     assert said == [
-        ("GL-TRANSFER-PLAIN", f"{key}.lost: not observable: no group with a phone of ours has its topic"),
+        ("GL-TRANSFER-PLAIN", f"{key}.lost: not observable: no group with a harness phone has its topic"),
         ("GL-TRANSFER-PLAIN", f"{key}.joined: no row proves a warm handover"),
     ]
 
@@ -215,7 +215,7 @@ def told_of_the_only_handover(deployment: Deployment, **update: Any) -> list[tup
 def test_an_only_handover_that_no_row_proves_is_said_where_another_is_proved(talkdesk: Deployment) -> None:
     groups = {**talkdesk.groups, "others": talkdesk.groups["support"].model_copy(update={"agents": ()})}
     deployment = talkdesk.model_copy(update={"groups": groups, "depth": "every-number"})
-    why = "not observable: its group has no phone of ours, and no report names it"
+    why = "not observable: its group has no harness phone, and no report names it"
     told = told_of_the_only_handover(deployment, transfer_to="others")
     assert told == [("TD-TRANSFER-BLIND", f"assistants.sales.transfer: {why}")]
     assert told_of_the_only_handover(deployment) == []

@@ -183,14 +183,14 @@ def test_a_large_customer_is_called_while_its_numbers_are_open(monkeypatch: pyte
 def test_a_landing_that_nobody_of_ours_can_see_is_said_to_be_unseen(talkdesk: Deployment) -> None:
     groups = {name: group.model_copy(update={"agents": ()}) for name, group in talkdesk.groups.items()}
     why = {left.row: left.why for left in left_out(talkdesk.model_copy(update={"groups": groups}))}
-    unseen = "not observable: no assistant that hands over so does to a group with a phone of ours"
+    unseen = "not observable: no assistant that hands over so does to a group with a harness phone"
     assert why["TD-TRANSFER-BLIND"] == why["TD-TRANSFER-WARM"] == unseen
-    hidden = "not observable: no number has a fallback to a group with a phone of ours"
+    hidden = "not observable: no number has a fallback to a group with a harness phone"
     assert {why[row] for row in why if "FALLBACK" in row} == {hidden}
     entry = talkdesk.lines["inbound"].model_copy(update={"assistant": None, "group": "billing"})
     people = {"groups": groups, "lines": talkdesk.lines | {"inbound": entry}}
     why = {left.row: left.why for left in left_out(talkdesk.model_copy(update=people))}
-    assert why["PEOPLE"] == "not observable: no number leads to people only, with a phone of ours"
+    assert why["PEOPLE"] == "not observable: no number leads to people only, with a harness phone"
 
 
 def test_where_there_is_nothing_to_see_nothing_is_unseen(talkdesk: Deployment) -> None:
@@ -199,7 +199,7 @@ def test_where_there_is_nothing_to_see_nothing_is_unseen(talkdesk: Deployment) -
     bare = {name: line.model_copy(update={"fallback": None}) for name, line in talkdesk.lines.items()}
     for changes in ({"groups": groups}, {"lines": bare}):
         why = {left.row: left.why for left in left_out(talkdesk.model_copy(update=changes))}
-        assert why["TD-FALLBACK-DOWN"] == "no number has a fallback to a group with a phone of ours"
+        assert why["TD-FALLBACK-DOWN"] == "no number has a fallback to a group with a harness phone"
 
 
 def test_a_topic_whose_people_are_others_is_unseen() -> None:
@@ -213,7 +213,7 @@ def test_why_no_trunk_registers_is_what_is_missing(talkdesk: Deployment) -> None
     by_address = tuple(trunk for trunk in talkdesk.trunks if trunk.authentication == "ip" and trunk.ai == "synthflow")
     why = {left.row: left.why for left in left_out(talkdesk.model_copy(update={"trunks": by_address}))}
     assert why["TD-REGISTER-OK"] == "no trunk authenticates by digest"
-    assert why["SESSIONTIMER"] == "only a phone of ours in the AI's place can show it"
+    assert why["SESSIONTIMER"] == "only a harness phone in the AI's place can show it"
     plain = tuple(trunk for trunk in by_address if trunk.transport == "udp")
     rows = {left.row for left in left_out(talkdesk.model_copy(update={"trunks": plain}))}
     assert "TD-INBOUND" not in rows
@@ -240,10 +240,10 @@ def test_nobody_with_a_phone_is_no_one_at_a_telephone() -> None:
     small = load(EXAMPLES / "live-gladly.toml", secrets=False)
     groups = {name: group.model_copy(update={"agents": ()}) for name, group in small.groups.items()}
     why = {left.row: left.why for left in left_out(small.model_copy(update={"groups": groups}))}
-    assert why["KEEPALIVE"] == "no group has an agent with a phone of ours"
+    assert why["KEEPALIVE"] == "no group has an agent with a harness phone"
 
 
-_HIDDEN = "not observable: Night leads, while it is closed, to people of whom none has a phone of ours"
+_HIDDEN = "not observable: Night leads, while it is closed, to people of whom none has a harness phone"
 
 
 def test_what_is_said_of_numbers_out_of_hours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,7 +259,7 @@ def test_what_is_said_of_numbers_out_of_hours(monkeypatch: pytest.MonkeyPatch) -
         return {left.row: left.why for left in left_out(small.model_copy(update={"lines": lines, "groups": groups}))}
 
     hours = {"hours": "mon-fri 08:00-18:00", "zone": "America/New_York"}
-    unseen = "no number leads, while it is closed, to a group with a phone of ours"
+    unseen = "no number leads, while it is closed, to a group with a harness phone"
     assert why()["CLOSED"] == "no number has hours"
     assert why(**hours)["CLOSED"] == why(**hours, closed="Night")["CLOSED"] == unseen
     assert why(**hours, closed="Others")["CLOSED"] == f"not observable: {unseen}"

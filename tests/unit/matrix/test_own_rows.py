@@ -39,7 +39,7 @@ def test_it_calls_a_number_that_can_prove_it_or_says_why_there_is_none() -> None
         update={"lines": {n: li.model_copy(update={"fallback": None}) for n, li in deployment.lines.items()}}
     )
     (missing,) = [one for one in left_out(bare) if one.row == "OWN-NIGHT"]
-    assert missing.why == "no number has a fallback to a group with a phone of ours"
+    assert missing.why == "no number has a fallback to a group with a harness phone"
 
 
 def test_the_same_row_may_be_announced_again_and_another_may_not() -> None:

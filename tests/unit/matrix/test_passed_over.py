@@ -62,5 +62,5 @@ def test_a_number_of_people_who_have_no_phone_of_ours_is_named_beside_those_that
     two = talkdesk.model_copy(update=update)
     assert "complaints" not in {case.line for case in cases([two])}
     said = [(left.row, left.why) for left in left_out(two) if left.line == "complaints"]
-    assert said == [("PEOPLE", "not observable: complaints leads to people of whom none has a phone of ours")]
+    assert said == [("PEOPLE", "not observable: complaints leads to people of whom none has a harness phone")]
     assert [left for left in left_out(talkdesk) if left.line == "complaints"] == []

@@ -1,4 +1,4 @@
-"""Why a row has no case, or not one of each number: it is not its time, or nobody of ours could look."""
+"""Why a row has no case, or not one of each number: it is not its time, or no harness phone could look."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_a_trunk_whose_numbers_are_closed_is_told_where_another_proves_the_row(t
 
 
 def test_what_is_so_of_some_numbers_is_not_said_of_every_one(talkdesk: Deployment) -> None:
-    """It said that every number has a fallback, though only those had one which lead to a phone of ours, or to an AI that is busy."""
+    """It said that every number has a fallback, though only those had one which lead to a harness phone, or to an AI that is busy."""
     answered = {"udp-ip-stand-in", "tcp-ip-stand-in", "tls-ip-stand-in"}
     with_fallback = {
         name: entry.model_copy(update={"fallback": "reception"})

@@ -1,4 +1,4 @@
-"""Groups without phones of ours whose landings the platform's report tells of: which rows follow, and which do not."""
+"""Groups without harness phones whose landings the platform's report tells of: which rows follow, and which do not."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from harness.support.resources import EXAMPLES
 FILE = EXAMPLES / "live-gladly.toml"
 SECRETS = dict.fromkeys(("SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD", "CALLER_PASSWORD", "KEY"), "x")
 ROWS = {"GL-TRANSFER-PLAIN", "GL-FALLBACK-TIMEOUT", "GL-FALLBACK-REFUSED", "GL-FALLBACK-DOWN"}
-#: Of a landing as well, but of what a phone of ours alone does or sees.
+#: Of a landing as well, but of what a harness phone alone does or sees.
 OF_PHONES = {"HANGUP-AGENT", "PEOPLE", "GROUP-RINGING", "CLOSED", "GL-TRANSFER-TOPIC"}
 
 
 def plain(**groups: Any) -> dict[str, Any]:
-    """The example without a phone of ours in any group, with a stand-in that makes fallbacks happen."""
+    """The example without a harness phone in any group, with a stand-in that makes fallbacks happen."""
     found = tomllib.loads(FILE.read_text())
     found["kind"] = "stand-in"
     found["stand_in"] = {"bind": "192.0.2.7"}

@@ -96,7 +96,7 @@ def test_what_nobody_sees_at_synthflow_is_dispensed_with_there_alone(talkdesk: D
 
 def test_a_row_about_a_stand_in_says_that_it_needs_one(talkdesk: Deployment) -> None:
     only = talkdesk.model_copy(update={"trunks": tuple(t for t in talkdesk.trunks if t.ai == "synthflow")})
-    assert why(only, "SRTP") == "only a phone of ours in the AI's place can show it"
+    assert why(only, "SRTP") == "only a harness phone in the AI's place can show it"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_row_about_a_stand_in_says_that_it_needs_one(talkdesk: Deployment) -> 
     [
         ("stand-in", "udp", "TLS-BADCERT", "no trunk to a stand-in signals over tls"),
         ("synthflow", "ip", "TD-REGISTER-OK", "no trunk authenticates by digest"),
-        ("synthflow", "udp", "TLS-BADCERT", "only a phone of ours in the AI's place can show it"),
+        ("synthflow", "udp", "TLS-BADCERT", "only a harness phone in the AI's place can show it"),
     ],
 )
 def test_a_row_says_which_trunk_it_lacks(talkdesk: Deployment, ai: str, kept: str, row: str, reason: str) -> None:
@@ -206,7 +206,7 @@ def test_each_group_that_takes_over_is_proved_or_named(talkdesk: Deployment, row
     (left,) = [one for one in left_out(several) if one.row == row]
     assert (left.line, left.why) == (
         "heat",
-        "not observable: heat falls back to people of whom none has a phone of ours (elsewhere)",
+        "not observable: heat falls back to people of whom none has a harness phone (elsewhere)",
     )
     once = several.model_copy(update={"depth": "once"})
     assert not [one for one in left_out(once) if one.row == row]
@@ -315,7 +315,7 @@ def test_national_form_is_dialled_from_the_numbers_own_country_alone(talkdesk: D
 
 
 def test_of_several_trunks_that_one_says_what_is_missing_which_comes_nearest(talkdesk: Deployment) -> None:
-    """One trunk carries a number whose fallback nobody of ours sees, another a number without: whichever is named last."""
+    """One trunk carries a number whose fallback no harness phone sees, another a number without: whichever is named last."""
     plain = talkdesk.lines["inbound"].model_copy(update={"dids": {}, "fallback": None})
     unseen = talkdesk.groups["billing"].model_copy(update={"agents": (), "away": ()})
     trunks = [trunk for trunk in talkdesk.trunks if trunk.ai == "synthflow"][:2]

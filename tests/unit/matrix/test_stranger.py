@@ -20,7 +20,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stand_in(stranger: str | None) -> Deployment:
-    """The example's deployment, with a phone of ours in the AI's place."""
+    """The example's deployment, with a harness phone in the AI's place."""
     live = load(FILE)
     trunks = tuple(trunk.model_copy(update={"ai": "stand-in"}) for trunk in live.trunks)
     place = live.stand_in.model_copy(update={"bind": "192.0.2.10", "stranger_bind": stranger})

@@ -1,4 +1,4 @@
-"""Synthflow's id of each assistant: a wrong one is refused by nobody, and lacks the calls of ours."""
+"""Synthflow's id of each assistant: a wrong one is refused by nobody, and lacks the calls of the harness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a phone of ours shows on TLS in the place of the AI is looked at before a call: else the platform is blamed for it."""
+"""What a harness phone shows on TLS in the place of the AI is looked at before a call: else the platform is blamed for it."""
 
 from __future__ import annotations
 

@@ -316,7 +316,7 @@ def test_without_a_real_deployment_nothing_is_put_in_another_order() -> None:
 
 
 def test_a_stand_in_is_called_by_as_many_as_it_holds(deployment: Deployment, table: LeaseTable) -> None:
-    """A trunk may carry more; one call too many would be refused by a phone of ours, and blamed on the platform."""
+    """A trunk may carry more; one call too many would be refused by a harness phone, and blamed on the platform."""
     wide = [trunk.model_copy(update={"max_concurrent_calls": 50}) for trunk in deployment.trunks]
     one = deployment.phones["caller"]
     more = {f"caller-{n}": one.model_copy(update={"number": f"+1415555016{n}"}) for n in range(5, 9)}

@@ -28,7 +28,7 @@ from tests.unit.safety.conftest import HOST, Lab
         f"sip:+18155550101@{HOST}",  # a group
         "sip:+18155550101@127.9.9.1:5060;transport=tcp",  # at the platform's own address
         f"sip:+12065550100@{HOST}",  # an assistant
-        f"sip:+14155550101@{HOST}",  # a phone of ours
+        f"sip:+14155550101@{HOST}",  # a harness phone
         f"sip:+17735550199@{HOST}",
         f"sip:agent-billing@{HOST}",
         f"sips:+13125550100@{HOST}",

@@ -27,7 +27,7 @@ HELLO = "human: Hello, who is there?"
 
 
 class Caller:
-    """A caller of ours: what its leg heard and was told, and what it did."""
+    """A caller of the harness: what its leg heard and was told, and what it did."""
 
     label, role, mark, voices = "caller.1", "caller", 7, ()
     is_ours = True

@@ -167,7 +167,7 @@ def test_another_caller_of_the_case_is_another_call(make_context: MakeContext, b
 
 
 def leg_of(context: CaseContext, role: str, number: int, mark: int, of: Call | None = None) -> Call:
-    """A call of the case; an agent's is ``of`` a caller, and so is one that a phone of ours takes in the AI's place."""
+    """A call of the case; an agent's is ``of`` a caller, and so is one that a harness phone takes in the AI's place."""
     made = cast("Any", Leg(sound(), name=f"{role}.{number}", mark=mark))
     if role == "ai":
         assert of is not None

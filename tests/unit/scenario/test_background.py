@@ -1,4 +1,4 @@
-"""What a scenario does aside: what breaks there is known at once, what fails there speaks against nobody of ours."""
+"""What a scenario does aside: what breaks there is known at once, what fails there speaks against no harness phone."""
 
 from __future__ import annotations
 

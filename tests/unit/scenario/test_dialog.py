@@ -103,7 +103,7 @@ def test_a_landing_that_did_not_come_for_it_is_broken(make_context: MakeContext,
 
 
 def unanswered_leg(*states: tuple[str, int, str]) -> Any:
-    """A call of ours that went through these states."""
+    """A call of the harness that went through these states."""
     told: dict[str, Any] = {"phone": "ai", "leg": "ai.1", "at": time.monotonic()}
     events = [CallState(state=state, code=code, reason=reason, **told) for state, code, reason in states]  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""What calls are held to, where a phone of ours sees all of it: digits, encryption, one call each, nobody rings on."""
+"""What calls are held to, where a harness phone sees all of it: digits, encryption, one call each, nobody rings on."""
 
 from __future__ import annotations
 

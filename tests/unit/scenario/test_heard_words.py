@@ -48,7 +48,7 @@ def listened(
         return Sound(at, Observation.MARK, "mark 3") if at <= deadline else None
 
     def early(of: Any) -> tuple[str, set[int]]:
-        if ours:  # a phone of ours takes the call, when it comes
+        if ours:  # a harness phone takes the call, when it comes
             clock.now += comes_after_s
         return "the AI", {3}
 

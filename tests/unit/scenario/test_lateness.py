@@ -223,7 +223,7 @@ def _heard_after(ms: float) -> Finding:
 
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], float]:
-    """How many milliseconds a new beginning takes, by speaker and listener; another than a phone of ours cannot be asked to."""
+    """How many milliseconds a new beginning takes, by speaker and listener; another than a harness phone cannot be asked to."""
     taken: dict[tuple[str, str], float] = {}
 
     def again(_: Any, speaker: Any, listener: Any) -> float | None:

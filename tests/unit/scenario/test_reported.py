@@ -1,4 +1,4 @@
-"""A landing with people whom nobody of ours hears: what the platform's report makes of it, when it comes, and if it never does."""
+"""A landing with people whom no harness phone hears: what the platform's report makes of it, when it comes, and if it never does."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def test_a_row_is_no_earlier_calls(make: Callable[..., Case]) -> None:
 
 @pytest.mark.parametrize("over", [True, False])
 def test_a_person_may_hang_up(make: Callable[..., Case], over: bool) -> None:
-    """Who is with people whom nobody of ours hears may be hung up by them: that is no fault, and nothing that was seen."""
+    """Who is with people whom no harness phone hears may be hung up by them: that is no fault, and nothing that was seen."""
     case = make(strength="unknown")
     landed = case.lands()
     up = SimpleNamespace(id="caller.1", state="disconnected" if over else "confirmed", direction="outgoing")

@@ -197,7 +197,7 @@ def test_a_refusal_may_come_behind_an_announcement(
     assert context.evidence.findings[-1].verdict is verdict
 
 
-# -- Several calls to one AI: a phone of ours has answered each before the next is placed, which the limits may hold back for long
+# -- Several calls to one AI: a harness phone has answered each before the next is placed, which the limits may hold back for long
 
 
 @pytest.mark.parametrize(

@@ -42,10 +42,10 @@ def case_of(deployment: Deployment, row: str, line: str) -> Case:
 @pytest.mark.parametrize(
     ("group", "unseen"),
     [
-        ({}, True),  # somebody answers who is no agent of ours
+        ({}, True),  # somebody answers who is no agent of the harness
         ({"empty": True, "voicemail": True}, True),
         ({"empty": True}, False),  # the caller is refused
-        ({"agents": ["x"]}, False),  # a phone of ours rings
+        ({"agents": ["x"]}, False),  # a harness phone rings
         ({"agents": ["x"], "away": ["x"]}, False),
         ({"agents": ["x"], "away": ["x"], "voicemail": True}, True),
     ],

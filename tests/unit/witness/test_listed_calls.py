@@ -180,7 +180,7 @@ def test_an_api_that_gives_the_first_page_for_ever_is_not_asked_for_ever() -> No
 
 @pytest.mark.parametrize("counts", [True, False, None])
 def test_an_api_that_gives_the_first_page_alone_and_the_newest_call_last_tells_nothing(counts: bool | None) -> None:
-    """A call of ours that is on no page one can have would be one that the AI never got."""
+    """A call of the harness that is on no page one can have would be one that the AI never got."""
     now = time.time()
     calls = {"m": [listed(n, now + n) for n in range(30)]}
     with documented(calls, deaf=("offset",), counts=counts) as (base, _):
