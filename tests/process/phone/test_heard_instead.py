@@ -65,7 +65,8 @@ def test_it_is_named_with_its_time(lease: Desk, tmp_path: Path, instead: Any, ki
 
     names = {out.mark: out.id}
     context: Any = SimpleNamespace(calls=SimpleNamespace(name_of_mark=names.get))
-    here, missing = Call(context, out, "caller"), SimpleNamespace(voices_for=lambda _: {200})
+    here = Call(context, out, "caller")
+    missing: Any = SimpleNamespace(voices_for=lambda _: {200})
     account = here.account(since, missing=missing)
     finding = audio.direction(
         "the AI",

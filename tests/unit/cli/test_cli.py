@@ -200,8 +200,8 @@ def test_help_says_what_may_be_repeated_and_what_holds_without_an_option() -> No
     assert [(name, option.name) for name, option in several if "(repeatable" not in option.help] == []
     told = {(name, option.name): option.help for name, command in commands.items() for option in command.params}
     assert "(quick, default)" in told["verify", "timings"]
-    assert "(stop, the default)" in told["verify", "preflight"]
-    assert "the default with --fault" in told["verify", "preflight"]
+    assert "stop on a failure (default)" in told["verify", "preflight"]
+    assert "default with --fault" in told["verify", "preflight"]
     assert "0: one after another" in told["verify", "workers"]
     with_default = {name for (command, name), text in told.items() if command == "init" and "(default" in (text or "")}
     assert with_default == {"region", "platform_host", "synthflow_host", "caller_domain"}

@@ -7,7 +7,7 @@ import pytest
 from harness import integrations
 from harness.errors import SelectionError
 from harness.finding_kinds import ANSWERED, LANDING
-from harness.integrations import load, own, own_row
+from harness.integrations import custom_rows, load, own_row
 from harness.integrations.matrix import Selection, calls_of, cases, left_out
 from harness.integrations.plans import unassigned
 from harness.integrations.which import FALLBACK, TO_AI
@@ -16,7 +16,7 @@ from harness.support.resources import EXAMPLES
 
 @pytest.fixture(autouse=True)
 def nothing_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(own, "_ROWS", {})
+    monkeypatch.setattr(custom_rows, "_ROWS", {})
 
 
 def test_a_row_of_ones_own_has_cases_in_every_deployment() -> None:

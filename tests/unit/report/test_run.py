@@ -25,7 +25,7 @@ from harness.report import allure_report, hearing, history
 from harness.report import summary as summaries
 from harness.report.case_document import names
 from harness.report.run import FinishedRun, finish, history_of, remake, remember
-from harness.report.run_directory import RunEnd, case_directory, create, point_latest, read_end, write_end
+from harness.report.run_directory import RunEnd, case_directory, create, point_latest
 from harness.report.signoff import manifest
 from harness.report.signoff.decision import decide
 
@@ -204,14 +204,6 @@ class TestFinish:
         remake(first)
         assert {path.name: path.read_bytes() for path in results.iterdir()} == before
         assert len(list((first / "allure-results").glob("*-result.json"))) == 1
-
-    def test_an_end_of_another_version_may_say_more(self, run: Any) -> None:
-        write_end(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
-        plain = json.loads((run.directory / "run.json").read_text())
-        plain["end"] |= {"skipped": {}, "broke": ["a line"]}
-        (run.directory / "run.json").write_text(json.dumps(plain))
-
-        assert read_end(run.directory) == (run.planned, RunEnd(workers=4, wall_s=9.0, broke=("a line",)))
 
     def test_an_empty_run(self, tmp_path: Path) -> None:
         finished = ended(create(tmp_path), [], RunEnd(workers=1, wall_s=0.1))
