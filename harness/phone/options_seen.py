@@ -18,7 +18,7 @@ from harness.sip.message import Message, Response
 #: An OPTIONS is due within twice its interval, plus some time for a busy machine or network.
 _INTERVALS: Final = 2.0
 _SLACK_S: Final = 5.0
-#: Keep-alives come more often than this; a longer interval counts only if the deployment file declares it.
+#: Keep-alive requests come more often than this; a longer interval counts only if the deployment file declares it.
 _KEEP_ALIVE_S: Final = 120.0
 
 

@@ -20,7 +20,7 @@ from harness.calls.verdict import Finding, Strength
 #: ITU-T G.101 and G.111 plan some 10 dB of loss from end to end; 20 dB exceeds any plan. More gain than 9 dB would clip.
 MOST_LOSS_DB, MOST_GAIN_DB = 20.0, 9.0
 
-#: Keep-alives for NAT come every few seconds (RFC 6263 section 6); speech has at least 16 packets a second.
+#: Keep-alive packets for NAT come every few seconds (RFC 6263 section 6); speech has at least 16 packets a second.
 MOST_KEEPING_ALIVE = 3
 #: This many ignored RTP packets, half a second of audio, are a stream and not stray packets.
 FEWEST_UNHEARD = 25
