@@ -349,7 +349,7 @@ AUDIO = [
     Expected(
         "change.refused.by-ai",
         changed_at_the_ai(talk(Example(row="HOLD")), 488).asks("INVITE", 488, "Not Acceptable Here").never(),
-        "likely change-refused",
+        "likely ai-refuses-change",
     ),
     Expected(
         "audio.on-hold",

@@ -24,12 +24,12 @@ def held(example: Example, code: int = 488) -> Example:
 def test_what_the_ai_s_side_does_not_take_is_not_the_platform_s_refusal(ai: str, code: int) -> None:
     """A proxy hands a re-INVITE on (RFC 3261 section 16), and its answer back."""
     asked = changed_at_the_ai(talk(Example(row="HOLD", ai=ai)), *((100, code) if code else ()))
-    assert named(held(asked, code)) == [("change-refused", "likely")]
+    assert named(held(asked, code)) == [("ai-refuses-change", "likely")]
 
 
 def test_a_proxy_s_408_is_of_a_change_that_the_ai_s_side_left_unanswered() -> None:
     """RFC 3261 sections 16.7 and 16.8: its own answer where none has come."""
-    assert named(held(changed_at_the_ai(talk(Example(row="HOLD"))), 408)) == [("change-refused", "likely")]
+    assert named(held(changed_at_the_ai(talk(Example(row="HOLD"))), 408)) == [("ai-refuses-change", "likely")]
 
 
 @pytest.mark.parametrize("code", [488, 0])
@@ -39,11 +39,11 @@ def test_what_the_ai_s_side_took_or_never_got_the_platform_refuses(code: int) ->
 
 
 @pytest.mark.parametrize("code", [488, 0])
-def test_where_nobody_sees_what_the_ai_got_the_fix_names_its_side_too(code: int) -> None:
+def test_where_nobody_sees_what_the_ai_got_it_may_have_refused(code: int) -> None:
     unseen = held(Example(row="HOLD").dials().after(0.1).answered().taken().record(status="completed"), code)
-    assert named(unseen) == [("change-refused", "certain")]
+    assert named(unseen) == [("change-refused", "likely")]
     refused = held(changed_at_the_ai(talk(Example(row="HOLD")), 488), 488)
-    assert refused.diagnose("caller").causes[0].confidence == "certain"
+    assert refused.diagnose("caller").causes[0].confidence == "likely"
 
 
 def test_a_refused_refresh_of_the_platform_s_own_is_no_refused_change() -> None:

@@ -247,7 +247,7 @@ TRANSFER = [
         "certain hangup-not-taken",
     ),
     Expected(
-        "release.hangup.by-ai", left_up(handed_on(talk(Example())).asks("BYE", 408, "x")), "likely hangup-not-taken"
+        "release.hangup.by-ai", left_up(handed_on(talk(Example())).asks("BYE", 408, "x")), "likely ai-refuses-hangup"
     ),
     Expected("release.hangup.kept", left_up(talk(Example()).asks("BYE", 200, "OK")), "certain hangup-not-passed-on"),
     Expected(
