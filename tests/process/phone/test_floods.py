@@ -115,7 +115,7 @@ def test_a_call_that_there_was_no_room_for_speaks_against_nobody(lease: Desk, fl
     phone.policy = Reject(603)
     flood.comes_over(phone)
     phone.wait("the refusals", lambda event: isinstance(event, CallsRefused) and event.source == flood.host, 10)
-    with pytest.raises(BrokenError, match=r"were refused with 486: the phone's process had no room"):
+    with pytest.raises(BrokenError, match=r"were refused with 486: the phone's process had no free call"):
         takes_all(phone)
 
 
@@ -280,7 +280,7 @@ def test_who_holds_connections_keeps_nobody_of_the_platforms_out(lease: Desk) ->
 
 #: The phones' process imports this first: it gives up after two seconds what it gives up after 33 otherwise.
 SHORT_S = 2.0
-SHORTENED = f"from harness.phone.child import places\nplaces.LONGEST_TRANSACTION = {SHORT_S}\n"
+SHORTENED = f"from harness.phone.child import socket_slots\nsocket_slots.LONGEST_TRANSACTION = {SHORT_S}\n"
 
 
 def test_a_tls_handshake_that_never_ends_gives_its_place_back(

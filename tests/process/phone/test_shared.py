@@ -138,7 +138,7 @@ def test_a_call_that_strangers_ringing_calls_keep_out_speaks_against_nobody(leas
     refused = phone.wait("the refusal", lambda event: isinstance(event, CallsRefused), within=10)
     assert isinstance(refused, CallsRefused)
     assert refused.source == anne.config.bind_address
-    with pytest.raises(BrokenError, match="no room"):
+    with pytest.raises(BrokenError, match="no free call"):
         phone.expect_call(0.1)
 
 
