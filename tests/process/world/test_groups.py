@@ -20,9 +20,13 @@ from harness.world.wire.dialog import CallFailedError
 from harness.world.wire.transport import Listen
 from harness.world.world import World
 from tests.process.world.conftest import PATIENCE, RunningWorld, Stage, hears
-from tests.process.world.dialling import dial
 
 Settle = Callable[..., None]
+TRUNK = "zum KI-Anbieter"
+
+
+def dial(cu: Stage, line: str) -> Leg:
+    return cu.dial(line, TRUNK, "test phone 1")
 
 
 @pytest.fixture
