@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from harness.sip.sdp import PCMA, PCMU, TELEPHONE_EVENT, Codec, Crypto, Description, Direction, Line, Media
 
@@ -29,7 +28,6 @@ def offer(
     ptime: int | None = 20,
     direction: Direction = "sendrecv",
     crypto: Sequence[Crypto] = (),
-    username: str = "-",
     session_id: int | None = None,
     version: int = 1,
 ) -> Description:
@@ -38,7 +36,7 @@ def offer(
     number = session_id if session_id is not None else secrets.randbelow(2**31)
     lines: tuple[Line, ...] = (
         ("v", "0"),
-        ("o", f"{username} {number} {version} IN {kind} {address}"),
+        ("o", f"- {number} {version} IN {kind} {address}"),
         ("s", "-"),
         ("c", f"IN {kind} {address}"),
         ("t", "0 0"),
@@ -58,15 +56,12 @@ def answer(
     *,
     direction: Direction = "sendrecv",
     suites: Sequence[str] = (),
-    prefer: Literal["offer", "ours"] = "offer",
-    single: bool = True,
-    username: str = "-",
     session_id: int | None = None,
     version: int = 1,
 ) -> Description:
     """The answer to an offer (RFC 3264 section 6), for the supported codecs and SRTP suites.
 
-    Uses the offer's payload types. ``direction`` is the preferred direction; the offer limits it. ``single`` answers with one
+    Uses the offer's payload types. ``direction`` is the preferred direction; the offer limits it. The answer has one
     voice codec (and telephone-event), so that the codec in use is certain. Sections other than the first usable audio
     are refused. Raises NoAgreementError, and SdpError for malformed crypto lines.
     """
@@ -77,14 +72,14 @@ def answer(
         try:
             if taken or section.kind != "audio" or section.is_rejected:
                 raise NoAgreementError(f"{section.kind} is not wanted")
-            sections.append(_answer_audio(offered, section, port, supported, direction, suites, prefer, single))
+            sections.append(_answer_audio(offered, section, port, supported, direction, suites))
             taken = True
         except NoAgreementError as error:
             reasons.append(str(error))
             sections.append(section.rejected())
     if not taken:
         raise NoAgreementError("; ".join(reasons) or "the offer has no media")
-    base = offer(address, port, (), username=username, session_id=session_id, version=version)
+    base = offer(address, port, (), session_id=session_id, version=version)
     return Description(base.lines, tuple(sections))
 
 
@@ -95,16 +90,12 @@ def _answer_audio(
     supported: Sequence[Codec],
     direction: Direction,
     suites: Sequence[str],
-    prefer: Literal["offer", "ours"],
-    single: bool,
 ) -> Media:
     common = [codec for codec in section.voice if any(codec.is_same(ours) for ours in supported)]
     if not common:
         names = ", ".join(codec.name for codec in section.voice) or "none"
         raise NoAgreementError(f"no codec in common (offered: {names})")
-    if prefer == "ours":
-        common.sort(key=lambda codec: next(i for i, ours in enumerate(supported) if ours.is_same(codec)))
-    chosen = common[:1] if single else common
+    chosen = common[:1]
     event = section.telephone_event
     if event is not None and any(event.is_same(ours) for ours in supported):
         chosen = [*chosen, event]
