@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import secrets
 import socket
-import struct
 from collections.abc import Iterator, Mapping
 
 import phonenumbers
@@ -126,29 +124,3 @@ def secret_line(variable: str, where: str, value: str | None) -> ProbeResult:
         fix = "Set it again without the spaces or line breaks around it."
         return failed(*name, "it has spaces or line breaks in it that no password has", REGISTRATION, fix)
     return ok(*name, "set")
-
-
-def stun_request() -> tuple[bytes, bytes]:
-    """A binding request and its transaction id (RFC 8489 section 5)."""
-    transaction = secrets.token_bytes(12)
-    return struct.pack("!HHI", 1, 0, 0x2112A442) + transaction, transaction
-
-
-def stun_address(answer: bytes, transaction: bytes) -> tuple[str, int] | None:
-    """The mapped address of a binding response, None when it is none or has none (RFC 8489 sections 14.1 and 14.2)."""
-    if len(answer) < 20 or answer[:2] != b"\x01\x01" or answer[8:20] != transaction:
-        return None
-    rest, found = answer[20:], None
-    while len(rest) >= 4:
-        kind, length = struct.unpack("!HH", rest[:4])
-        value = rest[4 : 4 + length]
-        if kind in (0x0001, 0x0020) and len(value) >= 8 and value[1] == 1:
-            port = int.from_bytes(value[2:4], "big")
-            address = int.from_bytes(value[4:8], "big")
-            if kind == 0x0020:
-                port, address = port ^ 0x2112, address ^ 0x2112A442
-            found = (socket.inet_ntoa(address.to_bytes(4, "big")), port)
-            if kind == 0x0020:  # a router may have rewritten the plain one
-                return found
-        rest = rest[4 + (length + 3) // 4 * 4 :]
-    return found

@@ -20,13 +20,15 @@ import dns.rrset
 import pytest
 
 from harness.deployment import Deployment, from_plain
-from harness.run.preflight import ProbeResult, Report, answers, run
+from harness.run.preflight import ProbeResult, Report, Status, answers, run
+from harness.sip.digest import DigestServer
 from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response
 from tests.certificates import Authority
 from tests.loopback import fresh_address
 
-#: For a far end that stays silent: what is there beside it, a handshake by TLS for one, takes a busy machine its time.
+OK, WARNING, FAILED = Status.OK, Status.WARNING, Status.FAILED
+#: For a far end that stays silent; what else is there, such as a TLS handshake, needs time on a busy machine.
 SOON = {"patience": 1.5}
 
 _TURNS = 5
@@ -36,9 +38,43 @@ _CHOSEN_FROM = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().sp
 Answer = Callable[[Request], "Response | bytes | None"]
 
 
-def fine(request: Request) -> Response:
-    """200, as any server says."""
-    return Response.to_request(request, 200, tag="far")
+def says(status: int, *headers: tuple[str, str], body: str = "", reason: str | None = None) -> Answer:
+    """A far end that gives every request this response."""
+    return lambda request: Response.to_request(request, status, reason, tag="far", headers=headers, body=body)
+
+
+fine = says(200)
+
+
+def silent(request: Request) -> None:
+    return None
+
+
+def registrar(password: str | None = "right", realm: str = "carrier.example", **options: Any) -> Answer:
+    """A far end that challenges REGISTER for the password of +14155550101."""
+    server = DigestServer(realm, {"+14155550101": password}.get, **options)
+
+    def answer(request: Request) -> Response:
+        if request.method != "REGISTER" or server.verify(request).accepted:
+            return Response.to_request(request, 200, tag="far")
+        return Response.to_request(request, server.status, tag="far", headers=[server.challenge()])
+
+    return answer
+
+
+def only(method: str, answer: Answer) -> Answer:
+    """A far end that gives this answer to one method, and 200 to others."""
+    return lambda request: (answer if request.method == method else fine)(request)
+
+
+def check(line: ProbeResult, status: Status, detail: str, row: str = "", fix: str = "") -> None:
+    assert line.status is status, line
+    assert detail in line.detail, line
+    assert row in line.row, line
+    assert fix in line.fix, line
+    if status is not OK:
+        assert line.row, "a line that is not ok names the guide's row"
+        assert line.fix, "and what to do"
 
 
 async def _settle() -> None:
@@ -250,6 +286,13 @@ class FarEnd:
         context.minimum_version, context.maximum_version = versions
         return context
 
+    def pem(self, names: tuple[str, ...], **options: Any) -> str:
+        """The file of a certificate for these names with its key."""
+        before = set(self.directory.glob("server-*.pem"))
+        self.certificate(names, **options)
+        (made,) = set(self.directory.glob("server-*.pem")) - before
+        return str(made)
+
     @property
     def ca_file(self) -> str:
         """The authority that ``signed_by="ca"`` means."""
@@ -266,9 +309,6 @@ def far(tmp_path: Path) -> Iterator[FarEnd]:
     far = FarEnd(tmp_path)
     yield far
     far.close()
-
-
-Look = Callable[..., ProbeResult]
 
 
 class Lab:

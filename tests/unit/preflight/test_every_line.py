@@ -13,16 +13,10 @@ import pytest
 import tomli_w
 
 from harness.run.preflight import ProbeKind, ProbeResult, Status, of_file
-from harness.sip.message import Request, Response
-from tests.unit.preflight.conftest import SOON, FarEnd, Lab
-from tests.unit.preflight.pem import pem
+from tests.unit.preflight.conftest import SOON, FarEnd, Lab, only, says
 
 PAGE = Path(__file__).parents[3] / "docs" / "live.md"
 MINUTE = 60.0
-
-
-def says(status: int, *headers: tuple[str, str], body: str = "") -> Callable[[Request], Response]:
-    return lambda request: Response.to_request(request, status, tag="far", headers=headers, body=body)
 
 
 def secret(lab: Lab, far: FarEnd) -> None:
@@ -68,7 +62,7 @@ def certified(**options: Any) -> Callable[[Lab, FarEnd], None]:
 
 
 def options(lab: Lab, far: FarEnd) -> None:
-    lab.account["port"] = far.udp(lambda request: says(403 if request.method == "OPTIONS" else 200)(request))
+    lab.account["port"] = far.udp(only("OPTIONS", says(403)))
 
 
 def clock(lab: Lab, far: FarEnd) -> None:
@@ -91,7 +85,7 @@ def stun(lab: Lab, far: FarEnd) -> None:
 
 
 def registration(lab: Lab, far: FarEnd) -> None:
-    lab.account["port"] = far.udp(lambda request: says(404 if request.method == "REGISTER" else 200)(request))
+    lab.account["port"] = far.udp(only("REGISTER", says(404)))
 
 
 def rtp_ports(lab: Lab, far: FarEnd) -> None:
@@ -108,7 +102,7 @@ def stand_in_certificate(lab: Lab, far: FarEnd) -> None:
 
 
 def own_certificate(lab: Lab, far: FarEnd) -> None:
-    shown = pem(far, days=-1, starts=-9)
+    shown = far.pem(("ai.example",), days=-1, starts=-9)
     lab.account.update({"certificate": shown, "private_key": shown})
     lab.account.update({"transport": "tls", "port": far.stream(context=far.certificate())})
     lab.plain["ca_file"] = far.ca_file

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.run.preflight import ProbeResult
-from tests.unit.preflight.probing import OK, WARNING, check
+from tests.unit.preflight.conftest import OK, WARNING, check
 
 ROW = "Calls not reaching Synthflow"
 SALES, REPAIRS, ELSEWHERE = "+12065550100", "+12065550101", "+12065550177"

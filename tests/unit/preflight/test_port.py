@@ -13,24 +13,13 @@ import pytest
 from harness.sip.message import Request, Response
 from harness.witness.ports.port import ask
 from harness.witness.ports.probes import Target
-from tests.unit.preflight.conftest import SOON, FarEnd, Lab
+from tests.unit.preflight.conftest import SOON, FarEnd, Lab, silent
 
 
 def told(lab: Lab, far: FarEnd, port: int, transport: Any = "udp", **more: Any) -> Any:
     """What comes of a port of ``far``; of that at another ``host``; asked from an address to ``bind``."""
     place = Target(more.pop("host", far.address), port, transport, more.pop("bind", None), far.ca_file)
     return ask(lab.deployment(), place, **(lab.settings | more))
-
-
-def silent(request: Request) -> None:
-    return None
-
-
-def test_a_server_that_answers_options(lab: Lab, far: FarEnd) -> None:
-    assert told(lab, far, far.udp()) == {"reach": "answers", "detail": "200 OK"}
-    (request,) = far.requests
-    assert request.method == "OPTIONS"
-    assert "rport" in request.via.params
 
 
 def test_any_answer_is_one_but_silence_is_none(lab: Lab, far: FarEnd) -> None:

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from harness.deployment import from_plain, to_plain
@@ -14,9 +15,9 @@ from harness.integrations.matrix import Selection, cases
 from harness.run.preflight import ProbeKind, ProbeResult, Report, Status, show
 from harness.run.preflight.lines import ok
 from harness.run.preflight.rows import needs
-from harness.sip.message import Request, Response
+from harness.sip.message import Request
 from harness.support.resources import examples
-from tests.unit.preflight.conftest import SOON, fine
+from tests.unit.preflight.conftest import SOON, fine, says, silent
 
 TRANSFER = "TD-TRANSFER-BLIND"
 
@@ -32,10 +33,9 @@ def with_a_group(lab: Any, far: Any, *, agents: list[str]) -> None:
     lab.plain["escalation"] = {"digit": "0"}
 
 
-def _knows_callers_alone(request: Request) -> Response:
-    if request.method == "REGISTER" and "agent-anna" in str(request.to.uri):
-        return Response.to_request(request, 404, tag="far")
-    return fine(request)
+def _knows_callers_alone(request: Request) -> Any:
+    is_annas = request.method == "REGISTER" and "agent-anna" in str(request.to.uri)
+    return says(404 if is_annas else 200)(request)
 
 
 def answers(report: Report, row: str) -> dict[tuple[str, str], str]:
@@ -119,29 +119,26 @@ def to_the_ai_itself(lab: Any, far: Any, answer: Any) -> str:
     return f"{end}/udp"
 
 
-def test_the_end_that_a_live_ai_calls_is_looked_at_where_a_row_needs_it(lab: Any, far: Any) -> None:
-    place = to_the_ai_itself(lab, far, fine)
-    report = lab.report()
-    assert answers(report, WARM)["platform's end answers", "trunk udp-ip"] == "yes"
-    assert ("platform's end answers", "trunk udp-ip") not in answers(report, "TD-INBOUND"), "no call goes there"
-    assert [line.status for line in report.lines if line.subject == place] == [Status.OK]
-
-
-def test_an_end_that_only_the_ai_has_to_reach_is_no_failure_from_here(lab: Any, far: Any) -> None:
-    place = to_the_ai_itself(lab, far, lambda request: None)
+@pytest.mark.parametrize(
+    ("answer", "status", "words", "needed"),
+    [
+        (fine, Status.OK, "", "yes"),
+        # its allowlist has the AI's addresses, not this machine's
+        (says(403), Status.OK, "allowed addresses alone", "yes"),
+        (silent, Status.WARNING, "from here", "perhaps (OPTIONS "),
+    ],
+)
+def test_the_end_that_a_live_ai_calls_is_probed_where_a_row_needs_it(
+    lab: Any, far: Any, answer: Any, status: Status, words: str, needed: str
+) -> None:
+    place = to_the_ai_itself(lab, far, answer)
     report = lab.report(**SOON)
     (line,) = [line for line in report.lines if line.subject == place]
-    assert (line.status, line.row) == (Status.WARNING, "Transfer fails")
-    assert "Only the AI has to reach it" in line.fix
-    assert answers(report, WARM)["platform's end answers", "trunk udp-ip"].startswith("perhaps (OPTIONS ")
-
-
-def test_an_end_that_refuses_this_machine_is_there(lab: Any, far: Any) -> None:
-    """Its allowlist has the AI's addresses, and not ours: so it should be."""
-    place = to_the_ai_itself(lab, far, lambda request: Response.to_request(request, 403, tag="far"))
-    (line,) = [line for line in lab.report().lines if line.subject == place]
-    assert line.status is Status.OK
-    assert "allowed addresses alone" in line.detail
+    assert line.status is status
+    assert words in line.detail
+    assert status is Status.OK or (line.row == "Transfer fails" and "Only the AI has to reach it" in line.fix)
+    assert answers(report, WARM)["platform's end answers", "trunk udp-ip"].startswith(needed)
+    assert ("platform's end answers", "trunk udp-ip") not in answers(report, "TD-INBOUND"), "no call goes there"
 
 
 def test_of_several_handovers_the_warm_one_alone_has_the_ai_call_the_platform() -> None:

@@ -8,10 +8,7 @@ import pytest
 
 from harness.run.preflight import ProbeKind, ProbeResult
 from harness.sip.message import Request, Response
-from tests.unit.preflight.conftest import SOON
-from tests.unit.preflight.probing import FAILED, OK, check, registrar, says
-
-# -- all together
+from tests.unit.preflight.conftest import FAILED, OK, check, registrar, says
 
 
 def test_all_probes_run_at_once(lab: Any, far: Any) -> None:
@@ -49,9 +46,6 @@ def test_a_report_is_plain_data_without_secrets(lab: Any, far: Any) -> None:
     assert "right" not in str(plain)
 
 
-# -- what else the file's rows will use
-
-
 def test_the_platforms_own_port_is_asked(lab: Any, far: Any) -> None:
     """KEEPALIVE asks it by OPTIONS, from an agent's phone."""
     lab.account["port"] = far.udp()
@@ -73,14 +67,3 @@ def test_the_platforms_port_is_asked_over_no_transport_of_a_carrier(lab: Any, fa
     lab.plain["groups"] = {"Billing": {"did": "+18155550101", "agents": ["anna"]}}
     lab.plain["platform"].update(host=far.address, port=far.closed_port())
     assert not [line for line in lab.report().lines if f":{lab.plain['platform']['port']}/" in line.name]
-
-
-def test_addresses_of_this_machine_that_phones_are_bound_to(lab: Any, far: Any) -> None:
-    lab.account["port"] = far.udp()
-    lab.plain["stand_in"] = {"stranger_bind": "192.0.2.77"}
-    lab.plain["phones"]["caller"]["bind"] = "192.0.2.78"
-    found = {line.name: line for line in lab.report(**SOON).lines}
-    for where in ("stand_in.stranger_bind 192.0.2.77", "phones.caller.bind 192.0.2.78"):
-        (line,) = [line for name, line in found.items() if where in name]
-        assert line.status is FAILED
-        assert "no address of this machine" in line.detail
