@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -47,13 +46,6 @@ def test_a_call_without_sdp_is_answered_as_the_policy_says(
         assert stranger.hangs_up(phone, answer).status == 200
 
 
-def test_a_phone_that_is_busy_refuses_a_call_without_sdp(lease: Desk, stranger: Stranger) -> None:
-    phone, other = lease("callee"), lease("caller")
-    connect(other, phone)
-    assert stranger.calls(phone, "").status == 486
-    assert lives(phone)
-
-
 @pytest.mark.parametrize("policy", [Ring(), Early()])
 def test_a_call_without_sdp_that_rings_is_answered_later(lease: Desk, stranger: Stranger, policy: Policy) -> None:
     phone = lease("callee")
@@ -74,21 +66,6 @@ def test_a_refer_to_nowhere_is_refused(lease: Desk, stranger: Stranger, value: s
     assert leg.successor is None
     assert lives(phone)
     assert stranger.hangs_up(phone, call).status == 200
-
-
-def test_a_phones_name_leads_to_no_other_directory(lease: Desk, stranger: Stranger, tmp_path: Path) -> None:
-    before = {path for path in tmp_path.parent.rglob("*") if "nobody" in path.name}
-    name = "../../nobody/x"
-    phone, other = lease(name), lease("other")
-    out, back = connect(other, phone)
-    hears(back, out)
-    out.hangup()
-    saved = Path(back.recorded().path)
-    assert saved.parent == lease.directory
-    assert saved.is_file()
-    assert {path for path in tmp_path.parent.rglob("*") if "nobody" in path.name} - before == {
-        path for path in lease.directory.iterdir() if "nobody" in path.name
-    }
 
 
 def test_what_was_said_is_for_its_owner_alone(lease: Desk) -> None:

@@ -83,29 +83,6 @@ def test_nothing_is_learnt_of_a_challenge_to_what_was_not_asked(
     assert not any(isinstance(event, PasswordWithheld) for event in phone.events)
 
 
-@pytest.mark.parametrize("strong", ['algorithm=SHA-256-sess, qop="auth"', 'algorithm=SHA-256, qop="auth-int"'])
-def test_what_the_stack_cannot_compute_keeps_no_weaker_one_from_its_answer(
-    lease: Desk, stranger: Stranger, strong: str
-) -> None:
-    """RFC 7616 section 3.7: the strongest that the client supports."""
-    phone = lease_for(lease, stranger)
-    asking = threading.Thread(target=phone.register, args=(10.0,))
-    asking.start()
-    common = 'Digest realm="acme", nonce="n", '
-    offered = [("WWW-Authenticate", common + how) for how in (strong, 'algorithm=MD5, qop="auth"')]
-    stranger.respond(stranger.request("REGISTER"), 401, offered)
-    again = stranger.request("REGISTER")
-    stranger.respond(again, 403)
-    asking.join()
-    assert [parse(value)["algorithm"] for value in again.get_all("Authorization")] == ["MD5"]
-
-
-def test_a_realm_that_is_configured_is_the_only_one(lease: Desk, stranger: Stranger) -> None:
-    phone = lease_for(lease, stranger, realm="acme")
-    assert registers(phone, stranger, [("evil", "MD5")]) == []
-    assert registers(phone, stranger, [("evil", "SHA-256"), ("acme", "MD5")]) == [("acme", "MD5")]
-
-
 def test_whoever_is_called_gets_no_answer_after_the_proxy_has(lease: Desk, stranger: Stranger) -> None:
     phone = lease_for(lease, stranger)
     for realm in ("acme", "callee"):

@@ -48,16 +48,6 @@ def test_an_answer_that_is_cut_short_ends_the_call_alone(lease: Desk, listener: 
     hears(out, back)
 
 
-def test_a_request_that_is_cut_short_is_no_call(lease: Desk) -> None:
-    alice, bob = lease("alice", transport="tcp"), lease("bob", transport="tcp")
-    host, _, port = bob.address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
-        connection.sendall(f"INVITE sip:{bob.config.user}@{bob.address} SIP/2.0\r\nVia: SIP/2.0/TCP 127".encode())
-    out, back = connect(alice, bob)
-    hears(out, back)
-    assert bob.incoming == [back]
-
-
 def test_a_bye_that_nobody_answers_frees_the_phone_for_the_next_call(lease: Desk, stranger: Stranger) -> None:
     """Timer F lets go of it after 32 s (RFC 3261 section 17.1.2.2); a phone does not wait so long to be of use."""
     phone, other = lease("callee"), lease("other")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
-import signal
 import socket
 import ssl
 import time
@@ -16,15 +14,14 @@ from pathlib import Path
 import pytest
 
 from harness.calls.events import CallsRefused, CallState, StrangerRefused
-from harness.errors import BrokenError
-from harness.phone import Answer, Policy, Reject, Ring, TlsConfig
+from harness.phone import Answer, Policy, Reject, TlsConfig
 from harness.phone.child.socket_slots import LONGEST_TRANSACTION
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.sip.message import Message, Response
 from tests.loopback import fresh_address
-from tests.process.phone.conftest import Authority, Desk, hears, told, uri_of
-from tests.stranger import AUDIO, SESSION, Stranger, answered
+from tests.process.phone.conftest import Authority, Desk, hears, uri_of
+from tests.stranger import AUDIO, SESSION, Stranger
 
 CALLS = 400
 
@@ -84,7 +81,7 @@ def flood() -> Iterator[Flood]:
         yield flood
 
 
-@pytest.mark.parametrize("policy", [Answer(), Ring(), Reject(603)])
+@pytest.mark.parametrize("policy", [Answer(), Reject(603)])
 def test_a_flood_of_calls_ends_no_process(lease: Desk, flood: Flood, policy: Policy) -> None:
     """RFC 3261 section 21.4.18: what an end system cannot take now is 486, which may say when to try again."""
     phone, caller = lease("callee", max_calls=2), lease("caller")
@@ -93,6 +90,7 @@ def test_a_flood_of_calls_ends_no_process(lease: Desk, flood: Flood, policy: Pol
     assert flood.answers[486] > CALLS / 4
     assert flood.told_when["1"] > 0
     assert phone.process.lost is None
+    phone.wait("the refusals", lambda event: isinstance(event, CallsRefused) and event.source == flood.host, 10)
     phone.policy = Answer()
     strangers = phone.incoming
     for leg in strangers:
@@ -108,41 +106,6 @@ def test_a_flood_of_calls_ends_no_process(lease: Desk, flood: Flood, policy: Pol
     while (back := phone.next_call(10)) in strangers:
         pass
     hears(out, back)
-
-
-def test_a_call_that_there_was_no_room_for_speaks_against_nobody(lease: Desk, flood: Flood) -> None:
-    phone = lease("callee", max_calls=2)
-    phone.policy = Reject(603)
-    flood.comes_over(phone)
-    phone.wait("the refusals", lambda event: isinstance(event, CallsRefused) and event.source == flood.host, 10)
-    with pytest.raises(BrokenError, match=r"were refused with 486: the phone's process had no free call"):
-        takes_all(phone)
-
-
-def test_a_phone_that_has_its_one_call_is_busy_though_its_process_holds_no_further_call_either(own: Desk) -> None:
-    """It speaks against nobody only where the phone itself would have taken the call: one that replaces another (RFC 3891)."""
-    busy, others = own("busy"), own("others", max_calls=own.process_holds - 1)
-    assert busy.process is others.process
-    with contextlib.ExitStack() as ends:
-        first, second, elsewhere = (ends.enter_context(contextlib.closing(Stranger(fresh_address()))) for _ in range(3))
-        answered(busy, first, SESSION + AUDIO)
-        for _ in range(others.config.max_calls):
-            others.dial(f"sip:1@{elsewhere.address}")
-        assert second.calls(busy, SESSION + AUDIO).status == 486
-        told(busy)
-        assert not [event for event in busy.events if isinstance(event, CallsRefused)]
-        second.call_id += "-again"
-        second.writes = lambda head: f"{head}\r\nReplaces: {first.call_id};to-tag=1;from-tag=1"
-        assert second.calls(busy, SESSION + AUDIO).status == 486
-        refused = busy.wait("the refusal", lambda event: isinstance(event, CallsRefused), 10)
-        assert isinstance(refused, CallsRefused)
-        assert refused.source == second.host
-
-
-def takes_all(phone: Phone) -> None:
-    """One call after the other, until there is none."""
-    for _ in range(CALLS + 1):
-        phone.next_call(0.1)
 
 
 def come(many: contextlib.ExitStack, place: tuple[str, int], count: int, host: str = "") -> None:
@@ -184,83 +147,6 @@ def test_a_flood_of_connections_ends_no_process(own: Desk, authority: Authority,
     # a full queue of the kernel's drops a SYN, which comes again after 1, 3, 7 and 15 s (RFC 6298 section 5)
     phone.wait("the stranger", lambda event: isinstance(event, StrangerRefused), within=30)
     leg.hangup()
-
-
-def open_in(phone: Phone) -> list[str]:
-    """What its process has open, each as its link says."""
-    found = []
-    for entry in Path(f"/proc/{phone.process.pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # it is closed meanwhile
-            found.append(entry.readlink().name)
-    return found
-
-
-def sockets_of(phone: Phone) -> int:
-    """How many its process has open."""
-    phone.process.call("free_slots")  # a turn of its loop has gone by
-    return sum(link.startswith("socket:") for link in open_in(phone))
-
-
-def listens(phone: Phone) -> dict[str, int]:
-    """Addresses and ports at which its process listens."""
-    links = open_in(phone)
-    found = {}
-    for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, local, _, state, *rest = row.split()
-        if state == "0A" and f"socket:[{rest[5]}]" in links:
-            host, port = local.split(":")
-            found[socket.inet_ntoa(bytes.fromhex(host)[::-1])] = int(port, 16)
-    return found
-
-
-def stands_in(phone: Phone, here: str) -> set[str]:
-    """Where its process listens in place of ``here``, as soon as it has taken what waited: a turn obeys before it accepts."""
-    until = time.monotonic() + 10
-    while not (found := {host for host in listens(phone) if host != here}) and time.monotonic() < until:
-        phone.process.call("free_slots")
-    return found
-
-
-def takes(place: tuple[str, int]) -> bool:
-    """Whether a connection can be made to there at once, as the kernel does on one machine."""
-    with socket.socket() as comer:
-        comer.setblocking(False)
-        comer.connect_ex(place)
-        return bool(select.select([], [comer], [], 0.2)[1])
-
-
-@pytest.mark.parametrize(
-    ("transport", "place"),
-    [
-        ("tcp", {}),
-        ("tls", {}),
-        ("tcp", {"bind_address": "0.0.0.0"}),
-        ("tls", {"bind_address": "0.0.0.0"}),
-        ("tcp", {"public_address": "203.0.113.5"}),  # RFC 5737
-    ],
-)
-def test_of_what_waits_no_more_is_taken_in_one_go_than_there_are_places(
-    own: Desk, authority: Authority, transport: str, place: dict[str, str]
-) -> None:
-    """pjlib accepts until nothing waits, and what comes meanwhile as well: it is stopped within."""
-    here, there = fresh_address(), fresh_address()
-    tls = authority.server(here) if transport == "tls" else TlsConfig()
-    settings = {"bind_address": here} | place
-    phone = own("callee", transport=transport, tls=tls, accepts_from=(there,), **settings)
-    door = (here, int(phone.address.rpartition(":")[2]))
-    with contextlib.ExitStack() as many:
-        while sockets_of(phone) < 43:  # doors are shut from 44 on
-            come(many, door, 1, there)
-        os.kill(phone.process.pid, signal.SIGSTOP)
-        try:
-            come(many, door, 6, there)  # what the kernel keeps for a listener of pjlib's
-        finally:
-            os.kill(phone.process.pid, signal.SIGCONT)
-        standing_in = stands_in(phone, settings["bind_address"])
-        assert standing_in == {"127.0.0.1"}
-        # 49 and more without; where the phone listens is open beside what stands in for it, and two while they are looked at
-        assert sockets_of(phone) <= 44 + 3
-        assert not any(takes(other) for other in listens(phone).items() if other[0] in standing_in)
 
 
 def test_who_holds_connections_keeps_nobody_of_the_platforms_out(lease: Desk) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.events import RegistrationState
 from harness.phone import PhoneConfig
 from harness.phone.pool import PhonePool
 from harness.phone.shared import Reservation, Sharing, wait_until_asked
@@ -112,17 +111,6 @@ def test_who_waits_goes_on_where_another_trunks_phone_at_the_same_address_is_ask
     assert again is not None
     assert again.answered, "the address was never left"
     assert len(said) == 1
-
-
-def test_a_shared_phone_stays_at_the_switchboard_and_is_kept_by_no_case(
-    board: Switchboard, config: PhoneConfig, tmp_path: Path
-) -> None:
-    with PhonePool(tmp_path) as pool:
-        rules = {"sink": lambda event: None, "marks": itertools.count(), "directory": tmp_path}
-        phone = pool.lease(config, sharing=Sharing(board.path), **rules)  # type: ignore[arg-type]
-        phone.adopt(RegistrationState(at=0.0, phone="stand-in", active=True, code=200, reason="OK", expires=60))
-        phone.release(keep_registration=True)
-        assert not any(host.parked for host in pool._hosts)
 
 
 def test_a_case_that_shares_the_phone_hears_of_options_too(

@@ -6,9 +6,6 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
-import textwrap
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -77,17 +74,6 @@ def test_refused_calls_leave_nothing_open(lease: Desk) -> None:
     while left := files_of(bob.process.pid, "mark-"):
         assert time.monotonic() < deadline, left
         time.sleep(0.02)
-
-
-def test_whether_a_phone_can_still_be_relied_on_is_known_at_once(tmp_path: Path) -> None:
-    with PhonePool(tmp_path, patience=4.0) as pool:  # as long as it takes from the signal to the look at ``error``
-        desk = Desk(pool, tmp_path)
-        alice = desk("alice")
-        assert alice.fault() is None
-        os.kill(alice.process.pid, signal.SIGSTOP)
-        assert alice.error is None
-        assert isinstance(alice.fault(), PhoneLostError)
-        desk.close()
 
 
 def test_a_process_that_stood_still_for_a_while_speaks_against_nobody(tmp_path: Path) -> None:
@@ -167,38 +153,6 @@ def test_processes_are_shared_kept_and_do_not_grow(tmp_path: Path) -> None:
             counts.append(sockets_of(pool.pids[0]))
         # RTP sockets of the last call close a little later; one that is left behind each time adds up to six.
         assert min(counts[6:]) <= max(counts[:6])
-
-
-CLOSED = textwrap.dedent(
-    """
-    import gc, os, sys, weakref
-    from pathlib import Path
-    from types import SimpleNamespace
-    from harness.phone import PhoneConfig
-    from harness.phone.child.account import AccountHolder
-    from harness.phone.child.stack import Endpoint
-    from harness.phone.sources import Sources
-
-    def nothing(*_):
-        pass
-
-    process = SimpleNamespace(fault=sys.exit, logged=nothing, take_connections=lambda _: set(), request_answered=nothing)
-    process.endpoint = Endpoint(process, Path())
-    phone = AccountHolder(process, 1, PhoneConfig("alice", "100", "127.0.0.1"), Path(), Sources(None))
-    kept = weakref.ref(phone)
-    phone.close()
-    del phone
-    gc.collect()
-    assert kept() is None, gc.get_referrers(kept())
-    os._exit(0)  # as a softphone's process does
-    """
-)
-
-
-def test_a_phone_that_is_closed_is_forgotten() -> None:
-    """Though pjsua2's account of it can never be destroyed: a night opens thousands."""
-    done = subprocess.run([sys.executable, "-c", CLOSED], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def test_a_request_that_nobody_answers_outlives_its_phone(own: Desk) -> None:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import re
 import socket
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from harness.calls.events import CallState, SipMessage, StrangerRefused
+from harness.calls.events import SipMessage, StrangerRefused
 from harness.phone.phone import Phone
-from harness.sip.message import Message, Response
 from tests.loopback import fresh_address
-from tests.process.phone.conftest import Desk, connect, hears, uri_of
+from tests.process.phone.conftest import Desk, uri_of
 from tests.process.phone.refused_requests import datagram, wait_refused
 from tests.stranger import AUDIO, SESSION, Stranger
 
@@ -83,72 +80,11 @@ def test_who_is_named_by_the_platforms_invite_goes_on_with_the_call(
     assert refused(phone) == []
 
 
-@pytest.mark.parametrize(("event", "status"), [("presence", 489), ("refer", 403)])  # RFC 3515 section 2.4.4
-def test_a_subscription_is_refused_and_names_nobody(lease: Desk, stranger: Stranger, event: str, status: int) -> None:
-    phone = lease("callee", user="secret-agent")
-    datagram(stranger.sip, phone, "SUBSCRIBE", extra=f"Event: {event}\r\nExpires: 600\r\n")
-    data = stranger.sip.recv(4096)
-    answer = Message.parse(data)
-    assert isinstance(answer, Response)
-    assert answer.status == status
-    assert b"secret-agent" not in data
-
-
 def test_what_cannot_be_read_from_a_stranger_is_counted_alone(lease: Desk, stranger: Stranger) -> None:
     phone = lease("callee", accepts_from=("192.0.2.1",))
     datagram(stranger.sip, phone, "OPTIONS", extra='Proxy-Authorization: NTLM realm="x", version=4\r\n')
     assert wait_refused(phone).source == stranger.host
     assert not any(isinstance(event, SipMessage) for event in phone.events)
-
-
-def test_fifty_calls_a_second_disturb_nobody(lease: Desk, platform: Stranger) -> None:
-    phone = lease("callee", accepts_from=(platform.host,), max_calls=2)
-    caller = lease("caller", bind_address=platform.host)
-    ended = threading.Event()
-    sent = itertools.count(1)
-
-    def scan() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as scanner:
-            scanner.bind((fresh_address(), 0))
-            while not ended.wait(0.02):
-                datagram(scanner, phone, "INVITE", number=next(sent))
-
-    scanners = [threading.Thread(target=scan) for _ in range(2)]
-    for scanner in scanners:
-        scanner.start()
-    try:
-        for _ in range(3):
-            out, back = connect(caller, phone)
-            hears(out, back)
-            hears(back, out)
-            out.hangup()
-            back.wait_state("disconnected", 10)
-        phone.wait("the counts", lambda event: isinstance(event, StrangerRefused) and event.count > 50, 10)
-    finally:
-        ended.set()
-        for scanner in scanners:
-            scanner.join()
-    assert len(phone.incoming) == 3
-    told = refused(phone)
-    assert {(event.method, event.user_agent) for event in told} == {("INVITE", "friendly-scanner")}
-    assert len(told) <= 2 + 2 * (told[-1].at - told[0].at + 1)  # once a second of each
-    assert not any(isinstance(event, CallState) and event.code >= 400 for leg in phone.legs for event in leg.events)
-
-
-@pytest.mark.parametrize("head", ["X: a\r\n b", "User-Agent: a"], ids=["folded", "not folded"])
-def test_long_messages_of_strangers_hold_nobody_up(lease: Desk, stranger: Stranger, head: str) -> None:
-    """Each took the thread that serves every call 35 ms: a hundred kilobytes a second, and no call had any."""
-    phone = lease("callee", accepts_from=("192.0.2.1",))
-    before = _processor_s(phone)
-    for number in range(20):
-        datagram(stranger.sip, phone, "OPTIONS", number=number, extra=f"{head}{' ' * 3400}b\r\n")
-    phone.wait("the last", lambda event: isinstance(event, StrangerRefused) and event.count == 20, 20)
-    assert _processor_s(phone) - before < 0.3
-
-
-def _processor_s(phone: Phone) -> float:
-    """How long its process has run."""
-    return int(Path(f"/proc/{phone.process.pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 def test_many_sources_are_counted_together(lease: Desk) -> None:

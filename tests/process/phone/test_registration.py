@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.calls.events import SipMessage
-from harness.phone.pool import PhonePool
 from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response
 from tests.loopback import fresh_address
@@ -140,40 +135,3 @@ def test_who_comes_next_has_all_its_calls_though_nobody_answers_the_last_ones_by
         for _ in range(own.process_holds):
             again.dial(f"sip:1@{elsewhere.address}")
     assert again.process is not kept.process
-
-
-def test_the_kept_registration_of_a_process_that_was_killed_is_given_back(own: Desk, registrar: Registrar) -> None:
-    """Before the next phone registers: a registrar that holds one binding, or the most that it holds, would refuse that one."""
-    alice = own("alice", registrar=registrar.address, username="alice", password=PASSWORD)
-    alice.register()
-    alice.release(keep_registration=True)
-    os.kill(alice.process.pid, signal.SIGKILL)
-    own.of(alice.config).register()
-    bound, taken_back, again = [request for request in registrar.requests if request.has("Authorization")]
-    assert (taken_back.get("Expires"), again.get("Expires")) == ("0", bound.get("Expires"))
-    assert taken_back.contact == bound.contact != again.contact
-    assert (taken_back.call_id, taken_back.from_) == (bound.call_id, bound.from_)
-    assert taken_back.cseq.number > bound.cseq.number
-    said = [event.text for event in alice.events if isinstance(event, SipMessage)]
-    assert not any("Expires: 0" in text for text in said), "the case is over that had the phone"
-
-
-@pytest.mark.parametrize("kept", [False, True])
-def test_a_process_that_died_while_nobody_had_a_phone_of_it_is_nobodys_loss(
-    tmp_path: Path, registrar: Registrar, kept: bool
-) -> None:
-    """It is known only when it is asked for a phone: stopped, it is found to be hung in the very lease."""
-    settings = {"registrar": registrar.address, "username": "alice", "password": PASSWORD} if kept else {}
-    with PhonePool(tmp_path, patience=2.0) as pool:
-        desk = Desk(pool, tmp_path)
-        alice = desk("alice", **settings)
-        if kept:
-            alice.register()
-        alice.release(keep_registration=kept)
-        os.kill(alice.process.pid, signal.SIGSTOP)
-        again = desk.of(alice.config)
-        assert again.process.pid != alice.process.pid
-        assert pool.loss is None
-        out, back = connect(again, desk("bob"))
-        hears(out, back)
-        desk.close()

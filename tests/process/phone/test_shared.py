@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,14 +14,12 @@ from typing import Any
 import pytest
 
 from harness.calls.events import CallsRefused, Recorded, SipMessage
-from harness.errors import BrokenError, PhoneLostError, PhoneMisuseError, ResourceError
-from harness.phone import PhoneConfig, Reject, switchboard
+from harness.errors import PhoneLostError
+from harness.phone import PhoneConfig
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
-from harness.phone.protocol import Wire
 from harness.phone.shared import Reservation, Sharing
 from harness.phone.switchboard import Switchboard
-from harness.phone.waiter import NeverCame
 from harness.scenario.case_phones import send_options
 from harness.sip.message import Message, Request
 from tests.loopback import fresh_address
@@ -109,48 +105,6 @@ def test_a_call_that_shows_nobodys_number_is_for_who_waits_for_one_by_a_guess(le
     assert waiter.guessed
 
 
-def test_where_two_may_be_meant_both_are_told(lease: Desk, cases: list[Case]) -> None:
-    config = agent()
-    phones = [
-        case.share(config, numbers=(number,), lands=True) for case, number in zip(cases, (ANNE, BERT), strict=True)
-    ]
-    lease("eve", user=EVE).dial(uri_of(phones[0]))
-    phones[0].expect_call(within=10)
-    for phone in phones:
-        phone.command("free_slots")  # whatever was told is here before its answer
-    assert [phone.guessed for phone in phones] == [True, True]
-
-
-def ours_alone(phone: Phone, number: str) -> None:
-    """Others call the same number, and theirs go on ringing."""
-    phone.is_ours = lambda leg: number in leg.remote_uri
-
-
-def test_a_call_that_strangers_ringing_calls_keep_out_speaks_against_nobody(lease: Desk, cases: list[Case]) -> None:
-    """How many calls such a phone takes is the harness's own limit, and no agent's who is busy."""
-    phone = cases[0].share(agent(max_calls=2), numbers=(ANNE,), lands=True)
-    ours_alone(phone, ANNE)
-    eve = lease("eve", user=EVE, max_calls=2)
-    for call in [eve.dial(uri_of(phone)) for _ in range(2)]:
-        call.wait_state("early", within=10)
-    anne = lease("anne", user=ANNE)
-    assert anne.dial(uri_of(phone)).wait_state("disconnected", within=10).code == 486
-    refused = phone.wait("the refusal", lambda event: isinstance(event, CallsRefused), within=10)
-    assert isinstance(refused, CallsRefused)
-    assert refused.source == anne.config.bind_address
-    with pytest.raises(BrokenError, match="no free call"):
-        phone.expect_call(0.1)
-
-
-def test_who_is_busy_with_one_call_refuses_another_for_its_caller_to_hear(lease: Desk, cases: list[Case]) -> None:
-    phone = cases[0].share(agent(), numbers=(ANNE,))
-    anne = lease("anne", user=ANNE, max_calls=2)
-    anne.dial(uri_of(phone)).wait_state("early", within=10)
-    assert anne.dial(uri_of(phone)).wait_state("disconnected", within=10).code == 486
-    phone.command("free_slots")  # whatever was told is here before its answer
-    assert not any(isinstance(event, CallsRefused) for event in phone.events)
-
-
 def test_a_call_that_all_cases_at_a_phone_together_keep_out_speaks_against_nobody(
     lease: Desk, cases: list[Case]
 ) -> None:
@@ -166,16 +120,6 @@ def test_a_call_that_all_cases_at_a_phone_together_keep_out_speaks_against_nobod
         refused = phone.wait("the refusal", lambda event: isinstance(event, CallsRefused), within=10)
         assert isinstance(refused, CallsRefused)
         assert refused.source == anne.config.bind_address
-
-
-def test_each_case_says_what_the_phone_does_with_its_own_calls(lease: Desk, cases: list[Case]) -> None:
-    config = agent()
-    busy, free = (case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True))
-    busy.policy = Reject(486)
-    refused, taken = lease("anne", user=ANNE).dial(uri_of(busy)), lease("bert", user=BERT).dial(uri_of(busy))
-    assert refused.wait_state("disconnected", within=10).code == 486
-    free.expect_call(within=10)
-    taken.wait_state("confirmed", within=10)
 
 
 def test_each_case_knows_that_a_phone_it_shares_stood_still(cases: list[Case]) -> None:
@@ -227,43 +171,6 @@ def test_an_address_is_one_phones_at_a_time(cases: list[Case]) -> None:
     cases[1].share(second.config).release()
 
 
-@pytest.mark.parametrize("name", ["add", "reserve"])
-def test_who_dies_while_it_waits_for_an_address_keeps_nobody_from_it(
-    board: Switchboard, cases: list[Case], monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.setattr(switchboard, "_VACANT_WITHIN_S", 8.0)
-    place = {"bind_address": fresh_address(), "bind_port": 5060}
-    first, second, third = (
-        PhoneConfig(**{**plain(agent(display_name=whose)), **place}) for whose in ("first", "second", "third")
-    )
-    phone = cases[0].share(first)
-    waits, has_left = threading.Event(), threading.Event()
-    vacate, left = board._vacate, board.left
-
-    def vacating(*place: Any, **but: Any) -> Any:
-        waits.set()  # the lock is held until it does
-        return vacate(*place, **but)
-
-    def leaving(guest: Any) -> None:
-        left(guest)
-        has_left.set()
-
-    monkeypatch.setattr(board, "_vacate", vacating)
-    monkeypatch.setattr(board, "left", leaving)
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.connect(str(board.path))
-    wire = Wire(connection)
-    wire.send("call", 1, "hello", {"config": second.to_plain()})
-    assert wire.receive(10) is not None
-    share = {"phone": 1, "directory": "/", "networks": None, "numbers": [BERT], "lands": False, "withheld": False}
-    wire.send("call", 2, name, {"config": second.to_plain(), **(share if name == "add" else {})})
-    assert waits.wait(10)
-    wire.close()
-    assert has_left.wait(10)
-    phone.release()
-    cases[1].share(third).release()
-
-
 def plain(config: PhoneConfig) -> dict[str, Any]:
     return {"name": config.name, "user": config.user, "domain": config.domain, "display_name": config.display_name}
 
@@ -279,12 +186,6 @@ def test_a_shared_phone_whose_process_dies_is_lost_to_all(cases: list[Case]) -> 
     assert again.process.pid != phones[0].process.pid
 
 
-def test_without_a_switchboard_a_phone_is_lost(cases: list[Case]) -> None:
-    cases[0].board.close()
-    with pytest.raises((PhoneLostError, ResourceError, NeverCame)):
-        cases[0].share(agent())
-
-
 def test_what_a_case_asks_outside_of_calls_is_its_own(stranger: Stranger, cases: list[Case]) -> None:
     config = agent()
     first, second = (case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True))
@@ -298,14 +199,3 @@ def test_what_a_case_asks_outside_of_calls_is_its_own(stranger: Stranger, cases:
     calls = [{Message.parse(e.text).call_id for e in case.events if isinstance(e, SipMessage)} for case in cases]
     assert [len(ids) for ids in calls] == [1, 1]
     assert not calls[0] & calls[1]
-
-
-def test_a_request_that_cannot_be_sent_takes_nobody_elses_place(stranger: Stranger, cases: list[Case]) -> None:
-    config = agent()
-    first, second = (case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True))
-    with pytest.raises(PhoneMisuseError):
-        first.options(f"sip:{stranger.address};transport=tcp")  # the phone has UDP alone
-    with ThreadPoolExecutor(1) as threads:
-        asked = threads.submit(send_options, second, f"sip:{stranger.address}")
-        stranger.respond(stranger.request("OPTIONS"), 200)
-        assert asked.result() == (200, "OK")

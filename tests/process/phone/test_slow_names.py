@@ -16,11 +16,9 @@ from harness.errors import BrokenError
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
-from harness.phone.protocol import Answer
 from harness.phone.waiter import NeverCame
-from harness.sip.message import Response
 from harness.sip.sdp import Description
-from tests.process.phone.conftest import Desk, connect, hears, uri_of
+from tests.process.phone.conftest import Desk, connect, hears
 from tests.stranger import VOICE, Stranger, answered
 
 PATIENCE_S = 3.0
@@ -134,20 +132,6 @@ def test_a_name_that_does_not_exist_is_named(desk: Desk, server: NameServer) -> 
         leg.wait_state("early", 10)
 
 
-def test_a_registrar_is_looked_up_in_the_same_way(desk: Desk, server: NameServer) -> None:
-    phone = desk("callee", registrar=f"{NAME}:5060", username="1", password="secret")
-    with pytest.raises(BrokenError, match=rf"DNS: {NAME} was looked up"):
-        phone.register(within=10.0)
-    server.answers("EAI_AGAIN")
-
-
-def test_names_of_this_machine_are_found(desk: Desk) -> None:
-    caller, callee = desk("caller"), desk("callee", bind_address="127.0.0.1")
-    leg = caller.dial(f"sip:{callee.config.user}@localhost:{callee.address.rpartition(':')[2]}")
-    callee.expect_call(10)
-    leg.wait_state("confirmed", 10)
-
-
 NAMED = f"v=0\no=- 1 1 IN IP4 {{host}}\ns=-\nc=IN IP4 {NAME}\nt=0 0\nm=audio {{port}} RTP/AVP 0\n"
 
 
@@ -214,26 +198,6 @@ def test_a_name_in_sdp_that_does_not_exist_is_named(desk: Desk, server: NameServ
     stranger.request("BYE")
 
 
-def test_nothing_is_looked_up_for_an_answer_to_what_was_not_asked(
-    desk: Desk, server: NameServer, stranger: Stranger
-) -> None:
-    """Anybody can send one: it would have what is waited for seem to wait for a name, and take the places of other lookups."""
-    phone = desk("callee")
-    body = NAMED.format(host=stranger.host, port=4000)
-    headers = [
-        ("Via", f"SIP/2.0/UDP {phone.address};branch=z9hG4bK1"),
-        ("From", "<sip:a@x>;tag=1"),
-        ("To", "<sip:a@x>;tag=2"),
-        ("Call-ID", "forged"),
-        ("CSeq", "1 INVITE"),
-        ("Content-Type", "application/sdp"),
-    ]
-    host, _, port = phone.address.rpartition(":")
-    stranger.sip.sendto(Response.build(200, headers, body).serialize(), (host, int(port)))
-    assert phone.options(uri_of(phone))[0] == 200
-    assert not server.has_a_question
-
-
 def test_an_offer_with_a_name_that_does_not_exist_is_refused(
     desk: Desk, server: NameServer, stranger: Stranger
 ) -> None:
@@ -244,66 +208,3 @@ def test_an_offer_with_a_name_that_does_not_exist_is_refused(
         assert refusal.result().status == 488
     assert slow(phone).denied
     assert not phone.incoming
-
-
-def test_a_call_given_up_while_its_name_is_looked_up_rings_nowhere(
-    desk: Desk, server: NameServer, stranger: Stranger
-) -> None:
-    phone = desk("callee")
-    with ThreadPoolExecutor() as threads:
-        terminated = threads.submit(stranger.calls, phone, NAMED)
-        with server.is_asked() as question:
-            assert slow(phone).media
-            stranger.says(phone, "CANCEL", 1, None)
-            assert terminated.result().status == 487
-            question.sendall(stranger.host.encode())
-    assert phone.wait("the name", lambda event: isinstance(event, NameLookup) and not event.problem, within=10)
-    assert not phone.incoming
-
-
-def by_tcp(method: str, phone: Phone, source: tuple[str, int], body: str = "") -> str:
-    """A request over a connection from there."""
-    here = "{}:{}".format(*source)
-    content = ("Content-Type: application/sdp",) if body else ()
-    lines = [
-        f"{method} sip:{phone.config.user}@{phone.address} SIP/2.0",
-        f"Via: SIP/2.0/TCP {here};branch=z9hG4bK-{method}",
-        "Max-Forwards: 70",
-        f"From: <sip:stranger@{here}>;tag=1",
-        f"To: <sip:{phone.config.user}@{phone.address}>",
-        f"Call-ID: {method}-{here}",
-        f"CSeq: 1 {method}",
-        f"Contact: <sip:stranger@{here};transport=tcp>",
-        *content,
-    ]
-    text = body.replace("\n", "\r\n")
-    return "\r\n".join([*lines, f"Content-Length: {len(text)}", "", text])
-
-
-@pytest.mark.parametrize("closes", [False, True])
-def test_an_offer_in_a_stream_waits_apart_from_what_comes_with_it(
-    desk: Desk, server: NameServer, stranger: Stranger, closes: bool
-) -> None:
-    """Two requests in one segment; the connection may be gone when the name is found."""
-    phone, alice, bob = desk("callee", transport="tcp"), desk("alice"), desk("bob")
-    phone.policy = Answer()
-    host, _, port = phone.address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=10.0, source_address=(stranger.host, 0)) as connection:
-        here = connection.getsockname()
-        offer = NAMED.format(host=stranger.host, port=stranger.rtp.getsockname()[1])
-        connection.sendall((by_tcp("OPTIONS", phone, here) + by_tcp("INVITE", phone, here, offer)).encode())
-        stream = connection.makefile("rb")
-        assert stream.readline() == b"SIP/2.0 200 OK\r\n"
-        with server.is_asked() as question:
-            if closes:
-                stream.close()
-                connection.shutdown(socket.SHUT_RDWR)
-            question.sendall(stranger.host.encode())
-        if not closes:
-            assert any(b"CSeq: 1 INVITE" in line for line in stream)
-            stream.close()
-        assert phone.next_call(10).invite.text.count(NAME) == 1
-    out, back = connect(alice, bob)
-    hears(out, back)
-    assert phone.process.lost is None
-    assert phone.process is alice.process

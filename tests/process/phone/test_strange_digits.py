@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
-import threading
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from harness.calls.events import DtmfReceived, Event, MediaState
 from harness.phone import NeverCame
 from harness.phone.log_ring import last_lines
-from harness.phone.phone import Phone
-from harness.scenario.call import Call
-from harness.sip.message import Response
 from tests.process.phone.conftest import Desk, connect
 from tests.stranger import AUDIO, SESSION, Stranger, answered
 
@@ -87,16 +80,6 @@ def test_digits_by_info_are_read_in_both_their_forms(
     assert {event.method for event in told} <= {"info"}
 
 
-def test_no_digit_of_a_call_that_is_over(lease: Desk, stranger: Stranger) -> None:
-    phone = lease("callee")
-    leg, answer = answered(phone, stranger, EVENTS)
-    assert stranger.hangs_up(phone, answer).status == 200
-    leg.wait_closed(10)
-    kind = ("Content-Type: application/dtmf",)
-    assert stranger.within(phone, "INFO", 100, answer, "5", kind).status >= 400
-    assert not any(isinstance(event, DtmfReceived) for event in leg.events)
-
-
 def test_digits_are_sent_however_their_name_is_spelled(lease: Desk, stranger: Stranger) -> None:
     """An encoding's name has no case (RFC 4855 section 3)."""
     phone = lease("callee")
@@ -107,46 +90,6 @@ def test_digits_are_sent_however_their_name_is_spelled(lease: Desk, stranger: St
     while stranger.rtp.recv(1500)[1] & 0x7F != 97:
         pass
     assert stranger.hangs_up(phone, answer).status == 200
-
-
-def on_hold(lease: Desk, stranger: Stranger) -> tuple[Phone, Call, Response]:
-    """A call without media; of the scenario's side of it as much as pressing digits needs."""
-    phone = lease("callee")
-    leg, answer = answered(phone, stranger, f"{EVENTS}a=inactive\n")
-    leg.wait_state("confirmed", 10)
-    evidence = SimpleNamespace(step=lambda _: contextlib.nullcontext(), scripted=lambda *_, **__: None)
-    context: Any = SimpleNamespace(evidence=evidence, patience=10.0)
-    return phone, Call(context, leg, "callee"), answer
-
-
-def test_digits_wait_for_media_that_begins_later(lease: Desk, stranger: Stranger) -> None:
-    """Who controls a call between two parties may set it up on hold, and offer the media a moment later (RFC 3725 section 4)."""
-    phone, call, answer = on_hold(lease, stranger)
-    waits, wait = threading.Event(), call.leg.wait
-
-    def looked(*of: Any, **how: Any) -> Any:
-        waits.set()
-        return wait(*of, **how)
-
-    call.leg.wait = looked  # type: ignore[method-assign]
-    pressing = threading.Thread(target=call.press, args=("1",))
-    pressing.start()
-    assert waits.wait(10)
-    offer = EVENTS.format(host=stranger.host, port=stranger.rtp.getsockname()[1])
-    accepted = stranger.within(phone, "INVITE", 2, answer, offer, ("Content-Type: application/sdp",))
-    stranger.says(phone, "ACK", 2, accepted)
-    stranger.rtp.settimeout(10)
-    while stranger.rtp.recv(2000)[1] & 0x7F != 97:
-        pass
-    pressing.join(10)
-
-
-def test_a_digit_by_info_needs_no_media(lease: Desk, stranger: Stranger) -> None:
-    _, call, _ = on_hold(lease, stranger)
-    pressing = threading.Thread(target=call.press, args=("1", "info"))
-    pressing.start()
-    stranger.respond(stranger.request("INFO"), 200)
-    pressing.join(10)
 
 
 @pytest.mark.parametrize("ends", ["hangs up", "offers anew"])

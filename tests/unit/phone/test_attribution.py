@@ -112,18 +112,6 @@ def test_both_ends_of_one_call_get_their_own_messages() -> None:
     assert {(phone, leg) for _, phone, leg in scene.delivered} == {(scene.alice, out), (scene.bob, back)}
 
 
-def test_a_second_fork_of_an_invite_is_another_leg() -> None:
-    scene = Scene()
-    scene.received(request("INVITE", "sip:a@127.0.0.1:1", branch="f1"))
-    first = scene.begins(FakeLeg(scene.alice, "c", "incoming"))
-    scene.sent(response(180, to_tag="t1", branch="f1"))
-    scene.received(request("INVITE", "sip:b@127.0.0.2:2", branch="f2"))
-    second = scene.begins(FakeLeg(scene.bob, "c", "incoming"))
-    scene.sent(response(180, to_tag="t2", branch="f2"))
-    scene.received(request("INVITE", "sip:a@127.0.0.1:1", branch="f1"))  # sent again
-    assert [len(first.seen), len(second.seen)] == [3, 2]
-
-
 def test_each_fork_has_what_is_of_its_own_invite_whoever_answers_first() -> None:
     """A proxy rings two phones of one process, as for a ring group, and cancels the one that has not answered."""
     scene = Scene()
@@ -275,28 +263,6 @@ def test_connections_say_where_a_message_left_from() -> None:
     scene.phones.remove(twin)
     assert scene.attribution.take_connections(carol) == {("127.0.0.3", 40001)}
     assert scene.attribution.local_address(carol, message) == carol.address
-
-
-@pytest.mark.parametrize("bound", ["127.0.0.3:5060", "0.0.0.0:5060"])
-def test_the_connections_of_a_phone_that_names_another_address_are_told_by_where_it_is_bound(bound: str) -> None:
-    """Behind a router; or on a machine with several addresses, of which pjsip names one."""
-    scene = Scene()
-    carol = FakePhone("203.0.113.5:5060", "c", "tcp", at=bound)
-    scene.phones.append(carol)
-    scene.attribution.connected(Connection("tcp", "127.0.0.3:40001", "127.0.0.9:9", 7))
-    scene.attribution.connected(Connection("tcp", "203.0.113.5:5060", "127.0.0.9:10", None))
-    left, came = (
-        read_text(response(200), direction="received", transport="tcp", remote=f"127.0.0.9:{port}") for port in (9, 10)
-    )
-    assert [phone for _, phone in scene.attribution.opened_by(7)] == [carol]
-    assert scene.attribution.local_address(carol, left) == "127.0.0.3:40001"
-    assert scene.attribution.local_address(carol, came) == "203.0.113.5:5060"
-    twin = FakePhone("203.0.113.5:5062", "d", "tcp", at="0.0.0.0:5062")
-    scene.phones.append(twin)
-    assert [phone for _, phone in scene.attribution.opened_by(7)] == [carol, twin]
-    assert scene.attribution.take_connections(carol) == {("203.0.113.5", 5060)}, "who has opened the other is not known"
-    scene.phones.remove(carol)
-    assert scene.attribution.take_connections(twin) == {("127.0.0.3", 40001)}
 
 
 def test_a_tls_phone_that_names_the_port_of_its_connection_is_known_by_its_user() -> None:

@@ -77,16 +77,6 @@ def test_an_end_that_closes_is_none_and_one_that_is_silent_a_timeout(wires: tupl
         two.send("tell")
 
 
-def test_closing_wakes_a_receiver_of_the_same_end(wires: tuple[Wire, Wire]) -> None:
-    one, _ = wires
-    got: list[object] = []
-    receiver = threading.Thread(target=lambda: got.append(one.receive()))
-    receiver.start()
-    one.close()
-    receiver.join(5)
-    assert got == [None]
-
-
 @pytest.mark.parametrize("raw", [b"\xff\xff\xff\xff", b"\x00\x00\x00\x02{}", b"\x00\x00\x00\x01{"])
 def test_nonsense_is_a_value_error(raw: bytes) -> None:
     one, two = socket.socketpair()

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from harness.calls.events import Direction
-from harness.phone import crash_line
 from harness.phone.config import PhoneConfig, TlsConfig
 from harness.phone.crash_hangup import hang_up
 from harness.sip.framing import StreamFramer
@@ -178,20 +177,6 @@ def test_all_who_had_calls_at_one_port_end_them_from_there(peer: SipPeer) -> Non
         assert [each.result() for each in ended] == [True, True]
     assert {first.call_id, second.call_id} == {"one", "other"}
     assert {f"{host}:{port}" for host, port in sources} == {local}
-
-
-def test_a_port_that_does_not_come_free_keeps_no_call_up(peer: SipPeer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when the phone has been started anew there."""
-    monkeypatch.setattr(crash_line, "_PORT_PATIENCE", 0.2)
-    with contextlib.closing(SipPeer(fresh_address())) as anew, ThreadPoolExecutor(1) as threads:
-        messages = answered_call(anew.address, peer.address)
-        ended = threads.submit(hang_up, config(anew.address), "p.1", messages, lambda _: None)
-        bye = peer.request("BYE")
-        assert peer.peer[0] == anew.host
-        assert peer.peer[1] != anew.port
-        peer.respond(bye, 200)
-        assert ended.result()
-        assert anew.next(0.0) is None, "the answer comes to who asked (RFC 3581)"
 
 
 @pytest.mark.parametrize("crossed", [False, True])

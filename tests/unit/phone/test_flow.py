@@ -60,23 +60,6 @@ def test_a_quarter_of_the_packets_fills_a_quarter(source: Source) -> None:
     assert source.reception.lost == 0
 
 
-def test_jitter_cancels_out(source: Source) -> None:
-    for _ in range(20):
-        source.sends(1, 90.0)
-        source.sends(4, 2.5)
-    assert source.filled == pytest.approx(1.0, abs=0.05)
-
-
-def test_packets_that_overtake_others_fill_the_time_all_the_same(source: Source) -> None:
-    for first in range(1, 200, 4):
-        for number in (first, first + 2, first + 1, first + 3):
-            source.now += 0.02
-            source.gets(source.now, number)
-    told = source.reception.counts(0)
-    assert (told["rx_lost"], told["rx_reordered"], told["rx_bursts"]) == (0, 50, 0)
-    assert source.filled == pytest.approx(1.0, abs=0.02)
-
-
 @pytest.mark.parametrize(("every", "filled"), [(1, 1.0), (2, 0.5)])
 @given(st.integers(), st.sampled_from([0.035, 0.08]))
 def test_on_a_way_that_reorders_a_source_is_as_thin_as_it_sends(
@@ -90,13 +73,6 @@ def test_on_a_way_that_reorders_a_source_is_as_thin_as_it_sends(
     told = source.reception.counts(0)
     assert (told["rx_lost"], told["rx_bursts"]) == (0, 0)
     assert source.filled == pytest.approx(filled, abs=0.03)
-
-
-def test_a_pause_is_no_thin_stream(source: Source) -> None:
-    for _ in range(20):
-        source.sends(10)
-        source.sends(1, 201.0)
-    assert source.filled == pytest.approx(1.0)
 
 
 def test_silence_that_is_announced_is_none(source: Source) -> None:
@@ -155,13 +131,6 @@ def test_digits_stand_in_the_audios_place(source: Source) -> None:
         source.sends(10)
         source.sends(5, 50.0, kind=101, octets=4)
     assert source.filled == pytest.approx(1.0)
-
-
-def test_what_stands_ahead_of_the_audio_in_a_packet_is_none(source: Source) -> None:
-    """RFC 3550 section 5.1 and 5.3.1: the sources that a mixer names, and an extension."""
-    source.sends(50, octets=160 + 8, first=0x82)
-    source.sends(50, octets=160 + 4, first=0x90)
-    assert source.filled == pytest.approx(1.0, abs=0.01)
 
 
 @given(st.integers(1, 159), st.integers(0, 15))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.phone import recording
 from harness.phone.child.dropped import DroppedMessages
-from harness.phone.child.sip_log import read_connection, read_handshake, read_message, read_text
+from harness.phone.child.sip_log import read_handshake, read_message, read_text
 from harness.phone.log_ring import LogRing, last_lines
 from harness.sip.grammar import quote
 from harness.sip.message import Message
@@ -159,20 +159,6 @@ def test_the_next_hop_is_the_topmost_route_or_the_contact(headers: str, host: st
     assert read_text(INVITE.removesuffix("\r\n") + headers + "\r\n", direction="received").next_hop == host
 
 
-def test_a_uri_without_a_user_names_a_place() -> None:
-    text = INVITE.replace("sip:+12065550102@127.0.0.12:5070", "sip:127.0.0.12:5070;ob")
-    assert read_text(text, direction="received").targets()[0] == ("", "127.0.0.12:5070")
-
-
-def test_each_side_of_a_call_is_told_by_its_tag() -> None:
-    sent, received = (read_message(entry(way, OK, "TLS")) for way in ("TX", "RX"))
-    assert sent is not None
-    assert received is not None
-    assert (sent.status, sent.ours, sent.local_tag) == (200, False, "to-tag")
-    assert (received.status, received.ours, received.local_tag) == (200, True, "from-tag")
-    assert not sent.begins_call
-
-
 @pytest.mark.parametrize(
     ("start", "is_last"),
     [
@@ -194,30 +180,6 @@ def test_a_message_that_was_cut_off_is_kept_as_far_as_it_goes() -> None:
     message = read_message(whole[:-20])
     assert message is not None
     assert INVITE.startswith(message.text)
-
-
-def test_a_tel_uri_has_a_user_and_no_place() -> None:
-    text = INVITE.replace("sip:+12065550102@127.0.0.12:5070", "tel:+12065550102")
-    assert read_text(text, direction="received").targets()[0] == ("+12065550102", "")
-
-
-@pytest.mark.parametrize("line", ["pjsua_core.c Call 0 hanging up: code=0..", "", "RX 5 bytes nonsense"])
-def test_other_lines_hold_no_message(line: str) -> None:
-    assert read_message(line) is None
-    assert read_connection(line) is None
-
-
-def test_connections_are_announced() -> None:
-    opened = read_connection("tcpc0x561a1b402788 TCP transport 127.0.0.11:40001 is connecting to 127.0.0.12:5060...")
-    assert opened is not None
-    assert (opened.transport, opened.local, opened.remote) == ("tcp", "127.0.0.11:40001", "127.0.0.12:5060")
-    assert opened.handle == 0x561A1B402788
-    assert opened.name == ("127.0.0.11", 40001)
-    taken = read_connection(
-        "tlstp:5061 TLS listener 127.0.0.12:5061: got incoming TLS connection from 127.0.0.1:4, sock=9"
-    )
-    assert taken is not None
-    assert (taken.transport, taken.local, taken.remote, taken.handle) == ("tls", "127.0.0.12:5061", "127.0.0.1:4", None)
 
 
 def test_handshakes_are_told_whether_they_came_to_an_end_or_not() -> None:
@@ -275,15 +237,6 @@ def test_a_packet_that_was_dropped_is_read_from_two_entries() -> None:
     assert message is not None
     assert (message.direction, message.transport, message.remote) == ("received", "udp", "127.0.0.11:5060")
     assert (message.text, message.call_id, message.status, message.unread) == (OK, "call@example", 200, WHY)
-
-
-def test_what_media_threads_log_comes_between() -> None:
-    dropped = DroppedMessages()
-    assert dropped.read(DROPPING) is None
-    assert dropped.read("         conference.c Add port 3 (mark-1.wav) queued") is None
-    message = dropped.read(f"     sip_transport.c Dropped packet:{OK}\n-- end of packet.")
-    assert message is not None
-    assert message.unread == WHY
 
 
 @pytest.mark.parametrize("end", ["\n-- end of packet.", ""])

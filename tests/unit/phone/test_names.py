@@ -69,10 +69,6 @@ def test_an_address_is_its_own_answer_at_once(kind: int, flag: int, port: int, t
     assert Asker().asks("192.0.2.1", kind, flag, port) == [(0, [told])]
 
 
-def test_ipv6_has_a_type_of_its_own() -> None:
-    assert Asker(ipv6=True).asks("[2001:db8::1]", 2 + 128) == [(0, [(130, "2001:db8::1", 5060)])]
-
-
 def test_a_name_is_looked_up_beside_the_thread_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, int]] = []
     go = threading.Event()
@@ -98,29 +94,6 @@ def test_a_name_is_looked_up_beside_the_thread_that_asks(monkeypatch: pytest.Mon
     assert [trouble.problem for trouble in asker.told] == ["no answer yet", ""]
 
 
-def test_a_flood_of_names_takes_no_more_threads_than_there_are_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who names a host in a Via's maddr, or hundreds in one SDP, has them looked up. It speaks against nobody."""
-    go = threading.Event()
-
-    def look_up(*_: Any) -> list[Any]:
-        go.wait(10)
-        return [(0, 0, 0, "", ("192.0.2.1", 0))]
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    asker = Asker()
-    before = threading.active_count()
-    for number in range(300):
-        asker.asks(f"{number}.example.com")
-    assert threading.active_count() - before == 64
-    asker.names.tick(0.0)
-    assert {(trouble.problem, trouble.denied) for trouble in asker.told} == {
-        ("more than 64 names were asked for at once", False)
-    }
-    assert len(asker.told) == 300 - 64
-    assert asker.faults == []
-    go.set()
-
-
 @pytest.mark.parametrize(
     ("error", "denied"),
     [
@@ -138,31 +111,6 @@ def test_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch, error: socke
     asker.asks("sip.example.com")
     assert asker.waits() == [(70018, [])]
     assert [(trouble.problem, trouble.denied) for trouble in asker.told] == [(error.strerror, denied)]
-
-
-@pytest.mark.parametrize("name", ["x" * 64 + ".example.com", "..", "\u00e4" * 70])
-def test_what_can_be_no_name_has_no_address(name: str) -> None:
-    asker = Asker()
-    asker.asks(name)
-    assert asker.waits() == [(70018, [])]
-    assert asker.faults == []
-
-
-@pytest.mark.parametrize(
-    ("ipv6", "kind", "family"), [(True, 129, socket.AF_INET6), (True, 1, socket.AF_UNSPEC), (False, 1, socket.AF_INET)]
-)
-def test_the_family_that_is_asked_for(monkeypatch: pytest.MonkeyPatch, ipv6: bool, kind: int, family: int) -> None:
-    asked: list[int] = []
-
-    def look_up(*arguments: Any) -> list[Any]:
-        asked.append(arguments[2])
-        return []
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    asker = Asker(ipv6=ipv6)
-    asker.asks("sip.example.com", kind)
-    asker.waits()
-    assert asked == [family]
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ufffd", "x" * 64 + ".example", "."])

@@ -69,14 +69,6 @@ def test_an_unanswered_outgoing_call_owes_a_cancel(provisional: bool) -> None:
     assert teardown.next_hop == REMOTE
 
 
-def test_the_cancel_is_of_the_invite_with_credentials() -> None:
-    second = INVITE.replace("41 INVITE", "42 INVITE").replace("z9hG4bK1", "z9hG4bK2")
-    teardown = pending_teardown([message(">", INVITE), message("<", answer(407)), message(">", second)])
-    assert teardown is not None
-    assert isinstance(teardown.message, Request)
-    assert (teardown.message.via.branch, str(teardown.message.cseq)) == ("z9hG4bK2", "42 CANCEL")
-
-
 @pytest.mark.parametrize(("told", "tag"), [([], None), ([message(">", answer(180, ";tag=mine"))], "mine")])
 def test_an_incoming_call_that_rings_owes_a_refusal(told: list[SipMessage], tag: str | None) -> None:
     teardown = pending_teardown([message("<", INVITE), *told])

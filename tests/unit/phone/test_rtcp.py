@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.phone.child.rtcp import Block, is_rtcp, received, reports
+from harness.phone.child.rtcp import Block, received, reports
 
 OURS = 0x1234
 
@@ -75,8 +75,3 @@ def test_what_is_cut_off_is_no_report(left: int) -> None:
 )
 def test_packets_received(first: int, highest: int, lost: int, count: int) -> None:
     assert received(first, Block(0.0, lost, highest, 0)) == count
-
-
-def test_speech_is_no_rtcp() -> None:
-    assert not is_rtcp(struct.pack("!BBHII", 0x80, 0, 1, 160, 9))
-    assert is_rtcp(report(201))

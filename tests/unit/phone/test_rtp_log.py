@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import random
-import threading
 from ipaddress import ip_address
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,41 +30,12 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     ]
 
 
-def test_a_killed_writers_log_is_read_up_to_its_last_whole_record(tmp_path: Path) -> None:
-    path = path_of(tmp_path, "caller.1")
-    log = RtpLog(path)
-    log.sent(record(1.0, b"whole"))
-    log.sent(record(2.0, b"cut off"))
-    log.close()
-    whole = path.read_bytes()
-    both = [b"whole", b"cut off"]
-    found = []
-    for length in range(len(whole) + 1):
-        path.write_bytes(whole[:length])
-        found.append([packet.octets for packet in read(path)])
-    assert all(each == both[: len(each)] for each in found)
-    assert sorted(map(len, found)) == list(map(len, found))
-    assert found[-1] == both
-    assert [b"whole"] in found
-
-
 def test_what_a_killed_writer_had_written_can_be_read(tmp_path: Path) -> None:
     path = path_of(tmp_path, "caller.1")
     log = RtpLog(path)
     for number in range(200):
         log.sent(record(float(number), bytes(160)))
     assert 100 < len(list(read(path))) < 200
-
-
-def test_no_log_has_no_packets(tmp_path: Path) -> None:
-    assert list(read(path_of(tmp_path, "caller.1"))) == []
-
-
-def test_a_full_disk_ends_the_log_and_nothing_else() -> None:
-    log = RtpLog(Path("/dev/full"))
-    log.sent(record(1.0, b"does not fit"))
-    log.sent(record(2.0, b"is not tried"))
-    log.close()
 
 
 @given(st.integers(1, 10_000), st.integers(0, 300))
@@ -99,26 +68,6 @@ def test_a_damaged_log_is_read_up_to_the_damage(tmp_path: Path, where: int, dama
     whole = path.read_bytes()
     path.write_bytes(whole[:where] + damage + whole[where + len(damage) :])
     assert len(list(read(path))) <= 60
-
-
-@pytest.mark.parametrize("threads", [4])
-def test_threads_do_not_mix_their_records(tmp_path: Path, threads: int) -> None:
-    path = path_of(tmp_path, "caller.1")
-    log = RtpLog(path)
-
-    def write(octet: int) -> None:
-        for _ in range(200):
-            log.sent(record(float(octet), bytes([octet]) * (octet + 1)))
-
-    writers = [threading.Thread(target=write, args=(octet,)) for octet in range(threads)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    log.close()
-    found = list(read(path))
-    assert len(found) == 200 * threads
-    assert all(packet.octets == bytes([int(packet.at)]) * (int(packet.at) + 1) for packet in found)
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**10), st.binary(max_size=40)), max_size=8), st.integers(0, 200))

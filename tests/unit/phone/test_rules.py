@@ -77,24 +77,6 @@ def test_a_permit_is_given_back_once_with_its_call(steps: list[tuple[str, int]])
     assert [permit.released for permit in permits.given] == [1] * len(permits.given)
 
 
-def test_a_call_that_is_over_keeps_no_slot() -> None:
-    permits = Permits()
-    call = CallLimits()
-    call.release()
-    slot = CallSlots(Rules(admit=permits.admit)).take()
-    assert slot is not None
-    call.hold(slot)
-    assert call.slot is None
-    assert permits.given[0].released == 1
-
-
-def test_where_nothing_is_limited_nothing_is_held() -> None:
-    slots = CallSlots(Rules())
-    assert slots.take() is None
-    slots.promise(CallLimits())
-    assert slots.promised() is None
-
-
 def test_a_call_that_answers_a_refer_waits_shortly_for_its_permit() -> None:
     """All calls of the process wait until the REFER is answered."""
     permits = Permits()

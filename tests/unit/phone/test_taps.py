@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import struct
 import sys
 import threading
 import time
-import weakref
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.phone.child.crossing import REPORT, RING_OCTETS
+from harness.phone.child.crossing import RING_OCTETS
 from harness.phone.child.taps import Known, Tap, Taps
 from harness.phone.rtp_log import Address, RtpLog, read
 from tests.unit.phone.media_transport import (
@@ -114,17 +112,6 @@ def test_more_than_finds_room_is_logged_as_well(scratch: Path) -> None:
     assert call.logged() == ([(address(*END), packet) for packet in stream], stream)
 
 
-def test_times_are_those_of_the_crossing(scratch: Path) -> None:
-    call = Call(scratch, END)
-    call.transport.arrives(rtp(0), sockaddr(*END))
-    before = time.monotonic()
-    call.transport.arrives(rtp(1), sockaddr(*END))
-    call.transport.sends(rtp(2))
-    after = time.monotonic()
-    first, *others = call.times()
-    assert first < before <= min(others) <= max(others) <= after
-
-
 def test_what_two_threads_send_while_another_looks(scratch: Path) -> None:
     """The audio clock's, and who hangs up amid a digit: pjmedia sends its end at once."""
     call = Call(scratch, END)
@@ -178,26 +165,6 @@ def test_a_report_that_comes_while_the_stream_is_taken_off_is_that_stream_s(scra
     assert call.transport.reported_to == [STREAM]
 
 
-def test_the_next_stream_counts_anew_and_its_source_is_asked_for_again(scratch: Path) -> None:
-    call = Call(scratch, END)
-    for number in range(5):
-        call.transport.arrives(rtp(number), sockaddr(*END))
-    call.transport.detach()
-    call.transport.attach(sockaddr("127.0.0.10", 4000))
-    call.transport.arrives(rtp(100), sockaddr("127.0.0.10", 4000))
-    with call.tap.reception() as reception:
-        assert (reception.lost, reception.sources) == (0, 1)
-    assert [source for source, _ in call.logged()[0]] == [address(*END)] * 5 + [address("127.0.0.10", 4000)]
-
-
-def test_a_socket_s_error_goes_to_the_stream(scratch: Path) -> None:
-    """pjmedia tells of it by a size below zero."""
-    call = Call(scratch, END)
-    call.transport.fails()
-    assert call.transport.errors == [-1]
-    assert call.logged() == ([], [])
-
-
 def test_a_report_on_the_port_of_rtp_is_read(scratch: Path) -> None:
     """RFC 5761; from where RTP is put aside, too."""
     call = Call(scratch, END)
@@ -223,39 +190,8 @@ def test_reports_are_heard_from_where_the_sdp_says_alone(scratch: Path, source: 
     assert (call.transport.reported_to, call.reports) == (([STREAM], [(7, 1, None)]) if heard else ([], []))
 
 
-def test_reports_go_where_the_sdp_says(scratch: Path) -> None:
-    """Where it names none, and pjmedia would have to guess, that is left to it."""
-    call = Call(scratch, END)
-    call.transport.sends(b"first", by=REPORT)
-    call.transport.attach(sockaddr(*END), reporter := sockaddr("127.0.0.77", 4009))
-    call.transport.sends(b"second", by=REPORT)
-    assert call.transport.reported == [(None, b"first"), (reporter[:16], b"second")]
-
-
-def put(taps: Taps, transport: Transport, directory: Path) -> weakref.ref[Tap]:
-    return weakref.ref(taps.put(transport.address, RtpLog(directory / "x.rtp.gz"), Known(), lambda *_: None))
-
-
-def test_a_transport_that_is_gone_is_forgotten_but_not_at_once(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each call has one of its own, with 64 kB for its packets, mostly where none was before."""
-    taps, transports = Taps(LOCK.places), [Transport() for _ in range(3)]
-    first = put(taps, transports[0], scratch)
-    lasting = put(taps, transports[1], scratch)
-    transports[0].destroy()
-    assert transports[0].is_destroyed
-    put(taps, transports[2], scratch)
-    assert first() is not None  # a thread may still be inside its functions
-    monkeypatch.setattr("harness.phone.child.taps._LINGERS_S", 0.0)
-    put(taps, Transport(), scratch)
-    gc.collect()
-    assert first() is None
-    assert lasting() is not None
-    transports[1].sends(rtp(1))
-    assert transports[1].sent == [rtp(1)]
-
-
 def test_a_transport_starts_under_its_lock(scratch: Path) -> None:
-    """What arrives meanwhile waits: pjproject would never read on (``tests/process/phone/test_early_rtp.py``)."""
+    """What arrives meanwhile waits: pjproject would never read on."""
     call = Call(scratch, END)
     LOCK.done.clear()
     assert call.transport.start() == 5
