@@ -1,17 +1,14 @@
 """Measurements of findings: one class for each kind of check, with typed fields and units.
 
-A finding has at most one (:attr:`harness.calls.verdict.Finding.measured`). :data:`BY_CHECK` maps each check to its class, so
-``events.jsonl`` stores only the fields. A field that could not be measured keeps its default.
+A finding has at most one (:attr:`harness.calls.verdict.Finding.measured`). The table of checks (:mod:`harness.calls.check_table`)
+names each check's class, so ``events.jsonl`` stores only the fields. A field that could not be measured keeps its default.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from harness.support.field_kinds import require_kinds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,67 +338,3 @@ class Wait(Measurement):
     goal: str = ""
     within_s: float | None = None
     why: str = ""
-
-
-#: What each check measures; a check that is not listed measures nothing.
-BY_CHECK: Mapping[str, type[Measurement]] = {
-    "registration": FinalResponse,
-    "registration.refused": FinalResponse,
-    "ringing": Duration,
-    "answered": Duration,
-    "call.up": Lasted,
-    "answered.once": Answers,
-    "answered.acknowledged": Repeated,
-    "landing.answered_by": AnsweredBy,
-    "route.tried": Reached,
-    "route.not_answered": AnsweredBy,
-    "route.not_reached": Reached,
-    "route.request_uri": RequestUser,
-    "route.transport": Transport,
-    "route.trunk": Trunk,
-    "codec": Codec,
-    "media.encrypted": Encryption,
-    "audio": Direction,
-    "audio.early": EarlyMedia,
-    "audio.silent": Silence,
-    "audio.crossed": Crossing,
-    "audio.echo": Crossing,
-    "audio.level": Level,
-    "audio.loss": Loss,
-    "audio.delay": Delay,
-    "audio.one_way_delay": Delay,
-    "caller_id": CallerId,
-    "caller_id.withheld": Withheld,
-    "header": Header,
-    "header.absent": Header,
-    "landing": Landing,
-    "landing.others": Ringing,
-    "landing.stops": StopsRinging,
-    "landing.turn": Ringing,
-    "one_call": CallsUp,
-    "transfer.fails": FinalResponse,
-    "transfer.refer": ReferMode,
-    "transfer.told": Spoken,
-    "released": Duration,
-    "manners.dead_air": Duration,
-    "manners.answer": Duration,
-    "manners.transfer": Duration,
-    "manners.interruption": Duration,
-    "timing": Duration,
-    "timing.within": Duration,
-    "final_response": FinalResponse,
-    "dtmf": Digits,
-    "dtmf.duration": DigitDurations,
-    "session.interval": SessionInterval,
-    "prack": Provisional,
-    "voicemail": Machine,
-    "phone.wait": Wait,
-}
-
-
-def from_plain(check: str, plain: Mapping[str, Any]) -> Measurement:
-    """The inverse of :meth:`Measurement.plain`. Raises ``KeyError`` for a check without one, ``TypeError`` for wrong fields."""
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
-    kind = BY_CHECK[check]
-    require_kinds(kind, values)
-    return kind(**values)

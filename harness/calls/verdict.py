@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from harness.calls.measurement import BetweenEnds, Measurement, from_plain
+from harness.calls.check_table import CHECKS, read_measurement
+from harness.calls.measurement import BetweenEnds, Measurement
 from harness.errors import HarnessError
 from harness.support.field_kinds import require_kinds
 
@@ -105,13 +106,15 @@ class Finding:
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Finding:
         """The inverse of :meth:`plain`. Raises ``KeyError``, ``TypeError`` or ``ValueError`` if the data is not a finding."""
+        if plain["check"] not in CHECKS:
+            raise KeyError(plain["check"])
         measured, strength = plain["measured"], plain["strength"]
         values = {
             **plain,
             "verdict": Verdict(plain["verdict"]),
             "strength": None if strength is None else Strength(strength),
             "evidence": tuple(plain["evidence"]),
-            "measured": None if measured is None else from_plain(plain["check"], measured),
+            "measured": None if measured is None else read_measurement(plain["check"], measured),
         }
         require_kinds(cls, values)
         return cls(**values)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from harness.calls.checks.responsiveness import WHAT
+from typing import cast
+
+from harness.calls.check_table import CHECKS
 from harness.calls.verdict import Finding
 from harness.diagnosis.answering import PLATFORM, comes_before
 from harness.diagnosis.audio import NO_VOICE, direction_of
@@ -12,30 +14,6 @@ from harness.diagnosis.digits import is_unsent_digit
 from harness.diagnosis.refusals import WHY_ENDED
 from harness.diagnosis.rule import ORDER, Symptom
 from harness.diagnosis.transfer import is_fallback, is_group, is_unasked
-
-_BY_CHECK: dict[str, Symptom] = {
-    "registration": "registration",
-    "registration.refused": "registration",
-    "landing.answered_by": "reach",
-    "route.tried": "reach",
-    "route.request_uri": "route",
-    "route.transport": "route",
-    "route.trunk": "route",
-    "codec": "codec",
-    "audio.crossed": "audio",
-    "audio.loss": "quality",
-    "audio.level": "quality",
-    "audio.delay": "quality",
-    "audio.one_way_delay": "quality",
-    "caller_id.withheld": "caller_id.withheld",
-    "transfer.fails": "transfer",
-    "transfer.refer": "transfer",
-    "final_response": "final",
-    "dtmf": "digits",
-    "dtmf.duration": "digits",
-    "transfer.told": "manners",
-    **dict.fromkeys(WHAT, "manners"),
-}
 
 #: What a platform does with a call that it has taken.
 _OF_THE_PLATFORM: tuple[Symptom, ...] = ("reach", "route", "fallback", "fallback.time", "final", "transfer")
@@ -74,8 +52,8 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
     check, role = finding.check, scene.vantage.made_by(finding)
     if check == "final_response" and (method := answered_request(finding)) != "INVITE":
         return "release" if method == "BYE" else "other"  # OPTIONS was outside of any call
-    if check in _BY_CHECK:
-        return _BY_CHECK[check]
+    if symptom := CHECKS[check].symptom:
+        return cast(Symptom, symptom)
     if is_unsent_digit(finding):
         return "digits"
     match check:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
+from harness.calls.check_table import CHECKS
 from harness.calls.events import Event, FarEndRecord, LegStarted, phone_of
 from harness.calls.verdict import Finding
 from harness.deployment import SIP_NUMBER, STAND_IN, STRANGER, Deployment
@@ -30,17 +31,6 @@ _AI_WORDS = (
     SIP_NUMBER,
     STRANGER,
 )
-
-#: Findings that only one side can make, whatever they are about.
-_MADE_BY: dict[str, Role] = {
-    "landing": "agent",
-    "landing.others": "agent",
-    "landing.answered_by": "ai",
-    "route.tried": "ai",
-    "registration": "ai",
-    "registration.refused": "ai",
-    "transfer.fails": "ai",
-}
 
 
 class Vantage:
@@ -81,8 +71,8 @@ class Vantage:
 
     def made_by(self, finding: Finding) -> Role:
         """Whose eyes or ears a finding is from."""
-        if finding.check in _MADE_BY:
-            return _MADE_BY[finding.check]
+        if made_by := CHECKS[finding.check].made_by:
+            return cast(Role, made_by)
         return self.role(finding.listener or finding.subject)
 
     def events(self, events: Sequence[Event]) -> list[Event]:

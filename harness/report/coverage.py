@@ -9,67 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.calls.check_table import CHECKS
 from harness.calls.events import phone_of
 from harness.calls.measurement import Direction
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.deployment import SIP_NUMBER, STAND_IN
 from harness.report.evidence import CaseEvidence
-
-#: What a finding of each check claims when it passed; ``{}`` is the one thing of its kind that it is about.
-CLAIMS: Mapping[str, str] = {
-    "registration": "the SIP number is registered",
-    "registration.refused": "a wrong registration is refused",
-    "ringing": "it rings in time",
-    "answered": "the call is answered in time",
-    "answered.once": "one party answers",
-    "answered.acknowledged": "the ACK of the answer arrives",
-    "call.up": "the call stays up",
-    "landing.answered_by": "who answered",
-    "landing": "where it rang",
-    "landing.others": "nobody else's phone rang",
-    "transfer.refer": "what the platform does with the AI's REFER",
-    "landing.stops": "the other agents' phones stop ringing",
-    "landing.turn": "agents ring in their turn",
-    "audio": "audio to {}",
-    "audio.early": "audio before the answer",
-    "audio.silent": "who must not be heard is not",
-    "audio.crossed": "no voice of another call",
-    "audio.echo": "no echo",
-    "audio.level": "loudness",
-    "audio.loss": "RTP loss",
-    "audio.delay": "time until somebody is heard",
-    "audio.one_way_delay": "one-way delay",
-    "caller_id": "the caller's number",
-    "caller_id.withheld": "a withheld number stays withheld",
-    "route.tried": "the AI was asked to take the call",
-    "route.not_answered": "no call was set up",
-    "route.not_reached": "the AI was sent no INVITE",
-    "route.request_uri": "the number called",
-    "route.transport": "transport",
-    "route.trunk": "trunk",
-    "codec": "codec",
-    "media.encrypted": "SRTP",
-    "header": "{}",
-    "header.absent": "no {}",
-    "one_call": "each party has one call",
-    "transfer.fails": "a transfer that cannot succeed is refused",
-    "transfer.told": "a caller whom nobody can take is told",
-    "released": "the leg ends in time",
-    "timing": "a configured time",
-    "timing.within": "what has to follow in time",
-    "final_response": "the final response",
-    "dtmf": "digits",
-    "dtmf.duration": "the digits' length",
-    "session.interval": "session timer",
-    "voicemail": "voicemail where nobody is there",
-    "prack": "reliable provisional responses",
-    "campaign": "the campaign starts",
-    "manners.dead_air": "dead air within its limit",
-    "manners.answer": "the AI's answers within their limit",
-    "manners.transfer": "silence in the transfer within its limit",
-    "manners.interruption": "the AI stops within its limit when interrupted",
-}
-
 
 _ROLES = {"ai": "the AI", "caller": "the caller", "agent": "the agent"}
 
@@ -123,7 +68,7 @@ def _at(finding: Finding, ours: Collection[str]) -> str:
 
 def words_of(finding: Finding) -> str:
     """The claim that the finding supports, as the sign-off words it."""
-    words = CLAIMS.get(finding.check, finding.check)
+    words = CHECKS[finding.check].claim or finding.check
     if finding.check == "audio":
         measured = finding.measured
         towards = measured.towards if isinstance(measured, Direction) else ""
@@ -137,12 +82,12 @@ def words_of(finding: Finding) -> str:
 #: Axes that describe the system under test → the checks that look at them, and their name in the sign-off.
 #: Other axes describe the harness (how it asks for a person, in which form it dials).
 CLAIMED: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "transport": (("route.transport",), CLAIMS["route.transport"]),
+    "transport": (("route.transport",), CHECKS["route.transport"].claim),
     "authentication": (("registration", "registration.refused"), "how the trunk authenticates"),
-    "trunk": (("route.trunk",), CLAIMS["route.trunk"]),
-    "codec": (("codec",), CLAIMS["codec"]),
+    "trunk": (("route.trunk",), CHECKS["route.trunk"].claim),
+    "codec": (("codec",), CHECKS["codec"].claim),
     "number": (("caller_id",), "number"),
-    "refer": (("transfer.refer",), CLAIMS["transfer.refer"]),
+    "refer": (("transfer.refer",), CHECKS["transfer.refer"].claim),
     "caller_id": (("caller_id",), "whose number the agent sees"),
     "selector": (("header", "header.absent"), "the routing selector"),
 }

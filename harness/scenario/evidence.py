@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from harness.calls.checks.finding import WANTS_A_CALL, WANTS_A_REQUEST, excused, hindered, missed_by, unproven
+from harness.calls.check_table import CHECKS
+from harness.calls.checks.finding import excused, hindered, missed_by, unproven
 from harness.calls.events import CallsRefused, Event, LegStarted, SipMessage, StrangerRefused
 from harness.calls.measurement import AnsweredBy, Landing
 from harness.calls.verdict import Conclusion, Finding, Verdict
@@ -102,7 +103,7 @@ class Evidence:
         return self.add(hindered(finding, starved_s) if is_kept else finding)
 
     def _no_room(self, finding: Finding) -> ResourceError | None:
-        if finding.check not in WANTS_A_CALL:
+        if not CHECKS[finding.check].needs_call:
             return None
         refused = [event for event in self.events if isinstance(event, CallsRefused)]
         meant = [event for event in refused if self._may_be_missed(event, finding)]
@@ -132,7 +133,7 @@ class Evidence:
 
         Or that one of a phone's may not have arrived.
         """
-        if finding.check not in WANTS_A_REQUEST:
+        if not CHECKS[finding.check].needs_request:
             return None
         about = {finding.subject, finding.speaker, finding.listener}
         refused = (

@@ -15,8 +15,9 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from harness.calls.check_table import CHECKS
 from harness.calls.events import Event, SipMessage
-from harness.calls.measurement import BY_CHECK, Measurement
+from harness.calls.measurement import Measurement
 from harness.calls.verdict import Finding
 from harness.report.case_document import CaseDocument, Line
 from harness.report.nightly.compare import Difference
@@ -137,13 +138,14 @@ class _Strict(GenerateJsonSchema):
     def _measured(self) -> Iterator[JsonSchemaValue]:
         """What the findings of each check measure."""
         checks: dict[type[Measurement], list[str]] = {}
-        for check, kind in BY_CHECK.items():
-            checks.setdefault(kind, []).append(check)
+        for check in CHECKS.values():
+            if check.measures is not None:
+                checks.setdefault(check.measures, []).append(check.name)
         for kind, names in checks.items():
             of_kind = {"properties": {"check": {"enum": names}}}
             measured = {"anyOf": [self._of(kind), {"type": "null"}]}
             yield {"if": of_kind, "then": {"properties": {"measured": measured}}}
-        any_of_them = {"properties": {"check": {"enum": list(BY_CHECK)}}}
+        any_of_them = {"properties": {"check": {"enum": [name for names in checks.values() for name in names]}}}
         yield {"if": any_of_them, "else": {"properties": {"measured": {"type": "null"}}}}
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from harness.calls.checks.finding import CHECKS
+from harness.calls.check_table import CHECKS
 from harness.diagnosis.catalogue import causes
 from tools.selfproof.plan import FAULTS, PAIRS, UNDECIDED, UNREACHED, cause_of
 from tools.selfproof.plugin import VISIBILITIES
@@ -23,8 +23,6 @@ the caller's side alone. [Diagnosis](diagnosis.md) says how it reasons; `harness
 it fail, and every pair of faults.
 """
 _DETAILS = "# Self-proof: the details\n"
-#: What ``phone.wait`` says, which is no check's but of whoever waits for something on a phone.
-_WAIT = "what a phone waits for (ringing, an answer, a digit …) does not come"
 
 
 def page(proof: Proof, clean_wanted: int) -> str:
@@ -98,7 +96,7 @@ def _checks(proof: Proof) -> Iterator[str]:
     yield "| check | a failed one says | fails with (cases) |\n|---|---|---|"
     for check, faults in proof.checks().items():
         counted = ", ".join(f"`{fault}` ({count})" for fault, count in faults.items())
-        yield f"| `{check}` | {CHECKS.get(check, _WAIT)} | {counted or 'none: ' + UNREACHED.get(check, '?')} |"
+        yield f"| `{check}` | {CHECKS[check].failed} | {counted or 'none: ' + UNREACHED.get(check, '?')} |"
     yield ""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from harness.calls.checks.finding import CHECKS
+from harness.calls.check_table import CHECKS
 from harness.calls.verdict import Verdict
 from harness.diagnosis import Visibility
 from harness.report.evidence import CaseEvidence

@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.calls.check_table import CHECKS
 from harness.calls.checks.claims import Observation
 from harness.calls.verdict import Finding, Strength, Verdict
-from harness.report.coverage import CLAIMED, CLAIMS, declared, words_of
+from harness.report.coverage import CLAIMED, declared, words_of
 from harness.report.evidence import CaseEvidence
 
-__all__ = ["CLAIMS", "DECLARED", "NOT_SEEN", "ProvedClaim", "by_source", "claims", "source_of", "words_of"]
+__all__ = ["DECLARED", "NOT_SEEN", "ProvedClaim", "by_source", "claims", "source_of", "words_of"]
 
 BY_RECORD, BY_MESSAGES, BY_THEIR_MESSAGES = (
     "by the AI's record",
@@ -47,11 +48,6 @@ _SOURCES = (
 )  # fmt: skip
 #: What the deployment file says of itself, whether somebody looks or not.
 _DECLARED = ("route.transport", "route.trunk", "codec")
-#: Checks of the AI's end: where the AI is not a harness phone, its record is the source.
-_AT_THE_AI = (
-    *_DECLARED, "landing.answered_by", "caller_id", "caller_id.withheld", "route.tried", "route.not_reached", "route.not_answered",
-    "route.request_uri", "header", "header.absent", "released", "transfer.fails", "dtmf", "registration", "registration.refused",
-)  # fmt: skip
 _OUR_MESSAGE, _THEIR_MESSAGE = re.compile(r"m\d+"), re.compile(r"f\d+")
 
 
@@ -119,6 +115,6 @@ def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:
         return BY_THEIR_MESSAGES
     if any(_OUR_MESSAGE.fullmatch(item) for item in finding.evidence):
         return BY_MESSAGES
-    if stand_in or finding.check not in _AT_THE_AI or any(_is_about(finding.subject, name) for name in ours):
+    if stand_in or not CHECKS[finding.check].at_ai or any(_is_about(finding.subject, name) for name in ours):
         return BY_PHONES
     return BY_RECORD

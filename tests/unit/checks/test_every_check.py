@@ -11,15 +11,16 @@ from collections.abc import Callable
 import pytest
 
 import harness.calls.checks
+from harness.calls.check_table import CHECKS
 from harness.calls.checks import finding, registry
-from harness.calls.checks.finding import CHECKS, judged, not_observable
-from harness.calls.measurement import BY_CHECK, Direction
+from harness.calls.checks.finding import judged, not_observable
+from harness.calls.measurement import Direction
 from harness.calls.verdict import Finding, Verdict
 from tests.unit.checks.check_examples import EXAMPLES
 from tests.unit.checks.example import Example
 
-#: Found by the stage itself, where it has nothing to hand to a check.
-BY_THE_STAGE = {"case", "campaign"}
+#: Made by scenarios themselves, which have nothing to hand to a check function.
+BY_SCENARIOS = {"case", "campaign", "phone.wait"}
 
 
 def names(example: Example) -> str:
@@ -45,7 +46,7 @@ def test_wrong(example: Example) -> None:
 
 
 def test_every_check_has_an_example() -> None:
-    assert {example.check for example in EXAMPLES} == set(CHECKS) - BY_THE_STAGE
+    assert {example.check for example in EXAMPLES} == set(CHECKS) - BY_SCENARIOS
 
 
 def test_every_function_that_finds_has_an_example() -> None:
@@ -83,7 +84,7 @@ def test_what_is_measured_survives_the_disk(example: Example) -> None:
     for make in (example.right, *example.wrong):
         found = make()
         assert found is not None
-        assert type(found.measured) is BY_CHECK[found.check]
+        assert type(found.measured) is CHECKS[found.check].measures
         assert found.plain().keys() >= {"check", "measured"}
         assert Finding.from_plain(json.loads(json.dumps(found.plain()))) == found
 
@@ -100,4 +101,3 @@ def test_a_direction_names_both_its_ends() -> None:
 def test_a_check_measures_what_is_its_own() -> None:
     with pytest.raises(TypeError, match="codec does not measure Direction"):
         judged("codec", "x", True, expected="it", actual="it", measured=Direction())
-    assert set(BY_CHECK) - {"phone.wait"} == set(CHECKS) - BY_THE_STAGE

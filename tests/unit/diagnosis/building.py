@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from harness.calls import measurement
-from harness.calls.measurement import BY_CHECK, Measurement
+from harness.calls.check_table import CHECKS, read_measurement
+from harness.calls.measurement import Measurement
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.diagnosis import Diagnosis, Visibility, diagnose
 from harness.diagnosis.rule import Condition, Rule
@@ -146,7 +146,7 @@ def named(example: Example) -> list[tuple[str, str]]:
 
 
 def _measured(check: str, subject: str, facts: dict[str, Any]) -> Measurement | None:
-    if check not in BY_CHECK:
+    if CHECKS[check].measures is None:
         return None
     speaker, arrow, listener = subject.partition(" → ")
-    return measurement.from_plain(check, {"speaker": speaker, "listener": listener, **facts} if arrow else facts)
+    return read_measurement(check, {"speaker": speaker, "listener": listener, **facts} if arrow else facts)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from harness import integrations
-from harness.calls.checks.finding import CHECKS
+from harness.calls.check_table import CHECKS
 from harness.deployment import Deployment
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import SelectionError

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.checks.finding import CHECKS
+from harness.calls.check_table import CHECKS
 from harness.calls.measurement import CallerId, Header
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.report import signoff
@@ -24,7 +24,7 @@ TODAY = datetime.date(2026, 11, 20)
 
 
 def test_every_check_has_words_for_what_it_claims() -> None:
-    assert CHECKS.keys() - claims.CLAIMS.keys() == {"case"}  # it only ever fails
+    assert {check.name for check in CHECKS.values() if not check.claim} == {"case", "phone.wait"}  # they only ever fail
 
 
 SOURCES: Mapping[str, tuple[str, dict[str, Any]]] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.checks.finding import CHECKS
+from harness.calls.check_table import CHECKS
 from harness.calls.verdict import Verdict
 from harness.diagnosis.catalogue import causes
 from harness.integrations import load
@@ -200,7 +200,7 @@ def test_a_check_that_no_fault_makes_fail_is_missed_unless_it_is_said_why() -> N
 def test_the_page_says_for_each_check_what_makes_it_fail() -> None:
     text = details(Proof([result("from-anonymous", causes=("from-anonymous",), failed=("caller_id",))]))
     assert "| `caller_id` | From does not name the caller as agreed | `from-anonymous` (1) |" in text
-    assert f"| `prack` | {CHECKS['prack']} | none: {UNREACHED['prack']} |" in text
+    assert f"| `prack` | {CHECKS['prack'].failed} | none: {UNREACHED['prack']} |" in text
 
 
 def test_with_less_to_see_no_other_cause_may_be_claimed() -> None:
