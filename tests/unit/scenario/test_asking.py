@@ -5,17 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.audio.prompts import prompt_samples
-from harness.audio.wav import read_wav, write_wav
+from harness.audio.wav import read_wav
 from harness.calls.verdict import Verdict
 from harness.deployment import Escalation, Handover
 from harness.phone import Mark, Reject, Silence
@@ -91,17 +89,6 @@ def test_it_is_asked_again_while_nobody_rings(
     assert asked.context.more_patience == pytest.approx(asking, abs=0.05)
 
 
-def test_it_is_asked_once_unless_the_deployment_says_more(ask: Callable[..., Asked]) -> None:
-    asked = ask(0, digit="7")
-    assert asked.said == ["7"]
-    assert asked.context.background._threads == []
-    assert asked.context.more_patience == 0.0
-
-
-def test_nothing_is_asked_again_of_an_empty_group(ask: Callable[..., Asked]) -> None:
-    assert ask(0, once=True, digit="7", attempts=3, retry_after_s=0.001).said == ["7"]
-
-
 @pytest.mark.parametrize("way", ["digit", "prompt", "silence"])
 @pytest.mark.parametrize("unasked", [True, False])
 def test_an_ai_that_hands_over_unasked_does_not_do_what_is_asked(
@@ -121,87 +108,10 @@ def test_an_ai_that_hands_over_unasked_does_not_do_what_is_asked(
     assert told == [("landing.turn", Verdict.FAILED, before)] * unasked
 
 
-CALLER, STRANGER = "+13125550142", "+13125550143"
-
-
-@pytest.mark.parametrize("shared", [True, False])
-@pytest.mark.parametrize("shown", [CALLER, STRANGER, "anonymous"])
-def test_where_strangers_ring_as_well_a_call_has_to_show_its_caller(
-    make_context: MakeContext, shown: str, shared: bool
-) -> None:
-    """With ``shared = true`` anybody may ring an agent before the case's caller asks for one."""
-    context = make_context(escalation=Escalation.model_validate({"digit": "7"}))
-    context.patience = 0.0
-    asked = Asked(context, 0, over=True)
-    asked.caller.number = CALLER
-    leg = SimpleNamespace(
-        phone=SimpleNamespace(name="ada"),
-        events=[SimpleNamespace(at=time.monotonic())],
-        messages=[
-            SimpleNamespace(
-                text=f"INVITE sip:ada@p SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK1\r\nFrom: <sip:{shown}@b.example>;tag=1\r\n"
-                "To: <sip:ada@p>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
-            )
-        ],
-    )
-    agent = next(iter(context.phones._phones))
-    is_ours = context.phones.may_be_ours if shared else accept_every_leg
-    phone: Any = SimpleNamespace(incoming=[leg], is_ours=is_ours, process=SimpleNamespace(pid=1))
-    phone.fault, phone.declined = (lambda: None), None
-    context.phones._phones = {agent: phone}
-    asked.caller.ask_for_a_person()
-    found = [finding.subject for finding in context.evidence.findings]
-    assert found == [agent] * (not shared or shown == CALLER)
-
-
-PILOT, FOREIGN = "+13125550119", "+13125550149"  #: the former of the platform's trunk, which no deployment file names
-
-
-@pytest.mark.parametrize(
-    ("from_", "more", "ours"),
-    [
-        (CALLER, f"P-Asserted-Identity: <sip:{PILOT}@b.example>\r\n", True),
-        (CALLER, f"Remote-Party-ID: <sip:{PILOT}@b.example>;party=calling\r\n", True),
-        ("anonymous", f"P-Asserted-Identity: <tel:{PILOT}>, <sip:{CALLER}@b.example>\r\n", True),
-        (PILOT, f"P-Asserted-Identity: <sip:{CALLER}@b.example>\r\n", True),
-        (FOREIGN, f"P-Asserted-Identity: <sip:{PILOT}@b.example>\r\n", False),
-        ("anonymous", f"P-Asserted-Identity: <sip:{FOREIGN}@b.example>\r\n", False),
-    ],
-)
-def test_a_trunk_s_own_number_beside_the_caller_s_makes_nobody_a_stranger(
-    make_context: MakeContext, from_: str, more: str, ours: bool
-) -> None:
-    phones = make_context().phones
-    leg: Any = SimpleNamespace(
-        phone=SimpleNamespace(name="ada"),
-        messages=[
-            SimpleNamespace(text=f"INVITE sip:ada@p SIP/2.0\r\nFrom: <sip:{from_}@b.example>;tag=1\r\n{more}\r\n")
-        ],
-    )
-    phone: Any = SimpleNamespace(is_ours=phones.may_be_ours)
-    assert phones.may_be_ours(leg) is ours
-    assert phones.is_surely_of(leg, phone, {CALLER, None}) is ours
-
-
-def test_nobody_asks_when_the_call_is_over(ask: Callable[..., Asked]) -> None:
-    assert ask(0, over=True, digit="7", attempts=3, retry_after_s=0.001).said == ["7"]
-
-
 def test_silence_ends_when_somebody_rings(ask: Callable[..., Asked]) -> None:
     asked = ask(1, ways=["silence"], silence_s=20.0)
     assert asked.said == [Silence.__name__, Mark.__name__]
     assert asked.context.more_patience == 20.0
-
-
-def test_silence_ends_when_nothing_comes_of_it(ask: Callable[..., Asked]) -> None:
-    assert ask(0, ways=["silence"], silence_s=0.001).said == [Silence.__name__, Mark.__name__]
-
-
-def test_the_caller_says_what_the_simulated_ai_listens_for_where_the_deployment_names_no_prompt(
-    ask: Callable[..., Asked],
-) -> None:
-    asked = ask(1, ways=["prompt"])
-    assert asked.said == [asked.context.deployment.escalation.prompt] == ["agent-please-en"]
 
 
 class AskingBack(Asked):
@@ -262,65 +172,6 @@ def test_who_asks_back_is_answered_until_somebody_rings_and_there_is_time_for_ea
         asking_s = 3 * a_prompt_s + 2 * a_prompt_s
         assert context.more_patience == pytest.approx((attempts - 1) * (8.0 + asking_s))
         assert asked.now - began <= context.more_patience + 8.1
-
-
-def test_the_call_that_ends_while_the_caller_asks_again_speaks_against_nobody(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The agent took it and hung up: the far end's BYE comes between the look at the call and the prompt."""
-    monkeypatch.setattr(call_module, "wait_for_pause", lambda leg: True)
-    context = make_context(escalation=Escalation(attempts=2, retry_after_s=8.0))
-    asked = AskingBack(context, monkeypatch, rings_at=0, ends_at=0, a_prompt_s=1.0)
-    says = asked.caller.say
-
-    def say(prompt: str) -> float:
-        if len(asked.said) == 3:
-            asked.caller.is_over = lambda: True
-        return float(says(prompt))
-
-    asked.caller.say = say
-    asked.caller.ask_for_a_person()
-    context.background.join(30.0)
-    assert len(asked.said) == 3
-
-
-def test_an_ai_that_asks_back_is_answered_when_it_has_spoken(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    context = make_context()
-    context.patience = 0.0
-    asked = Asked(context, 0, over=False)
-    talk: list[str] = asked.said
-    prompts = {"bills.wav": 3.0, "and.wav": 5.0}
-
-    def say(prompt: str) -> float:
-        talk.append(prompt)
-        return prompts[prompt]
-
-    asked.caller.say = say
-    asked.caller.let_answer = lambda since, within: talk.append(f"hears the AI from {since:g}")
-    monkeypatch.setattr(call_module, "wait_for_pause", lambda leg: talk.append("pause"))
-    handover = Handover.model_construct(
-        transfer="cold", transfer_to="x", ways=("prompt",), prompt="bills.wav", digit=None, then=("and.wav", "4")
-    )
-    monkeypatch.setattr(CaseContext, "handover", handover)
-    monkeypatch.setattr(CaseContext, "asks_by", "prompt")
-    asked.caller.ask_for_a_person()
-    assert talk == ["bills.wav", "hears the AI from 3", "pause", "and.wav", "hears the AI from 5", "pause", "4"]
-
-
-def test_prompts_of_one_name_in_two_directories_are_two(
-    ai_pauses: None, make_context: MakeContext, tmp_path: Path
-) -> None:
-    played: list[Any] = []
-    leg: Any = SimpleNamespace(id="caller.1", events=[], successor=None, state="confirmed", play=played.append)
-    caller = Call(make_context(), leg, "caller")
-    caller.looks.append(cast("Any", object()))
-    for number, folder in enumerate(("cold", "warm"), start=1):
-        (tmp_path / folder).mkdir()
-        write_wav(tmp_path / folder / "billing.wav", np.full(2400, 1000 * number, np.int16), 8000)
-        caller.speak(str(tmp_path / folder / "billing.wav"), 0.1)
-    assert [read_wav(source.path)[0][0] for source in played] == [1000, 2000]
 
 
 @pytest.mark.parametrize("names_marks", [True, False])
@@ -409,15 +260,3 @@ def test_what_the_platform_sends_again_is_refused_before_the_case_is_over(
     ended_late = 1000.0 + after >= last  # the case itself took so long that nothing can come any more
     assert bool(phone.refused) is (phone.comes_at is not None and phone.comes_at <= last and not ended_late)
     assert phone.refused or clock[0] == pytest.approx(max(last, 1000.0 + after))
-
-
-@pytest.mark.parametrize("transport", ["tcp", "tls"])
-def test_over_a_connection_nothing_is_sent_again(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, transport: str
-) -> None:
-    context = make_context("TD-FALLBACK-DOWN", "stand-in")
-    monkeypatch.setattr(type(context), "trunk", SimpleNamespace(transport=transport))
-    phone = Phone([1000.0], 1001.0)
-    down(context, phone, monkeypatch, None)
-    assert phone.clock == [1000.0]
-    assert not phone.refused

@@ -57,23 +57,6 @@ def test_a_second_assistant_that_took_the_call_as_well(make_context: MakeContext
     assert found.actual == f"main answered, and the call went to {name} as well"
 
 
-def test_a_second_assistant_of_which_is_told_later(make_context: MakeContext) -> None:
-    class Later(LateApi):
-        def calls(self, since: float, models: Any = ()) -> Any:
-            told = FakeApi.calls(self, since, models)
-            return told if self.monotonic() >= self.from_then else told[:1]
-
-    context, _ = case(make_context)
-    _, number = another(context)
-    for after_s, expected in ((0.2, Verdict.FAILED), (60.0, Verdict.PASSED)):
-        api: Any = Later(record(), record(call_id="c2", phone_number_to=number), after_s=after_s)
-        context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.4))
-        api.monotonic = context.clock.monotonic
-        of = call()
-        of.answered_at = lambda began=of.began: began
-        assert answered_by(context, SynthflowEndpoint(context, api), of)[-1].verdict is expected
-
-
 @pytest.mark.parametrize(
     "more",
     [
@@ -117,34 +100,6 @@ def test_the_assistant_s_number_written_otherwise_is_the_assistant_s(make_contex
     assert talk is not None
     assert (talk.assistant, endpoint.asked_for(of)) == ("main", [ASSISTANT] * 2)
     assert endpoint.others(of, "main") == ["main"]
-
-
-@pytest.mark.parametrize("written", ["12065550188", "+442065550100", "front-desk"])
-def test_what_is_no_way_to_write_it_is_nobodys(make_context: MakeContext, written: str) -> None:
-    context = make_context(ai="stand-in")
-    taken = ringing("stand-in.1", written, CALLER, 10.0)
-    phone: Any = SimpleNamespace(incoming=[taken], next_call=lambda within: taken)
-    endpoint = StandInEndpoint(context, phone, context.trunk)
-    talk = endpoint.expect_call(call(), "main", 0.0)
-    assert talk is not None
-    assert (talk.assistant, endpoint.asked_for(call())) == (None, [written])
-
-
-def test_a_call_that_was_moved_to_another_dialog_is_one_call(make_context: MakeContext) -> None:
-    """A platform may replace its dialog by another one, as when it changes its node (RFC 3891)."""
-    context = make_context(ai="stand-in")
-    taken, moved = (
-        ringing("stand-in.1", ASSISTANT, CALLER, 10.0),
-        ringing("stand-in.2", ASSISTANT, CALLER, 10.1, "confirmed"),
-    )
-    phone: Any = SimpleNamespace(incoming=[taken, moved], next_call=lambda within: taken)
-    endpoint = StandInEndpoint(context, phone, context.trunk)
-    of = call()
-    of.began = 10.0
-    assert endpoint.expect_call(of, "main", 0.0) is not None
-    assert endpoint.others(of, "main") == ["main"]
-    moved.predecessor = taken
-    assert endpoint.others(of, "main") == []
 
 
 def test_a_stand_in_that_is_called_for_another_assistant_as_well(make_context: MakeContext) -> None:
@@ -191,17 +146,6 @@ def test_a_call_that_rings_on_at_the_assistant_that_has_taken_it(
     assert endpoint.others(of, "main") == [], "it may be another call of the same caller"
 
 
-def test_who_never_had_the_call_is_not_said_to_have_answered(make_context: MakeContext) -> None:
-    context = make_context(ai="stand-in")
-    name, number = another(context)
-    taken = ringing("stand-in.1", number, CALLER, 10.0)
-    phone: Any = SimpleNamespace(incoming=[taken], next_call=lambda within: taken)
-    of = call()
-    of.began = 10.0
-    found = answered_by(context, StandInEndpoint(context, phone, context.trunk), of)
-    assert [finding.actual for finding in found] == [f"{name} answered"]
-
-
 # -- Whose call the AI has answered: one caller's is no sign that another's has come to it
 
 
@@ -242,18 +186,6 @@ def test_a_stand_in_that_has_one_caller_has_not_answered_the_other(make_context:
     context = make_context("CONCURRENT", "stand-in")
     phone: Any = Platform(CALLER)
     assert expect_both(context, StandInEndpoint(context, phone, context.trunk)) == [Verdict.PASSED, Verdict.FAILED]
-
-
-def test_a_call_that_was_over_before_it_was_looked_for_is_not_the_one_that_is_answered(
-    make_context: MakeContext,
-) -> None:
-    """A stranger's at a place that is shared, who shows no number and has given up; or one that the platform begins anew."""
-    context, phone = make_context(ai="stand-in"), Platform(CALLER, CALLER)
-    phone.incoming[0].state = "disconnected"
-    endpoint = StandInEndpoint(context, phone, context.trunk)  # type: ignore[arg-type]
-    talk = endpoint.expect_call(call(number=CALLER), "main", within=0.0)
-    assert talk is not None
-    assert talk.first_leg.id == "stand-in.2"
 
 
 @pytest.mark.parametrize("shown", [CALLER, None, "+1415555****"])
@@ -337,39 +269,6 @@ def test_an_answered_call_is_one_of_which_nothing_is_known(make_context: MakeCon
     assert talk.is_unknown
     assert talk.is_blind
     assert place.troubles == ["no API is declared (synthflow.api_base), so nothing is known from the AI's side"]
-
-
-def test_a_call_that_nobody_answers_is_none(make_context: MakeContext) -> None:
-    assert Place(make_context, AbsentApi()).endpoint.expect_call(call(answered=False), "main", 0.05) is None
-
-
-def test_it_never_tells_and_is_never_waited_for() -> None:
-    api = AbsentApi()
-    assert api.is_down
-    for asked in (lambda: api.calls(since=0.0), lambda: api.call("c1"), lambda: api.prepare_inbound("+1", "+2")):
-        with pytest.raises(FarEndError, match="no API is declared"):
-            asked()
-    api.close()
-
-
-def test_a_file_without_a_table_for_it_has_no_api(make_context: MakeContext) -> None:
-    ai = Ai(make_context(api=None, synthflow=None))
-    ai.take_place()
-    assert isinstance(ai.endpoint, SynthflowEndpoint)
-    talk = ai.endpoint.expect_call(call(), "main", within=0.05)
-    assert talk is not None
-    assert talk.is_unknown
-
-
-def test_a_call_that_others_took_is_told_with_nobody_having_looked(make_context: MakeContext) -> None:
-    context = make_context(api=None, synthflow=None)
-    ai = Ai(context)
-    ai.take_place()
-    of = call(answered=False, over=True)
-    of.state = lambda: None
-    with pytest.raises(ExpectationError) as failed:
-        AssistantOf(context, ai, line_of(context.deployment, context.trunk, "inbound")).expect_call(of)
-    assert failed.value.finding.facts["unseen"] is True
 
 
 def test_nobody_waits_to_see_that_the_ai_was_tried(make_context: MakeContext) -> None:

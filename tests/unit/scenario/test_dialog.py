@@ -11,11 +11,10 @@ from typing import Any, cast
 
 import pytest
 
-from harness.calls.checks import landing
 from harness.calls.events import CallState, Event, MediaState, SipMessage
 from harness.calls.verdict import ExpectationError, Finding, Verdict
 from harness.deployment import Limits
-from harness.errors import BrokenError, PhoneParseError
+from harness.errors import PhoneParseError
 from harness.phone import PhoneConfig
 from harness.phone.waiter import NeverCame, never_came
 from harness.scenario.ai import Ai
@@ -87,16 +86,6 @@ def test_what_the_phone_says_by_itself_is_no_response() -> None:
 
 
 # -- A REFER that the rules of the run itself had declined: what comes of it speaks against nobody
-
-
-@pytest.mark.parametrize("declined", [None, BrokenError("a REFER was declined with 603: …; safety.hosts may add it")])
-def test_a_landing_that_did_not_come_for_it_is_broken(make_context: MakeContext, declined: BrokenError | None) -> None:
-    context = make_context()
-    phone: Any = SimpleNamespace(process=SimpleNamespace(pid=1), fault=lambda: None, declined=declined)
-    context.phones._phones["caller"] = phone
-    found = context.evidence.add(landing.landed("the call", "support", {}))
-    assert found.verdict is (Verdict.FAILED if declined is None else Verdict.BROKEN)
-    assert declined is None or "safety.hosts may add it" in found.actual
 
 
 # -- A call that must not be set up: refused, or taken by nobody; not one that waits to be answered a little later
@@ -312,45 +301,6 @@ def test_what_is_refused_for_good_never_came(answers: tuple[int, ...]) -> None:
         hold("outgoing", *answers)
 
 
-def theirs(start: str, direction: str = "received", cseq: str = "7 INVITE") -> SipMessage:
-    """A message of an INVITE of the far end's within the call."""
-    text = f"{start}\r\nTo: <sip:caller@b>;tag=1\r\nCSeq: {cseq}\r\n\r\n"
-    return sip_message(direction, text)
-
-
-ASKS, TAKES = theirs("INVITE sip:caller@b SIP/2.0"), theirs("SIP/2.0 200 OK", "sent")
-REFUSES, ACKNOWLEDGES = theirs("SIP/2.0 488 No", "sent"), theirs("ACK sip:caller@b SIP/2.0", cseq="7 ACK")
-
-
-@pytest.mark.parametrize(
-    ("so_far", "later", "left"),
-    [
-        ([ASKS, TAKES], [ACKNOWLEDGES, ASKS], 1),  # nothing is waited for beyond it
-        ([ASKS], [TAKES, ACKNOWLEDGES, ASKS], 1),
-        ([ASKS], [REFUSES, ACKNOWLEDGES], 1),
-        ([ASKS, TAKES, ACKNOWLEDGES], [ASKS], 1),
-        ([ASKS, TAKES, ACKNOWLEDGES, ASKS], [TAKES], 1),  # once more, since the network had it twice
-        ([], [ASKS], 1),
-        ([ASKS, TAKES], [], 0),  # it is offered all the same where no ACK comes
-    ],
-)
-def test_the_far_end_s_own_offer_is_over_first(so_far: list[Any], later: list[Any], left: int) -> None:
-    """RFC 3261 section 14.1: no INVITE while another one is under way, in either direction."""
-    leg = OfferingLeg("outgoing", 200)
-    leg.messages, leg.later = list(so_far), list(later)
-    waiting: list[int] = []
-    hold_ = leg.hold
-
-    def hold_then() -> None:
-        waiting.append(len(leg.later))
-        hold_()
-        leg.later = []
-
-    leg.hold = hold_then  # type: ignore[method-assign]
-    Call(cast("Any", Context()), cast("Any", leg), "caller").hold()
-    assert waiting == [left]
-
-
 # -- An INVITE whose last headers were lost on the way to us: no check takes one of them for absent
 
 
@@ -367,12 +317,6 @@ def call_of(text: str) -> Call:
 def test_what_lost_headers_is_not_looked_at() -> None:
     with pytest.raises(PhoneParseError, match="and drops the rest"):
         call_of(HEAD).invite  # noqa: B018
-
-
-def test_what_lost_its_body_alone_is() -> None:
-    invite = call_of(f"{HEAD}\r\nX-Last: 1\r\nContent-Length: 900\r\n\r\nv=0\r\n").invite
-    assert invite is not None
-    assert invite.get("X-Last") == "1"
 
 
 # -- Where a call in the clear goes: nobody speaks in the clear at TLS's own port, so that it would show nothing there

@@ -15,8 +15,7 @@ from harness.calls.verdict import Verdict
 from harness.deployment import Expectations
 from harness.deployment import Group as GroupEntry
 from harness.phone.leg import accept_every_leg
-from harness.phone.waiter import NeverCame, never_came
-from harness.scenario import case_phones
+from harness.phone.waiter import never_came
 from harness.scenario.call import Call
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.cast import Cast
@@ -150,34 +149,6 @@ def test_what_a_handover_shows_is_ours_where_no_other_caller_can_have_asked_for_
     assert context.is_surely_ours(leg) is ours
 
 
-@pytest.mark.parametrize(("shown", "waits"), [("anonymous", True), (CALLER, False)])
-def test_a_call_elsewhere_shortens_the_wait_only_where_it_is_surely_the_case_s(
-    context: CaseContext, monkeypatch: pytest.MonkeyPatch, shown: str, waits: bool
-) -> None:
-    clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(case_phones, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    ringing(agent(context, "billing"), shown)
-
-    rings: Any = SimpleNamespace(state="early")
-
-    def expect_call(within: float, answer: bool) -> Any:
-        clock.now += max(within, 0.01)
-        if clock.now < 103.0:
-            raise never_came("a call", within, "support", "nothing", "")
-        return rings
-
-    support: Any = SimpleNamespace(name="support", expect_call=expect_call)
-
-    def first() -> Any:
-        return context.phones.first_incoming([support], 8.0, lambda: False, context.own_numbers)
-
-    if waits:
-        assert first() is rings
-        return
-    with pytest.raises(NeverCame):
-        first()
-
-
 @pytest.mark.parametrize("region", ["DE", "GB", "US"])
 @pytest.mark.parametrize("shown", ["+442079460101", "442079460101", "00442079460101"])
 def test_a_caller_from_abroad_is_known_without_its_plus(context: CaseContext, shown: str, region: str) -> None:
@@ -239,51 +210,3 @@ class TestWhatMustNotBe:
         cast._ais_leg_ends = lambda *_: None  # type: ignore[method-assign]
         cast.nothing_rings_any_more(SimpleNamespace(), after=time.monotonic() - 5.0)  # type: ignore[arg-type]
         assert verdicts(context, "released") == [verdict]
-
-
-@pytest.mark.parametrize(("shown", "waits"), [("anonymous", True), (CALLER, False)])
-def test_a_caller_waits_in_the_queue_while_a_call_rings_that_may_be_a_strangers(
-    context: CaseContext, monkeypatch: pytest.MonkeyPatch, shown: str, waits: bool
-) -> None:
-    ringing(agent(context, "billing"), shown)
-    waited: list[float] = []
-    monkeypatch.setattr(context, "pause", waited.append)
-    entry = GroupEntry(did="+13125550147", agents=("support",), queue_s=600.0)
-    caller = SimpleNamespace(is_over=lambda: bool(waited))  # who gives up as soon as there is anything to wait for
-    Group(context, "x", entry, [])._wait_in_queue(caller)  # type: ignore[arg-type]
-    assert bool(waited) is waits
-
-
-def test_a_call_that_ended_in_time_is_no_matter_whose_it_was(context: CaseContext) -> None:
-    after = time.monotonic()
-    ringing(agent(context, "billing"), "anonymous", "incoming", "disconnected", at=after)
-    cast = Cast(context)
-    cast._ais_leg_ends = lambda *_: None  # type: ignore[method-assign]
-    cast.nothing_rings_any_more(SimpleNamespace(), after=after)  # type: ignore[arg-type]
-    assert verdicts(context, "released") == [PASSED]
-
-
-def test_a_phone_that_lost_its_call_has_none_up_whoever_else_rings(context: CaseContext) -> None:
-    phone = agent(context, "billing")
-    call = Call(context, ringing(phone, CALLER, "disconnected"), "agent")
-    ringing(phone, "anonymous")
-    Cast(context).one_call_each(call)
-    assert verdicts(context, "one_call") == [FAILED]
-
-
-@pytest.mark.parametrize(
-    ("shown", "before", "done"),
-    [("anonymous", True, False), ("anonymous", False, True), (CALLER, True, True), (STRANGER, False, False)],
-)
-def test_a_doubtful_call_from_before_the_asking_ends_no_asking(
-    context: CaseContext, shown: str, before: bool, done: bool
-) -> None:
-    leg: Any = SimpleNamespace(
-        id="caller.1", events=[], messages=[], successor=None, state="confirmed", play=lambda source: None
-    )
-    caller: Any = Call(context, leg, "caller", CALLER)
-    caller.is_over = lambda: False
-    at = time.monotonic()
-    caller._asks_since = at
-    ringing(agent(context, "billing"), shown, at=at - 1.0 if before else at + 1.0)
-    assert caller._is_done_asking() is done

@@ -42,27 +42,6 @@ def verdicts(context: Any) -> dict[str, Verdict]:
 # -- who calls
 
 
-@pytest.mark.parametrize("number_format", ["e164", "national", "preserved"])
-@pytest.mark.parametrize("written", ["+14155550101", "14155550101", "0014155550101", "4155550101"])
-@pytest.mark.parametrize("telephone", [True, False])
-def test_a_telephone_s_own_network_writes_the_number(
-    make_context: MakeContext, number_format: Any, written: str, telephone: bool
-) -> None:
-    context = make_context(expect=Expectations(number_format=number_format))
-    phones = context.deployment.phones
-    number = "+13125550177" if telephone else None
-    agent = phones["billing"].model_copy(update={"number": number})
-    context.deployment = context.deployment.model_copy(update={"phones": {**phones, "billing": agent}})
-    text = TO_AGENT.format(written=written)
-    end: Any = SimpleNamespace(
-        label="billing.1", role="agent", phone_name="billing", invite=Request.parse(text), invite_number="", record=None
-    )
-    Expect(context, end).caller_id("+14155550101")
-    # 1 is North America's trunk prefix, too
-    right = {"e164": ["+14155550101"], "national": ["4155550101", "14155550101"]}.get(number_format, [written])
-    assert verdicts(context) == {"caller_id": PASSED if telephone or written in right else FAILED}
-
-
 @pytest.mark.parametrize(
     ("agent", "caller", "written", "verdict"),
     [
@@ -103,17 +82,6 @@ def digit(at: float, sign: str, method: str = "rfc4733", ms: int = 100) -> DtmfR
     return DtmfReceived(at=at, digit=sign, duration_ms=ms, method=cast("Any", method), **TOLD)
 
 
-@given(st.text("0123456789*#", min_size=1, max_size=5), st.text("0123456789*#", max_size=6), st.booleans())
-@quickly
-def test_digits_arrive_each_once_in_order_and_none_besides(
-    make_context: MakeContext, sent: str, other: str, whole: bool
-) -> None:
-    got = sent if whole else other
-    context, expect = expecting(make_context, *(digit(float(at), sign) for at, sign in enumerate(got)))
-    expect.digits(sent, "rfc4733")
-    assert verdicts(context)["dtmf"] is (PASSED if got == sent else FAILED)
-
-
 @pytest.mark.parametrize(
     ("method", "ms", "asked", "expected"),
     [
@@ -142,23 +110,6 @@ def test_what_comes_behind_the_last_digit_counts_as_well(
     end: Any = SimpleNamespace(label="assistant main", digits=lambda count, within: next(told))
     Expect(context, end).digits("12", "info")
     assert verdicts(context) == {"dtmf": verdict}
-
-
-def test_who_lists_no_digits_has_not_missed_any(make_context: MakeContext) -> None:
-    context = make_context()
-    end: Any = SimpleNamespace(label="x", digits=lambda count, within: None)
-    Expect(context, end).digits("1", "info")
-    assert verdicts(context) == {"dtmf": Verdict.NOT_OBSERVABLE}
-
-
-@pytest.mark.parametrize("patience_s", [4.0, 9.0])
-def test_digits_are_waited_for_as_long_as_an_ai_takes(make_context: MakeContext, patience_s: float) -> None:
-    """It sends them when it is asked to, at its own pace."""
-    context = make_context(expect=Expectations(patience_s=patience_s))
-    waited: list[float] = []
-    end: Any = SimpleNamespace(label="x", digits=lambda count, within: waited.append(within))
-    Expect(context, end).digits("159D", "info")
-    assert waited == [patience_s + 4 * 0.4]
 
 
 # -- encryption
@@ -198,13 +149,6 @@ def test_a_bye_of_ours_is_answered_with_200_unless_the_other_s_crossed_it(
     finals = [code for code in codes if code >= 200]
     told = next((code for code in finals if code not in (401, 407)), (finals or [0])[-1])
     assert verdicts(context) == {"final_response": PASSED if told == 200 or (crosses and told == 481) else FAILED}
-
-
-def test_a_bye_that_was_never_sent_is_owed_no_answer(make_context: MakeContext) -> None:
-    """The far end had ended the call, which another check tells."""
-    context, expect = expecting(make_context, message(1.0, "received", "BYE sip:a@example.com SIP/2.0", "x", "BYE"))
-    expect.hang_up_is_answered()
-    assert verdicts(context) == {"final_response": Verdict.NOT_OBSERVABLE}
 
 
 # -- what a case as a whole promises
@@ -248,22 +192,6 @@ def test_each_phone_has_its_one_call_up_and_no_other(
     assert verdicts(context) == {"one_call": verdict}
 
 
-def test_the_leg_that_was_transferred_away_may_end_a_moment_later(make_context: MakeContext) -> None:
-    context = make_context(expect=Expectations(patience_s=0.05))
-    away, onward = leg([]), leg([])
-    away.id, onward.id, away.successor = "caller.1", "caller.2", onward
-
-    def ends(goal: str, predicate: Any, within: float, **_: Any) -> CallState:
-        assert within > 0.0
-        away.state = "disconnected"
-        return CallState(at=time.monotonic(), state="disconnected", **TOLD)
-
-    away.wait = ends
-    phone("caller", away, onward)
-    Cast(context).one_call_each(Call(context, away, "caller"))
-    assert verdicts(context) == {"one_call": PASSED}
-
-
 @given(st.lists(st.sampled_from([0.1, 0.9, 5.0, None]), min_size=1, max_size=4))
 @quickly
 def test_nobody_rings_any_more_once_the_caller_has_given_up(
@@ -282,20 +210,6 @@ def test_nobody_rings_any_more_once_the_caller_has_given_up(
     cast_.nothing_rings_any_more(cast("Any", None), after=given_up)
     found = [finding.verdict for finding in context.evidence.findings]
     assert found == [PASSED if after is not None and after <= 1.0 else FAILED for after in ended]
-
-
-@pytest.mark.parametrize(("let_go", "verdict"), [(True, PASSED), (False, FAILED)])
-def test_whoever_has_the_call_goes_on_with_it(make_context: MakeContext, let_go: bool, verdict: Verdict) -> None:
-    context = make_context("TD-FALLBACK-TIMEOUT", "stand-in", expect=Expectations(released_within_s=0.01))
-    context.evidence.starved = lambda begin, end: 0.0
-    now = time.monotonic()
-    rang: list[Event] = [CallState(at=now - 3.0, state="incoming", **TOLD)]
-    over = CallState(at=now - 1.0, state="disconnected", code=487, **TOLD)
-    agent = phone("agent", leg(rang, direction="incoming"))
-    context.phones._phones["agent"] = agent
-    context.phones._phones["ai"] = phone("ai", leg([*rang, over] if let_go else rang, direction="incoming"))
-    Cast(context).nothing_rings_any_more(cast("Any", None), after=now, but=[agent])
-    assert [(finding.subject, finding.verdict) for finding in context.evidence.findings] == [("ai's leg", verdict)]
 
 
 def test_what_the_row_promises_and_nobody_looked_at_is_not_observable(make_context: MakeContext) -> None:
@@ -359,57 +273,3 @@ def test_a_record_s_caller_is_held_to_the_caller_s_number(
     context, expect = recorded(make_context, phone_number_from=shown)
     expect.caller_id(NUMBER)
     assert verdicts(context) == {"caller_id": verdict or Verdict.NOT_OBSERVABLE}
-
-
-@pytest.mark.parametrize(("in_from", "verdict"), [(NUMBER, PASSED), (ANOTHER, FAILED)])
-def test_where_the_far_end_shows_the_invite_that_counts_and_not_its_record(
-    make_context: MakeContext, in_from: str, verdict: Verdict
-) -> None:
-    """A platform may tell the number twice, and only one of them rightly."""
-    context, expect = recorded(make_context, phone_number_from=NUMBER)
-    shown = message(1.0, "received", "INVITE sip:b@example.com SIP/2.0", "").text.replace("sip:a@", f"sip:{in_from}@")
-    cast("Any", expect._end).invite = Request.parse(shown)
-    expect.caller_id(NUMBER)
-    assert verdicts(context) == {"caller_id": verdict}
-
-
-@pytest.mark.parametrize(("called", "verdict"), [(DID, PASSED), ("+12065550999", FAILED), (None, None)])
-def test_a_record_s_number_is_held_to_the_assistant_s(
-    make_context: MakeContext, called: str | None, verdict: Verdict | None
-) -> None:
-    context, expect = recorded(make_context, phone_number_to=called)
-    trunk = SimpleNamespace(transport="tls", port=32682, name="tls")
-    expect.addressed_to(cast("Any", SimpleNamespace(assistant=SimpleNamespace(did=DID), trunk=trunk)))
-    assert verdicts(context) == {
-        "route.request_uri": verdict or Verdict.NOT_OBSERVABLE,
-        "route.transport": Verdict.NOT_OBSERVABLE,
-    }
-
-
-@pytest.mark.parametrize(
-    ("variables", "there", "not_there"),
-    [
-        ({"X-Topic": "billing"}, PASSED, FAILED),
-        ({"x-topic": "support"}, FAILED, FAILED),
-        ({"x-other": "billing"}, FAILED, PASSED),  # others came, so it would have come as well
-        ({"x-topic": None, "x-other": "billing"}, FAILED, PASSED),
-        ({"x-topic": 7, "x-other": "billing"}, Verdict.NOT_OBSERVABLE, Verdict.NOT_OBSERVABLE),  # of "7" or "007"
-        ({"x-topic": {"value": "billing"}}, Verdict.NOT_OBSERVABLE, Verdict.NOT_OBSERVABLE),
-        ({"customer": "billing"}, Verdict.NOT_OBSERVABLE, Verdict.NOT_OBSERVABLE),  # it may keep no headers at all
-        (None, Verdict.NOT_OBSERVABLE, Verdict.NOT_OBSERVABLE),
-    ],
-)
-def test_a_header_is_told_by_the_variables_it_became(
-    make_context: MakeContext, variables: dict[str, Any] | None, there: Verdict, not_there: Verdict
-) -> None:
-    context, expect = recorded(make_context, prompt_variables=variables)
-    expect.header("X-Topic", "billing")
-    expect.no_header("X-Topic")
-    assert [finding.verdict for finding in context.evidence.findings] == [there, not_there]
-
-
-def test_x_ei_is_the_far_end_s_own_to_read_and_need_not_be_told(make_context: MakeContext) -> None:
-    context, expect = recorded(make_context, prompt_variables={"X-Order-Id": "7"})
-    expect.header("X-EI", "S.1;")
-    expect.header("X-Order-Id", "7")
-    assert [finding.verdict for finding in context.evidence.findings] == [Verdict.NOT_OBSERVABLE, PASSED]

@@ -20,10 +20,9 @@ from harness.scenario.case_phones import ConcurrentCases
 from harness.scenario.context import CaseContext
 from harness.scenario.endpoints import SynthflowEndpoint
 from harness.scenario.expect import Expect
-from harness.witness import testimony
 from harness.witness.call_record import CallRecord
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.synthflow_api import ASSISTANT, CALLER, OTHER, Failing, FakeApi, Place, call, leg, record
+from tests.unit.scenario.synthflow_api import CALLER, FakeApi, Place, call, record
 
 NAME = "X-Gladly-Caller-Id"
 
@@ -141,49 +140,7 @@ def test_a_header_of_the_caller_s_is_missing_beside_others_of_its_own(
     assert found(context).verdict is verdict
 
 
-def test_a_value_that_looks_as_if_digits_were_hidden_in_it_is_right_where_it_was_sent(
-    make_context: MakeContext,
-) -> None:
-    expect, context = asked(make_context, Api({"status": "completed", "prompt_variables": {"X-Order": "#7"}}))
-    expect.header("X-Order", "#7")
-    assert found(context).verdict is Verdict.PASSED
-
-
 # -- Which of several records is the caller's, and what is said of one that cannot be read
-
-
-@pytest.mark.parametrize("step", [1, -1])
-def test_of_two_calls_of_one_caller_the_one_that_goes_on_is_the_callers(make_context: MakeContext, step: int) -> None:
-    """A platform tries an AI again whose first leg ended at once; a list may have the newest first, or last."""
-    records = [record(call_id="first", status="completed", telephony_duration=40), record(call_id="second")]
-    found = Place(make_context, FakeApi(records[::step])).endpoint.find(call(), ASSISTANT)
-    assert found is not None
-    assert found.id == "second"
-    # the caller's own number says more, and of a call that is over both may be it
-    beside = Place(
-        make_context, FakeApi([record(call_id="theirs", phone_number_from=OTHER), records[0]][::step])
-    ).endpoint
-    found = beside.find(call(), ASSISTANT)
-    assert found is not None
-    assert found.id == "first"
-    assert Place(make_context, FakeApi(records[::step])).endpoint.find(call(over=True), ASSISTANT) is not None
-
-
-@pytest.mark.parametrize(
-    ("then", "lacks"),
-    [
-        (record(status="talking"), "a status that is known"),
-        (record(phone_number_to=None), "a number that was called"),
-        ({"call_id": "c1"}, "a status that is known and a number that was called"),
-    ],
-)
-def test_what_a_record_lacks_is_said(make_context: MakeContext, then: Any, lacks: str) -> None:
-    api: Any = Failing(then)
-    seen = Place(make_context, api)
-    talk = seen.endpoint.expect_call(call(), "main", within=0.0)
-    assert talk is not None
-    talk.refresh()
-    assert seen.troubles == [f"Synthflow API: GET /calls/{{id}}: the record lacks {lacks}"]
 
 
 # -- A record that cannot be read any more says nothing of what the AI hears now: not that it hears nobody, and not that it does
@@ -313,42 +270,6 @@ def _growing(api: FakeApi, first: list[Any], then: list[Any], looks: Any) -> Cal
     return look
 
 
-@pytest.mark.parametrize("theirs", [[], [BESIDE], [BESIDE, THIRD]])
-@pytest.mark.parametrize(("mine", "withholds"), [(CALLER, False), (CALLER, True), ("anonymous", True)])
-def test_numbers_that_tell_leave_no_doubt(
-    beside: Callable[..., Place], mine: str, withholds: bool, theirs: list[str]
-) -> None:
-    place = beside(withholds)
-    place.api.records = [
-        *(record(call_id=number, phone_number_from=number) for number in theirs),
-        record(call_id="mine", phone_number_from=mine),
-    ]
-    of = call()
-    talk = place.endpoint.expect_call(of, "main", within=0.0)
-    assert talk is not None
-    assert talk.record.id == "mine"
-    assert place.endpoint.others(of, "main") == []
-    assert not place.context.guessed
-
-
-def test_an_id_leaves_no_doubt_either(beside: Callable[..., Place]) -> None:
-    place = beside()
-    place.api.records = [record(call_id="c7", phone_number_from=CALLER), record(call_id="x", phone_number_from=CALLER)]
-    of = call(leg=leg(("received", "SIP/2.0 200 OK\r\nx-ci: c7\r\n\r\n")))
-    talk = place.endpoint.expect_call(of, "main", within=0.0)
-    assert talk is not None
-    assert talk.record.id == "c7"
-    place.endpoint.others(of, "main")
-    assert not place.context.guessed
-
-
-def test_a_call_that_nobody_answered_is_no_guess(beside: Callable[..., Place]) -> None:
-    place = beside()
-    place.api.records = [record(phone_number_from=BESIDE)]
-    assert place.endpoint.expect_call(call(answered=False), "main", within=0.0) is None
-    assert not place.context.guessed
-
-
 # -- What a far end of somebody's own witnesses: whatever its form, no case breaks on it, and what cannot be read is said and is no
 
 
@@ -434,39 +355,3 @@ def test_a_part_of_another_form_is_said_and_is_no_sign(
     assert found[unknown] is None
     assert found["codec"] == "PCMU", "the other parts are read"
     assert any(said in problem for problem in talk.record.unread)
-
-
-def test_a_part_that_is_not_there_is_not_observed(make_context: MakeContext) -> None:
-    """A far end that lists no digits has not said that none came; one whose list is empty has."""
-    assert talk_of(make_context, {"marks": []}).digits(1, within=0.0) is None
-    assert talk_of(make_context, {"digits": []}).digits(1, within=0.0) == ("", [], [])
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just(INVITE),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-def near(well: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """As it should be, but for some of its values."""
-    return st.fixed_dictionaries({}, optional={name: st.just(value) | JSON for name, value in well.items()})
-
-
-@given(
-    witness=JSON
-    | st.fixed_dictionaries(
-        {},
-        optional={
-            **dict.fromkeys(testimony.PARTS, JSON),
-            "marks": st.lists(near(MARK), max_size=2) | JSON,
-            "digits": st.lists(near(DIGIT), max_size=2) | JSON,
-            "messages": st.lists(near(MESSAGE), max_size=2) | JSON,
-        },
-    )
-)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_whatever_is_told_breaks_no_case(make_context: MakeContext, witness: object) -> None:
-    found = seen(talk_of(make_context, witness))
-    assert found["codec"] is None or isinstance(found["codec"], str)

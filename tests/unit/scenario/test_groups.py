@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from harness.calls.events import CallState, Listened
 from harness.calls.verdict import Finding, Verdict
-from harness.deployment import Expectations
 from harness.deployment import Group as GroupEntry
 from harness.phone.leg import accept_every_leg
 from harness.phone.waiter import never_came
@@ -199,22 +198,6 @@ def test_an_agent_s_telephone_that_asks_for_a_digit_is_given_it_and_has_the_call
     assert (taken.answered_at() == began) is (accept is None)
 
 
-@given(stop=st.lists(st.booleans(), min_size=2, max_size=2))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=10)
-def test_the_agents_who_ring_when_another_takes_the_call_stop(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, stop: list[bool]
-) -> None:
-    context = make_context()
-    phones = Phones(context)
-    phones.rings(AGENTS[0], "confirmed", began=time.monotonic())
-    for agent, stops in zip(AGENTS[1:], stop, strict=True):
-        phones.rings(agent, "incoming", *(["disconnected"] if stops else []), began=time.monotonic())
-    phones.take(monkeypatch)
-    assert found(context, "landing.stops") == {
-        agent: Verdict.PASSED if stops else Verdict.FAILED for agent, stops in zip(AGENTS[1:], stop, strict=True)
-    }
-
-
 def test_two_callers_with_two_agents_are_two_calls(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
     context = make_context()
     phones = Phones(context)
@@ -259,51 +242,12 @@ def test_a_shared_agent_who_rings_first_does_not_hide_which_group_was_called(
     assert (strange in str(landed.actual)) is (called == "another")
 
 
-@pytest.mark.parametrize(("ring_s", "waits_s"), [(30.0, 2.0), (1.0, 0.5)])
-def test_a_shared_agent_answers_soon_whatever_lies_between_the_turns_of_a_group(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, ring_s: float, waits_s: float
-) -> None:
-    """A platform takes back a transfer that is not answered in time, so the agent waits no longer than half of that."""
-    shared, own, strange = AGENTS
-    groups = {
-        "Größe L": GroupEntry(did="+13125550142", agents=(shared, own)),
-        "Zentrale": GroupEntry(
-            did="+13125550143", agents=(strange, shared), rings="one-by-one", pause_s=15.0, ring_s=ring_s
-        ),
-    }
-    assert wait_before_answer(make_context, monkeypatch, groups) == pytest.approx(waits_s, abs=0.06)
-
-
-def test_an_agent_of_one_group_alone_answers_at_once(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    groups = {
-        "Größe L": GroupEntry(did="+13125550142", agents=AGENTS[:2]),
-        "Zentrale": GroupEntry(did="+13125550143", agents=AGENTS[2:]),
-    }
-    assert wait_before_answer(make_context, monkeypatch, groups) == 0.0
-
-
 def answer_times(phones: Phones, agent: str, clock: Clock) -> list[float]:
     """When the agent answered its call, as it happens."""
     answers: list[float] = []
     leg: Any = phones.by_agent[agent].incoming[0]
     leg.answer = lambda: answers.append(clock.now)
     return answers
-
-
-def wait_before_answer(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, groups: dict[str, GroupEntry]
-) -> float:
-    """How long the first agent, who alone rings, lets the phone ring."""
-    clock = Clock()
-    context = make_context(clock=clock, groups=groups)
-    phones = Phones(context)
-    phones.rings(AGENTS[0], "confirmed", began=clock.now)
-    monkeypatch.setattr(context.phones, "rang", lambda: [AGENTS[0]])
-    answers = answer_times(phones, AGENTS[0], clock)
-    phones.take(monkeypatch)
-    return answers[0] - 1000.0
 
 
 # -- A group that rings in turns: the first turn is waited for once the caller has waited in the queue
@@ -313,127 +257,7 @@ TURNS = ("Ağ", "night-desk", "Øre", "2nd")
 OF: Any = SimpleNamespace(is_over=lambda: False)
 
 
-class Platform:
-    """A platform whose callers wait ``queued`` looks long, and whose group rings then, turn by turn; each is waited for as long."""
-
-    def __init__(self, queued: int) -> None:
-        self.queued = queued
-        self.looks = 0
-        self.waited_from: list[int] = []
-
-    def rang(self, numbers: set[str]) -> list[str]:
-        self.looks += 1
-        return [TURNS[0]] if self.looks > self.queued else []
-
-    def ringing(self, phone: Any, within: float, unless: Any) -> Any:
-        self.waited_from.append(self.looks)
-        if self.looks <= self.queued:
-            return None
-        leg = SimpleNamespace(taken=False, reject=lambda code: None)
-        phone.incoming.append(leg)
-        return leg
-
-
-@given(
-    queued=st.integers(0, 40),
-    agents=st.integers(2, len(TURNS)),
-    rings=st.sampled_from(["all", "batches", "one-by-one"]),
-)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_the_ringing_is_waited_for_after_the_queue(
-    make_context: MakeContext, queued: int, agents: int, rings: Any
-) -> None:
-    context, platform = make_context(), Platform(queued)
-    phones: Any = [SimpleNamespace(name=name, incoming=[]) for name in TURNS[:agents]]
-    entry = GroupEntry(did="+13125550147", agents=TURNS[:agents], rings=rings, queue_s=600.0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(context.phones, "rang_for", platform.rang)
-        patch.setattr(context.phones, "ringing", platform.ringing)
-        Group(context, "Zweite Stufe", entry, phones).rings_in_turns(OF)
-    assert min(platform.waited_from) > queued, "the agents' time began while the caller was still waiting in the queue"
-    assert {one.verdict for one in context.evidence.findings} == {Verdict.PASSED}
-
-
-@pytest.mark.parametrize(("queue_s", "is_over"), [(0.0, False), (0.02, False), (600.0, True)])
-def test_a_queue_that_nobody_is_served_from_ends(make_context: MakeContext, queue_s: float, is_over: bool) -> None:
-    """By the time the deployment grants, or with the call: the agents fail."""
-    context = make_context()
-    phones: Any = [SimpleNamespace(name=name, incoming=[]) for name in TURNS[:2]]
-    entry = GroupEntry(did="+13125550147", agents=TURNS[:2], queue_s=queue_s)
-    of: Any = SimpleNamespace(is_over=lambda: is_over)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(context.phones, "rang", list)
-        patch.setattr(context.phones, "ringing", lambda *_, **__: None)
-        Group(context, "Zweite Stufe", entry, phones).rings_in_turns(of)
-    assert [one.verdict for one in context.evidence.findings] == [Verdict.FAILED] * 2
-
-
 # -- Groups that strangers call as well: theirs are no calls of a case, and whatever number a handover shows is ours
-
-
-FIXED, STRANGER = "+15035550144", "+13035550177"
-
-
-def shared_leg(name: str, state: str, shown: str = FIXED) -> Any:
-    invite = SimpleNamespace(
-        text=f"INVITE sip:ada@p SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK1\r\nFrom: <sip:{shown}@b.example>;tag=1\r\n"
-        "To: <sip:ada@p>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
-    )
-    found = SimpleNamespace(id=name, state=state, direction="incoming", events=[], successor=None, messages=[invite])
-    found.phone = SimpleNamespace(name="billing")
-    return found
-
-
-@pytest.mark.parametrize("is_stranger", [True, False])
-def test_a_strangers_call_that_rings_on_is_no_second_call_of_the_agents(
-    make_context: MakeContext, is_stranger: bool
-) -> None:
-    context = make_context(expect=Expectations(patience_s=0.01))
-    landed, another = shared_leg("agent.1", "confirmed"), shared_leg("agent.2", "early")
-    phone = SimpleNamespace(
-        name="agent",
-        legs=[landed, another],
-        incoming=[landed] if is_stranger else [landed, another],
-        is_ours=accept_every_leg,
-    )
-    landed.phone = another.phone = phone
-    call = Call(context, landed, "agent")
-    call.first_leg_released_at = lambda deadline: None  # type: ignore[method-assign]
-    Cast(context).one_call_each(call)
-    (found,) = context.evidence.findings
-    assert found.verdict is (Verdict.PASSED if is_stranger else Verdict.FAILED)
-
-
-def test_the_number_that_a_handover_with_a_name_shows_is_ours(make_context: MakeContext) -> None:
-    context = make_context()
-    name, assistant = next(iter(context.deployment.assistants.items()))
-    group = next(iter(context.deployment.groups))
-    fields = {
-        "transfer": "warm",
-        "transfer_to": group,
-        "digit": "7",
-        "transfer_caller_id": "fixed",
-        "fixed_caller_id": FIXED,
-    }
-    named = type(assistant).model_validate({**assistant.model_dump(), "handovers": {"refunds": fields}})
-    context.deployment = context.deployment.model_copy(update={"assistants": {name: named}})
-    context.phones._deployment = context.deployment
-    assert context.phones.may_be_ours(shared_leg("agent.1", "early"))
-    assert not context.phones.may_be_ours(shared_leg("agent.1", "early", STRANGER))
-
-
-@pytest.mark.parametrize(("shown", "is_ours"), [("02079460100", True), ("02079460177", False), (STRANGER, False)])
-def test_a_telephone_abroad_shows_numbers_as_its_own_country_writes_them(
-    make_context: MakeContext, shown: str, is_ours: bool
-) -> None:
-    context = make_context()
-    assert context.deployment.region == "US"
-    phones = context.deployment.phones
-    caller = phones["caller"].model_copy(update={"number": "+442079460100"})
-    agent = phones["billing"].model_copy(update={"number": "+442079460188"})
-    phones = {**phones, "caller": caller, "billing": agent}
-    context.phones._deployment = context.deployment.model_copy(update={"phones": phones})
-    assert context.phones.may_be_ours(shared_leg("billing.1", "early", shown)) is is_ours
 
 
 # -- The groups that a scenario watches: each telephone once, in however many of them its agent is

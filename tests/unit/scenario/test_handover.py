@@ -9,19 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from harness.calls.checks.headers import header
 from harness.calls.verdict import Finding, Verdict
-from harness.deployment import TOPIC_HEADER, Deployment, Group, Handover
-from harness.integrations import matrix
-from harness.integrations.matrix import Selection
+from harness.deployment import TOPIC_HEADER, Group, Handover
 from harness.scenario import handover
 from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
 from harness.scenario.handover import SentTransfer
-from harness.scenario.people import Group as People
 from harness.sip.message import Message
 from tests.unit.scenario.conftest import MakeContext
 
@@ -124,31 +118,6 @@ def test_a_transfer_that_failed_is_not_the_one_it_landed_by(
     assert handover.judged(landed("both", "ada"), "Both", ["One"], sent).verdict is verdict
 
 
-@pytest.mark.parametrize("to", [None, "", "{results.phone}", "+1815*****91", "a desk"])
-def test_where_the_last_transfer_led_is_not_told_by_one_that_failed(
-    landed: Callable[..., CaseContext], to: str | None
-) -> None:
-    """A phone book's entry, a variable, or digits that are hidden: then the record tells no number of the one that it landed by."""
-    actions = [
-        {
-            "action_type": "transfer_call_action_type",
-            "parameters_hard_coded": {"phone": phone},
-            "return_value": {"status": status},
-        }
-        for phone, status in ((ONE, "transfer-failed-timeout"), (to, "transfer-success"))
-    ]
-    sent = list(handover.in_actions(actions))
-    assert handover.judged(landed("both", "ada"), "Both", ["One"], sent).verdict is Verdict.NOT_OBSERVABLE
-
-
-def test_a_transfer_to_an_address_without_its_scheme_is_told(landed: Callable[..., CaseContext]) -> None:
-    """As Gladly's guide has them in Synthflow's transfer action."""
-    phone = f"{ONE}@acme.sip.gladly.example;transport=tls"
-    action = {"action_type": "transfer_call_action_type", "parameters_hard_coded": {"phone": phone}}
-    found = handover.judged(landed("both", "ada"), "Both", ["One"], list(handover.in_actions([action])))
-    assert (found.verdict, found.actual) == (Verdict.FAILED, "it landed at One (ada)")
-
-
 def test_one_number_for_both_needs_the_topic(landed: Callable[..., CaseContext]) -> None:
     context = landed("both", "ada")
     groups = context.deployment.groups
@@ -166,60 +135,6 @@ def test_one_number_for_both_needs_the_topic(landed: Callable[..., CaseContext])
     for sent in (SentTransfer(QUEUE, shows_topic=False), SentTransfer(QUEUE, "one"), SentTransfer(QUEUE, "both")):
         verdicts.append(handover.judged(context, "Both", rivals, [sent]).verdict)
     assert verdicts == [Verdict.NOT_OBSERVABLE, Verdict.FAILED, Verdict.PASSED]
-
-
-@st.composite
-def queues(draw: st.DrawFn) -> dict[str, Group]:
-    """One number for all, and topics at it, whose people may be those of the number itself."""
-
-    def people(least: int) -> dict[str, Any]:
-        there = draw(st.lists(st.sampled_from(["ada", "ben", "eve"]), min_size=least, unique=True))
-        return {"agents": tuple(there), "rings": draw(st.sampled_from(["all", "one-by-one"]))}
-
-    topics = draw(st.lists(st.sampled_from(["bills", "Hilfe", "orders"]), min_size=1, unique=True))
-    return {"Queue": Group(did=QUEUE, **people(1))} | {name: Group(topic=name, **people(0)) for name in topics}
-
-
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    groups=queues(),
-    refer=st.sampled_from(["consumed", "passed-on"]),
-    witness=st.sampled_from([None, ("record",), ("record", "messages")]),
-)
-def test_what_is_planned_is_told_in_the_run_and_nothing_else_is(
-    gladly: Deployment, make_context: MakeContext, groups: dict[str, Group], refer: str, witness: tuple[str, ...] | None
-) -> None:
-    """A case that nobody could tell apart each night is none; one that somebody can is not left out."""
-    (case, *_) = matrix.cases([gladly], Selection(rows=("GL-TRANSFER-PLAIN",), ais=("synthflow",)))
-    line = str(case.line)
-    name = str(gladly.lines[line].assistant)
-    topics = {
-        n: Handover(transfer="cold", transfer_to="Queue", transfer_topic=n, digit="1") for n in groups if n != "Queue"
-    }
-    plain = Handover(transfer="cold", transfer_to="Queue", digit="2")
-    own = {"transfer": None, "transfer_to": None, "handovers": topics | {"plain": plain}}
-    access = {"witness": witness or (), "api_base": "https://api.example" if witness else None}
-    deployment = gladly.model_copy(
-        update={
-            "kind": "live",
-            "groups": groups,
-            "lines": {line: gladly.lines[line].model_copy(update={"refer": refer, "fallback": None})},
-            "assistants": {name: gladly.assistants[name].model_copy(update=own)},
-            "phones": gladly.phones | dict.fromkeys(("ada", "ben", "eve"), next(iter(gladly.phones.values()))),
-            "synthflow": gladly.synthflow and gladly.synthflow.model_copy(update=access),
-        }
-    )
-    every = [one.axes for one in matrix.cases([deployment]) if one.row is case.row]
-    planned = any(axes["handover"] == "plain" and axes["ai"] == "synthflow" for axes in every)
-
-    context = make_context()
-    context.deployment, context.case = deployment, replace(case, axes=case.axes | {"handover": "plain"})
-    context.phones.rang = lambda since=0.0: list(groups["Queue"].turns[0])  # type: ignore[method-assign]
-    own_side = [SentTransfer(QUEUE, shows_topic="messages" in witness)] if witness else []
-    at_caller = [SentTransfer(QUEUE, shows_topic=False)] if refer == "passed-on" else []
-    rivals = handover.mistakable(context, "Queue")
-    found = handover.judged(context, "Queue", rivals, own_side or at_caller)
-    assert planned == (not rivals or found.verdict is Verdict.PASSED)
 
 
 @pytest.mark.parametrize(
@@ -257,43 +172,6 @@ def test_a_transfer_in_a_record() -> None:
     ]
     assert list(handover.in_actions(actions[:-1])) == [SentTransfer(BOTH, shows_topic=False)]
     assert list(handover.in_actions(actions)) == []  # by the last it may have landed, wherever that leads
-
-
-@pytest.mark.parametrize("to", ["ring-group", "+1-815-555-0191", "sip:ring-group@platform.example"])
-def test_a_record_may_name_a_number_or_a_user(to: str) -> None:
-    (sent,) = handover.in_actions([{"name": "transfer_call", "to": to}])
-    assert sent.number == ("+18155550191" if to.startswith("+") else "ring-group")
-
-
-@pytest.mark.parametrize(
-    ("group", "rang", "alike"),
-    [
-        ("Both", ("ada",), ["One"]),
-        ("Both", ("ada", "ben"), []),
-        ("One", ("ada",), []),
-        ("Other", ("ben",), []),
-    ],
-)
-def test_who_would_have_rung_for_other_groups_as_well_is_said_with_the_landing(
-    landed: Callable[..., CaseContext], group: str, rang: tuple[str, ...], alike: list[str]
-) -> None:
-    """A call in the wrong group passed as one in the right one, in so many words, where they have their people in common."""
-    context = landed("both", *rang)
-    found = People(context, group, context.deployment.groups[group], [])._landed()
-    assert found.verdict is Verdict.PASSED
-    assert found.facts["alike"] == alike
-    also = f", who would ring for {', '.join(alike)} as well" if alike else ""
-    assert found.actual == f"it landed at {group} ({', '.join(rang)}{also})"
-
-
-def test_what_may_be_taken_for_another_group_is_planned_so(landed: Callable[..., CaseContext]) -> None:
-    context = landed("both")
-    assert list(matrix.landing_looks_like(context.case, context.deployment)) == []
-    one = context.deployment.groups["One"]
-    context.deployment = context.deployment.model_copy(
-        update={"groups": {**context.deployment.groups, "Both": one.model_copy(update={"did": BOTH})}}
-    )
-    assert ("Both", ["One"]) in matrix.landing_looks_like(context.case, context.deployment)
 
 
 # -- That a transfer's topic reached the platform, where the agent's phone may never be told of it
@@ -340,13 +218,6 @@ def arrives(
     return finding
 
 
-@pytest.mark.parametrize("topics", [("billing",), ("support",), ("billing", "billing")])
-def test_what_the_agent_s_invite_has_counts(make_context: MakeContext, topics: tuple[str, ...]) -> None:
-    finding = arrives(make_context, invite(*topics), by_ai=[SentTransfer(OTHER_QUEUE, "billing")])
-    assert finding.verdict is header(invite(*topics), "ada.1", TOPIC_HEADER, "billing").verdict
-    assert (finding.verdict is Verdict.PASSED) == (topics == ("billing",))
-
-
 @pytest.mark.parametrize(
     ("topic", "by_refer", "alike"), list(itertools.product(["billing", "support", None], [True, False], [True, False]))
 )
@@ -366,16 +237,6 @@ def test_a_telephone_is_told_no_topic(
     assert finding.verdict is (right if topic == "billing" else wrong)
 
 
-@pytest.mark.parametrize("topic", ["billing", "support", None])
-@pytest.mark.parametrize("passed_on", ["billing", "support", None])
-def test_the_ai_s_own_side_tells_more_than_what_the_platform_passed_on(
-    make_context: MakeContext, topic: str | None, passed_on: str | None
-) -> None:
-    """A B2BUA may look the topic up itself, and pass a REFER on without it, or with another."""
-    finding = arrives(make_context, invite(), by_ai=[SentTransfer(OTHER_QUEUE, topic)], passed_on=refer(passed_on))
-    assert finding.verdict is (Verdict.PASSED if topic == "billing" else Verdict.FAILED)
-
-
 @pytest.mark.parametrize(
     ("passed_on", "verdict"),
     [("billing", Verdict.PASSED), ("support", Verdict.FAILED), (None, Verdict.NOT_OBSERVABLE)],
@@ -385,8 +246,3 @@ def test_a_record_that_tells_the_number_alone_leaves_the_topic_to_what_was_passe
 ) -> None:
     by_ai = [SentTransfer(OTHER_QUEUE, shows_topic=False)]
     assert arrives(make_context, invite(), by_ai=by_ai, passed_on=refer(passed_on)).verdict is verdict
-
-
-@pytest.mark.parametrize("by_ai", [[], [SentTransfer(OTHER_QUEUE, shows_topic=False)]])
-def test_where_nobody_tells_nothing_is_shown(make_context: MakeContext, by_ai: list[SentTransfer]) -> None:
-    assert arrives(make_context, invite(), by_ai=by_ai).verdict is Verdict.NOT_OBSERVABLE

@@ -21,7 +21,6 @@ from harness.scenario.call import Call
 from harness.scenario.conclusion import conclude
 from harness.scenario.expect import Expect
 from tests.unit.audio.sounds import mark as tone
-from tests.unit.phone_events import rtp_statistics
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, heard, leg, message
 
@@ -43,31 +42,6 @@ def test_only_the_speakers_own_marks_are_the_speaker(
     sound = call.hears(speaker, float(since), time.monotonic())
     expected = min(((at, mark) for at, mark in told if at >= since and mark in voices), default=None)
     assert (None if sound is None else (sound.at, sound.mark)) == expected
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 100), st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=6),
-    st.integers(0, 6),
-)
-@quickly
-def test_what_came_before_is_not_counted(
-    make_context: MakeContext, seconds: list[tuple[int, int, int]], changed: int
-) -> None:
-    """Of each second: packets that arrived, of another type, and sent; asked for since one of them began."""
-    events: list[Event] = []
-    totals = [0, 0, 0]
-    for number, counts in enumerate(seconds, start=1):
-        totals = [total + more for total, more in zip(totals, counts, strict=True)]
-        rx, other, tx = totals
-        events.append(rtp_statistics(float(number), rx_packets=rx, rx_other_type=other, tx_packets=tx))
-        events.append(Listened(at=float(number), seconds=float(number), level_dbov=-float(number), **TOLD))
-    told = Call(make_context(), leg(events), "caller").account(changed + 0.5)
-    since = seconds[changed:]
-    assert (told.rx_packets, told.rx_other_type, told.tx_packets) == tuple(map(sum, zip(*since, strict=True))) or (
-        not since and (told.rx_packets, told.rx_other_type, told.tx_packets) == (0, 0, 0)
-    )
-    assert told.seconds == len(since)
-    assert told.level_dbov == (-float(changed + 1) if since else None)
 
 
 def listening(sound: NDArray[np.int16], number: int, mark: int = 9, codec: str = "PCMA") -> Any:
@@ -119,28 +93,6 @@ def test_a_voice_that_is_read_by_the_other_law_is_not_heard(
     assert found["leg.7 → leg.9"].verdict is Verdict.FAILED
     assert "law that was read as" in found["leg.7 → leg.9"].actual
     assert (found["leg.7 → leg.9"].facts["kind"], found["leg.7 → leg.9"].facts["instead"]) == ("other", "other law")
-
-
-def test_what_is_clear_later_is_heard_from_then_on(make_context: MakeContext) -> None:
-    """A B2BUA that names the right payload when it has noticed, say."""
-    sent = tone(7, 3.0, level_dbov=-21.0)
-    made = listening(np.concatenate([g711.decode_alaw(g711.encode_ulaw(sent[:12000])), sent[12000:]]), 9)
-    sound = Call(make_context(), made, "caller").hears_marks({7}, 0.0, time.monotonic())
-    assert sound is not None
-    assert sound.at > next(event.at for event in made.events if isinstance(event, MarkHeard)) + 0.3
-
-
-@pytest.mark.parametrize(("codec", "sound"), [("opus", "misread"), ("PCMA", "noisy")])
-def test_a_mark_may_be_unclear_for_other_reasons(make_context: MakeContext, codec: str, sound: str) -> None:
-    """A voice of another codec has no law; one in noise is one."""
-    sent = tone(7, 2.0, level_dbov=-21.0)
-    rush = np.random.default_rng(1).normal(0, 1500, len(sent)).astype(np.int16)
-    heard = {"misread": g711.decode_alaw(g711.encode_ulaw(sent)), "noisy": sent + rush}[sound]
-    made = listening(heard, 9, codec=codec)
-    assert all(event.quality < 0.97 for event in made.events if isinstance(event, MarkHeard))
-    found = Call(make_context(), made, "caller").hears_marks({7}, 0.0, time.monotonic())
-    assert found is not None
-    assert found.at == made.events[1].at
 
 
 @given(tags=st.lists(st.sampled_from("xyz"), min_size=1, max_size=3), repeats=st.integers(0, 4))
@@ -211,10 +163,3 @@ def test_what_is_counted_since_a_moment(reports: list[FarEndReport], counted: tu
     assert mine.counted_by_far_end(1.0) == counted
     mine.wait_for_far_end_report(1.0, 5.0)
     assert (awaited != [None]) is (counted is not None), "what is waited for is what counts"
-
-
-@given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 5000)), max_size=6), st.floats(0, 100))
-def test_a_far_end_that_never_named_us_says_nothing(told: list[tuple[float, int]], since: float) -> None:
-    reports = [report(at, sent, 0, names_us=False) for at, sent in sorted(told)]
-    mine, _ = call(*reports)
-    assert mine.counted_by_far_end(since) is None

@@ -13,7 +13,7 @@ import pytest
 from harness.audio.prompts import prompt_samples
 from harness.audio.tones import call_progress, fax, sit
 from harness.audio.wav import to_int16
-from harness.calls.checks.audio import ListenerReport, Sound
+from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Observation
 from harness.phone.leg import Leg
 from harness.phone.waiter import never_came
@@ -94,20 +94,6 @@ def test_a_tone_of_the_network_s_is_no_voice(listened: Callable[..., Case], tone
     assert account.instead.what == "tone"
 
 
-def test_noise_is_no_voice(listened: Callable[..., Case]) -> None:
-    account = listened(noise(3.0, -20.0)).look.to_caller().account
-    assert account is not None
-    assert account.instead is not None
-    assert account.instead.what == "noise"
-
-
-@pytest.mark.parametrize("before", [noise(2.0, -20.0), TONES["busy tone"]()], ids=["noise", "busy"])
-def test_a_little_more_of_it_is_no_voice_either(listened: Callable[..., Case], before: Samples) -> None:
-    """What is too short to be told is judged with what was heard before."""
-    case = listened(before, join(silence(0.5), before[:2000], silence(0.5)))
-    assert case.heard_by_caller == ("", "")
-
-
 @pytest.mark.parametrize(
     "before",
     [TONES["ringing tone"], TONES["busy tone"], lambda: noise(2.0, -40.0), lambda: noise(2.0, -20.0)],
@@ -117,25 +103,6 @@ def test_a_voice_behind_it_is_one(listened: Callable[..., Case], before: Callabl
     """The line rustles until the AI greets, or rings until it has answered."""
     case = listened(before(), join(VOICE, silence(1.0)))
     assert case.heard_by_caller == ("SOUND", "")
-
-
-@pytest.mark.parametrize(
-    "sound", [VOICE, join(silence(1.0), VOICE), np.clip(VOICE * 0.3, -32768, 32767).astype(np.int16)]
-)
-def test_a_voice_is_one_at_once(listened: Callable[..., Case], sound: Samples) -> None:
-    case = listened(sound)
-    assert case.heard_by_caller == ("SOUND", "")
-    assert len(case.caller.deadlines) == 1  # type: ignore[attr-defined]
-
-
-def test_who_still_rings_is_waited_for(listened: Callable[..., Case]) -> None:
-    """Up to the patience of the case; a busy tone is not."""
-    latest = {
-        tone: max(deadlines) - min(deadlines)
-        for tone in ("ringing tone", "busy tone")
-        if (deadlines := listened(TONES[tone]()).caller.deadlines)  # type: ignore[attr-defined]
-    }
-    assert latest["ringing tone"] > latest["busy tone"] + 1.0
 
 
 # -- One packet, and no more: its concealment is heard, and is no voice
@@ -173,27 +140,3 @@ def test_a_packet_behind_which_nothing_came(sound_s: float, counts: Sequence[int
     found = listen_again_from(cast("Leg", Listening(sound_s, counts)), 0.0, heard_at=0.5)
     assert (found is not None) is silent
     assert found is None or 1.0 < found < 1.1
-
-
-def test_a_sound_of_before_is_none_of_after() -> None:
-    """A pulse speaks of the 200 ms before it."""
-    leg = cast("Leg", Listening(0.0, [40, 48, 49]))
-    assert (listen_again_from(leg, 5.0, heard_at=5.1) or 0.0) > 5.1
-    assert listen_again_from(leg, 5.0, heard_at=6.1) is None, "as far as it is on disk by now, which says nothing"
-
-
-def test_what_is_heard_behind_it_counts(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.scenario.signs._WORTH_JUDGING_S", 0.0)
-    caller = Caller()
-    caller.leg = cast("Any", Listening(0.12, [40, 48, 48, 48]))
-    blips = [Sound(0.5, Observation.SOUND, "a blip")]
-    caller.hears = lambda talk, since, deadline: blips.pop() if blips else None  # type: ignore[method-assign]
-    caller.account = lambda since, missing=None: ListenerReport(1.0, -96.0, rx_packets=0 if since > 1.0 else 8)  # type: ignore[method-assign]
-    case = Case(make_context, caller, "", strength="indicated", transcript="none", experiment=False).settle()
-    assert case.heard_by_caller == ("", "")
-    account = case.look.to_caller().account
-    assert account is not None
-    assert (account.rx_packets, account.level_dbov) == (8, -96.0), "the packet came, and silence from then on"
-    blips.extend([Sound(30.0, Observation.SOUND, "a voice"), Sound(0.5, Observation.SOUND, "a blip")])
-    case = Case(make_context, caller, "", strength="indicated", transcript="none", experiment=False).settle()
-    assert case.look.to_caller().sound == Sound(30.0, Observation.SOUND, "a voice")

@@ -6,31 +6,26 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from harness.calls.events import Event, TlsHandshake, TransferProgress, TransportFailed
 from harness.calls.verdict import Verdict
-from harness.deployment import Account, Deployment, Platform, from_plain, to_plain
-from harness.deployment.limits import MOST_WORKERS
+from harness.deployment import Deployment, from_plain, to_plain
 from harness.deployment.safety import Guard
-from harness.errors import PhoneMisuseError, RefusedError
+from harness.errors import RefusedError
 from harness.integrations import load
 from harness.phone import PhoneConfig
 from harness.phone.authorities import systems_list
 from harness.phone.leg import accept_every_leg
 from harness.phone.rules import Rules
 from harness.phone.waiter import never_came
-from harness.scenario import cast as cast_module
 from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import StandInCall
 from harness.scenario.case_phones import CasePhones
-from harness.scenario.cast import Cast
-from harness.scenario.context import CaseContext
 from harness.scenario.endpoints import StandInEndpoint
 from harness.scenario.phones import own_phone, stand_in
 from harness.sip.uri import Uri
@@ -45,11 +40,6 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Deployment:
     for name in ("SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD", "TALKDESK_TRUNK_PASSWORD"):
         monkeypatch.setenv(name, "for-this-test")
     return load(_FILE)
-
-
-def test_phone_has_the_credentials_of_its_entry(deployment: Deployment) -> None:
-    phone = own_phone(deployment, "caller")
-    assert (phone.username, phone.password) == (phone.user, "for-this-test")
 
 
 @pytest.mark.parametrize(
@@ -111,33 +101,6 @@ def test_the_systems_list_may_be_in_its_directory_alone(
     assert systems_list() == (found and str(tmp_path / found))
 
 
-def test_a_phone_shows_the_certificate_of_its_account(deployment: Deployment) -> None:
-    assert (own_phone(deployment, "caller").tls.certificate, own_phone(deployment, "caller").tls.private_key) == (
-        None,
-        None,
-    )
-    name = deployment.phones["caller"].account
-    account = deployment.accounts[name].model_copy(update={"certificate": "a.pem", "private_key": "a.key"})
-    shown = own_phone(deployment.model_copy(update={"accounts": {**deployment.accounts, name: account}}), "caller").tls
-    assert (shown.certificate, shown.private_key, shown.verify) == ("a.pem", "a.key", True)
-
-
-@pytest.mark.parametrize(
-    ("fields", "said"),
-    [
-        ({"certificate": "a.pem"}, "private_key is missing; allowed: certificate and private_key, or neither"),
-        ({"private_key": "a.key"}, "certificate is missing; allowed"),
-        (
-            {"certificate": "a.pem", "private_key": "a.key", "transport": "tcp"},
-            "certificate: not used over tcp",
-        ),
-    ],
-)
-def test_an_account_has_a_certificate_with_its_key_on_tls_alone(fields: dict[str, str], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
-        Account.model_validate({"domain": "carrier.example", "transport": "tls", **fields})
-
-
 def test_phone_without_a_password_answers_no_challenge(deployment: Deployment) -> None:
     """An empty password would be tried as one, and the refusal hidden behind what that gets."""
     entry = deployment.phones["caller"].model_copy(update={"password": None})
@@ -159,16 +122,6 @@ def test_phones_take_calls_from_the_hosts_of_their_deployment_alone(deployment: 
         "2001:db8::5",
         "192.0.2.7",
     )
-
-
-def test_in_a_lab_strangers_are_answered(deployment: Deployment) -> None:
-    assert own_phone(deployment.model_copy(update={"strangers": "answer"}), "caller").accepts_from is None
-
-
-@pytest.mark.parametrize("place", ["10.0.0.0/33", "", "sip.example.com:5060", "[::1]:5060", "two words"])
-def test_what_is_no_source_of_calls_is_refused(place: str) -> None:
-    with pytest.raises(ValidationError, match="allowed: an address, a network"):
-        Platform(domain="acme.example", addresses=(place,))
 
 
 @pytest.mark.parametrize(("username", "user"), [("trunk-user", "trunk-user"), (None, "stand-in")])
@@ -222,51 +175,6 @@ def test_each_phone_dials_in_its_own_country(make_context: MakeContext) -> None:
 
 
 # -- A call that waits for the deployment's own limits: until its turn comes, however many are before it, and told as a wait
-
-
-class Gate:
-    """One that lets a call through at the end of a wait, which is measured and does not take place."""
-
-    def __init__(self, clock: list[float], waits: float) -> None:
-        self.clock, self.waits, self.within = clock, waits, 0.0
-
-    def admit(self, within: float) -> str:
-        self.within = within
-        self.clock[0] += self.waits
-        return "permit"
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    now = [100.0]
-    monkeypatch.setattr("harness.scenario.case_phones.time", SimpleNamespace(monotonic=lambda: now[0]))
-    return now
-
-
-def admitted(context: CaseContext, gate: Gate, per_second: float) -> list[Any]:
-    plain = to_plain(context.deployment)
-    plain["limits"] = {**plain["limits"], "calls_per_second": per_second}
-    told: list[Any] = []
-    evidence: Any = SimpleNamespace(scripted=lambda seconds, why, began: told.append((seconds, why, began)))
-    nothing: Any = SimpleNamespace()
-    phones = CasePhones(from_plain(plain), evidence, nothing, iter(()), gate)  # type: ignore[arg-type]
-    rules: Any = phones._rules
-    assert rules.admit(rules.admitted_within_s) == "permit"
-    return told
-
-
-@pytest.mark.parametrize(("per_second", "least"), [(50.0, 30.0), (0.05, MOST_WORKERS / 0.05)])
-def test_every_worker_s_call_may_be_before_it(
-    make_context: MakeContext, clock: list[float], per_second: float, least: float
-) -> None:
-    gate = Gate(clock, 0.0)
-    assert admitted(make_context(), gate, per_second) == []
-    assert gate.within >= least
-
-
-def test_the_wait_is_no_time_of_the_harness_s_own(make_context: MakeContext, clock: list[float]) -> None:
-    told = admitted(make_context(), Gate(clock, 7.5), 1.0)
-    assert told == [(7.5, "until [limits] let the call be placed", 100.0)]
 
 
 # -- The AI that is ours hands a caller over, and leaves when an agent has taken the call, however long that takes
@@ -344,30 +252,6 @@ def test_a_topic_is_written_as_a_uri_takes_it(make_context: MakeContext, topic: 
     Guard(context.deployment.model_copy(update={"trunks": (trunk,)}))(leg.referred_to)
 
 
-@pytest.mark.parametrize(("state", "breaks"), [("disconnected", False), ("confirmed", True)])
-def test_a_platform_that_ends_the_group_s_call_as_it_answers_it_breaks_nothing(
-    make_context: MakeContext, state: str, breaks: bool
-) -> None:
-    """What a faulty platform does has to fail: there is nobody to join the caller to. Of a call that is up it is our own doing."""
-    context = make_context("TD-TRANSFER-WARM", "stand-in")
-    leg: Any = Leg(200)
-    onward: Any = SimpleNamespace(id="stand-in.2", state=state, wait_state=lambda name, within: None)
-
-    def bridge(other: Any) -> None:
-        raise PhoneMisuseError(f"{other.id} has ended")
-
-    leg.bridge = bridge
-    phone: Any = SimpleNamespace(dial=lambda uri, identity: onward)
-    talk = StandInCall(context, leg, phone, context.trunk, "main", SimpleNamespace())  # type: ignore[arg-type]
-    talk.hand_over(cast("Any", SimpleNamespace(name="billing", address="4711")), "warm")
-    if breaks:
-        with pytest.raises(PhoneMisuseError):
-            context.background.join(10.0)
-    else:
-        context.background.join(10.0)
-        assert context.background.fatal_error is None
-
-
 # -- A certificate is refused by whom it was shown to: a platform that never connected has refused none
 
 
@@ -408,22 +292,3 @@ def test_who_is_shown_it(make_context: MakeContext, events: list[Event], incomin
 
 
 # -- Whom OPTIONS asks: the platform's host, however the file writes it, at its port or at the transport's own
-
-
-@pytest.mark.parametrize("port", [None, 5060, 5083])
-@pytest.mark.parametrize("host", ["sbc.example", "192.0.2.7", "2001:db8::5", "[2001:db8::5]"])
-def test_it_is_a_uri_of_that_place(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, host: str, port: int | None
-) -> None:
-    context = make_context("KEEPALIVE", platform=Platform(domain="platform.example", host=host, port=port))
-    asked: list[str] = []
-    monkeypatch.setattr(Cast, "_agent", lambda cast, name: SimpleNamespace(name=name))
-
-    def options(phone: Any, uri: str) -> tuple[int, str]:
-        asked.append(uri)
-        return 200, "OK"
-
-    monkeypatch.setattr(cast_module, "send_options", options)
-    assert Cast(context).options() == (200, "OK")
-    uri = Uri.parse(asked[0])
-    assert (uri.address, uri.port) == (host.strip("[]"), port)

@@ -8,7 +8,6 @@ from typing import Any, cast
 import pytest
 
 from harness.calls.events import CallState
-from harness.calls.measurement import Reached
 from harness.calls.verdict import Verdict
 from harness.phone.leg import accept_every_leg
 from harness.scenario.ai import Ai
@@ -27,39 +26,6 @@ def place(*legs: Any, is_ours: Any = accept_every_leg) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("legs_began", "reached"),
-    [
-        ((1.0, 2.0, 3.0), ()),  # calls of before are others
-        ((1.0, 2.0, 3.0, 10.1), ("stand-in.4",)),
-    ],
-)
-def test_a_call_that_came_after_is_the_one_too_many(
-    make_context: MakeContext, legs_began: tuple[float, ...], reached: tuple[str, ...]
-) -> None:
-    context = make_context(ai="stand-in")
-    legs = [
-        SimpleNamespace(id=f"stand-in.{number}", events=[SimpleNamespace(at=at)])
-        for number, at in enumerate(legs_began, start=1)
-    ]
-    ai = Ai(context)
-    ai._endpoint = StandInEndpoint(context, place(*legs), context.trunk)
-    ai.was_not_reached(cast("Any", SimpleNamespace(began=10.0)))
-    (found,) = context.evidence.findings
-    assert isinstance(found.measured, Reached)
-    assert found.measured.reached == reached
-
-
-def test_a_menu_that_nobody_asked_is_seen_by_when_the_ai_was_called(make_context: MakeContext) -> None:
-    for came, expected in ((11.0, Verdict.FAILED), (12.1, Verdict.PASSED), (9.0, Verdict.PASSED)):
-        context = make_context(ai="stand-in")
-        leg = SimpleNamespace(id="stand-in.1", events=[SimpleNamespace(at=came)])
-        ai = Ai(context)
-        ai._endpoint = StandInEndpoint(context, place(leg), context.trunk)
-        ai.waited_for_choice(cast("Any", SimpleNamespace(began=10.0, chosen=12.0)))
-        assert [found.verdict for found in context.evidence.findings] == [expected], came
-
-
-@pytest.mark.parametrize(
     ("after_s", "verdict"),
     [(-30.0, Verdict.FAILED), (-2.0, Verdict.FAILED), (0.2, Verdict.PASSED), (None, Verdict.NOT_OBSERVABLE)],
 )
@@ -75,31 +41,6 @@ def test_the_same_by_the_moments_of_synthflow_s_records(
     ai._endpoint = SynthflowEndpoint(context, api)
     ai.waited_for_choice(of)
     assert context.evidence.findings[-1].verdict is verdict
-
-
-@pytest.mark.parametrize(("status", "verdict"), [("registered", Verdict.PASSED), ("ringing", Verdict.FAILED)])
-def test_an_id_that_was_given_out_beforehand_is_no_call(
-    make_context: MakeContext, status: str, verdict: Verdict
-) -> None:
-    """Its record is there before anybody calls."""
-    of = call(prepared="p1")
-    api: Any = FakeApi([record(call_id="p1", status=status, start_time=f"{to_wall(of.began - 1.0):.3f}")])
-    context = make_context(api=api)
-    ai = Ai(context)
-    ai._endpoint = SynthflowEndpoint(context, api)
-    ai.was_not_reached(of)
-    assert context.evidence.findings[-1].verdict is verdict
-
-
-def test_when_a_call_came_whose_id_was_given_out_beforehand_its_record_does_not_say(make_context: MakeContext) -> None:
-    of = call(prepared="p1")
-    of.chosen = of.began + 60.0
-    api: Any = FakeApi([record(call_id="p1", start_time=f"{to_wall(of.began - 1.0):.3f}")])
-    context = make_context(api=api)
-    ai = Ai(context)
-    ai._endpoint = SynthflowEndpoint(context, api)
-    ai.waited_for_choice(of)
-    assert context.evidence.findings[-1].verdict is Verdict.NOT_OBSERVABLE
 
 
 @pytest.mark.parametrize(
@@ -175,15 +116,3 @@ def test_the_same_at_a_stand_in(
     ai._endpoint = StandInEndpoint(context, phone, context.trunk)
     getattr(ai, look)(of)
     assert context.evidence.findings[-1].verdict is verdict
-
-
-def test_the_own_call_beside_a_strangers_is_seen_all_the_same(make_context: MakeContext) -> None:
-    of = call()
-    api: Any = FakeApi([record(call_id="theirs", phone_number_from="+13035550177"), record(call_id="ours")])
-    context = make_context(api=api)
-    ai = Ai(context)
-    ai._endpoint = SynthflowEndpoint(context, api)
-    ai.was_not_reached(of)
-    (found,) = context.evidence.findings
-    assert isinstance(found.measured, Reached)
-    assert (found.verdict, found.measured.reached) == (Verdict.FAILED, ("ours",))

@@ -15,7 +15,7 @@ from harness.audio.experiment import ExperimentResult
 from harness.calls.events import Event, Listened, MarkHeard
 from harness.phone.waiter import never_came
 from harness.scenario import reactions
-from harness.scenario.reactions import wait_for_pause, wait_for_speech
+from harness.scenario.reactions import wait_for_pause
 from tests.unit.scenario.conftest import MakeContext
 
 LOUD, QUIET = -20.0, -70.0
@@ -68,23 +68,6 @@ def test_a_pause_is_waited_for(levels: list[float], pauses: bool) -> None:
     assert wait_for_pause(leg(levels=levels)) is pauses
 
 
-def test_a_mark_is_no_speech() -> None:
-    assert wait_for_pause(leg(levels=[LOUD] * 10, marks=True))
-
-
-@pytest.mark.parametrize(
-    ("levels", "marks", "speaks"),
-    [
-        ([QUIET] * 3 + [LOUD], False, True),
-        ([QUIET] * 8, False, False),
-        ([LOUD] * 8, True, False),
-        ([LOUD] + [QUIET] * 7, False, False),  # the first pulse speaks of what was before
-    ],
-)
-def test_whoever_was_spoken_to_has_time_to_answer(levels: list[float], marks: bool, speaks: bool) -> None:
-    assert wait_for_speech(leg(levels=levels, marks=marks), time.monotonic() + 0.1, 1.5) is speaks
-
-
 @pytest.mark.parametrize(
     ("chances", "stated", "is_one"),
     [
@@ -108,22 +91,6 @@ def test_the_chance_that_is_stated_is_that_of_all_tries(
     assert found.is_one is is_one
     assert found.chance == pytest.approx(stated, rel=0.02)
     assert f"1 in {1 / found.chance:,.0f}" in found.words or stated > 0.5
-
-
-@pytest.mark.parametrize(
-    ("old_s", "tries"),
-    [
-        (60.0, 3),  # 120 s a call: there is time for a third try and for another look
-        (70.0, 2),  # for a second one
-        (90.0, 1),
-    ],
-)
-def test_nothing_is_tried_again_that_the_limit_of_the_call_would_cut(
-    monkeypatch: pytest.MonkeyPatch, make_context: MakeContext, old_s: float, tries: int
-) -> None:
-    found, played = made(monkeypatch, make_context, [0.04, 0.04, 0.04], old_s=old_s)
-    assert played == len(found.outcomes) == tries
-    assert not found.is_one
 
 
 def test_an_echo_is_not_tried_again(monkeypatch: pytest.MonkeyPatch, make_context: MakeContext) -> None:
@@ -153,10 +120,3 @@ def made(
     found = reactions.experiment(context, phone)
     assert {source.path.parent for source in played} <= {context.evidence.directory}
     return found, len(played)
-
-
-@pytest.mark.parametrize("name", ["X7/Ml8 (test)", "../../out"])
-def test_a_phone_of_any_name_speaks_what_lies_in_the_cases_directory(
-    monkeypatch: pytest.MonkeyPatch, make_context: MakeContext, name: str
-) -> None:
-    assert made(monkeypatch, make_context, [0.00001], echo=True, name=name)[1] == 1

@@ -6,7 +6,7 @@ import itertools
 import time
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -18,18 +18,14 @@ from harness.calls.measurement import AnsweredBy, Reached
 from harness.calls.verdict import ExpectationError, Finding, Verdict
 from harness.deployment import Expectations, Synthflow
 from harness.deployment import Group as GroupEntry
-from harness.errors import BrokenError, PhoneLostError, ResourceError
-from harness.phone import Reject
-from harness.phone.leg import accept_every_leg
+from harness.errors import BrokenError, PhoneLostError
 from harness.phone.waiter import never_came
 from harness.run.plugin import fixtures
-from harness.scenario import conclusion, far_records, post_failure_probes
-from harness.scenario.ai import Ai
-from harness.scenario.call import Call
+from harness.scenario import conclusion, far_records
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import conclude, require_promised_findings
 from harness.scenario.context import CaseContext, line_of
-from harness.scenario.endpoints import StandInEndpoint, SynthflowEndpoint
+from harness.scenario.endpoints import SynthflowEndpoint
 from harness.scenario.expect import Expect
 from harness.scenario.far_records import reported_end
 from harness.scenario.people import Group
@@ -41,19 +37,6 @@ from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import _LAG_S, FakeApi, LateApi, ai_of, call, record
 
 WITHIN_S = 1.0
-
-
-def test_a_call_of_ours_that_goes_on_was_not_released(make_context: MakeContext) -> None:
-    """Our own phone sees all of it: there is nothing that nobody could tell."""
-    context = make_context(expect=Expectations(released_within_s=0.01))
-
-    def never(goal: str, predicate: Any, within: float, **_: Any) -> Any:
-        raise never_came(goal, within, "agent.1", "nothing", "")
-
-    leg: Any = SimpleNamespace(id="agent.1", events=[], successor=None, wait=never)
-    Expect(context, Call(context, leg, "agent")).released()
-    (finding,) = context.evidence.findings
-    assert (finding.check, finding.verdict, finding.actual) == ("released", Verdict.FAILED, "it is still up")
 
 
 @given(after=st.floats(0.0, 6.0), lag_s=st.sampled_from([0.0, 0.5, 3.0]), farewell_s=st.sampled_from([0.0, 2.0]))
@@ -72,57 +55,11 @@ def test_it_may_be_told_as_much_later_as_its_interface_lags_and_its_farewell_tak
     assert finding.verdict is (Verdict.PASSED if in_time else Verdict.FAILED)
 
 
-@given(ended=st.none() | st.floats(1.0, 90.0), is_ours=st.booleans(), answered=st.none() | st.just(0.5))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_who_has_gone_before_anybody_hung_up_was_not_ended_by_that(
-    make_context: MakeContext, ended: float | None, is_ours: bool, answered: float | None
-) -> None:
-    context = make_context()
-    end: Any = SimpleNamespace(label="caller.1", is_ours=is_ours, answered_at=lambda: answered)
-    end.released_at = lambda deadline: ended
-    Expect(context, end).still_up()
-    told = [(finding.check, finding.verdict) for finding in context.evidence.findings]
-    if ended is not None:
-        assert told == [("call.up", Verdict.FAILED)]
-    else:  # an interface may tell late, and so shows nothing by its silence
-        assert told == [("call.up", Verdict.PASSED)] * is_ours
-
-
-@pytest.mark.parametrize("is_blind", [False, True])
-def test_an_interface_that_fails_does_not_show_that_a_leg_goes_on(make_context: MakeContext, is_blind: bool) -> None:
-    context = make_context()
-    end: Any = SimpleNamespace(label="x", lag_s=0.0, doubt_s=0.0, is_blind=is_blind, released_at=lambda deadline: None)
-    Expect(context, end).released()
-    (finding,) = context.evidence.findings
-    assert finding.verdict is (Verdict.NOT_OBSERVABLE if is_blind else Verdict.FAILED)
-
-
 @pytest.mark.parametrize("what", ["answered_nothing", "was_not_reached"])
 def test_an_interface_that_fails_does_not_show_that_the_ai_got_no_call(make_context: MakeContext, what: str) -> None:
     ai = ai_of(make_context, AbsentApi())
     getattr(ai, what)(call())
     assert [finding.verdict for finding in ai._context.evidence.findings] == [Verdict.NOT_OBSERVABLE]
-
-
-@pytest.mark.parametrize("within", [None, 7.0])
-@pytest.mark.parametrize("queue_s", [0.0, 12.0])
-def test_a_group_behind_a_queue_has_the_queue_s_time_as_well(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, within: float | None, queue_s: float
-) -> None:
-    context = make_context(expect=Expectations(patience_s=5.0))
-    context.more_patience = 3.0
-    waited: list[float] = []
-
-    def nobody(phones: Any, limit: float, **_: Any) -> Any:
-        waited.append(limit)
-        raise never_came("a call", limit, "agents", "nothing", "")
-
-    monkeypatch.setattr(context.phones, "first_incoming", nobody)
-    group = Group(context, "sales", GroupEntry(did="+13125550142", agents=("Zoë",), queue_s=queue_s), [])
-    with pytest.raises(ExpectationError):
-        group.expect_call(SimpleNamespace(is_over=lambda: False), within=within)  # type: ignore[arg-type]
-    assert waited == [(8.0 if within is None else within) + queue_s]
-    assert {finding.verdict for finding in context.evidence.findings} == {Verdict.FAILED}
 
 
 @pytest.mark.parametrize(
@@ -189,17 +126,6 @@ def test_what_is_said_of_the_end_is_so(
         assert (found.verdict is Verdict.PASSED) == (ended <= LIMIT_S)
     else:
         assert not tells_when
-
-
-def test_an_end_that_is_told_at_once_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(0.0)
-    monkeypatch.setattr(far_records, "time", clock)
-    context: Any = SimpleNamespace(pause=clock.wait, far_end=SimpleNamespace(poll_s=POLL_S))
-    for ended, verdict in ((0.3, Verdict.PASSED), (1.3, Verdict.FAILED)):
-        clock.now = 0.0
-        told = reported_end(context, UP, lambda: clock.now >= ended, lambda: None, deadline=LIMIT_S + 0.5)  # noqa: B023
-        assert told is not None
-        assert timing.released("x", told.at, LIMIT_S, told.doubt_s).verdict is verdict
 
 
 # -- the AI's leg, when a caller gives up
@@ -292,99 +218,7 @@ def test_what_is_told_when_the_calls_are_over(case: tuple[CaseContext, Up]) -> N
     assert {finding.at <= up.hung_up_at for finding in context.evidence.findings} == {True}
 
 
-def test_what_is_found_while_they_are_up_is_of_that_time(case: tuple[CaseContext, Up]) -> None:
-    context, up = case
-    began = time.monotonic()
-    context.last_looks.append(look)
-    conclude(context, probe=False)
-    assert up.hung_up_at is None
-    assert all(finding.at >= began for finding in context.evidence.findings)
-
-
-def test_what_nobody_looked_at_is_of_the_time_before_a_closer_look(
-    case: tuple[CaseContext, Up], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Which may hang up, for a second call."""
-    context, up = case
-    monkeypatch.setattr(post_failure_probes, "look_closer", lambda *_: up.hang_up())
-    context.last_looks.append(look)
-    conclude(context)
-    require_promised_findings(context)
-    assert up.hung_up_at is not None
-    assert len(context.evidence.findings) > 1
-    assert {finding.at <= up.hung_up_at for finding in context.evidence.findings} == {True}
-
-
 # -- What a platform still sends to an AI that was down: it is waited for, and refused, before the next case begins
-
-
-CALLER = "+13125550142"
-STRANGERS = ["+13125550143", "+442079460100", "anonymous"]
-
-
-class Phone:
-    """The stand-in's phone: the calls come one after the other, and then none."""
-
-    def __init__(self, shown: list[str], is_ours: Any) -> None:
-        self.is_ours = is_ours
-        self.policy: Any = None
-        self.left = list(shown)
-
-    def next_call(self, within: float) -> Any:
-        if not self.left:
-            raise never_came("a call", within, "stand-in", "none", "")
-        text = (
-            f"INVITE sip:ai@a.example SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK1\r\n"
-            f"From: <sip:{self.left.pop(0)}@b.example>;tag=1\r\n"
-            "To: <sip:ai@a.example>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
-        )
-        return SimpleNamespace(messages=[SimpleNamespace(text=text)], phone=SimpleNamespace(name="stand-in"))
-
-
-def waited(context: CaseContext, phone: Phone) -> list[str]:
-    """The calls that are left to the next case."""
-    ai = Ai(context)
-    context.calls.own.append(cast("Any", SimpleNamespace(number=CALLER)))
-    ai._take = lambda **more: StandInEndpoint(context, phone, context.trunk)  # type: ignore[arg-type,method-assign]
-    ai._take_what_comes_late()
-    assert phone.policy == Reject(480)
-    return phone.left
-
-
-@given(st.lists(st.sampled_from(STRANGERS), max_size=5), st.lists(st.sampled_from([*STRANGERS, CALLER]), max_size=3))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_a_stranger_s_call_is_not_what_is_waited_for(
-    make_context: MakeContext, before: list[str], after: list[str]
-) -> None:
-    context = make_context(ai="stand-in")
-    shown = [*before, CALLER, *after]
-    assert waited(context, Phone(shown, context.phones.may_be_ours)) == after
-
-
-def test_where_no_stranger_calls_the_first_call_is_the_platform_s(make_context: MakeContext) -> None:
-    assert waited(make_context(ai="stand-in"), Phone(["anonymous", CALLER], accept_every_leg)) == [CALLER]
-
-
-def test_where_none_comes_the_wait_ends(make_context: MakeContext) -> None:
-    assert waited(make_context(ai="stand-in"), Phone(STRANGERS, make_context().phones.may_be_ours)) == []
-
-
-@pytest.mark.parametrize("error", [ResourceError("no free port"), PhoneLostError("the phone was lost")])
-def test_a_phone_that_cannot_be_there_again_breaks_no_case(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, error: BrokenError
-) -> None:
-    context = make_context(ai="stand-in")
-    notes: list[str] = []
-    monkeypatch.setattr(context.evidence, "note_once", notes.append)
-
-    def take(**more: object) -> Any:
-        raise error
-
-    ai = Ai(context)
-    ai._take = take  # type: ignore[method-assign]
-    ai._take_what_comes_late()
-    (note,) = notes
-    assert str(error) in note
 
 
 def go_on(wrapper: Any, error: BaseException | None) -> None:
@@ -457,14 +291,6 @@ def test_a_record_that_comes_later_shows_that_the_ai_answered(
     assert (talk is not None) is is_found
 
 
-def test_what_tells_at_once_is_not_waited_for(make_context: MakeContext) -> None:
-    ai = ai_of(make_context, LateApi(after_s=0.0), lag_s=60.0, witness=("record", "marks"))
-    began = ai._context.clock.monotonic()
-    ai.was_not_reached(call())
-    ai.answered_nothing(call())
-    assert ai._context.clock.monotonic() - began < 10.0
-
-
 def test_the_ai_was_tried_though_its_record_comes_after_our_own_patience(make_context: MakeContext) -> None:
     ai = ai_of(make_context, LateApi(record(status="busy"), after_s=_LAG_S / 2))
     context = ai._context
@@ -472,9 +298,3 @@ def test_the_ai_was_tried_though_its_record_comes_after_our_own_patience(make_co
     ai.was_tried(call(), line_of(context.deployment, context.trunk, str(context.case.line)))
     (found,) = context.evidence.findings
     assert (found.check, found.verdict) == ("route.tried", Verdict.PASSED)
-
-
-@pytest.mark.parametrize("status", ["user-canceled", "canceled", "busy", "no-answer", "ringing"])
-def test_a_call_that_ended_in_any_way_was_tried(make_context: MakeContext, status: str) -> None:
-    ai = ai_of(make_context, LateApi(record(status=status), after_s=0.0))
-    assert ai.endpoint.asked_for(call()) == [record()["phone_number_to"]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,7 +17,6 @@ from harness.calls.checks.claims import Observation
 from harness.calls.verdict import ExpectationError, Finding, Verdict
 from harness.deployment import Deployment, Expectations, Report
 from harness.errors import FarEndError
-from harness.integrations.matrix import Selection, cases, why_never_passed
 from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
 from harness.scenario.expect import Expect
@@ -110,67 +108,6 @@ def test_the_report_comes_late(make: Callable[..., Case]) -> None:
     assert not any("Eve" in text for finding in found.values() for text in (finding.actual, *finding.evidence))
 
 
-#: Whose number a warm transfer shows, whether others call the AI, whether others are with the group: whether a row is sure.
-OTHERS_CALL = [
-    ("original", True, True, True),
-    ("header", True, True, True),
-    ("agent", False, False, True),
-    ("agent", False, True, True),
-    ("agent", True, False, False),
-    ("fixed", False, False, True),
-    ("fixed", False, True, False),
-    ("fixed", True, False, False),
-]
-
-
-@pytest.mark.parametrize(("mode", "calls_ai", "calls_group", "is_sure"), OTHERS_CALL)
-@pytest.mark.parametrize("group", ["billing", "support"])
-def test_a_number_that_others_calls_show_as_well(
-    make: Callable[..., Case], mode: str, calls_ai: bool, calls_group: bool, is_sure: bool, group: str
-) -> None:
-    """The AI did not hand over, and a customer of the same assistant was: his landing was ours, right or wrong."""
-    case = make(strength="unknown")
-    context, found = case.context, case.context.deployment
-    assert found.synthflow is not None
-    groups = found.groups | {"billing": found.groups["billing"].model_copy(update={"shared": calls_group})}
-    synthflow = found.synthflow.model_copy(update={"shared": calls_ai})
-    context.deployment = found.model_copy(update={"synthflow": synthflow, "groups": groups})
-    warm = cases([context.deployment], Selection(rows=("TD-TRANSFER-WARM",), ais=("synthflow",)))
-    context.case = next(each for each in warm if each.axes["caller_id"] == mode)
-    cast = Cast(context)
-    shown = cast.shown_number(cast.line(str(context.case.line)), case.caller)
-    Expect(context, case.lands()).caller_id(shown)
-    case.reads = [[listed(context, group, caller=shown)]]
-    told = case.told()
-    if is_sure:
-        assert told["landing"].verdict is (Verdict.PASSED if group == "billing" else Verdict.FAILED)
-        assert told["caller_id"].verdict is Verdict.PASSED
-    else:
-        assert {finding.verdict for finding in told.values()} == {Verdict.NOT_OBSERVABLE}
-        assert "transfers of other people's calls show, too" in told["landing"].actual
-    assert (
-        "handed over with the same number" in str(why_never_passed(context.case, context.deployment))
-    ) is not is_sure
-
-
-def test_another_group_that_a_later_row_adds(make: Callable[..., Case]) -> None:
-    case = make()
-    case.lands()
-    one = listed(case.context)
-    case.reads = [[one], [listed(case.context, groups=("Rechnung Süd, Retouren",), moments=one.moments)]]
-    found = case.told()
-    assert (found["landing"].verdict, found["landing.others"].verdict) == (Verdict.PASSED, Verdict.FAILED)
-
-
-def test_a_report_that_lists_another_group(make: Callable[..., Case]) -> None:
-    case = make()
-    case.lands()
-    case.reads = [[listed(case.context, "support")]]
-    found = case.told()
-    assert found["landing"].verdict is Verdict.FAILED
-    assert found["landing"].facts["rang"] == ("support",) or found["landing"].facts["rang"] == ["support"]
-
-
 @pytest.mark.parametrize("reads", [[], [FarEndError("the platform's report: 503")]])
 def test_a_report_that_never_lists_the_call(make: Callable[..., Case], reads: list[Any]) -> None:
     case = make(strength="unknown")
@@ -202,20 +139,6 @@ def test_what_only_a_phone_at_the_agent_could_show(make: Callable[..., Case], st
     assert set(found) == {"timing", "timing.within", "released", "audio.silent"}
 
 
-def test_an_ai_that_has_left_is_released(make: Callable[..., Case]) -> None:
-    case = make()
-    landed = case.lands()
-    talk: Any = SimpleNamespace(label="assistant", role="ai", is_blind=False, lag_s=0.0, doubt_s=0.0)
-    landed.began -= 12.0  # for so long the caller has stayed with them
-    talk.released_at = lambda deadline: landed.began + 3.21
-    Expect(case.context, talk).released(after=None)
-    finding = case.context.evidence.findings[-1]
-    assert (finding.verdict, finding.actual) == (Verdict.PASSED, "it ended after 3.21 s")
-    talk.released_at = lambda deadline: deadline
-    Expect(case.context, talk).released(after=None)
-    assert case.context.evidence.findings[-1].verdict is Verdict.PASSED, "when an agent answered nobody saw"
-
-
 def test_a_phone_of_ours_that_rings_instead_ends_the_wait(
     make: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,28 +150,6 @@ def test_a_phone_of_ours_that_rings_instead_ends_the_wait(
         case.group.expect_call(case.caller)
     assert caught.value.finding.verdict is Verdict.FAILED
     assert case.told() == {}
-
-
-def test_a_call_that_may_be_a_strangers_ends_no_wait(
-    make: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    case = make()
-    reception = case.context.deployment.groups["reception"].agents[0]
-    monkeypatch.setattr(case.context.phones, "rang", lambda: [reception])
-    monkeypatch.setattr(case.context.phones, "rang_for", lambda numbers: [])
-    landed = case.group.expect_call(case.caller)
-    assert isinstance(landed, ReportedCall)
-    assert not landed.is_seen
-    assert case.context.evidence.findings == []
-
-
-def test_a_row_is_no_earlier_calls(make: Callable[..., Case]) -> None:
-    """Cases beside each other have callers of their own, and one after another times."""
-    case = make()
-    case.lands()
-    earlier = datetime.now(UTC).timestamp() - 30
-    case.reads = [[listed(case.context, moments=(earlier,))]]
-    assert case.told()["landing"].verdict is Verdict.NOT_OBSERVABLE
 
 
 @pytest.mark.parametrize("over", [True, False])
@@ -297,24 +198,6 @@ def test_a_call_of_ours_that_is_yet_to_come_tells_that_the_times_are_misread(
     found = case.told()["landing"]
     assert found.verdict is verdict
     assert verdict is Verdict.PASSED or "platform.report.zone" in found.actual
-
-
-@pytest.mark.parametrize(
-    ("earlier_s", "said"), [(5 * 3600, "5 h"), (9 * 1800, "4.5 h"), (3600 + 700, ""), (24 * 3600, ""), (10, "")]
-)
-def test_a_report_whose_times_are_of_another_zone_has_the_call_hours_ago(
-    make: Callable[..., Case], earlier_s: float, said: str
-) -> None:
-    """As of America read as UTC: the report did not list the call, and nothing told why."""
-    case = make()
-    case.lands()
-    older = listed(case.context, moments=(time.time() - earlier_s - 40_000,))
-    case.reads = [[older, listed(case.context, place="row 3", moments=(time.time() - earlier_s,))]]
-    found = case.told()["landing"]
-    assert found.verdict is Verdict.NOT_OBSERVABLE
-    assert "the report does not list the call" in found.actual
-    assert ("row 3 has its caller" in found.actual) is bool(said)
-    assert said in found.actual
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from harness.scenario.case_phones import send_options
 from harness.scenario.cast import Cast
 from harness.scenario.context import line_of
 from harness.scenario.expect import Expect
-from scenarios.test_access import test_options_is_answered as keepalive
 from scenarios.test_call_control import test_codec_changes as reinvite_codec
 from scenarios.test_responses import test_busy as busy
 from scenarios.test_responses import test_rejected as rejected
@@ -89,27 +88,6 @@ def test_a_platform_prefers_a_law_and_may_transcode(make_context: MakeContext, c
     reinvite_codec(cast, None, lambda end: Codecs(context, end))
     assert caller.asked == [law for law in LAWS if law != chosen]
     assert [finding.verdict for finding in context.evidence.findings] == [Verdict.PASSED] * 3
-
-
-@pytest.mark.parametrize(("twice", "verdict"), [("", Verdict.PASSED), ("9D", Verdict.FAILED), ("159D", Verdict.FAILED)])
-def test_digits_that_come_again_behind_the_last(make_context: MakeContext, twice: str, verdict: Verdict) -> None:
-    """As from a platform that passes them on by both methods, the second when the first is done."""
-    context = make_context("DTMF-INFO", "stand-in")
-    got = ["159D"]
-    context.pause = lambda seconds: got.append(twice)  # type: ignore[method-assign]
-    end: Any = SimpleNamespace(
-        label="stand-in.1", digits=lambda count, within: ("".join(got), ["info"] * len("".join(got)), [])
-    )
-    Expect(context, end).digits("159D", "info")
-    assert [finding.verdict for finding in context.evidence.findings] == [verdict]
-
-
-def test_a_keep_alive_needs_no_caller() -> None:
-    """A deployment may have agents' phones alone."""
-    told: list[Any] = []
-    cast: Any = SimpleNamespace(options=lambda: (200, "OK"), responded=lambda *what: told.append(what))
-    keepalive(cast)
-    assert told == [("OPTIONS", 200, "OK", (200,))]
 
 
 OPTIONS = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from types import SimpleNamespace
 from typing import Any, Literal, cast
@@ -12,14 +11,10 @@ import pytest
 from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Observation
 from harness.calls.verdict import Verdict
-from harness.deployment import Escalation, Expectations, Handover, Synthflow
-from harness.phone.waiter import never_came
-from harness.scenario import conclusion, signs
-from harness.scenario.call import SETTLE_S, Call
+from harness.deployment import Escalation, Handover
+from harness.scenario.call import Call
 from harness.scenario.expect_audio import ExpectAudio
-from harness.scenario.signs import Look, Words
-from harness.witness.call_record import CallRecord
-from harness.witness.record_reader import RecordReader
+from harness.scenario.signs import Look
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.sign_cases import HELLO, Caller, Case
 from tests.unit.scenario.sign_cases import experiments as experiments  # each is made at once
@@ -74,15 +69,6 @@ def test_words_of_somebody_who_is_named_otherwise_may_be_those_that_are_missing(
     assert case.heard_by_ai[1] == case.heard_by_caller[1] == ""
 
 
-@pytest.mark.parametrize("transcript", ["bot: Hi.", HELLO])
-def test_words_that_may_still_come_deny_nothing(make_context: MakeContext, transcript: str) -> None:
-    """The API failed before the call was over in its record: what was read last was read too early."""
-    case = Case(
-        make_context, Caller(), transcript, strength="confirmed", transcript="during", status="in-progress"
-    ).settle()
-    assert case.heard_by_ai[1] == case.heard_by_caller[1] == ""
-
-
 def test_words_that_an_api_told_during_the_call_are_known_whatever_it_makes_of_them_later(
     make_context: MakeContext,
 ) -> None:
@@ -90,16 +76,6 @@ def test_words_that_an_api_told_during_the_call_are_known_whatever_it_makes_of_t
     case.transcripts = ["bot: Hi.\nhuman: (inaudible)"]
     assert case.look._talk.words.of("human") == ["(inaudible)"]
     assert case.heard_by_ai == ("WORDS", "")
-
-
-def test_the_caller_sends_its_mark_again_once_its_greeting_is_in_the_transcript(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Otherwise an agent who answers within the quiet after the greeting hears nothing at first: a delay of the harness's own."""
-    monkeypatch.setattr(signs, "QUIET_S", 60.0)
-    monkeypatch.setattr(signs, "RECOGNISED_WITHIN_S", 60.0)
-    case = Case(make_context, Caller(), f"bot: Hi.\n{HELLO}", strength="confirmed", transcript="during").settle()
-    assert case.caller.did == ["says hello-en", "sends its mark"]
 
 
 @pytest.mark.parametrize("come", ["during", "after"])
@@ -122,36 +98,11 @@ def test_an_ai_that_speaks_when_it_is_spoken_to_is_spoken_to_once(make_context: 
         assert caller.did.count("says hello-en") == greetings
 
 
-def test_an_ai_that_hangs_up_as_it_is_spoken_to_has_not_been_heard(make_context: MakeContext) -> None:
-    """The look is at the end of the case as well: its findings have to be made."""
-
-    class Hung(Caller):
-        def speak(self, prompt: str, quiet_s: float = 0.0) -> tuple[float, bool]:
-            raise never_came("caller.1 still up, to play", 0.0, "caller.1", "the call has ended", "")
-
-    case = Case(make_context, Hung(heard=False), "", strength="indicated", transcript="none").settle()
-    assert case.heard_by_caller == ("", "")
-    assert case.look.to_caller().account is not None
-
-
-def test_who_has_hung_up_speaks_to_nobody(make_context: MakeContext) -> None:
-    caller = Caller(heard=False)
-    caller.is_over = lambda: True  # type: ignore[method-assign]
-    Case(make_context, caller, "", strength="indicated", transcript="none").settle()
-    assert caller.did == []
-
-
 def test_without_transcripts_nobody_greets_and_nobody_waits(make_context: MakeContext, experiments: list[str]) -> None:
     case = Case(make_context, Caller(), "", strength="confirmed", transcript="none", experiment=False).settle()
     assert case.caller.did == experiments == []
     assert case.heard_by_ai == ("", "")
     assert case.heard_by_caller == ("SOUND", ""), "absence in a source that never has the thing is nothing"
-
-
-def test_of_several_signs_the_strongest_tells(make_context: MakeContext) -> None:
-    caller = Caller(counts=(200, 200))
-    case = Case(make_context, caller, f"bot: Hi.\n{HELLO}", strength="confirmed", transcript="after").settle()
-    assert case.heard_by_ai == ("WORDS", "")
 
 
 @pytest.mark.parametrize(
@@ -206,50 +157,6 @@ def test_words_that_a_busy_machine_may_have_spoilt_blame_nobody(
     assert ("kept the harness waiting" in found.actual) is (to_ai is Verdict.BROKEN)
 
 
-@pytest.mark.parametrize(("routed", "since"), [(0.0, 0.1), (3.0, 3.0 + SETTLE_S)])
-def test_the_platform_s_announcement_is_not_the_ai_s_voice(
-    make_context: MakeContext, routed: float, since: float
-) -> None:
-    caller = Caller()
-    case = Case(make_context, caller, "", strength="indicated", transcript="none")
-    caller.routed = routed
-    ExpectAudio(case.context, cast("Any", caller))._look(cast("Any", caller), case.look._talk, 0.1, False)
-    listened_from: list[float] = []
-    caller.hears = lambda talk, since, deadline: listened_from.append(since)  # type: ignore[method-assign]
-    caller.looks[-1].settle()
-    assert listened_from[0] == since
-
-
-def test_a_look_is_settled_once(make_context: MakeContext, experiments: list[str]) -> None:
-    case = Case(make_context, Caller(), "", strength="confirmed", transcript="none")
-    case.settle().settle()
-    assert experiments == ["experiment"]
-
-
-def test_several_looks_at_a_call_greet_one_after_the_other(make_context: MakeContext) -> None:
-    caller = Caller()
-    case = Case(make_context, caller, f"bot: Hi.\n{HELLO}", strength="confirmed", transcript="during")
-    again = Look(case.context, case.look._talk, caller, 0.0)  # type: ignore[arg-type]
-    again.begin()
-    again.wait_until_said()
-    case.context.background.join(5.0)
-    assert caller.did == ["says hello-en", "lets the AI answer", "says hello-en"]
-
-
-def test_looks_at_several_calls_are_settled_at_once(make_context: MakeContext) -> None:
-    """Three calls take no longer than one: each look waits here until all three are being settled."""
-    context = make_context()
-    together = threading.Barrier(3, timeout=10.0)
-    settled: list[int] = []
-    for number in range(3):
-        leg: Any = SimpleNamespace(events=[], id=f"caller.{number}", successor=None)
-        call = Call(context, leg, "caller")
-        call.looks.append(cast("Any", SimpleNamespace(settle=lambda asking: settled.append(together.wait()))))
-        context.calls.add(call)
-    conclusion._settle(context)
-    assert sorted(settled) == [0, 1, 2]
-
-
 def test_a_call_is_changed_when_whoever_looks_at_it_is_done(make_context: MakeContext) -> None:
     """A digit, a hold, words, a hang-up and a new codec wait; and asking by a digit says so."""
     did: list[str] = []
@@ -263,64 +170,7 @@ def test_a_call_is_changed_when_whoever_looks_at_it_is_done(make_context: MakeCo
     assert did == ["settles False", "1", "settles False", "BYE", "settles True", "settles False", "5"]
 
 
-@pytest.mark.parametrize("transcript", ["none", "after"])
-def test_an_ai_that_speaks_in_turns_has_its_time_to_answer(make_context: MakeContext, transcript: str) -> None:
-    """Live ones begin up to 3 s after they were spoken to, and what they say is on its way for a while."""
-    ended: list[float] = []
-    until: list[float] = []
-
-    class Attentive(Caller):
-        def speak(self, prompt: str, quiet_s: float = 0.0) -> tuple[float, bool]:
-            ended.append(time.monotonic())
-            return ended[-1], True
-
-        def hears(self, talk: Any, since: float, deadline: float) -> None:
-            until.append(deadline)
-
-    Case(make_context, Attentive(), "", strength="confirmed", experiment=False, transcript=transcript).settle()
-    assert until[-1] - ended[-1] >= 3.0
-
-
-def test_a_caller_ends_its_turn_before_the_call_ends(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An AI that takes down turns has what was said once nobody speaks on."""
-    monkeypatch.setattr(signs, "QUIET_S", 0.3)
-    began = time.monotonic()
-    case = Case(make_context, Caller(), HELLO, strength="confirmed", experiment=False, transcript="after")
-    assert case.look.wait_until_said() - began >= 0.3
-
-
-@pytest.mark.parametrize("api_base", [None, "https://api.example/v2"])
-def test_without_access_to_the_interface_there_is_no_transcript_whatever_the_file_says_of_it(
-    make_context: MakeContext, api_base: str | None, experiments: list[str]
-) -> None:
-    """A table that says only how RTCP goes had the caller greet for a transcript that nobody could read, and no experiment made."""
-    context = make_context(
-        kind="live",
-        expect=Expectations(strength="confirmed"),
-        synthflow=Synthflow(rtcp="by-hop", transcript="after", api_base=api_base, poll_s=0.001),
-    )
-    caller = Caller()
-    words = Words(context, RecordReader(lambda: CallRecord("c1", {}), transcript="after", within_s=0.01))
-    talk: Any = SimpleNamespace(label="assistant main", role="ai", is_ours=False, words=words)
-    look = Look(context, talk, caller, 0.0)  # type: ignore[arg-type]
-    look.begin()
-    look.settle()
-    context.background.join(5.0)
-    assert bool(experiments) is (api_base is None)
-    assert (words.greetings > 0) is (api_base is not None)
-
-
 # -- A digit that the AI acted on: a sign that it hears, and where it is none
-
-
-def test_a_digit_that_is_asked_by_tells_and_nobody_waits_before_it(make_context: MakeContext) -> None:
-    caller = Caller()
-    case = Case(make_context, caller, "", strength="indicated", transcript="none").settle(asking=True)
-    assert caller.did == []
-    caller.obeyed_digit = Sound(5.0, Observation.DIGIT, "it handed over")
-    assert case.heard_by_ai == ("DIGIT", "")
 
 
 def test_a_digit_tells_nothing_where_the_packets_did_not_arrive_of_which_it_was_one(make_context: MakeContext) -> None:
@@ -414,12 +264,6 @@ def test_a_platforms_own_counters_say_nothing_for_it_and_all_against_it(make_con
     assert case.heard_by_ai == ("HOP_RTCP", "")
     caller.counts = (200, 0)
     assert case.heard_by_ai == ("", "RTCP")
-
-
-def test_both_are_shown_where_two_disagree(make_context: MakeContext) -> None:
-    caller = Caller(counts=(200, 0))
-    case = Case(make_context, caller, f"bot: Hi.\n{HELLO}", strength="confirmed", transcript="after").settle()
-    assert case.heard_by_ai == ("WORDS", "RTCP")
 
 
 # -- After a change of the call the AI's words of before confirm nothing: music on hold may go on

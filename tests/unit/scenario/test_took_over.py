@@ -13,11 +13,10 @@ from harness.audio.tones import call_progress
 from harness.audio.wav import to_int16
 from harness.calls.events import CallState, Listened
 from harness.calls.verdict import Verdict
-from harness.deployment import Group, PhoneEntry
+from harness.deployment import Group
 from harness.scenario.call import Call
 from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
-from tests.unit.audio.music import music
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import leg
 
@@ -64,18 +63,6 @@ def test_took_over(
     assert verdict(make_context, rang, given_up, queue_s) is expected
 
 
-def test_a_queue_lasts_as_long_as_it_says(make_context: MakeContext) -> None:
-    context = make_context()
-    for queue_s, rang, expected in (
-        (0.0, 3.5, Verdict.FAILED),
-        (QUEUE_S, 12.9, Verdict.PASSED),
-        (QUEUE_S, 13.1, Verdict.FAILED),
-    ):
-        group, landed = landing(rang, Group(did="+13125550142", queue_s=queue_s))
-        ExpectGroup(context, group).came_within(landed, caller(), RING_TIMEOUT_S + 1.0)
-        assert context.evidence.findings[-1].verdict is expected
-
-
 @pytest.mark.parametrize(
     ("way_in_s", "rang", "expected"),
     [
@@ -97,14 +84,6 @@ def test_where_nobody_saw_the_ai_ring_the_caller_was_told_at_the_latest(
     assert context.evidence.findings[-1].verdict is expected
 
 
-def test_a_caller_who_was_let_in_was_not_on_the_way_any_more(make_context: MakeContext) -> None:
-    context = make_context()
-    group, landed = landing(8.0, Group(did="+13125550142", agents=("Ödön",)))
-    for of in (caller((4.0, "confirmed"), routed=ROUTED + 4.0), caller((3.0, "early"), routed=ROUTED + 4.0)):
-        ExpectGroup(context, group).took_over(landed, of, RING_TIMEOUT_S, None)
-        assert context.evidence.findings[-1].verdict is Verdict.FAILED
-
-
 @pytest.mark.parametrize(
     ("began", "let_go", "rang", "expected"),
     [
@@ -121,53 +100,6 @@ def test_where_the_ai_was_seen_to_ring_that_is_what_counts(
     group, landed = landing(rang, Group(did="+13125550142", agents=("Ödön",)))
     ExpectGroup(context, group).took_over(landed, caller(), RING_TIMEOUT_S, (ROUTED + began, ROUTED + let_go))
     assert context.evidence.findings[-1].verdict is expected
-
-
-@pytest.mark.parametrize(
-    ("sound", "let_go", "rang", "expected"),
-    [
-        ("words", 2.0, 6.0, Verdict.PASSED),  # that somebody else will take the call, say
-        ("words", 2.0, 7.5, Verdict.FAILED),  # and then nothing
-        ("words", 3.5, 7.5, Verdict.FAILED),  # the AI rang for too long all the same
-        ("words", 0.5, 4.5, Verdict.FAILED),
-        ("music", 2.0, 6.0, Verdict.FAILED),  # of a queue, which the file tells
-        ("words once the group rings", 2.0, 6.0, Verdict.FAILED),
-    ],
-)
-def test_what_the_platform_says_to_the_caller_before_the_group_rings_is_no_waiting(
-    make_context: MakeContext, sound: str, let_go: float, rang: float, expected: Verdict
-) -> None:
-    context = make_context()
-    group, landed = landing(rang, Group(did="+13125550142", agents=("Ödön",)))
-    words, of = np.tile(prompt_samples("connecting-you-en"), 3), caller()  # 3.8 s
-    before = np.zeros(8000 * 4 if sound.endswith("rings") else 0, np.int16)
-    heard = np.concatenate([before, music(3.8) if sound == "music" else words])
-    of.leg.received_since = lambda since: heard[max(0, round((since - ROUTED - let_go) * 8000)) :]
-    ExpectGroup(context, group).took_over(landed, of, RING_TIMEOUT_S, (ROUTED, ROUTED + let_go))
-    assert context.evidence.findings[-1].verdict is expected
-
-
-@pytest.mark.parametrize(
-    ("seen", "rang", "expected"),
-    [
-        ((ROUTED, ROUTED + 2.0), 6.0, Verdict.PASSED),  # a telephone network connects its calls when it does
-        ((ROUTED, ROUTED + 3.5), 6.0, Verdict.FAILED),
-        (None, 6.0, Verdict.PASSED),
-        (None, 9.0, Verdict.FAILED),
-    ],
-)
-def test_an_agent_at_a_telephone_rings_later(
-    make_context: MakeContext, seen: tuple[float, float] | None, rang: float, expected: Verdict
-) -> None:
-    context = make_context()
-    phone = next(iter(context.deployment.phones.values())).model_copy(update={"number": "+14155550143"})
-    assert isinstance(phone, PhoneEntry)
-    context.deployment = context.deployment.model_copy(update={"phones": {"Ödön": phone}})
-    group, landed = landing(rang, Group(did="+13125550142", agents=("Ödön",)))
-    ExpectGroup(context, group).took_over(landed, caller(), RING_TIMEOUT_S, seen)
-    assert context.evidence.findings[-1].verdict is expected
-    ExpectGroup(context, group).came_within(landed, caller(), RING_TIMEOUT_S + 1.0)
-    assert context.evidence.findings[-1].verdict is (Verdict.PASSED if rang < 7.0 else Verdict.FAILED)
 
 
 @pytest.mark.parametrize(
@@ -196,15 +128,6 @@ def test_a_fallback_that_nothing_holds_up_begins_when_the_way_in_ends(
     seen = None if asked is None else (ROUTED + asked, ROUTED + asked + 0.01)
     ExpectGroup(context, group).came_within(landed, of, RING_TIMEOUT_S + 1.0, seen)
     assert context.evidence.findings[-1].verdict is expected
-
-
-def test_a_caller_who_chose_in_a_menu_was_let_in_by_that(make_context: MakeContext) -> None:
-    context = make_context()
-    for rang, expected in ((6.9, Verdict.PASSED), (7.1, Verdict.FAILED)):
-        group, landed = landing(rang, Group(did="+13125550142", agents=("Ödön",)))
-        of = caller((3.0, "early"), (3.5, "confirmed"), routed=ROUTED + 4.0)
-        ExpectGroup(context, group).came_within(landed, of, RING_TIMEOUT_S + 1.0)
-        assert context.evidence.findings[-1].verdict is expected
 
 
 @pytest.mark.parametrize(

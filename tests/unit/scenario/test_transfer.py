@@ -7,43 +7,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 from harness.calls.events import CallState, LegStarted, MarkHeard
 from harness.calls.verdict import ExpectationError, Verdict
 from harness.deployment import Group as GroupEntry
-from harness.deployment import Synthflow
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame, never_came
 from harness.scenario.call import Call
 from harness.scenario.conclusion import conclude
 from harness.scenario.context import CaseContext
-from harness.scenario.endpoints import SynthflowEndpoint
 from harness.scenario.people import Group
 from tests.unit.checks.calls import counted
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.synthflow_api import Failing, Place, call, record
 
 
 def leg(name: str, *states: str, successor: Any = None) -> Any:
     events = [CallState(at=float(at), phone="caller", leg=name, state=state) for at, state in enumerate(states)]  # type: ignore[arg-type]
     return SimpleNamespace(id=name, events=events, state=states[-1], successor=successor)
-
-
-@pytest.mark.parametrize(
-    ("states", "expected"),
-    [
-        (("calling",), "caller.2"),
-        (("calling", "early", "confirmed"), "caller.2"),
-        (("calling", "confirmed", "disconnected"), "caller.2"),
-        (("calling", "disconnected"), "caller.1"),  # RFC 5589 section 6.2: the first call goes on
-        (("calling", "early", "disconnected"), "caller.1"),
-    ],
-)
-def test_a_transfer_that_failed_leaves_the_call_as_it_was(states: tuple[str, ...], expected: str) -> None:
-    first = leg("caller.1", "calling", "confirmed", successor=leg("caller.2", *states))
-    assert Call(SimpleNamespace(), first, "caller").leg.id == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -109,15 +89,6 @@ def failed(context: CaseContext) -> list[tuple[str, str]]:
     return [(f.check, f.subject) for f in context.evidence.findings if f.verdict is Verdict.FAILED]
 
 
-def test_each_leg_of_a_call_that_was_passed_on_is_looked_at_by_itself(make_context: MakeContext) -> None:
-    context = make_context()
-    transferred(context)
-    assert failed(context) == []
-    for check in ("audio.crossed", "audio.loss"):
-        looked_at = [f.subject for f in context.evidence.findings if f.check == check]
-        assert looked_at == ["caller.1", "caller.2", "caller.3"]
-
-
 @pytest.mark.parametrize("wrong", [0, 1, 2])
 @pytest.mark.parametrize(
     ("mark", "lost", "check"),
@@ -139,72 +110,6 @@ def test_what_was_wrong_with_one_of_its_legs_is_found(
 
 
 # -- What became of a transfer, as the AI's record tells it
-
-
-def test_actions_of_a_bare_record_do_not_say_that_a_transfer_never_ended(make_context: MakeContext) -> None:
-    actions = {"extract_info_1": {"name": "extract_info_1", "action_type": "EXTRACT_INFO", "return_value": {}}}
-    api: Any = Failing(record(executed_actions=actions))
-    told = {}
-    for witness in (("record",), ("record", "marks")):
-        context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, witness=witness))
-        talk = SynthflowEndpoint(context, api).expect_call(call(), "main", within=0.0)
-        assert talk is not None
-        told[witness] = talk.transfer_outcome(0.0)
-    assert told == {("record",): None, ("record", "marks"): 0}
-
-
-TRANSFERS: list[dict[str, Any]] = [
-    {"name": "transfer_call"},
-    {"name": "transfer_now", "action_type": None},
-    {"name": "Transfer to billing"},
-    {"name": "to a person", "action_type": "REAL_TIME_CALL_TRANSFER"},
-]
-NO_TRANSFERS: list[dict[str, Any]] = [
-    {"name": "custom_action", "action_type": "CUSTOM_ACTION"},
-    {"name": "log_transfer", "action_type": "CUSTOM_ACTION"},
-    {"name": "transfer_reason", "action_type": "EXTRACT_INFO"},
-    {"name": "end_call"},
-]
-ACTIONS = st.lists(
-    st.builds(
-        lambda of, code: of | ({} if code is None else {"status_code": code}),
-        st.sampled_from([*TRANSFERS, *NO_TRANSFERS]),
-        st.none() | st.sampled_from([200, 202, 404, 486, 503]),
-    ),
-    max_size=4,
-)
-
-
-@given(ACTIONS)
-@example(
-    [
-        {"name": "transfer_call", "status_code": 486},
-        {"name": "log_transfer", "action_type": "CUSTOM_ACTION", "status_code": 200},
-    ]
-)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_a_transfers_outcome_is_a_transfers(make_context: MakeContext, actions: list[dict[str, Any]]) -> None:
-    """An assistant's other actions, as a look-up at some server, have a status of their own."""
-    api: Any = Failing(record(executed_actions=actions))
-    talk = Place(make_context, api).endpoint.expect_call(call(), "main", within=0.0)
-    assert talk is not None
-    names = {transfer["name"] for transfer in TRANSFERS}
-    told = [action["status_code"] for action in actions if action["name"] in names and "status_code" in action]
-    assert talk.transfer_outcome(0.0) == (told[-1] if told else None)
-
-
-def test_a_transfer_s_outcome_as_synthflow_documents_it(make_context: MakeContext) -> None:
-    for plain, told in (
-        ({"status": "transfer-success"}, 200),
-        ({"status": "transfer-failed-timeout"}, "transfer-failed-timeout"),
-    ):
-        actions = {
-            "to_billing": {"name": "to_billing", "action_type": "transfer_call_action_type", "return_value": plain}
-        }
-        api: Any = Failing(record(executed_actions=actions))
-        talk = Place(make_context, api).endpoint.expect_call(call(), "main", within=0.0)
-        assert talk is not None
-        assert talk.transfer_outcome(0.0) == told
 
 
 # -- A call that comes to an agent's phone where nobody can take it, or could only before it was looked for, has not landed

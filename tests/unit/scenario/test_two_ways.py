@@ -137,13 +137,6 @@ def test_words_said_over_two_people_who_talk_are_waited_for(
     assert {f.verdict for f in context.evidence.findings if f.check == "audio" and f.facts.get("again")} == {verdict}
 
 
-def test_whoever_was_not_heard_is_not_listened_to_again(make_context: MakeContext) -> None:
-    context, caller, agent = make_context(), Somebody("caller.1", 7), Somebody("agent.1", 8, "nothing")
-    Expect(context, caller).two_way_audio_with(agent)  # type: ignore[arg-type]
-    Expect(context, caller).still_hears(agent)  # type: ignore[arg-type]
-    assert [f.verdict for f in context.evidence.findings if f.check == "audio"] == [FAILED, PASSED]
-
-
 class Whispered(Call):
     """An agent who is told something for a while, in seconds that no test waits for, and is then connected or not."""
 
@@ -191,24 +184,6 @@ def test_an_agent_who_is_told_something_first_has_the_call_behind_it(
     assert answered is not None
     is_whisper = verdict is PASSED and told_s > 0.0  # who transferred may stay until then
     assert answered - began == pytest.approx(connected_s if is_whisper else 0.0, abs=0.001)
-
-
-def test_who_answers_and_hears_nothing_is_not_waited_for_though_the_caller_hears_music(
-    make_context: MakeContext,
-) -> None:
-    context, began = make_context(), time.monotonic()
-    confirmed = CallState(at=began, state="confirmed", **TOLD)
-    loud: list[Event] = [Listened(at=began + at / 5, seconds=at / 5, level_dbov=-20.0, **TOLD) for at in range(1, 30)]
-    ends = []
-    for role, mark, events, sound in (
-        ("caller", 7, [*loud, mark_heard(began + 6.0, 8)], music(5.8)),
-        ("agent", 8, [mark_heard(began + 6.0, 7)], silence(5.8)),
-    ):
-        made = leg([confirmed, *events])
-        made.id, made.mark, made.received_since = f"{role}.1", mark, lambda since, sound=sound: sound
-        ends.append(Whispered(context, made, role))
-    Expect(context, ends[0]).two_way_audio_with(ends[1])
-    assert set(heard(context).values()) == {FAILED}
 
 
 @pytest.mark.parametrize(
@@ -285,27 +260,6 @@ def test_after_a_change_only_what_is_heard_since_counts(make_context: MakeContex
     assert len(delays) == (0 if changed else 2), "a change takes its own time"
 
 
-@pytest.mark.parametrize("deaf", [None, "caller.1", "agent.1"])
-def test_of_who_was_heard_before_the_answer_only_what_comes_behind_it_counts(
-    make_context: MakeContext, deaf: str | None
-) -> None:
-    """A mark of the early media is told once more up to 0.2 s after the answer, though nothing comes any more."""
-    context, answered = make_context("EARLYMEDIA", "stand-in"), time.monotonic() - 2.0
-    calls = []
-    for name, mark, peer in (("caller.1", 7, 8), ("agent.1", 8, 7)):
-        last = 0.01 if name == deaf else 1.9
-        told = [mark_heard(answered + at / 10, peer) for at in range(-10, 20, 2) if at / 10 < last]
-        confirmed = CallState(at=answered, state="confirmed", **TOLD)
-        made = leg([confirmed, mark_heard(answered + 0.005, peer), *told])
-        made.id, made.mark, made.received_since = name, mark, lambda since: silence(0.0)
-        calls.append(Call(context, made, name.partition(".")[0]))
-    Expect(context, calls[0]).two_way_audio_with(calls[1])
-    assert heard(context) == {
-        "agent.1 → caller.1": FAILED if deaf == "caller.1" else PASSED,
-        "caller.1 → agent.1": FAILED if deaf == "agent.1" else PASSED,
-    }
-
-
 @pytest.mark.parametrize(
     ("marks", "listened_s", "verdict"),
     [([], 0.8, PASSED), ([99], 0.8, PASSED), ([8], 0.8, FAILED), ([99, 8], 0.8, FAILED), ([], 0.0, FAILED)],
@@ -345,18 +299,6 @@ def test_what_was_under_way_when_somebody_fell_silent_is_let_pass(
     caller.marks_since = lambda since: ([8] if since < stops else [], 0.8)  # type: ignore[method-assign]
     Expect(context, caller).silence_from(agent)  # type: ignore[arg-type]
     assert context.evidence.findings[-1].verdict is verdict
-
-
-@pytest.mark.parametrize("blind", ["no voice of its own", "tells no marks"])
-def test_a_silence_that_nobody_could_hear_is_not_observable(make_context: MakeContext, blind: str) -> None:
-    context = make_context()
-    caller, ai = Somebody("caller.1", 7), Somebody("assistant main", 240)
-    if blind == "no voice of its own":
-        ai.voices_for = lambda peer: set()  # type: ignore[method-assign]
-    else:
-        caller.marks_since = lambda since: None  # type: ignore[method-assign]
-    Expect(context, caller).silence_from(ai)  # type: ignore[arg-type]
-    assert [finding.verdict for finding in context.evidence.findings] == [Verdict.NOT_OBSERVABLE]
 
 
 @pytest.mark.parametrize(
