@@ -252,14 +252,7 @@ class BackToBack:
         call = toward.call
         if isinstance(call, IncomingCall) and call.state == "early":
             call.answer(self.answer(toward, leg))
-            if call.offer is None:
-                self.audit.spawn(self._take_late_answer(call, toward), f"{self.name} ACK")
         return self.join(leg, toward)
-
-    async def _take_late_answer(self, call: IncomingCall, leg: WireLeg) -> None:
-        if await call.wait_acked() and call.remote_sdp is not None:
-            leg.media.learn(call.remote_sdp)
-            self.recouple()
 
     def answer(self, toward: WireLeg, leg: WireLeg) -> bytes:
         """The answer that ``toward`` gets once ``leg`` has answered."""
@@ -376,7 +369,7 @@ class BackToBack:
         if final is None:
             referral.on_progress = tell
         elif not notifier.is_over:
-            await notifier.notify(*final, final=True)
+            await notifier.notify(*final)
 
     def passes_on(self, leg: WireLeg, end: End) -> bool:
         """Whether the end of a joined leg ends the others: always (a platform may be wrong)."""

@@ -10,7 +10,7 @@ from harness.sip.digest import Checked, CredentialCheck, DigestServer
 from harness.sip.grammar import SipSyntaxError, decimal
 from harness.sip.message import HeaderPairs, Request
 from harness.sip.uri import NameAddr, Uri
-from harness.world.wire.agent import IncomingRequest
+from harness.world.wire.call import IncomingRequest
 from harness.world.wire.transport import Flow, Hop
 
 DEFAULT_EXPIRES, LONGEST = 3600, 7200

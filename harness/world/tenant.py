@@ -140,7 +140,7 @@ class Tenant:
         self._certificates.show_for_synthflow(wrong)
         for ua in (self._synthflow_ua, *(termination.ua for termination in self.platform.terminations.values())):
             for flow in ua.flows():
-                ua.drop_flow(flow, reset=False)
+                flow.close()
 
     # --- life --------------------------------------------------------------------------------------
 

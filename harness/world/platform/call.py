@@ -57,8 +57,9 @@ class PlatformCall(BackToBack):
         """Route the call by the called number."""
         call, platform = self.incoming, self.platform
         assert call is not None
-        if call.offer is not None:
-            first.media.learn(call.offer)
+        if call.offer is None:
+            raise LegRefusedError(488, "An offer is needed")
+        first.media.learn(call.offer)
         call.progress(100)
         self.caller = Caller.of(call.request, platform.region, asserted=True)
         number = number_of(call.request.uri, platform.region)
@@ -101,7 +102,7 @@ class PlatformCall(BackToBack):
         if await self._is_closed(first, route.name):
             return False
         if self.platform.settings.now.line(route.name).answers_first or self._wrong(Fault.ANSWERS_FIRST):
-            await self._answered(first)
+            self._answered(first)
         await self._give_notice(first, route.line.announcement_s)
         if route.line.press is not None:
             await self._choose(first, route.line.press)
@@ -126,7 +127,7 @@ class PlatformCall(BackToBack):
         self.connect(await self.ring_group(group, first, headers), first)
 
     async def _choose(self, first: WireLeg, digits: str) -> None:
-        media = await self._answered(first)
+        media = self._answered(first)
         self._menu = Menu(media, self.platform.ticker)
         try:
             for digit in digits:
@@ -134,17 +135,12 @@ class PlatformCall(BackToBack):
         finally:
             self._menu = None
 
-    async def _answered(self, first: WireLeg) -> LegMedia:
+    def _answered(self, first: WireLeg) -> LegMedia:
         """The caller's leg, answered by the platform itself unless it has been answered already."""
         call, media = first.call, first.media
         assert isinstance(media, LegMedia)
-        if isinstance(call, IncomingCall) and call.state == "early":
-            if call.offer is not None:
-                call.answer(media.answer(call.offer))
-            else:
-                call.answer(media.offer())
-                if await call.wait_acked() and call.remote_sdp is not None:
-                    media.learn(call.remote_sdp)
+        if isinstance(call, IncomingCall) and call.state == "early" and call.offer is not None:
+            call.answer(media.answer(call.offer))
         return media
 
     async def _is_closed(self, first: WireLeg, line: str) -> bool:
@@ -163,7 +159,7 @@ class PlatformCall(BackToBack):
         """Answer, and play an announcement or a recording notice."""
         if not seconds:
             return
-        player = Player(self.platform.ticker, await self._answered(first), sound.notice)
+        player = Player(self.platform.ticker, self._answered(first), sound.notice)
         try:
             await asyncio.sleep(seconds)
         finally:
@@ -252,7 +248,7 @@ class PlatformCall(BackToBack):
             raise LegRefusedError(480, "The number leads to no group")
         platform, group = self.platform, self.platform.ringing(name)
         if group.queue_s:
-            await self._answered(toward)
+            self._answered(toward)
 
         def logged_in() -> list[LegTarget]:
             return platform.agents(name, self, toward, headers)

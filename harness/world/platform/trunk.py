@@ -10,7 +10,8 @@ from harness.sip.digest import Credentials, DigestServer
 from harness.sip.message import HeaderPairs
 from harness.world.faults import Fault, Faults
 from harness.world.registrar import Registrar, refuse
-from harness.world.wire.agent import IncomingRequest, UserAgent
+from harness.world.wire.agent import UserAgent
+from harness.world.wire.call import IncomingRequest
 from harness.world.wire.incoming import IncomingCall
 from harness.world.wire.transactions import Timers
 from harness.world.wire.transport import Hop

@@ -114,8 +114,12 @@ class Conversation:
         if assistant.behaviour in _REFUSING:
             self._refuse(_REFUSING[assistant.behaviour])
             return
+        if self._call.offer is None:
+            self._refuse(488, "An offer is needed")
+            return
+        self._media = self._service.new_media()
         try:
-            answer = self._negotiate()
+            answer = self._media.answer(self._call.offer)
         except (SipSyntaxError, NoAgreementError) as error:
             self._refuse(488, str(error))
             return
@@ -133,8 +137,6 @@ class Conversation:
             return
         self.record.answered_at = time.time()
         self.record.status = "in-progress"
-        if self._call.offer is None:
-            await self._learn_late()
         self._open_channel()
         self._attentive = self._settings.interruptible or not self._settings.greeting_s
         if not self._attentive:
@@ -142,14 +144,6 @@ class Conversation:
             self._attentive = True
         if self._channel is not None:
             self._channel.begin_to_reply()
-
-    def _negotiate(self) -> bytes:
-        self._media = self._service.new_media()
-        return self._media.offer() if self._call.offer is None else self._media.answer(self._call.offer)
-
-    async def _learn_late(self) -> None:
-        if await self._call.wait_acked() and self._call.remote_sdp is not None and self._media is not None:
-            self._media.learn(self._call.remote_sdp)
 
     def _open_channel(self) -> None:
         if self._media is None or self._channel is not None or self._call.state == "ended":

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from harness.sip.digest import Credentials, DigestClient
-from harness.sip.grammar import Params, SipSyntaxError
+from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import HeaderPairs, Request, Response
 from harness.sip.uri import NameAddr, Uri
-from harness.world.wire.call import Call, InDialogRequest
+from harness.world.wire.call import Call, IncomingRequest
 from harness.world.wire.dialog import Dialog, DialogId, content_header, dialog_id_of
 from harness.world.wire.incoming import IncomingCall
 from harness.world.wire.layer import TransportLayer
 from harness.world.wire.outgoing import OutgoingCall
-from harness.world.wire.session import SessionPolicy, offered, too_small
+from harness.world.wire.session import LEAST_S, is_too_small
 from harness.world.wire.stream import StreamFlow
 from harness.world.wire.transactions import (
     ClientTransaction,
@@ -27,56 +27,15 @@ from harness.world.wire.transactions import (
     new_token,
     transact,
 )
-from harness.world.wire.transport import (
-    Address,
-    Filter,
-    Flow,
-    Hop,
-    Listen,
-    TlsIdentity,
-    Trace,
-    TransportName,
-    hop_of,
-)
+from harness.world.wire.transport import Filter, Flow, Hop, Listen, TlsIdentity, Trace, TransportName, hop_of
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _MOST_CALLS = 2000  # of one node; further calls are refused
 _IN_DIALOG = ("ACK", "BYE", "CANCEL", "INVITE", "NOTIFY", "OPTIONS", "PRACK", "UPDATE")
+_SUPPORTED = ("100rel", "replaces", "timer")
 _BODIES = ("application/sdp", "multipart/mixed", "multipart/alternative")
-
-
-class IncomingRequest:
-    """A request outside of any dialog, to be answered once."""
-
-    def __init__(self, transaction: ServerTransaction) -> None:
-        self.request: Request = transaction.request
-        self.flow: Flow = transaction.flow
-        self._transaction = transaction
-        self._tag = new_token()
-
-    @property
-    def source(self) -> Address:
-        """Where it came from, as the socket saw it."""
-        return self.flow.remote
-
-    @property
-    def is_answered(self) -> bool:
-        return self._transaction.is_answered
-
-    def respond(
-        self,
-        status: int,
-        reason: str | None = None,
-        headers: HeaderPairs = (),
-        body: bytes | str = b"",
-        content_type: str | None = None,
-    ) -> None:
-        """Answer it."""
-        lines = [*headers, *content_header(body, content_type)]
-        response = Response.to_request(self.request, status, reason, tag=self._tag, headers=lines, body=body)
-        self._transaction.respond(response)
 
 
 def outside_dialog(
@@ -115,27 +74,16 @@ class Refusal:
     headers: Sequence[tuple[str, str]] = ()
 
 
-def refusal_of(
-    request: Request,
-    known: Collection[str],
-    allowed: Sequence[str],
-    supported: Sequence[str],
-    *,
-    merged: bool,
-) -> Refusal | None:
+def refusal_of(request: Request, known: Collection[str], allowed: Sequence[str]) -> Refusal | None:
     """The first reason to refuse a well-formed request; None when it may go to its handler."""
-    if request.method == "SUBSCRIBE" and request.method not in known:
-        return Refusal(489, headers=[("Allow-Events", "refer")])  # RFC 6665 section 8.2.2
     if request.method not in known:
         return Refusal(405, headers=[("Allow", ", ".join(allowed))])
-    if merged:
-        return Refusal(482)  # section 8.2.2.2
     if request.max_forwards == 0 and request.method != "OPTIONS":
         # A user agent need not look at it (8.1.1.6), but the nodes here stand for hops; OPTIONS at zero
         # is for the hop that receives it (section 11).
         return Refusal(483)
     try:
-        unknown = sorted(request.tokens("Require") - {tag.lower() for tag in supported})
+        unknown = sorted(request.tokens("Require") - set(_SUPPORTED))
     except SipSyntaxError:
         return Refusal(400)
     if unknown and request.method not in ("CANCEL", "ACK"):
@@ -155,44 +103,6 @@ def _refused_content(request: Request) -> Refusal | None:
     if accept and not accept & {"application/sdp", "application/*", "*/*"}:
         return Refusal(406)
     return None
-
-
-class Calls:
-    """Calls with their dialogs: an INVITE that forks has several (RFC 3261 section 12)."""
-
-    def __init__(self) -> None:
-        self._dialogs_of: dict[Call, set[DialogId]] = {}
-        self._by_dialog: dict[DialogId, Call] = {}
-
-    def __len__(self) -> int:
-        return len(self._dialogs_of)
-
-    def up(self) -> tuple[Call, ...]:
-        """Calls that are not over, and those whose dialog still serves a subscription or a BYE under way."""
-        return tuple(self._dialogs_of)
-
-    def of_dialog(self, dialog: DialogId | None) -> Call | None:
-        return self._by_dialog.get(dialog) if dialog is not None else None
-
-    def add(self, call: Call) -> None:
-        """Register a call; it may have no dialog yet."""
-        self._dialogs_of.setdefault(call, set())
-
-    def add_dialog(self, dialog: Dialog, call: Call) -> None:
-        """Requests of that dialog belong to that call."""
-        self._by_dialog[dialog.id] = call
-        self._dialogs_of.setdefault(call, set()).add(dialog.id)
-
-    def forget_dialog(self, dialog: Dialog) -> None:
-        """Forget a dialog of a forked INVITE."""
-        call = self._by_dialog.pop(dialog.id, None)
-        if call is not None and call in self._dialogs_of:
-            self._dialogs_of[call].discard(dialog.id)
-
-    def forget(self, call: Call) -> None:
-        """Forget a call and all its dialogs."""
-        for dialog in self._dialogs_of.pop(call, ()):
-            self._by_dialog.pop(dialog, None)
 
 
 class Background:
@@ -227,7 +137,7 @@ class Background:
         except Exception:
             _log.exception("%s: a handler failed", self.name)
 
-    def serve(self, work: Awaitable[None], request: IncomingRequest | InDialogRequest | IncomingCall) -> None:
+    def serve(self, work: Awaitable[None], request: IncomingRequest | IncomingCall) -> None:
         """Run a handler; if it raises before it answered, the answer is 500."""
 
         async def run() -> None:
@@ -247,15 +157,13 @@ CallHandler = Callable[[IncomingCall], Awaitable[None]]
 RequestHandler = Callable[[IncomingRequest], Awaitable[None]]
 
 
-def _digest(credentials: Credentials | DigestClient | None) -> DigestClient | None:
-    return DigestClient(credentials) if isinstance(credentials, Credentials) else credentials
-
-
 class UserAgent(Background):
     """One node: its listeners, its calls, and the handlers of incoming requests.
 
-    ``filter`` sees every byte, ``trace`` every message. Without a ``session`` policy there are no session timers.
+    ``filter`` sees every byte, ``trace`` every message.
     """
+
+    least_session_s = LEAST_S
 
     def __init__(
         self,
@@ -267,14 +175,10 @@ class UserAgent(Background):
         filter: Filter | None = None,
         trace: Trace | None = None,
         software: str | None = None,
-        session: SessionPolicy | None = SessionPolicy(),  # noqa: B008 - frozen
-        idle: float | None = 3600.0,
         connect_timeout: float = 5.0,
     ) -> None:
         super().__init__(name)
         self.timers = timers or Timers()
-        self.session = session
-        self.supported = ("100rel", "replaces", *(() if session is None else ("timer",)))
         self.software = software
         self.layer = TransactionLayer(self, self.timers)
         self.transport = TransportLayer(
@@ -284,14 +188,13 @@ class UserAgent(Background):
             tls=tls,
             filter=filter,
             trace=trace,
-            idle=idle,
             connect_timeout=connect_timeout,
         )
-        self.layer.attach(self.transport)
+        self.layer.transport = self.transport
         self.on_invite: CallHandler | None = None
-        self.on_flow_closed: Callable[[Flow, Exception | None], None] | None = None
         self._handlers: dict[str, RequestHandler] = {"OPTIONS": self._answer_options}
-        self.registry = Calls()
+        self._calls: set[Call] = set()
+        self._by_dialog: dict[DialogId, Call] = {}
 
     # --- life --------------------------------------------------------------------------------------
 
@@ -318,7 +221,22 @@ class UserAgent(Background):
 
     def calls(self) -> tuple[Call, ...]:
         """Calls not over yet, and over ones whose dialog still serves a subscription or a BYE under way."""
-        return self.registry.up()
+        return tuple(self._calls)
+
+    def add_dialog(self, call: Call) -> None:
+        """Requests of the call's present dialog belong to that call."""
+        if call.dialog is not None:
+            self._by_dialog[call.dialog.id] = call
+
+    def forget_dialog(self, call: Call) -> None:
+        """The call has another dialog now, or none."""
+        if call.dialog is not None:
+            self._by_dialog.pop(call.dialog.id, None)
+
+    def forget(self, call: Call) -> None:
+        """The call is over, and nothing of it under way."""
+        self._calls.discard(call)
+        self.forget_dialog(call)
 
     def hang_up(self) -> list[asyncio.Task[object]]:
         """End every call whatever its state; tasks that end with the answers."""
@@ -332,13 +250,6 @@ class UserAgent(Background):
         """TCP and TLS connections, up or being made."""
         return self.transport.flows()
 
-    def drop_flow(self, flow: Flow, *, reset: bool = True) -> None:
-        """Close a connection that calls still use, by a TCP reset or in order."""
-        if isinstance(flow, StreamFlow) and reset:
-            flow.reset()
-        else:
-            flow.close()
-
     # --- where things are --------------------------------------------------------------------------
 
     def local(self, transport: TransportName) -> Listen:
@@ -347,9 +258,7 @@ class UserAgent(Background):
 
     def contact(self, listen: Listen, user: str | None = None) -> NameAddr:
         """Our Contact at a listener, with the transport parameter where it is not UDP."""
-        host = f"[{listen.address}]" if ":" in listen.address else listen.address
-        params = Params() if listen.transport == "udp" else Params((("transport", listen.transport),))
-        return NameAddr(Uri("sip", user, host, listen.port, params))
+        return NameAddr(listen.hop.uri(user))
 
     def flow_for(self, dialog: Dialog) -> Flow:
         """Where requests of a dialog go. Raises LookupError when its next hop has no address.
@@ -366,9 +275,6 @@ class UserAgent(Background):
                 return flow
         if hop is None:
             raise LookupError(f"no address for {uri}")
-        if isinstance(flow, StreamFlow) and hop.server_name is None and hop.address == flow.remote[0]:
-            # The peer is the one whose certificate was checked before: by the same name again.
-            hop = replace(hop, server_name=flow.server_name)
         return self.transport.flow_to(hop, flow.listen)
 
     # --- what the application sends ----------------------------------------------------------------
@@ -383,17 +289,16 @@ class UserAgent(Background):
         flow: Flow | None = None,
         sdp: bytes | None = None,
         headers: HeaderPairs = (),
-        credentials: Credentials | DigestClient | None = None,
-        answer: Callable[[bytes], bytes] | None = None,
+        credentials: Credentials | None = None,
     ) -> OutgoingCall:
         """Send an INVITE, at once. Failures come through the call, not from here.
 
         It goes over ``flow`` if given (a registered phone's connection), else to ``hop``, else to the address in
-        ``uri``. Without ``sdp`` the peer offers and ``answer`` answers. Raises LookupError without a next hop or a
-        listener of its transport, ValueError for headers that cannot be sent.
+        ``uri``. Raises LookupError without a next hop or a listener of its transport, ValueError for headers that
+        cannot be sent.
         """
         way = self._way(uri, hop, flow)
-        extra = [*self.capabilities(), *offered(self.session), *headers, *content_header(sdp)]
+        extra = [*self.capabilities(), *headers, *content_header(sdp)]
         request = outside_dialog(
             "INVITE",
             uri,
@@ -403,8 +308,8 @@ class UserAgent(Background):
             sdp or b"",
             software=self.software,
         )
-        call = OutgoingCall(self, request, way, digest=_digest(credentials), answer=answer)
-        self.registry.add(call)
+        call = OutgoingCall(self, request, way, DigestClient(credentials) if credentials else None)
+        self._calls.add(call)
         return call
 
     async def request(
@@ -418,24 +323,20 @@ class UserAgent(Background):
         flow: Flow | None = None,
         headers: HeaderPairs = (),
         body: bytes | str = b"",
-        credentials: Credentials | DigestClient | None = None,
+        credentials: Credentials | None = None,
         call_id: str | None = None,
         cseq: int = 1,
     ) -> Response:
         """A request outside of any dialog, to its final response; challenges are answered.
 
         Silence gives a local 408, a transport failure a local 503 (``received`` is None). For a REGISTER that is
-        refreshed, give the same ``call_id``, a higher ``cseq`` (a challenge answered takes one more), and as
-        ``credentials`` the same DigestClient, which then uses the nonce it knows.
+        refreshed, give the same ``call_id`` and a higher ``cseq`` (a challenge answered takes one more).
         """
         way = self._way(uri, hop, flow)
         request = outside_dialog(
             method, uri, from_, to, headers, body, call_id=call_id, cseq=cseq, software=self.software
         )
-        digest = _digest(credentials)
-        if digest is not None:
-            request = digest.again(request)
-        return await transact(self.layer, request, way, digest=digest)
+        return await transact(self.layer, request, way, digest=DigestClient(credentials) if credentials else None)
 
     def _way(self, uri: Uri | str, hop: Hop | None, flow: Flow | None) -> Flow:
         if flow is not None and flow.is_open:
@@ -449,8 +350,6 @@ class UserAgent(Background):
 
     def on(self, method: str, handler: RequestHandler) -> None:
         """Set the handler of a method's requests outside of any dialog; INVITE has `on_invite`."""
-        if method in ("INVITE", "ACK", "CANCEL"):
-            raise ValueError(f"{method} has no handler of its own kind")
         self._handlers[method] = handler
 
     def methods(self) -> list[str]:
@@ -460,7 +359,7 @@ class UserAgent(Background):
 
     def capabilities(self) -> list[tuple[str, str]]:
         """Allow and Supported, for requests and responses that start or refresh a dialog."""
-        return [("Allow", ", ".join(self.methods())), ("Supported", ", ".join(self.supported))]
+        return [("Allow", ", ".join(self.methods())), ("Supported", ", ".join(_SUPPORTED))]
 
     async def _answer_options(self, incoming: IncomingRequest) -> None:
         incoming.respond(200, headers=[*self.capabilities(), ("Accept", "application/sdp")])
@@ -471,14 +370,13 @@ class UserAgent(Background):
         """RFC 3261 section 8.2, in its order."""
         request = transaction.request
         dialog = dialog_id_of(request)
-        merged = self.layer.is_merged(transaction)
         known = {*self.methods(), "INVITE", "INFO", "MESSAGE"} if dialog is not None else set(self.methods())
-        refusal = refusal_of(request, known, self.methods(), self.supported, merged=merged)
+        refusal = refusal_of(request, known, self.methods())
         if refusal is not None:
             self._refuse(transaction, refusal)
             return
         if dialog is not None:
-            call = self.registry.of_dialog(dialog)
+            call = self._by_dialog.get(dialog)
             if call is None:
                 self._refuse(transaction, Refusal(481))
             else:
@@ -500,35 +398,25 @@ class UserAgent(Background):
         )
 
     def _invited(self, transaction: ServerTransaction) -> None:
-        if len(self.registry) >= _MOST_CALLS:
+        if len(self._calls) >= _MOST_CALLS:
             self._refuse(transaction, Refusal(503, headers=[("Retry-After", "30")]))
             return
         try:
-            least = too_small(self.session, transaction.request)
-            if least is not None:
-                self._refuse(transaction, Refusal(422, headers=[("Min-SE", str(least))]))
+            if is_too_small(transaction.request, self.least_session_s):
+                self._refuse(transaction, Refusal(422, headers=[("Min-SE", str(self.least_session_s))]))
                 return
             call = IncomingCall(self, transaction)
         except SipSyntaxError as error:
             self._refuse(transaction, Refusal(400, str(error)))
             return
-        assert call.dialog is not None
         assert self.on_invite is not None
-        self.registry.add_dialog(call.dialog, call)
+        self._calls.add(call)
+        self.add_dialog(call)
         self.serve(self.on_invite(call), call)
 
     def ack_arrived(self, request: Request, flow: Flow) -> None:
         """The ACK of a 2xx, which belongs to a dialog."""
-        call = self.registry.of_dialog(dialog_id_of(request))
+        dialog = dialog_id_of(request)
+        call = self._by_dialog.get(dialog) if dialog is not None else None
         if call is not None:
             call.ack_from(request, flow)
-
-    def response_strayed(self, response: Response, flow: Flow) -> None:
-        """A response that no transaction waits for: dropped (RFC 3261 section 18.1.2)."""
-        _log.debug("%s: stray %d from %r", self.name, response.status, flow)
-
-    def flow_failed(self, flow: Flow, error: Exception | None) -> None:
-        """A connection ended; its client transactions have been informed."""
-        if self.on_flow_closed is not None:
-            told = self.on_flow_closed
-            self.guard(lambda closed: told(closed, error), flow)

@@ -1,4 +1,4 @@
-"""A dialog (RFC 3261 section 12), the responses repeated until they are acknowledged, and how its call ended."""
+"""A dialog (RFC 3261 section 12), responses that are repeated until acknowledged, and how a call ended."""
 
 from __future__ import annotations
 
@@ -42,9 +42,6 @@ class Waitable(Generic[T]):
             self._error = error
             self._event.set()
 
-    def __await__(self) -> Generator[Any, None, T]:
-        return self.wait().__await__()
-
     async def wait(self, within: float | None = None) -> T:
         """The value. Raises TimeoutError after ``within`` seconds, or the error."""
         async with asyncio.timeout(within):
@@ -53,6 +50,9 @@ class Waitable(Generic[T]):
             raise self._error()
         assert self.value is not None
         return self.value
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self.wait().__await__()
 
 
 _SDP = "application/sdp"
@@ -131,17 +131,18 @@ class Dialog:
     call_id: str
     local: NameAddr
     remote: NameAddr
+    contact: NameAddr
+    """Ours."""
     remote_target: Uri
     route_set: tuple[NameAddr, ...]
     local_seq: int
     remote_seq: int | None
     flow: Flow
     role: Literal["uac", "uas"]
-    confirmed: bool = False
-    direct: bool = True
+    direct: bool
     """Whether the peer of ``flow`` is the other user agent itself, with no proxy between."""
-    allowed: frozenset[str] = field(default_factory=frozenset)
-    """Methods the peer said it takes (its Allow), in upper case; empty when it said nothing."""
+    allowed: frozenset[str]
+    """Methods in the peer's Allow, in upper case."""
     source: str = field(init=False)
     """The address the peer first had, which need not be that of its Contact (NAT)."""
 
@@ -156,28 +157,28 @@ class Dialog:
             call_id=request.call_id,
             local=request.from_,
             remote=response.to,
+            contact=request.contacts[0],
             remote_target=contact.uri if contact else request.uri,
             route_set=tuple(reversed(response.record_routes)),
             local_seq=request.cseq.number,
             remote_seq=None,
             flow=flow,
             role="uac",
-            confirmed=response.is_success,
-            direct=not response.record_routes and not request.routes,
+            direct=not response.record_routes,
             allowed=_allowed(response),
         )
 
     @classmethod
-    def of_server(cls, request: Request, local_tag: str, flow: Flow) -> Dialog:
-        """From a peer's request and the tag we answer with (RFC 3261 section 12.1.1). Raises SipSyntaxError."""
-        contact = request.contact
-        if contact is None:
+    def of_server(cls, request: Request, local_tag: str, flow: Flow, contact: NameAddr) -> Dialog:
+        """From a peer's request, the tag we answer with, and our Contact (RFC 3261 section 12.1.1). Raises SipSyntaxError."""
+        if request.contact is None:
             raise SipSyntaxError("Contact is missing")
         return cls(
             call_id=request.call_id,
             local=request.to.with_tag(local_tag),
             remote=request.from_,
-            remote_target=contact.uri,
+            contact=contact,
+            remote_target=request.contact.uri,
             route_set=request.record_routes,
             local_seq=0,
             remote_seq=request.cseq.number,
@@ -198,38 +199,23 @@ class Dialog:
         return self.route_set[0].uri if self.route_set else self.remote_target
 
     def build(
-        self,
-        method: str,
-        headers: HeaderPairs = (),
-        body: bytes | str = b"",
-        *,
-        contact: NameAddr | None = None,
-        cseq: int | None = None,
+        self, method: str, headers: HeaderPairs = (), body: bytes | str = b"", *, cseq: int | None = None
     ) -> Request:
         """A request within the dialog, without Via. Takes the next sequence number unless given one (ACK)."""
         if cseq is None:
             self.local_seq += 1
             cseq = self.local_seq
-        uri, routes = self._request_uri_and_routes()
         lines: list[tuple[str, str] | Header] = [
             ("Max-Forwards", "70"),
-            *(("Route", str(route)) for route in routes),
+            *(("Route", str(route)) for route in self.route_set),
             ("From", str(self.local)),
             ("To", str(self.remote)),
             ("Call-ID", self.call_id),
             ("CSeq", f"{cseq} {method}"),
         ]
-        if contact is not None:
-            lines.append(("Contact", str(contact)))
-        return Request.build(method, uri, [*lines, *headers], body)
-
-    def _request_uri_and_routes(self) -> tuple[Uri, tuple[NameAddr, ...]]:
-        target = self.remote_target.without_headers()
-        if not self.route_set or self.route_set[0].uri.lr:
-            return target, self.route_set
-        # A strict router: it becomes the Request-URI, the target the last route.
-        first = self.route_set[0].uri.without_headers().without_param("method")
-        return first, (*self.route_set[1:], NameAddr(target))
+        if method in TARGET_REFRESH:
+            lines.append(("Contact", str(self.contact)))
+        return Request.build(method, self.remote_target.without_headers(), [*lines, *headers], body)
 
     def take(self, request: Request) -> None:
         """Note a request of the peer: sequence number, and its Contact where it is a target refresh.
@@ -252,23 +238,17 @@ class Dialog:
         self.allowed = _allowed(response) or self.allowed
 
     def confirm(self, response: Response) -> None:
-        """The 2xx has come: the route set is taken anew from it (RFC 3261 section 13.2.2.4)."""
-        self.confirmed = True
+        """The 2xx to our INVITE has come: the route set is taken anew from it (RFC 3261 section 13.2.2.4)."""
         self.take_response(response)
-        if self.role == "uac":
-            self.route_set = tuple(reversed(response.record_routes))
+        self.route_set = tuple(reversed(response.record_routes))
 
     def is_from_peer(self, flow: Flow) -> bool:
         """Whether a request over ``flow`` can be the peer's: from where the dialog began, or where the peer says it is.
 
-        Call-ID and tags go over the network in the clear: who has read them may send from elsewhere only.
+        Call-ID and tags cross the network in the clear, but whoever has read them can only send from elsewhere.
         """
         known = [self.remote_target, *(route.uri for route in self.route_set)]
         return flow.remote[0] in (self.source, *(uri.address for uri in known))
-
-    def may(self, method: str) -> bool:
-        """Whether the peer takes a method, as far as it said."""
-        return method in self.allowed
 
 
 def _allowed(message: Request | Response) -> frozenset[str]:
@@ -313,38 +293,3 @@ class Repeater:
         """Stop: it was acknowledged, or need not be any longer."""
         self._deadline.cancel()
         self._next.cancel()
-
-
-class Acks:
-    """Our ACKs, sent again whenever their 2xx comes again, and our 2xx responses that wait for the peer's ACK."""
-
-    def __init__(self) -> None:
-        self._sent: dict[int, tuple[Request, Flow]] = {}
-        self._awaited: dict[int, Repeater] = {}
-
-    def sent(self, ack: Request, flow: Flow) -> None:
-        """Keep an ACK that we have sent."""
-        self._sent[ack.cseq.number] = ack, flow
-
-    def again(self, response: Response) -> None:
-        """Send the ACK of a 2xx again, which came again since the ACK was lost."""
-        sent = self._sent.get(response.cseq.number)
-        if sent is not None:
-            ack, flow = sent
-            flow.send(ack.raw)
-
-    def expect(self, cseq: int, repeater: Repeater) -> None:
-        """Our 2xx is repeated until its ACK comes."""
-        self._awaited[cseq] = repeater
-
-    def take(self, cseq: int) -> bool:
-        """Stop repeating the 2xx of that CSeq; returns whether its ACK was expected."""
-        repeater = self._awaited.pop(cseq, None)
-        if repeater is not None:
-            repeater.stop()
-        return repeater is not None
-
-    def stop(self) -> None:
-        """Expect no ACK any longer."""
-        for cseq in list(self._awaited):
-            self.take(cseq)

@@ -6,14 +6,14 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from harness.sip.framing import FramingError
 from harness.sip.grammar import Params, SipSyntaxError
 from harness.sip.headers import Via
 from harness.sip.message import Message, Request, Response
 from harness.sip.validation import problem_of_response, salvage
-from harness.world.wire.stream import Connector, StreamFlow, StreamListener
+from harness.world.wire.stream import StreamFlow, StreamListener, connect
 from harness.world.wire.transport import (
     Address,
     Filter,
@@ -27,21 +27,11 @@ from harness.world.wire.transport import (
 )
 from harness.world.wire.udp import UdpFlow, UdpSocket
 
+if TYPE_CHECKING:
+    from harness.world.wire.transactions import TransactionLayer
+
 _log = logging.getLogger(__name__)
 _MOST_OF_ONE_SOURCE = 500  # connections that are open at once
-
-
-class TransportUser(Protocol):
-    """Receives what the transport layer has read."""
-
-    def request_received(self, request: Request, flow: Flow) -> None:
-        """A request, its topmost Via stamped with the source."""
-
-    def response_received(self, response: Response, flow: Flow) -> None:
-        """A response whose topmost Via is ours."""
-
-    def flow_failed(self, flow: Flow, error: Exception | None) -> None:
-        """A connection ended or never came, or an ICMP error came back over UDP."""
 
 
 class TransportLayer:
@@ -51,34 +41,27 @@ class TransportLayer:
         self,
         name: str,
         listens: Sequence[Listen],
-        user: TransportUser,
+        user: TransactionLayer,
         *,
-        tls: TlsIdentity | None = None,
-        filter: Filter | None = None,
-        trace: Trace | None = None,
-        idle: float | None = 3600.0,
-        connect_timeout: float = 5.0,
+        tls: TlsIdentity | None,
+        filter: Filter | None,
+        trace: Trace | None,
+        connect_timeout: float,
     ) -> None:
         self._filter = TracedFilter(name, filter, trace)
         self._name = name
         self._wanted = tuple(listens)
         self._user = user
         self._tls = tls
-        self._idle = idle
         self._timeout = connect_timeout
         self._udp: list[UdpSocket] = []
         self._listeners: list[StreamListener] = []
         self._flows: set[StreamFlow] = set()
-        self._connector = Connector(self._filter, connect_timeout)
-        self._server_context: ssl.SSLContext | None = None
+        self._connecting: set[asyncio.Task[None]] = set()
         self._client_context: ssl.SSLContext | None = None
 
     async def start(self) -> None:
         """Bind the listeners. Raises ListenError, with nothing left open, or ssl.SSLError."""
-        if any(listen.transport == "tls" for listen in self._wanted):
-            if self._tls is None:
-                raise ValueError(f"{self._name} listens with TLS and has no certificate")
-            self._server_context = self._tls.server_context()
         try:
             for listen in self._wanted:
                 self._open(listen)
@@ -90,7 +73,7 @@ class TransportLayer:
         if listen.transport == "udp":
             self._udp.append(UdpSocket(listen, self._filter, self._received, self._user.flow_failed))
         else:
-            context = self._server_context if listen.transport == "tls" else None
+            context = self._tls.server_context() if self._tls is not None and listen.transport == "tls" else None
             self._listeners.append(
                 StreamListener(
                     listen, self._filter, self._inbound, context, handshake_timeout=self._timeout, full=self._is_full
@@ -101,7 +84,9 @@ class TransportLayer:
         """Close everything."""
         for listener in self._listeners:
             await listener.stop()
-        await self._connector.stop()
+        for task in self._connecting:
+            task.cancel()
+        await asyncio.gather(*self._connecting, return_exceptions=True)
         for flow in list(self._flows):
             flow.close()
         for udp in self._udp:
@@ -124,12 +109,12 @@ class TransportLayer:
     def flows(self) -> tuple[StreamFlow, ...]:
         return tuple(self._flows)
 
-    def find_listen(self, transport: TransportName, address: str | None = None) -> Listen:
-        """The first listener of a transport, on ``address`` if there is one. Raises LookupError."""
-        fitting = [listen for listen in self.listening if listen.transport == transport]
-        if not fitting:
-            raise LookupError(f"{self._name} has no {transport} listener")
-        return next((listen for listen in fitting if listen.address == address), fitting[0])
+    def find_listen(self, transport: TransportName) -> Listen:
+        """The first listener of a transport. Raises LookupError."""
+        for listen in self.listening:
+            if listen.transport == transport:
+                return listen
+        raise LookupError(f"{self._name} has no {transport} listener")
 
     def flow_to(self, hop: Hop, source: Listen | None = None) -> Flow:
         """A flow to ``hop``, from ``source`` if that has its transport: an open connection if there is one, else a new one.
@@ -138,31 +123,22 @@ class TransportLayer:
         never moved from UDP to TCP by its size, as RFC 3261 section 18.1.1 wants it: a trunk's transport is what its
         deployment says, and one that lost large datagrams should show.
         """
-        listen = self.find_listen(hop.transport, source.address if source else None)
-        if source is not None and source in self.listening and source.transport == hop.transport:
-            listen = source
+        listen = source if source and source.transport == hop.transport else self.find_listen(hop.transport)
         if hop.transport == "udp":
             return next(udp for udp in self._udp if udp.listen == listen).flow_to(hop.remote)
         for flow in self._flows:
-            if (
-                flow.is_open
-                and (flow.transport, flow.remote) == (hop.transport, hop.remote)
-                and flow.listen.address == listen.address
-                and (flow.inbound or flow.server_name == hop.server_name)
-            ):
+            if flow.is_open and (flow.transport, flow.remote) == (hop.transport, hop.remote):
                 return flow
-        flow = StreamFlow(
-            hop.transport,
-            listen,
-            hop.remote,
-            filter=self._filter,
-            user=self,
-            inbound=False,
-            server_name=hop.server_name,
-            idle=self._idle,
-        )
+        flow = self._stream(hop.transport, listen, hop.remote, inbound=False)
+        context = self._to_connect() if hop.transport == "tls" else None
+        task = asyncio.get_running_loop().create_task(connect(flow, hop, context, self._filter, self._timeout))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+        return flow
+
+    def _stream(self, transport: TransportName, listen: Listen, remote: Address, *, inbound: bool) -> StreamFlow:
+        flow = StreamFlow(transport, listen, remote, filter=self._filter, user=self, inbound=inbound)
         self._flows.add(flow)
-        self._connector.start(flow, hop, self._to_connect() if hop.transport == "tls" else None)
         return flow
 
     def _to_connect(self) -> ssl.SSLContext | None:
@@ -173,23 +149,18 @@ class TransportLayer:
 
     def via(self, flow: Flow, branch: str) -> Via:
         """The Via of our request over ``flow``; rport asks for symmetric answers (RFC 3581)."""
-        host = flow.listen.address
-        host = f"[{host}]" if ":" in host else host
         params = Params((("rport", None), ("branch", branch)))
-        return Via(flow.transport.upper(), host, flow.listen.port, params)
+        return Via(flow.transport.upper(), flow.listen.address, flow.listen.port, params)
 
     def response_flow(self, response: Response, flow: Flow) -> Flow:
         """The flow a response takes (RFC 3261 section 18.2.2, RFC 3581 section 4)."""
-        via = response.via
-        if isinstance(flow, UdpFlow):
-            # The request came from flow.remote; without rport, the answer goes to the port of sent-by, or to 5060,
-            # whatever transport the Via names.
-            port = flow.remote[1] if "rport" in via.params else via.port or 5060
-            return flow.to((flow.remote[0], port))
-        if flow.is_open:
+        if not isinstance(flow, UdpFlow):
             return flow
-        hop = Hop(flow.transport, flow.remote[0], via.sent_by[1])
-        return self.flow_to(hop, flow.listen)
+        # The request came from flow.remote; without rport, the answer goes to the port of sent-by, or to 5060,
+        # whatever transport the Via names.
+        via = response.via
+        port = flow.remote[1] if "rport" in via.params else via.port or 5060
+        return flow.to((flow.remote[0], port))
 
     # --- received messages -------------------------------------------------------------------------
 
@@ -197,11 +168,7 @@ class TransportLayer:
         return sum(flow.inbound and flow.remote[0] == remote[0] for flow in self._flows) >= _MOST_OF_ONE_SOURCE
 
     def _inbound(self, listen: Listen, remote: Address) -> StreamFlow:
-        flow = StreamFlow(
-            listen.transport, listen, remote, filter=self._filter, user=self, inbound=True, idle=self._idle
-        )
-        self._flows.add(flow)
-        return flow
+        return self._stream(listen.transport, listen, remote, inbound=True)
 
     def _received(self, data: bytes, flow: Flow) -> None:
         if not data.strip(b"\r\n\x00"):
@@ -230,13 +197,12 @@ class TransportLayer:
         if problem is not None:
             _log.debug("%s: response from %r dropped: %s", self._name, flow, problem)
             return
-        self._user.response_received(message, flow)
+        self._user.response_received(message)
 
     def _is_ours(self, via: Via) -> bool:
         host, port = via.sent_by
-        address = host.strip("[]")
         return any(
-            (listen.address.lower(), listen.port) == (address, port) and listen.transport.upper() == via.transport
+            (listen.address, listen.port, listen.transport.upper()) == (host, port, via.transport)
             for listen in self.listening
         )
 

@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 _FRAGMENT = re.compile(rb"SIP/2\.0 (\d{3})(?: ([^\r\n]*))?", re.IGNORECASE)
 LIFETIME = 300.0
 """Seconds the subscription lives (its Expires): longer than a phone may ring."""
-
-
-#: :meth:`Call.send`.
-Send = Callable[[str, HeaderPairs, str, str], Awaitable[Response]]
+Send = Callable[[str, HeaderPairs, str, str], Awaitable[Response]]  # as Call.send
 
 
 class Referral:
@@ -36,7 +33,7 @@ class Referral:
         self.on_progress: Callable[[int, str], None] | None = None
         self._accepted: Waitable[Response] = Waitable()
         self._final: Waitable[tuple[int, str]] = Waitable()
-        self._timer = asyncio.get_running_loop().call_later(LIFETIME, self._expire)
+        self._timer = asyncio.get_running_loop().call_later(LIFETIME, self._end, 408, "the subscription expired")
 
     @property
     def response(self) -> Response | None:
@@ -83,9 +80,6 @@ class Referral:
         if state == "terminated" or last[0] >= 200:
             self._end(*last)
 
-    def _expire(self) -> None:
-        self._end(408, "the subscription expired")
-
     def _end(self, status: int, reason: str) -> None:
         self._timer.cancel()
         self.on_progress = None  # it refers to the call, which owns this object
@@ -109,20 +103,19 @@ class Notifier:
         self._silent = silent
         # RFC 3515 section 2.4.6: the id is needed from the second REFER of a dialog on.
         self._event = f"refer;id={request.cseq.number}" if event_id else "refer"
-        self._timer = asyncio.get_running_loop().call_later(LIFETIME, self._expire)
         self._last: asyncio.Task[Response] | None = None
         self.is_over = False
         if not silent:
             self._send(100, REASONS[100], ends=False)
 
-    async def notify(self, status: int, reason: str | None = None, *, final: bool | None = None) -> Response | None:
-        """Send one NOTIFY; a status from 200 up ends the subscription unless ``final`` says otherwise.
+    async def notify(self, status: int, reason: str | None = None) -> Response | None:
+        """Send one NOTIFY; a status from 200 up ends the subscription.
 
         Returns the answer (a local 408 or 503 when none came), None when there is nothing to tell any more.
         """
         if self.is_over:
             return None
-        ends = status >= 200 if final is None else final
+        ends = status >= 200
         words = REASONS.get(status, "") if reason is None else reason
         sending = None if self._silent else self._send(status, words, ends=ends)
         if ends:
@@ -147,15 +140,8 @@ class Notifier:
             self.close()
         return response
 
-    def _expire(self) -> None:
-        self._call.ua.spawn(self._say_timeout(), "NOTIFY timeout")
-
-    async def _say_timeout(self) -> None:
-        await self.notify(408, final=True)
-
     def close(self) -> None:
         """End it without a further word."""
-        self._timer.cancel()
         if not self.is_over:
             self.is_over = True
             self._call.usage_ended()
@@ -188,9 +174,10 @@ class Subscriptions:
 
     def notified(self, request: Request, respond: Callable[[int], None]) -> None:
         """Answer a NOTIFY of the peer's, and take it to its subscription."""
-        package, number = event_id(request)
+        package, _, params = (request.get("Event") or "").partition(";")
+        number = Params.parse(params).get("id")
         live = [one for one in self._referrals if not one.is_over and (number is None or number == str(one.cseq))]
-        if package != "refer":
+        if package.strip().lower() != "refer":
             respond(489)
         elif not live:
             respond(481)
@@ -204,9 +191,3 @@ class Subscriptions:
             referral.abandon()
         for notifier in self._notifiers:
             notifier.close()
-
-
-def event_id(request: Request) -> tuple[str, str | None]:
-    """Event package and id of a NOTIFY."""
-    package, _, params = (request.get("Event") or "").partition(";")
-    return package.strip().lower(), Params.parse(params).get("id")

@@ -1,4 +1,7 @@
-"""Session timers (RFC 4028): negotiating the interval, refreshing in time, ending a call that is not refreshed."""
+"""Session timers (RFC 4028): accepting what a peer asks for, refreshing in time, ending a call that is not refreshed.
+
+The nodes of the world never ask for a timer themselves; softphones do.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,8 @@ from harness.sip.grammar import Params, SipSyntaxError
 from harness.sip.headers import parse_number
 from harness.sip.message import Request, Response
 
-Refresher = Literal["uac", "uas"]
-_AGAIN = 0.1  # of the interval: so long after a refresh that was refused comes the next one
-
-
-@dataclass(frozen=True, slots=True)
-class SessionPolicy:
-    """What a node asks for. With ``expires`` None it asks for nothing, and accepts what peers ask for."""
-
-    expires: int | None = None
-    """Session-Expires it asks for, seconds."""
-    min_se: int = 90
-    """Shortest it accepts; RFC 4028 section 4 allows none below 90, scaled-down worlds need it."""
-    refresher: Refresher | None = None
-    """Who shall refresh; None leaves it to the other side, or to the client."""
+LEAST_S = 90  #: RFC 4028 section 4 allows no shorter interval
+_AGAIN = 0.1  # of the interval: the wait before a refused refresh is repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +24,7 @@ class SessionExpires:
     """A Session-Expires header."""
 
     seconds: int
-    refresher: Refresher | None = None
+    refresher: Literal["uac", "uas"] | None = None
 
     @classmethod
     def of(cls, message: Request | Response) -> SessionExpires | None:
@@ -56,125 +47,79 @@ class SessionExpires:
         return str(self.seconds) + (f";refresher={self.refresher}" if self.refresher else "")
 
 
-def min_se_of(message: Request | Response) -> int:
-    """Min-SE of a message, 90 when absent (RFC 4028 section 5). Raises SipSyntaxError."""
-    text = message.get("Min-SE")
-    return 90 if text is None else parse_number(text, name="Min-SE")
-
-
-def offered(policy: SessionPolicy | None, *, least: int = 0) -> list[tuple[str, str]]:
-    """Headers of a request that starts or refreshes a session; ``least`` is a Min-SE learnt from a 422."""
-    if policy is None or policy.expires is None:
-        return []
-    expires = SessionExpires(max(policy.expires, least), policy.refresher)
-    return [("Session-Expires", str(expires)), ("Min-SE", str(max(policy.min_se, least)))]
-
-
-def agreed(policy: SessionPolicy | None, request: Request) -> SessionExpires | None:
-    """What the 2xx to ``request`` says (RFC 4028 section 9); None for no session timer."""
-    if policy is None:
-        return None
+def is_too_small(request: Request, least: int) -> bool:
+    """Whether the request is owed a 422 (section 9): only a client that knows the extension understands one."""
     wanted = SessionExpires.of(request)
-    client_knows = "timer" in request.tokens("Supported")
-    if wanted is None:
-        if policy.expires is None:
-            return None
-        # We ask although the client did not: it refreshes only if it can.
-        refresher: Refresher = (policy.refresher or "uac") if client_knows else "uas"
-        return SessionExpires(policy.expires, refresher)
-    seconds = wanted.seconds
-    if policy.expires is not None and policy.expires < seconds:
-        seconds = max(policy.expires, min_se_of(request) if request.has("Min-SE") else policy.min_se)
-    if not client_knows:
-        # A proxy's, or a mistake: it cannot be refused with 422 (section 9), and is not kept shorter than we would take.
-        return SessionExpires(max(seconds, policy.min_se), "uas")
-    return SessionExpires(seconds, wanted.refresher or policy.refresher or "uac")
-
-
-def too_small(policy: SessionPolicy | None, request: Request) -> int | None:
-    """The Min-SE of a 422, when ``request`` asks for less than the policy takes; else None (section 9)."""
-    wanted = SessionExpires.of(request)
-    if policy is None or wanted is None or "timer" not in request.tokens("Supported"):
-        return None
-    return policy.min_se if wanted.seconds < policy.min_se else None
+    return wanted is not None and wanted.seconds < least and "timer" in request.tokens("Supported")
 
 
 class SessionTimer:
-    """The running timer of one call; ``refresh`` and ``expire`` are bound methods of it."""
+    """The running timer of one call; ``refresh`` and ``expire`` are bound methods of the call."""
 
-    def __init__(self, policy: SessionPolicy | None, refresh: Callable[[], None], expire: Callable[[], None]) -> None:
-        self._policy = policy
-        self._refresh = weakref.WeakMethod(refresh)  # the call's, which owns the timer
+    def __init__(self, least: int, refresh: Callable[[], None], expire: Callable[[], None]) -> None:
+        self._least = least
+        self._refresh = weakref.WeakMethod(refresh)  # the call owns the timer
         self._expire = weakref.WeakMethod(expire)
         self._handle: asyncio.TimerHandle | None = None
-        self.interval: int | None = None
-        self.we_refresh = False
-        self._was_refused = False
+        self._interval = 0
+        self._we_refresh = False
 
-    def start(self, interval: int, *, we_refresh: bool) -> None:
-        """(Re)start after a 2xx: refresh at half the interval, or expire a little before its end (section 10)."""
+    def _start(self, session: SessionExpires, *, we_refresh: bool) -> None:
+        """Refresh at half the interval, or expire a little before its end (section 10)."""
         self.stop()
-        self.interval = interval
-        self.we_refresh = we_refresh
-        self._was_refused = False
-        loop = asyncio.get_running_loop()
+        self._interval, self._we_refresh = session.seconds, we_refresh
         if we_refresh:
-            self._handle = loop.call_later(interval / 2, self._fire, self._refresh)
+            self._call_later(session.seconds / 2, self._refresh)
         else:
-            self._handle = loop.call_later(interval - min(32.0, interval / 3), self._fire, self._expire)
+            self._call_later(session.seconds - min(32.0, session.seconds / 3), self._expire)
+
+    def _call_later(self, seconds: float, callback: weakref.WeakMethod[Callable[[], None]]) -> None:
+        def fire() -> None:
+            living = callback()
+            if living is not None:
+                living()
+
+        self._handle = asyncio.get_running_loop().call_later(seconds, fire)
 
     def refused(self) -> None:
-        """Our refresh got no 2xx: the session goes on, and is refreshed once more before the peer gives it up; then it ends in time.
-
-        RFC 4028 section 10: who does not refresh gives up a third of the interval before its end.
-        """
-        interval = self.interval
-        if interval is None:
-            return
-        loop = asyncio.get_running_loop()
-        if self._was_refused:
-            left = interval * (0.5 - _AGAIN) - min(32.0, interval / 3)
-            self._handle = loop.call_later(left, self._fire, self._expire)
-        else:
-            self._was_refused = True
-            self._handle = loop.call_later(interval * _AGAIN, self._fire, self._refresh)
-
-    @staticmethod
-    def _fire(callback: weakref.WeakMethod[Callable[[], None]]) -> None:
-        living = callback()
-        if living is not None:
-            living()
+        """Our refresh was refused, as it may be in a glare: it is repeated until the peer gives up."""
+        self._call_later(self._interval * _AGAIN, self._refresh)
 
     def stop(self) -> None:
         """The session is over, or has no timer any more."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-        self.interval = None
+        self._interval = 0
 
     def refreshing(self) -> list[tuple[str, str]]:
         """Headers of our request that refreshes the session."""
-        if self.interval is None:
-            return offered(self._policy)
-        return [("Session-Expires", str(SessionExpires(self.interval, "uac" if self.we_refresh else "uas")))]
+        if not self._interval:
+            return []
+        return [("Session-Expires", str(SessionExpires(self._interval, "uac" if self._we_refresh else "uas")))]
 
     def accepting(self, request: Request) -> list[tuple[str, str]]:
-        """Headers of the 2xx to the peer's ``request``; the timer runs, or stops, as they say. Raises SipSyntaxError."""
-        session = agreed(self._policy, request)
-        if session is None:
+        """Headers of the 2xx to the peer's ``request`` (section 9); the timer then runs, or stops. Raises SipSyntaxError."""
+        wanted = SessionExpires.of(request)
+        if wanted is None:
             self.stop()
             return []
-        required = session.refresher == "uac" or "timer" in request.tokens("Supported")
-        self.start(session.seconds, we_refresh=session.refresher == "uas")
-        return [*([("Require", "timer")] if required else []), ("Session-Expires", str(session))]
+        client_knows = "timer" in request.tokens("Supported")
+        if client_knows:
+            session = SessionExpires(wanted.seconds, wanted.refresher or "uac")
+        else:
+            # A proxy asks, or a mistaken client: it cannot be refused with 422, and gets no shorter interval.
+            session = SessionExpires(max(wanted.seconds, self._least), "uas")
+        self._start(session, we_refresh=session.refresher == "uas")
+        return [*([("Require", "timer")] if client_knows else []), ("Session-Expires", str(session))]
 
     def accepted(self, response: Response) -> None:
-        """Our request was accepted: the 2xx says what was agreed (RFC 4028 section 7.2)."""
+        """Our request was accepted: the 2xx says what was agreed (section 7.2)."""
         try:
             session = SessionExpires.of(response)
         except SipSyntaxError:
             session = None
-        if session is None or self._policy is None:
+        if session is None:
             self.stop()
         else:
-            self.start(session.seconds, we_refresh=session.refresher != "uas")
+            self._start(session, we_refresh=session.refresher != "uas")

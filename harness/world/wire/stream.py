@@ -57,21 +57,15 @@ class StreamFlow(Flow, asyncio.Protocol):
         filter: TracedFilter,
         user: TransportLayer,
         inbound: bool,
-        server_name: str | None = None,
-        idle: float | None,
     ) -> None:
         self.transport = transport
         self.listen = listen
         self.local = (listen.address, 0)
         self.remote = remote
         self.inbound = inbound
-        self.server_name = server_name
         self._filter = filter
         self._user = user
-        self._idle = idle
         self._loop = asyncio.get_running_loop()
-        self._last = self._loop.time()
-        self._idle_timer: asyncio.TimerHandle | None = None
         self._wire: asyncio.Transport | None = None
         self._waiting: list[bytes] = []
         self._framer = StreamFramer()
@@ -95,7 +89,6 @@ class StreamFlow(Flow, asyncio.Protocol):
         self._filter.carry_out(verdict, self._write, self.reset)
 
     def _write(self, data: bytes) -> None:
-        self._last = self._loop.time()
         if self._wire is None:
             self._waiting.append(data)
         elif not self._wire.is_closing():
@@ -126,8 +119,6 @@ class StreamFlow(Flow, asyncio.Protocol):
             return
         self._closed = True
         self._waiting.clear()
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
         self._loop.call_soon(self._user.stream_closed, self, error)
 
     # --- asyncio.Protocol --------------------------------------------------------------------------
@@ -140,14 +131,12 @@ class StreamFlow(Flow, asyncio.Protocol):
             return
         self.local = self._wire.get_extra_info("sockname")[:2]
         quick_ack(self._wire.get_extra_info("socket"))
-        self._watch_idle()
         for data in self._waiting:
             self._wire.write(data)
         self._waiting.clear()
 
     def data_received(self, data: bytes) -> None:
         """A segment came; with TLS, its plain text."""
-        self._last = self._loop.time()
         quick_ack(self._wire.get_extra_info("socket") if self._wire else None)
         verdict = self._filter.judge(Passage("in", self.transport, self.local, self.remote, data))
         self._filter.carry_out(verdict, self._feed, self.reset)
@@ -171,68 +160,6 @@ class StreamFlow(Flow, asyncio.Protocol):
         """Closed by either side."""
         self.fail(exc or self._cause)
 
-    def _watch_idle(self) -> None:
-        if self._idle is None or self._closed:
-            return
-        rest = self._last + self._idle - self._loop.time()
-        if rest <= 0:
-            self.close()
-        else:
-            self._idle_timer = self._loop.call_later(rest, self._watch_idle)
-
-
-class Connector:
-    """Opens connections for one node, and keeps the tasks that do."""
-
-    def __init__(self, filter: TracedFilter, connect_timeout: float) -> None:
-        self._filter = filter
-        self._timeout = connect_timeout
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def start(self, flow: StreamFlow, hop: Hop, context: ssl.SSLContext | None) -> None:
-        """Connect ``flow`` to ``hop`` from the address of its listener, in the background."""
-        task = asyncio.get_running_loop().create_task(self._connect(flow, hop, context))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _connect(self, flow: StreamFlow, hop: Hop, context: ssl.SSLContext | None) -> None:
-        sock: socket.socket | None = None
-        try:
-            async with asyncio.timeout(self._timeout):
-                verdict = self._filter.judge(Passage("connect", hop.transport, flow.local, hop.remote, b""))
-                if verdict is REJECT:
-                    raise ConnectionRefusedError(errno.ECONNREFUSED, "rejected by the node's filter")
-                if verdict is None:
-                    await asyncio.Event().wait()  # a SYN into a black hole: only the timeout ends it
-                sock = _stream_socket(hop.address)
-                sock.bind((flow.listen.address, 0))
-                loop = asyncio.get_running_loop()
-                try:
-                    await loop.sock_connect(sock, hop.remote)
-                except OSError as error:
-                    number = error.errno or 0  # asyncio's own text does not say why
-                    raise OSError(number, os.strerror(number)) from error
-                quick_ack(sock)
-                name = (hop.server_name or hop.address) if context else None
-                await loop.create_connection(lambda: flow, sock=sock, ssl=context, server_hostname=name)
-        except (OSError, TimeoutError) as error:
-            if sock is not None:
-                sock.close()
-            if is_of_the_machine(error):
-                _log.error("cannot connect to %s: %s", hop.remote, error)
-            flow.fail(_without_frames(error))
-        except asyncio.CancelledError:
-            if sock is not None:
-                sock.close()
-            flow.fail(None)
-            raise
-
-    async def stop(self) -> None:
-        """Give up what is still connecting."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
 
 class StreamListener:
     """A listening TCP socket, for TLS with the handshake done in tasks of its own."""
@@ -251,7 +178,7 @@ class StreamListener:
         self._context = context
         self._handshake_timeout = handshake_timeout
         self._full = full
-        self._socket = _stream_socket(listen.address)
+        self._socket = _stream_socket()
         try:
             self._socket.bind(listen.local)
             self._socket.listen(_BACKLOG)
@@ -328,9 +255,45 @@ def _without_frames(error: Exception) -> Exception:
     return error
 
 
-def _stream_socket(address: str) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-    sock.setblocking(False)
+def _stream_socket() -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
+
+
+async def connect(
+    flow: StreamFlow, hop: Hop, context: ssl.SSLContext | None, filter: TracedFilter, patience: float
+) -> None:
+    """Connect ``flow`` to ``hop`` from the address of its listener; the flow reports a failure."""
+    sock: socket.socket | None = None
+    try:
+        async with asyncio.timeout(patience):
+            verdict = filter.judge(Passage("connect", hop.transport, flow.local, hop.remote, b""))
+            if verdict is REJECT:
+                raise ConnectionRefusedError(errno.ECONNREFUSED, "rejected by the node's filter")
+            if verdict is None:
+                await asyncio.Event().wait()  # a SYN into a black hole: only the timeout ends it
+            sock = _stream_socket()
+            sock.bind((flow.listen.address, 0))
+            loop = asyncio.get_running_loop()
+            try:
+                await loop.sock_connect(sock, hop.remote)
+            except OSError as error:
+                number = error.errno or 0  # asyncio's own text does not say why
+                raise OSError(number, os.strerror(number)) from error
+            quick_ack(sock)
+            await loop.create_connection(
+                lambda: flow, sock=sock, ssl=context, server_hostname=hop.address if context else None
+            )
+    except (OSError, TimeoutError) as error:
+        if sock is not None:
+            sock.close()
+        if is_of_the_machine(error):
+            _log.error("cannot connect to %s: %s", hop.remote, error)
+        flow.fail(_without_frames(error))
+    except asyncio.CancelledError:
+        if sock is not None:
+            sock.close()
+        flow.fail(None)
+        raise

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import logging
 import ssl
 import time
 from abc import ABC, abstractmethod
@@ -50,15 +49,11 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """Where a message goes next: an IP address, never a name.
-
-    ``server_name`` is the domain a TLS certificate has to carry (RFC 5922); without it, the address itself.
-    """
+    """Where a message goes next: an IP address, never a name. A TLS certificate has to carry that address."""
 
     transport: TransportName
     address: str
     port: int
-    server_name: str | None = None
 
     @property
     def remote(self) -> Address:
@@ -82,36 +77,23 @@ def hop_of(uri: Uri) -> Hop | None:
 
 @dataclass(frozen=True, slots=True)
 class TlsIdentity:
-    """The certificate a node shows, and the CAs it trusts. PEM files.
-
-    ``trusted`` holds the CAs; without it, a client accepts any certificate. ``verify_name`` lets a client check
-    the server's name besides its chain; ``verify_clients`` demands a certificate of who connects (mutual TLS).
-    """
+    """The certificate a node shows, and the CAs it trusts. PEM files."""
 
     certificate: Path
     key: Path
-    trusted: Path | None = None
-    verify_name: bool = True
-    verify_clients: bool = False
+    trusted: Path
 
     def server_context(self) -> ssl.SSLContext:
         """For listening. Raises ssl.SSLError or OSError when the files do not fit."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, self.key)
-        if self.verify_clients:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(self.trusted)
         return context
 
     def client_context(self) -> ssl.SSLContext:
-        """For connecting; shows the certificate if asked."""
+        """For connecting; verifies the server's chain and its address."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_cert_chain(self.certificate, self.key)
-        context.check_hostname = self.verify_name and self.trusted is not None
-        if self.trusted is None:
-            context.verify_mode = ssl.CERT_NONE
-        else:
-            context.load_verify_locations(self.trusted)
+        context.load_verify_locations(self.trusted)
         return context
 
 
@@ -213,11 +195,8 @@ class Flow(ABC):
         return f"<{self.transport} {self.local[0]}:{self.local[1]} {way} {self.remote[0]}:{self.remote[1]}>"
 
 
-_log = logging.getLogger(__name__)
-
-
 class TracedFilter:
-    """Filter and trace of one node. What they raise is logged and stops no message."""
+    """Filter and trace of one node."""
 
     def __init__(self, node: str, filter: Filter | None, trace: Trace | None) -> None:
         self.node = node
@@ -226,14 +205,8 @@ class TracedFilter:
         self._delayed: set[asyncio.TimerHandle] = set()
 
     def judge(self, passage: Passage) -> Passed:
-        """The filter's answer; without a filter, or when it fails, the bytes as they are."""
-        if self.filter is None:
-            return passage.data
-        try:
-            return self.filter(passage)
-        except Exception:
-            _log.exception("%s: the filter failed", self.node)
-            return passage.data
+        """The filter's answer; without a filter, the bytes as they are."""
+        return passage.data if self.filter is None else self.filter(passage)
 
     def carry_out(self, verdict: Passed, deliver: Callable[[bytes], None], reject: Callable[[], None]) -> None:
         """Do what the filter said."""
@@ -268,11 +241,9 @@ class TracedFilter:
             outcome = "rejected"
         elif isinstance(verdict, bytes) and verdict:
             data = verdict
-        traced = Traced(time.monotonic(), self.node, direction, flow.transport, flow.local, flow.remote, data, outcome)
-        try:
-            self.trace(traced)
-        except Exception:
-            _log.exception("%s: the trace failed", self.node)
+        self.trace(
+            Traced(time.monotonic(), self.node, direction, flow.transport, flow.local, flow.remote, data, outcome)
+        )
 
     def close(self) -> None:
         """Forget what is still delayed."""

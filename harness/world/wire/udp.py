@@ -39,7 +39,7 @@ class UdpFlow(Flow):
 
     def to(self, remote: Address) -> UdpFlow:
         """A flow of the same socket to another peer."""
-        return self if remote == self.remote else UdpFlow(self._socket, remote, inbound=self.inbound)
+        return UdpFlow(self._socket, remote, inbound=self.inbound)
 
     def close(self) -> None:
         """Does nothing: the node owns the socket."""
@@ -63,9 +63,7 @@ class UdpSocket:
         self._received = received
         self._failed = failed
         self._loop = asyncio.get_running_loop()
-        family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             self._socket.bind(listen.local)
         except OSError as error:
@@ -73,8 +71,7 @@ class UdpSocket:
             raise ListenError(error.errno, f"cannot listen on {listen}: {error.strerror}") from error
         self.listen = Listen("udp", listen.address, self._socket.getsockname()[1])
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        if family == socket.AF_INET:
-            self._socket.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+        self._socket.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         self.is_open = True
         self._loop.add_reader(self._socket, self._readable)
 

@@ -79,13 +79,33 @@ class Nodes:
     async def answering(self, name: str, *transports: TransportName, **options: Any) -> UserAgent:
         """A node that rings and answers every call."""
         ua = await self.ua(name, *transports, **options)
+        self.taking(ua)
+        return ua
+
+    @staticmethod
+    def taking(ua: UserAgent, *, answers: bool = True) -> asyncio.Queue[IncomingCall]:
+        """The calls that a node takes from now on: it rings, and answers them unless told otherwise."""
+        taken: asyncio.Queue[IncomingCall] = asyncio.Queue()
 
         async def take(call: IncomingCall) -> None:
             call.ring()
-            call.answer(ANSWER)
+            if answers:
+                call.answer(ANSWER)
+            taken.put_nowait(call)
 
         ua.on_invite = take
-        return ua
+        return taken
+
+    async def connected(
+        self, caller: UserAgent, callee: UserAgent, **options: Any
+    ) -> tuple[OutgoingCall, IncomingCall]:
+        """A call that is up, seen from both ends."""
+        taken = self.taking(callee)
+        call: OutgoingCall = self.dial(caller, callee, **options)
+        await call.wait_answered(5)
+        theirs = await taken.get()
+        assert await theirs.wait_acked(5)
+        return call, theirs
 
     def hop(self, ua: UserAgent, transport: TransportName | None = None) -> Hop:
         """Where a node is reached."""
@@ -144,10 +164,10 @@ class Nodes:
 class Authority(certificates.Authority):
     """A certificate authority for user agents."""
 
-    def identity(self, *names: str, days: int = 1, trust: bool = True, **options: Any) -> TlsIdentity:
+    def identity(self, *names: str, days: int = 1) -> TlsIdentity:
         """A certificate for ``names``; one of ``days`` below zero has expired."""
         certificate, key = self.issue(*names, days=(-3, days))
-        return TlsIdentity(certificate, key, Path(self.ca_file) if trust else None, **options)
+        return TlsIdentity(certificate, key, Path(self.ca_file))
 
 
 @pytest.fixture(scope="session")

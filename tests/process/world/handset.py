@@ -73,13 +73,12 @@ class Handset:
         )
         assert response.status == 200
 
-    def call(self, number: str, offer: bytes | None, **more: object) -> OutgoingCall:
+    def call(self, number: str, offer: bytes) -> OutgoingCall:
         return self.ua.invite(
             Uri("sip", number, *self.server.remote),
             from_=NameAddr(Uri("sip", self.user, "test.example")),
             sdp=offer,
             credentials=self.credentials,
-            **more,  # type: ignore[arg-type]
         )
 
     async def talk(self, number: str, codecs: tuple[Codec, ...] = (PCMU, PCMA, EVENT_96)) -> OutgoingCall:
@@ -93,13 +92,12 @@ class Handset:
     async def take(self, codecs: tuple[Codec, ...] | None = None) -> IncomingCall:
         """Answer the next call."""
         call = await asyncio.wait_for(self.calls.get(), PATIENCE)
-        if call.offer is None or codecs is not None:
-            answer = self.media.offer(codecs or (PCMU,))
-            if call.offer is not None:
-                self.media.learn(call.offer)
+        assert call.offer is not None
+        if codecs is None:
+            call.answer(self.media.answer(call.offer))
         else:
-            answer = self.media.answer(call.offer)
-        call.answer(answer)
+            self.media.learn(call.offer)
+            call.answer(self.media.offer(codecs))
         return call
 
     async def send(self, frames: list[tuple[int, int, bytes, bool]]) -> None:
