@@ -151,7 +151,7 @@ def test_platform_that_asks_by_options_and_calls_nobody_who_has_not_answered(
     verified = verify(platform.files["probed"], PROBED, tmp_path, workers=2)
     for row, count in PROBED.items():
         judge(verified, row, count)
-    assert "WAITING  until the platform asks the stand-in" in verified.output
+    assert "WAITING  for an OPTIONS of the platform to the stand-in" in verified.output
 
 
 @pytest.mark.xdist_group("scenarios-as-gladly")

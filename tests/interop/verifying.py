@@ -37,7 +37,7 @@ def verify(file: Path, rows: Iterable[str], reports: Path, *, workers: int = 1) 
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
     with (reports / "output.txt").open("w+") as output:
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, timeout=400, check=False
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, timeout=900, check=False
         )
         output.seek(0)
         said = output.read()

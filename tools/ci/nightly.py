@@ -41,9 +41,10 @@ def parts(seed: str, since: str | None) -> list[Part]:
         Part("selfproof", make("selfproof", "--page reports/selfproof.md"), CALLS, 1500, "selfproof.json"),
         Part("shapes", make("shapes", f"--customers 60 --seed {seed}"), CALLS, 2400, "shapes.json"),
         Part("long", make("test", "-m nightly"), CALLS, 2400, closing=of_pytest),
+        # Its runs wait for the same places as the self-proofs, and each has a time limit.
+        Part("interop", make("test-interop"), CALLS, 1500, "interop.json", programs=(SIP,)),
         Part("soak", make("soak", "--cases 10000"), CALLS, 2700, "soak.json"),
         Part("strangers", make("selfproof-strangers"), PROGRAMS, 1500, "strangers.json", programs=(SIP,)),
-        Part("interop", make("test-interop"), PROGRAMS, 1500, "interop.json", programs=(SIP,)),
         Part("fleet", make("test-fleet"), PROGRAMS, 1500, "fleet.json", programs=(REDIS,)),
         Part("browser", make("test-browser"), PROGRAMS, 1200, programs=(CHROMIUM,)),
         Part("audit", make("audit"), COMPUTES, 600, computes=True),
