@@ -58,11 +58,10 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
     if mistakes := [f"{inline(where)}: {secret.format(instead)}" for where, instead in _written_secrets(plain)]:
         raise mistaken(path, mistakes, plain)
     _place_report(path, plain)
-    if (numbers := _numbers(path, plain)) and isinstance(plain.setdefault("lines", {}), dict):
-        plain["lines"] = numbers_csv.merged(plain["lines"], numbers)
-    if mistakes := [*_own_prompts(plain, path), *_idle_batches(plain)]:
+    numbers = _numbers(path, plain)
+    if mistakes := list(_own_prompts(plain, path)):
         raise mistaken(path, mistakes, plain)
-    site = _site(environment)
+    site = {"site": environment[SITE_VARIABLE]} if environment.get(SITE_VARIABLE) else {}
 
     def beside(location: tuple[int | str, ...]) -> str | None:
         if site and location == ("site",):
@@ -93,17 +92,14 @@ def mistaken(path: Path, mistakes: Iterable[str], plain: Mapping[str, Any]) -> D
 
 
 def _numbers(path: Path, plain: dict[str, Any]) -> numbers_csv.NumbersFile | None:
-    """The file's spreadsheet, where it has one; in ``plain`` its keys are no more."""
-    name, ignored = plain.pop("numbers_csv", None), plain.pop("numbers_ignore", [])
-    if not isinstance(ignored, list) or not all(isinstance(one, str) for one in ignored):
-        raise DeploymentError(f"{path}: numbers_ignore: {ignored!r}; allowed: a list of the columns to pass over")
-    if ignored and name is None:
-        raise DeploymentError(f"{path}: numbers_ignore: there is no spreadsheet; allowed: numbers_csv beside it")
-    if name is None:
+    """Read the file's spreadsheet into its ``lines``; the model looks at what names it wrongly."""
+    name, ignored, lines = plain.get("numbers_csv"), plain.get("numbers_ignore", []), plain.get("lines", {})
+    if not (isinstance(name, str) and isinstance(lines, dict) and isinstance(ignored, list)):
         return None
-    if not isinstance(name, str) or not name:
-        raise DeploymentError(f"{path}: numbers_csv: {name!r}; allowed: the name of a CSV file, beside this one")
-    return numbers_csv.read(path.parent / name, ignored)
+    del plain["numbers_csv"]
+    numbers = numbers_csv.read(path.parent / name, [str(column) for column in plain.pop("numbers_ignore", [])])
+    plain["lines"] = numbers_csv.merged(lines, numbers)
+    return numbers
 
 
 def _place_report(path: Path, plain: dict[str, Any]) -> None:
@@ -147,15 +143,6 @@ def _own_prompts(plain: dict[str, Any], path: Path) -> Iterator[str]:
                     yield f"{inline('.'.join(where))}.{said}: {inline(str(error))}"
 
 
-def _idle_batches(plain: Mapping[str, Any]) -> Iterator[str]:
-    """Who writes ``batch`` alone means batches, and the group would be held to ringing all at once."""
-    groups = plain.get("groups")
-    for name, group in groups.items() if isinstance(groups, dict) else ():
-        if isinstance(group, dict) and "batch" in group and "rings" not in group:
-            said = f"{group['batch']!r}: without rings all ring at once"
-            yield f'{inline(f"groups.{name}")}.batch: {said}; allowed: rings = "batches" beside it'
-
-
 def _prompts_in(table: Any) -> Iterator[tuple[Any, Any, str]]:
     """Where prompts stand in a table: what holds each, by which key, and how that place is called."""
     if isinstance(table, dict):
@@ -163,10 +150,6 @@ def _prompts_in(table: Any) -> Iterator[tuple[Any, Any, str]]:
             yield table, "prompt", "prompt"
         if isinstance(then := table.get("then"), list):
             yield from ((then, index, f"then.{index}") for index in range(len(then)))
-
-
-def _site(environment: Mapping[str, str]) -> dict[str, str]:
-    return {"site": environment[SITE_VARIABLE]} if environment.get(SITE_VARIABLE) else {}
 
 
 def _written_secrets(plain: object, where: str = "") -> Iterator[tuple[str, str]]:
@@ -188,11 +171,6 @@ def _written_secrets(plain: object, where: str = "") -> Iterator[tuple[str, str]
         elif key == "body" and isinstance(value, str) and _SECRET_IN_BODY.search(value):
             yield path, "a body without it, and headers_env"
         yield from _written_secrets(value, path)
-
-
-def _by_http(campaign: dict[str, Any] | None) -> dict[str, str]:
-    """The environment variables for the headers of a campaign's request, where one is made."""
-    return campaign["headers_env"] if campaign and campaign["trigger"] == "http" else {}
 
 
 def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str], secrets: bool) -> Deployment:
@@ -217,7 +195,6 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
                     f"{where}.{key}: is missing; allowed: a value (only a simulated deployment leaves it out)"
                 )
 
-    report = plain["platform"].get("report") or {}
     for index, trunk in enumerate(plain["trunks"]):
         needed(f"trunks.{index}", trunk, *NEEDED_BUT_SIMULATED[Trunk])
         if trunk["authentication"] == "digest":
@@ -227,13 +204,14 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
         secret(f"phones.{name}", phone, "password_env", "password")
     for name, account in plain["accounts"].items():
         needed(f"accounts.{name}", account, *NEEDED_BUT_SIMULATED[Account])
-    if synthflow := plain.get("synthflow"):
-        secret("synthflow", synthflow, "api_token_env", "api_token")
+    secret("synthflow", plain.get("synthflow") or {}, "api_token_env", "api_token")
+    requests = {"platform.report": plain["platform"].get("report")}
     if (campaign := plain.get("campaign")) and campaign["trigger"] == "http":
         needed("campaign", campaign, "url")
-    for where, named in (("campaign", _by_http(campaign)), ("platform.report", report.get("headers_env", {}))):
-        for header in named:
-            secret(f"{where}.headers_env", dict(named), header, header)
+        requests["campaign"] = campaign
+    for where, request in requests.items():
+        for header in request["headers_env"] if request else ():
+            secret(f"{where}.headers_env", dict(request["headers_env"]), header, header)
     if any(trunk["ai"] == "stand-in" for trunk in plain["trunks"]):
         needed("stand_in", plain["stand_in"], "bind")
     mistakes += _find_pem_files(plain, path.parent)

@@ -164,16 +164,11 @@ class Transfer(Model):
             raise ValueError("transfer_to is missing; allowed: the name of the group that transfer leads to")
         if self.transfer_to and not self.transfer:
             raise ValueError("transfer is missing; allowed: cold or warm, as it hands over to transfer_to")
-        if self.transfer_caller_id == "fixed" and not self.fixed_caller_id:
-            raise ValueError('fixed_caller_id is missing; allowed: the number that transfer_caller_id = "fixed" shows')
-        if self.transfer_caller_id == "header" and not self.caller_id_header:
-            raise ValueError(
-                'caller_id_header is missing; allowed: the header of transfer_caller_id = "header", as X-Show-Number'
-            )
-        if self.fixed_caller_id and self.transfer_caller_id != "fixed":
-            raise ValueError('fixed_caller_id: not used; allowed: with transfer_caller_id = "fixed"')
-        if self.caller_id_header and self.transfer_caller_id != "header":
-            raise ValueError('caller_id_header: not used; allowed: with transfer_caller_id = "header"')
+        for mode, key in (("fixed", "fixed_caller_id"), ("header", "caller_id_header")):
+            is_given, is_used = getattr(self, key) is not None, self.transfer_caller_id == mode
+            if is_given != is_used:
+                what = "not used" if is_given else "is missing"
+                raise ValueError(f'{key}: {what}; allowed: with transfer_caller_id = "{mode}", and only then')
         return self
 
 

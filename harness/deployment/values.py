@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache, lru_cache
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Final, Literal, get_args
 from unicodedata import category
@@ -20,7 +20,6 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_serializer,
-    field_validator,
 )
 
 from harness.sip.grammar import SipSyntaxError, split_host_port
@@ -269,28 +268,11 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
 Variable = Annotated[str, AfterValidator(_variable)]
 
 
-def _types(annotation: object) -> set[object]:
-    return {annotation}.union(*map(_types, get_args(annotation))) if get_args(annotation) else {annotation}
-
-
 class Model(BaseModel):
     """A table of the file: frozen, without unknown keys."""
 
     # No limit is infinite, and TOML knows inf and nan.
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
-        # pydantic takes true for 1
-        if isinstance(value, bool) and info.field_name in cls._numbers():
-            raise ValueError(f"{str(value).lower()}: is no number; allowed: a number")
-        return value
-
-    @classmethod
-    @cache
-    def _numbers(cls) -> frozenset[str]:
-        return frozenset(n for n, field in cls.model_fields.items() if {int, float} & _types(field.annotation))
 
 
 class Secret(Model):

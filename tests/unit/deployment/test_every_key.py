@@ -195,30 +195,3 @@ NAMES = st.text().filter(lambda name: not FOREIGN.search(name))
 @example((Deployment, ("safety", "allow")), ["True"])
 def test_no_value_is_answered_in_foreign_words(key: tuple[Model, Place], value: Any) -> None:
     hold(said_of(*key, value), value)
-
-
-@pytest.mark.parametrize(
-    ("place", "value", "said"),
-    [
-        (("trunks", 0, "port"), 70_000, "70000: is too large; allowed: a whole number from 1 to 65535"),
-        (("trunks", 0, "port"), "sip", "'sip': is no number; allowed: a whole number from 1 to 65535"),
-        (("trunks", 0, "transport"), "tpc", "'tpc': is none of them (perhaps tcp); allowed: udp, tcp, tls"),
-        (("assistants", "front", "voice"), 7, "7: is too small; allowed: a whole number from 240 to 255"),
-        (("groups", "desk", "ring_s"), 0, "0: is too small; allowed: a number above 0, up to 600"),
-        (("groups", "desk", "ring_s"), float("nan"), "nan: is no number; allowed: a number above 0, up to 600"),
-        (("groups", "desk", "agents"), "maria", "is no list; allowed: a list of values in [ ]"),
-        (("groups", "desk", "voicemail"), "perhaps", "'perhaps': is neither; allowed: true, false"),
-        (("limits", "calls_per_second"), -1, "-1: is too small; allowed: a number above 0"),
-        (("lines", "sales", "press"), "1,2", "'1,2': is of another form; allowed: one digit to eight, of 0 to 9, *, # and A to D"),
-        (("lines", "sales", "fallbakc"), "desk", "unknown key (perhaps fallback); allowed: announcement_s, assistant, "),
-        (("lines", "sales", "assistant"), "Frnot", "no assistant is called 'Frnot' (perhaps front); allowed: front"),
-        (("accounts", "carrier", "rtp_ports"), [4000, 4100, 4200], "has 3 values; allowed: 2"),
-        (("accounts", "carrier", "rtp_ports"), [80, 4100], "80: is too small; allowed: a whole number from 1024 to 65535"),
-        (("stand_in", "bad_certificates", "selfsigned"), {}, "unknown key (perhaps self-signed); allowed: expired, "),
-        (("name",), date(2026, 12, 25), '2026-12-25: is no text; allowed: text, in quotes ("…")'),
-    ],
-)  # fmt: skip
-def test_what_is_said(place: Place, value: Any, said: str) -> None:
-    where = shown(place).removesuffix(".selfsigned" if "bad_certificates" in place else "")
-    lines = [line for line in said_of(Deployment, place, value) if line.startswith(where)]
-    assert any(line.partition(": ")[2].startswith(said) for line in lines), lines

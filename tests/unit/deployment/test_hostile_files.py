@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.deployment import file as deployment_file
 from harness.deployment.file import load
 from harness.errors import DeploymentError
 from harness.run.preflight import variables
@@ -60,25 +59,6 @@ def test_a_device_or_an_impossible_name_is_no_file() -> None:
         assert len(mistakes(path)) >= 1
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["https://api.example/v2?api_key=s3cret", "https://api.example/v2?x=1&access_token=s3cret", "https://a.example/?Signature=s3cret",
-     "https://a.example/hook?auth=s3cret", "https://u:s3cret@a.example/"],
-)  # fmt: skip
-@pytest.mark.parametrize("where", ["[synthflow]\napi_base", "[campaign]\nurl"])
-def test_a_secret_in_a_url_is_refused_and_not_shown(tmp_path: Path, url: str, where: str) -> None:
-    path = tmp_path / "x.toml"
-    path.write_text(f'{where} = "{url}"\n')
-    (line,) = mistakes(path)
-    assert "secrets do not stand in files" in line
-    assert "s3cret" not in line
-
-
-def test_other_queries_are_none() -> None:
-    for query in ("from={line}&to={customer}", "monkey=1", "tokens=3", "keyword=x", "api_key="):
-        assert list(deployment_file._written_secrets({"url": f"https://a.example/dial?{query}"})) == []
-
-
 @given(st.text(min_size=1))
 def test_a_name_leads_to_no_other_directory(name: str) -> None:
     stem = stem_of(name)
@@ -92,3 +72,18 @@ def test_a_name_leads_to_no_other_directory(name: str) -> None:
 def test_different_names_have_different_files() -> None:
     names = ["a/b", "a_b", "a b", "../a", "..%2Fa", "A" * 300, "A" * 301]
     assert len({stem_of(name) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"name = ", "not TOML: Invalid value (at end of document)"), (b"\xff\xfe", "cannot be read")]
+)
+def test_a_file_that_is_none(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "file.toml"
+    path.write_bytes(content)
+    (line,) = mistakes(path)
+    assert line.startswith(f"{path}: {said}")
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DeploymentError, match=r"^no such file: .*nosuch\.toml; allowed: .*simulated-gladly"):
+        load(tmp_path / "nosuch.toml")

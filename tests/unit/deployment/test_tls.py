@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
-import tomli_w
 
 from harness.deployment import Deployment
 from harness.errors import DeploymentError
 from harness.integrations import load
 from harness.report.scope import content_of
 from harness.scenario.phones import own_phone
-from harness.support.resources import EXAMPLES
+from tests.unit.deployment.example_files import loaded, mistakes
 from tests.unit.safety.conftest import Lab
-
-LIVE = EXAMPLES / "live-talkdesk.toml"
 
 
 def test_every_phone_on_tls_verifies_whom_it_talks_to() -> None:
@@ -41,35 +36,29 @@ def test_no_key_switches_verification_off(tmp_path: Path, key: str, table: str) 
 @pytest.mark.parametrize("holds", [b"", b"\x30\x82\x03\x5d\x30\x82", b"PEM", b"-----BEGIN PRIVATE KEY-----"])
 def test_a_certificate_in_another_form_is_a_mistake_of_the_file(tmp_path: Path, where: str, holds: bytes) -> None:
     """As of Windows: it was there, and what broke over it named neither file nor key."""
-    (tmp_path / "ca.cer").write_bytes(holds)
-    table, _, key = where.rpartition(".")
-    told, header = f'{key} = "{tmp_path / "ca.cer"}"\n', f"[{table}]\n"
-    text = LIVE.read_text(encoding="utf-8")
-    assert header in text or not table
-    path = tmp_path / "x.toml"
-    path.write_text(text.replace(header, header + told, 1) if table else told + text, encoding="utf-8")
-    with pytest.raises(DeploymentError) as caught:
-        load(path, {}, secrets=False)
-    what = f"no certificate in {str(tmp_path / 'ca.cer')!r}; allowed: a PEM file with a certificate, from where this one is"
-    assert str(caught.value) == f"{path}: {where}: {what}"
-    (tmp_path / "ca.cer").write_bytes(b"Subject: CN=x\r\n-----BEGIN CERTIFICATE-----\r\n")
-    assert load(path, {}, secrets=False)
+    file = tmp_path / "ca.cer"
+    file.write_bytes(holds)
+    (said,) = mistakes(tmp_path, "live-talkdesk", {where: str(file)})
+    what = f"no certificate in {str(file)!r}; allowed: a PEM file with a certificate, from where this one is"
+    assert said == f"{where}: {what}"
+    file.write_bytes(b"Subject: CN=x\r\n-----BEGIN CERTIFICATE-----\r\n")
+    assert loaded(tmp_path, "live-talkdesk", {where: str(file)})
 
 
 def test_a_pem_file_is_found_from_where_the_file_is(tmp_path: Path) -> None:
     """As prompts and spreadsheets are: a fleet's site runs its cases in another directory than its worker's."""
-    plain: dict[str, Any] = tomllib.loads(LIVE.read_text(encoding="utf-8"))
-    plain["ca_file"] = "certs/ca.pem"
-    plain["synthflow"]["ca_file"] = "certs/ca.pem"
-    for account in plain["accounts"].values():
-        account.update(transport="tls", certificate="certs/own.pem", private_key="certs/own.key")
+    changes = {"ca_file": "certs/ca.pem", "synthflow.ca_file": "certs/ca.pem", "accounts.agents.transport": "tls"}
+    for account in ("carrier", "agents"):
+        changes |= {
+            f"accounts.{account}.certificate": "certs/own.pem",
+            f"accounts.{account}.private_key": "certs/own.key",
+        }
     found = []
     for site in ("ams", "nyc"):
         (tmp_path / site / "certs").mkdir(parents=True)
         for name, kind in {"ca.pem": "CERTIFICATE", "own.pem": "CERTIFICATE", "own.key": "RSA PRIVATE KEY"}.items():
             (tmp_path / site / "certs" / name).write_text(f"-----BEGIN {kind}-----\n", encoding="utf-8")
-        (tmp_path / site / "live.toml").write_text(tomli_w.dumps(plain), encoding="utf-8")
-        found.append(load(tmp_path / site / "live.toml", {}, secrets=False))
+        found.append(loaded(tmp_path / site, "live-talkdesk", changes))
     here = str(tmp_path / "ams" / "certs") + "/"
     assert (found[0].ca_file, found[0].synthflow and found[0].synthflow.ca_file) == (f"{here}ca.pem", f"{here}ca.pem")
     assert {account.own_pair for account in found[0].accounts.values()} == {(f"{here}own.pem", f"{here}own.key")}
