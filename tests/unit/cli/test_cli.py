@@ -1,121 +1,76 @@
-"""The command line: what it hands to pytest, what comes back, and how it speaks of mistakes."""
+"""The command line: its commands and help, what ``harness verify`` hands to pytest, and exit codes."""
 
-from __future__ import annotations
-
+import json
+import os
+import re
+import shlex
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
+from _pytest.main import resolve_collection_argument
 
-from harness.deployment.safety import Guard
+from harness import integrations
+from harness.deployment.file import load
 from harness.errors import BrokenError, DeploymentError
-from harness.integrations import load
-from harness.run.cli import app, call
+from harness.run.cli import app, early
+from harness.run.cli.completion import fault_names, row_ids
+from harness.run.cli.verify import _of_pytest
+from harness.support import resources
+from harness.support.forkserver.process import ForkServer
 from harness.support.resources import EXAMPLES
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["harness", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        app.main()
-    assert isinstance(caught.value.code, int)
-    return caught.value.code
-
-
-def verifies(plugins: list[object]) -> None:
-    """As a session does that ran the cases: nothing else may end with exit code 0."""
-    for plugin in plugins:
-        if hasattr(plugin, "is_verification"):
-            plugin.is_verification = True
+from harness.world.faults import Fault
+from tests.unit.cli.conftest import Harness
 
 
 @pytest.fixture
-def handed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What pytest was given."""
-    seen: list[str] = []
+def handed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What pytest was given; it ends as the last entry says: with an exit code, or by raising."""
+    seen: list[Any] = [pytest.ExitCode.OK]
 
-    def pass_all(arguments: list[str], plugins: list[object]) -> int:
+    def main(arguments: list[str], plugins: list[Any]) -> Any:
+        end = seen.pop()
         seen.extend(arguments)
-        verifies(plugins)
-        return pytest.ExitCode.OK
+        if isinstance(end, Exception):
+            raise end
+        for plugin in plugins:
+            if hasattr(plugin, "is_verification"):
+                plugin.is_verification = True  # as in a session that ran the cases
+        return end
 
-    monkeypatch.setattr(pytest, "main", pass_all)
+    monkeypatch.setattr(pytest, "main", main)
     return seen
 
 
-def test_everything_asked_for_reaches_pytest(monkeypatch: pytest.MonkeyPatch, handed: list[str]) -> None:
-    code = run(
-        monkeypatch,
-        *(
-            "verify",
-            "one.toml",
-            "other.toml",
-            "--row",
-            "TD-INBOUND",
-            "--row",
-            "HOLD",
-            "--transport",
-            "tls",
-            "--auth",
-            "ip",
-        ),
-        *("--codec", "pcmu", "--ai", "stand-in", "-n", "8", "--timings", "documented", "--fault", "no-g711@inbound"),
-        *("--reports", "elsewhere", "-k", "not digest", "--plan", "--live"),
-    )
-    assert code == 0
+ASKED = """verify one.toml other.toml --row TD-INBOUND --row HOLD --transport tls --auth ip --codec pcmu --ai stand-in -n 8
+--timings documented --fault no-g711@inbound --reports elsewhere -k 'not digest' --plan --live --retries 2 --no-manual
+--preflight tell --require documented --quiet -v --json"""
+HANDED = """--deployment=one.toml --deployment=other.toml --row=TD-INBOUND --row=HOLD --transport=tls --auth=ip --codec=pcmu
+--ai=stand-in --fault=no-g711@inbound --reports=elsewhere --plan --live --retries=2 --no-manual --preflight=tell
+--require=documented -q --every-failure --json"""
+
+
+def test_everything_asked_for_reaches_pytest(harness: Harness, handed: list[Any]) -> None:
+    assert harness(*shlex.split(ASKED)).code == 0
     assert handed[0].endswith("scenarios")
-    for expected in (
-        "--deployment=one.toml",
-        "--deployment=other.toml",
-        "--row=TD-INBOUND",
-        "--row=HOLD",
-        "--transport=tls",
-        "--auth=ip",
-        "--codec=pcmu",
-        "--ai=stand-in",
-        "--fault=no-g711@inbound",
-        "--reports=elsewhere",
-        "--plan",
-        "--live",
-    ):
-        assert expected in handed
+    assert set(HANDED.split()) <= set(handed)
     for name, value in (("-n", "8"), ("--timings", "documented"), ("-k", "not digest")):
         assert handed[handed.index(name) + 1] == value
     assert all(type(argument) is str for argument in handed)  # they cross to the workers
 
 
-def test_what_nobody_foresaw_is_no_failure_of_the_system_under_test(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Python's own exit code for an exception is 1, which says that something failed."""
-
-    def surprise(*_: object) -> int:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(pytest, "main", surprise)
-    assert run(monkeypatch, "verify", "one.toml") == app.BROKEN
-    assert "ZeroDivisionError" in capsys.readouterr().err
-
-
-def test_what_is_not_asked_for_is_left_to_the_plugin(monkeypatch: pytest.MonkeyPatch, handed: list[str]) -> None:
-    assert run(monkeypatch, "verify", "one.toml") == 0
+def test_what_is_not_asked_for_is_left_to_the_plugin(harness: Harness, handed: list[Any]) -> None:
+    assert harness("verify", "one.toml").code == 0
     assert handed[handed.index("-n") + 1] == "auto"
-    assert not {"--plan", "--live", "-k"} & set(handed)
-    assert not [argument for argument in handed if argument.startswith(("--row", "--fault", "--reports"))]
-    assert not {"-q", "--json", "--every-failure"} & set(handed)
-
-
-@pytest.mark.parametrize(("asked", "given"), [("--quiet", "-q"), ("--json", "--json"), ("-v", "--every-failure")])
-def test_how_much_is_shown_reaches_pytest(
-    monkeypatch: pytest.MonkeyPatch, handed: list[str], asked: str, given: str
-) -> None:
-    assert run(monkeypatch, "verify", "one.toml", asked) == 0
-    assert given in handed
+    options = {argument.partition("=")[0] for argument in handed} - {"--deployment", "--cases-only"}
+    assert options.isdisjoint(argument.partition("=")[0] for argument in [*HANDED.split()[2:], "-k"])
 
 
 @pytest.mark.parametrize(
-    ("of_pytest", "code"),
+    ("end", "code"),
     [
         (pytest.ExitCode.OK, 0),
         (pytest.ExitCode.TESTS_FAILED, 1),
@@ -123,169 +78,144 @@ def test_how_much_is_shown_reaches_pytest(
         (pytest.ExitCode.INTERNAL_ERROR, 3),
         (pytest.ExitCode.USAGE_ERROR, 2),
         (pytest.ExitCode.NO_TESTS_COLLECTED, 2),
+        (DeploymentError("a.toml: one\na.toml: two"), 2),
+        (BrokenError("a.toml: one\na.toml: two"), 3),
     ],
 )
-def test_exit_codes_are_the_documented_ones(
-    monkeypatch: pytest.MonkeyPatch, of_pytest: pytest.ExitCode, code: int
-) -> None:
-    def end(arguments: list[str], plugins: list[object]) -> pytest.ExitCode:
-        verifies(plugins)
-        return of_pytest
-
-    monkeypatch.setattr(pytest, "main", end)
-    assert run(monkeypatch, "verify", "one.toml") == code
+def test_exit_codes_are_the_documented_ones(harness: Harness, handed: list[Any], end: Any, code: int) -> None:
+    handed[0] = end
+    ended = harness("verify", "one.toml")
+    assert ended.code == code
+    assert ended.err == ("ERROR: a.toml: one\nERROR: a.toml: two\n" if isinstance(end, Exception) else "")
 
 
-@pytest.mark.parametrize(
-    ("error", "code"), [(DeploymentError("a.toml: one\na.toml: two"), 2), (BrokenError("a.toml: one\na.toml: two"), 3)]
-)
-def test_errors_are_lines_and_no_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, code: int
-) -> None:
-    def raises(arguments: list[str], plugins: list[object]) -> int:
-        raise error
-
-    monkeypatch.setattr(pytest, "main", raises)
-    assert run(monkeypatch, "verify", "one.toml") == code
-    assert capsys.readouterr().err == "ERROR: a.toml: one\nERROR: a.toml: two\n"
-
-
-def test_a_wrong_number_of_workers(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], handed: list[str]
-) -> None:
-    assert run(monkeypatch, "verify", "one.toml", "-n", "many") == 2
-    assert capsys.readouterr().err.startswith("ERROR: -n many: not a number of workers; allowed: auto, 0")
-    assert handed == []
+def test_own_scenarios_may_lie_below_a_directory_with_brackets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pytest cuts a path at its first bracket, for the parameters of a test."""
+    (tmp_path / "[prod]" / "scenarios").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "[prod]")
+    package, own, *_ = _of_pytest(Path("scenarios"))
+    assert Path(package) == resources.SCENARIOS
+    assert resolve_collection_argument(Path.cwd(), own, 0).path == tmp_path / "[prod]" / "scenarios"
+    (tmp_path / "[prod]" / "scenarios").rmdir()
+    assert _of_pytest(Path("scenarios"))[:2] == [str(resources.SCENARIOS), "--rootdir"]
+    monkeypatch.chdir(resources.ROOT)
+    assert _of_pytest(Path("scenarios"))[:2] == ["scenarios", "--rootdir"], "once"
 
 
-def test_only_a_simulated_deployment_is_simulated(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name in ("TALKDESK_TRUNK_PASSWORD", "SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD"):
-        monkeypatch.setenv(name, "secret")
-    path = EXAMPLES / "live-talkdesk.toml"
-    assert run(monkeypatch, "simulate", str(path)) == 2
-    assert capsys.readouterr().err == f"ERROR: {path}: kind: is 'live'; allowed: simulated\n"
-
-
-def test_what_a_fleet_lacks_is_said_with_what_brings_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert run(monkeypatch, "fleet", "plan", "fleet.toml") == 3
-    said = capsys.readouterr().err
-    assert (
-        "celery, redis, fsspec: not installed; allowed: pip install 'FILE.whl[fleet]' with the wheel's file, or "
-        in said
-    )
-    assert ".uv/bin/uv sync --extra fleet in a checkout" in said
-
-
-def test_a_command_that_is_asked_for_comes_alone() -> None:
-    alone, every = (typer.main.get_command(app.application(*asked)) for asked in (["verify"], []))
-    assert list(getattr(alone, "commands", {})) == ["verify"]
-    assert {"verify", "rows", "signoff"} <= getattr(every, "commands", {}).keys()
-
-
-@pytest.mark.parametrize("asked", ["--help", "nonsense", "live_file"])
-def test_what_is_no_command_is_answered_with_all_of_them(asked: str) -> None:
-    every, found = (typer.main.get_command(app.application(*words)) for words in ([], [asked]))
-    assert getattr(found, "commands", {}).keys() == getattr(every, "commands", {}).keys()
-
-
-def test_help_says_what_may_be_repeated_and_what_holds_without_an_option() -> None:
-    commands = getattr(typer.main.get_command(app.application()), "commands", {})
-    several = [(name, option) for name, command in commands.items() for option in command.params if option.multiple]
-    assert len(several) >= 10
-    assert [(name, option.name) for name, option in several if "(repeatable" not in option.help] == []
-    told = {(name, option.name): option.help for name, command in commands.items() for option in command.params}
-    assert "(quick, default)" in told["verify", "timings"]
-    assert "stop on a failure (default)" in told["verify", "preflight"]
-    assert "default with --fault" in told["verify", "preflight"]
-    assert "0: one after another" in told["verify", "workers"]
-    with_default = {name for (command, name), text in told.items() if command == "init" and "(default" in (text or "")}
-    assert with_default == {"region", "platform_host", "synthflow_host", "caller_domain"}
-
-
-def test_every_command_is_explained() -> None:
-    group = typer.main.get_command(app.application())
-    commands = getattr(group, "commands", {})
-    assert {"verify", "simulate"} <= commands.keys()
-    for command in commands.values():
-        assert command.help
-        for parameter in command.params:
-            assert parameter.name == "help" or parameter.help, (command.name, parameter.name)
-
-
-def test_options_of_a_night_that_no_shell_takes(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], handed: list[str]
-) -> None:
-    assert run(monkeypatch, "nightly", "simulated-talkdesk", "--verify", '--row "TD-INBOUND') == 2
-    said = capsys.readouterr().err
-    assert (
-        said
-        == 'ERROR: --verify --row "TD-INBOUND: No closing quotation; allowed: options of verify, as a shell takes them\n'
-    )
-    assert handed == []
-
-
-def test_a_call_is_kept_in_a_directory(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    (tmp_path / "file").touch()
-    asked = ["simulated-talkdesk", "--directory", str(tmp_path / "file")]
-    assert run(monkeypatch, "call", "+13125550100", "--deployment", *asked) == 2
-    assert capsys.readouterr().err.startswith(
-        f"ERROR: {tmp_path / 'file'}: cannot be written: Not a directory; allowed: "
-    )
+SIMULATED, LIVE = str(EXAMPLES / "simulated-gladly.toml"), str(EXAMPLES / "live-large.toml")
 
 
 @pytest.mark.parametrize(
-    "number", ["+1 312 555-0100", "(312) 555-0100", "312.555.0100", "sip:+13125550100@carrier.example"]
-)
-def test_a_number_is_called_as_people_write_it(number: str) -> None:
-    talkdesk = load(EXAMPLES / "simulated-talkdesk.toml")
-    Guard(talkdesk)(call._uri(talkdesk, "caller", number))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
-        (["verify", "--retries", "many"], "Invalid value for '--retries': "),
-        (["verify", "--retries", "-1"], "Invalid value for '--retries': "),
-        (
-            ["verify", "--timings", "slow"],
-            "Invalid value for '--timings': 'slow' is not one of 'quick', 'documented'; ",
-        ),
-        (["verify", "--bogus"], "No such option: --bogus"),
-        (["verifyy"], "No such command 'verifyy'. Did you mean 'verify'?"),
-        (
-            ["signoff", "verify", "reports"],
-            "Missing option '--key'; allowed: what `harness signoff verify --help` says",
-        ),
-        (["preflight"], "Missing argument 'FILE…'"),
+        (["verify"], True),
+        (["verify", LIVE, SIMULATED], True),
+        (["verify", "simulated-gladly", "--row", "TD-INBOUND"], True),
+        (["verify", LIVE, "--live"], False),
+        (["verify", SIMULATED, "--plan"], False),
+        (["verify", "odd.toml"], False),
+        (["preflight", SIMULATED], False),
+        ([], False),
     ],
 )
-def test_a_slip_in_the_words_is_a_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+def test_a_fork_server_is_there_for_the_worlds_of_a_command_and_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], expected: bool
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "60")
-    assert run(monkeypatch, *arguments) == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"ERROR: {said}")
-    assert "; allowed: what `" in line
+    monkeypatch.chdir(tmp_path)
+    Path("odd.toml").write_bytes(b'\xffkind = "simulated"')
+    servers: list[ForkServer | None] = []
+
+    def interrupted() -> None:
+        with early.begun(arguments):
+            servers.append(early.world_fork_server())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert early.world_fork_server() is None
+    (fork_server,) = servers
+    assert isinstance(fork_server, ForkServer) is expected
+    if fork_server:
+        with pytest.raises(ProcessLookupError):
+            os.kill(fork_server.pid, 0)
+        assert not fork_server.path.parent.exists()
 
 
-def test_no_command_shows_them_all(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch) == 2
-    assert "preflight" in "".join(capsys.readouterr())
-    assert run(monkeypatch, "rows", "--help") == 0
+# -- commands and help
 
 
-def test_a_question_that_is_broken_off_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken_off(*_: object, **__: object) -> str:
-        raise typer.Abort
+def commands(asked: str = "") -> dict[str, Any]:
+    return getattr(typer.main.get_command(app.application(asked)), "commands", {})
 
-    monkeypatch.setattr(typer, "prompt", broken_off)
-    monkeypatch.setattr("harness.run.cli.init.sys.stdin.isatty", lambda: True, raising=False)
-    assert run(monkeypatch, "init", "nowhere.toml") == 130
+
+def test_a_command_is_registered_alone_and_an_unknown_one_with_all() -> None:
+    assert list(commands("verify")) == ["verify"]
+    assert {"verify", "rows", "signoff"} <= commands().keys()
+    for asked in ("--help", "nonsense", "live_file"):
+        assert commands(asked).keys() == commands().keys()
+
+
+def test_every_command_and_option_is_explained() -> None:
+    options = {(name, one.name): one for name, command in commands().items() for one in command.params}
+    assert all(command.help for command in commands().values())
+    assert not [name for name, option in options.items() if name[1] != "help" and not option.help]
+    assert not [name for name, one in options.items() if one.multiple and "(repeatable" not in one.help]
+    defaults = {
+        name for (command, name), one in options.items() if command == "init" and "(default" in (one.help or "")
+    }
+    assert defaults == {"region", "platform_host", "synthflow_host", "caller_domain"}
+    root = {name for parameter in typer.main.get_command(app.application()).params for name in parameter.opts}
+    assert {"--install-completion", "--show-completion"} <= root
+    assert row_ids("TD-FALLBACK-") == ["TD-FALLBACK-DOWN", "TD-FALLBACK-REFUSED", "TD-FALLBACK-TIMEOUT"]
+    assert fault_names("trunk-limit-") == ["trunk-limit-lower", "trunk-limit-not-enforced"]
+
+
+def test_no_command_shows_them_all(harness: Harness) -> None:
+    code, *shown = harness()
+    assert (code, "preflight" in "".join(shown)) == (2, True)
+    assert harness("rows", "--help").code == 0
+    assert re.fullmatch(r"harness \d+\.\d+\.\d+\n", harness("--version").out)
+
+
+# -- lists and examples
+
+
+def test_every_row_is_listed_once(harness: Harness) -> None:
+    rows = [(entry["integration"], entry["row"]) for entry in json.loads(harness("rows", "--json").out)]
+    assert len(set(rows)) == len(rows)
+    assert rows == [(name, row.id) for name in integrations.names() for row in integrations.find(name).rows]
+    shown = set(re.findall(r"^  (\S+)", harness("rows", "gladly").out, re.MULTILINE))
+    assert shown == {row for integration, row in rows if integration == "gladly"}
+
+
+def test_every_fault_is_listed_with_what_it_shows(harness: Harness) -> None:
+    plain = json.loads(harness("faults", "--json").out)
+    assert {fault["name"] for fault in plain} == set(Fault)
+    assert all(fault["shows"] and fault["integrations"] for fault in plain)
+    assert set(Fault) <= set(re.findall(r"^  (\S+) ", harness("faults").out, re.MULTILINE))
+
+
+def test_a_terminal_of_another_encoding_shows_what_it_has() -> None:
+    command = [str(Path(sys.executable).with_name("harness")), "verify", "--help"]
+    environment = os.environ | {"PYTHONIOENCODING": "iso8859-1"}
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"--fault" in done.stdout
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_examples_and_templates_are_listed_and_copied(harness: Harness, tmp_path: Path) -> None:
+    kinds = [path.name for path in resources.TEMPLATES.iterdir() if path.is_dir()]
+    listed = harness("examples").out
+    assert not [name for name in (*resources.examples(), *kinds) if f"  {name} " not in listed]
+    for kind in kinds:
+        assert harness("examples", kind, str(tmp_path)).code == 0
+        assert contents(tmp_path / kind) == contents(resources.TEMPLATES / kind) != {}
+    assert harness("examples", "live-large", str(tmp_path / "new")).code == 0
+    copied = load(tmp_path / "new" / "live-large.toml", {}, secrets=False)
+    assert copied == load(Path("live-large"), {}, secrets=False)
+    (said,) = harness("examples", "live-large", str(tmp_path / "new")).mistakes
+    assert "exists already" in said

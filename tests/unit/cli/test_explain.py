@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -57,6 +56,11 @@ def case(
     return directory
 
 
+def amend(directory: Path, **values: object) -> None:
+    plain = json.loads((directory / "case.json").read_text()) | values
+    (directory / "case.json").write_text(json.dumps(plain))
+
+
 def explained(*arguments: str) -> str:
     outcome = CliRunner().invoke(application(), ["explain", *arguments])
     if outcome.exception is not None and not isinstance(outcome.exception, SystemExit):
@@ -85,32 +89,10 @@ def test_all_of_the_reasoning_is_there(tmp_path: Path) -> None:
 def test_a_diagnosis_of_another_version_is_a_line(tmp_path: Path, told: object) -> None:
     """Reports take these forms (docs/reports.md); of the rules behind them nothing is known."""
     directory = case(tmp_path, "TD-INBOUND[a]")
-    plain = json.loads((directory / "case.json").read_text())
-    plain["end"]["diagnosis"] = told
-    (directory / "case.json").write_text(json.dumps(plain))
+    end = json.loads((directory / "case.json").read_text())["end"]
+    amend(directory, end=end | {"diagnosis": told})
     with pytest.raises(MistakeError, match="not of this version"):
         explained(str(directory))
-
-
-def test_a_cause_is_told_in_full_where_its_rule_is(tmp_path: Path) -> None:
-    def rules(cause: Cause) -> list[str]:
-        text = explained(str(case(tmp_path, "TD-INBOUND[a]", diagnosis=replace(DIAGNOSIS, causes=(cause,)))))
-        return text.partition("Rules that fired\n")[2].partition("\n\n")[0].splitlines()
-
-    assert rules(CAUSE) == [
-        "  1. Caller ID missing: the platform sends the AI an anonymous From",
-        "     rule caller_id.from-anonymous: From is anonymous",
-        "     cause from-anonymous, certain",
-        "     owner: platform routing",
-        "     fix: Let the platform pass the caller's number.",
-        "     guide: https://example.org/guide#quick-troubleshooting",
-        "     shown by: caller_id of assistant main",
-    ]
-    settled = replace(CAUSE, link="", evidence=(), separating_observation="ask the carrier")
-    assert rules(settled)[-2:] == [
-        "     fix: Let the platform pass the caller's number.",
-        "     would settle it: ask the carrier",
-    ]
 
 
 def test_what_the_wire_said_does_not_steer_the_terminal(tmp_path: Path) -> None:
@@ -169,29 +151,25 @@ def test_a_case_of_two_sites_is_not_taken_for_the_other(tmp_path: Path, runs: Mo
         explained(str(merged), made[0].cases[0].id)
 
 
-def test_of_several_attempts_it_is_the_last(tmp_path: Path) -> None:
-    for attempt in range(1, 12):
-        directory = case(tmp_path, "HOLD[x]", actual=f"so it was at attempt {attempt}")
-        plain = json.loads((directory / "case.json").read_text()) | {"attempt": attempt, "began_wall": float(attempt)}
-        (directory / "case.json").write_text(json.dumps(plain))
-        directory.rename(directory.with_name(f"HOLD_x.{attempt}"))
-    assert "so it was at attempt 11" in explained(str(tmp_path), "HOLD[x]")
-
-
-def test_of_several_attempts_it_is_no_broken_one_behind_a_failure(tmp_path: Path) -> None:
-    for attempt, verdict in enumerate((Verdict.FAILED, Verdict.BROKEN), start=1):
+@pytest.mark.parametrize(
+    ("verdicts", "explained_attempt"),
+    [([Verdict.FAILED] * 11, 11), ([Verdict.FAILED, Verdict.BROKEN], 1)],
+    ids=["the last", "no broken one behind a failure"],
+)
+def test_which_of_several_attempts_is_explained(
+    tmp_path: Path, verdicts: list[Verdict], explained_attempt: int
+) -> None:
+    for attempt, verdict in enumerate(verdicts, start=1):
         directory = case(tmp_path, "HOLD[x]", verdict, actual=f"so it was at attempt {attempt}")
-        plain = json.loads((directory / "case.json").read_text()) | {"attempt": attempt, "began_wall": float(attempt)}
-        (directory / "case.json").write_text(json.dumps(plain))
+        amend(directory, attempt=attempt, began_wall=float(attempt))
         directory.rename(directory.with_name(f"HOLD_x.{attempt}"))
-    assert "so it was at attempt 1" in explained(str(tmp_path), "HOLD[x]")
+    assert f"so it was at attempt {explained_attempt}" in explained(str(tmp_path), "HOLD[x]")
 
 
 def test_a_guess_that_was_not_tried_alone_is_explained_as_every_view_tells_it(tmp_path: Path) -> None:
     """The call may have been another case's: here the case had failed, for a certain cause."""
     directory = case(tmp_path, "HOLD[x]")
-    plain = json.loads((directory / "case.json").read_text()) | {"guessed": True}
-    (directory / "case.json").write_text(json.dumps(plain))
+    amend(directory, guessed=True)
     text = explained(str(tmp_path), "HOLD[x]")
     assert "verdict: broken" in text
     assert CAUSE.title not in text

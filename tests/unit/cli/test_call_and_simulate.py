@@ -1,0 +1,103 @@
+"""``harness call`` and ``harness simulate``: what a call leaves, and a running world written down as a live deployment."""
+
+import io
+import shlex
+import subprocess
+import time
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from harness.deployment import Deployment
+from harness.deployment.safety import Guard
+from harness.integrations import load
+from harness.run.cli import call, simulate
+from harness.run.cli.live_file import exports, live_file
+from harness.run.cli.verify import TimingsName
+from harness.support.files.names import stem_of
+from harness.support.resources import EXAMPLES
+from harness.support.terminal import SafeConsole
+from tests.unit.phone_events import sip_message
+
+
+@pytest.mark.parametrize(
+    "number", ["+1 312 555-0100", "(312) 555-0100", "312.555.0100", "sip:+13125550100@carrier.example"]
+)
+def test_a_number_is_called_as_people_write_it(number: str) -> None:
+    talkdesk = load(EXAMPLES / "simulated-talkdesk.toml")
+    Guard(talkdesk)(call._uri(talkdesk, "caller", number))
+
+
+def test_numbers_and_digest_answers_never_reach_the_disk(tmp_path: Path, runs: ModuleType) -> None:
+    """A password can be tried against a digest answer."""
+    deployment = runs.live()
+    caller = deployment.callers[0]
+    number = deployment.phones[caller].number
+    kept = tmp_path / "call"
+    attempt = call._Attempt(SafeConsole(file=io.StringIO()), deployment, Guard(deployment), caller, kept, tmp_path)
+    text = (
+        f"INVITE sip:{number}@example.com SIP/2.0\r\nFrom: <sip:{number}@example.com>;tag=a\r\n"
+        'Authorization: Digest username="u", realm="r", nonce="n", uri="sip:x", response="0123456789abcdef"\r\n\r\n'
+    )
+    attempt._recorder.event(sip_message("sent", text, leg=f"{caller}.1"))
+    written = b"".join(path.read_bytes() for path in kept.rglob("*") if path.is_file())
+    assert b"INVITE" in written
+    assert number.removeprefix("+").encode() not in written
+    assert b"0123456789abcdef" not in written
+
+
+def test_two_calls_of_one_second_have_a_directory_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "strftime", lambda pattern: "call-20261101T013000")
+    names = [call._kept(tmp_path / "calls").name for _ in range(3)]
+    assert names == [f"call-20261101T013000{end}" for end in ("", "-2", "-3")]
+
+
+#: Names that are alike in a shell's variables, and the secret of each.
+ALIKE = {"Frau Yıldız": "one", 'Frau-Y"ld"z': "two", "frau y ld z": "it's three"}
+
+
+def world() -> Deployment:
+    found = load(EXAMPLES / "simulated-talkdesk.toml")
+    phone = next(iter(found.phones.values()))
+    more = {name: phone.model_copy(update={"password": SecretStr(secret)}) for name, secret in ALIKE.items()}
+    return found.model_copy(update={"phones": {**found.phones, **more}})
+
+
+WORLD = world()
+
+
+@given(st.text(min_size=1, max_size=20) | st.sampled_from(["simulated", "simulated-acme", "Müller & Söhne", "live-a"]))
+def test_a_world_of_any_name_makes_two_files(name: str) -> None:
+    named = WORLD.model_copy(update={"name": name})
+    files = [live_file(named, kind, named.timings)[:2] for kind in ("live", "stand-in")]
+    assert len({stem_of(called) for called, _ in files}) == 2
+    assert [tomllib.loads(text)["name"] for _, text in files] == [called for called, _ in files]
+
+
+def test_a_shell_takes_a_variable_for_each_secret() -> None:
+    secrets = live_file(WORLD, "live", WORLD.timings)[2]
+    assert set(ALIKE.values()) <= set(secrets.values())
+    script = f"{exports(secrets)}\nenv"
+    said = subprocess.run(["sh", "-euc", script], env={}, capture_output=True, text=True, check=True)
+    assert {f"{name}={value}" for name, value in secrets.items()} <= set(said.stdout.splitlines())
+
+
+def test_a_world_whose_ai_has_no_interface() -> None:
+    without = WORLD.model_copy(update={"synthflow": None})
+    for kind in ("live", "stand-in"):
+        assert "[synthflow]" not in live_file(without, kind, without.timings)[1]
+
+
+def test_the_command_can_be_copied_whatever_the_deployment_is_called(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = WORLD.model_copy(update={"name": "acme prod"})
+    simulate._write(SafeConsole(soft_wrap=True, width=1000), tmp_path, [named], TimingsName.QUICK)
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("harness verify")]
+    assert Path(shlex.split(said)[2]).is_file()
+    assert len(shlex.split(said)) == 3
