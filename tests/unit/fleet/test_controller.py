@@ -120,32 +120,24 @@ def test_a_site_that_refuses_everything_keeps_no_shard_from_the_others(tmp_path:
     assert len(record.accepted) == 10
     assert {one.site for one in record.accepted} == {"fra", "nyc"}
     assert all(where.count("ams") <= 1 for where in sites.began.values()), sites.began
+    assert {task["as_of"] for task in sites.tasks} == {"2026-03-04T15:00:00+00:00"}, "the plan's moment"
     assert {loss["why"] for loss in record.losses} == {"it was not begun there: a secret is missing"}
 
 
-@pytest.mark.parametrize("amiss", [refuses, breaks])
-def test_where_all_sites_have_had_it_in_vain_it_is_given_up(tmp_path: Path, amiss: Site) -> None:
-    sites = Sites(tmp_path, ams=amiss, fra=amiss, nyc=amiss)
-    record = of(tmp_path, sites, made(tmp_path, ("ams", "fra", "nyc"), 1)).run()
-    assert sites.began == {1: ["ams", "fra", "nyc", "ams"]}
-    assert record.not_run == {"ams": ["1-a", "1-b"]}
-
-
-def test_refusals_are_no_attempts_as_long_as_a_site_has_not_had_it(tmp_path: Path) -> None:
-    names = tuple("abcdef")
-    sites = Sites(tmp_path, **{**dict.fromkeys(names, refuses), "f": sound})
-    record = of(tmp_path, sites, made(tmp_path, names, 1)).run()
-    assert sites.began == {1: list(names)}
-    assert record.not_run == {}
-
-
-def test_what_breaks_everywhere_is_not_called_for_at_every_site(tmp_path: Path) -> None:
-    """Each attempt that was begun may have called somebody."""
-    names = tuple("abcdef")
-    sites = Sites(tmp_path, **dict.fromkeys(names, breaks))
-    record = of(tmp_path, sites, made(tmp_path, names, 1)).run()
-    assert sites.began == {1: list("abcd")}
-    assert record.not_run == {"a": ["1-a", "1-b"]}
+@pytest.mark.parametrize(
+    ("names", "amiss", "last", "began"),
+    [
+        ("abc", refuses, refuses, "abca"),
+        ("abc", breaks, breaks, "abca"),
+        ("abcdef", refuses, sound, "abcdef"),  # refusals are no attempts as long as a site has not had it
+        ("abcdef", breaks, breaks, "abcd"),  # each attempt that was begun may have called somebody
+    ],
+)
+def test_when_a_shard_is_given_up(tmp_path: Path, names: str, amiss: Site, last: Site, began: str) -> None:
+    sites = Sites(tmp_path, **dict.fromkeys(names, amiss) | {names[-1]: last})
+    record = of(tmp_path, sites, made(tmp_path, tuple(names), 1)).run()
+    assert sites.began == {1: list(began)}
+    assert record.not_run == ({} if last is sound else {"a": ["1-a", "1-b"]})
 
 
 def test_a_site_that_left_some_evidence_may_go_on(tmp_path: Path) -> None:
@@ -174,13 +166,6 @@ def test_who_goes_on_knows_who_has_had_it(tmp_path: Path) -> None:
     record = again.run()
     assert sites.began == {1: [*names, "c", "a"]}, "three were begun, and the fourth is refused"
     assert [loss["attempt"] for loss in record.losses] == [1, 2, 3]
-
-
-def test_a_task_holds_the_moment_that_hours_are_judged_by(tmp_path: Path) -> None:
-    plan = made(tmp_path, ("a",), 1)
-    sites = Sites(tmp_path, a=sound)
-    of(tmp_path, sites, plan).run()
-    assert [task["as_of"] for task in sites.tasks] == [plan.as_of]
 
 
 @pytest.mark.parametrize("is_queued", [False, True])
