@@ -11,16 +11,15 @@ from pathlib import Path
 from harness.calls.events import AskedByOptions
 from harness.deployment import Deployment
 from harness.deployment.limits import Lease, lease, try_lease
-from harness.errors import BrokenError, HarnessError
+from harness.errors import HarnessError
 from harness.integrations.matrix import Case
 from harness.phone.shared import wait_until_asked
-from harness.run.plugin.needs import AnyOf, Needs, landing_agents, needs_of, phone_key
+from harness.run.plugin.needs import Needs, landing_agents, needs_of, phone_key
 from harness.run.plugin.run import Run
 from harness.scenario.case_phones import ALONE, ConcurrentCases
 from harness.scenario.handover import number_shown
 from harness.scenario.phones import stand_in
 from harness.support.files.names import stem_of
-from harness.support.files.own_directories import Scratch
 
 _POLL_S = 0.05
 
@@ -98,34 +97,15 @@ class LeaseTable:
 
     @contextmanager
     def taken(self, needs: Needs, deployment: Deployment, *, alone: bool = False) -> Iterator[list[str]]:
-        """Wait until all of it is taken; yields the names of the callers. ``alone``: with no other case of the deployment.
-
-        Raises :class:`BrokenError` for what is never free.
-        """
+        """Wait until all of it is taken; yields the names of the callers. ``alone``: with no other case of the deployment."""
         with ExitStack() as waiting:
             if alone:  # no other case may begin meanwhile, or this one might wait for ever
                 waiting.enter_context(lease([self._file(f"wish of {deployment.name}")]))
-            found = self._try(needs, deployment, alone=alone)
-            if found is None:
-                self._require_possible(needs, deployment)
-            while found is None:
+            while (found := self._try(needs, deployment, alone=alone)) is None:
                 time.sleep(_POLL_S)
-                found = self._try(needs, deployment, alone=alone)
             held, callers = found
         with held:
             yield callers
-
-    def _require_possible(self, needs: Needs, deployment: Deployment) -> None:
-        """Raise :class:`BrokenError` for needs that even an unused table cannot meet: the case would wait for ever."""
-        with Scratch(self._directory) as unused:
-            found = LeaseTable(unused.path, self._deployments)._try(needs, deployment, alone=False)
-            if found is None:
-                asked = [each for each in (needs.callers, *needs.tokens) if each.count]
-                too_many = [each for each in asked if each.count > len(each.names)] or asked
-                counts = ", ".join(f"{each.count} of {len(each.names)} ({each.names[0]}, …)" for each in too_many)
-                what = f"would wait for ever, though no other case runs: it needs {counts} at once"
-                raise BrokenError(f"{needs.case}: {what}; allowed: as many as {deployment.name} has")
-            found[0].close()
 
     def _file(self, name: str) -> Path:
         return self._directory / stem_of(name)
@@ -144,14 +124,11 @@ class LeaseTable:
             for token in needs.tokens:
                 if len(self._take_any(stack, token.names, token.count)) < token.count:
                     return None
-            callers = self._take_callers(stack, needs.callers, deployment)
+            names = {phone_key(deployment, name): name for name in needs.callers.names}
+            callers = self._take_any(stack, tuple(names), needs.callers.count)
             if len(callers) < needs.callers.count:
                 return None
-            return stack.pop_all(), callers
-
-    def _take_callers(self, stack: ExitStack, wanted: AnyOf, deployment: Deployment) -> list[str]:
-        names = {phone_key(deployment, name): name for name in wanted.names}
-        return [names[key] for key in self._take_any(stack, tuple(names), wanted.count)]
+            return stack.pop_all(), [names[key] for key in callers]
 
     def _take(self, stack: ExitStack, name: str, *, shared: bool = False) -> bool:
         held: Lease | None = try_lease(self._file(name), shared=shared)

@@ -35,7 +35,6 @@ class AnyOf:
 class Needs:
     """Names of what a case takes. ``shared`` are shared with cases of the same deployment, and of no other."""
 
-    case: str  #: its id
     exclusive: frozenset[str]
     shared: frozenset[str]
     callers: AnyOf  #: names of phones
@@ -49,7 +48,6 @@ def needs_of(case: Case, deployment: Deployment) -> Needs:
     dialled = [call for call in calls if call.number in numbers]
     at_once = len(dialled) if case.row.moment != "registration" else 0
     return Needs(
-        case.id,
         frozenset(_exclusive(case, deployment)),
         frozenset(_shared(case, deployment)),
         _callers(case, deployment, at_once),

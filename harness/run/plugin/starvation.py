@@ -39,15 +39,22 @@ class _Sample:
 
 
 class StarvationMonitor:
-    """A thread that wakes regularly: it notes how late it was woken, and how long the harness's processes waited for a processor."""
+    """Notes how late this process was woken, and how long the harness's processes waited for a processor.
+
+    :meth:`start` begins a thread that sleeps for a period at a time, and calls :meth:`woken` after each.
+    """
 
     def __init__(self) -> None:
         self._worst = 0.0
         self._late: deque[tuple[float, float]] = deque(maxlen=_KEPT)  # due, and woken, where that was late
         self._samples: deque[_Sample] = deque(maxlen=_KEPT)
         self._pids: Callable[[], Iterable[int]] = tuple
-        # from now on, and not from when the thread has its first turn: that may be what is late
-        threading.Thread(target=self._watch, args=(time.monotonic(),), name="starvation", daemon=True).start()
+        self._periods = 0
+
+    def start(self) -> None:
+        """Monitor from now on."""
+        # the first period begins here: the thread's first turn may be what is late
+        threading.Thread(target=self._run, args=(time.monotonic(),), name="starvation", daemon=True).start()
 
     def watch(self, pids: Callable[[], Iterable[int]]) -> None:
         """Watch these processes too: the softphones, whose events are late when they are starved."""
@@ -59,14 +66,21 @@ class StarvationMonitor:
         return worst
 
     def starved(self, begin: float, end: float) -> float:
-        """For how many of the seconds between two moments the runner, or the worst of its softphones, waited for a processor; 0
-        where the kernel keeps no account.
+        """Seconds between two moments in which the runner, or the worst of its softphones, waited for a processor.
+
+        0 where the kernel keeps no account.
         """
-        return max([0.0, *self._woken_late(begin, end), self._waited(begin, end)])
+        self.sample()
+        samples = list(self._samples)
+        times = [sample.at for sample in samples]
+        before = samples[max(0, bisect_right(times, begin) - 1)]
+        after = samples[min(len(samples) - 1, bisect_left(times, end))]
+        # samples span more than the time asked for, so no more than that counts
+        return max([0.0, *self._woken_late(begin, end), min(_waited_longest(before, after), end - begin)])
 
     def starved_at_once(self, begin: float, end: float) -> float:
         """The longest of these waits, as far as the kernel's account shows it."""
-        self._sample()
+        self.sample()
         samples = [sample for sample in list(self._samples) if begin - 2 * _SAMPLE_S <= sample.at <= end + _SAMPLE_S]
         # waits in two intervals, one behind the other, may have been one wait
         waits = (_waited_longest(before, after) for before, after in zip(samples, samples[2:], strict=False))
@@ -83,32 +97,27 @@ class StarvationMonitor:
             if self.starved(now, time.monotonic()) < LATE_S:
                 return
 
-    def _waited(self, begin: float, end: float) -> float:
-        """By the kernel's account; samples span more than the time asked for, so no more than that counts."""
-        self._sample()
-        samples = list(self._samples)
-        times = [sample.at for sample in samples]
-        before = samples[max(0, bisect_right(times, begin) - 1)]
-        after = samples[min(len(samples) - 1, bisect_left(times, end))]
-        return min(_waited_longest(before, after), end - begin)
-
-    def _sample(self) -> None:
+    def sample(self) -> None:
+        """Ask the kernel how long each process has waited so far."""
         waited = {pid: seconds for pid in (os.getpid(), *self._pids()) if (seconds := _run_delay(pid)) is not None}
         self._samples.append(_Sample(time.monotonic(), waited))
 
-    def _watch(self, due: float) -> None:
-        periods = 0
+    def _run(self, began: float) -> None:
         while True:
-            due += _PERIOD_S
+            due = began + _PERIOD_S
             time.sleep(max(0.0, due - time.monotonic()))
-            now = time.monotonic()
-            self._worst = max(self._worst, now - due)
-            if now - due > _PERIOD_S:
-                self._late.append((due, now))
-            due = now
-            periods += 1
-            if periods % _SAMPLE_EVERY == 0:
-                self._sample()
+            began = self.woken(due)
+
+    def woken(self, due: float) -> float:
+        """Note a wake-up that was due at that time; when it was."""
+        now = time.monotonic()
+        self._worst = max(self._worst, now - due)
+        if now - due > _PERIOD_S:
+            self._late.append((due, now))
+        self._periods += 1
+        if self._periods % _SAMPLE_EVERY == 0:
+            self.sample()
+        return now
 
 
 def _waited_longest(before: _Sample, after: _Sample) -> float:
@@ -128,7 +137,9 @@ def _run_delay(pid: int) -> float | None:
 @functools.cache
 def monitor() -> StarvationMonitor:
     """The monitor of this process."""
-    return StarvationMonitor()
+    started = StarvationMonitor()
+    started.start()
+    return started
 
 
 def observe(

@@ -75,13 +75,6 @@ def test_a_killed_owners_is_removed_by_the_next_and_a_living_ones_is_not(start: 
             assert own.path.exists(), "of one process as well"
 
 
-def test_it_may_lie_elsewhere(tmp_path: Path) -> None:
-    (tmp_path / "memory").mkdir()
-    with Scratch(tmp_path / "memory") as own:
-        assert own.path.parent == tmp_path / "memory"
-    assert list((tmp_path / "memory").iterdir()) == []
-
-
 def test_it_is_in_use_as_long_as_a_fork_of_its_owner(start: Start) -> None:
     process, path = start("fork")
     process.wait()
@@ -117,90 +110,64 @@ def test_nobody_finds_it_unlocked_while_it_is_made(monkeypatch: pytest.MonkeyPat
         assert own.path.exists()
 
 
-@pytest.mark.parametrize("owner", ["nobody we know", "another user"])
-def test_what_is_not_ours_is_left_alone(directory: Path, monkeypatch: pytest.MonkeyPatch, owner: str) -> None:
-    place = directory / "harness-0"
-    place.mkdir(mode=0o700)
-    if owner == "another user":
-        (place / "in-use").touch()
-        give_away(place, monkeypatch)
-    with Scratch():
-        assert place.exists()
+#: How something else may have the name of a directory: the error of :func:`own_directories.own`, and what it says.
+TAKEN = {
+    "another user's": (PermissionError, "another user"),
+    "open to others": (PermissionError, "chmod 700"),
+    "a link": (NotADirectoryError, "a link"),
+    "a file": (NotADirectoryError, "no directory"),
+}
 
 
-def test_a_link_to_an_abandoned_directory_is_not_followed(directory: Path) -> None:
-    target = directory / "target"
-    target.mkdir(mode=0o700)
-    (target / "in-use").touch()
-    (directory / "harness-link").symlink_to(target)
-    with Scratch():
-        assert (target / "in-use").exists()
+def take(path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if how == "a link":
+        (path.parent / "target").mkdir(mode=0o700)
+        (path.parent / "target" / "in-use").touch()
+        path.symlink_to(path.parent / "target")
+    elif how == "a file":
+        path.touch()
+    else:
+        path.mkdir(mode=0o700)
+        (path / "in-use").touch()
+    if how == "another user's":
+        give_away(path, monkeypatch)
+    if how == "open to others":
+        path.chmod(0o777)
 
 
-def test_an_own_directory_is_made_for_this_user_alone(directory: Path) -> None:
-    before = os.umask(0)
-    try:
-        assert own_directories.own(directory / "mine").stat().st_mode & 0o777 == 0o700
-    finally:
-        os.umask(before)
-    assert own_directories.own(directory / "mine") == directory / "mine", "and taken again"
-
-
-def test_a_directory_of_another_user_is_refused(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (directory / "theirs").mkdir(mode=0o700)
-    give_away(directory / "theirs", monkeypatch)
-    with pytest.raises(PermissionError, match="another user"):
-        own_directories.own(directory / "theirs")
-
-
-@pytest.mark.parametrize("mode", [0o755, 0o770, 0o1777])
-def test_a_directory_that_others_can_enter_is_refused(directory: Path, mode: int) -> None:
-    (directory / "open").mkdir()
-    (directory / "open").chmod(mode)
-    with pytest.raises(PermissionError, match="chmod 700"):
-        own_directories.own(directory / "open")
-
-
-@pytest.mark.parametrize("target", ["mine", "missing"])
-def test_a_link_is_no_own_directory(directory: Path, target: str) -> None:
-    own_directories.own(directory / "mine")
-    (directory / "link").symlink_to(directory / target)
-    with pytest.raises(NotADirectoryError, match="a link"):
-        own_directories.own(directory / "link")
-
-
-def test_a_file_is_no_own_directory(directory: Path) -> None:
-    (directory / "file").touch()
-    with pytest.raises(NotADirectoryError, match="no directory"):
-        own_directories.own(directory / "file")
-
-
-def test_the_runs_of_a_user_share_a_directory_of_temporary_files(directory: Path) -> None:
-    assert own_directories.of_this_machine() == directory / f"harness-{os.geteuid()}"
-    assert own_directories.of_this_machine() == directory / f"harness-{os.geteuid()}"
-
-
-@pytest.mark.parametrize("kind", ["another user's", "a link", "a file", "open to others"])
-def test_where_its_name_is_taken_the_shared_directory_is_in_the_users_home(
-    directory: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+@pytest.mark.parametrize("how", TAKEN)
+def test_what_another_has_made_is_neither_used_nor_removed(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setenv("HOME", str(directory / "home"))
     taken = directory / f"harness-{os.geteuid()}"
-    if kind == "a link":
-        (directory / "target").mkdir()
-        taken.symlink_to(directory / "target")
-    elif kind == "a file":
-        taken.touch()
-    else:
-        taken.mkdir(mode=0o700)
-    if kind == "another user's":
-        give_away(taken, monkeypatch)
-    if kind == "open to others":
-        taken.chmod(0o777)
+    take(taken, how, monkeypatch)
+    error, said = TAKEN[how]
+    with pytest.raises(error, match=said):
+        own_directories.own(taken)
     found = own_directories.of_this_machine()
-    assert found.is_relative_to(directory / "home")
+    assert found.is_relative_to(directory / "home"), "the directory that runs share is elsewhere"
     assert found.stat().st_mode & 0o777 == 0o700
     assert own_directories.of_this_machine() == found
+    with Scratch():
+        assert os.path.lexists(taken)
+        assert how != "a link" or (directory / "target" / "in-use").exists()
+
+
+def test_the_runs_of_a_user_share_a_directory_of_this_user_alone(directory: Path) -> None:
+    before = os.umask(0)
+    try:
+        shared = own_directories.of_this_machine()
+    finally:
+        os.umask(before)
+    assert shared == directory / f"harness-{os.geteuid()}" == own_directories.of_this_machine()
+    assert shared.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_directory_without_a_lock_is_left_alone(directory: Path) -> None:
+    (directory / "harness-0").mkdir(mode=0o700)
+    with Scratch():
+        assert (directory / "harness-0").exists()
 
 
 def test_a_shared_file_is_no_link(directory: Path) -> None:

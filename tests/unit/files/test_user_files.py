@@ -50,12 +50,9 @@ def test_only_regular_files_are_read(tmp_path: Path, make: Callable[[Path], Path
         user_files.read(make(tmp_path), SETTINGS)
 
 
-def test_a_file_as_large_as_its_kind_is_read_whole(tmp_path: Path) -> None:
+def test_a_larger_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"0123456789")
     assert user_files.read(tmp_path / "file", SMALL) == b"0123456789"
-
-
-def test_a_larger_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     with (tmp_path / "file").open("wb") as file:
         file.truncate(3 << 30)  # takes no disk
     with pytest.raises(OSError, match=re.escape("File too large (limit 4 MiB)")) as raised:
@@ -74,37 +71,24 @@ def test_a_file_of_the_kernel_is_read_though_its_size_is_nought() -> None:
     assert user_files.read_text(Path("/proc/self/stat"), SETTINGS).startswith(f"{os.getpid()} ")
 
 
-def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+def test_text_is_utf_8_with_or_without_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"\xef\xbb\xbfname")
     assert user_files.read_text(tmp_path / "file", SMALL) == "name"
-
-
-def test_other_encodings_are_refused_unless_asked_for(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes("\u00e4".encode("latin-1"))
     with pytest.raises(UnicodeDecodeError):
         user_files.read_text(tmp_path / "file", SMALL)
     assert user_files.read_text(tmp_path / "file", SMALL, "replace") == "\ufffd"
 
 
-@pytest.fixture
-def key(tmp_path: Path) -> Path:
-    path = tmp_path / "key.pem"
-    path.write_bytes(b"secret")
-    path.chmod(0o600)
-    return path
-
-
-def test_a_secret_of_this_user_alone_is_read(key: Path) -> None:
+def test_only_a_secret_of_this_user_alone_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = tmp_path / "key.pem"
+    key.write_bytes(b"secret")
+    key.chmod(0o600)
     assert user_files.read(key, PRIVATE_KEY) == b"secret"
-
-
-def test_a_secret_that_others_can_read_is_refused(key: Path) -> None:
     key.chmod(0o640)
     with pytest.raises(PermissionError, match="0600"):
         user_files.read(key, PRIVATE_KEY)
-
-
-def test_a_secret_of_another_user_is_refused(key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key.chmod(0o600)
     give_away(key, monkeypatch)
     with pytest.raises(PermissionError, match="another user"):
         user_files.read(key, PRIVATE_KEY)

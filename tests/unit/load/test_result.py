@@ -9,7 +9,7 @@ from harness.calls.events import SipMessage
 from harness.calls.verdict import INTERRUPTED, Verdict
 from harness.run.load import picture
 from harness.run.load.call import refusal_in
-from harness.run.load.result import Percentiles, percentile
+from harness.run.load.result import Percentiles
 from tests.unit.load.load_spec import LOAD, call, step
 
 
@@ -27,12 +27,6 @@ def test_percentiles_are_values_that_were_measured(values: list[float | None], e
     found = Percentiles.among(values)
     assert (found.p50, found.p95, found.p99) == expected
     assert found.of == len(values) - values.count(None)
-
-
-def test_no_percentile_of_nothing() -> None:
-    assert percentile([], 0.95) is None
-    assert percentile([3.0, 1.0, 2.0], 0.95) == 3.0
-    assert percentile(list(map(float, range(1, 101))), 0.95) == 95.0
 
 
 def test_the_first_failing_step_is_told() -> None:

@@ -6,16 +6,14 @@ import threading
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from harness.deployment import CALLS_A_PHONE, Deployment, Limits
-from harness.errors import BrokenError
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Case
 from harness.run.plugin.leases import Leased, LeaseTable, leased
-from harness.run.plugin.needs import AnyOf, in_turns, landing_agents, needs_of
+from harness.run.plugin.needs import in_turns, landing_agents, needs_of
 from harness.run.plugin.run import Run
 from harness.scenario.case_phones import HEADER_NUMBER, ConcurrentCases
 from harness.support.resources import EXAMPLES
@@ -49,6 +47,19 @@ def table(tmp_path: Path) -> LeaseTable:
     return LeaseTable(tmp_path / "table", ["acme", "other"])
 
 
+def run_of(deployment: Deployment, directory: Path, workers: int = 4) -> Run:
+    run = Run(directory, (deployment,), matrix.Selection(), "quick", workers=workers)
+    run.control.mkdir()
+    run.replicas, run.switchboard = {"acme": [deployment]}, "/nowhere"
+    return run
+
+
+def beside(table: LeaseTable, deployment: Deployment, *cases: Case) -> int:
+    """How many of these cases can run beside each other, when they begin in that order."""
+    with ExitStack() as stack:
+        return len(try_all(table, stack, deployment, *cases))
+
+
 def test_each_case_has_callers_of_its_own(deployment: Deployment, table: LeaseTable) -> None:
     inbound = case_of(deployment, "TD-INBOUND")
     other_trunks = [c for c in matrix.cases([deployment]) if c.row.id == "TD-INBOUND" and c.trunk != inbound.trunk]
@@ -64,9 +75,7 @@ def test_callers_of_one_user_are_one_caller(deployment: Deployment, tmp_path: Pa
     phones = {n: p.model_copy(update=trunk if n in (first, second) else {}) for n, p in deployment.phones.items()}
     deployment = deployment.model_copy(update={"phones": phones})
     assert deployment.callers == [first, *others]
-    run = Run(Path(tmp_path), (deployment,), matrix.Selection(), "quick", workers=4)
-    run.control.mkdir()
-    run.replicas, run.switchboard = {"acme": [deployment]}, "/nowhere"
+    run = run_of(deployment, tmp_path)
     inbound = case_of(deployment, "TD-INBOUND")
     with leased(run, inbound) as one, leased(run, inbound) as other:
         assert one.replica.callers == [first]
@@ -76,33 +85,12 @@ def test_callers_of_one_user_are_one_caller(deployment: Deployment, tmp_path: Pa
     assert "CONCURRENT" not in {case.row.id for case in matrix.cases([only])}, "two are needed"
 
 
-def test_what_is_never_free_is_not_waited_for(
-    deployment: Deployment, table: LeaseTable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def waits(seconds: float) -> None:
-        raise AssertionError("it waits")
-
-    monkeypatch.setattr("harness.run.plugin.leases.time", SimpleNamespace(sleep=waits))
-    case = case_of(deployment, "TD-INBOUND")
-    too_many = AnyOf(tuple(deployment.callers), len(deployment.callers) + 1)
-    for needs in (
-        replace(needs_of(case, deployment), callers=too_many),
-        replace(needs_of(case, deployment), tokens=(AnyOf(("call of acme 0",), 2),)),
-    ):
-        with pytest.raises(BrokenError, match=r"^[^\n]*allowed: [^\n]*$") as raised, table.taken(needs, deployment):
-            pass
-        assert str(raised.value).startswith(f"{case.id}: ")
-    with table.taken(needs_of(case, deployment), deployment) as callers:
-        assert callers == deployment.callers[:1], "nothing is held by then"
-
-
 def test_who_fills_the_trunk_has_it_and_every_caller_alone(deployment: Deployment, table: LeaseTable) -> None:
     capacity, inbound = case_of(deployment, "TD-CAPACITY"), case_of(deployment, "TD-INBOUND")
     assert capacity.trunk == inbound.trunk
     with ExitStack() as stack:
         assert try_all(table, stack, deployment, capacity, inbound) == [deployment.callers]
-    with ExitStack() as stack:
-        assert len(try_all(table, stack, deployment, inbound, capacity)) == 1
+    assert beside(table, deployment, inbound, capacity) == 1
 
 
 def test_calls_that_land_with_the_same_agents_take_turns_and_others_do_not_wait(
@@ -114,8 +102,7 @@ def test_calls_that_land_with_the_same_agents_take_turns_and_others_do_not_wait(
     assert landing_agents(falls_back, deployment) == {"reception"}
     assert not landing_agents(inbound, deployment)
     apart = [replace(case, trunk=f"{transport}-ip") for case, transport in ((warm, "tcp"), (falls_back, "tls"))]
-    with ExitStack() as stack:
-        assert len(try_all(table, stack, deployment, blind, *apart)) == 2, "blind and fallback, not warm"
+    assert beside(table, deployment, blind, *apart) == 2, "blind and fallback, not warm"
 
 
 def test_a_stand_ins_address_is_shared_within_a_deployment_and_by_no_other(
@@ -137,10 +124,7 @@ def test_a_row_that_changes_the_stand_ins_phone_has_its_address_alone(
     down = case_of(deployment, "TD-FALLBACK-DOWN", "stand-in")
     inbound = case_of(deployment, "TD-INBOUND", "stand-in")
     assert down.trunk == inbound.trunk
-    with ExitStack() as stack:
-        assert len(try_all(table, stack, deployment, down, inbound)) == 1
-    with ExitStack() as stack:
-        assert len(try_all(table, stack, deployment, inbound, down)) == 1
+    assert beside(table, deployment, down, inbound) == beside(table, deployment, inbound, down) == 1
 
 
 def test_an_address_of_record_is_registered_by_one_case_at_a_time_whatever_the_transport(
@@ -155,8 +139,7 @@ def test_an_address_of_record_is_registered_by_one_case_at_a_time_whatever_the_t
     mine = deployment.model_copy(update={"trunks": tuple(trunks)})
     cases = [c for c in matrix.cases([mine]) if c.row.id == "TD-REGISTER-OK"]
     by_transport = {mine.trunk(case.trunk).transport: case for case in cases}
-    with ExitStack() as stack:
-        assert len(try_all(table, stack, mine, by_transport["udp"], by_transport["tls"])) == 1
+    assert beside(table, mine, by_transport["udp"], by_transport["tls"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -170,8 +153,7 @@ def test_an_address_of_record_is_registered_by_one_case_at_a_time_whatever_the_t
 def test_limits_hold_back_whole_cases(deployment: Deployment, table: LeaseTable, limits: Limits, at_once: int) -> None:
     limited = deployment.model_copy(update={"limits": limits})
     inbound = [c for c in matrix.cases([limited]) if c.row.id == "TD-INBOUND"]
-    with ExitStack() as stack:
-        assert len(try_all(table, stack, limited, *inbound)) == at_once
+    assert beside(table, limited, *inbound) == at_once
 
 
 def test_a_case_that_has_to_be_alone_waits_for_the_others_and_nobody_begins_meanwhile(
@@ -203,9 +185,7 @@ def test_a_case_that_has_to_be_alone_waits_for_the_others_and_nobody_begins_mean
 def test_what_a_case_has_of_its_deployment_and_whose_calls_are_not_its_own(
     deployment: Deployment, tmp_path: Path
 ) -> None:
-    run = Run(Path(tmp_path), (deployment,), matrix.Selection(), "quick", workers=4)
-    run.control.mkdir()
-    run.replicas, run.switchboard = {"acme": [deployment]}, "/nowhere"
+    run = run_of(deployment, tmp_path)
     inbound = case_of(deployment, "TD-INBOUND")
     with leased(run, inbound) as mine:
         assert mine.replica.callers == deployment.callers[:1]
@@ -218,6 +198,9 @@ def test_what_a_case_has_of_its_deployment_and_whose_calls_are_not_its_own(
     with leased(run, case_of(deployment, "TD-TRANSFER-BLIND"), alone=True) as mine:
         assert mine.company.lands_at == {"billing"}
         assert mine.company.others == set(), "nobody is beside it"
+    run.workers = 1
+    with leased(run, case_of(deployment, "TD-INBOUND", "stand-in")) as mine:
+        assert (mine.company.switchboard, mine.company.others) == (Path("/nowhere"), set())
 
 
 def test_a_campaign_calls_the_customer_of_the_plan_and_no_case_beside_it_has_that_number(
@@ -234,9 +217,7 @@ def test_a_campaign_calls_the_customer_of_the_plan_and_no_case_beside_it_has_tha
     with ExitStack() as stack:
         first, second, *_ = deployment.callers
         assert try_all(table, stack, deployment, campaign, inbound) == [[first], [second]]
-    run = Run(Path(tmp_path), (deployment,), matrix.Selection(), "quick", workers=4)
-    run.control.mkdir()
-    run.replicas, run.switchboard = {"acme": [deployment]}, "/nowhere"
+    run = run_of(deployment, tmp_path)
     with leased(run, campaign) as called, leased(run, inbound) as beside:
         assert called.replica.phones[called.replica.customer].number == planned
         assert called.company.numbers == (planned,)
@@ -267,9 +248,7 @@ def test_what_a_warm_transfer_shows_is_its_case_s_where_it_is_to_land_alone(
         for name, assistant in deployment.assistants.items()
     }
     deployment = deployment.model_copy(update={"assistants": assistants})
-    run = Run(Path(tmp_path), (deployment,), matrix.Selection(), "quick", workers=4)
-    run.control.mkdir()
-    run.replicas, run.switchboard = {"acme": [deployment]}, "/nowhere"
+    run = run_of(deployment, tmp_path)
     for row in ("TD-TRANSFER-WARM", "TD-INBOUND"):
         with leased(run, case_of(deployment, row)) as mine:
             lands, watches = (mine.company.sharing(lands) for lands in (True, False))
@@ -278,17 +257,6 @@ def test_what_a_warm_transfer_shows_is_its_case_s_where_it_is_to_land_alone(
         shown = (seen,) if seen and row == "TD-TRANSFER-WARM" else ()
         assert lands.numbers == (*mine.company.numbers, *shown)
         assert watches.numbers == mine.company.numbers
-
-
-def test_one_worker_alone_has_the_stand_ins_phone_where_it_stays_between_cases(
-    deployment: Deployment, tmp_path: Path
-) -> None:
-    run = Run(Path(tmp_path), (deployment,), matrix.Selection(), "quick", workers=1)
-    run.control.mkdir()
-    run.replicas, run.switchboard = {"acme": [deployment]}, "/nowhere"
-    with leased(run, case_of(deployment, "TD-INBOUND", "stand-in")) as mine:
-        assert mine.company.switchboard == Path("/nowhere")
-        assert mine.company.others == set(), "nobody is beside it"
 
 
 def test_a_case_whose_switchboard_cannot_be_reached_begins_and_says_so_itself(
@@ -311,10 +279,6 @@ def test_cases_that_take_turns_do_not_stand_in_a_row(deployment: Deployment) -> 
     assert lands[0], "what is asked for longest begins first"
 
 
-def test_without_a_real_deployment_nothing_is_put_in_another_order() -> None:
-    assert in_turns([], 4) == []
-
-
 def test_a_stand_in_is_called_by_as_many_as_it_holds(deployment: Deployment, table: LeaseTable) -> None:
     """A trunk may carry more; one call too many would be refused by a harness phone, and blamed on the platform."""
     wide = [trunk.model_copy(update={"max_concurrent_calls": 50}) for trunk in deployment.trunks]
@@ -322,7 +286,5 @@ def test_a_stand_in_is_called_by_as_many_as_it_holds(deployment: Deployment, tab
     more = {f"caller-{n}": one.model_copy(update={"number": f"+1415555016{n}"}) for n in range(5, 9)}
     wider = deployment.model_copy(update={"trunks": wide, "phones": deployment.phones | more})
     synthflow, stand_in = case_of(wider, "TD-INBOUND"), case_of(wider, "TD-INBOUND", "stand-in")
-    with ExitStack() as stack:
-        assert len(try_all(table, stack, wider, *[stand_in] * 8)) == CALLS_A_PHONE
-    with ExitStack() as stack:
-        assert len(try_all(table, stack, wider, *[synthflow] * 8)) == 8
+    assert beside(table, wider, *[stand_in] * 8) == CALLS_A_PHONE
+    assert beside(table, wider, *[synthflow] * 8) == 8

