@@ -1,4 +1,4 @@
-"""Calls: what happened in them (``events``), what is checked (``checks``), and how a case ended (``verdict``).
+"""Calls: events, the facts that follow from them (``model``), what is checked (``checks``), how a case ended (``verdict``).
 
 Pure: no input or output.
 """

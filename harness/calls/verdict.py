@@ -84,6 +84,10 @@ class Finding:
     adjusted: tuple[Asked, ...] = field(default=(), compare=False, repr=False)  #: later adjustments, in order
 
     @property
+    def failed(self) -> bool:
+        return self.verdict is Verdict.FAILED
+
+    @property
     def facts(self) -> dict[str, Any]:
         """The fields of the measurement, by name."""
         return self.measured.plain() if self.measured is not None else {}

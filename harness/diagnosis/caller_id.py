@@ -1,4 +1,4 @@
-"""Facts on who the call says is calling: caller IDs, and the headers agreed on."""
+"""Facts on the number that the call shows: caller IDs, and the headers agreed on."""
 
 from __future__ import annotations
 
@@ -8,73 +8,64 @@ import re
 from harness.calls.checks import identity
 from harness.calls.events import phone_of
 from harness.calls.verdict import Finding
-from harness.diagnosis.derive import Scene, listed, same_number
-from harness.diagnosis.messages import parse
+from harness.diagnosis.scene import Scene, listed, same_number
 from harness.sip.grammar import SipSyntaxError
 
-#: What is shown that is no form of the caller's number, nor any of the platform's or the AI's own.
+#: What is shown that is no form of the caller's number, and no number of the deployment.
 _OTHERS = ("another number", "no number")
-#: Whose number an agent's telephone shows, where the deployment file does not say the caller's.
-PLATFORMS_OWN = "the platform's own"
+_HEADERS = {"x-gladly-caller-id": "header.caller", "x-gladly-routing-selector": "header.selector"}
 
 
 def tell(scene: Scene) -> None:
-    """Make all of them known that can be."""
     if scene.deployment is not None and scene.deployment.expect.number_format == "national":
-        scene.facts.record("caller_id.form", "national", "deployment file")
-    _caller_id(scene)
-    _headers(scene)
-
-
-def _caller_id(scene: Scene) -> None:
-    facts = scene.facts
+        scene.record("caller_id.form", "national", "deployment file")
     for finding in scene.of("caller_id"):
         role = scene.vantage.made_by(finding)
         name = "caller_id.agent" if role == "agent" else "caller_id.ai"
         name = "caller_id.customer" if role == "caller" and scene.moment == "campaign" else name
-        value = shown_number(scene, finding)
-        facts.record(name, value, finding.actual, *finding.evidence)
-        if role == "agent" and _shows_the_platforms(scene, finding.subject):
-            facts.record("caller_id.agreed", PLATFORMS_OWN, "deployment file")
+        value = number_shown(scene, finding)
+        scene.record(name, value, finding.actual, *finding.evidence)
+        if role == "agent" and shown_at_telephone(scene, finding.subject) == "platform":
+            scene.record("caller_id.agreed", "the platform's own", "deployment file")
         if role != "caller":
             _as_sent(scene, finding, value)
     for finding in scene.of("caller_id.withheld"):
-        asserted = listed(finding.facts.get("asserted"))
-        facts.record("caller_id.asserted", "present" if asserted else "absent", finding.actual, *finding.evidence)
+        asserted = "present" if finding.facts.get("asserted") else "absent"
+        scene.record("caller_id.asserted", asserted, finding.actual, *finding.evidence)
         if not finding.facts.get("anonymous"):
-            facts.record("caller_id.ai", "shown, though withheld", finding.actual)
+            scene.record("caller_id.ai", "shown, though withheld", finding.actual)
     _from_at_the_ai(scene)
+    for finding in scene.of("header", "header.absent"):
+        fact = _HEADERS.get(str(finding.facts.get("header", "")).lower())
+        if fact is not None and scene.vantage.made_by(finding) == "ai":
+            scene.record(fact, _header(finding), finding.actual, *finding.evidence)
 
 
-def _shows_the_platforms(scene: Scene, leg: str) -> bool:
+def shown_at_telephone(scene: Scene, leg: str) -> str | None:
+    """Whose number the agent is shown, as declared: ``original``, ``platform``. None if it is not called at a telephone."""
     phone = scene.deployment.phones.get(phone_of(leg) or leg) if scene.deployment else None
-    return phone is not None and phone.number is not None and phone.shows == "platform"
+    return phone.shows if phone is not None and phone.number is not None else None
 
 
-def _as_sent(scene: Scene, finding: Finding, shown: str | None) -> None:
-    """Whether what is shown in the place of the caller's number is what the caller's own phone had sent."""
-    same = shown in _OTHERS and finding.facts.get("from_user") in _own_users(scene)
-    scene.facts.record("caller_id.own", same or None, finding.actual)
-
-
-def _own_users(scene: Scene) -> set[str]:
-    """The users in From of the INVITEs that callers' harness phones sent, where they are not the numbers of these phones."""
+def _as_sent(scene: Scene, finding: Finding, value: str | None) -> None:
+    """Whether the caller's phone itself sent what is shown in place of the caller's number."""
     phones = scene.deployment.phones if scene.deployment is not None else {}
-    users: set[str] = set()
-    for event in scene.messages_of("caller"):
-        invite = parse(event.text) if event.direction == "sent" and event.text.startswith("INVITE ") else None
-        number = phones[event.phone].number if event.phone in phones else None
-        with contextlib.suppress(SipSyntaxError):
-            user = invite.from_.uri.user if invite is not None else None
-            if user and not same_number(user, number or ""):
-                users.add(user)
-    return users
+    sent: set[str | None] = set()
+    for seen in scene.messages_of("caller") if value in _OTHERS else ():
+        if not seen.received and seen.is_request("INVITE"):
+            number = phones[seen.phone].number if seen.phone in phones else None
+            with contextlib.suppress(SipSyntaxError):
+                user = seen.message.from_.uri.user
+                sent |= {user} if user and not same_number(user, number or "") else set()
+    scene.record("caller_id.own", finding.facts.get("from_user") in sent or None, finding.actual)
 
 
 def _from_at_the_ai(scene: Scene) -> None:
-    """From the INVITEs themselves, where the case had no finding on it; of several callers, what none of them would show."""
+    """From in the INVITEs themselves, if no check looked at it. Of several callers, what none of them would show."""
     deployment = scene.deployment
-    numbers = [deployment.phones[phone].number for phone in scene.callers] if deployment else []
+    outgoing = {leg.phone for leg in scene.legs if leg.direction == "outgoing"}
+    callers = [phone for phone in outgoing if scene.vantage.role(phone) == "caller"]
+    numbers = [deployment.phones[phone].number for phone in callers] if deployment else []
     if deployment is None or not numbers or not all(numbers):
         return
     told: list[tuple[str, str, str]] = []
@@ -83,18 +74,18 @@ def _from_at_the_ai(scene: Scene) -> None:
             identity.caller_id(seen.message, "the AI", str(number), deployment.expect.number_format, deployment.region)
             for number in numbers
         ]
-        right = next((finding for finding in findings if not scene.failed(finding)), findings[0])
-        shown = shown_number(scene, right)
-        _as_sent(scene, right, shown)
-        if shown:
-            told.append((shown, right.actual, seen.where))
-    for value, actual, where in sorted(told, key=lambda item: item[0] == "right"):  # the first is told
-        scene.facts.record("caller_id.ai", value, actual, where)
+        right = next((finding for finding in findings if not finding.failed), findings[0])
+        value = number_shown(scene, right)
+        _as_sent(scene, right, value)
+        if value:
+            told.append((value, right.actual, seen.where))
+    for value, actual, where in sorted(told, key=lambda item: item[0] == "right"):  # a wrong one counts first
+        scene.record("caller_id.ai", value, actual, where)
 
 
-def shown_number(scene: Scene, finding: Finding) -> str | None:
-    """What a finding has of From; None where it cannot be read."""
-    if not scene.failed(finding):
+def number_shown(scene: Scene, finding: Finding) -> str | None:
+    """What a finding says of From; None if From cannot be read."""
+    if not finding.failed:
         return "right"
     facts = finding.facts
     if facts.get("unreadable"):
@@ -106,23 +97,12 @@ def shown_number(scene: Scene, finding: Finding) -> str | None:
         return "anonymous"
     if facts.get("from_e164") == number or same_number(user, number):
         return "in another form"
-    if scene.deployment is not None and any(same_number(user, own) for own in _own_numbers(scene)):
-        return "a number of the deployment's own"
+    if scene.deployment is not None:
+        numbers = {did for _, _, did in scene.deployment.all_dids()}
+        numbers |= {assistant.did for assistant in scene.deployment.assistants.values()}
+        if any(same_number(user, own) for own in numbers):
+            return "a number of the deployment's own"
     return "another number" if re.search(r"\d", user) else "no number"
-
-
-def _own_numbers(scene: Scene) -> set[str]:
-    assert scene.deployment is not None
-    numbers = {number for _, _, number in scene.deployment.all_dids()}
-    return numbers | {assistant.did for assistant in scene.deployment.assistants.values()}
-
-
-def _headers(scene: Scene) -> None:
-    for finding in scene.of("header", "header.absent"):
-        name = str(finding.facts.get("header", "")).lower()
-        fact = {"x-gladly-caller-id": "header.caller", "x-gladly-routing-selector": "header.selector"}.get(name)
-        if fact is not None and scene.vantage.made_by(finding) == "ai":
-            scene.facts.record(fact, _header(finding), finding.actual, *finding.evidence)
 
 
 def _header(finding: Finding) -> str:

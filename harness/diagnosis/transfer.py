@@ -1,63 +1,69 @@
-"""Facts on transfers, what is left after them, and fallbacks."""
+"""Facts on transfers, on what remains after them, and on fallbacks."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from harness.calls.checks.landing import ASKED
 from harness.calls.events import TransferProgress
+from harness.calls.model import CallMessage, notifies, read
 from harness.calls.verdict import Finding
 from harness.deployment import is_address
-from harness.diagnosis.derive import Scene, listed, number_in
-from harness.diagnosis.messages import CHALLENGES, Seen, parse, said_by
 from harness.diagnosis.refusals import TERMINATED, of_message, of_refusal
-from harness.sip.grammar import decimal, host_of
+from harness.diagnosis.scene import Scene, listed, number_in, said_by
+from harness.sip.grammar import host_of
 from harness.sip.message import Request, Response
-from harness.sip.referrals import Referrals
 from harness.witness.call_record import actions_of
 from harness.witness.recorded_transfer import landed_by, recorded_target
 
-#: Rows whose AI cannot be had, so that nobody can be transferred, whatever other numbers' AIs transfer to.
+#: Rows without an AI that could transfer anybody, whatever the AIs of other numbers do.
 _UNTRANSFERRED = ("fallback", "limit", "unanswered")
-#: The platform took the transfer (RFC 3261 sections 17.2.1 and 21.1), and had not decided on it when the case gave up.
-PROVISIONAL = "a provisional response alone"
-#: The REFER's 487 says only that the call had ended (RFC 3261 section 15.1.2).
-ENDED_FIRST = "none before the call ended"
-#: What its NOTIFY left untold: when the case gave up, by the end of its subscription (RFC 6665 section 4.1.3), or for good (RFC 4488).
-NOTHING, OVER, NOT_DUE = "nothing", "nothing, and the subscription is over", "nothing, as agreed"
-#: Nor has it told an outcome, where it rings, and where the platform has ended the AI's call.
-RINGS, HUNG_UP = "nothing, while it rings", "nothing, and the platform ended the AI's call"
-#: Nobody allowed the REFER after all (RFC 3515 section 2.4.5).
-NOT_ALLOWED = "nothing: the subscription was refused"
-UNTOLD = (NOTHING, RINGS, HUNG_UP, OVER, NOT_ALLOWED)
-#: What the AI's record tells of how its REFER ended.
-LEFT_OPEN, A_STATUS = "nothing", "a status"
+#: The platform accepted the transfer request, and had not decided on it when the case ended (RFC 3261 sections 17.2.1, 21.1).
+_PROVISIONAL = "a provisional response alone"
 _DENIED = re.compile(r";\s*reason\s*=\s*(rejected|giveup)\b", re.I)
 
 
 def tell(scene: Scene) -> None:
-    """Make all of them known that can be."""
     _landing(scene)
-    _tried(scene)
-    _released(scene)
-    _timing(scene)
-    outcome = scene.facts.get("transfer.outcome")
+    _attempted(scene)
+    for finding in scene.of("released"):
+        if (role := scene.vantage.made_by(finding)) in ("ai", "caller"):
+            late = "late" if finding.failed else "ended"
+            left = "still up" if finding.facts.get("seconds") is None else late
+            scene.record(f"release.{role}", left, finding.actual)
+    for finding in scene.of("timing"):
+        scene.record("fallback.time", _compared(finding), finding.actual)
+    for finding in scene.failed("timing.within"):
+        scene.record("fallback.time", "too late" if finding.facts.get("what") == "the call" else None, finding.actual)
+    outcome = scene.value("transfer.outcome")
     if outcome is not None:
-        failed = isinstance(outcome.value, int) and outcome.value >= 300  # RFC 3515 section 2.4.5
-        scene.facts.record("transfer.failed", failed, *outcome.evidence)
+        failed = isinstance(outcome, int) and outcome >= 300  # RFC 3515 section 2.4.5
+        scene.record("transfer.failed", failed, *scene.shown_by("transfer.outcome"))
+
+
+def _compared(finding: Finding) -> str | None:
+    """A time against the configured one."""
+    seconds, expected = finding.facts.get("seconds"), finding.facts.get("expected_s")
+    if seconds is None or expected is None:
+        return None
+    if not finding.failed:
+        return "as configured"
+    return "longer" if seconds > expected else "shorter"
+
+
+# -- where the call landed
 
 
 def is_group(scene: Scene, name: object) -> bool:
-    """Whether that is a ring group or a queue, and not a customer's phone, say."""
+    """Whether that is a ring group or a queue, and not, say, a customer's phone."""
     return scene.deployment is None or name in scene.deployment.groups
 
 
 def is_fallback(scene: Scene, wanted: object) -> bool:
-    """Whether landing at that group is a fallback, and no transfer."""
+    """Whether landing at that group is a fallback, and not a transfer."""
     if scene.moment in _UNTRANSFERRED:
         return True
-    if scene.moment == "people":  # the group is where the number leads, whatever else it is there for
+    if scene.moment == "people":  # the number leads to the group, whatever else the group is for
         return False
     if scene.deployment is None:
         return scene.moment != "transfer"
@@ -72,115 +78,92 @@ def is_unasked(finding: Finding) -> bool:
 
 
 def _landing(scene: Scene) -> None:
-    others = [f for f in scene.of("landing.others") if scene.failed(f) and f.facts.get("rang")]
-    # What is recorded first stands. Of a fallback that is that others rang, even where one of the right people took the call,
-    # who is in the group that rang as well; of a transfer, where it landed.
-    if scene.moment == "fallback":
-        _landed_elsewhere(scene, "fallback.landed", others)
+    others = [f for f in scene.failed("landing.others") if f.facts.get("rang")]
+    told = [f"{f.subject}: {f.actual}" for f in others]
+    # The first value recorded stands. Of a fallback, that is that others rang, even if one of the right people took the call, who is in
+    # the group that rang as well. Of a transfer, it is where the call landed.
+    if scene.moment == "fallback" and others:
+        scene.record("fallback.landed", "another group", told[0])
     for finding in scene.of("landing"):
         wanted = finding.facts.get("wanted")
-        if not is_group(scene, wanted):
-            continue
-        fact = "fallback.landed" if is_fallback(scene, wanted) else "transfer.landed"
-        rang = listed(finding.facts.get("rang"))
-        where = "the right group" if not scene.failed(finding) else "another group" if rang else "nowhere"
-        scene.facts.record(fact, where, finding.actual)
-    if scene.moment == "transfer":
-        _landed_elsewhere(scene, "transfer.landed", others)
-    unasked = [f for f in scene.of("landing.turn") if scene.failed(f) and is_unasked(f)]
-    scene.facts.record("transfer.unasked", bool(unasked) or None, *(f"{f.subject}: {f.actual}" for f in unasked))
+        if is_group(scene, wanted):
+            fact = "fallback.landed" if is_fallback(scene, wanted) else "transfer.landed"
+            wrong = "another group" if listed(finding.facts.get("rang")) else "nowhere"
+            scene.record(fact, wrong if finding.failed else "the right group", finding.actual)
+    if scene.moment == "transfer" and others:
+        scene.record("transfer.landed", "another group", told[0])
+    unasked = [f"{f.subject}: {f.actual}" for f in scene.failed("landing.turn") if is_unasked(f)]
+    scene.record("transfer.unasked", bool(unasked) or None, *unasked)
     if scene.moment in ("transfer", "people"):
-        scene.facts.record("transfer.others", bool(others) or None, *(f"{f.subject}: {f.actual}" for f in others))
+        scene.record("transfer.others", bool(others) or None, *told)
     if scene.moment == "people":
         _dialled(scene)
     for finding in scene.of("transfer.refer"):
-        how = "not as declared" if scene.failed(finding) else "as declared"
-        scene.facts.record("transfer.mode", how, finding.actual)
+        scene.record("transfer.mode", "not as declared" if finding.failed else "as declared", finding.actual)
     if scene.of("transfer.fails"):
-        scene.facts.record("transfer.landed", "nowhere", "nobody rang")
-
-
-def _landed_elsewhere(scene: Scene, fact: str, others: Sequence[Finding]) -> None:
-    for finding in others:
-        scene.facts.record(fact, "another group", f"{finding.subject}: {finding.actual}")
+        scene.record("transfer.landed", "nowhere", "nobody rang")
 
 
 def _dialled(scene: Scene) -> None:
-    """A number of people: the caller dials what leads to them, and no AI has a part in it."""
+    """A number that leads to people: the caller dials it, and no AI takes part."""
     if scene.call is None or scene.line is None:
         return
     for fact, value in (("target", "the group's number"), ("way", "dialled"), ("asked", True)):
-        scene.facts.record(f"transfer.{fact}", value, f"{scene.call.leg} dialled it")
-    if scene.facts.value("caller.end") == "refused":
-        scene.facts.record("transfer.answer", scene.facts.value("final.code"), *scene.facts["caller.end"].evidence)
-        scene.facts.record("transfer.refusal", scene.facts.value("final.refusal"), *scene.facts["caller.end"].evidence)
-    rang = scene.facts["instead"].evidence if scene.facts.value("instead") not in (None, "nobody") else ()
-    if rang and not scene.of("landing"):  # whoever is there is of another group, where voicemail was to answer
-        scene.facts.record("transfer.landed", "another group", *rang)
+        scene.record(f"transfer.{fact}", value, f"{scene.call.leg} dialled it")
+    if scene.value("caller.end") == "refused":
+        scene.record("transfer.answer", scene.value("final.code"), *scene.shown_by("caller.end"))
+        scene.record("transfer.refusal", scene.value("final.refusal"), *scene.shown_by("caller.end"))
+    # If voicemail was to answer, whoever rang is of another group.
+    if scene.value("instead") not in (None, "nobody") and not scene.of("landing"):
+        scene.record("transfer.landed", "another group", *scene.shown_by("instead"))
 
 
-# -- what the AI tried
+# -- what the AI attempted
 
 
-def _tried(scene: Scene) -> None:
-    facts = scene.facts
-    sent = [s for s in scene.at_ai if not s.received]
-    refers = [s for s in sent if s.is_request("REFER")]
-    onward = [s for s in sent if s.is_request("INVITE") and s.message.to.tag is None]
-    for seen in refers[-1:]:
-        assert isinstance(seen.message, Request)
-        facts.record("transfer.asked", True, seen.where)
-        facts.record("transfer.way", "REFER", seen.where)
-        facts.record("transfer.target", _target(scene, seen.message.get("Refer-To") or ""), seen.where)
-        facts.record("transfer.host", "the trunk's", seen.where)
-        facts.record("transfer.credentials", _shows_credentials(refers), seen.where)
-        _answer(scene, seen, "REFER")
-        _outcome(scene, seen)
-    for seen in onward[-1:]:
-        assert isinstance(seen.message, Request)
-        facts.record("transfer.asked", True, seen.where)
-        facts.record("transfer.way", "INVITE", seen.where)
-        facts.record("transfer.target", _target(scene, str(seen.message.uri)), seen.where)
-        facts.record("transfer.host", _host(scene, seen), seen.where)
-        facts.record("transfer.credentials", _shows_credentials(onward), seen.where)
-        _answer(scene, seen, "INVITE")
+def _attempted(scene: Scene) -> None:
+    refers = [m for m in scene.sent_by_ai if m.is_request("REFER")]
+    onward = [m for m in scene.sent_by_ai if m.begins_dialog]
+    for sent, way in ((refers, "REFER"), (onward, "INVITE")):
+        for seen in sent[-1:]:
+            message = seen.message
+            assert isinstance(message, Request)
+            target = (message.get("Refer-To") or "") if way == "REFER" else str(message.uri)
+            credentials = any(m.message.has("Proxy-Authorization") or m.message.has("Authorization") for m in sent)
+            scene.record("transfer.asked", True, seen.where)
+            scene.record("transfer.way", way, seen.where)
+            scene.record("transfer.target", target_of(scene, target), seen.where)
+            scene.record("transfer.host", "the trunk's" if way == "REFER" else _host(scene, seen), seen.where)
+            scene.record("transfer.credentials", credentials, seen.where)
+            _answer(scene, seen, way)
+            if way == "REFER":
+                _outcome(scene, seen)
     _by_phone(scene)
     _by_record(scene)
-    if scene.at_ai:
-        facts.record("transfer.asked", False)
+    scene.record("transfer.asked", False if scene.at_ai else None)
     for finding in scene.of("transfer.fails"):
         code = finding.facts.get("code")
-        facts.record("transfer.outcome", NOTHING if code == 0 else code, finding.actual)
+        scene.record("transfer.outcome", "nothing" if code == 0 else code, finding.actual)
 
 
-def _shows_credentials(requests: Sequence[Seen]) -> bool:
-    return any(s.message.get("Proxy-Authorization") or s.message.get("Authorization") for s in requests)
-
-
-def _target(scene: Scene, text: str) -> str | None:
+def target_of(scene: Scene, text: str) -> str | None:
+    """Whose number a transfer names."""
     number = number_in(text)
     if scene.deployment is None or number is None:
         return None
-    region = scene.deployment.region
-    named = [name for name, group in scene.deployment.groups.items() if group.is_at(number, region)]
+    groups = scene.deployment.groups
+    named = [name for name, group in groups.items() if group.is_at(number, scene.deployment.region)]
     if not named:
         return "nobody's number"
-    wanted = _wanted(scene)
+    # The group of the case's handover, else the one that the case waited for.
+    handover = scene.deployment.handover(scene.line[0], scene.axes.get("handover", "")) if scene.line else None
+    waited = (str(finding.facts.get("wanted")) for finding in scene.of("landing"))
+    wanted = handover.transfer_to if handover else next((name for name in waited if name in groups), None)
     return "the group's number" if wanted is None or wanted in named else "another group's number"
 
 
-def _wanted(scene: Scene) -> str | None:
-    """The group whose number a transfer should name: that of the case's handover, else the one the case waited for."""
-    assert scene.deployment is not None
-    handover = scene.deployment.handover(scene.line[0], scene.axes.get("handover", "")) if scene.line else None
-    if handover is not None:
-        return handover.transfer_to
-    waited = [str(finding.facts.get("wanted")) for finding in scene.of("landing")]
-    return next((name for name in waited if name in scene.deployment.groups), None)
-
-
-def _host(scene: Scene, seen: Seen) -> str | None:
-    """By the address it was sent to, or by the name it asked for: what a name's address was, nobody looks up afterwards."""
+def _host(scene: Scene, seen: CallMessage) -> str | None:
+    """By the address that it was sent to, or by the host it names. The address of a name at that time is not known."""
     trunk = scene.trunk
     assert isinstance(seen.message, Request)
     if trunk is None or trunk.termination_host is None:
@@ -188,172 +171,122 @@ def _host(scene: Scene, seen: Seen) -> str | None:
     uri = seen.message.uri
     named = uri.host.lower() == trunk.termination_host and uri.port in (None, trunk.termination_port)
     if is_address(trunk.termination_host):
-        by_proxy = named and host_of(seen.remote) != trunk.termination_host  # the Request-URI is the next hop's affair
+        by_proxy = named and host_of(seen.remote) != trunk.termination_host  # the Request-URI is for the next hop
         same = trunk.is_termination(seen.remote) or by_proxy if seen.remote else None
     else:
         same = None if is_address(uri.host) else named
     return None if same is None else "the trunk's" if same else "another host"
 
 
-def _answer(scene: Scene, request: Seen, method: str) -> None:
-    answers = [s for s in scene.at_ai if s.received and s.answers(method) and s.is_of(request)]
-    # 487 to what the AI itself gave up, or to what a BYE overtook, says that nothing else was answered.
-    undecided = _given_up(scene, request)
-    told = [s for s in answers if undecided is None or s.answers(method) != TERMINATED]
-    finals = [s for s in told if s.answers(method) >= 200 and s.answers(method) not in CHALLENGES]
+def _answer(scene: Scene, request: CallMessage, method: str) -> None:
+    answers = [m for m in scene.got_by_ai if m.answers(method) and m.is_of(request)]
+    # A 487 to a request that the AI gave up, or that a BYE overtook, is no decision.
+    given_up = _given_up(scene, request)
+    told = [m for m in answers if given_up is None or m.status != TERMINATED]
+    finals = [m for m in told if m.is_final and not m.is_challenge]
     if finals:
-        code = finals[-1].answers(method)
         response = finals[-1].response_to(method)
-        said = said_by(response)
-        scene.facts.record("transfer.answer", "accepted" if code < 300 else code, finals[-1].where, *said)
-        refusal = of_refusal(response) if response is not None and code >= 300 else None
-        scene.facts.record("transfer.refusal", refusal, finals[-1].where, *said)
-    elif told and told[-1].answers(method) < 200:  # by then it had arrived
-        scene.facts.record("transfer.answer", PROVISIONAL, told[-1].where)
+        assert response is not None
+        where = (finals[-1].where, *said_by(response))
+        scene.record("transfer.answer", "accepted" if response.status < 300 else response.status, *where)
+        scene.record("transfer.refusal", of_refusal(response) if response.status >= 300 else None, *where)
+    elif told and not told[-1].is_final:  # the request had arrived
+        scene.record("transfer.answer", _PROVISIONAL, told[-1].where)
     elif told:
-        scene.facts.record("transfer.answer", "challenged", answers[-1].where)
-    elif answers and undecided is not None:
-        value = ENDED_FIRST if undecided.is_request("BYE") else PROVISIONAL
-        scene.facts.record("transfer.answer", value, answers[-1].where, undecided.where)
+        scene.record("transfer.answer", "challenged", answers[-1].where)
+    elif answers and given_up is not None:
+        value = "none before the call ended" if given_up.is_request("BYE") else _PROVISIONAL
+        scene.record("transfer.answer", value, answers[-1].where, given_up.where)
     else:
-        scene.facts.record("transfer.answer", "none", request.where)
+        scene.record("transfer.answer", "none", request.where)
 
 
-def _given_up(scene: Scene, request: Seen) -> Seen | None:
-    """What ended the request before its 487: the AI's own CANCEL of an INVITE, a BYE of either side that overtook a REFER.
+def _given_up(scene: Scene, request: CallMessage) -> CallMessage | None:
+    """What ended the request before its 487: the AI's CANCEL of an INVITE, or a BYE of either side that overtook a REFER.
 
     RFC 3261 sections 9.1 and 15.1.2.
     """
     is_refer = request.is_request("REFER")
-    number = request.message.cseq.number
-    for seen in (s for s in scene.at_ai if s.message.call_id == request.message.call_id):
-        if TERMINATED in (seen.answers("REFER"), seen.answers("INVITE")) and seen.is_of(request):
+    for seen in (m for m in scene.at_ai if m.message.call_id == request.message.call_id):
+        if seen.status == TERMINATED and seen.is_of(request):
             break
         if is_refer and seen.is_request("BYE"):
             return seen
-        if not is_refer and not seen.received and seen.is_request("CANCEL") and seen.message.cseq.number == number:
+        if not is_refer and not seen.received and seen.is_request("CANCEL") and seen.number == request.number:
             return seen
     return None
 
 
-def _outcome(scene: Scene, refer: Seen) -> None:
-    """The sipfrag of the last NOTIFY of that REFER (RFC 3515 sections 2.4.5 and 2.4.6), or that it had none with an outcome."""
-    code, untold, refusal = 0, NOTHING, None
-    timed = scene.axes.get("ai") == "stand-in"  # a record has the BYE of the harness's own hanging up as well
+def _outcome(scene: Scene, refer: CallMessage) -> None:
+    """The status in the NOTIFYs of the REFER (RFC 3515 sections 2.4.5 and 2.4.6), or why they have none."""
+    code, untold, refusal = 0, "nothing", None
     where: tuple[str, ...] = (refer.where,)
-    referrals = Referrals()
-    for seen in scene.at_ai:
-        if seen.message.call_id != refer.message.call_id:
-            continue
-        if not seen.received and seen.is_request("REFER"):
-            referrals.sent(seen.message.cseq.number)
-        elif seen.received and seen.answers("REFER") >= 300:
-            referrals.refused(seen.message.cseq.number)
-        elif seen.received and seen.answers("REFER") >= 200 and seen.is_of(refer):
-            if _makes_no_subscription(refer, seen):
-                untold, where = NOT_DUE, (seen.where,)
-        elif seen.received and seen.is_request("NOTIFY"):
+    accepted = next((m for m in scene.got_by_ai if 200 <= m.answers("REFER") < 300 and m.is_of(refer)), None)
+    if accepted is not None and _makes_no_subscription(refer, accepted):
+        untold, where = "nothing, as agreed", (accepted.where,)
+    for seen, status in notifies(refer, scene.at_ai):
+        if status:
             body = seen.message.body.decode("utf-8", "replace")
-            said = body.split()
-            known = len(said) >= 2 and said[0].startswith("SIP/2")
-            status = (decimal(said[1], most=699) if known else None) or 0
-            if referrals.of(seen.message, status) not in (None, refer.message.cseq.number):
-                continue
-            state = (seen.message.get("Subscription-State") or "").strip()
-            if status:
-                fragment = _fragment(body)
-                code, where = status, (seen.where, *said_by(fragment))
-                refusal = of_message(fragment) if fragment is not None and status >= 300 else None
-            if 180 <= code < 190:
-                untold = RINGS
-            if code < 200 and state.lower().startswith("terminated"):
-                untold = NOT_ALLOWED if _DENIED.search(state) else OVER
-                where = (seen.where, f"Subscription-State: {state}")
-        elif timed and seen.received and seen.is_request("BYE") and untold == NOTHING and code < 200:
-            untold, where = HUNG_UP, (seen.where,)
-    scene.facts.record("transfer.outcome", code if code >= 200 else untold, *where)
-    scene.facts.record("transfer.refusal", refusal, *where)
+            fragment = read(body.rstrip() + "\r\n\r\n")  # the empty line may be missing (RFC 3420 section 2)
+            response = fragment if isinstance(fragment, Response) else None
+            code, where = status, (seen.where, *said_by(response))
+            refusal = of_message(response) if response is not None and status >= 300 else None
+        if 180 <= code < 190:
+            untold = "nothing, while it rings"
+        state = (seen.message.get("Subscription-State") or "").strip()
+        if code < 200 and state.lower().startswith("terminated"):
+            denied = (
+                "nothing: the subscription was refused"  # the REFER was not allowed after all (RFC 3515 section 2.4.5)
+            )
+            untold = denied if _DENIED.search(state) else "nothing, and the subscription is over"
+            where = (seen.where, f"Subscription-State: {state}")
+    # A record also has the BYE of the harness itself, so only a stand-in's messages tell that the platform hung up.
+    byes = [m for m in scene.got_by_ai if m.is_request("BYE") and m.message.call_id == refer.message.call_id]
+    if scene.has_stand_in and byes and untold == "nothing" and code < 200:
+        untold, where = "nothing, and the platform ended the AI's call", (byes[0].where,)
+    scene.record("transfer.outcome", code if code >= 200 else untold, *where)
+    scene.record("transfer.refusal", refusal, *where)
 
 
-def _makes_no_subscription(refer: Seen, accepted: Seen) -> bool:
-    """Whether the platform says so (RFC 4488 section 4), or is asked for none of the REFER's own (RFC 7614)."""
+def _makes_no_subscription(refer: CallMessage, accepted: CallMessage) -> bool:
+    """Whether the platform says so (RFC 4488 section 4), or the REFER asks for no subscription of its own (RFC 7614)."""
     asked = refer.message.tokens("Require") & {"nosub", "explicitsub"}
     return bool(asked) or (accepted.message.get("Refer-Sub") or "").strip().lower().startswith("false")
 
 
-def _fragment(body: str) -> Response | None:
-    """A sipfrag as the response of which it tells; it may lack the empty line behind its headers (RFC 3420 section 2)."""
-    parsed = parse(body.rstrip() + "\r\n\r\n")
-    return parsed if isinstance(parsed, Response) else None
-
-
 def _by_phone(scene: Scene) -> None:
-    """A phone that got the REFER handed on says what came of it, seen from the caller."""
-    for event, message in scene.received_by("caller"):
-        if isinstance(message, Request) and message.method == "REFER":
-            where = scene.number_of(event)
-            scene.facts.record("transfer.asked", True, where)
-            scene.facts.record("transfer.way", "REFER", where)
-            scene.facts.record("transfer.passed_on", True, where)
-            scene.facts.record("transfer.target", _target(scene, message.get("Refer-To") or ""), where)
+    """A REFER that the platform passed on to the caller's phone, and what a phone reports of its outcome."""
+    for seen in scene.messages_of("caller"):
+        if seen.received and seen.is_request("REFER"):
+            for fact, value in (("asked", True), ("way", "REFER"), ("passed_on", True)):
+                scene.record(f"transfer.{fact}", value, seen.where)
+            scene.record("transfer.target", target_of(scene, seen.message.get("Refer-To") or ""), seen.where)
     for told in scene.events:
-        if not isinstance(told, TransferProgress) or told.at > scene.over:
-            continue  # what the harness's own hanging up led to is no evidence
-        if told.final and scene.vantage.role(told.phone) == "ai":
-            scene.facts.record("transfer.outcome", told.code, f"{told.leg}: {told.code} {told.reason}")
+        in_time = isinstance(told, TransferProgress) and told.at <= scene.over  # else due to the harness hanging up
+        if in_time and isinstance(told, TransferProgress) and told.final and scene.vantage.role(told.phone) == "ai":
+            scene.record("transfer.outcome", told.code, f"{told.leg}: {told.code} {told.reason}")
 
 
 def _by_record(scene: Scene) -> None:
     for record in scene.records:
         for action in landed_by(actions_of(record.record)):
-            scene.facts.record("transfer.asked", True, record.source)
             way = {"cold": "REFER", "warm": "INVITE"}.get(str(action.get("type")))
-            scene.facts.record("transfer.way", way, record.source)
-            if way == "REFER" and not scene.at_ai:  # its messages would tell more
+            scene.record("transfer.asked", True, record.source)
+            scene.record("transfer.way", way, record.source)
+            if way == "REFER" and not scene.at_ai:  # messages tell more
                 code = action.get("status_code")
                 status = code if isinstance(code, int) else action.get("status")
-                scene.facts.record("transfer.recorded", status, record.source)
-                scene.facts.record("transfer.record", _told_by(status), record.source)
-            if scene.at_ai and scene.facts.value("transfer.answer") is None:
-                scene.facts.record("transfer.answer", "never sent", record.source)
+                scene.record("transfer.recorded", status, record.source)
+                scene.record("transfer.record", _recorded(status), record.source)
+            if scene.at_ai and scene.value("transfer.answer") is None:
+                scene.record("transfer.answer", "never sent", record.source)
             to = action.get("to")
-            target = _target(scene, recorded_target(to)) if isinstance(to, str) else None
-            scene.facts.record("transfer.target", target, record.source)
+            target = target_of(scene, recorded_target(to)) if isinstance(to, str) else None
+            scene.record("transfer.target", target, record.source)
 
 
-def _told_by(status: object) -> str | None:
-    """A record of 408 leaves open whether anything was ever answered, as one does of a transfer that is under way."""
+def _recorded(status: object) -> str | None:
+    """What the record tells of the outcome. 408 leaves open whether anything was answered, and so does a transfer under way."""
     if status in ("started", 408):
-        return LEFT_OPEN
-    return A_STATUS if isinstance(status, int) and status >= 300 else None
-
-
-# -- what is left, and when
-
-
-def _released(scene: Scene) -> None:
-    for finding in scene.of("released", role="ai"):
-        if finding.facts.get("seconds") is None:
-            scene.facts.record("release.ai", "still up", finding.actual)
-        else:
-            scene.facts.record("release.ai", "late" if scene.failed(finding) else "ended", finding.actual)
-    for finding in scene.of("released", role="caller"):
-        left = "still up" if finding.facts.get("seconds") is None else "late" if scene.failed(finding) else "ended"
-        scene.facts.record("release.caller", left, finding.actual)
-
-
-def _timing(scene: Scene) -> None:
-    for finding in scene.of("timing"):
-        scene.facts.record("fallback.time", _late(scene, finding), finding.actual)
-    for finding in scene.of("timing.within"):
-        if finding.facts.get("what") == "the call" and scene.failed(finding):
-            scene.facts.record("fallback.time", "too late", finding.actual)
-
-
-def _late(scene: Scene, finding: Finding) -> str | None:
-    seconds, expected = finding.facts.get("seconds"), finding.facts.get("expected_s")
-    if not isinstance(seconds, int | float) or not isinstance(expected, int | float):
-        return None
-    if not scene.failed(finding):
-        return "as configured"
-    return "longer" if seconds > expected else "shorter"
+        return "nothing"
+    return "a status" if isinstance(status, int) and status >= 300 else None

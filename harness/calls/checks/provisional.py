@@ -8,8 +8,9 @@ from harness.calls import measurement
 from harness.calls.checks.finding import judged
 from harness.calls.checks.registry import check
 from harness.calls.events import SipMessage
+from harness.calls.model import Call
 from harness.calls.verdict import Finding
-from harness.sip.message import Message, Request, Response
+from harness.sip.message import Response
 
 
 @check("prack")
@@ -19,11 +20,10 @@ def acknowledged(subject: str, messages: Sequence[SipMessage], instead: str | No
     If the INVITE requires 100rel, every one must be reliable: a UAS that is unwilling answers 420 (section 3). ``instead``: the
     event that came in place of the 200 to the PRACK.
     """
-    came = [Message.parse(event.text) for event in messages if event.direction == "received"]
-    early = [message for message in came if isinstance(message, Response) and 100 < message.status < 200]
-    reliable = [message.status for message in early if _is_reliable(message)]
-    others = [message.status for message in early if not _is_reliable(message)]
-    required = _is_required(messages)
+    call = Call(messages)
+    reliable = [response.status for response in call.provisional if _is_reliable(response)]
+    others = [response.status for response in call.provisional if not _is_reliable(response)]
+    required = call.requires_reliability
     if reliable:
         answered = f"no 200 to the PRACK: {instead}" if instead else "200 to the PRACK"
         actual = f"{_listed(reliable)} with RSeq, and {answered}"
@@ -39,7 +39,7 @@ def acknowledged(subject: str, messages: Sequence[SipMessage], instead: str | No
         expected=f"{'every' if required else 'a'} provisional response with RSeq, acknowledged by PRACK",
         actual=actual,
         measured=measurement.Provisional(
-            provisional=tuple(message.status for message in early), reliable=tuple(reliable)
+            provisional=tuple(response.status for response in call.provisional), reliable=tuple(reliable)
         ),
     )
 
@@ -47,12 +47,6 @@ def acknowledged(subject: str, messages: Sequence[SipMessage], instead: str | No
 def _is_reliable(response: Response) -> bool:
     """Whether the response must be acknowledged. It needs both headers (section 3)."""
     return response.has("RSeq") and "100rel" in response.tokens("Require")
-
-
-def _is_required(messages: Sequence[SipMessage]) -> bool:
-    """Whether the phone sent an INVITE that requires reliable provisional responses."""
-    sent = (Message.parse(event.text) for event in messages if event.direction == "sent")
-    return any(isinstance(m, Request) and m.method == "INVITE" and "100rel" in m.tokens("Require") for m in sent)
 
 
 def _listed(codes: Sequence[int]) -> str:

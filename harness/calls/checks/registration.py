@@ -11,9 +11,10 @@ from harness.calls.checks import timing
 from harness.calls.checks.finding import judged, not_observable
 from harness.calls.checks.registry import check
 from harness.calls.events import SipMessage
+from harness.calls.model import Call
 from harness.calls.verdict import Finding
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.message import Message, Request, Response
+from harness.sip.message import Message
 from harness.sip.uri import NameAddr
 
 #: A REGISTER's final answer: its status and reason.
@@ -40,14 +41,9 @@ def unbound(messages: Sequence[SipMessage]) -> str | None:
     The 200 must list the phone's Contact with its remaining time (RFC 3261 section 10.3 step 8). An SBC may have changed the
     user or the address of the Contact, so one of the two is enough to recognise it.
     """
-    asked: Request | None = None
-    answer: Response | None = None
-    for event in messages:
-        message = Message.parse(event.text)
-        if isinstance(message, Request) and message.method == "REGISTER" and event.direction == "sent":
-            asked = message
-        elif isinstance(message, Response) and message.status == 200 and message.cseq.method == "REGISTER":
-            answer = message
+    call = Call(messages)
+    asked = next((m.message for m in reversed(call.sent) if m.is_request("REGISTER")), None)
+    answer = next((m.message for m in reversed(call.messages) if m.answers("REGISTER") == 200), None)
     if asked is None or answer is None or asked.contact is None:
         return None
     uri = asked.contact.uri
@@ -62,7 +58,7 @@ def unbound(messages: Sequence[SipMessage]) -> str | None:
     return "which lists its Contact as expired" if all(seconds == "0" for seconds in left) else None
 
 
-def _readable(answer: Response) -> Iterator[NameAddr]:
+def _readable(answer: Message) -> Iterator[NameAddr]:
     """The Contacts of the answer that can be parsed. Another device may have registered a malformed one."""
     for value in answer.values("Contact"):
         with suppress(SipSyntaxError):
@@ -73,12 +69,12 @@ def came(messages: Sequence[SipMessage], code: int) -> bool:
     """Whether a response with that code was received. A phone reports 408 and 503 also when no response came (RFC 3261 section
     8.1.3.1).
     """
-    return any(m.direction == "received" and m.text.startswith(f"SIP/2.0 {code} ") for m in messages)
+    return any(m.status == code for m in Call(messages).received)
 
 
 def showed_password(messages: Sequence[SipMessage]) -> bool:
     """Whether the phone sent a REGISTER with credentials."""
-    sent = [Message.parse(m.text) for m in messages if m.direction == "sent" and m.text.startswith("REGISTER ")]
+    sent = (m.message for m in Call(messages).sent if m.is_request("REGISTER"))
     return any(request.has("Authorization") or request.has("Proxy-Authorization") for request in sent)
 
 

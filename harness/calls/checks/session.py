@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeGuard
 
 from harness.calls import measurement
 from harness.calls.checks.finding import judged
 from harness.calls.checks.registry import check
 from harness.calls.events import Event, SipMessage
+from harness.calls.model import Call, messages_of, seconds_of
 from harness.calls.verdict import Finding
-from harness.sip.grammar import decimal
-from harness.sip.message import Message, Request, Response
+from harness.sip.message import Message, Request
 
 #: A refresh comes well after the set-up: pjsua sends a re-INVITE right after some answers.
 SETTLED_S = 5.0
@@ -25,22 +24,22 @@ SHORTEST_S = 90
 def interval(subject: str, messages: Sequence[SipMessage]) -> Finding:
     """The 200 agrees to a session interval (section 9). Every INVITE after a 422 asked for at least its Min-SE (sections 6, 7.1)."""
     least = refused = 0
-    asked: Request | None = None
+    asked: Message | None = None
     wrong: list[str] = []
-    answer: Response | None = None
-    for event in messages:
-        message = Message.parse(event.text)
-        if _answers(message):
+    answer: Message | None = None
+    for seen in messages_of(messages):
+        message = seen.message
+        if seen.answers("INVITE") == 200:
             answer = message
             break
-        if isinstance(message, Response) and message.status == 422:
-            least = max(least, _seconds(message, "Min-SE") or least)
+        if seen.status == 422:
+            least = max(least, seconds_of(message, "Min-SE") or least)
             refused += 1
-        elif isinstance(message, Request) and message.method == "INVITE" and event.direction == "sent":
+        elif not seen.received and seen.is_request("INVITE"):
             asked = message
-            if (_seconds(message, "Session-Expires") or 0) < least:
+            if (seconds_of(message, "Session-Expires") or 0) < least:
                 wrong.append(f"asked for again with less than the Min-SE of {least} s")
-    agreed = _seconds(answer, "Session-Expires") if answer else None
+    agreed = seconds_of(answer, "Session-Expires") if answer else None
     if answer is not None and agreed is not None:
         wrong += _problems(answer, agreed, asked, least)
     said = "the 200 names none" if agreed is None else ", ".join([f"{agreed} s", *wrong])
@@ -54,11 +53,11 @@ def interval(subject: str, messages: Sequence[SipMessage]) -> Finding:
     )
 
 
-def _problems(answer: Response, agreed: int, asked: Request | None, least: int) -> Iterator[str]:
-    wanted = _seconds(asked, "Session-Expires") if asked else None
+def _problems(answer: Message, agreed: int, asked: Message | None, least: int) -> Iterator[str]:
+    wanted = seconds_of(asked, "Session-Expires") if asked else None
     if wanted is not None and agreed > wanted:
         yield f"longer than the {wanted} s asked for"
-    least = max(SHORTEST_S, least, (_seconds(asked, "Min-SE") if asked else None) or SHORTEST_S)
+    least = max(SHORTEST_S, least, (seconds_of(asked, "Min-SE") if asked else None) or SHORTEST_S)
     if agreed < least:
         yield f"shorter than {least} s"
     parameters = (answer.get("Session-Expires") or "").lower().replace(" ", "").split(";")[1:]
@@ -70,8 +69,7 @@ def _problems(answer: Response, agreed: int, asked: Request | None, least: int) 
 
 def agreed_interval(messages: Sequence[SipMessage]) -> int | None:
     """The interval in the 200 to the INVITE, in seconds."""
-    answer = next(filter(_answers, (Message.parse(event.text) for event in messages)), None)
-    return _seconds(answer, "Session-Expires") if answer else None
+    return Call(messages).session_interval
 
 
 def given_up_after(agreed_s: int) -> float:
@@ -82,24 +80,15 @@ def given_up_after(agreed_s: int) -> float:
     return agreed_s - min(32.0, agreed_s / 3)
 
 
-def _answers(message: Message) -> TypeGuard[Response]:
-    return isinstance(message, Response) and message.status == 200 and message.cseq.method == "INVITE"
-
-
 def accepts_refresh(event: Event, since: Sequence[SipMessage]) -> bool:
     """Whether the event is a 2xx with a session interval to a re-INVITE or UPDATE among ``since``, sent by either side.
 
     A refused refresh does not count (section 10); a 2xx without an interval ends the timer (section 7.2).
     """
-    if not isinstance(event, SipMessage) or event.unread or not event.text.startswith("SIP/2.0 2"):
+    if not isinstance(event, SipMessage) or event.unread:
         return False
-    answer = Message.parse(event.text)
-    if answer.cseq.method not in _REFRESHES or _seconds(answer, "Session-Expires") is None:
+    answer = next(messages_of([event]), None)
+    if answer is None or answer.method not in _REFRESHES or not 200 <= answer.status < 300:
         return False
-    asked = (m for m in since if m.direction != event.direction and m.text.startswith(f"{answer.cseq.method} "))
-    return any(Message.parse(message.text).cseq == answer.cseq for message in asked)
-
-
-def _seconds(message: Message, name: str) -> int | None:
-    value = (message.get(name) or "").split(";")[0].strip()
-    return decimal(value, most=2**32 - 1)
+    asked = (m for m in messages_of(since) if m.received != answer.received and isinstance(m.message, Request))
+    return seconds_of(answer.message, "Session-Expires") is not None and any(m.is_of(answer) for m in asked)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from harness.diagnosis.derive import Scene
-from harness.diagnosis.engine import PARTS
+from harness.diagnosis.engine import observe
 from harness.diagnosis.facts import Facts
-from harness.diagnosis.vantage import Vantage, Visibility
+from harness.diagnosis.scene import Scene
+from harness.diagnosis.vantage import Visibility
 from tests.unit.diagnosis.building import Example
 
 
@@ -24,30 +23,19 @@ def talk(**changes: Any) -> Example:
 
 def scene_of(example: Example, visibility: Visibility = "all", *, has_deployment: bool = True) -> Scene:
     """The case as that vantage sees it, over when its last finding was made."""
+    axes = {"ai": example.ai, "transport": example.transport, "authentication": example.authentication}
+    case = {
+        "row": example.row,
+        "moment": example.moment,
+        "integration": example.integration,
+        "trunk": example.trunk.name,
+        "axes": axes | example.axes,
+    }
     events = [*example.events, *example._records()]
     deployment = example.deployment if has_deployment else None
-    vantage = Vantage(deployment, events, visibility)
-    axes = {"ai": example.ai, "transport": example.transport, "authentication": example.authentication}
-    return Scene(
-        case={
-            "row": example.row,
-            "moment": example.moment,
-            "integration": example.integration,
-            "trunk": example.trunk.name,
-            "axes": axes | example.axes,
-        },
-        findings=vantage.findings(example.findings),
-        events=vantage.events(events),
-        deployment=deployment,
-        vantage=vantage,
-        number_of=lambda _: "m1",
-        over=max((finding.at for finding in example.findings), default=math.inf),
-    )
+    return observe(case, example.findings, events, deployment, visibility=visibility, number_of=lambda _: "m1")
 
 
 def facts_of(example: Example, visibility: Visibility = "all", *, has_deployment: bool = True) -> Facts:
     """All that is known of it."""
-    scene = scene_of(example, visibility, has_deployment=has_deployment)
-    for part in PARTS:
-        part.tell(scene)
-    return scene.facts
+    return scene_of(example, visibility, has_deployment=has_deployment).facts

@@ -6,11 +6,8 @@ from harness.diagnosis.rule import Symptom
 from harness.diagnosis.symptoms import present
 from harness.diagnosis.vantage import Visibility
 from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.known import facts_of, scene_of
+from tests.unit.diagnosis.known import scene_of
 
 
 def shown(example: Example, visibility: Visibility = "all") -> list[Symptom]:
-    scene = scene_of(example, visibility)
-    for fact in facts_of(example, visibility).values():
-        scene.facts.record(fact.name, fact.value, *fact.evidence)
-    return list(present(scene))
+    return list(present(scene_of(example, visibility)))

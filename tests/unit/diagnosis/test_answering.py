@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from harness.calls.events import CallState
-from harness.diagnosis.answering import PLATFORM, UNSEEN
+from harness.diagnosis.caller_end import PLATFORM
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.shown import shown
+
+UNSEEN = "nobody who was seen"
 
 
 def called(**changes: Any) -> Example:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from harness.diagnosis.refusals import NO_RTP_CAME
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.leg_examples import capacity
@@ -38,7 +37,7 @@ def test_either_end_s_bye_may_say_it() -> None:
     example.caller_gets('BYE sip:caller SIP/2.0\r\nReason: Q.850;cause=31;text="RTP Timeout"').with_agent(
         "billing", "no-rtp"
     )
-    assert facts_of(example).value("agent.reason") == NO_RTP_CAME
+    assert facts_of(example).value("agent.reason") == "that no RTP came"
 
 
 def warmly(ai: str = "stand-in") -> Example:

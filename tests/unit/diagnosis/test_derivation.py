@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.diagnosis.caller_end import UNHEARD
-from harness.diagnosis.derive import number_in, same_number
 from harness.diagnosis.refusals import about
+from harness.diagnosis.scene import number_in, same_number
 from harness.diagnosis.vantage import Vantage
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import AI, CALLER

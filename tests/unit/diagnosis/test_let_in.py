@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from harness.diagnosis.ai_side import FROM_OUTSIDE, IN_THE_CLEAR, NOT_CALLED
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.gladly_examples import from_outside, in_the_clear, taken_in_the_clear
 from tests.unit.diagnosis.known import facts_of
@@ -27,7 +26,7 @@ def test_a_call_from_an_address_that_is_not_allowed_is_the_allowlists_to_refuse(
     assert (cause.id, cause.confidence, cause.owner) == ("calls-unguarded", "certain", "trunk")
     assert "IP Allowlist" in cause.fix
     assert cause.link.endswith("#configure-sip-forwarding")
-    assert facts_of(example).value("access.taken") == FROM_OUTSIDE
+    assert facts_of(example).value("access.taken") == "from an address that is not allowed"
 
 
 @pytest.mark.parametrize("code", [404, 0])
@@ -35,7 +34,7 @@ def test_nobody_called_the_ai_so_that_it_cannot_have_refused(code: int) -> None:
     diagnosis = from_outside(code).diagnose()
     assert not diagnosis.causes
     assert diagnosis.unexplained
-    assert facts_of(from_outside(code)).value("ai.saw") == NOT_CALLED
+    assert facts_of(from_outside(code)).value("ai.saw") == "none: the case calls from its side"
     assert facts_of(from_outside(code)).value("access.taken") is None
 
 
@@ -65,4 +64,4 @@ def test_a_call_to_the_queue_over_udp_is_to_be_refused_too() -> None:
     example.rings("reception").answered().landed("reception", "reception")
     example.finding("route.not_answered", "ai-udp.1", answered=["ai-udp.1"], code=200)
     assert named(example) == [("taken-in-the-clear", "certain", "trunk")]
-    assert facts_of(example).value("access.taken") == IN_THE_CLEAR
+    assert facts_of(example).value("access.taken") == "in the clear"

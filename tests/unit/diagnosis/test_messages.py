@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.calls.events import FarEndRecord
-from harness.diagnosis.messages import formats, parse
+from harness.calls.model import read as parse
+from harness.diagnosis.scene import offered_audio as formats
 from harness.diagnosis.sdp import offered
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of, scene_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from harness.diagnosis.transfer import HUNG_UP, RINGS
 from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import GROUP, lost, refused, talk, transfer, warm
@@ -44,7 +43,7 @@ def test_a_number_in_another_form_is_not_why_the_ai_refuses_something_else(code:
 def test_a_transfer_that_rings_somewhere_is_one_of_which_a_notify_tells(code: int) -> None:
     """RFC 3515 section 2.4.5."""
     ringing = notified(f"SIP/2.0 {code} Ringing\r\n")
-    assert facts_of(ringing).value("transfer.outcome") == RINGS
+    assert facts_of(ringing).value("transfer.outcome") == "nothing, while it rings"
     assert named(ringing) == [("transfer-unanswered", "likely")]
     assert named(notified("SIP/2.0 100 Trying\r\n"))[0][0] == "refer-never-notified"
 
@@ -57,7 +56,7 @@ def test_a_platform_that_hangs_up_on_the_ai_once_it_has_accepted_says_no_more() 
         example._sip("received", "BYE sip:ai SIP/2.0", "BYE", to="<sip:ai@192.0.2.60>;tag=b", number="3")
         return lost(example)
 
-    assert facts_of(hangs_up("stand-in")).value("transfer.outcome") == HUNG_UP
+    assert facts_of(hangs_up("stand-in")).value("transfer.outcome") == "nothing, and the platform ended the AI's call"
     assert named(hangs_up("stand-in")) == [("transfer-unanswered", "likely")]
     # Of a record's messages nobody knows when they came: the harness hangs up, too, when the case is over.
     assert named(hangs_up("synthflow")) == [("refer-never-notified", "likely")]

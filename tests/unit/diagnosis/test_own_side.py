@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from harness.calls.events import FarEndReport, MediaState
-from harness.diagnosis.audio import NONE_CAME
 from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of
@@ -89,7 +88,7 @@ def test_where_nobody_can_tell_what_the_ai_hears_it_is_one_of_the_candidates() -
     example = taken().to_caller("no-rtp")
     diagnosis = example.diagnose()
     assert [cause.id for cause in diagnosis.candidates] == ["rtp-blocked-both", "rtp-blocked-to-caller", OWN[0]]
-    assert facts_of(example).value("rtp.caller") == NONE_CAME
+    assert facts_of(example).value("rtp.caller") == "none came"
 
 
 def test_who_sees_no_agent_does_not_know_what_came_to_it() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.calls.events import FarEndRecord
-from harness.diagnosis.second_call import left_out
+from harness.diagnosis.probes import without_second_call as left_out
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from harness.diagnosis.handover import NOT_SEEN, THE_PLATFORMS
 from tests.unit.diagnosis.audio_examples import OWN_NUMBER, warm_shows
 from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.example_case import CALLER
@@ -40,8 +39,8 @@ def test_what_the_ai_was_shown_wrong_it_cannot_show_right() -> None:
 @pytest.mark.parametrize(
     ("example", "shown"),
     [
-        (cold(OTHER), THE_PLATFORMS),
-        (warm_shows(OTHER), NOT_SEEN),
+        (cold(OTHER), "none: the platform decides on it"),
+        (warm_shows(OTHER), "not seen"),
         (warm_shows(OTHER, sent=CALLER), "right"),
         (warm_shows(OTHER, sent=OTHER), "another number"),
         (warm_shows(OTHER, sent="anonymous"), "anonymous"),
@@ -55,10 +54,10 @@ def test_how_it_hands_over_the_deployment_file_says_where_nobody_saw_it() -> Non
     unseen = Example(row="TD-TRANSFER-BLIND").dials().rings("billing").answered()
     unseen.landed("billing", "billing").caller_id("billing.1", OTHER)
     assert facts_of(unseen).value("transfer.way") is None
-    assert facts_of(unseen).value("transfer.caller_id") == THE_PLATFORMS
-    assert facts_of(unseen, has_deployment=False).value("transfer.caller_id") == NOT_SEEN
+    assert facts_of(unseen).value("transfer.caller_id") == "none: the platform decides on it"
+    assert facts_of(unseen, has_deployment=False).value("transfer.caller_id") == "not seen"
     told = warm_shows(OTHER).record(executed_actions={"a": {"name": "transfer_call", "type": "cold", "to": GROUP}})
-    assert facts_of(told).value("transfer.caller_id") == THE_PLATFORMS, "what is seen comes first"
+    assert facts_of(told).value("transfer.caller_id") == "none: the platform decides on it", "what is seen comes first"
 
 
 def test_no_transfer_has_no_call_of_the_ais() -> None:
@@ -73,4 +72,4 @@ def test_a_telephone_is_shown_a_number_of_the_platforms_whatever_the_ai_shows(mo
     telephone = plain.phones["billing"].model_copy(update={"number": "+14155550177", "shows": "platform"})
     changed = plain.model_copy(update={"phones": {**plain.phones, "billing": telephone}})
     monkeypatch.setattr(Example, "deployment", changed)
-    assert facts_of(example).value("transfer.caller_id") == THE_PLATFORMS
+    assert facts_of(example).value("transfer.caller_id") == "none: the platform decides on it"

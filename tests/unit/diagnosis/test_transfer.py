@@ -8,11 +8,7 @@ from typing import Any
 import pytest
 
 from harness.calls.events import TransferProgress
-from harness.diagnosis.transfer import (
-    PROVISIONAL,
-    is_fallback,
-    is_group,
-)
+from harness.diagnosis.transfer import is_fallback, is_group
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of, scene_of
 from tests.unit.diagnosis.stories import GROUP, NOBODY, OTHER_GROUP
@@ -243,10 +239,10 @@ def test_credentials_of_an_onward_call(headers: dict[str, str], shown: bool) -> 
     ("codes", "answer"),
     [
         ([], "none"),
-        ([100], PROVISIONAL),
-        ([199], PROVISIONAL),
+        ([100], "a provisional response alone"),
+        ([199], "a provisional response alone"),
         ([100, 407], "challenged"),
-        ([100, 407, 183], PROVISIONAL),
+        ([100, 407, 183], "a provisional response alone"),
         ([180, 487], 487),
         ([180, 486], 486),
         ([200], "accepted"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from harness.diagnosis.transfer import ENDED_FIRST, NOT_ALLOWED, NOT_DUE, NOTHING, OVER, PROVISIONAL
 from tests.unit.diagnosis.building import Example, named
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import GROUP, lost, transfer, warm
@@ -14,7 +13,10 @@ def cancelled(example: Example, number: int = 2, direction: str = "sent") -> Exa
     return example._sip(direction, "CANCEL sip:x SIP/2.0", "CANCEL", call_id="onward", number=str(number))
 
 
-@pytest.mark.parametrize(("codes", "answer"), [([], PROVISIONAL), ([100], PROVISIONAL), ([407], "challenged")])
+@pytest.mark.parametrize(
+    ("codes", "answer"),
+    [([], "a provisional response alone"), ([100], "a provisional response alone"), ([407], "challenged")],
+)
 def test_487_answers_the_ai_s_own_cancel(codes: list[int], answer: str) -> None:
     """RFC 3261 section 9.1: by then the platform had taken the call, and decided nothing."""
 
@@ -38,7 +40,7 @@ def test_487_answers_the_ai_s_own_cancel(codes: list[int], answer: str) -> None:
 def test_487_to_a_refer_tells_that_a_bye_overtook_it(by: str) -> None:
     """RFC 3261 section 15.1.2."""
     overtaken = facts_of(transfer(Example()).ai_refers(GROUP).ends(by).platform_says(487))
-    assert overtaken.value("transfer.answer") == ENDED_FIRST
+    assert overtaken.value("transfer.answer") == "none before the call ended"
     assert len(overtaken["transfer.answer"].evidence) == 2
     assert facts_of(transfer(Example()).ai_refers(GROUP).platform_says(487).ends(by)).value("transfer.answer") == 487
     assert (
@@ -52,12 +54,12 @@ def test_487_to_a_refer_tells_that_a_bye_overtook_it(by: str) -> None:
 @pytest.mark.parametrize(
     ("state", "body", "outcome"),
     [
-        ("active;expires=60", "SIP/2.0 100 Trying", NOTHING),
-        ("terminated;reason=timeout", "SIP/2.0 100 Trying", OVER),
-        ("Terminated ; Reason=noresource", "", OVER),
-        ("terminated", "", OVER),
-        ("terminated;reason=rejected", "", NOT_ALLOWED),
-        ("terminated; reason = giveup;retry-after=60", "SIP/2.0 100 Trying", NOT_ALLOWED),
+        ("active;expires=60", "SIP/2.0 100 Trying", "nothing"),
+        ("terminated;reason=timeout", "SIP/2.0 100 Trying", "nothing, and the subscription is over"),
+        ("Terminated ; Reason=noresource", "", "nothing, and the subscription is over"),
+        ("terminated", "", "nothing, and the subscription is over"),
+        ("terminated;reason=rejected", "", "nothing: the subscription was refused"),
+        ("terminated; reason = giveup;retry-after=60", "SIP/2.0 100 Trying", "nothing: the subscription was refused"),
         ("terminated;reason=rejected", "SIP/2.0 603 Declined", 603),
         ("terminated;reason=noresource", "SIP/2.0 200 OK", 200),
     ],
@@ -69,12 +71,19 @@ def test_a_subscription_may_end_without_an_outcome(state: str, body: str, outcom
         "transfer.outcome"
     ]
     assert fact.value == outcome
-    assert (f"Subscription-State: {state}" in fact.evidence) is (outcome in (OVER, NOT_ALLOWED))
+    assert (f"Subscription-State: {state}" in fact.evidence) is (
+        outcome in ("nothing, and the subscription is over", "nothing: the subscription was refused")
+    )
 
 
 @pytest.mark.parametrize(
     ("says", "sent", "outcome"),
-    [("false", None, NOT_DUE), ("False;x", None, NOT_DUE), ("true", None, NOTHING), ("false", "SIP/2.0 486 x", 486)],
+    [
+        ("false", None, "nothing, as agreed"),
+        ("False;x", None, "nothing, as agreed"),
+        ("true", None, "nothing"),
+        ("false", "SIP/2.0 486 x", 486),
+    ],
 )
 def test_a_platform_that_makes_no_subscription_owes_no_notify(says: str, sent: str | None, outcome: object) -> None:
     """RFC 4488 section 4."""
@@ -94,5 +103,5 @@ def test_nor_does_one_that_is_asked_for_no_subscription(tag: str) -> None:
     example = transfer(Example())
     refer = {"to": "<sip:x@y.example>;tag=p", "Refer_To": f"<sip:{GROUP}@platform.example>", "number": "2"}
     example._sip("sent", "REFER sip:platform SIP/2.0", "REFER", Require=tag, **refer).platform_says(200, "OK")
-    assert facts_of(example).value("transfer.outcome") == NOT_DUE
+    assert facts_of(example).value("transfer.outcome") == "nothing, as agreed"
     assert named(lost(example)) == [("transfer-unanswered", "likely")]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.diagnosis.derive import number_in
+from harness.diagnosis.scene import number_in
 from harness.witness.call_record import CallRecord, actions_of
 from harness.witness.recorded_transfer import outcome_told, recorded_target, transfers_among
 

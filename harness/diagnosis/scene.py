@@ -1,0 +1,232 @@
+"""What facts are derived from: the evidence of one case that the vantage may see, and helpers to read it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from harness.calls.events import CallState, Event, FarEndRecord, LegStarted, RtpStatistics
+from harness.calls.model import CallMessage, NumberOf, messages_in_record, messages_of
+from harness.calls.verdict import Finding, Verdict
+from harness.deployment import Deployment, Trunk
+from harness.deployment import Line as LineEntry
+from harness.diagnosis.facts import Facts
+from harness.diagnosis.vantage import Role, Vantage
+from harness.sip import why
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.identity import digits_of, is_spelling, region_of
+from harness.sip.message import Message, Response
+from harness.sip.uri import Uri
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The evidence of one case, and the facts recorded so far."""
+
+    case: Mapping[str, object]
+    findings: Sequence[Finding]
+    events: Sequence[Event]
+    deployment: Deployment | None
+    vantage: Vantage
+    number_of: NumberOf
+    over: float = math.inf  #: time of the last finding; what came later is due to the harness hanging up
+    facts: Facts = field(default_factory=Facts)
+
+    def record(self, fact: str, value: object, *evidence: str) -> None:
+        """Record a fact. None is ignored, and the first value recorded stands."""
+        self.facts.record(fact, value, *evidence)
+
+    def value(self, fact: str) -> object:
+        """The value of a fact recorded so far; None if it is unknown."""
+        return self.facts.value(fact)
+
+    def shown_by(self, fact: str) -> tuple[str, ...]:
+        """The evidence of a fact recorded so far."""
+        return self.facts[fact].evidence if fact in self.facts else ()
+
+    # -- the case and its findings
+
+    @property
+    def axes(self) -> Mapping[str, str]:
+        axes = self.case.get("axes")
+        return axes if isinstance(axes, Mapping) else {}
+
+    @property
+    def moment(self) -> str:
+        """What the case's row is about."""
+        return str(self.case.get("moment", ""))
+
+    @property
+    def has_stand_in(self) -> bool:
+        """Whether a harness phone stands in for the AI."""
+        return self.axes.get("ai") == "stand-in"
+
+    def of(self, *checks: str, role: str | None = None) -> list[Finding]:
+        """The findings of these checks, made by that role, that observed something. Of audio, even a weak sign counts."""
+        told = (f for f in self.findings if f.check == "audio" or f.verdict is not Verdict.NOT_OBSERVABLE)
+        return [f for f in told if f.check in checks and role in (None, self.vantage.made_by(f))]
+
+    def failed(self, *checks: str, role: str | None = None) -> list[Finding]:
+        """The findings among :meth:`of` that speak against the system under test."""
+        return [finding for finding in self.of(*checks, role=role) if finding.failed]
+
+    # -- messages
+
+    @cached_property
+    def messages(self) -> list[CallMessage]:
+        """Those of harness phones."""
+        return list(messages_of(self.events, self.number_of))
+
+    def messages_of(self, role: Role) -> list[CallMessage]:
+        return [m for m in self.messages if self.vantage.role(m.phone) == role]
+
+    def messages_on(self, leg: str | None) -> list[CallMessage]:
+        return [m for m in self.messages if m.leg == leg]
+
+    @cached_property
+    def at_ai(self) -> list[CallMessage]:
+        """Messages at the AI's side until the harness hung up: those in its records, then those of a stand-in."""
+        return [*self.in_records, *(m for m in self.messages_of("ai") if m.at is not None and m.at <= self.over)]
+
+    @cached_property
+    def in_records(self) -> list[CallMessage]:
+        return [message for record in self.records for message in messages_in_record(record)]
+
+    @cached_property
+    def sent_by_ai(self) -> list[CallMessage]:
+        return [m for m in self.at_ai if not m.received]
+
+    @cached_property
+    def got_by_ai(self) -> list[CallMessage]:
+        return [m for m in self.at_ai if m.received]
+
+    @cached_property
+    def invites(self) -> list[CallMessage]:
+        """The INVITEs that began a dialog at the AI."""
+        return [m for m in self.got_by_ai if m.begins_dialog]
+
+    @cached_property
+    def records(self) -> list[FarEndRecord]:
+        """What the AI's interface last said of each of its calls."""
+        told = (e for e in self.events if isinstance(e, FarEndRecord) and e.phone != "probe")
+        return list({e.source: e for e in told}.values())
+
+    # -- calls of harness phones
+
+    @cached_property
+    def legs(self) -> list[LegStarted]:
+        return [e for e in self.events if isinstance(e, LegStarted)]
+
+    @cached_property
+    def call(self) -> LegStarted | None:
+        """The caller's first leg."""
+        own = (leg for leg in self.legs if self.vantage.role(leg.phone) == "caller")
+        return min(own, key=lambda leg: leg.at, default=None)
+
+    @cached_property
+    def own(self) -> list[CallMessage]:
+        """The messages of the caller's first leg."""
+        return self.messages_on(self.call.leg) if self.call else []
+
+    def states(self, leg: str | None) -> list[CallState]:
+        """The states of a leg until the harness hung up."""
+        return [e for e in self.events if isinstance(e, CallState) and e.leg == leg and e.at <= self.over]
+
+    def state(self, leg: str | None, name: str) -> CallState | None:
+        """The first state of that name."""
+        return next((state for state in self.states(leg) if state.state == name), None)
+
+    @cached_property
+    def last_statistics(self) -> list[RtpStatistics]:
+        """The last counters of each leg."""
+        return list({e.leg: e for e in self.events if isinstance(e, RtpStatistics)}.values())
+
+    # -- the deployment
+
+    @cached_property
+    def line(self) -> tuple[str, LineEntry] | None:
+        """The name and entry of the line that was called, by the number dialled; else the case's."""
+        if self.deployment is None:
+            return None
+        dialled = number_in(self.call.remote_uri) if self.call else None
+        for name, _, number in self.deployment.all_dids():
+            if dialled is not None and same_number(dialled, number):
+                return name, self.deployment.lines[name]
+        declared = str(self.case.get("line"))
+        return (declared, self.deployment.lines[declared]) if declared in self.deployment.lines else None
+
+    @cached_property
+    def trunk(self) -> Trunk | None:
+        """The trunk of the case."""
+        trunks = self.deployment.trunks if self.deployment else ()
+        return next((trunk for trunk in trunks if trunk.name == self.case.get("trunk")), None)
+
+    @property
+    def platform_answers(self) -> bool:
+        """Whether the platform itself answers calls to the line first, with an announcement or a menu."""
+        return self.line is not None and bool(self.line[1].announcement_s or self.line[1].press)
+
+    @property
+    def takers_are_seen(self) -> bool:
+        """Whether those who take over for the AI have harness phones. True if nobody takes over."""
+        fallback = self.line[1].fallback if self.line else None
+        return fallback is None or self.deployment is None or bool(self.deployment.groups[fallback].agents)
+
+
+def shown(finding: Finding) -> tuple[str, ...]:
+    """The evidence of a fact that a finding shows."""
+    return (*finding.evidence, f"{finding.subject}: {finding.actual}")
+
+
+def listed(value: object) -> list[object]:
+    """A list in a finding's measurement; empty if it has none."""
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def said_by(message: Message | None) -> tuple[str, ...]:
+    """A response in its own words: the status line of a refusal, and the reasons in its headers."""
+    refused = isinstance(message, Response) and message.status >= 300
+    return (*([message.start_line.rstrip()] if message is not None and refused else []), *why.told(message))
+
+
+def offered_audio(message: Message) -> str:
+    """The m=audio line of a message, for a reader."""
+    found = re.search(rb"^m=audio [^\r\n]*", message.body, re.M)
+    return f"offered: {found[0].decode('utf-8', 'replace')}" if found else "no audio was offered"
+
+
+def username_in(seen: CallMessage) -> str | None:
+    """The user name in its credentials; None without credentials."""
+    value = seen.message.get("Authorization") or seen.message.get("Proxy-Authorization") or ""
+    found = re.search(r'username="([^"]*)"', value)
+    return found[1] if found else None
+
+
+def answered_request(finding: Finding) -> str:
+    """The method of the request whose final response a finding is about."""
+    return "OPTIONS" if finding.subject == "OPTIONS" else "BYE" if finding.subject.endswith("'s BYE") else "INVITE"
+
+
+def number_in(uri: str) -> str | None:
+    """The user part of a SIP or tel URI, with or without a display name; a telephone number without visual separators."""
+    inner = uri.partition("<")[2].partition(">")[0] or uri
+    try:
+        return digits_of(Uri.parse(inner)) or None
+    except SipSyntaxError:
+        return None
+
+
+#: What is dialled before a country code, in most of the world and in North America.
+_ABROAD = re.compile(r"^(00|011)(?=[1-9])")
+_FEWEST_DIGITS = 7
+
+
+def same_number(written: str, number: str) -> bool:
+    """Whether ``written`` is the E.164 number in some form: national, with or without trunk prefix, without its plus, or with 00."""
+    digits = _ABROAD.sub("", re.sub(r"\D", "", written))
+    if not number or len(digits) < _FEWEST_DIGITS:
+        return False
+    return number.lstrip("+").endswith(digits) or is_spelling(written, number, region_of(number, ""))
