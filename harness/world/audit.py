@@ -5,30 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from harness.world.media.leg import LegMedia
+from harness.world.tasks import Tasks
 from harness.world.wire.incoming import IncomingCall
 from harness.world.wire.outgoing import OutgoingCall
 
 _log = logging.getLogger(__name__)
 
 
-class Audit:
-    """The errors of one world, and its tasks (asyncio itself keeps only weak references to tasks)."""
+class Audit(Tasks):
+    """The errors of one world, and its tasks."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.errors: list[str] = []
         self.on_error: Callable[[], None] = lambda: None
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Run ``work`` as a task; what it raises becomes an error of the audit."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
 
     def error(self, where: str, exception: BaseException) -> None:
         """Log an exception, with the call it happened in."""
@@ -45,20 +39,6 @@ class Audit:
         """Add an error that has been logged."""
         self.errors.append(error)
         self.on_error()
-
-    @property
-    def tasks(self) -> list[str]:
-        return sorted(task.get_name() for task in self._tasks)
-
-    def cancel_all(self) -> None:
-        """Cancel all tasks."""
-        for task in self._tasks:
-            task.cancel()
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (exception := task.exception()) is not None:
-            self.error(task.get_name(), exception)
 
 
 Call = IncomingCall | OutgoingCall

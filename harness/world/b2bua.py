@@ -97,7 +97,7 @@ class WireLeg:
 
 @dataclass(frozen=True, kw_only=True)
 class LegTarget:
-    """The target of a new leg. ``make_offer`` replaces the offer that is otherwise made from the other leg's description."""
+    """The target of a new leg."""
 
     peer: str
     ua: UserAgent
@@ -107,8 +107,6 @@ class LegTarget:
     from_: NameAddr
     headers: Headers = field(default_factory=list)
     credentials: Credentials | None = None
-    make_media: Callable[[], LegSdp]
-    make_offer: Callable[[LegSdp, WireLeg], bytes] | None = None
     #: The digit that accepts the call after it was answered, and seconds to wait for it.
     accept: tuple[str, float] | None = None
 
@@ -204,16 +202,15 @@ class BackToBack:
         self, target: LegTarget, toward: WireLeg, within: float, on_ringing: Callable[[int, str], None] | None = None
     ) -> WireLeg:
         """As :meth:`dial`, but without joining, for a caller of several targets who takes the first that answers."""
-        media = target.make_media()
+        media = self.new_media(target.peer)
         call: OutgoingCall | None = None
         try:
-            make_offer = target.make_offer or self.offer
             call = target.ua.invite(
                 target.uri,
                 from_=target.from_,
                 hop=target.hop,
                 flow=target.flow,
-                sdp=make_offer(media, toward),
+                sdp=self.offer(media, toward, target.peer),
                 headers=target.headers,
                 credentials=target.credentials,
             )
@@ -241,7 +238,11 @@ class BackToBack:
             elif call.state != "confirmed" or media.remote is None:
                 call.hangup()
 
-    def offer(self, media: LegSdp, toward: WireLeg) -> bytes:
+    def new_media(self, peer: str) -> LegSdp:
+        """The media of a new leg to ``peer``: passed by (a platform anchors it)."""
+        return DirectMedia()
+
+    def offer(self, media: LegSdp, toward: WireLeg, peer: str) -> bytes:
         """What is offered to a new leg: what ``toward`` offered, or what was agreed with it. Raises SdpError."""
         if toward.media.remote is None:
             raise SdpError("an offer is needed")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from harness.sip.digest import DigestServer
 from harness.sip.uri import NameAddr, Uri
-from harness.world.audit import Audit
 from harness.world.b2bua import BackToBack, DirectMedia, Headers, LegTarget, WireLeg, x_headers
+from harness.world.context import TenantContext
 from harness.world.identity import Caller, number_of
 from harness.world.registrar import Registrar, refuse
 from harness.world.wire.agent import UserAgent
@@ -35,18 +35,12 @@ class Carrier:
     """
 
     def __init__(
-        self,
-        ua: UserAgent,
-        realm: str,
-        region: str,
-        passwords: Mapping[str, str],
-        users: Mapping[str, str],
-        audit: Audit,
+        self, context: TenantContext, ua: UserAgent, realm: str, passwords: Mapping[str, str], users: Mapping[str, str]
     ) -> None:
         self.ua = ua
         self.realm = realm
-        self.region = region
-        self.audit = audit
+        self.region = context.deployment.region
+        self.audit = context.audit
         self.registrar = Registrar(realm, passwords)
         self.guard = DigestServer(realm, passwords.get, proxy=True)
         self.subscribers = users
@@ -131,7 +125,6 @@ class CarrierCall(BackToBack):
                 hop=platform.hop,
                 from_=caller.from_(carrier.realm),
                 headers=[*headers, *caller.asserted(carrier.realm)],
-                make_media=DirectMedia,
             )
         if number not in carrier.subscribers:
             return 404
@@ -146,7 +139,6 @@ class CarrierCall(BackToBack):
             flow=bindings[0].flow,
             from_=caller.from_(carrier.realm),
             headers=headers,
-            make_media=DirectMedia,
         )
 
     async def on_refer(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:

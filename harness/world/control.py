@@ -39,7 +39,7 @@ def control(world: World, token: str) -> web.Application:
 
 
 def _listed(tenants: Iterable[Tenant]) -> web.Response:
-    return web.json_response({tenant.number: tenant.faults.listed() for tenant in tenants})
+    return web.json_response({tenant.number: tenant.context.faults.listed() for tenant in tenants})
 
 
 def _asked_in_json(needed: str) -> Callable[[_Asked], _Handler]:
@@ -83,7 +83,7 @@ class _Interface:
     async def set_fault(self, asked: dict[str, Any]) -> web.Response:
         tenants = self._tenants(asked)
         for tenant in tenants:
-            tenant.faults.set(str(asked["name"]), asked.get("line"))
+            tenant.context.faults.set(str(asked["name"]), asked.get("line"))
         return _listed(tenants)
 
     @_asked_in_json("a JSON object with name is needed")
@@ -91,13 +91,15 @@ class _Interface:
         tenants = self._tenants(asked)
         for tenant in tenants:
             if "name" in asked:
-                tenant.faults.clear(str(asked["name"]), asked.get("line"))
+                tenant.context.faults.clear(str(asked["name"]), asked.get("line"))
             else:
-                tenant.faults.clear_all()
+                tenant.context.faults.clear_all()
         return _listed(tenants)
 
     async def settings(self, request: web.Request) -> web.Response:
-        return web.json_response({tenant.number: tenant.settings.now.model_dump() for tenant in self._world.tenants})
+        return web.json_response(
+            {tenant.number: tenant.context.settings.model_dump() for tenant in self._world.tenants}
+        )
 
     @_asked_in_json("a JSON object with settings is needed")
     async def settle(self, asked: dict[str, Any]) -> web.Response:

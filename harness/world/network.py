@@ -8,19 +8,19 @@ import itertools
 import secrets
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 from harness.sip.digest import Credentials
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.uri import NameAddr, Uri
-from harness.world.audit import Audit
-from harness.world.faults import Fault, Faults
+from harness.world.context import TenantContext
+from harness.world.faults import Fault
 from harness.world.media import sound
 from harness.world.media.leg import LegMedia
 from harness.world.media.rtp import Address
-from harness.world.media.sound import Player, Ticker
-from harness.world.settings import CurrentSettings, NoiseSettings
+from harness.world.media.sound import Player
+from harness.world.settings import NoiseSettings
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.dialog import CallFailedError, sdp_of
 from harness.world.wire.transport import REJECT, Delayed, Hop, Passage, Passed
@@ -36,9 +36,9 @@ _REJECTS = {
 class Firewall:
     """Filters what goes to and from the trunks' addresses and Synthflow's."""
 
-    def __init__(self, faults: Faults, settings: CurrentSettings) -> None:
-        self._faults = faults
-        self._settings = settings
+    def __init__(self, context: TenantContext) -> None:
+        self._context = context
+        self._faults = context.faults
 
     @property
     def blocked(self) -> frozenset[str]:
@@ -54,7 +54,7 @@ class Firewall:
         return self.delay(passage)
 
     def delay(self, passage: Passage) -> Passed:
-        seconds = self._settings.now.noise.sip_delay_s
+        seconds = self._context.settings.noise.sip_delay_s
         return Delayed(seconds, passage.data) if seconds and passage.data else passage.data
 
 
@@ -71,24 +71,18 @@ _RINGS_S, _STAYS_S = 20.0, 3.0
 
 
 class Noise:
-    """Of one tenant. ``phones`` gives the UDP ports of the harness's phones, ``numbers`` are those of the platform."""
+    """Of one tenant. ``phones`` gives the UDP ports of the harness's phones."""
 
     def __init__(
-        self,
-        audit: Audit,
-        ticker: Ticker,
-        ua: UserAgent,
-        carrier: Hop,
-        phones: Callable[[], Iterable[Address]],
-        numbers: Sequence[str],
+        self, context: TenantContext, ua: UserAgent, carrier: Hop, phones: Callable[[], Iterable[Address]]
     ) -> None:
-        self._audit = audit
-        self._ticker = ticker
+        self._audit = context.audit
+        self._ticker = context.ticker
         self._ua = ua
         self._address = ua.listening[0].address
         self._carrier = carrier
         self._phones = phones
-        self._numbers = itertools.cycle(numbers)
+        self._numbers = itertools.cycle([number for _, _, number in context.deployment.all_dids()])
         self._tasks: list[asyncio.Task[Any]] = []
 
     def make(self, asked: NoiseSettings) -> None:

@@ -139,13 +139,6 @@ class Settings(_Model):
         return self.lines.get(name) or self.lines.get("*") or LineSettings()
 
 
-class CurrentSettings:
-    """The settings of one tenant as they are now: the control API may exchange them."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.now = settings
-
-
 def parse(plain: dict[str, Any]) -> Settings:
     """Settings from a table. Raises `DeploymentError` with every mistake in a line."""
     try:

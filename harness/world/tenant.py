@@ -7,35 +7,37 @@ import secrets
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
 from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment, Timings, Trunk, from_plain, to_plain
 from harness.errors import DeploymentError
 from harness.support.model_words import nearest
-from harness.world.addresses import Block, Host
-from harness.world.audit import Audit, Watched, end_dead_calls
+from harness.world.addresses import Block, Host, take_block
+from harness.world.audit import Watched, end_dead_calls
 from harness.world.b2bua import BackToBack
 from harness.world.carrier import Carrier, Interconnect
+from harness.world.context import TenantContext
 from harness.world.faults import Fault, Faults
 from harness.world.http_server import HttpServer
-from harness.world.media.sound import Ticker
 from harness.world.network import STRANGER, Firewall, Noise
-from harness.world.pki import Authority, Certificates
+from harness.world.pki import Certificates
 from harness.world.platform.base import Platform
 from harness.world.platform.ivr import Announcements
 from harness.world.platform.reception import campaigns, take_platform_calls
 from harness.world.platform.trunk import Termination, TrunkTimers
 from harness.world.platform.vendors import GenericSbc, Gladly, Talkdesk
-from harness.world.settings import CurrentSettings, Settings, parse
+from harness.world.settings import Settings, parse
 from harness.world.synthflow.api import api, with_models
 from harness.world.synthflow.conversation import Conversation, take_ai_calls
-from harness.world.synthflow.media_engine import MediaEngine
 from harness.world.synthflow.numbers import SipNumbers
 from harness.world.synthflow.service import Synthflow, Trunks
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.transport import TRANSPORTS, Listen, TlsIdentity, Trace, Traced, TransportName
+
+if TYPE_CHECKING:
+    from harness.world.world import World
 
 
 def with_addresses(deployment: Deployment, block: Block) -> Deployment:
@@ -88,35 +90,27 @@ _LOOKED_EVERY_S: Final = 0.02
 class Tenant:
     """Made of a deployment without hosts; :attr:`deployment` has them once the tenant has started."""
 
-    def __init__(
-        self,
-        number: int,
-        deployment: Deployment,
-        timings: Timings,
-        block: Block,
-        authority: Authority,
-        audit: Audit,
-        ticker: Ticker,
-        media_engine: MediaEngine,
-        trace: Trace | None,
-    ) -> None:
+    def __init__(self, number: int, world: World, deployment: Deployment, timings: Timings) -> None:
         self.number = number
-        self.faults = Faults(deployment.integration, frozenset(deployment.lines))
-        self._timings = timings
-        self._block = block
-        self._audit = audit
-        self._ticker = ticker
-        self._media_engine = media_engine
-        self._trace = trace
+        block = take_block()
+        self.context = TenantContext(
+            with_addresses(deployment, block),
+            timings,
+            Faults(deployment.integration, frozenset(deployment.lines)),
+            parse(deployment.simulated),
+            world.audit,
+            world.ticker,
+            block,
+        )
+        self._media_engine = world.media_engine
+        self._trace = world.trace
         self._agents: list[UserAgent] = []
         self._http_servers: list[HttpServer] = []
         self._api: HttpServer | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._token = secrets.token_urlsafe(24)
-        self.settings = CurrentSettings(parse(deployment.simulated))
-        self._firewall = Firewall(self.faults, self.settings)
-        self.deployment = with_addresses(deployment, block)
-        self._certificates = Certificates(f"tenant-{number}", self.deployment, block, authority)
+        self._firewall = Firewall(self.context)
+        self._certificates = Certificates(f"tenant-{number}", self.deployment, block, world.authority)
         self._fill_in(
             ca_file=self._certificates.ca_file,
             stand_in__bind=block[Host.STAND_IN],
@@ -124,15 +118,19 @@ class Tenant:
             **self._certificates.for_stand_in(),
         )
         self._security: tuple[str | None, frozenset[str]] = (None, frozenset())
-        self.faults.on_change.append(self._security_changed)
+        self.context.faults.on_change.append(self._security_changed)
+
+    @property
+    def deployment(self) -> Deployment:
+        return self.context.deployment
 
     def _fill_in(self, accounts: Mapping[str, Mapping[str, Any]] | None = None, **values: Any) -> None:
-        self.deployment = filled_in(self.deployment, accounts, **values)
+        self.context.deployment = filled_in(self.deployment, accounts, **values)
 
     def _security_changed(self) -> None:
         """Close the connections that were made with the certificate and the firewall of before."""
         kinds = {Fault.CERTIFICATE_EXPIRED: "expired", Fault.CERTIFICATE_WRONG_NAME: "wrong-name"}
-        wrong = next((kind for fault, kind in kinds.items() if self.faults.on(fault)), None)
+        wrong = next((kind for fault, kind in kinds.items() if self.context.faults.on(fault)), None)
         now = (wrong, self._firewall.blocked)
         if now == self._security:
             return
@@ -151,10 +149,10 @@ class Tenant:
         await self._start_platform()
         await self._start_synthflow()
         await self._start_noise()
-        self.faults.on_change.append(self._note_faults)
+        self.context.faults.on_change.append(self._note_faults)
 
     def _note_faults(self) -> None:
-        self._audit.note(f"tenant {self.number} faults: {', '.join(self.faults.listed()) or 'none'}")
+        self.context.audit.note(f"tenant {self.number} faults: {', '.join(self.context.faults.listed()) or 'none'}")
 
     async def _agent(
         self, name: str, listens: list[Listen], tls: TlsIdentity | None, trace: Trace | None = None, **more: Any
@@ -166,7 +164,7 @@ class Tenant:
         return ua
 
     async def _start_carrier(self) -> None:
-        address = self._block[Host.CARRIER]
+        address = self.context.block[Host.CARRIER]
         ua = await self._agent("carrier", _listens(address, TRANSPORTS), self._certificates.carrier)
         accounts = self.deployment.accounts
         # Phones with a number have their account with the carrier, those with a user name with the platform.
@@ -177,10 +175,10 @@ class Tenant:
         realm = next(
             (accounts[p.account].domain for p in self.deployment.phones.values() if p.number), "carrier.example"
         )
-        self.carrier = Carrier(ua, realm, self.deployment.region, passwords, users, self._audit)
+        self.carrier = Carrier(self.context, ua, realm, passwords, users)
 
     async def _start_platform(self) -> None:
-        deployment, block = self.deployment, self._block
+        deployment, block = self.deployment, self.context.block
         kind = _kind_of(deployment)
         ua = await self._agent("platform", _listens(block[Host.PLATFORM], kind.transports), self._certificates.platform)
         terminations = {
@@ -193,24 +191,14 @@ class Tenant:
             for phone in deployment.phones.values()
             if not phone.number and phone.password
         }
-        self.platform = kind(
-            deployment,
-            self._timings,
-            self.faults,
-            self._audit,
-            self._ticker,
-            ua,
-            terminations,
-            passwords,
-            block[Host.PLATFORM_MEDIA],
-            block[Host.NO_LISTENER],
-            self.settings,
-        )
+        self.platform = kind(self.context, ua, terminations, passwords)
         take_platform_calls(self.platform)
         await self._start_announcements()
         self._interconnect(kind.transports[0])
         self._tasks.append(
-            self._audit.spawn(end_dead_calls(self._legs, self._audit), f"tenant {self.number} watches its calls")
+            self.context.audit.spawn(
+                end_dead_calls(self._legs, self.context.audit), f"tenant {self.number} watches its calls"
+            )
         )
         accounts: dict[str, dict[str, Any]] = {}
         for name, account in deployment.accounts.items():
@@ -224,13 +212,13 @@ class Tenant:
         self._fill_in(accounts, **known)
 
     async def _start_announcements(self) -> None:
-        ua = await self._agent("announcements", [Listen("udp", self._block[Host.ANNOUNCEMENTS])], None)
+        ua = await self._agent("announcements", [Listen("udp", self.context.block[Host.ANNOUNCEMENTS])], None)
         platform = self.platform
-        Announcements(ua, self._ticker, platform.anchored, self._block[Host.PLATFORM])
+        Announcements(ua, self.context.ticker, platform.anchored, self.context.block[Host.PLATFORM])
         platform.announcements = ua
         # A platform that signals over TLS only still reaches its own machines over UDP.
         platform.to_announcements = await self._agent(
-            "platform-inside", [Listen("udp", self._block[Host.PLATFORM])], None
+            "platform-inside", [Listen("udp", self.context.block[Host.PLATFORM])], None
         )
 
     def _legs(self) -> list[Watched]:
@@ -256,8 +244,8 @@ class Tenant:
         listen = ua.local(trunk.transport)
         trunk = trunk.model_copy(update={"termination": f"{listen.address}:{listen.port}"})
         trunks = [trunk if old.name == trunk.name else old for old in self.deployment.trunks]
-        self.deployment = self.deployment.model_copy(update={"trunks": tuple(trunks)})
-        return Termination(trunk, ua, clear, self.deployment.platform.domain, self.faults)
+        self.context.deployment = self.deployment.model_copy(update={"trunks": tuple(trunks)})
+        return Termination(self.context, trunk, ua, clear)
 
     def _interconnect(self, transport: TransportName) -> None:
         platform, carrier = self.platform, self.carrier
@@ -280,36 +268,28 @@ class Tenant:
 
         self._synthflow_ua = await self._agent(
             "synthflow",
-            listens(self._block[Host.SYNTHFLOW]),
+            listens(self.context.block[Host.SYNTHFLOW]),
             self._certificates.synthflow,
             self._synthflow_trace,
             filter=self._firewall.judge,
         )
         self._other_region_ua = await self._agent(
-            "synthflow", listens(self._block[Host.OTHER_REGION]), self._certificates.synthflow
+            "synthflow", listens(self.context.block[Host.OTHER_REGION]), self._certificates.synthflow
         )
 
     async def _start_synthflow(self) -> None:
-        trunks = Trunks(self.deployment, self.faults, self._block[Host.NO_LISTENER])
+        trunks = Trunks(self.context)
         self.synthflow = Synthflow(
-            self.deployment,
-            self.faults,
-            self._audit,
-            self._media_engine,
-            self._synthflow_ua,
-            self._block[Host.SYNTHFLOW_MEDIA],
-            trunks,
-            self.settings,
-            self.platform.line_of_call,
+            self.context, self._media_engine, self._synthflow_ua, trunks, self.platform.line_of_call
         )
         take_ai_calls(self.synthflow)
         agents = {"default": self._synthflow_ua, "other": self._other_region_ua}
-        self.numbers = SipNumbers(agents, trunks, self._timings.register_expires_s, self.faults, self._audit)
+        self.numbers = SipNumbers(self.context, agents, trunks)
         if self.deployment.synthflow is None:
             return
-        self.deployment = with_models(self.deployment)
-        app = api(self.synthflow.records, self.numbers, self.deployment, self._token, self._audit, self.settings)
-        self._api = HttpServer(app, self._block[Host.SYNTHFLOW], self._certificates.for_api())
+        self.context.deployment = with_models(self.deployment)
+        app = api(self.context, self.synthflow.records, self.numbers, self._token)
+        self._api = HttpServer(app, self.context.block[Host.SYNTHFLOW], self._certificates.for_api())
         where = await self._api.start()
         await self._apply_settings()
         self._fill_in(
@@ -319,16 +299,15 @@ class Tenant:
         )
 
     async def _start_noise(self) -> None:
-        ua = await self._agent("stranger", [Listen("udp", self._block[Host.NOISE])], None)
-        numbers = [number for _, _, number in self.deployment.all_dids()]
-        self._noise = Noise(self._audit, self._ticker, ua, self.carrier.ua.local("udp").hop, self._phones, numbers)
-        self._noise.make(self.settings.now.noise)
+        ua = await self._agent("stranger", [Listen("udp", self.context.block[Host.NOISE])], None)
+        self._noise = Noise(self.context, ua, self.carrier.ua.local("udp").hop, self._phones)
+        self._noise.make(self.context.settings.noise)
 
     def _phones(self) -> Iterator[tuple[str, int]]:
         """UDP addresses of the harness's phones: stand-ins for the AI, and registered phones."""
         for trunk in self.deployment.trunks:
             if trunk.ai == "stand-in" and trunk.transport == "udp":
-                yield self._block[Host.STAND_IN], trunk.port
+                yield self.context.block[Host.STAND_IN], trunk.port
         for registrar in (self.carrier.registrar, self.platform.registrar):
             places = [binding.flow for user in registrar.users() for binding in registrar.bindings(user)]
             yield from (flow.remote for flow in places if flow.transport == "udp")
@@ -376,21 +355,21 @@ class Tenant:
         """Stop all user agents and servers, and release the addresses; harmless for what was never started."""
         await asyncio.gather(*(ua.stop() for ua in self._agents))
         await asyncio.gather(*(server.stop() for server in [*self._http_servers, *([self._api] if self._api else [])]))
-        self._block.release()
+        self.context.block.release()
 
     async def change_settings(self, now: Settings) -> None:
         """Use these settings from now on; calls that are up go on unchanged."""
-        self.settings.now = now
+        self.context.settings = now
         self._noise.make(now.noise)
         await self._apply_settings()
 
     async def _apply_settings(self) -> None:
         if self._api is not None:
-            await (self._api.pause() if self.settings.now.api.answers == "refused" else self._api.resume())
+            await (self._api.pause() if self.context.settings.api.answers == "refused" else self._api.resume())
 
     def address(self, host: int) -> str:
         """One of its addresses, by the last octet."""
-        return self._block[host]
+        return self.context.block[host]
 
     # --- what is up ---------------------------------------------------------------------------------
 
@@ -400,7 +379,7 @@ class Tenant:
         return {
             "tenant": self.number,
             "deployment": self.deployment.name,
-            "faults": self.faults.listed(),
+            "faults": self.context.faults.listed(),
             "calls": [call.plain() for call in calls],
             "ai_calls": len(self.synthflow.conversations),
             "landings": [asdict(landed) for landed in self.platform.landings],

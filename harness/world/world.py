@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from harness.deployment import Deployment, is_digit, replicas_to_plain
 from harness.errors import is_of_the_machine
-from harness.world.addresses import StartError, take_block
+from harness.world.addresses import StartError
 from harness.world.audit import Audit
 from harness.world.control import control
 from harness.world.http_server import CONTROL_USER, HttpServer
@@ -20,7 +20,7 @@ from harness.world.media.sound import Ticker
 from harness.world.pki import Authority
 from harness.world.synthflow.media_engine import MediaEngine
 from harness.world.tenant import Tenant, require_playable
-from harness.world.wire.transport import ListenError, Traced
+from harness.world.wire.transport import ListenError, Trace, Traced
 
 _CONTROL = 2  # the last octet of the control API's address, in the first tenant's block
 _CHANNELS_PER_TENANT = 24
@@ -55,29 +55,17 @@ class World:
         require_playable(deployment)
         self._directory = directory
         self.audit = Audit()
-        self._ticker = Ticker()
-        self._media_engine = MediaEngine(
-            self._ticker,
+        self.ticker = Ticker()
+        self.media_engine = MediaEngine(
+            self.ticker,
             self.audit,
             _understood(deployment),
             capacity=max(_FEWEST_CHANNELS, _CHANNELS_PER_TENANT * tenants),
         )
-        self._authority = authority = Authority(directory / "certificates")
+        self.authority = Authority(directory / "certificates")
         self._trace_file = (directory / "sip.log").open("w", encoding="utf-8") if trace else None
-        self.tenants = [
-            Tenant(
-                number,
-                deployment,
-                deployment.timings_by(timings),
-                take_block(),
-                authority,
-                self.audit,
-                self._ticker,
-                self._media_engine,
-                self._write_trace if trace else None,
-            )
-            for number in range(tenants)
-        ]
+        self.trace: Trace | None = self._write_trace if trace else None
+        self.tenants = [Tenant(number, self, deployment, deployment.timings_by(timings)) for number in range(tenants)]
         self._control: HttpServer | None = None
 
     async def start(self, faults: Sequence[tuple[str, str | None]] = (), *, with_control: bool = False) -> str | None:
@@ -91,7 +79,7 @@ class World:
             raise StartError("busy-port", str(error)) from error
         for tenant in self.tenants:
             for name, line in faults:
-                tenant.faults.set(name, line)
+                tenant.context.faults.set(name, line)
             tenant.begin()
         return await self._start_control() if with_control else None
 
@@ -109,14 +97,13 @@ class World:
         await asyncio.gather(*(tenant.stop() for tenant in self.tenants))
         if self._control is not None:
             await self._control.stop()
-        self._ticker.stop()
-        self.audit.cancel_all()
-        await asyncio.sleep(0)
+        self.ticker.stop()
+        await self.audit.cancel_all()
         for tenant in self.tenants:
             left = tenant.state()
             if left["calls"] or left["ai_calls"] or left["dialogs"]:
                 self.audit.note(f"left over: {left}", is_error=True)
-        self._authority.remove()
+        self.authority.remove()
         if self._trace_file is not None:
             self._trace_file.close()
         return not self.audit.errors
@@ -124,16 +111,16 @@ class World:
     @property
     def stood_still_s(self) -> float:
         """For how many seconds in all its audio stood still because the machine was too busy."""
-        return self._ticker.stood_still_s
+        return self.ticker.stood_still_s
 
     def state_of_all(self) -> dict[str, Any]:
         """What is up, and what went wrong."""
         return {
             "tenants": [tenant.state() for tenant in self.tenants],
-            "channels": len(self._media_engine),
-            "tasks": self.audit.tasks,
+            "channels": len(self.media_engine),
+            "tasks": self.audit.names(),
             "errors": self.audit.errors,
-            "stood_still": list(self._ticker.stood_still),
+            "stood_still": list(self.ticker.stood_still),
         }
 
     def _write_trace(self, traced: Traced) -> None:

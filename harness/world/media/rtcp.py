@@ -6,7 +6,6 @@ import random
 import struct
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 CLOCK: Final = 8000  #: RTP timestamps a second, of G.711
@@ -17,31 +16,6 @@ _SENDER = struct.Struct("!QIII")
 _EPOCH = 2_208_988_800  # seconds from 1900, where NTP begins, to 1970
 _AT_ONCE = 64  # packets counted together: in one go they cost a third
 _MOST_MISORDER = 1000  # packets; what is further off has begun anew (appendix A.1)
-
-
-@dataclass(frozen=True, slots=True)
-class ReportBlock:
-    """What a receiver says of one source (section 6.4.1)."""
-
-    ssrc: int
-    fraction_lost: int
-    lost: int
-    highest: int
-    jitter: int
-    last_sr: int = 0
-    delay: int = 0
-
-    @classmethod
-    def unpack(cls, data: bytes, at: int) -> ReportBlock:
-        """The block at that place."""
-        ssrc, loss, highest, jitter, last_sr, delay = _BLOCK.unpack_from(data, at)
-        lost = loss & 0xFFFFFF
-        return cls(ssrc, loss >> 24, lost - (lost >> 23 << 24), highest, jitter, last_sr, delay)
-
-    def __bytes__(self) -> bytes:
-        lost = max(-0x800000, min(0x7FFFFF, self.lost)) & 0xFFFFFF
-        loss = self.fraction_lost << 24 | lost
-        return _BLOCK.pack(self.ssrc, loss, self.highest, self.jitter, self.last_sr, self.delay)
 
 
 class _Source:
@@ -70,17 +44,17 @@ class _Source:
             self._jitter += min(change, 0x100000000 - change) - (self._jitter + 8 >> 4)
         self._transit = transit
 
-    def block(self, now: float) -> ReportBlock:
+    def block(self, now: float) -> bytes:
+        """What a receiver says of one source (section 6.4.1)."""
         expected = self._highest - self._base + 1
         new_expected, new_received = expected - self._before[0], self._received - self._before[1]
         self._before = (expected, self._received)
         lost = new_expected - new_received
         fraction = min(255, (lost << 8) // new_expected) if new_expected > 0 and lost > 0 else 0
         delay = round((now - self.last_sr_at) * 65536) & 0xFFFFFFFF if self.last_sr else 0
+        lost_in_all = max(-0x800000, min(0x7FFFFF, expected - self._received)) & 0xFFFFFF
         highest = self._highest & 0xFFFFFFFF
-        return ReportBlock(
-            self.ssrc, fraction, expected - self._received, highest, self._jitter >> 4, self.last_sr, delay
-        )
+        return _BLOCK.pack(self.ssrc, fraction << 24 | lost_in_all, highest, self._jitter >> 4, self.last_sr, delay)
 
 
 class Reporter:
@@ -94,8 +68,6 @@ class Reporter:
         self._sent = self._octets = self._sent_before = 0
         self._last, self._last_at = b"", 0.0  # packet sent
         self._heard = False  # since the last report
-        #: What the peer reported of us last.
-        self.told: ReportBlock | None = None
 
     @property
     def _ssrc(self) -> int:
@@ -127,23 +99,18 @@ class Reporter:
         self._arrived.clear()
 
     def control(self, data: bytes, now: float) -> None:
-        """Take an RTCP packet that was received."""
+        """Take an RTCP packet that was received: its sender report tells when the source sent it."""
         self._count()
-        for kind, count, body in _parts(data):
-            begin = 4
-            if kind == _SR and len(body) >= begin + _SENDER.size:
-                ntp = int.from_bytes(body[4:12], "big")
-                if self._source is not None and int.from_bytes(body[:4], "big") == self._source.ssrc:
+        for kind, body in _parts(data):
+            if kind == _SR and len(body) >= 4 + _SENDER.size and self._source is not None:
+                ssrc, ntp = int.from_bytes(body[:4], "big"), int.from_bytes(body[4:12], "big")
+                if ssrc == self._source.ssrc:
                     self._source.last_sr, self._source.last_sr_at = ntp >> 16 & 0xFFFFFFFF, now
-                begin += _SENDER.size
-            if kind in (_SR, _RR):
-                blocks = [ReportBlock.unpack(body, at) for at in _places(begin, count, len(body))]
-                self.told = next((block for block in blocks if block.ssrc == self._ssrc), self.told)
 
     def report(self, now: float) -> bytes:
         """A compound packet: a sender report, or a receiver report where nothing was sent lately, and the CNAME."""
         self._count()
-        block = bytes(self._source.block(now)) if self._source is not None and self._heard else b""
+        block = self._source.block(now) if self._source is not None and self._heard else b""
         self._heard = False
         ssrc = self._ssrc.to_bytes(4, "big")
         if self._sent > self._sent_before:
@@ -164,19 +131,15 @@ def interval(least: float, dice: random.Random) -> float:
     return least * dice.uniform(0.5, 1.5)
 
 
-def _parts(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Type, count and body of each packet of a compound; what is cut off ends it (appendix A.2)."""
+def _parts(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and body of each packet of a compound; what is cut off ends it (appendix A.2)."""
     at = 0
     while at + 4 <= len(data) and data[at] >> 6 == 2:
         end = at + 4 + 4 * int.from_bytes(data[at + 2 : at + 4], "big")
         if end > len(data):
             return
-        yield data[at + 1], data[at] & 31, data[at + 4 : end]
+        yield data[at + 1], data[at + 4 : end]
         at = end
-
-
-def _places(begin: int, count: int, length: int) -> range:
-    return range(begin, min(begin + count * _BLOCK.size, length - _BLOCK.size + 1), _BLOCK.size)
 
 
 def _packet(kind: int, count: int, body: bytes) -> bytes:

@@ -109,6 +109,21 @@ class Packet(NamedTuple):
         return _HEADER.pack(0x80, second, self.sequence, self.timestamp, self.ssrc) + self.payload
 
 
+class RtpStream:
+    """What one source sends: its numbers go on from packet to packet."""
+
+    def __init__(self) -> None:
+        self._sequence = _dice.getrandbits(16)
+        self.timestamp = _dice.getrandbits(31)
+        self._ssrc = _dice.getrandbits(32)
+
+    def packet(self, payload_type: int, payload: bytes, timestamp: int | None = None, *, marker: bool) -> bytes:
+        """The next packet; at the present timestamp unless told."""
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        at = (self.timestamp if timestamp is None else timestamp) & 0xFFFFFFFF
+        return bytes(Packet(payload_type, self._sequence, at, self._ssrc, payload, marker))
+
+
 def with_payload_type(data: bytes, payload_type: int) -> bytes:
     """The packet with another payload type, everything else untouched."""
     return b"".join((data[:1], bytes((data[1] & 0x80 | payload_type,)), data[2:]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
@@ -17,7 +16,7 @@ from harness.audio import g711, marks
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import to_int16
 from harness.world.media.leg import LegMedia, is_g711
-from harness.world.media.rtp import Packet
+from harness.world.media.rtp import RtpStream
 
 TICK: Final = 0.020  #: seconds: one G.711 frame of 160 octets
 _MOST_LATE = 0.2  # a clock further behind than this starts anew, instead of catching up in a burst
@@ -203,9 +202,7 @@ class Player:
         self._media = media
         self._sound = sound
         self._at = 0
-        self._sequence = random.getrandbits(16)
-        self._timestamp = random.getrandbits(31)
-        self._ssrc = random.getrandbits(32)
+        self._stream = RtpStream()
         ticker.add(self._tick)
 
     def _tick(self) -> None:
@@ -215,11 +212,9 @@ class Player:
         sound = self._sound(codec.name.upper())
         if not self._media.held:
             payload = sound[self._at % len(sound)]
-            packet = Packet(codec.payload_type, self._sequence, self._timestamp, self._ssrc, payload, self._at == 0)
-            self._media.port.send(bytes(packet))
-            self._sequence = (self._sequence + 1) & 0xFFFF
+            self._media.port.send(self._stream.packet(codec.payload_type, payload, marker=self._at == 0))
         self._at += 1
-        self._timestamp = (self._timestamp + FRAME) & 0xFFFFFFFF
+        self._stream.timestamp += FRAME
 
     def stop(self) -> None:
         """Stop playing."""

@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from harness.deployment import Deployment, PhoneEntry, Timings
+from harness.deployment import PhoneEntry
 from harness.sip.identity import national
-from harness.world.audit import Audit
+from harness.world.addresses import Host
 from harness.world.b2bua import Headers, LegTarget, WireLeg
-from harness.world.faults import Fault, Faults
+from harness.world.context import TenantContext
+from harness.world.faults import Fault
 from harness.world.identity import Caller
 from harness.world.media.leg import LegMedia
-from harness.world.media.sound import Ticker
 from harness.world.platform.ivr import SOMEBODY
 from harness.world.platform.routes import LineRoute, Routes
 from harness.world.platform.trunk import Termination
 from harness.world.registrar import Registrar
-from harness.world.settings import CurrentSettings, ExternalSettings, GroupSettings
+from harness.world.settings import ExternalSettings, GroupSettings, Settings
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.transport import Hop, TransportName
 
@@ -50,33 +50,23 @@ class Platform:
 
     def __init__(
         self,
-        deployment: Deployment,
-        timings: Timings,
-        faults: Faults,
-        audit: Audit,
-        ticker: Ticker,
+        context: TenantContext,
         ua: UserAgent,
         terminations: Mapping[str, Termination],
         agent_passwords: Mapping[str, str],
-        media_address: str,
-        no_listener: str,
-        settings: CurrentSettings,
     ) -> None:
+        self.context = context
+        self.deployment = deployment = context.deployment
+        self.faults = context.faults
+        self.audit = context.audit
+        self.ticker = context.ticker
         self.name: Final = deployment.integration
-        self.deployment = deployment
         self.domain = deployment.platform.domain
         self.region = deployment.region
         self.lines = deployment.lines
-        self.ring_timeout = timings.ring_timeout_s
-        self.faults = faults
-        self.audit = audit
-        self.ticker = ticker
         self.ua = ua
         self.terminations = terminations
-        self.settings = settings
-        self.media_address = media_address
-        self.no_listener = no_listener  #: an address without a listener
-        self.routes = Routes(deployment, faults)
+        self.routes = Routes(deployment, self.faults)
         self.registrar = Registrar(self.domain, agent_passwords)
         self.calls: set[PlatformCall] = set()
         self.landings: deque[Landed] = deque(
@@ -93,8 +83,13 @@ class Platform:
         self.carrier = hop
         self._subscribers = subscribers
 
+    @property
+    def settings(self) -> Settings:
+        """As they are now."""
+        return self.context.settings
+
     def anchored(self, shown: str | None = None) -> LegMedia:
-        return LegMedia(self.media_address, shown, self.settings.now.rtcp)
+        return LegMedia(self.context.block[Host.PLATFORM_MEDIA], shown, self.settings.rtcp)
 
     # --- where calls go ----------------------------------------------------------------------------
 
@@ -115,7 +110,6 @@ class Platform:
             hop=self.carrier,
             from_=caller.from_(self.domain),
             headers=[*headers, *caller.asserted(self.domain)],
-            make_media=self.anchored,
             accept=(external.accept, external.accept_within_s) if external.accept else None,
         )
 
@@ -130,11 +124,10 @@ class Platform:
             uri=hop.uri(user),
             hop=hop,
             from_=call.caller.from_(self.domain),
-            make_media=self.anchored,
         )
 
     def ringing(self, group: str) -> GroupSettings:
-        return self.settings.now.group(group, self.deployment.groups[group])
+        return self.settings.group(group, self.deployment.groups[group])
 
     def agents(self, group: str, call: PlatformCall, toward: WireLeg, headers: Headers) -> list[LegTarget]:
         """Where a group's agents are reached: phones of those who are logged in, and numbers of the public network."""
@@ -163,7 +156,6 @@ class Platform:
                     flow=binding.flow,
                     from_=call.agent_caller().from_(self.domain),
                     headers=[*headers, *self.headers_to_agent(call, toward)],
-                    make_media=call.anchored,
                 )
                 for binding in self.registrar.bindings(phone.aor_user)
             ]

@@ -8,6 +8,7 @@ from typing import Final
 
 from harness.sip.identity import national
 from harness.sip.uri import NameAddr, Uri
+from harness.world.addresses import Host
 from harness.world.b2bua import BackToBack, Headers, LegRefusedError, LegSdp, LegTarget, WireLeg, x_headers
 from harness.world.faults import Fault
 from harness.world.identity import ANONYMOUS, Caller, number_of, unassigned_number
@@ -101,7 +102,7 @@ class PlatformCall(BackToBack):
         self.line = route.name
         if await self._is_closed(first, route.name):
             return False
-        if self.platform.settings.now.line(route.name).answers_first or self._wrong(Fault.ANSWERS_FIRST):
+        if self.platform.settings.line(route.name).answers_first or self._wrong(Fault.ANSWERS_FIRST):
             self._answered(first)
         await self._give_notice(first, route.line.announcement_s)
         if route.line.press is not None:
@@ -145,7 +146,7 @@ class PlatformCall(BackToBack):
 
     async def _is_closed(self, first: WireLeg, line: str) -> bool:
         """Whether the number is out of its hours; the call has then been handled."""
-        settings, deployment = self.platform.settings.now.line(line), self.platform.deployment
+        settings, deployment = self.platform.settings.line(line), self.platform.deployment
         if deployment.is_open(line) if settings.open is None else settings.open:
             return False
         group = settings.closed_group or deployment.lines[line].closed
@@ -174,7 +175,7 @@ class PlatformCall(BackToBack):
             raise LegRefusedError(503, "The trunk carries no more calls")
         termination.in_use.add(self)
         try:
-            timeout = self.platform.routes.ring_timeout(route, self.platform.ring_timeout)
+            timeout = self.platform.routes.ring_timeout(route, self.platform.context.timings.ring_timeout_s)
             leg = await self._with_ringback(first, self.dial(self._ai(termination, route, headers), first, timeout))
         except BaseException:
             termination.in_use.discard(self)
@@ -207,7 +208,9 @@ class PlatformCall(BackToBack):
         platform, trunk = self.platform, termination.trunk
         in_the_clear = route.line.plaintext or self._wrong(Fault.TLS_NOT_APPENDED)
         ua, hop = termination.next_hop(
-            route.name, other_host=None if route.line.reachable else platform.no_listener, in_the_clear=in_the_clear
+            route.name,
+            other_host=None if route.line.reachable else platform.context.block[Host.NO_LISTENER],
+            in_the_clear=in_the_clear,
         )
         passed_on = [] if self._wrong(Fault.X_HEADERS_STRIPPED) else headers
         asserted = [] if self._wrong(Fault.PAI_STRIPPED) else self.caller.asserted(platform.domain)
@@ -219,8 +222,6 @@ class PlatformCall(BackToBack):
             from_=self._from_to_ai(route),
             headers=[*passed_on, *asserted, *platform.headers_to_ai(self, route)],
             credentials=termination.credentials if trunk.authentication == "digest" else None,
-            make_media=self._ai_media,
-            make_offer=faulty_offer(self._wrong, self.offer),
         )
 
     def _from_to_ai(self, route: LineRoute) -> NameAddr:
@@ -263,17 +264,17 @@ class PlatformCall(BackToBack):
 
     # --- media -------------------------------------------------------------------------------------
 
-    def anchored(self) -> LegMedia:
-        return self.platform.anchored()
+    def new_media(self, peer: str) -> LegMedia:
+        is_private = peer == AI and self._wrong(Fault.SDP_PRIVATE_ADDRESS)
+        return self.platform.anchored(_PRIVATE_ADDRESS if is_private else None)
 
-    def _ai_media(self) -> LegMedia:
-        private = _PRIVATE_ADDRESS if self._wrong(Fault.SDP_PRIVATE_ADDRESS) else None
-        return self.platform.anchored(private)
-
-    def offer(self, media: LegSdp, toward: WireLeg) -> bytes:
+    def offer(self, media: LegSdp, toward: WireLeg, peer: str) -> bytes:
         """The other leg's offer; once a codec was agreed with it, only that one, as nothing is transcoded."""
         assert isinstance(media, LegMedia)
         assert isinstance(toward.media, LegMedia)
+        faulty = faulty_offer(self._wrong, media, toward.media) if peer == AI else None
+        if faulty is not None:
+            return faulty
         if toward.media.remote is None:
             return media.offer()
         agreed = toward.media.codec
@@ -292,7 +293,7 @@ class PlatformCall(BackToBack):
     def impairments_between(self, a: WireLeg, b: WireLeg) -> tuple[Impairment | None, Impairment | None]:
         """The impairments that the faults of this line cause, and the network's own delay."""
         faulty = self._faults_between(a, b) if self.platform.faults else (None, None)
-        noise = self.platform.settings.now.noise
+        noise = self.platform.settings.noise
         if not noise.rtp_delay_s and not noise.rtp_jitter_s:
             return faulty
         forward, back = (impairments.delayed(noise.rtp_delay_s, noise.rtp_jitter_s, each) for each in faulty)

@@ -7,12 +7,10 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
 
 from harness.audio.confirm import PERIOD
 from harness.deployment.limits import LEG_MARKS
 from harness.sip.sdp import G722, G729, PCMA, PCMU, TELEPHONE_EVENT
-from harness.world.b2bua import LegSdp, WireLeg
 from harness.world.faults import Fault
 from harness.world.media import sound
 from harness.world.media.leg import Impairment, LegMedia, Send, audio_of, encrypted, is_g711
@@ -154,50 +152,27 @@ def _with_payload(data: bytes, make: Callable[[Packet], bytes]) -> bytes:
     return bytes(Packet(packet.payload_type, packet.sequence, packet.timestamp, packet.ssrc, payload, packet.marker))
 
 
-_NO_G711: Final = (G722, G729, TELEPHONE_EVENT)
-
 IsOn = Callable[[Fault], bool]
-MakeOffer = Callable[[LegSdp, WireLeg], bytes]
 
 
-def faulty_offer(wrong: IsOn, plain: MakeOffer) -> MakeOffer | None:
-    """Makes the offer to the AI instead of ``plain``; None unless a fault of the offer is on."""
-
-    def without_g711(media: LegSdp, toward: WireLeg) -> bytes:
-        assert isinstance(media, LegMedia)
-        return media.offer(_NO_G711)
-
-    def the_other_law(media: LegSdp, toward: WireLeg) -> bytes:
-        assert isinstance(media, LegMedia)
-        assert isinstance(toward.media, LegMedia)
-        offered = audio_of(toward.media.remote).voice if toward.media.remote else ()
-        first = toward.media.codec or next(iter(offered), PCMU)
-        return media.offer((PCMU if first.is_same(PCMA) else PCMA, TELEPHONE_EVENT))
-
-    def with_srtp(media: LegSdp, toward: WireLeg) -> bytes:
-        return encrypted(plain(media, toward))
-
-    def without_voice(media: LegSdp, toward: WireLeg) -> bytes:
-        assert isinstance(media, LegMedia)
+def faulty_offer(wrong: IsOn, media: LegMedia, toward: LegMedia) -> bytes | None:
+    """The offer to the AI for a caller's leg ``toward``, as a fault makes it; None unless one is on."""
+    agreed = toward.codec
+    if wrong(Fault.CODECS_STRIPPED):
         return media.offer((TELEPHONE_EVENT,))
-
-    def without_events(media: LegSdp, toward: WireLeg) -> bytes:
-        assert isinstance(media, LegMedia)
-        if toward.media.remote is None:
+    if wrong(Fault.TELEPHONE_EVENT_STRIPPED):
+        if toward.remote is None:
             return media.offer((PCMU, PCMA))
-        agreed = toward.media.codec if isinstance(toward.media, LegMedia) else None
-        return media.pass_on(
-            toward.media.remote, lambda codec: is_g711(codec) and (not agreed or codec.is_same(agreed))
-        )
-
-    offers = {
-        Fault.CODECS_STRIPPED: without_voice,
-        Fault.TELEPHONE_EVENT_STRIPPED: without_events,
-        Fault.NO_G711: without_g711,
-        Fault.G711_ONE_SIDE: the_other_law,
-        Fault.SRTP_MISMATCH: with_srtp,
-    }
-    return next((make for fault, make in offers.items() if wrong(fault)), None)
+        return media.pass_on(toward.remote, lambda codec: is_g711(codec) and (not agreed or codec.is_same(agreed)))
+    if wrong(Fault.NO_G711):
+        return media.offer((G722, G729, TELEPHONE_EVENT))
+    if wrong(Fault.G711_ONE_SIDE):
+        offered = audio_of(toward.remote).voice if toward.remote else ()
+        first = agreed or next(iter(offered), PCMU)
+        return media.offer((PCMU if first.is_same(PCMA) else PCMA, TELEPHONE_EVENT))
+    if wrong(Fault.SRTP_MISMATCH):
+        return encrypted(media.offer())
+    return None
 
 
 def impairments_with_ai(wrong: IsOn) -> tuple[Impairment | None, Impairment | None]:

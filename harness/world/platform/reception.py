@@ -53,7 +53,7 @@ def _line(platform: Platform, call: IncomingCall) -> str | None:
 async def _from_trunk(platform: Platform, termination: Termination, call: IncomingCall) -> None:
     if termination.admit_call(call, platform.line_behind(termination)):
         made = PlatformCall(platform, call, f"{platform.name} {termination.trunk.name} {call.call_id}", termination)
-        made.start(WireLeg(call, made.anchored(), AI))
+        made.start(WireLeg(call, platform.anchored(), AI))
 
 
 RING_SECONDS = 60.0
@@ -72,7 +72,7 @@ class CampaignCall(PlatformCall):
         """Call the customer, and continue in the background. Raises `LookupError` without a trunk to the carrier."""
         platform = self.platform
         target = platform.outside(self._customer, Caller(self._route.did), [])
-        media = self.anchored()
+        media = platform.anchored()
         call = platform.ua.invite(
             target.uri, from_=target.from_, hop=target.hop, sdp=media.offer(), headers=target.headers
         )

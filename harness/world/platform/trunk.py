@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from harness.deployment import PLAIN_PORT, TLS_PORT, Trunk
 from harness.sip.digest import Credentials, DigestServer
 from harness.sip.message import HeaderPairs
-from harness.world.faults import Fault, Faults
+from harness.world.context import TenantContext
+from harness.world.faults import Fault
 from harness.world.registrar import Registrar, refuse
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import IncomingRequest
@@ -34,11 +35,12 @@ class TrunkTimers(Timers):
 class Termination:
     """The trunk's own address at the platform, by which it is known: the Termination URI of the AI's side."""
 
-    def __init__(self, trunk: Trunk, ua: UserAgent, clear: UserAgent | None, realm: str, faults: Faults) -> None:
+    def __init__(self, context: TenantContext, trunk: Trunk, ua: UserAgent, clear: UserAgent | None) -> None:
         self.trunk = trunk
         self.ua = ua
         self._clear = clear
-        self._faults = faults
+        self._faults = context.faults
+        realm = context.deployment.platform.domain
         password = trunk.password.get_secret_value() if trunk.password else ""
         self.credentials: Final = Credentials(trunk.username, password) if trunk.username else None
         passwords = {trunk.username: password} if trunk.username else {}

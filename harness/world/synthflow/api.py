@@ -17,8 +17,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from harness.deployment import Deployment
 from harness.world import http_server
-from harness.world.audit import Audit
-from harness.world.settings import CurrentSettings
+from harness.world.context import TenantContext
 from harness.world.synthflow.numbers import BadNumberError, SipNumbers
 from harness.world.synthflow.record import CallRecord, Records
 
@@ -35,10 +34,9 @@ _AGES_S = (5.0, 3600.0, 86_400.0)
 _NOT_IN_A_LIST = ("prompt_variables", "telephony_ringing_duration")
 
 
-def api(
-    records: Records, numbers: SipNumbers, deployment: Deployment, token: str, audit: Audit, settings: CurrentSettings
-) -> web.Application:
+def api(context: TenantContext, records: Records, numbers: SipNumbers, token: str) -> web.Application:
     """The application for one tenant; every request needs the bearer token."""
+    deployment = context.deployment
     models = {assistant.did: str(assistant.model_id) for assistant in deployment.assistants.values()}
 
     @web.middleware
@@ -49,15 +47,15 @@ def api(
         except web.HTTPException as error:
             return http_server.error(error.status, error.reason)
         except Exception as error:
-            audit.error(f"synthflow API {request.method} {request.path}", error)
+            context.audit.error(f"synthflow API {request.method} {request.path}", error)
             return http_server.error(500, "internal error")
 
     app = http_server.application(http_server.bearer(token))
-    app.middlewares.append(_unwilling(settings))
-    app.middlewares.append(_dated(settings, records))
+    app.middlewares.append(_unwilling(context))
+    app.middlewares.append(_dated(context, records))
     app.middlewares.append(answered)
     callers = [phone.number for phone in deployment.phones.values() if phone.number]
-    handlers = _Handlers(records, numbers, models, callers, settings)
+    handlers = _Handlers(context, records, numbers, models, callers)
     app.router.add_get("/v2/calls", handlers.calls)
     app.router.add_get("/v2/calls/{id}", handlers.call)
     app.router.add_post("/v2/prepare_inbound", handlers.prepare_inbound)
@@ -77,12 +75,12 @@ def with_models(deployment: Deployment) -> Deployment:
     return deployment.model_copy(update={"assistants": named})
 
 
-def _unwilling(settings: CurrentSettings) -> Middleware:
+def _unwilling(context: TenantContext) -> Middleware:
     """Down, slow or limited, as the settings say."""
 
     @web.middleware
     async def unwilling(request: web.Request, handler: Handler) -> web.StreamResponse:
-        told = settings.now.api
+        told = context.settings.api
         if told.answers == "refused":  # connections from before: new ones find no listener
             if request.transport is not None:
                 request.transport.abort()
@@ -99,13 +97,13 @@ def _unwilling(settings: CurrentSettings) -> Middleware:
     return unwilling
 
 
-def _dated(settings: CurrentSettings, records: Records) -> Middleware:
+def _dated(context: TenantContext, records: Records) -> Middleware:
     """A Date that is wrong, as the settings say; else the server's own."""
 
     @web.middleware
     async def dated(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
-        if (ahead := settings.now.api.date_jumps_s) and records.newest_first():
+        if (ahead := context.settings.api.date_jumps_s) and records.newest_first():
             response.headers["Date"] = formatdate(time.time() + ahead, usegmt=True)
         return response
 
@@ -115,13 +113,13 @@ def _dated(settings: CurrentSettings, records: Records) -> Middleware:
 class _Handlers:
     def __init__(
         self,
+        context: TenantContext,
         records: Records,
         numbers: SipNumbers,
         models: Mapping[str, str],
         callers: Sequence[str],
-        settings: CurrentSettings,
     ) -> None:
-        self._settings = settings
+        self._context = context
         self._records = records
         self._numbers = numbers
         self._models = models
@@ -144,7 +142,7 @@ class _Handlers:
             for record in self._records.newest_first()
             if record.began * 1000 >= since and self._models.get(record.number_to) == model
         ]
-        if self._settings.now.api.stale:
+        if self._context.settings.api.stale:
             found += self._old_calls(model)
         page = found[max(offset, 0) :][: max(limit, 0)]
         return _ok(
@@ -172,7 +170,7 @@ class _Handlers:
         return _ok({"calls": [self._plain(record)]}) if record is not None else http_server.error(404, "no such call")
 
     def _plain(self, record: CallRecord) -> dict[str, Any]:
-        return record.plain(self._settings.now.api)
+        return record.plain(self._context.settings.api)
 
     async def prepare_inbound(self, request: web.Request) -> web.Response:
         asked = await _body(request)

@@ -107,7 +107,7 @@ class Conversation:
             return
         self.record.assistant = name
         self._assistant = service.deployment.assistants[name]
-        self._settings = service.settings.now.assistant(name)
+        self._settings = service.context.settings.assistant(name)
         await self._behave(self._assistant)
 
     async def _behave(self, assistant: Assistant) -> None:

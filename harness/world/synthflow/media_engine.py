@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from typing import Final
 
@@ -17,7 +16,7 @@ from harness.world.audit import Audit
 from harness.world.media import sound
 from harness.world.media.digits import event_packets
 from harness.world.media.leg import LegMedia
-from harness.world.media.rtp import Packet
+from harness.world.media.rtp import RtpStream
 from harness.world.media.sound import FRAME, TICK, Frames, Ticker
 from harness.world.settings import AssistantSettings
 from harness.world.synthflow import speech
@@ -47,10 +46,8 @@ class Channel:
         self._settings = settings
         self._turns = speech.Turns()
         self.input = AudioInput(media, listener, media_engine.prompts, self._turns)
-        self._sequence = random.getrandbits(16)
-        self._timestamp = random.getrandbits(31)
-        self._ssrc = random.getrandbits(32)
-        self._spoken = 0
+        self._rtp = RtpStream()
+        self._has_spoken = False
         self._script: Iterator[bytes] = iter(())
         self._sending: Iterator[tuple[bytes, int, bool] | None] | None = None
         self._sending_since = 0
@@ -58,7 +55,6 @@ class Channel:
         self._replying_to: int | None = None
         self._may_reply = False
         media.port.on_packet = self.input.receive if self._settings.hears else None
-        self.speaking = True
 
     @property
     def packets(self) -> int:
@@ -94,7 +90,7 @@ class Channel:
         if self._media.event is None:
             return False
         self._sending = event_packets(digits, FRAME)
-        self._sending_since = self._timestamp
+        self._sending_since = self._rtp.timestamp
         return True
 
     def say(self, frames: Frames) -> None:
@@ -141,25 +137,20 @@ class Channel:
         event = next(self._sending, self) if self._sending is not None else None
         if event is self:
             self._sending = event = None
-        if self.speaking and not self._media.held:
+        if not self._media.held:
             if isinstance(event, tuple):
                 payload, start, marker = event
                 number = self._media.event.payload_type if self._media.event is not None else 101
-                self._send(number, self._sending_since + start, payload, marker)
+                self._media.port.send(self._rtp.packet(number, payload, self._sending_since + start, marker=marker))
             elif self._sending is None:
                 payload = next(self._script, b"") or next(self._again())
-                self._send(codec.payload_type, self._timestamp, payload, self._spoken == 0)
-        self._timestamp = (self._timestamp + FRAME) & 0xFFFFFFFF
+                self._media.port.send(self._rtp.packet(codec.payload_type, payload, marker=not self._has_spoken))
+                self._has_spoken = True
+        self._rtp.timestamp += FRAME
 
     def _again(self) -> Iterator[bytes]:
         self._script = self._plain_voice()
         return self._script
-
-    def _send(self, payload_type: int, timestamp: int, payload: bytes, marker: bool) -> None:
-        packet = Packet(payload_type, self._sequence, timestamp & 0xFFFFFFFF, self._ssrc, payload, marker)
-        self._media.port.send(bytes(packet))
-        self._sequence = (self._sequence + 1) & 0xFFFF
-        self._spoken += 1
 
     def close(self) -> None:
         """Send and analyse nothing more."""

@@ -14,7 +14,7 @@ from harness.sip.grammar import decimal
 from harness.sip.message import Response
 from harness.sip.uri import NameAddr, Uri
 from harness.world.audit import Audit
-from harness.world.faults import Faults
+from harness.world.context import TenantContext
 from harness.world.synthflow.service import Trunks
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.transport import TRANSPORTS, Hop
@@ -150,18 +150,16 @@ class BadNumberError(ValueError):
 
 
 class SipNumbers:
-    """``agents`` by region; ``expires`` is the trunks' registration interval."""
+    """The SIP numbers of one tenant; ``agents`` are by region."""
 
-    def __init__(
-        self, agents: dict[str, UserAgent], trunks: Trunks, expires: int, faults: Faults, audit: Audit
-    ) -> None:
+    def __init__(self, context: TenantContext, agents: dict[str, UserAgent], trunks: Trunks) -> None:
         self._agents = agents
         self._trunks = trunks
-        self._expires = expires
-        self._audit = audit
+        self._expires = context.timings.register_expires_s
+        self._audit = context.audit
         self._standing: dict[str, Registration] = {}
         self._attached: dict[str, Registration] = {}
-        faults.on_change.append(self.renew)
+        context.faults.on_change.append(self.renew)
 
     def start(self) -> None:
         """Register the number of every digest trunk."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from harness.world.media.digits import ReceivedDigit
 from harness.world.settings import ApiSettings
 from harness.world.wire.transport import Traced
 
-_MOST_WAITING, _MOST_COPIES, _LONGEST_WAITING = 200, 8, 16_384  # INVITEs whose call was never let in, and their octets
+_MOST_WAITING, _LONGEST_WAITING = 200, 16_384  # INVITEs whose call has no record, and their octets
 _MOST_MESSAGES = 400  # of one call; a misbehaving peer must not fill the memory
 
 
@@ -98,11 +99,6 @@ class CallRecord:
             self.rx_packets += self.counter()
         self.counter = counter
 
-    def trace(self, traced: Traced) -> None:
-        """Note a SIP message of the call."""
-        if len(self.messages) < _MOST_MESSAGES:
-            self.messages.append(traced)
-
     def ended(self, status: str, by: str | None, reason: str, end_reason: str | None = None) -> None:
         """Note why the call ended; the first reason counts."""
         if self.released_at is None:
@@ -183,25 +179,21 @@ class Records:
         self._records: dict[str, CallRecord] = {}
         self._prepared: set[str] = set()
         self._by_call_id: dict[str, CallRecord] = {}
-        self._early: dict[str, list[Traced]] = {}
+        self._early: deque[tuple[str, Traced]] = deque(maxlen=_MOST_WAITING)
 
     def trace(self, sip_call_id: str, traced: Traced) -> None:
         """Note a SIP message; one of a call without a record yet is kept until there is one."""
         record = self._by_call_id.get(sip_call_id)
         if record is not None:
-            record.trace(traced)
+            if len(record.messages) < _MOST_MESSAGES:
+                record.messages.append(traced)
         elif traced.data.startswith(b"INVITE ") and len(traced.data) <= _LONGEST_WAITING:
-            waiting = self._early.setdefault(sip_call_id, [])
-            if len(waiting) < _MOST_COPIES:
-                waiting.append(traced)
-            if len(self._early) > _MOST_WAITING:
-                self._early.pop(next(iter(self._early)))
+            self._early.append((sip_call_id, traced))
 
     def add(self, record: CallRecord, sip_call_id: str) -> None:
         """Add a call, and drop old ones that are over."""
-        record.messages += self._early.pop(sip_call_id, [])
         self._records[record.id] = record
-        self._by_call_id[sip_call_id] = record
+        self.also(record, sip_call_id)
         over = [(kept.released_at, kept) for kept in self._records.values() if kept.released_at is not None]
         for released_at, old in over[: -self._most_over]:
             if released_at <= time.time() - self._kept_s:
@@ -213,8 +205,8 @@ class Records:
         self._by_call_id = {key: kept for key, kept in self._by_call_id.items() if kept is not record}
 
     def also(self, record: CallRecord, sip_call_id: str) -> None:
-        """Add another SIP call to it (a warm transfer's)."""
-        record.messages += self._early.pop(sip_call_id, [])
+        """A SIP call that belongs to it; a warm transfer's has two."""
+        record.messages += [traced for call_id, traced in self._early if call_id == sip_call_id]
         self._by_call_id[sip_call_id] = record
 
     def get(self, call_id: str) -> CallRecord | None:

@@ -6,16 +6,16 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.deployment import Deployment, Trunk
+from harness.deployment import Trunk
 from harness.sip.digest import CredentialCheck, Credentials, DigestServer
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message
 from harness.sip.uri import Uri
-from harness.world.audit import Audit
-from harness.world.faults import Fault, Faults
+from harness.world.addresses import Host
+from harness.world.context import TenantContext
+from harness.world.faults import Fault
 from harness.world.identity import unassigned_number
 from harness.world.media.leg import LegMedia
-from harness.world.settings import CurrentSettings
 from harness.world.synthflow.media_engine import MediaEngine
 from harness.world.synthflow.record import CallRecord, Records
 from harness.world.wire.agent import UserAgent
@@ -35,11 +35,12 @@ class TrunkRefusal:
 
 
 class Trunks:
-    """All trunks of a tenant. ``no_listener`` is an address without a listener."""
+    """All trunks of a tenant."""
 
-    def __init__(self, deployment: Deployment, faults: Faults, no_listener: str) -> None:
-        self._faults = faults
-        self._no_listener = no_listener
+    def __init__(self, context: TenantContext) -> None:
+        deployment = context.deployment
+        self._faults = context.faults
+        self._no_listener = context.block[Host.NO_LISTENER]
         self._domain = deployment.platform.domain
         self._is_gladly = deployment.integration == "gladly"
         self._trunks = [trunk for trunk in deployment.trunks if trunk.ai == "synthflow"]
@@ -121,29 +122,24 @@ class Synthflow:
 
     def __init__(
         self,
-        deployment: Deployment,
-        faults: Faults,
-        audit: Audit,
+        context: TenantContext,
         media_engine: MediaEngine,
         ua: UserAgent,
-        media_address: str,
         trunks: Trunks,
-        settings: CurrentSettings,
         line_of_call: Callable[[str], str | None],
     ) -> None:
         """``line_of_call`` returns the platform's line of a Call-ID; only faults set for one line use it."""
-        self.deployment = deployment
-        self.faults = faults
-        self.audit = audit
+        self.context = context
+        self.deployment = context.deployment
+        self.faults = context.faults
+        self.audit = context.audit
         self.media_engine = media_engine
         self.ua = ua
         self.address = ua.listening[0].address
-        self.media_address = media_address
         self.trunks = trunks
-        self.settings = settings
         self.records = Records()
         self.conversations: set[Conversation] = set()
-        self._assistants = {assistant.did: name for name, assistant in deployment.assistants.items()}
+        self._assistants = {assistant.did: name for name, assistant in self.deployment.assistants.items()}
         self.line_of_call = line_of_call
 
     def assistant_of(self, number: str) -> str | None:
@@ -155,7 +151,7 @@ class Synthflow:
         return unassigned_number(self.deployment) if self.faults.on(Fault.GROUP_DID_WRONG, line) else right
 
     def new_media(self) -> LegMedia:
-        return LegMedia(self.media_address, rtcp=self.settings.now.rtcp)
+        return LegMedia(self.context.block[Host.SYNTHFLOW_MEDIA], rtcp=self.context.settings.rtcp)
 
     def over(self, conversation: Conversation) -> None:
         """Forget a conversation that has ended."""

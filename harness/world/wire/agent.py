@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import TypeVar
 
 from harness.sip.digest import Credentials, DigestClient
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import HeaderPairs, Request, Response
 from harness.sip.uri import NameAddr, Uri
+from harness.world.tasks import Tasks
 from harness.world.wire.call import Call, IncomingRequest
 from harness.world.wire.dialog import Dialog, DialogId, content_header, dialog_id_of
 from harness.world.wire.incoming import IncomingCall
@@ -65,29 +65,24 @@ def outside_dialog(
     return Request.build(method, uri, lines, body)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A final response, and what it has to say."""
-
-    status: int
-    reason: str | None = None
-    headers: Sequence[tuple[str, str]] = ()
+Refusal = tuple[int, HeaderPairs]
+"""Status and headers of a final response."""
 
 
 def refusal_of(request: Request, known: Collection[str], allowed: Sequence[str]) -> Refusal | None:
     """The first reason to refuse a well-formed request; None when it may go to its handler."""
     if request.method not in known:
-        return Refusal(405, headers=[("Allow", ", ".join(allowed))])
+        return 405, [("Allow", ", ".join(allowed))]
     if request.max_forwards == 0 and request.method != "OPTIONS":
         # A user agent need not look at it (8.1.1.6), but the nodes here stand for hops; OPTIONS at zero
         # is for the hop that receives it (section 11).
-        return Refusal(483)
+        return 483, ()
     try:
         unknown = sorted(request.tokens("Require") - set(_SUPPORTED))
     except SipSyntaxError:
-        return Refusal(400)
+        return 400, ()
     if unknown and request.method not in ("CANCEL", "ACK"):
-        return Refusal(420, headers=[("Unsupported", ", ".join(unknown))])
+        return 420, [("Unsupported", ", ".join(unknown))]
     return _refused_content(request) if request.method in ("INVITE", "UPDATE", "PRACK") else None
 
 
@@ -95,69 +90,21 @@ def _refused_content(request: Request) -> Refusal | None:
     """Section 8.2.3; only where a session description is what a body is for."""
     encoding = (request.get("Content-Encoding") or "identity").strip().lower()
     if encoding != "identity":
-        return Refusal(415, headers=[("Accept-Encoding", "identity")])
+        return 415, [("Accept-Encoding", "identity")]
     optional = "handling=optional" in (request.get("Content-Disposition") or "").replace(" ", "").lower()
     if request.body and request.content_type not in ("", *_BODIES) and not optional:
-        return Refusal(415, headers=[("Accept", "application/sdp")])
+        return 415, [("Accept", "application/sdp")]
     accept = request.tokens("Accept")
     if accept and not accept & {"application/sdp", "application/*", "*/*"}:
-        return Refusal(406)
+        return 406, ()
     return None
-
-
-class Background:
-    """The background tasks of a node, and calls of its application's handlers; what they raise is logged and goes no further."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    def spawn(self, work: Coroutine[Any, Any, T], what: str) -> asyncio.Task[T]:
-        """Run something until the node stops."""
-        task = asyncio.get_running_loop().create_task(work, name=f"{self.name}: {what}")
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            _log.error("%s failed", task.get_name(), exc_info=task.exception())
-
-    async def cancel_all(self) -> None:
-        """Cancel all tasks."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def guard(self, callback: Callable[[T], None], value: T) -> None:
-        """Call a handler."""
-        try:
-            callback(value)
-        except Exception:
-            _log.exception("%s: a handler failed", self.name)
-
-    def serve(self, work: Awaitable[None], request: IncomingRequest | IncomingCall) -> None:
-        """Run a handler; if it raises before it answered, the answer is 500."""
-
-        async def run() -> None:
-            try:
-                await work
-            except Exception:
-                _log.exception("%s: the handler of %s failed", self.name, request.request.method)
-                if isinstance(request, IncomingCall):
-                    request.reject(500)
-                elif not request.is_answered:
-                    request.respond(500)
-
-        self.spawn(run(), f"handler of {request.request.method}")
 
 
 CallHandler = Callable[[IncomingCall], Awaitable[None]]
 RequestHandler = Callable[[IncomingRequest], Awaitable[None]]
 
 
-class UserAgent(Background):
+class UserAgent(Tasks):
     """One node: its listeners, its calls, and the handlers of incoming requests.
 
     ``filter`` sees every byte, ``trace`` every message.
@@ -177,7 +124,8 @@ class UserAgent(Background):
         software: str | None = None,
         connect_timeout: float = 5.0,
     ) -> None:
-        super().__init__(name)
+        super().__init__(f"{name}: ")
+        self.name = name
         self.timers = timers or Timers()
         self.software = software
         self.layer = TransactionLayer(self, self.timers)
@@ -364,6 +312,28 @@ class UserAgent(Background):
     async def _answer_options(self, incoming: IncomingRequest) -> None:
         incoming.respond(200, headers=[*self.capabilities(), ("Accept", "application/sdp")])
 
+    def guard(self, callback: Callable[[T], None], value: T) -> None:
+        """Call a handler."""
+        try:
+            callback(value)
+        except Exception:
+            _log.exception("%s: a handler failed", self.name)
+
+    def serve(self, work: Awaitable[None], request: IncomingRequest | IncomingCall) -> None:
+        """Run a handler; if it raises before it answered, the answer is 500."""
+
+        async def run() -> None:
+            try:
+                await work
+            except Exception:
+                _log.exception("%s: the handler of %s failed", self.name, request.request.method)
+                if isinstance(request, IncomingCall):
+                    request.reject(500)
+                elif not request.is_answered:
+                    request.respond(500)
+
+        self.spawn(run(), f"handler of {request.request.method}")
+
     # --- what transactions report ------------------------------------------------------------------
 
     def request_arrived(self, transaction: ServerTransaction) -> None:
@@ -373,41 +343,32 @@ class UserAgent(Background):
         known = {*self.methods(), "INVITE", "INFO", "MESSAGE"} if dialog is not None else set(self.methods())
         refusal = refusal_of(request, known, self.methods())
         if refusal is not None:
-            self._refuse(transaction, refusal)
-            return
-        if dialog is not None:
-            call = self._by_dialog.get(dialog)
-            if call is None:
-                self._refuse(transaction, Refusal(481))
-            else:
-                call.receive(transaction)
-        elif request.method == "INVITE":
+            self._refuse(transaction, *refusal)
+        elif dialog is None and request.method == "INVITE":
             self._invited(transaction)
-        elif request.method in self._handlers:
+        elif dialog is None and request.method in self._handlers:
             incoming = IncomingRequest(transaction)
             self.serve(self._handlers[request.method](incoming), incoming)
+        elif dialog is None or dialog not in self._by_dialog:
+            # A method that is only sensible within a dialog (BYE, PRACK, UPDATE, NOTIFY …), or an unknown dialog.
+            self._refuse(transaction, 481)
         else:
-            # Only sensible within a dialog, and outside of it (BYE, PRACK, UPDATE, NOTIFY …).
-            self._refuse(transaction, Refusal(481))
+            self._by_dialog[dialog].receive(transaction)
 
-    def _refuse(self, transaction: ServerTransaction, refusal: Refusal) -> None:
-        transaction.respond(
-            Response.to_request(
-                transaction.request, refusal.status, refusal.reason, tag=new_token(), headers=refusal.headers
-            )
-        )
+    def _refuse(self, transaction: ServerTransaction, status: int, headers: HeaderPairs = ()) -> None:
+        transaction.respond(Response.to_request(transaction.request, status, tag=new_token(), headers=headers))
 
     def _invited(self, transaction: ServerTransaction) -> None:
         if len(self._calls) >= _MOST_CALLS:
-            self._refuse(transaction, Refusal(503, headers=[("Retry-After", "30")]))
+            self._refuse(transaction, 503, [("Retry-After", "30")])
             return
         try:
             if is_too_small(transaction.request, self.least_session_s):
-                self._refuse(transaction, Refusal(422, headers=[("Min-SE", str(self.least_session_s))]))
+                self._refuse(transaction, 422, [("Min-SE", str(self.least_session_s))])
                 return
             call = IncomingCall(self, transaction)
-        except SipSyntaxError as error:
-            self._refuse(transaction, Refusal(400, str(error)))
+        except SipSyntaxError:
+            self._refuse(transaction, 400)
             return
         assert self.on_invite is not None
         self._calls.add(call)

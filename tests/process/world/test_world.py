@@ -6,7 +6,6 @@ import asyncio
 import json
 import secrets
 import socket
-import ssl
 import subprocess
 import time
 from collections.abc import Awaitable, Callable
@@ -29,7 +28,6 @@ from harness.world.wire.dialog import CallFailedError
 from harness.world.wire.outgoing import OutgoingCall
 from harness.world.wire.transport import Hop, Listen
 from harness.world.world import World
-from tests.process.wire.conftest import provisional
 from tests.process.world.conftest import PATIENCE, RunningWorld, Stage, hears, running
 
 Script = Callable[[UserAgent], Awaitable[Any]]
@@ -49,7 +47,7 @@ def with_agent(address: str, script: Script) -> Any:
     return asyncio.run(run())
 
 
-def place_call(ua: UserAgent, deployment: Deployment, line: str, media: LegMedia | None) -> OutgoingCall:
+def place_call(ua: UserAgent, deployment: Deployment, line: str, media: LegMedia) -> OutgoingCall:
     """A subscriber's call, without registering first."""
     account, phone = deployment.accounts["carrier"], deployment.phones["caller-4"]
     assert phone.password is not None
@@ -57,7 +55,7 @@ def place_call(ua: UserAgent, deployment: Deployment, line: str, media: LegMedia
     return ua.invite(
         Uri("sip", deployment.did(line, "udp-ip"), account.host or "", account.port),
         from_=NameAddr(Uri("sip", phone.number, account.domain)),
-        sdp=media.offer() if media is not None else None,
+        sdp=media.offer(),
         credentials=Credentials(phone.number, phone.password.get_secret_value()),
     )
 
@@ -71,15 +69,7 @@ def caller_address(deployment: Deployment) -> str:
 # -- beginning and end
 
 
-def test_ends_in_order_when_stdin_closes(tmp_path: Path) -> None:
-    with running("simulated-talkdesk", tmp_path) as world:
-        assert world.process.stdin is not None
-        world.process.stdin.close()
-        assert world.process.wait(PATIENCE) == 0
-    assert not list(tmp_path.glob("**/*.key")), "private keys are left behind"
-
-
-def test_hangs_up_what_is_up_when_it_is_ended(tmp_path: Path) -> None:
+def test_hangs_up_and_ends_in_order_when_stdin_closes(tmp_path: Path) -> None:
     with running("simulated-talkdesk", tmp_path) as world:
         deployment = world.deployments[0]
 
@@ -87,11 +77,13 @@ def test_hangs_up_what_is_up_when_it_is_ended(tmp_path: Path) -> None:
             with closing(LegMedia(caller_address(deployment))) as media:
                 call = place_call(ua, deployment, "inbound", media)
                 await call.wait_answered(PATIENCE)
-                world.process.terminate()
+                assert world.process.stdin is not None
+                world.process.stdin.close()
                 return (await call.wait_ended(PATIENCE)).how.value
 
         assert with_agent(caller_address(deployment), script) == "bye"
         assert world.process.wait(PATIENCE) == 0
+    assert not list(tmp_path.glob("**/*.key")), "private keys are left behind"
 
 
 def test_two_worlds_with_two_tenants_each_share_nothing(tmp_path: Path) -> None:
@@ -106,34 +98,10 @@ def test_two_worlds_with_two_tenants_each_share_nothing(tmp_path: Path) -> None:
         assert len({p.get_secret_value() for p in passwords if p is not None}) == 4
 
 
-@pytest.mark.parametrize(
-    ("options", "kind", "says"),
-    [
-        (["--fault", "no-such-fault"], "mistake", "rtp-blocked-both"),
-        (["--fault", "from-anonymous@no-such-line"], "mistake", "inbound-warm"),
-        (["--fault", "certificate-expired@inbound"], "mistake", "whole tenant"),
-        (["--fault", "selector-missing"], "mistake", "gladly"),
-    ],
-)
-def test_mistakes_are_said_in_one_line(
-    tmp_path: Path, forked_python: str, options: list[str], kind: str, says: str
-) -> None:
-    said = failed_start(forked_python, tmp_path, *options)
-    assert said["kind"] == kind
-    assert says in said["message"]
-
-
-def failed_start(python: str, directory: Path, *options: str) -> dict[str, Any]:
+def test_a_mistake_is_said_in_one_line(tmp_path: Path, forked_python: str) -> None:
+    file, fault = str(EXAMPLES / "simulated-talkdesk.toml"), "from-anonymous@no-such-line"
     done = subprocess.run(
-        [
-            python,
-            "-m",
-            "harness.world",
-            str(EXAMPLES / "simulated-talkdesk.toml"),
-            "--directory",
-            str(directory),
-            *options,
-        ],
+        [forked_python, "-m", "harness.world", file, "--directory", str(tmp_path), "--fault", fault],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -141,9 +109,9 @@ def failed_start(python: str, directory: Path, *options: str) -> dict[str, Any]:
         cwd=EXAMPLES.parents[1],
     )
     assert done.returncode == 3, done
-    said: dict[str, Any] = json.loads(done.stdout)
-    assert said["event"] == "error"
-    return said
+    said = json.loads(done.stdout)
+    assert (said["event"], said["kind"]) == ("error", "mistake")
+    assert "inbound-warm" in said["message"]
 
 
 def test_a_busy_port_is_said(tmp_path: Path) -> None:
@@ -207,27 +175,6 @@ def test_a_caller_that_dies_is_noticed(td: Stage) -> None:
     assert td.record().status == "completed"
 
 
-def test_a_caller_that_dies_while_it_rings_is_let_go(td: Stage) -> None:
-    deployment = td.deployment
-
-    async def script(ua: UserAgent) -> None:
-        media = LegMedia(caller_address(deployment))
-        await provisional(place_call(ua, deployment, "no-answer", media), PATIENCE)
-        media.close()
-
-    with_agent(caller_address(deployment), script)
-    td.world.wait_until_quiet(PATIENCE)
-
-
-def test_an_invite_without_an_offer_is_refused_by_the_carrier(td: Stage) -> None:
-    async def script(ua: UserAgent) -> int:
-        with pytest.raises(CallFailedError) as refused:
-            await place_call(ua, td.deployment, "inbound", None).wait_answered(PATIENCE)
-        return refused.value.status
-
-    assert with_agent(caller_address(td.deployment), script) == 488
-
-
 # -- who is let in
 
 
@@ -262,38 +209,24 @@ def test_strangers_get_403_and_everybody_options(td: Stage) -> None:
 # -- Synthflow's API
 
 
-def ask(stage: Stage, method: str, path: str, token: str | None = None, **arguments: Any) -> httpx.Response:
-    synthflow = stage.deployment.synthflow
-    assert synthflow is not None
-    assert synthflow.api_token is not None
-    shown = token if token is not None else synthflow.api_token.get_secret_value()
-    return httpx.request(
-        method,
-        f"{synthflow.api_base}{path}",
-        headers={"Authorization": f"Bearer {shown}"},
-        verify=ssl.create_default_context(cafile=synthflow.ca_file),
-        **arguments,
-    )
+REFUSED: list[tuple[str, str, dict[str, Any], int]] = [
+    ("GET", "/calls/none", {}, 404),
+    ("GET", "/calls", {}, 400),
+    ("GET", "/calls?model_id=m&from_date=yesterday", {}, 400),
+    ("POST", "/prepare_inbound", {"content": b"[1]"}, 400),
+    ("POST", "/prepare_inbound", {"json": {"from_number": "+14155550101"}}, 400),
+    ("POST", "/sip_numbers", {"json": {"termination_uri": "nowhere"}}, 400),
+    ("POST", "/sip_numbers", {"json": {"termination_uri": "127.0.0.1:5060", "transport": "pigeon"}}, 400),
+    ("DELETE", "/sip_numbers/none", {}, 404),
+    ("PUT", "/calls", {}, 405),
+    ("GET", "/nothing", {}, 404),
+]
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "arguments", "status"),
-    [
-        ("GET", "/calls", {"token": "wrong"}, 401),
-        ("GET", "/calls/none", {}, 404),
-        ("GET", "/calls", {}, 400),
-        ("GET", "/calls?model_id=m&from_date=yesterday", {}, 400),
-        ("POST", "/prepare_inbound", {"content": b"[1]"}, 400),
-        ("POST", "/prepare_inbound", {"json": {"from_number": "+14155550101"}}, 400),
-        ("POST", "/sip_numbers", {"json": {"termination_uri": "nowhere"}}, 400),
-        ("POST", "/sip_numbers", {"json": {"termination_uri": "127.0.0.1:5060", "transport": "pigeon"}}, 400),
-        ("DELETE", "/sip_numbers/none", {}, 404),
-        ("PUT", "/calls", {}, 405),
-        ("GET", "/nothing", {}, 404),
-    ],
-)
-def test_the_api_refuses(td: Stage, method: str, path: str, arguments: dict[str, Any], status: int) -> None:
-    assert ask(td, method, path, **arguments).status_code == status
+def test_the_api_refuses(td: Stage) -> None:
+    with td.client() as api:
+        for method, path, arguments, status in REFUSED:
+            assert api.request(method, path, **arguments).status_code == status, (method, path)
 
 
 def test_a_prepared_call_has_the_id_that_was_given_out(td: Stage) -> None:
@@ -320,16 +253,17 @@ def test_a_number_is_attached_and_detached(td: Stage) -> None:
         "password": trunk.password.get_secret_value(),
         "expires": 60,
     }
-    number = ask(td, "POST", "/sip_numbers", json=asked).json()["response"]
 
     def bindings() -> int:
         return int(td.world.state()["tenants"][0]["registrations"]["trunks"]["tcp-digest"].get(trunk.username, 0))
 
-    td.world.wait_for_state("two registrations", lambda _: bindings() == 2)
-    shown = ask(td, "GET", f"/sip_numbers/{number['id']}").json()["response"]
-    assert (shown["registered"], shown["code"], shown["expires"]) == (True, 200, 60)
-    assert "password" not in json.dumps(shown)
-    assert ask(td, "DELETE", f"/sip_numbers/{number['id']}").status_code == 200
+    with td.client() as api:
+        number = api.post("/sip_numbers", json=asked).json()["response"]
+        td.world.wait_for_state("two registrations", lambda _: bindings() == 2)
+        shown = api.get(f"/sip_numbers/{number['id']}").json()["response"]
+        assert (shown["registered"], shown["code"], shown["expires"]) == (True, 200, 60)
+        assert "password" not in json.dumps(shown)
+        assert api.delete(f"/sip_numbers/{number['id']}").status_code == 200
     td.world.wait_for_state("one registration", lambda _: bindings() == 1)
 
 

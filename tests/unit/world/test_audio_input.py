@@ -9,7 +9,6 @@ from harness.audio import g711
 from harness.audio.dtmf import dtmf
 from harness.audio.marks import reply_to
 from harness.world.media import sound
-from harness.world.media.rtp import Packet
 from tests.unit.world.media_bench import CALLER, Bench, bench
 
 _LONG = 100  # frames
@@ -36,15 +35,6 @@ def test_a_mark_that_goes_on_is_not_analysed_again_and_still_told() -> None:
         assert analysed == []
         assert len(ear.notes.marks) - told == _LONG // 10, "as often as a detector says so"
         assert set(ear.notes.marks) == {CALLER}
-
-
-def test_a_mark_is_analysed_until_a_whole_period_has_repeated_another() -> None:
-    with bench() as ear:
-        ear.hear_mark(CALLER, 8)
-        assert ear.notes.marks
-        analysed = analysed_by(ear)
-        ear.hear_mark(CALLER, 8)
-        assert len(analysed) == 8
 
 
 @pytest.mark.parametrize("more", range(8))
@@ -102,13 +92,3 @@ def test_a_mark_that_is_damaged_is_analysed_while_it_is() -> None:
             ear.hear(period[at % 8] if at % 6 else sound.silence("PCMU")[0])
         assert len(analysed) >= _LONG
         assert set(ear.notes.marks) == {CALLER}
-
-
-def test_what_came_between_two_ticks_is_heard_in_the_next() -> None:
-    with bench() as ear:
-        ear.channel.begin_to_reply()
-        assert ear.media.port.on_packet is not None
-        for at, frame in enumerate(sound.mark(CALLER, "PCMU")[:6]):
-            ear.media.port.on_packet(bytes(Packet(0, at, 160 * at, 5, frame)))
-        ear.idle(1)
-        assert ear.said[-1].payload == sound.mark(reply_to(CALLER), "PCMU")[0]

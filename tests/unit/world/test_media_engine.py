@@ -8,7 +8,6 @@ import weakref
 import numpy as np
 import pytest
 
-from harness.audio import g711
 from harness.audio.dtmf import dtmf
 from harness.audio.marks import reply_to
 from harness.audio.prompts import prompt_samples
@@ -42,15 +41,6 @@ def test_the_answer_begins_with_the_tick_in_which_the_mark_is_sure() -> None:
         assert first <= 7
 
 
-def test_before_the_answer_there_is_the_voice_alone() -> None:
-    with bench() as ear:
-        ear.hear_mark(CALLER, 40)
-        assert ear.marks_said() == [VOICE]
-        ear.channel.begin_to_reply()
-        ear.hear_mark(CALLER, 12)
-        assert ear.marks_said() == [VOICE, reply_to(CALLER)]
-
-
 def test_another_mark_gets_its_own_answer_and_a_reply_gets_none() -> None:
     with bench() as ear:
         ear.channel.begin_to_reply()
@@ -72,14 +62,6 @@ def test_a_lost_packet_does_not_hide_a_mark() -> None:
             else:
                 ear.hear(period[at % 8])
         assert set(ear.notes.marks) == {CALLER}
-
-
-def test_what_was_not_negotiated_is_not_heard() -> None:
-    with bench() as ear:
-        period = sound.mark(CALLER, "PCMA")
-        for at in range(30):
-            ear.hear(period[at % 8], payload_type=18)
-        assert ear.notes.marks == []
 
 
 def test_digits_as_events_and_as_tones() -> None:
@@ -106,13 +88,6 @@ def test_digits_said_are_events_and_then_the_voice_goes_on() -> None:
         assert ear.said[-1].payload_type == 0
         sequence = [p.sequence for p in ear.said]
         assert all((b - a) & 0xFFFF == 1 for a, b in itertools.pairwise(sequence))
-
-
-def test_tones_that_are_said_are_heard_as_such() -> None:
-    with bench() as ear:
-        ear.channel.say(sound.frames(dtmf("42"), "PCMU"))
-        ear.idle(21)
-        assert g711.decode_ulaw(ear.said[2].payload).std() > 1000
 
 
 def test_a_spoken_prompt_is_understood_after_a_mark() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from harness.audio import g711, marks
 from harness.audio.prompts import PromptMatcher, prompt_samples
-from harness.world.media import sound
 from harness.world.settings import Sends
 from harness.world.synthflow.speech import ANSWER, GREETING, MACHINE, Turns, script
 
@@ -33,10 +32,6 @@ def sent(kind: Sends, seconds: float, turns: Turns | None = None, **more: object
     made = script(kind, "PCMU", turns or Turns(), **{"greeting_s": 0.0, "interruptible": True, **more})  # type: ignore[arg-type]
     assert made is not None
     return list(islice(made, round(seconds * 50)))
-
-
-def test_a_mark_is_no_script() -> None:
-    assert script("voice", "PCMU", Turns(), greeting_s=0, interruptible=True) is None
 
 
 @pytest.mark.parametrize("kind", ["talks-on", "tone", "music"])
@@ -101,9 +96,3 @@ def test_a_mark_is_no_speech() -> None:
     for frame in frames_of(SPEECH):
         turns.hear(frame, mark_present=False)
     assert turns.caller_speaks
-
-
-def test_music_is_music_all_along() -> None:
-    bars = [level(list(sound.music("PCMU")[at : at + 25])) for at in range(0, 400, 25)]
-    assert len(bars) == 16
-    assert min(bars) > 300
