@@ -6,12 +6,11 @@ import asyncio
 import re
 from dataclasses import replace
 
-from harness.deployment import is_address
+from harness.run.preflight import nat
 from harness.run.preflight.lines import (
     AUDIO,
+    OTHERS,
     REGISTRATION,
-    ROUTING,
-    TRANSFER,
     ProbeKind,
     ProbeResult,
     Status,
@@ -19,7 +18,6 @@ from harness.run.preflight.lines import (
     ok,
     warning,
 )
-from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Response
 from harness.witness.clock import date_told
 from harness.witness.ports.probes import Probing, Target, UnresolvedError
@@ -32,8 +30,6 @@ SKEW_FAILED_S = 60.0
 _ANY_ANSWER = "Any answer but 403 shows that requests get there and back."
 #: A loop, or too many hops (RFC 3261 sections 21.4.20 and 21.4.21): the request was nowhere answered.
 _IN_A_CIRCLE = (482, 483)
-#: Kinds of targets that the harness never calls → the party that must reach them.
-_OTHERS = {"ai": "the platform", "for the ai": "the AI"}
 #: Static payload types that need no rtpmap (RFC 3551 table 4).
 _STATIC = {"0": "PCMU", "8": "PCMA", "9": "G722", "18": "G729", "3": "GSM"}
 
@@ -74,18 +70,18 @@ def lines(probing: Probing, place: Target, kind: str, outcome: RequestOutcome) -
     if outcome.response is not None:
         if clock := clock_line(probing, str(place), outcome.response.get("Date")):
             found.append(clock)
-        if kind not in _OTHERS:
-            found += [codec_line(probing, place, outcome.response), *nat_lines(probing, place, outcome)]
+        if kind not in OTHERS:
+            found += [codec_line(probing, place, outcome.response), nat.address_line(probing, place, outcome)]
     return found
 
 
 def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResult:
     """Reachable, refused or silent."""
     name = ProbeKind.OPTIONS, place
-    row = {"ai": ROUTING, "for the ai": TRANSFER}.get(kind, REGISTRATION)
+    caller, row = OTHERS.get(kind, ("", REGISTRATION))
     if outcome.response is not None:
         said = f"{outcome.code} {outcome.response.reason}, {outcome.seconds * 1000:.0f} ms"
-        if outcome.code == 403 and kind in _OTHERS:
+        if outcome.code == 403 and caller:
             return ok(*name, f"{said}: packets arrive; it takes calls from allowed addresses alone")
         if outcome.code == 403:
             source = outcome.local[0] if outcome.local else "this machine"
@@ -115,33 +111,30 @@ def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResul
         "tls": "See the lines on TLS and its certificate.",
         "bind": "Correct bind: it has to be an address of this machine.",
     }.get(outcome.trouble or "", "Mend the network in between.")
-    if kind in _OTHERS and outcome.trouble not in ("unresolved", "bind"):
-        return warning(*name, f"from here: {outcome.detail}", row, f"Only {_OTHERS[kind]} has to reach it. {fix}")
+    if caller and outcome.trouble not in ("unresolved", "bind"):
+        return warning(*name, f"from here: {outcome.detail}", row, f"Only the {caller} has to reach it. {fix}")
     return failed(*name, outcome.detail, row, fix)
 
 
-def deaf_to_options(line: ProbeResult) -> ProbeResult:
-    """The line on a place that was silent to OPTIONS, and has answered a REGISTER from the same address."""
-    return warning(
-        ProbeKind.OPTIONS,
-        line.subject,
-        f"{line.detail}; it answers REGISTER all the same, so that this silence shows nothing",
-        line.row,
-        "It should answer OPTIONS (RFC 3261 section 11); KEEPALIVE fails without. Its calls need no answer to it.",
-    )
-
-
-def forbids_options(line: ProbeResult) -> ProbeResult:
-    """The line on a place that refused OPTIONS with 403, and has accepted a REGISTER from the same address.
-
-    So the address is allowed, and it is the request that is not (RFC 3261 section 21.4.4).
-    """
-    return warning(
-        ProbeKind.OPTIONS,
-        line.subject,
-        f"{line.detail.partition(':')[0]}: packets arrive; it has accepted REGISTER from the same address, and forbids OPTIONS alone",
-        line.row,
-        "It should answer OPTIONS as it would a call (RFC 3261 section 11.2); KEEPALIVE fails without. Its calls need no answer to it.",
+def by_registrar(probing: Probing, line: ProbeResult) -> ProbeResult:
+    """The line on OPTIONS, weakened where the same place has answered a REGISTER from the same address."""
+    if line.look is not ProbeKind.OPTIONS or line.status is not Status.FAILED:
+        return line
+    if line.subject in map(str, probing.deaf & probing.registrars):
+        detail = f"{line.detail}; it answers REGISTER, so this silence shows nothing"
+        fix = "It should answer OPTIONS (RFC 3261 section 11)"
+    elif line.subject in map(str, probing.forbidding & probing.admitting):
+        # the address is allowed, and the request is not (RFC 3261 section 21.4.4)
+        said = line.detail.partition(":")[0]
+        detail = f"{said}: packets arrive; it has accepted REGISTER from the same address, and forbids only OPTIONS"
+        fix = "It should answer OPTIONS as it would a call (RFC 3261 section 11.2)"
+    else:
+        return line
+    return replace(
+        line,
+        status=Status.WARNING,
+        detail=detail,
+        fix=f"{fix}; KEEPALIVE fails without. Its calls need no answer to it.",
     )
 
 
@@ -175,7 +168,7 @@ def codec_line(probing: Probing, place: Target, response: Response) -> ProbeResu
     if body is None:
         accept = response.get("Accept")
         return ok(*name, f"not told (Accept: {accept})" if accept else "not told; the first call shows them")
-    offered = codecs_of(body.decode("utf-8", "replace"))
+    offered = _codecs_of(body.decode("utf-8", "replace"))
     missing = [codec.upper() for codec in probing.deployment.axes.codecs if codec.upper() not in offered]
     said = ", ".join(offered) or "none"
     if len(missing) == len(probing.deployment.axes.codecs):
@@ -187,48 +180,8 @@ def codec_line(probing: Probing, place: Target, response: Response) -> ProbeResu
     return ok(*name, said)
 
 
-def codecs_of(sdp: str) -> list[str]:
+def _codecs_of(sdp: str) -> list[str]:
     """The audio codecs of a session description, in their order."""
     named = dict(re.findall(r"^a=rtpmap:(\d+) ([^/\s]+)", sdp, re.MULTILINE))
     types = re.search(r"^m=audio \S+ \S+ (.+?)\s*$", sdp, re.MULTILINE)
     return [named.get(t, _STATIC.get(t, t)).upper() for t in (types[1].split() if types else [])]
-
-
-def nat_lines(probing: Probing, place: Target, outcome: RequestOutcome) -> list[ProbeResult]:
-    """From which address the far end saw us (``received``, ``rport``: RFC 3581), against the one our phones will name."""
-    assert outcome.response is not None
-    assert outcome.local is not None
-    name = ProbeKind.ADDRESS, place
-    try:
-        via = outcome.response.via
-    except SipSyntaxError:
-        return [warning(*name, "the answer has no readable Via", AUDIO, "The far end breaks RFC 3261 section 8.2.6.2.")]
-    here, port = outcome.local
-    # RFC 5118 section 4.5: an IPv6 address may stand in brackets there
-    seen, seen_port = (via.params.get("received") or via.host).strip("[]"), via.params.get("rport") or str(port)
-    accounts = [a for a in probing.deployment.accounts.values() if probing.account_place(a) == place]
-    named = next((account.public_address for account in accounts if account.public_address), None)
-    by_stun = any(account.stun_server for account in accounts)
-    if named is not None and named != seen and is_address(named):
-        return [
-            failed(
-                *name,
-                f"the far end sees {seen}, but public_address says {named}",
-                AUDIO,
-                f"Set public_address to {seen}: audio is sent to the address that SDP names.",
-            )
-        ]
-    if seen == here:
-        return [ok(*name, f"{here}, no address translation")]
-    translated = f"{here} is seen as {seen}" + ("" if seen_port == str(port) else f", port {port} as {seen_port}")
-    if named or by_stun:
-        return [ok(*name, f"{translated}; the phones name {named or 'what STUN tells'}")]
-    return [
-        warning(
-            *name,
-            f"{translated}, and the phones name {here}",
-            AUDIO,
-            "Behind address translation audio needs a symmetric-RTP far end, and a call to a registered phone (an agent's) one that "
-            f'goes by where its REGISTER came from, not by Contact; else give public_address = "{seen}", or stun_server.',
-        )
-    ]

@@ -1,20 +1,41 @@
-"""Synthflow's API: does it take the token, and what does it say when not?"""
+"""HTTP: Synthflow's API, its token and its id of each assistant, and where a campaign is started."""
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
 
-from harness.deployment import Synthflow
+from harness.deployment import Campaign, Deployment, Synthflow, Transport
+from harness.deployment.safety import numbers_of
 from harness.errors import FarEndError
 from harness.run.preflight.answers import clock_line
 from harness.run.preflight.lines import ROUTING, ProbeKind, ProbeResult, Status, failed, ok, warning
-from harness.run.preflight.models import CHECK_MODEL, calls_of, model_lines
+from harness.sip.identity import written_without_plus
 from harness.support.http_client import HttpError, HttpResponse, session
-from harness.witness.ports.probes import Probing, verified
-from harness.witness.synthflow import calls_query
+from harness.witness.call_record import CallRecord
+from harness.witness.ports.probes import Probing, Target, verified
+from harness.witness.ports.wire import Link, NoLinkError
+from harness.witness.synthflow import calls_in, calls_query, payload
 
 _NAME = ProbeKind.API, ""
+CAMPAIGN = ProbeKind.CAMPAIGN, ""
 _NO_API = "Check synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
+_LATELY_S = 7 * 86_400.0
+_LATER = "Look again later: the API was busy, or in trouble."
+_CHECK_MODEL = "Check model_id of [assistants]: Synthflow's id of each, as its page shows it."
+_GIVE_MODEL = "Give model_id in [assistants.NAME], Synthflow's id of it: its API lists calls by it alone."
+#: A status → what it says of the token, and what to do.
+_REFUSALS = {
+    401: ("the token is not known", "Check the token: it is wrong, expired or revoked."),
+    403: (
+        "the token is known, but may not do this",
+        "Use a token of this workspace and region with the right to read calls; check the API's own allowlist.",
+    ),
+    404: ("no API there", _NO_API),
+}
 
 
 async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[ProbeResult]:
@@ -37,11 +58,11 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
 
             answer = await listed(models[0] if models else None)
             took = time.monotonic() - began
-            lines = [_answer(answer, took, bool(models))]
+            lines = [_answer(answer, took, _CHECK_MODEL if models else _GIVE_MODEL)]
             if clock := clock_line(probing, ProbeKind.API, answer.date):
                 lines.append(clock)
             if lines[0].status is Status.OK:
-                lines += [line async for line in model_lines(probing.deployment, listed)]
+                lines += [line async for line in _model_lines(probing.deployment, listed)]
             return lines
     except HttpError as error:
         if error.trouble == "late":
@@ -53,60 +74,33 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
         return [failed(*_NAME, f"{type(error).__name__}: {error}", ROUTING, "Check synthflow.ca_file.")]
 
 
-def _answer(answer: HttpResponse, took: float, by_model: bool) -> ProbeResult:
-    said = f"{answer.status} {answer.reason}, {took * 1000:.0f} ms"
-    match answer.status:
-        case 401:
-            return failed(
-                *_NAME, f"{said}: the token is not known", ROUTING, "Check the token: it is wrong, expired or revoked."
-            )
-        case 403:
-            fix = (
-                "Use a token of this workspace and region with the right to read calls; check the API's own allowlist."
-            )
-            return failed(*_NAME, f"{said}: the token is known, but may not do this", ROUTING, fix)
-        case 429:
-            after = answer.headers.get("retry-after", "")  # a number, or a date (RFC 9110 section 10.2.3)
-            wait = f", again after {after} s" if after.isdigit() else f", not before {after}" if after else ""
-            fix = "Wait, or run fewer cases at once: records are read after each call."
-            return warning(*_NAME, f"{said}: too many requests{wait}", ROUTING, fix)
-        case 404:
-            return failed(
-                *_NAME,
-                f"{said}: no API there",
-                ROUTING,
-                _NO_API,
-            )
-        case code if code >= 500:
-            return warning(
-                *_NAME, f"{said}: the API is in trouble", ROUTING, "Calls are still verified, with weaker evidence."
-            )
-        case code if code >= 400:
-            fix = CHECK_MODEL
-            if not by_model:
-                fix = "Give model_id in [assistants.NAME], Synthflow's id of it: its API lists calls by it alone."
-            return warning(*_NAME, f"{said}: the token is taken, the question is not", ROUTING, fix)
-        case code if code >= 300:
-            to = answer.headers.get("location", "elsewhere")
-            return failed(*_NAME, f"{said}: it sends on to {to}, and no token goes there", ROUTING, _NO_API)
-        case _ if not _is_json(answer):
-            kind = answer.headers.get("content-type", "no type")
-            return failed(*_NAME, f"{said}: no API there, but {kind}", ROUTING, _NO_API)
-        case _ if not _lists_calls(answer):
-            fix = "Check model_id of [assistants], and synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
-            words = "the answer lists no calls, so that no record will be read"
-            return warning(*_NAME, f"{said}: {words}", ROUTING, fix)
-        case _:
-            return ok(*_NAME, f"{said}, the token is accepted")
-
-
-def _lists_calls(answer: HttpResponse) -> bool:
-    """Whether a run can read it."""
+def _answer(answer: HttpResponse, took: float, fix_model: str) -> ProbeResult:
+    said, status = f"{answer.status} {answer.reason}, {took * 1000:.0f} ms", answer.status
+    if status in _REFUSALS:
+        words, fix = _REFUSALS[status]
+        return failed(*_NAME, f"{said}: {words}", ROUTING, fix)
+    if status == 429:
+        after = answer.headers.get("retry-after", "")  # a number, or a date (RFC 9110 section 10.2.3)
+        wait = f", again after {after} s" if after.isdigit() else f", not before {after}" if after else ""
+        fix = "Wait, or run fewer cases at once: records are read after each call."
+        return warning(*_NAME, f"{said}: too many requests{wait}", ROUTING, fix)
+    if status >= 500:
+        fix = "Calls are still verified, with weaker evidence."
+        return warning(*_NAME, f"{said}: the API is in trouble", ROUTING, fix)
+    if status >= 400:
+        return warning(*_NAME, f"{said}: the token is taken, the question is not", ROUTING, fix_model)
+    if status >= 300:
+        to = answer.headers.get("location", "elsewhere")
+        return failed(*_NAME, f"{said}: it sends on to {to}, and no token goes there", ROUTING, _NO_API)
+    if not _is_json(answer):
+        kind = answer.headers.get("content-type", "no type")
+        return failed(*_NAME, f"{said}: no API there, but {kind}", ROUTING, _NO_API)
     try:
-        calls_of(answer)
+        _calls_of(answer)
     except FarEndError:
-        return False
-    return True
+        fix = "Check model_id of [assistants], and synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
+        return warning(*_NAME, f"{said}: the answer lists no calls, so that no record will be read", ROUTING, fix)
+    return ok(*_NAME, f"{said}, the token is accepted")
 
 
 def _is_json(answer: HttpResponse) -> bool:
@@ -115,3 +109,89 @@ def _is_json(answer: HttpResponse) -> bool:
         return isinstance(answer.json(), dict | list)
     except ValueError:
         return False
+
+
+def _calls_of(answer: HttpResponse) -> list[Any]:
+    """The calls that it lists. Raises :class:`FarEndError` where a run could not read them."""
+    return calls_in(payload("GET /calls", answer))
+
+
+# -- Synthflow's id of each assistant
+
+
+async def _model_lines(
+    deployment: Deployment, listed: Callable[[str, float], Awaitable[HttpResponse]]
+) -> AsyncIterator[ProbeResult]:
+    """A line for each id; ``listed`` returns the calls of so many seconds. An API that gives no answer is asked no more."""
+    for model in deployment.models():
+        names = [name for name, assistant in deployment.assistants.items() if assistant.model_id == model]
+        try:
+            yield _model_line(deployment, model, names, await listed(model, _LATELY_S))
+        except HttpError as error:
+            yield warning(ProbeKind.MODEL, ", ".join(names), str(error), ROUTING, _LATER)
+            return
+
+
+def _model_line(deployment: Deployment, model: str, names: Sequence[str], answer: HttpResponse) -> ProbeResult:
+    """A wrong model id is not refused by the API: its list lacks the test calls, which then seem never to have reached the AI."""
+    name = ProbeKind.MODEL, ", ".join(names)
+    if not answer.is_success:
+        fix = _LATER if answer.status == 429 or answer.status >= 500 else _CHECK_MODEL
+        return warning(*name, f"{answer.status} {answer.reason}: no list of calls", ROUTING, fix)
+    try:
+        calls = _calls_of(answer)
+    except FarEndError as error:
+        return warning(*name, str(error), ROUTING, _CHECK_MODEL)
+    known = written_without_plus(numbers_of(deployment))
+    called = {
+        CallRecord("", plain, deployment.region, known=known).number_to
+        for plain in calls
+        if isinstance(plain, dict) and plain.get("model_id") == model
+    }
+    if called & {deployment.assistants[assistant].did for assistant in names}:
+        return ok(*name, "the calls it lists are this assistant's")
+    if others := [assistant for assistant, entry in deployment.assistants.items() if entry.did in called]:
+        return warning(*name, f"the calls it lists are those of {', '.join(others)}", ROUTING, _CHECK_MODEL)
+    return ok(*name, "it lists calls" if calls else "it lists none lately")
+
+
+# -- the campaign
+
+#: What looks like a place for a value; JSON has nothing of the kind.
+_PLACE = re.compile(r"\{+ *\w+ *\}+")
+_SCHEMES: dict[str, tuple[int, Transport]] = {"http": (80, "tcp"), "https": (443, "tls")}
+
+
+async def trigger_line(probing: Probing, campaign: Campaign) -> ProbeResult:
+    """A TCP connection, and for https the handshake, trusting whom the trigger trusts. No request: that would call somebody."""
+    target = urlsplit(str(campaign.url))
+    port, transport = _SCHEMES[target.scheme]
+    place = Target(target.hostname or "", target.port or port, transport, by_phones=False)
+    trust = None
+    if transport == "tls":
+        trust = await verified(None)
+        trust.check_hostname = True
+    began = time.monotonic()
+    try:
+        async with Link(probing, place, trust):
+            took = time.monotonic() - began
+    except NoLinkError as error:
+        return failed(*CAMPAIGN, error.detail, ROUTING, "Check campaign.url, the firewall, and the certificate there.")
+    if odd := _oddity(campaign):
+        what, key = odd
+        fix = f"Correct campaign.{key}: {{line}} and {{customer}} stand for numbers."
+        return warning(*CAMPAIGN, f"open, but {what}", ROUTING, fix)
+    return ok(*CAMPAIGN, f"open, {took * 1000:.0f} ms")
+
+
+def _oddity(campaign: Campaign) -> tuple[str, str] | None:
+    """What is odd in a request, and its key: an unknown placeholder, or none for the customer's number."""
+    sent = {"url": str(campaign.url)} | ({} if campaign.method == "GET" else {"body": campaign.body})
+    for key, text in sent.items():
+        for found in _PLACE.findall(text):
+            if found not in ("{line}", "{customer}"):
+                return f"its {key} has {found}, which nothing is put in place of", key
+    if any("{customer}" in text for text in sent.values()):
+        return None
+    key = [*sent][-1]
+    return f"its {key} has no {{customer}}, so that it is not told whom to call", key

@@ -1,16 +1,53 @@
-"""The router in between, by STUN: its public address, and whether it keeps to one port (RFC 8489, RFC 4787 section 4.1)."""
+"""The router in between: the address that far ends see, by their answers and by STUN (RFC 8489, RFC 4787 section 4.1)."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import secrets
 import socket
 import struct
+import time
 
-from harness.deployment import Account
+from harness.deployment import Account, is_address
 from harness.run.preflight.lines import AUDIO, ProbeKind, ProbeResult, failed, ok, warning
-from harness.sip.grammar import split_host_port
+from harness.sip.grammar import SipSyntaxError, split_host_port
 from harness.witness.ports.probes import Probing, Target, UnresolvedError
+from harness.witness.ports.wire import RequestOutcome
+
+#: After how many seconds a STUN request is sent again.
+_AGAIN_S = 0.3
+
+
+def address_line(probing: Probing, place: Target, outcome: RequestOutcome) -> ProbeResult:
+    """The address that the far end saw (``received``, ``rport``: RFC 3581), against the one that the phones will name."""
+    assert outcome.response is not None
+    assert outcome.local is not None
+    name = ProbeKind.ADDRESS, place
+    try:
+        via = outcome.response.via
+    except SipSyntaxError:
+        return warning(*name, "the answer has no readable Via", AUDIO, "The far end breaks RFC 3261 section 8.2.6.2.")
+    here, port = outcome.local
+    # RFC 5118 section 4.5: an IPv6 address may stand in brackets there
+    seen, seen_port = (via.params.get("received") or via.host).strip("[]"), via.params.get("rport") or str(port)
+    accounts = [a for a in probing.deployment.accounts.values() if probing.account_place(a) == place]
+    named = next((account.public_address for account in accounts if account.public_address), None)
+    by_stun = any(account.stun_server for account in accounts)
+    if named is not None and named != seen and is_address(named):
+        fix = f"Set public_address to {seen}: audio is sent to the address that SDP names."
+        return failed(*name, f"the far end sees {seen}, but public_address says {named}", AUDIO, fix)
+    if seen == here:
+        return ok(*name, f"{here}, no address translation")
+    translated = f"{here} is seen as {seen}" + ("" if seen_port == str(port) else f", port {port} as {seen_port}")
+    if named or by_stun:
+        return ok(*name, f"{translated}; the phones name {named or 'what STUN tells'}")
+    fix = (
+        "Behind address translation audio needs a symmetric-RTP far end, and a call to a registered phone (an agent's) one that "
+        f'goes by where its REGISTER came from, not by Contact; else give public_address = "{seen}", or stun_server.'
+    )
+    return warning(*name, f"{translated}, and the phones name {here}", AUDIO, fix)
 
 
 async def stun_line(probing: Probing, name: str, account: Account) -> ProbeResult:
@@ -25,11 +62,11 @@ async def stun_line(probing: Probing, name: str, account: Account) -> ProbeResul
     except UnresolvedError as error:
         return failed(*line, str(error), AUDIO, fix)
     loop = asyncio.get_running_loop()
-    received: asyncio.Queue[tuple[bytes, int]] = asyncio.Queue()
+    received: asyncio.Queue[bytes] = asyncio.Queue()
 
     class Datagrams(asyncio.DatagramProtocol):
         def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-            received.put_nowait((data, addr[1]))
+            received.put_nowait(data)
 
     transport, _ = await loop.create_datagram_endpoint(Datagrams, local_addr=(account.bind or "0.0.0.0", 0))
     try:
@@ -58,23 +95,22 @@ async def stun_line(probing: Probing, name: str, account: Account) -> ProbeResul
 
 async def _mapped(
     transport: asyncio.DatagramTransport,
-    received: asyncio.Queue[tuple[bytes, int]],
+    received: asyncio.Queue[bytes],
     server: tuple[str, int],
     within: float,
 ) -> tuple[str, int] | None:
     request, transaction = stun_request()
+    sent_at = -math.inf
     try:
         async with asyncio.timeout(within):
             while True:
-                transport.sendto(request, server)
-                try:
-                    async with asyncio.timeout(0.3):
-                        while True:
-                            data, _ = await received.get()
-                            if found := stun_address(data, transaction):
-                                return found
-                except TimeoutError:
-                    continue
+                if time.monotonic() - sent_at >= _AGAIN_S:
+                    transport.sendto(request, server)
+                    sent_at = time.monotonic()
+                with contextlib.suppress(TimeoutError):
+                    data = await asyncio.wait_for(received.get(), _AGAIN_S)
+                    if found := stun_address(data, transaction):
+                        return found
     except TimeoutError:
         return None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.deployment import Deployment
 from harness.errors import SelectionError
 from harness.integrations.matrix import Case, calls_of, cases, landing_groups
-from harness.run.preflight import campaign, own_certificate
+from harness.run.preflight import api, own_certificate
 from harness.run.preflight.lines import Name, ProbeKind, ProbeResult, RowNeed, Status
 from harness.witness.ports.probes import Target, ai_end, termination
 
@@ -73,7 +73,7 @@ def _of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
     if case.row.moment == "registration" and trunk.ai == "stand-in":
         yield "credentials taken", of, ((ProbeKind.REGISTRATION, of),), "the trunk has no user name"
     if case.row.moment == "campaign":
-        yield "campaign can be started", "", (campaign.NAME,), "somebody has to start it by hand"
+        yield "campaign can be started", "", (api.CAMPAIGN,), "somebody has to start it by hand"
 
 
 def _the_ai_calls(case: Case, deployment: Deployment) -> bool:

@@ -15,8 +15,8 @@ from harness.deployment.file import read
 from harness.errors import DeploymentError, ResourceError
 from harness.integrations import load
 from harness.integrations.matrix import Case
-from harness.run.preflight import accounts, answers, api, campaign, machine, names, nat, own_certificate, reach, rows
-from harness.run.preflight.lines import REGISTRATION, Name, ProbeKind, ProbeResult, Report, Status, failed
+from harness.run.preflight import accounts, answers, api, machine, names, nat, own_certificate, reach, rows
+from harness.run.preflight.lines import REGISTRATION, Name, ProbeKind, ProbeResult, Report, failed
 from harness.witness.ports.probes import Probing, Target, ai_end, termination
 
 Probe = Awaitable[ProbeResult | list[ProbeResult]]
@@ -83,7 +83,7 @@ async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeRe
     if (synthflow := deployment.synthflow) and (base := synthflow.api_base):
         probes.append(((ProbeKind.API, ""), api.api_lines(probing, synthflow, base)))
     if (started := deployment.campaign) and started.trigger == "http" and started.url:
-        probes.append((campaign.NAME, campaign.trigger_line(probing, started)))
+        probes.append((api.CAMPAIGN, api.trigger_line(probing, started)))
     for (name, _), found in zip(
         probes, await asyncio.gather(*(p for _, p in probes), return_exceptions=True), strict=True
     ):
@@ -95,18 +95,7 @@ async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeRe
             lines.append(failed(*name, f"{type(found).__name__}: {found}", REGISTRATION, fix))
         else:
             lines += [found] if isinstance(found, ProbeResult) else found
-    return [_by_registrar(probing, line) for line in lines]
-
-
-def _by_registrar(probing: Probing, line: ProbeResult) -> ProbeResult:
-    """The line; of OPTIONS in vain what the same place's answer to REGISTER makes of it."""
-    if line.look is not ProbeKind.OPTIONS or line.status is not Status.FAILED:
-        return line
-    if line.subject in map(str, probing.deaf & probing.registrars):
-        return answers.deaf_to_options(line)
-    if line.subject in map(str, probing.forbidding & probing.admitting):
-        return answers.forbids_options(line)
-    return line
+    return [answers.by_registrar(probing, line) for line in lines]
 
 
 def _names(probing: Probing) -> Iterator[tuple[Name, Probe]]:
@@ -216,6 +205,3 @@ def _own_addresses(deployment: Deployment) -> Iterator[tuple[str, str]]:
 
 async def _soon(look: Callable[..., ProbeResult], *arguments: object) -> ProbeResult:
     return look(*arguments)
-
-
-__all__ = ["of_file", "run", "variables"]

@@ -79,6 +79,7 @@ class Link:
         self._reading: asyncio.Task[None] | None = None
         self.local: tuple[str, int] = ("", 0)
         self.certificate: bytes | None = None
+        self.tls_version = ""
 
     async def __aenter__(self) -> Self:
         place = self._place
@@ -100,9 +101,10 @@ class Link:
                     self.local = self._stream[1].get_extra_info("sockname")[:2]
                     if session := self._stream[1].get_extra_info("ssl_object"):
                         self.certificate = session.getpeercert(binary_form=True)
+                        self.tls_version = str(session.version())
                     self._reading = asyncio.create_task(self._read(self._stream[0]))
         except (OSError, TimeoutError, ssl.SSLError) as error:
-            raise explained(error, place) from None
+            raise _explained(error, place) from None
         except ValueError as error:  # asyncio's, of an address and a local address of two families
             raise NoLinkError("bind", f"{address} cannot be reached from {place.bind}: {error}") from None
         return self
@@ -116,6 +118,12 @@ class Link:
             self._reading.cancel()
         if self._stream is not None:
             self._stream[1].transport.abort()
+
+    async def lasts(self, seconds: float) -> bool:
+        """Whether a connection is still open after so many seconds."""
+        assert self._reading is not None
+        ended, _ = await asyncio.wait([self._reading], timeout=seconds)
+        return not ended
 
     async def _open_udp(self, address: str, local: tuple[str, int] | None) -> None:
         queue, place = self._received, self._place
@@ -132,7 +140,7 @@ class Link:
 
             def error_received(self, exc: Exception) -> None:
                 closed = NoLinkError("refused", "the port is closed (ICMP)")
-                queue.put_nowait(closed if isinstance(exc, ConnectionRefusedError) else explained(exc, place))
+                queue.put_nowait(closed if isinstance(exc, ConnectionRefusedError) else _explained(exc, place))
 
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(
@@ -290,7 +298,7 @@ def _is_to(response: Response, request: Request) -> bool:
         return True
 
 
-def explained(error: Exception, place: Target) -> NoLinkError:
+def _explained(error: Exception, place: Target) -> NoLinkError:
     """What a socket's error means. Raises :class:`ResourceError` for one that is this machine's own."""
     match error:
         case OSError(errno=errno.EMFILE | errno.ENFILE | errno.ENOBUFS | errno.ENOMEM):

@@ -200,7 +200,7 @@ def test_what_a_case_has_of_its_deployment_and_whose_calls_are_not_its_own(
         assert mine.company.others == set(), "nobody is beside it"
     run.workers = 1
     with leased(run, case_of(deployment, "TD-INBOUND", "stand-in")) as mine:
-        assert (mine.company.switchboard, mine.company.others) == (Path("/nowhere"), set())
+        assert (mine.company.switchboard, mine.company.others) == (Path("/nowhere"), frozenset())
 
 
 def test_a_campaign_calls_the_customer_of_the_plan_and_no_case_beside_it_has_that_number(
