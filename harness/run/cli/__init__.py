@@ -1,1 +1,1 @@
-"""The command line. Each module here with a ``register(app)`` adds its command."""
+"""The command line; ``app`` lists its commands."""

@@ -1,4 +1,4 @@
-"""``harness``: one command for each module of this package, and the exit codes they share.
+"""``harness``: its commands, and the exit codes they share.
 
 ====  ==================================================================
 0     all passed
@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import os
-import pkgutil
 import sys
 from importlib import import_module, metadata
 from pathlib import Path
@@ -20,7 +19,6 @@ from typing import Annotated, Any, cast
 
 import typer
 
-import harness.run.cli
 from harness.errors import BrokenError, MistakeError, ResourceError, is_of_the_machine, is_of_the_path
 from harness.run.cli import fault
 from harness.support.forkserver.environment import allow_open_files
@@ -41,11 +39,29 @@ Exit codes: 0 all passed, 1 something failed or could not be observed, 2 a mista
 130 interrupted."""
 
 
-def application(asked: str = "") -> typer.Typer:
-    """The command line with every command; with the one alone that is ``asked`` for, where a module has its name.
+#: Command → where it is: a function, or a group of commands.
+_COMMANDS = {
+    "call": "call:call",
+    "compare": "compare:run",
+    "examples": "examples:examples",
+    "explain": "explain:explain",
+    "fleet": "fleet:fleet_app",
+    "init": "init:init",
+    "listen": "listen:listen",
+    "rows": "lists:rows",
+    "faults": "lists:faults",
+    "load": "load:load",
+    "nightly": "nightly:run",
+    "preflight": "preflight:run",
+    "report": "report:report",
+    "signoff": "signoff:signoff_app",
+    "simulate": "simulate:simulate",
+    "verify": "verify:verify",
+}
 
-    All of them together import what a second of a core goes into.
-    """
+
+def application(asked: str = "") -> typer.Typer:
+    """The command line; with only the command ``asked`` for, if it exists: importing all of them takes a second."""
     app = typer.Typer(
         name="harness",
         help=_HELP,
@@ -54,18 +70,14 @@ def application(asked: str = "") -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help=_HELP)(_options)
-    names = sorted(module.name for module in pkgutil.iter_modules(harness.run.cli.__path__))
-    for name in [asked] if asked in names else names:
-        _register(app, name)
-    if not (app.registered_commands or app.registered_groups):  # a module of that name, and no command
-        return application()
+    for name in [asked] if asked in _COMMANDS else _COMMANDS:
+        module, _, attribute = _COMMANDS[name].partition(":")
+        command = getattr(import_module(f"harness.run.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
     return app
-
-
-def _register(app: typer.Typer, name: str) -> None:
-    register = getattr(import_module(f"harness.run.cli.{name}"), "register", None)
-    if register is not None:
-        register(app)
 
 
 def _print_version(asked: bool) -> None:

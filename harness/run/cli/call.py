@@ -47,8 +47,7 @@ from harness.report.case_document import names
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
 from harness.run.cli.app import FAILED, INTERRUPTED, PASSED
-from harness.run.cli.placing import complete, may_call
-from harness.run.plugin.options import LIVE_VARIABLE
+from harness.run.cli.placing import Live, complete, may_call
 from harness.scenario.phones import own_phone
 from harness.scenario.reactions import SOUND_DBOV
 from harness.support.files.own_directories import Scratch
@@ -69,9 +68,7 @@ def call(
     say: Annotated[
         list[str] | None, typer.Option(metavar="PROMPT", help="Say this prompt after the answer (repeatable).")
     ] = None,
-    live: Annotated[
-        bool, typer.Option("--live", help=f"Call a real platform, which may cost money (or {LIVE_VARIABLE}=1).")
-    ] = False,
+    live: Live = False,
     directory: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep recordings and evidence there, in a new directory.")
     ] = None,
@@ -279,8 +276,3 @@ class _Attempt:
     def _say(self, text: str, style: str = "") -> None:
         self._console.print(Text(f"{time.monotonic() - self._began:7.2f}  {text}", style), soft_wrap=True)
         self._console.file.flush()
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(call)

@@ -61,8 +61,3 @@ def _show(console: SafeConsole, difference: Difference) -> None:
             console.print(Text(" " * (_NAME + 2) + line))
     if not found:
         console.print("  no difference")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("compare")(run)

@@ -72,8 +72,3 @@ def _copies(path: Path, directory: Path) -> Iterator[tuple[Path, Path]]:
     yield path, directory / path.name
     if isinstance(numbers := read(path).get("numbers_csv"), str):
         yield path.with_name(numbers), directory / numbers
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(examples)

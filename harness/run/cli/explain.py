@@ -114,8 +114,3 @@ def _named(run: Path) -> list[tuple[str, Sequence[Path]]]:
             key, order = ("", path.parent.name), (0.0, 1, path.parent)
         every.setdefault(key, []).append(order)
     return [(name, [directory for *_, directory in sorted(tries)]) for (_, name), tries in every.items()]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(explain)

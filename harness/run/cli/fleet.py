@@ -16,7 +16,8 @@ from harness.errors import MistakeError, RefusedError, ResourceError
 from harness.report.run_directory import STOPPED
 from harness.report.terminal import show
 from harness.run.cli.app import INTERRUPTED
-from harness.run.plugin.options import LIVE_VARIABLE, live_is_allowed, live_refusal
+from harness.run.cli.placing import Live
+from harness.run.plugin.options import live_is_allowed, live_refusal
 from harness.support.files import own_directories
 from harness.support.terminal import SafeConsole
 
@@ -101,10 +102,7 @@ def run(
         Path | None,
         typer.Option(metavar="DIR", help="Go on with a run whose controller was killed (reports/fleet/RUN)."),
     ] = None,
-    live: Annotated[
-        bool,
-        typer.Option("--live", help=f"Place calls at real platforms, which may cost money (or {LIVE_VARIABLE}=1)."),
-    ] = False,
+    live: Live = False,
     scenarios: _Scenarios = "",
 ) -> None:
     """Verify over all sites, and make one report. The exit code is the run's."""
@@ -174,8 +172,3 @@ def _check_live(made: FleetPlan, live: bool) -> None:
 def _say(console: SafeConsole, text: str) -> None:
     console.print(text, markup=False)
     console.file.flush()
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.add_typer(fleet_app)

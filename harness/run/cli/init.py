@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import phonenumbers
 import typer
@@ -20,8 +21,6 @@ from harness.integrations import load
 from harness.run.preflight import variables
 from harness.support.files import whole_file
 from harness.support.files.own_directories import Scratch
-
-E = TypeVar("E", bound=StrEnum)
 
 
 class PlatformChoice(StrEnum):
@@ -86,6 +85,7 @@ _WHICH_MODEL = "Synthflow's id of the assistant, as its page shows it (empty: no
 
 
 def init(
+    context: typer.Context,
     file: _File = Path("deployment.toml"),
     integration: _Integration = None,
     kind: _Kind = None,
@@ -112,70 +112,35 @@ def init(
     """
     if file.exists() and not force:
         raise DeploymentError(f"{file}: exists already; allowed: another name, or --force")
-    ask = _Asker()
-    answers = _of_the_platform(
-        ask, integration, kind, region, platform_domain, platform_host, transport, authentication, synthflow_host
-    )
-    answers |= {
-        "line": ask.text("line", "The number a caller dials (E.164)", line, _e164),
-        "assistant": ask.text("assistant", "The assistant's number (E.164)", assistant, _e164),
-        "group": ask.text("group", "The number of the queue or ring group it transfers to (E.164)", group, _e164),
-        "caller_number": ask.text("caller-number", "The number of the phone that calls (E.164)", caller_number, _e164),
-        "caller_host": ask.text("caller-host", "Where that phone registers: host or address", caller_host, _host),
-        "agent_user": ask.text(
-            "agent-user", "The agent phone's user name at the platform, or its telephone number", agent_user, _user
-        ),
-    }
-    answers["caller_domain"] = ask.text(
-        "caller-domain", "That phone's SIP domain", caller_domain, _host, answers["caller_host"]
-    )
-    if answers["kind"] == AiChoice.LIVE:
-        answers["assistant_model"] = ask.text("assistant-model", _WHICH_MODEL, assistant_model, _model, "")
-    if answers["kind"] == AiChoice.STAND_IN:
-        answers["bind"] = ask.text("bind", "This machine's address for the stand-in to listen at", bind, _host)
+    ask = _Asker(context.params)
+    ask.choice("integration", "Which platform?", PlatformChoice)
+    ask.choice("kind", "Who is the AI: Synthflow's own (live), or a harness phone (stand-in)?", AiChoice)
+    is_gladly, is_live = ask.answers["integration"] == PlatformChoice.GLADLY, ask.answers["kind"] == AiChoice.LIVE
+    ask.text("region", "Country of your numbers (two letters)", _region, "US")
+    example = "acme.sip.gladly.example" if is_gladly else "acme.talkdesk.example"
+    ask.text("platform_domain", f"The platform's SIP domain, e.g. {example}", _host)
+    ask.text("platform_host", "Host or address of its SBC", _host, ask.answers["platform_domain"])
+    if is_gladly:
+        ask.only("transport", TransportChoice.TLS, "gladly")
+        ask.only("authentication", Authentication.IP, "gladly")
+    else:
+        ask.choice("transport", "Transport of the trunk?", TransportChoice)
+        ask.choice("authentication", "Authentication of the trunk?", Authentication)
+    whose = "Synthflow's host" if is_live else "This machine's public address"
+    ask.text("synthflow_host", f"{whose}, as the trunk has it", _host, "sip.synthflow.ai" if is_live else None)
+    ask.text("line", "The number a caller dials (E.164)", _e164)
+    ask.text("assistant", "The assistant's number (E.164)", _e164)
+    ask.text("group", "The number of the queue or ring group it transfers to (E.164)", _e164)
+    ask.text("caller_number", "The number of the phone that calls (E.164)", _e164)
+    ask.text("caller_host", "Where that phone registers: host or address", _host)
+    ask.text("agent_user", "The agent phone's user name at the platform, or its telephone number", _user)
+    ask.text("caller_domain", "That phone's SIP domain", _host, ask.answers["caller_host"])
+    if is_live:
+        ask.text("assistant_model", _WHICH_MODEL, _model, "")
+    else:
+        ask.text("bind", "This machine's address for the stand-in to listen at", _host)
     ask.finish()
-    _write(file, written(answers))
-
-
-def _of_the_platform(
-    ask: _Asker,
-    integration: PlatformChoice | None,
-    kind: AiChoice | None,
-    region: str | None,
-    platform_domain: str | None,
-    platform_host: str | None,
-    transport: TransportChoice | None,
-    authentication: Authentication | None,
-    synthflow_host: str | None,
-) -> dict[str, Any]:
-    gladly_or_talkdesk = ask.choice("integration", "Which platform?", integration, PlatformChoice)
-    gladly = gladly_or_talkdesk is PlatformChoice.GLADLY
-    who = ask.choice("kind", "Who is the AI: Synthflow's own (live), or a harness phone (stand-in)?", kind, AiChoice)
-    home = ask.text("region", "Country of your numbers (two letters)", region, _region, "US")
-    example = "acme.sip.gladly.example" if gladly else "acme.talkdesk.example"
-    domain = ask.text("platform-domain", f"The platform's SIP domain, e.g. {example}", platform_domain, _host)
-    return {
-        "integration": gladly_or_talkdesk.value,
-        "kind": who.value,
-        "region": home,
-        "platform_domain": domain,
-        "platform_host": ask.text("platform-host", "Host or address of its SBC", platform_host, _host, domain),
-        "transport": ask.only("transport", transport, TransportChoice.TLS, "gladly").value
-        if gladly
-        else ask.choice("transport", "Transport of the trunk?", transport, TransportChoice).value,
-        "authentication": ask.only("authentication", authentication, Authentication.IP, "gladly").value
-        if gladly
-        else ask.choice("authentication", "Authentication of the trunk?", authentication, Authentication).value,
-        "synthflow_host": ask.text(
-            "synthflow-host",
-            "This machine's public address, as the trunk has it"
-            if who is AiChoice.STAND_IN
-            else "Synthflow's host, as the trunk has it",
-            synthflow_host,
-            _host,
-            None if who is AiChoice.STAND_IN else "sip.synthflow.ai",
-        ),
-    }
+    _write(file, written(ask.answers))
 
 
 def _write(file: Path, text: str) -> None:
@@ -190,7 +155,7 @@ def _write(file: Path, text: str) -> None:
     typer.echo(f"  harness preflight {named}\n  harness verify {named} --plan")
 
 
-def written(answers: dict[str, Any]) -> str:
+def written(answers: Mapping[str, str]) -> str:
     """The file's text."""
     environment = Environment(
         loader=PackageLoader("harness.run.cli"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -209,7 +174,7 @@ def written(answers: dict[str, Any]) -> str:
         "bind": None,
         "assistant_model": "",
     }
-    return environment.get_template("deployment.toml.j2").render(more | answers)
+    return environment.get_template("deployment.toml.j2").render(more | dict(answers))
 
 
 def _check(file: Path, text: str) -> None:
@@ -224,42 +189,51 @@ def _check(file: Path, text: str) -> None:
 
 
 class _Asker:
-    """Takes answers from options, else from the terminal; without one, says all that is missing."""
+    """Takes answers from options, else from the terminal; without a terminal, lists all that is missing."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.answers: dict[str, str] = {}
+        self._options = options
         self._terminal = sys.stdin.isatty()
         self._mistakes: list[str] = []
 
-    def choice(self, option: str, question: str, given: E | None, kind: type[E]) -> E:
+    def choice(self, name: str, question: str, kind: type[StrEnum]) -> None:
         """One of a few."""
-        if given is not None:
-            return given
         values = [member.value for member in kind]
-        answer = self.text(option, f"{question} [{'/'.join(values)}]", None, _one_of(values))
-        return kind(answer) if answer in values else next(iter(kind))
 
-    def only(self, option: str, given: E | None, value: E, where: str) -> E:
-        """The one that there is ``where``; another that was given is a mistake, not passed over."""
-        if given not in (None, value):
-            self._mistakes.append(f"--{option} {given}: not with {where}; allowed: {value.value}, or no such option")
-        return value
+        def check(text: str) -> str:
+            if text not in values:
+                raise ValueError(f"{text!r} is none of them; allowed: {', '.join(values)}")
+            return text
 
-    def text(self, option: str, question: str, given: str | None, check: Any, default: str | None = None) -> str:
+        self.text(name, f"{question} [{'/'.join(values)}]", check)
+
+    def only(self, name: str, value: StrEnum, where: str) -> None:
+        """The one value that there is ``where``; another is a mistake."""
+        if (given := self._options[name]) not in (None, value):
+            self._mistakes.append(f"--{name} {given}: not with {where}; allowed: {value}, or no such option")
+        self.answers[name] = value
+
+    def text(self, name: str, question: str, check: Callable[[str], str], default: str | None = None) -> None:
         """A text that passes ``check``, which returns it or raises ValueError."""
+        given, option = self._options[name], f"--{name.replace('_', '-')}"
+        self.answers[name] = given or default or ""
         if given is not None:
             try:
-                return str(check(given))
+                self.answers[name] = check(str(given))
             except ValueError as error:
-                self._mistakes.append(f"--{option} {given}: {error}")
-                return given
-        if not self._terminal:
-            if default is None:
-                self._mistakes.append(f"--{option}: is missing; allowed: a value, or a terminal to ask at ({question})")
-            return default or ""
+                self._mistakes.append(f"{option} {given}: {error}")
+        elif self._terminal:
+            self.answers[name] = self._ask(question, check, default)
+        elif default is None:
+            self._mistakes.append(f"{option}: is missing; allowed: a value, or a terminal to ask at ({question})")
+
+    @staticmethod
+    def _ask(question: str, check: Callable[[str], str], default: str | None) -> str:
         while True:
             answer = typer.prompt(question, default=default)
             try:
-                return str(check(str(answer).strip()))
+                return check(str(answer).strip())
             except ValueError as error:
                 typer.echo(f"  {error}")
 
@@ -267,15 +241,6 @@ class _Asker:
         """Raise :class:`MistakeError` with every mistake in the options."""
         if self._mistakes:
             raise MistakeError("\n".join(self._mistakes))
-
-
-def _one_of(values: list[str]) -> Any:
-    def check(text: str) -> str:
-        if text not in values:
-            raise ValueError(f"{text!r} is none of them; allowed: {', '.join(values)}")
-        return text
-
-    return check
 
 
 def _e164(text: str) -> str:
@@ -315,8 +280,3 @@ def _region(text: str) -> str:
     if text.upper() not in phonenumbers.SUPPORTED_REGIONS:
         raise ValueError(f"{text!r} is no country; allowed: two letters, e.g. US")
     return text.upper()
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(init)

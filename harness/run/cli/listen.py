@@ -162,8 +162,3 @@ def _quality_line(quality: dict[str, Any]) -> str:
     if quality["clock_drift_ppm"] is not None:
         parts.append(f"sender's clock {quality['clock_drift_ppm']:+.0f} ppm")
     return "; ".join(parts)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(listen)

@@ -12,6 +12,7 @@ import typer
 from typing_extensions import TypedDict
 
 from harness import integrations
+from harness.errors import HarnessError
 from harness.run.plugin.worlds import FaultDocument, list_faults
 from harness.support.files import json_file
 
@@ -72,7 +73,19 @@ def _list(heading: str, entries: Iterable[tuple[str, str]]) -> None:
         typer.echo(textwrap.fill(words, width, initial_indent=first, subsequent_indent=" " * _NAME))
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(rows)
-    app.command()(faults)
+# -- what a shell completes
+
+
+def row_ids(incomplete: str) -> list[str]:
+    """The rows that begin so."""
+    rows = {row.id for one in integrations.loadable() for row in one.rows}
+    return sorted(row for row in rows if row.startswith(incomplete))
+
+
+def fault_names(incomplete: str) -> list[str]:
+    """The faults that begin so; none where the simulated world cannot say which there are."""
+    try:
+        found = list_faults()
+    except HarnessError:
+        return []
+    return sorted(name for fault in found if (name := str(fault["name"])).startswith(incomplete))

@@ -14,12 +14,11 @@ from rich.table import Table
 from harness.errors import RefusedError
 from harness.report.case_document import is_masked
 from harness.run.cli.app import INTERRUPTED
-from harness.run.cli.placing import complete, may_call
+from harness.run.cli.placing import Live, complete, may_call
 from harness.run.load import picture, plan, result
 from harness.run.load.call import LoadCall
 from harness.run.load.result import LoadResult, Percentiles
 from harness.run.load.run import load as run_load
-from harness.run.plugin.options import LIVE_VARIABLE
 from harness.support.files import json_file
 from harness.support.files.own_directories import Scratch
 from harness.support.mask import mask_text
@@ -39,9 +38,7 @@ def load(
     ] = None,
     line: Annotated[str | None, typer.Option(metavar="NAME", help="Call this line of the file.")] = None,
     reports: Annotated[Path, typer.Option(metavar="DIR", help="Where its results go.")] = Path("reports"),
-    live: Annotated[
-        bool, typer.Option("--live", help=f"Call a real platform, which may cost money (or {LIVE_VARIABLE}=1).")
-    ] = False,
+    live: Live = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
     """Place calls in steps, verify each both ways, hold them, end them. Exit code 0 only when all asked for were."""
@@ -116,8 +113,3 @@ def _show(console: SafeConsole, found: LoadResult, run: Path) -> None:
 def _of(percentiles: Percentiles) -> str:
     known = (percentiles.p50, percentiles.p95, percentiles.p99)
     return "/".join("–" if value is None else f"{value:.0f}" for value in known) + f" of {percentiles.of}"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(load)

@@ -144,8 +144,3 @@ def _measure(finished: night.FinishedNight, file: Path | None, push: str) -> Non
         metrics.write(file, registry)
     if push:
         metrics.push(push, registry, finished.night.series)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("nightly")(run)

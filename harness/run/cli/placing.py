@@ -1,16 +1,23 @@
-"""What the commands that place calls by themselves have in common: the leave to call, and the deployment to call."""
+"""Commands that place calls: the permission to call, and the deployment to call."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from harness.deployment import Deployment
 from harness.integrations import load
-from harness.run.plugin.options import live_is_allowed, live_refusal
+from harness.run.plugin.options import LIVE_VARIABLE, live_is_allowed, live_refusal
 from harness.run.plugin.turns import in_turn
 from harness.run.plugin.worlds import one_world
+
+Live = Annotated[
+    bool, typer.Option("--live", help=f"Call real platforms, which may cost money (or {LIVE_VARIABLE}=1).")
+]
 
 
 def may_call(file: Path, live: bool) -> Deployment:

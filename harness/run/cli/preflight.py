@@ -44,8 +44,3 @@ def _simulated(file: Path) -> Deployment | None:
     secrets = preflight.variables(file)
     deployment = load(file, dict.fromkeys(secrets, "-"))
     return deployment if deployment.kind == "simulated" else None
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("preflight")(run)

@@ -127,8 +127,3 @@ def _require_whole(run: Path, *, is_merged: bool, complete: bool) -> None:
         )
     if complete and (run / attest.FILE).exists():
         raise MistakeError(f"{run}: is signed, so --complete may add nothing to it; allowed: --zip, which makes a copy")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(report)

@@ -88,10 +88,7 @@ def _code(decision: Decision) -> int:
     return FAILED if decision.outcome is Acceptance.NOT_ACCEPTED else PASSED
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(cls=_Group, no_args_is_help=True, help="Make, sign and verify the document a customer signs.")
-    group.command("make")(make)
-    group.command("verify")(verify)
-    group.command("key")(make_key)
-    app.add_typer(group, name="signoff")
+signoff_app = typer.Typer(cls=_Group, no_args_is_help=True, help="Make, sign and verify the document a customer signs.")
+signoff_app.command("make")(make)
+signoff_app.command("verify")(verify)
+signoff_app.command("key")(make_key)

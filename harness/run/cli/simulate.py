@@ -17,7 +17,7 @@ from harness.deployment import Ai, Deployment
 from harness.deployment.limits import released
 from harness.errors import SelectionError, unwritable
 from harness.integrations import load
-from harness.run.cli.completion import fault_names
+from harness.run.cli.lists import fault_names
 from harness.run.cli.live_file import exports, live_file
 from harness.run.cli.verify import TimingsName
 from harness.run.plugin.worlds import alive_lock, one_world
@@ -129,8 +129,3 @@ def _describe(console: Console, world: Deployment, title: str) -> None:
         f"To call it: give any SIP phone the account sip:{caller.aor_user}@{account.domain} with the outbound proxy "
         f"sip:{account.host}:{account.port};transport={account.transport} and dial {number}."
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(simulate)

@@ -15,8 +15,9 @@ import typer
 from harness.errors import BrokenError, SelectionError
 from harness.pytest_plugin import PROGRESS, SCENARIOS
 from harness.run.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED
-from harness.run.cli.completion import fault_names, row_ids
 from harness.run.cli.early import world_fork_server
+from harness.run.cli.lists import fault_names, row_ids
+from harness.run.cli.placing import Live
 from harness.run.plugin.forked_workers import worker_fork_server
 from harness.support import resources
 
@@ -94,7 +95,6 @@ _Reports = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results (default: ./reports).")
 ]
 _Expression = Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only cases whose name matches.")]
-_Live = Annotated[bool, typer.Option("--live", help="Call real platforms, which may cost money (or HARNESS_LIVE=1).")]
 _Preflight = Annotated[
     PreflightMode | None,
     typer.Option(
@@ -118,7 +118,19 @@ _Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every case
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only; with --plan, the plan.")]
 
 
+#: Parameters of the command whose option of pytest has another name.
+_OPTIONS = {
+    "files": "--deployment",
+    "workers": "-n",
+    "expression": "-k",
+    "quiet": "-q",
+    "verbose": "--every-failure",
+    "as_json": "--json",
+}
+
+
 def verify(
+    context: typer.Context,
     files: _Files = None,
     row: _Row = None,
     transport: _Transport = None,
@@ -131,7 +143,7 @@ def verify(
     fault: _Fault = None,
     reports: _Reports = None,
     expression: _Expression = None,
-    live: _Live = False,
+    live: Live = False,
     preflight: _Preflight = None,
     no_manual: _NoManual = False,
     retries: _Retries = 0,
@@ -143,27 +155,15 @@ def verify(
     """Run the matrix against deployments, in parallel, and judge every call."""
     if workers != "auto" and not workers.isdecimal():
         raise SelectionError(f"-n {workers}: not a number of workers; allowed: auto, 0 (all in this process), 1, 2 …")
-    arguments = _of_pytest(Path(SCENARIOS))
-    arguments += ["--cases-only", "-n", workers, *(["--timings", timings.value] if timings else [])]
-    lists = {
-        "deployment": files or _example(),
-        "row": row,
-        "require": require,
-        "transport": transport,
-        "auth": auth,
-        "codec": codec,
-        "ai": ai,
-        "fault": fault,
-    }
-    arguments += [f"--{name}={value}" for name, values in lists.items() for value in values or ()]
-    arguments += [f"--reports={reports}"] if reports else []
-    arguments += ["-k", expression] if expression else []
-    arguments += ["--plan"] if plan else []
-    arguments += ["--live"] if live else []
-    arguments += ["--no-manual"] if no_manual else []
-    arguments += [f"--retries={retries}"] if retries else []
-    arguments += [f"--preflight={preflight.value}"] if preflight else []
-    arguments += ["-q"] * quiet + ["--every-failure"] * verbose + ["--json"] * as_json
+    given = {**context.params, "files": files or _example()}
+    arguments = [*_of_pytest(Path(SCENARIOS)), "--cases-only"]
+    for name, value in given.items():
+        option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if each is True:
+                arguments.append(option)
+            elif each:
+                arguments += [f"{option}={each}"] if option.startswith("--") else [option, str(each)]
     raise typer.Exit(_run(arguments, forks_workers=workers != "0" and not plan, plan=plan))
 
 
@@ -212,8 +212,3 @@ def _of_pytest(own: Path) -> list[str]:
     # plugins of the development tools, which would cost every worker half a second; and one that has each worker collect five
     # times at its end, to tell of exceptions that Python tells of by itself
     return [*arguments, "-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:unraisableexception"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(verify)

@@ -17,7 +17,7 @@ from harness import integrations
 from harness.deployment.file import load
 from harness.errors import BrokenError, DeploymentError
 from harness.run.cli import app, early
-from harness.run.cli.completion import fault_names, row_ids
+from harness.run.cli.lists import fault_names, row_ids
 from harness.run.cli.verify import _of_pytest
 from harness.support import resources
 from harness.support.forkserver.process import ForkServer
@@ -50,14 +50,14 @@ ASKED = """verify one.toml other.toml --row TD-INBOUND --row HOLD --transport tl
 --preflight tell --require documented --quiet -v --json"""
 HANDED = """--deployment=one.toml --deployment=other.toml --row=TD-INBOUND --row=HOLD --transport=tls --auth=ip --codec=pcmu
 --ai=stand-in --fault=no-g711@inbound --reports=elsewhere --plan --live --retries=2 --no-manual --preflight=tell
---require=documented -q --every-failure --json"""
+--timings=documented --require=documented -q --every-failure --json"""
 
 
 def test_everything_asked_for_reaches_pytest(harness: Harness, handed: list[Any]) -> None:
     assert harness(*shlex.split(ASKED)).code == 0
     assert handed[0].endswith("scenarios")
     assert set(HANDED.split()) <= set(handed)
-    for name, value in (("-n", "8"), ("--timings", "documented"), ("-k", "not digest")):
+    for name, value in (("-n", "8"), ("-k", "not digest")):
         assert handed[handed.index(name) + 1] == value
     assert all(type(argument) is str for argument in handed)  # they cross to the workers
 
