@@ -264,7 +264,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
         stack.callback(board.close)
         run.switchboard = str(board.path)
     try:
-        run.replicas |= worlds.start(
+        started = worlds.start(
             simulated,
             tenants=run.slots + 1,
             timings=run.timings,
@@ -273,6 +273,9 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
             fork_server=next((p.path for p in config.pluginmanager.get_plugins() if isinstance(p, ForkServer)), None),
             meanwhile=lambda: _prepare(config, run),
         )
+        for name, replicas in started.items():  # a world reads the file alone, which --site overrides
+            site = run.deployment(name).site
+            run.replicas[name] = [replica.model_copy(update={"site": site}) for replica in replicas]
         run.controls = worlds.controls
     except BaseException as error:
         worlds.stop(keep_logs=run.directory)
