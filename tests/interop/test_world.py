@@ -7,31 +7,24 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from harness.audio.detector import Heard, marks_heard
-from harness.audio.g711 import decode_ulaw
 from harness.audio.marks import reply_to
 from harness.calls.events import MarkHeard
 from harness.deployment import Deployment
 from harness.phone.phone import Phone
 from harness.scenario.phones import own_phone
 from harness.world.addresses import Block
-from tests.interop.capture import Capture, payload_of
 from tests.interop.platform import SIPP
-from tests.interop.sipp import Sipp, client, pause, sdp, speak
+from tests.interop.sipp import Sipp, client
 from tests.interop.world_calls import listener, record_of, secret, where
 from tests.process.world.conftest import RunningWorld
 from tools.interop.baresip import Baresip, registering
-from tools.interop.processes import PATIENCE, binary, options, until
+from tools.interop.processes import PATIENCE, binary, until
 
 Lease = Callable[..., Phone]
 Start = Callable[..., Baresip]
 TRANSPORTS = ["udp", "tcp", "tls"]
-
-
-# -- who listens where
 
 
 # -- OPTIONS by sipsak
@@ -74,27 +67,6 @@ def test_openssl_verifies_the_certificate_and_its_name(
     done = s_client(deployment, name, *arguments)
     assert done.returncode == 0, done.stderr.decode()
     assert b"Verify return code: 0 (ok)" in done.stdout
-
-
-@pytest.mark.parametrize(("world", "name"), TLS)
-def test_openssl_says_options_and_is_answered(request: pytest.FixtureRequest, world: str, name: str) -> None:
-    deployment = request.getfixturevalue(world).deployments[0]
-    host, port, _ = listener(deployment, name)
-    asked = options(host, port, ("127.0.0.1", 5061), "TLS")
-    with subprocess.Popen(
-        [binary("openssl"), "s_client", "-quiet", "-connect", f"{host}:{port}", "-CAfile", str(deployment.ca_file)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        try:
-            process.stdin.write(asked)
-            process.stdin.flush()
-            assert process.stdout.readline() == b"SIP/2.0 200 OK\r\n"
-        finally:
-            process.kill()
 
 
 @pytest.mark.parametrize("trust", [["-no-CAfile", "-no-CApath"], ["-verify_hostname", "elsewhere.example"]])
@@ -165,44 +137,6 @@ def test_credentials_for_another_uri_are_a_bad_request(talkdesk: RunningWorld, t
     steps = client("REGISTER", user, "carrier.example", expires=60, password=password, outcome=400)
     with Sipp(tmp_path, block[SIPP + 31], steps, target=f"{host}:{port}") as sipp:
         sipp.succeeds()
-
-
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_sipp_calls_and_both_hear_each_other(
-    talkdesk: RunningWorld, tmp_path: Path, block: Block, transport: str
-) -> None:
-    """SIPp's mark is in the AI's record; the AI's answer to it is in what tshark saw on its way to SIPp."""
-    deployment = talkdesk.deployments[0]
-    host, port = where(talkdesk.deployments[0], "carrier", transport)
-    user, password = secret(deployment, "caller-4")
-    did = deployment.did("inbound", f"{transport}-ip")
-    mark, address = 201 if transport == "udp" else 202, block[SIPP + 32]
-    steps = [
-        *client("INVITE", did, "carrier.example", caller=user, password=password, body=sdp()),
-        speak(),
-        pause(2500),
-        *client("BYE", did, "carrier.example", caller=user, cseq=20),
-    ]
-    with (
-        Capture(tmp_path / "capture", [address]) as capture,
-        Sipp(
-            tmp_path,
-            address,
-            steps,
-            target=f"{host}:{port}",
-            transport=transport,
-            mark=mark,
-            arguments=("-auth_uri", f"{did}@carrier.example"),
-        ) as sipp,
-    ):
-        record = record_of(deployment, user, lambda r: any(m["mark"] == mark for m in r.witness("marks") or []))
-        assert record.number_to == deployment.assistants["main"].did
-        sipp.succeeds()
-        media_port = int(re.findall(r"m=audio (\d+) ", sipp.messages)[0])
-        heard = marks_heard(np.asarray(decode_ulaw(payload_of(capture.stop(), media_port, address))))
-    found = {said.mark for said in heard if isinstance(said, Heard)}
-    assert found == {deployment.assistants["main"].voice, reply_to(mark)}
-    assert record_of(deployment, user, lambda r: r.over).status == "completed"
 
 
 # -- baresip calls, and takes a transfer

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import socket
-import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from harness.deployment import Deployment
-from harness.sip.message import Message
 from harness.world.addresses import Block
 from tests.interop.platform import SIPP
 from tests.interop.sipp import (
@@ -28,9 +25,8 @@ from tests.interop.sipp import (
     sdp,
     speak,
 )
-from tests.interop.world_calls import listener, record_of, secret, where
+from tests.interop.world_calls import secret, where
 from tests.process.world.conftest import RunningWorld
-from tools.interop.processes import PATIENCE, options
 
 DOMAIN = "carrier.example"
 FINAL = '<recv response="{}" rrs="true"></recv>'
@@ -58,9 +54,6 @@ class Calling:
 
     def within(self, method: str, number: int, *headers: str, body: str = "") -> str:
         return ask(method, number, self.did, DOMAIN, *headers, caller=self.user, body=body, within=True)
-
-    def cancels(self) -> str:
-        return ask("CANCEL", 2, self.did, DOMAIN, caller=self.user)
 
     def ends(self) -> list[str]:
         return client("BYE", self.did, DOMAIN, caller=self.user, cseq=20)
@@ -90,17 +83,6 @@ def test_invite_without_an_offer(talkdesk: RunningWorld, play: Play) -> None:
     calling = Calling(talkdesk.deployments[0], "inbound")
     refused = ask("ACK", 2, calling.did, DOMAIN, caller=calling.user, uri=f"sip:{calling.did}@{DOMAIN}", within=True)
     play(calling, [ask("INVITE", 2, calling.did, DOMAIN, caller=calling.user), PROVISIONAL[0], response(488), refused])
-
-
-@TRANSPORTS
-def test_cancel_ends_what_rings(talkdesk: RunningWorld, play: Play, transport: str) -> None:
-    """RFC 3261 section 9.2: 200 for the CANCEL, 487 for the INVITE."""
-    calling = Calling(talkdesk.deployments[0], "no-answer")
-    ringing = [*calling.invites(body=sdp()), PROVISIONAL[0], response(180)]
-    ended = [response(200), response(487), calling.refused()]
-    sipp = play(calling, [*ringing, calling.cancels(), *ended], transport)
-    assert len(sipp.received("SIP/2.0 487")) == 1
-    assert record_of(calling.deployment, calling.user, lambda r: r.over).status == "canceled"
 
 
 def test_provisional_responses_are_reliable_when_required(talkdesk: RunningWorld, play: Play) -> None:
@@ -157,13 +139,6 @@ def test_request_that_cannot_be_met(talkdesk: RunningWorld, play: Play, header: 
     assert re.search(owed, refusal, re.M)
 
 
-def test_codec_nobody_has(talkdesk: RunningWorld, play: Play) -> None:
-    """RFC 3261 section 13.3.1.3: the AI's 488 reaches the caller of a line without a fallback."""
-    calling = Calling(talkdesk.deployments[0], "no-answer")
-    invite = calling.invites(body=sdp("97", "rtpmap:97 AMR/8000"))
-    play(calling, [*invite, *PROVISIONAL, response(488), calling.refused()])
-
-
 @TRANSPORTS
 @pytest.mark.parametrize("method", ["BYE", "UPDATE", "INFO"])
 def test_request_within_a_call_that_does_not_exist(
@@ -187,19 +162,6 @@ def test_info_nobody_reads_is_told_what_would_be(talkdesk: RunningWorld, play: P
     assert "application/dtmf-relay" in refusal
 
 
-def test_hold_and_resume(talkdesk: RunningWorld, play: Play) -> None:
-    """RFC 3264 section 8.4."""
-    calling = Calling(talkdesk.deployments[0], "inbound")
-    steps = [*calling.invites(body=sdp()), *PROVISIONAL, FINAL.format(200), calling.acknowledges(), speak(), pause(300)]
-    for number, direction in ((3, "sendonly"), (4, "sendrecv")):
-        offer = calling.within("INVITE", number, body=sdp("0 101", direction, version=number))
-        steps += [offer, PROVISIONAL[0], response(200), calling.acknowledges(number)]
-    sipp = play(calling, [*steps, *calling.ends()])
-    answers = [m for m in sipp.received("SIP/2.0 200") if "m=audio " in m]
-    found = [(re.findall(r"^a=(sendrecv|recvonly|sendonly|inactive)", m, re.M) or ["sendrecv"])[0] for m in answers]
-    assert found == ["sendrecv", "recvonly", "sendrecv"]
-
-
 def test_the_other_side_ends_the_call(talkdesk: RunningWorld, play: Play) -> None:
     """The digit for good-bye by INFO; the world's BYE follows the route set SIPp has learnt from nobody."""
     calling = Calling(talkdesk.deployments[0], "inbound")
@@ -208,45 +170,3 @@ def test_the_other_side_ends_the_call(talkdesk: RunningWorld, play: Play) -> Non
     )
     steps = [*calling.invites(body=sdp()), *PROVISIONAL, FINAL.format(200), calling.acknowledges(), speak(), pause(500)]
     play(calling, [*steps, digit, response(200), receive("BYE"), respond_within_dialog("200 OK")])
-
-
-def test_stranger_is_refused_at_the_gate(talkdesk: RunningWorld, tmp_path: Path, block: Block) -> None:
-    """An address on no list of allowed ones gets 403, whatever it says."""
-    deployment = talkdesk.deployments[0]
-    host, port, _ = listener(deployment, "gate udp-ip")
-    did = str(deployment.groups["billing"].did)
-    refused = ask("ACK", 1, did, "acme.example", uri=f"sip:{did}@acme.example", within=True)
-    steps = [ask("INVITE", 1, did, "acme.example", body=sdp()), PROVISIONAL[0], response(403), refused]
-    with Sipp(tmp_path, block[SIPP + 34], steps, target=f"{host}:{port}") as sipp:
-        sipp.succeeds()
-
-
-# -- the stream itself
-
-
-@pytest.mark.parametrize("transport", ["tcp", "tls"])
-def test_messages_in_pieces_and_together(talkdesk: RunningWorld, transport: str) -> None:
-    """RFC 3261 section 18.3: in a stream Content-Length alone says where a message ends."""
-    deployment = talkdesk.deployments[0]
-    target = where(deployment, "carrier", transport)
-    with _stream(target, transport, deployment.ca_file) as stream:
-        stream.settimeout(PATIENCE)
-        first, second, third = (options(*target, stream.getsockname(), transport.upper()) for _ in range(3))
-        for at in range(0, len(first), 7):
-            stream.sendall(first[at : at + 7])
-        stream.sendall(b"\r\n\r\n" + second + third)  # a keep-alive ahead of them (RFC 5626 section 4.4.1)
-        told = b""
-        while told.count(b"SIP/2.0 200 OK\r\n") < 3:
-            chunk = stream.recv(65536)
-            assert chunk, told
-            told += chunk
-    asked = [Message.parse(message).call_id.encode() for message in (first, second, third)]
-    assert [told.index(call_id) for call_id in asked] == sorted(told.index(call_id) for call_id in asked)
-
-
-def _stream(target: tuple[str, int], transport: str, ca_file: str | None) -> socket.socket:
-    plain = socket.create_connection(target, timeout=PATIENCE)
-    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if transport == "tcp":
-        return plain
-    return ssl.create_default_context(cafile=ca_file).wrap_socket(plain, server_hostname=target[0])
