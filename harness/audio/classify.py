@@ -15,7 +15,6 @@ from harness.audio.dtmf import digits_in
 from harness.audio.levels import levels
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.resample import resample
-from harness.audio.tone_plans import PLANS, Cadence
 
 Kind = Literal["mark", "speech", "silence", "dtmf", "ringback", "busy", "sit", "fax", "dial", "tone", "music", "noise"]
 
@@ -240,7 +239,6 @@ def _cadenced(tones: Sequence[Tone]) -> tuple[Span | None, int]:
         run.append(tone)
     pauses = _pauses(run)
     on = [tone.seconds for tone in run]
-    plan = _plan(first, on, pauses)
     if any(pause > 1.5 for pause in pauses) or (len(run) <= 2 and max(on) > 0.7):
         kind: Kind = "ringback"
     elif len(run) >= 2 and max(on) < 1.0:
@@ -252,42 +250,11 @@ def _cadenced(tones: Sequence[Tone]) -> tuple[Span | None, int]:
     rhythm = f"{_frequencies(first)}, {np.median(on):.2f} s on"
     if pauses:
         rhythm += f", {max(pauses):.2f} s off"
-    detail = rhythm + (f"; as in {plan}" if plan else "")
-    return Span(kind, first.began, run[-1].ended, detail, network=True), len(run)
+    return Span(kind, first.began, run[-1].ended, rhythm, network=True), len(run)
 
 
 def _pauses(run: Sequence[Tone]) -> list[float]:
     return [later.began - earlier.ended for earlier, later in itertools.pairwise(run)]
-
-
-def _plan(tone: Tone, on: list[float], pauses: list[float]) -> str:
-    """The countries whose ringing or busy tone this is, at most three of them; the rhythm decides."""
-    if len(on) < 2:
-        return ""
-    names = []
-    for plan in PLANS.values():
-        for name, cadence in (("ringing", plan.ringback), ("busy", plan.busy), ("congestion", plan.congestion)):
-            if _fits(tone, on, pauses, cadence):
-                names.append(f"{plan.country} ({name})")
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-
-
-def _fits(tone: Tone, on: list[float], pauses: list[float], cadence: Cadence) -> bool:
-    frequencies = cadence[0].frequencies
-    middle = sum(frequencies) / len(frequencies)
-    apart = len(frequencies) == 2 and frequencies[1] - frequencies[0] > 100
-    near = (
-        abs(tone.hz - frequencies[0]) < 15 and abs(tone.second_hz - frequencies[1]) < 15
-        if apart
-        else abs(tone.hz - middle) < 12
-    )
-    wanted_on = {segment.seconds for segment in cadence[::2]}
-    wanted_off = {segment.seconds for segment in cadence[1::2]}
-    return (
-        near
-        and all(any(abs(seconds - wanted) < 0.06 + 0.04 * wanted for wanted in wanted_on) for seconds in on[:-1])
-        and all(any(abs(seconds - wanted) < 0.06 + 0.04 * wanted for wanted in wanted_off) for seconds in pauses)
-    )
 
 
 def _frequencies(tone: Tone) -> str:

@@ -16,7 +16,6 @@ from harness.audio.machine import asks_for_message
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.mixture import marks_in
 from harness.audio.prompts import Matched, find_prompts, prompt_text
-from harness.audio.resample import resample
 from harness.support.resources import prompt_names
 
 What = Literal[
@@ -56,19 +55,17 @@ class HeardDescription:
 
 
 def describe(
-    samples: NDArray[np.int16],
-    rate: int = SAMPLE_RATE,
+    audio: NDArray[np.int16],
     *,
     expected: Collection[int],
     own: Collection[int] = (),
     name_of: Callable[[int], str | None] = lambda mark: None,
 ) -> HeardDescription:
-    """Analyse in detail what a leg received while it should have heard one of the marks ``expected``.
+    """Analyse in detail what a leg received (8 kHz) while it should have heard one of the marks ``expected``.
 
     ``own`` are the marks that the leg sent itself; ``name_of`` returns the party of a mark, or None if it is not in this call.
     Costs about 50 ms of CPU per second of audio: for failures only.
     """
-    audio = resample(samples, rate, SAMPLE_RATE)
     total = len(audio) / SAMPLE_RATE
     spans = classify(audio)
     # The stream's strongest mark by its exact times, and under it what only the deep search finds.

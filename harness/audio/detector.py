@@ -1,7 +1,7 @@
 """Marks in a stream of samples: one leg, many legs in one batch, or a whole recording.
 
-All three share the same three stages: ``front_end`` finds tone pairs, ``tracker`` puts them into sequences,
-``confirm`` has the last word. What they hear does not depend on how the stream was cut into pieces.
+All three share the same stages: ``front_end`` finds tone pairs, ``tracker`` puts them into sequences
+and asks the waveform. What they hear does not depend on how the stream was cut into pieces.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.confirm import PERIOD
 from harness.audio.front_end import CONTEXT, HOP
-from harness.audio.marks import SAMPLE_RATE
-from harness.audio.resample import Resampler, resample
+from harness.audio.marks import PERIOD, SAMPLE_RATE
+from harness.audio.resample import resample
 from harness.audio.tracker import MARK_TONES, Ended, Heard, History, Tracker
 
 __all__ = ["DetectorBank", "Ended", "Heard", "MarkDetector", "marks_heard"]
@@ -28,10 +27,9 @@ _CHUNK: Final = 1024  # hops analysed at once in a recording: what they need sta
 
 
 class MarkDetector:
-    """Listens to one leg. ``rate`` is that of the samples it is fed; others than 8000 Hz are resampled."""
+    """Listens to one leg, at 8 kHz."""
 
-    def __init__(self, rate: int = SAMPLE_RATE) -> None:
-        self._resampler = None if rate == SAMPLE_RATE else Resampler(rate, SAMPLE_RATE)
+    def __init__(self) -> None:
         self._tracker = Tracker()
         # The stream's newest samples; begins with silence, the past of its first window.
         self._buffer = np.zeros(4 * _KEPT, np.float32)
@@ -46,8 +44,6 @@ class MarkDetector:
 
     def feed(self, samples: NDArray[np.int16]) -> list[Heard | Ended]:
         """Hear some more samples, any number of them; what is new comes back in order."""
-        if self._resampler is not None:
-            samples = self._resampler.feed(samples)
         said: list[Heard | Ended] = []
         for at in range(0, len(samples), _TOGETHER):
             self._take(samples[at : at + _TOGETHER], said)

@@ -2,7 +2,7 @@
 
 A mark is a circle of four symbols of 40 ms, each a low and a high tone at once, so 160 ms say whose voice this is. The
 tones keep away from DTMF (ITU-T Q.23) and from call-progress, SIT and fax tones, and lie inside 300-3400 Hz. The words
-come from ``mark_table.py``; any two of them, however turned against each other, agree in one symbol of four at most,
+come from ``mark_words.txt``; any two of them, however turned against each other, agree in one symbol of four at most,
 and in three of eight tones.
 """
 
@@ -15,20 +15,22 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.mark_table import WORDS
 from harness.audio.wav import write_wav as _write_samples
 
 SAMPLE_RATE: Final = 8000
 SYMBOL_SECONDS: Final = 0.040
 SYMBOLS: Final = 4
 PERIOD_SECONDS: Final = SYMBOL_SECONDS * SYMBOLS
+PERIOD: Final = 1280  #: samples of a period at 8 kHz
 
 LOW_HZ: Final = tuple(480.0 + 110.0 * i for i in range(9))
 HIGH_HZ: Final = tuple(1555.0 + 110.0 * j for j in range(9))
 
 #: ``MARKS[mark]`` is the word of that mark: four pairs (index of the low tone, index of the high tone).
 MARKS: Final[tuple[tuple[tuple[int, int], ...], ...]] = tuple(
-    tuple((int(symbol[0]), int(symbol[1])) for symbol in word.split()) for word in WORDS
+    tuple((int(symbol[0]), int(symbol[1])) for symbol in word.split())
+    for word in Path(__file__).with_name("mark_words.txt").read_text(encoding="ascii").splitlines()
+    if not word.startswith("#")
 )
 #: Marks below these name legs; these are assistants' own voices, each the one of its deployment file.
 VOICES: Final = range(240, 256)

@@ -15,9 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.confirm import PERIOD
-from harness.audio.marks import HIGH_HZ, LOW_HZ, MARKS, SAMPLE_RATE, waveform
-from harness.audio.resample import resample
+from harness.audio.marks import HIGH_HZ, LOW_HZ, MARKS, PERIOD, SAMPLE_RATE, waveform
 from harness.audio.tracker import Heard
 
 _FOLDED: Final = 2  #: periods in a window (320 ms)
@@ -37,14 +35,14 @@ class _Found:
     correlation: float
 
 
-def marks_in(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Heard]:
-    """Every mark that sounds in two windows (320 ms each, 160 ms apart) running, in the order in which they begin.
+def marks_in(samples: NDArray[np.int16]) -> list[Heard]:
+    """Every mark (at 8 kHz) that sounds in two windows running (320 ms each, 160 ms apart), in the order in which they begin.
 
     Here ``began`` and ``decided`` bound the whole time in which a mark was found, to some 160 ms, and ``quality`` is the
     best correlation once stronger marks were taken out. Up to three marks at once, down to 26 dB below the strongest.
     Costs some 20 ms of CPU for a second of audio.
     """
-    audio = resample(samples, rate, SAMPLE_RATE).astype(np.float32)
+    audio = samples.astype(np.float32)
     windows = [
         _search(audio[at : at + _FOLDED * PERIOD].reshape(_FOLDED, PERIOD).mean(axis=0))
         for at in range(0, len(audio) - _FOLDED * PERIOD + 1, _STEP)

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.confirm import PERIOD
 from harness.audio.detector import Heard
 from harness.audio.levels import SILENCE_DBOV, levels, mean_level
-from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
+from harness.audio.marks import PERIOD, PERIOD_SECONDS, SAMPLE_RATE
 from harness.audio.mixture import tone_basis
-from harness.audio.resample import resample
 
 _FRAME_SECONDS: Final = 0.02
 _CLIPPED: Final = 32_000  #: in µ-law and A-law the largest value is 32124 or 32256
@@ -35,8 +33,8 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class SignalQuality:
-    """What the samples of one direction tell."""
+class Figures:
+    """What the samples and the marks of one direction tell."""
 
     level_dbov: float  #: of all of it
     active_dbov: float  #: of the 20 ms frames that are within 15 dB of the loudest
@@ -46,35 +44,32 @@ class SignalQuality:
     snr_db: float | None  #: active level over noise, up to 75; None (unknown) when the sound never pauses
     gaps: tuple[Gap, ...]  #: silences of 40 ms or more inside the sound
     repeats: int  #: frames of 20 ms that are the one before again: losses concealed by repetition
-
-
-@dataclass(frozen=True, slots=True)
-class Figures(SignalQuality):
-    """What the samples and the marks of one direction tell."""
-
     snr_by_mark_db: float | None  #: by the match of its marks; None without any
     clock_drift_ppm: float | None  #: the sender's clock against the receiver's; None where it cannot be measured
 
 
-def signal_quality(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> SignalQuality:
-    """Measure a recording of one direction."""
-    audio = resample(samples, rate, SAMPLE_RATE)
+def figures(audio: NDArray[np.int16], heard: list[Heard]) -> Figures:
+    """The figures of one direction at 8 kHz; ``heard`` is what a detector said of it."""
+    by_mark = snr_by_mark(audio, heard) if heard else None
+    drift = clock_drift_ppm(heard)
     frames = levels(audio)
     if not len(frames):
-        return SignalQuality(*(SILENCE_DBOV,) * 3, 0.0, SILENCE_DBOV, None, (), 0)
+        return Figures(*(SILENCE_DBOV,) * 3, 0.0, SILENCE_DBOV, None, (), 0, by_mark, drift)
     loud = frames[frames > max(float(frames.max()) - 15.0, _GAP_DBOV)]
     active = 10 * math.log10(float(np.mean(10 ** (loud / 10)))) if len(loud) else SILENCE_DBOV
     noise = float(np.percentile(frames, 10))
-    largest = int(np.abs(audio.astype(np.int32)).max())
-    return SignalQuality(
+    sizes = np.abs(audio.astype(np.int32))
+    return Figures(
         level_dbov=mean_level(audio),
         active_dbov=active,
-        peak_dbov=20 * math.log10(max(largest, 1) / 32768),
-        clipped_share=float(np.mean(np.abs(audio.astype(np.int32)) >= _CLIPPED)),
+        peak_dbov=20 * math.log10(max(int(sizes.max()), 1) / 32768),
+        clipped_share=float(np.mean(sizes >= _CLIPPED)),
         noise_dbov=noise,
         snr_db=min(75.0, active - noise) if active - noise > 6 else None,
         gaps=_gaps(frames),
         repeats=_repeats(audio),
+        snr_by_mark_db=by_mark,
+        clock_drift_ppm=drift,
     )
 
 
@@ -148,14 +143,6 @@ def clock_drift_ppm(heard: list[Heard]) -> float | None:
 def _turned(before: float, after: float) -> float:
     """From one phase to another by the shorter way, in seconds."""
     return (after - before + PERIOD_SECONDS / 2) % PERIOD_SECONDS - PERIOD_SECONDS / 2
-
-
-def figures(audio: NDArray[np.int16], heard: list[Heard]) -> Figures:
-    """The figures of one direction at 8 kHz; ``heard`` is what a detector said of it."""
-    by_mark = snr_by_mark(audio, heard) if heard else None
-    found = signal_quality(audio)
-    measured = {field.name: getattr(found, field.name) for field in fields(found)}
-    return Figures(**measured, snr_by_mark_db=by_mark, clock_drift_ppm=clock_drift_ppm(heard))
 
 
 def best_snr(figures: Mapping[str, Any]) -> float | None:

@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.garbled import audible_s
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_text
-from harness.audio.voiceless import is_ringing, voiceless
+from harness.audio.voiceless import audible_s, is_ringing, voiceless
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Denial, Observation
 from harness.calls.events import PACKET_S, Event, RtpStatistics
@@ -50,7 +49,7 @@ LISTEN_S: Final = 3.5
 _ANSWERED_WITHIN_S: Final = 1.5
 #: How much of a sound says what it is, in seconds, with what is not on disk yet.
 _WORTH_JUDGING_S: Final = 1.0
-#: Of what is heard so much tells whether it is noise (:mod:`harness.audio.garbled`).
+#: Of what is heard so much tells whether it is noise (:mod:`harness.audio.voiceless`).
 _TOLD_BY_S: Final = 0.3
 #: The share of a look for which the harness itself may be kept waiting for a processor, so that what it says can be understood.
 _MOST_STARVED: Final = 0.2

@@ -12,10 +12,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.tones import DIGITS, PLANS, SIT, call_progress, dtmf, fax, sit
+from harness.audio.dtmf import DIGITS, dtmf
 from harness.audio.wav import to_int16
 from tools.accuracy.music import hold_music, music
 from tools.accuracy.speech import RATE, monologue
+from tools.accuracy.tones import PLANS, SIT, call_progress, fax, sit
 
 ITEM_SECONDS: Final = 60
 

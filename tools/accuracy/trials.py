@@ -10,9 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.confirm import PERIOD
 from harness.audio.detector import Heard, marks_heard
-from harness.audio.marks import MARKS, waveform
+from harness.audio.marks import MARKS, PERIOD, waveform
 from tools.accuracy import codecs
 from tools.accuracy.channels import burst_loss, conceal, random_loss, slips, with_noise
 

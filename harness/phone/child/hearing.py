@@ -38,7 +38,7 @@ class Hearing:
 
     def __init__(self, phone: str, leg: str, emit: Callable[[Sequence[Event]], None], *, digits: bool = False) -> None:
         self._phone, self._leg, self._emit = phone, leg, emit
-        self._marks = MarkDetector(RATE)
+        self._marks = MarkDetector()
         self._digits = DtmfDetector() if digits else None
         self._samples = 0
         self._unknown = 0  # samples at the last look at which no mark was present

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from harness.audio.confirm import PERIOD
+from harness.audio.marks import PERIOD
 from harness.deployment.limits import LEG_MARKS
 from harness.sip.sdp import G722, G729, PCMA, PCMU, TELEPHONE_EVENT
 from harness.world.faults import Fault

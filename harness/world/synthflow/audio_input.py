@@ -10,9 +10,9 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.confirm import PERIOD
 from harness.audio.detector import Ended, Heard
 from harness.audio.dtmf import DtmfDetector
+from harness.audio.marks import PERIOD
 from harness.audio.prompts import PromptMatcher
 from harness.world.media import sound
 from harness.world.media.digits import EventReceiver, ReceivedDigit

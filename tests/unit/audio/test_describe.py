@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from harness.audio import g711
 from harness.audio.describe import describe, of_the_other_law
 from harness.audio.prompts import prompt_samples
-from harness.audio.tones import call_progress, sit
 from harness.audio.wav import to_int16
+from tools.accuracy.tones import call_progress, sit
 
 from .sounds import Samples, join, mark, mix, noise, silence
 

@@ -37,7 +37,3 @@ def test_times_bound_where_it_sounds() -> None:
 @pytest.mark.parametrize("audio", [silence(1.0), noise(2.0, -20.0), silence(0.1)])
 def test_none_where_there_is_none(audio: np.ndarray) -> None:
     assert marks_in(audio) == []
-
-
-def test_other_sample_rates() -> None:
-    assert [fact.mark for fact in marks_in(mark(8, 0.8, rate=16000), 16000)] == [8]

@@ -12,9 +12,9 @@ from harness.audio.quality import (
     CODECS,
     burst_ratio,
     clock_drift_ppm,
+    figures,
     mos_of,
     rate,
-    signal_quality,
     snr_by_mark,
 )
 
@@ -55,7 +55,7 @@ def test_burst_ratio_tells_bursts_from_single_losses() -> None:
 
 def test_levels_noise_and_snr() -> None:
     audio = join(silence(0.5), prompt_samples("hello-en"), silence(0.5), prompt_samples("goodbye-en"), silence(0.5))
-    measured = signal_quality(mix(audio, noise(len(audio) / 8000, -55)))
+    measured = figures(mix(audio, noise(len(audio) / 8000, -55)), [])
     assert measured.active_dbov == pytest.approx(-20, abs=4)
     assert measured.noise_dbov == pytest.approx(-55, abs=1.5)
     assert measured.snr_db == pytest.approx(35, abs=5)
@@ -65,22 +65,22 @@ def test_levels_noise_and_snr() -> None:
 
 def test_clipping_gaps_and_repeats() -> None:
     audio = mark(5, 3.0, level_dbov=0.0)
-    assert signal_quality(audio).clipped_share > 0.1
+    assert figures(audio, []).clipped_share > 0.1
     audio = mix(mark(5, 3.0), noise(3.0, -40))
     audio[8000:12000] = 0
-    measured = signal_quality(audio)
+    measured = figures(audio, [])
     (gap,) = measured.gaps
     assert gap.began == pytest.approx(1.0, abs=0.021)
     assert gap.seconds == pytest.approx(0.5, abs=0.021)
     assert measured.snr_db is None or measured.snr_db > 60
     for packet in (100, 120, 140):
         audio[packet * 160 : (packet + 1) * 160] = audio[(packet - 1) * 160 : packet * 160] // 2
-    assert signal_quality(audio).repeats == 3
+    assert figures(audio, []).repeats == 3
 
 
 def test_silence_measures_as_silence() -> None:
-    assert signal_quality(silence(0.0)).level_dbov == -96.0
-    assert signal_quality(silence(1.0)).gaps == ()
+    assert figures(silence(0.0), []).level_dbov == -96.0
+    assert figures(silence(1.0), []).gaps == ()
 
 
 @pytest.mark.parametrize("snr", [10, 20, 30])

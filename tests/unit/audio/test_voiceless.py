@@ -7,14 +7,14 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from harness.audio import g711
+from harness.audio import g711, marks
 from harness.audio.prompts import prompt_samples
-from harness.audio.tones import PLANS, call_progress
-from harness.audio.voiceless import is_ringing, voiceless
+from harness.audio.voiceless import audible_s, is_garbled, is_ringing, voiceless
 from harness.audio.wav import to_int16
 from harness.support.resources import prompt_names
 from tests.unit.audio.sounds import Samples, join, mark, noise, silence
 from tools.accuracy.corpus import Item
+from tools.accuracy.tones import PLANS, call_progress
 
 KINDS: tuple[Literal["ringback", "busy", "congestion", "dial"], ...] = ("ringback", "busy", "congestion", "dial")
 
@@ -62,3 +62,41 @@ def test_of_the_corpus_nothing_is_tones_alone(kind: str) -> None:
 def test_a_test_tone_is_none_of_the_network_s() -> None:
     at = np.arange(3 * 8000) / 8000
     assert voiceless(to_int16(0.2 * np.sin(2 * np.pi * 1020 * at))) is None
+
+
+# -- payloads that are read as another codec's
+
+
+TIME = np.arange(16000) / 8000
+
+
+def misread(samples: Samples) -> Samples:
+    """Its octets in another order, as another codec's payload has them."""
+    table = np.random.default_rng(4).permutation(256).astype(np.uint8)
+    return g711.decode_ulaw(table[np.frombuffer(g711.encode_ulaw(samples), np.uint8)].tobytes())
+
+
+@pytest.mark.parametrize("name", prompt_names())
+def test_misread_speech_is_no_voice(name: str) -> None:
+    speech = prompt_samples(name)
+    assert not is_garbled(speech)
+    assert not is_garbled((speech * 0.3).astype(np.int16))
+    assert is_garbled(misread(np.concatenate([speech, np.zeros(8000, np.int16)])))
+
+
+@pytest.mark.parametrize("kind", ["tone", "chord", "mark", "silence", "a click"])
+def test_what_is_no_speech_and_somebody_made(kind: str) -> None:
+    sounds = {
+        "tone": 8000 * np.sin(2 * np.pi * 440 * TIME),
+        "chord": sum(2000 * np.sin(2 * np.pi * note * TIME) for note in (220.0, 261.6, 329.6)),
+        "mark": to_int16(np.tile(marks.waveform(7), 10)),
+        "silence": np.zeros(16000),
+        "a click": np.where(TIME < 0.02, 9000, 0),
+    }
+    assert not is_garbled(np.asarray(sounds[kind]).astype(np.int16))
+
+
+def test_what_can_be_heard_of_it() -> None:
+    tone = 8000 * np.sin(2 * np.pi * 440 * TIME)
+    faint = tone * 0.005
+    assert audible_s(np.concatenate([tone[:960], faint, np.zeros(160)]).astype(np.int16)) == pytest.approx(0.12)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from harness.audio.prompts import prompt_samples
-from harness.audio.tones import call_progress, fax, sit
 from harness.audio.wav import to_int16
 from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Observation
@@ -24,6 +23,7 @@ from tests.unit.clock import Clock
 from tests.unit.phone_events import rtp_statistics
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.sign_cases import Caller, Case
+from tools.accuracy.tones import call_progress, fax, sit
 
 VOICE = join(prompt_samples("how-can-i-help-en"), prompt_samples("connecting-you-en"))
 TONES: dict[str, Callable[[], Samples]] = {

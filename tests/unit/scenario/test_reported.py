@@ -10,7 +10,6 @@ from typing import Any, cast
 import pytest
 
 from harness.audio.prompts import prompt_samples
-from harness.audio.tones import call_progress
 from harness.audio.wav import to_int16
 from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Observation
@@ -26,6 +25,7 @@ from harness.scenario.reported import ReportedCall
 from harness.witness.platform_report import ReportRow
 from harness.witness.report_source import ReportSource
 from tests.unit.scenario.conftest import MakeContext
+from tools.accuracy.tones import call_progress
 
 CALLER, ANOTHER = "+14155550101", "+14155550199"
 NAMES = {"billing": "Rechnung Süd", "support": "Retouren"}

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from harness.audio.prompts import prompt_samples
-from harness.audio.tones import call_progress
 from harness.audio.wav import to_int16
 from harness.calls.events import CallState, Listened
 from harness.calls.verdict import Verdict
@@ -19,6 +18,7 @@ from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import leg
+from tools.accuracy.tones import call_progress
 
 ROUTED, RING_TIMEOUT_S, QUEUE_S = 100.0, 2.0, 10.0
 

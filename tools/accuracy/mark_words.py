@@ -1,4 +1,4 @@
-"""Make ``mark_table.py``: ``python -m harness.audio.make_mark_table > harness/audio/mark_table.py``.
+"""Make the marks' words: ``python -m tools.accuracy.mark_words > harness/audio/mark_words.txt``.
 
 The table is frozen, because a recording of today has to name the same legs tomorrow; this script says where it comes
 from, and a test makes it again and compares.
@@ -81,27 +81,15 @@ def _coprime(a: int, b: int) -> bool:
 
 
 def source() -> str:
-    """The text of ``mark_table.py``."""
+    """The text of ``mark_words.txt``."""
     words = [" ".join(f"{w[k]}{w[k + 1]}" for k in range(0, 8, 2)) for w in make_words()]
-    rows = ["    " + " ".join(f'"{word}",' for word in words[k : k + 6]) for k in range(0, len(words), 6)]
-    return "\n".join(
-        [
-            '"""The words of the marks, frozen: made by ``make_mark_table.py``, not to be edited.',
-            "",
-            "A word is four symbols; a symbol is the index of its low tone and of its high tone. The place in the",
-            "tuple is the mark's id.",
-            '"""',
-            "",
-            "from typing import Final",
-            "",
-            "# fmt: off",
-            "WORDS: Final[tuple[str, ...]] = (",
-            *rows,
-            ")",
-            "# fmt: on",
-            "",
-        ]
-    )
+    return "\n".join([*_HEAD, *words, ""])
+
+
+_HEAD = (
+    "# The words of the marks, frozen: `python -m tools.accuracy.mark_words` made them, not to be edited. A word is four symbols; a",
+    "# symbol is the index of its low tone and of its high tone. The words in their order are marks 0 to 511.",
+)
 
 
 if __name__ == "__main__":

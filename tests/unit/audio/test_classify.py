@@ -5,10 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
+from harness.audio.classify import Span, classify
+from harness.audio.dtmf import dtmf
 from harness.audio.prompts import prompt_samples
-from harness.audio.tone_plans import PLANS, SIT
-from harness.audio.tones import Span, call_progress, classify, dtmf, fax, sit
 from harness.audio.wav import to_int16
+from tools.accuracy.tones import PLANS, SIT, call_progress, fax, sit
 
 from .sounds import Samples, join, mark, noise, silence
 
@@ -19,27 +20,13 @@ def loud(samples: Samples, rate: int = 8000) -> list[Span]:
 
 @pytest.mark.parametrize("country", PLANS)
 def test_each_countrys_tones_are_told_apart(country: str) -> None:
-    plan = PLANS[country]
     for kind, seconds, expected in (("ringback", 13, "ringback"), ("busy", 5, "busy"), ("congestion", 5, "busy")):
         tone = to_int16(call_progress(country, kind, seconds))  # type: ignore[arg-type]
         (span,) = loud(join(silence(0.5), tone, silence(0.5)))
         assert span.kind == expected
-        # Several countries share a tone, and three are named.
-        assert "as in" in span.detail
-        assert plan.country in span.detail or span.detail.endswith("…")
+        assert span.network
     (dial,) = loud(join(silence(0.5), to_int16(call_progress(country, "dial", 4)), silence(0.5)))
     assert dial.kind == "dial"
-
-
-def test_plans_lie_where_national_tones_do() -> None:
-    for plan in PLANS.values():
-        for cadence in (plan.ringback, plan.busy, plan.congestion):
-            for segment in cadence:
-                assert all(400 <= f <= 480 or f == 620 for f in segment.frequencies)
-        on = [segment.seconds for segment in plan.ringback[::2]]
-        assert max(on) <= 2.5
-        assert 2.0 <= plan.ringback[-1].seconds <= 6.0
-        assert plan.source
 
 
 @pytest.mark.parametrize("kind", SIT)
