@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping
-from enum import StrEnum
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import phonenumbers
 import typer
@@ -22,36 +21,10 @@ from harness.run.preflight import variables
 from harness.support.files import whole_file
 from harness.support.files.own_directories import Scratch
 
-
-class PlatformChoice(StrEnum):
-    """The platforms."""
-
-    TALKDESK = "talkdesk"
-    GLADLY = "gladly"
-    GENERIC = "generic"  # any other SBC
-
-
-class AiChoice(StrEnum):
-    """Who is the AI."""
-
-    LIVE = "live"
-    STAND_IN = "stand-in"
-
-
-class TransportChoice(StrEnum):
-    """What SIP travels over."""
-
-    UDP = "udp"
-    TCP = "tcp"
-    TLS = "tls"
-
-
-class Authentication(StrEnum):
-    """How the trunk knows its far end."""
-
-    IP = "ip"
-    DIGEST = "digest"
-
+PlatformChoice = Literal["talkdesk", "gladly", "generic"]
+AiChoice = Literal["live", "stand-in"]
+TransportChoice = Literal["udp", "tcp", "tls"]
+Authentication = Literal["ip", "digest"]
 
 _File = Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write; it must not exist yet.")]
 _Integration = Annotated[PlatformChoice | None, typer.Option(help="The contact centre's platform.")]
@@ -113,19 +86,19 @@ def init(
     if file.exists() and not force:
         raise DeploymentError(f"{file}: exists already; allowed: another name, or --force")
     ask = _Asker(context.params)
-    ask.choice("integration", "Which platform?", PlatformChoice)
-    ask.choice("kind", "Who is the AI: Synthflow's own (live), or a harness phone (stand-in)?", AiChoice)
-    is_gladly, is_live = ask.answers["integration"] == PlatformChoice.GLADLY, ask.answers["kind"] == AiChoice.LIVE
+    ask.choice("integration", "Which platform?", get_args(PlatformChoice))
+    ask.choice("kind", "Who is the AI: Synthflow's own (live), or a harness phone (stand-in)?", get_args(AiChoice))
+    is_gladly, is_live = ask.answers["integration"] == "gladly", ask.answers["kind"] == "live"
     ask.text("region", "Country of your numbers (two letters)", _region, "US")
     example = "acme.sip.gladly.example" if is_gladly else "acme.talkdesk.example"
     ask.text("platform_domain", f"The platform's SIP domain, e.g. {example}", _host)
     ask.text("platform_host", "Host or address of its SBC", _host, ask.answers["platform_domain"])
     if is_gladly:
-        ask.only("transport", TransportChoice.TLS, "gladly")
-        ask.only("authentication", Authentication.IP, "gladly")
+        ask.only("transport", "tls", "gladly")
+        ask.only("authentication", "ip", "gladly")
     else:
-        ask.choice("transport", "Transport of the trunk?", TransportChoice)
-        ask.choice("authentication", "Authentication of the trunk?", Authentication)
+        ask.choice("transport", "Transport of the trunk?", get_args(TransportChoice))
+        ask.choice("authentication", "Authentication of the trunk?", get_args(Authentication))
     whose = "Synthflow's host" if is_live else "This machine's public address"
     ask.text("synthflow_host", f"{whose}, as the trunk has it", _host, "sip.synthflow.ai" if is_live else None)
     ask.text("line", "The number a caller dials (E.164)", _e164)
@@ -197,9 +170,8 @@ class _Asker:
         self._terminal = sys.stdin.isatty()
         self._mistakes: list[str] = []
 
-    def choice(self, name: str, question: str, kind: type[StrEnum]) -> None:
+    def choice(self, name: str, question: str, values: Sequence[str]) -> None:
         """One of a few."""
-        values = [member.value for member in kind]
 
         def check(text: str) -> str:
             if text not in values:
@@ -208,7 +180,7 @@ class _Asker:
 
         self.text(name, f"{question} [{'/'.join(values)}]", check)
 
-    def only(self, name: str, value: StrEnum, where: str) -> None:
+    def only(self, name: str, value: str, where: str) -> None:
         """The one value that there is ``where``; another is a mistake."""
         if (given := self._options[name]) not in (None, value):
             self._mistakes.append(f"--{name} {given}: not with {where}; allowed: {value}, or no such option")

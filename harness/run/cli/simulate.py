@@ -19,7 +19,7 @@ from harness.errors import SelectionError, unwritable
 from harness.integrations import load
 from harness.run.cli.lists import fault_names
 from harness.run.cli.live_file import exports, live_file
-from harness.run.cli.verify import TimingsName
+from harness.run.plugin.run import TimingsName
 from harness.run.plugin.worlds import alive_lock, one_world
 from harness.support.files import whole_file
 from harness.support.files.names import stem_of
@@ -36,9 +36,7 @@ def simulate(
         list[str] | None,
         typer.Option(metavar="NAME[@LINE]", help="Inject this fault (repeatable).", autocompletion=fault_names),
     ] = None,
-    timings: Annotated[
-        TimingsName, typer.Option(help="Scaled down (quick), or as in the guides.")
-    ] = TimingsName.DOCUMENTED,
+    timings: Annotated[TimingsName, typer.Option(help="Scaled down (quick), or as in the guides.")] = "documented",
     as_live: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write the world there as live and stand-in deployment files."),
@@ -56,7 +54,7 @@ def simulate(
     with Scratch() as scratch:
         control = scratch.path
         until_ctrl_c = contextlib.suppress(KeyboardInterrupt)
-        started = one_world(file, deployment, control, tenants=tenants, timings=timings.value, faults=fault or [])
+        started = one_world(file, deployment, control, tenants=tenants, timings=timings, faults=fault or [])
         with until_ctrl_c, started as world, until_ctrl_c:  # the inner one, so that faults of its end are raised
             for number, tenant in enumerate(world.tenants, 1):
                 _describe(console, tenant, f"{deployment.name}, tenant {number} of {tenants}")
@@ -75,7 +73,7 @@ def _write(console: Console, directory: Path, tenants: Sequence[Deployment], tim
     shown = ["export HARNESS_LIVE=1"]
     paths = []
     for world, kind in zip(tenants, kinds, strict=False):
-        name, text, secrets = live_file(world, kind, world.timings_by(timings.value))
+        name, text, secrets = live_file(world, kind, world.timings_by(timings))
         path = directory / f"{stem_of(name)}.toml"
         try:
             directory.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +18,8 @@ from harness.run.cli.early import world_fork_server
 from harness.run.cli.lists import fault_names, row_ids
 from harness.run.cli.placing import Live
 from harness.run.plugin.forked_workers import worker_fork_server
+from harness.run.plugin.options import PreflightMode
+from harness.run.plugin.run import TimingsName
 from harness.support import resources
 
 #: pytest's configuration for a verification, whatever stands in the current directory's.
@@ -33,21 +34,6 @@ _CODES = {
     pytest.ExitCode.USAGE_ERROR: MISTAKE,
     pytest.ExitCode.NO_TESTS_COLLECTED: MISTAKE,
 }
-
-
-class PreflightMode(StrEnum):
-    """What ``--preflight`` takes."""
-
-    STOP = "stop"
-    TELL = "tell"
-    OFF = "off"
-
-
-class TimingsName(StrEnum):
-    """What ``--timings`` takes."""
-
-    QUICK = "quick"
-    DOCUMENTED = "documented"
 
 
 _Files = Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any, Literal, get_args
 
 import pytest
 from _pytest.mark.expression import Expression
@@ -19,68 +20,61 @@ from harness.support.files import user_files
 
 #: The environment's way to say ``--live``, for a nightly run.
 LIVE_VARIABLE = "HARNESS_LIVE"
-#: What ``--preflight`` takes: end the run on a failed line, only tell, or do not look.
-PREFLIGHT_MODES = ("stop", "tell", "off")
+#: What to do about a failed line of the preflight: end the run, or only say it; or do not look.
+PreflightMode = Literal["stop", "tell", "off"]
+#: Options that may be given several times: what each names, and its help.
+_LISTS = {
+    "row": ("ID", "only this row of the matrix (repeatable)"),
+    "require": ("ID", "fail when no case of this row is run; documented: of any row of the guide (repeatable)"),
+    "transport": ("NAME", "only this transport: udp, tcp, tls (repeatable)"),
+    "auth": ("NAME", "only trunks with this authentication: ip, digest (repeatable)"),
+    "codec": ("NAME", "only this codec: pcmu, pcma (repeatable)"),
+    "ai": ("WHO", "only with this AI: synthflow, stand-in (repeatable)"),
+    "fault": ("NAME[@LINE]", "make the simulated world wrong in this way (repeatable)"),
+}
+_FLAGS = {
+    "no-reports": "keep the cases' evidence, and make no reports of it",
+    "world-control": "let the worlds' faults be switched while they run",
+    "plan": "show which cases and calls there would be, and place no call",
+    "every-failure": "show each failure as it comes, and each row at the end",
+    "json": "print the run's result as JSON, or with --plan the plan",
+    "no-manual": "what a person would have to start is not observable",
+    "live": "place calls at real platforms, which may cost money: deployments of kind live and stand-in need it "
+    f"(or {LIVE_VARIABLE}=1)",
+    "cases-only": "nothing else is run: no more workers than cases",
+}
+_VALUES: dict[str, dict[str, Any]] = {
+    "cases": {"type": Path, "metavar": "FILE", "help": "only the cases whose ids stand in this file, one a line"},
+    "site": {"default": "", "metavar": "NAME", "help": "where this runs, in the place of each file's own site"},
+    "timings": {
+        "choices": get_args(TimingsName),
+        "help": "of simulated deployments: the guides' own timings, or scaled down where the guides let one set them "
+        "(default: quick)",
+    },
+    "reports": {"type": Path, "metavar": "DIR", "help": "where runs leave their results (default: ./reports)"},
+    "retries": {
+        "type": int,
+        "default": 0,
+        "metavar": "N",
+        "help": "try a case that failed or broke again, N times at most; one that then passes is reported as passed on retry",
+    },
+    "preflight": {
+        "choices": get_args(PreflightMode),
+        "help": "look at ports, accounts and certificates first, and end the run when one is wrong (stop, the default), or "
+        "only tell (the default with --fault)",
+    },
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options; they stand in a group of their own in ``pytest --help``."""
     group = parser.getgroup("verification")
-
-    def several(name: str, metavar: str, text: str) -> None:
-        group.addoption(name, action="append", default=[], metavar=metavar, help=text)
-
-    several("--row", "ID", "only this row of the matrix (repeatable)")
-    several("--require", "ID", "fail when no case of this row is run; documented: of any row of the guide (repeatable)")
-    several("--transport", "NAME", "only this transport: udp, tcp, tls (repeatable)")
-    several("--auth", "NAME", "only trunks with this authentication: ip, digest (repeatable)")
-    several("--codec", "NAME", "only this codec: pcmu, pcma (repeatable)")
-    several("--ai", "WHO", "only with this AI: synthflow, stand-in (repeatable)")
-    _of_a_part(group)
-    several("--fault", "NAME[@LINE]", "make the simulated world wrong in this way (repeatable)")
-    group.addoption(
-        "--timings",
-        choices=("quick", "documented"),
-        help="of simulated deployments: the guides' own timings, or scaled down where the guides let one set them (default: "
-        "quick)",
-    )
-    group.addoption("--reports", type=Path, metavar="DIR", help="where runs leave their results (default: ./reports)")
-    group.addoption("--no-reports", action="store_true", help="keep the cases' evidence, and make no reports of it")
-    group.addoption("--world-control", action="store_true", help="let the worlds' faults be switched while they run")
-    group.addoption("--plan", action="store_true", help="show which cases and calls there would be, and place no call")
-    group.addoption(
-        "--every-failure", action="store_true", help="show each failure as it comes, and each row at the end"
-    )
-    group.addoption("--json", action="store_true", help="print the run's result as JSON, or with --plan the plan")
-    group.addoption("--no-manual", action="store_true", help="what a person would have to start is not observable")
-    group.addoption(
-        "--retries",
-        type=int,
-        default=0,
-        metavar="N",
-        help="try a case that failed or broke again, N times at most; one that then passes is reported as passed on retry",
-    )
-    group.addoption(
-        "--preflight",
-        choices=PREFLIGHT_MODES,
-        help="look at ports, accounts and certificates first, and end the run when one is wrong (stop, the default), or only "
-        "tell (the default with --fault)",
-    )
-    group.addoption(
-        "--live",
-        action="store_true",
-        help="place calls at real platforms, which may cost money: deployments of kind live and stand-in need it "
-        f"(or {LIVE_VARIABLE}=1)",
-    )
-
-
-def _of_a_part(group: pytest.OptionGroup) -> None:
-    """Of a run that is a part of a larger one."""
-    group.addoption(
-        "--cases", type=Path, metavar="FILE", help="only the cases whose ids stand in this file, one a line"
-    )
-    group.addoption("--cases-only", action="store_true", help="nothing else is run: no more workers than cases")
-    group.addoption("--site", default="", metavar="NAME", help="where this runs, in the place of each file's own site")
+    for name, (metavar, text) in _LISTS.items():
+        group.addoption(f"--{name}", action="append", default=[], metavar=metavar, help=text)
+    for name, text in _FLAGS.items():
+        group.addoption(f"--{name}", action="store_true", help=text)
+    for name, more in _VALUES.items():
+        group.addoption(f"--{name}", **more)
 
 
 def preflight(config: pytest.Config) -> str:
@@ -138,15 +132,9 @@ def _listed(file: Path | None) -> tuple[str, ...]:
 def given(config: pytest.Config) -> Options:
     """Every option that decides what is verified, and how."""
     option = config.getoption
-    return {
+    lists = {name: list(option(name)) for name in _LISTS}
+    found: Options = {
         "deployment": [str(path) for path in option("deployment")],
-        "row": list(option("row")),
-        "require": list(option("require")),
-        "transport": list(option("transport")),
-        "auth": list(option("auth")),
-        "codec": list(option("codec")),
-        "ai": list(option("ai")),
-        "fault": list(option("fault")),
         "keyword": str(option("keyword") or ""),
         "timings": timings(config),
         "retries": int(option("retries")),
@@ -154,6 +142,7 @@ def given(config: pytest.Config) -> Options:
         "no_manual": bool(option("no_manual")),
         "preflight": preflight(config),
     }
+    return {**found, **lists}  # type: ignore[typeddict-item]  # whose keys these are as well
 
 
 def timings(config: pytest.Config) -> TimingsName:

@@ -18,7 +18,6 @@ from harness.deployment.safety import Guard
 from harness.integrations import load
 from harness.run.cli import call, simulate
 from harness.run.cli.live_file import exports, live_file
-from harness.run.cli.verify import TimingsName
 from harness.support.files.names import stem_of
 from harness.support.resources import EXAMPLES
 from harness.support.terminal import SafeConsole
@@ -97,7 +96,7 @@ def test_the_command_can_be_copied_whatever_the_deployment_is_called(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     named = WORLD.model_copy(update={"name": "acme prod"})
-    simulate._write(SafeConsole(soft_wrap=True, width=1000), tmp_path, [named], TimingsName.QUICK)
+    simulate._write(SafeConsole(soft_wrap=True, width=1000), tmp_path, [named], "quick")
     (said,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("harness verify")]
     assert Path(shlex.split(said)[2]).is_file()
     assert len(shlex.split(said)) == 3
