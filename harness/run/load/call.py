@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from harness.calls.checks import reach
-from harness.calls.events import RtpStatistics, SipMessage
+from harness.calls.events import CallState, RtpStatistics
 from harness.calls.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict
 from harness.errors import HarnessError
 from harness.phone import recording, rtp_log
@@ -25,8 +25,6 @@ from harness.scenario.context import CaseContext
 from harness.scenario.evidence import Evidence
 from harness.scenario.expect import Expect
 from harness.scenario.people import AssistantOf, Caller
-from harness.sip.grammar import SipSyntaxError
-from harness.sip.message import Message, Response
 
 
 class _OwnEvidence(Evidence):
@@ -278,26 +276,32 @@ class LoadCall:
     @property
     def setup_ms(self) -> float | None:
         """From its first INVITE to the 200 (RFC 6076 section 4.3.1 calls the successful session's setup so)."""
-        return self._since_invite(lambda status: 200 <= status < 300)
+        return self._since_invite(200)
 
     @property
     def post_dial_delay_ms(self) -> float | None:
         """From its first INVITE to the first 18x, or to the 200 where none came before: until a caller hears something."""
-        return self._since_invite(lambda status: 180 <= status < 300)
+        return self._since_invite(180)
 
-    def _since_invite(self, wanted: Callable[[int], bool]) -> float | None:
+    def _since_invite(self, least: int) -> float | None:
+        """Until the call's state changed by a response of at least that status, and no refusal."""
         began = self.invited_at
         if began is None or self._call is None:
             return None
-        for message in self._call.first_leg.messages:
-            if message.direction == "received" and wanted(_status_of_invite(message)):
-                return (message.at - began) * 1000
-        return None
+        states = (event for event in self._call.first_leg.events if isinstance(event, CallState))
+        return next(((state.at - began) * 1000 for state in states if least <= state.code < 300), None)
 
     @property
     def refused_with(self) -> str:
-        """The final response to its last INVITE where that was no 2xx, as ``486 Busy Here``; else empty."""
-        return "" if self._call is None or self.setup_ms is not None else refusal_in(self._call.first_leg.messages)
+        """What refused it, as ``486 Busy Here``; empty where nothing did.
+
+        The 487 to a CANCEL of the harness is no refusal (RFC 3261 section 9.1).
+        """
+        if self._call is None or self.setup_ms is not None:
+            return ""
+        code, reason = self._call.final_response(0.0)
+        cancelled = code == 487 and any(m.text.startswith("CANCEL ") for m in self._call.first_leg.messages)
+        return "" if code < 300 or cancelled else f"{code} {reason}"
 
     @property
     def two_way_ms(self) -> float | None:
@@ -319,27 +323,3 @@ class LoadCall:
         if answered is None or self._call is None:
             return None
         return answered, self._call.released_at(0.0)
-
-
-def refusal_in(messages: Iterable[SipMessage]) -> str:
-    """What refused a call's last INVITE: no challenge that was answered, nor the 487 to our CANCEL (RFC 3261 section 9.1)."""
-    last, cancelled = "", False
-    for message in messages:
-        if message.direction == "sent" and message.text.startswith("INVITE "):
-            last, cancelled = "", False
-        elif message.direction == "sent" and message.text.startswith("CANCEL "):
-            cancelled = True
-        elif message.direction == "received" and _status_of_invite(message) >= 300:
-            last = message.text.partition("\r\n")[0].removeprefix("SIP/2.0 ")
-    return "" if cancelled and last.startswith("487 ") else last
-
-
-def _status_of_invite(message: SipMessage) -> int:
-    """The status of a response to an INVITE; 0 of any other message."""
-    if not message.text.startswith("SIP/2.0 "):
-        return 0
-    try:
-        parsed = Message.parse(message.text)
-        return parsed.status if isinstance(parsed, Response) and parsed.cseq.method == "INVITE" else 0
-    except SipSyntaxError:
-        return 0

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
 from xml.etree import ElementTree
 
 import pytest
 
-from harness.calls.events import SipMessage
+from harness.calls.events import CallState
 from harness.calls.verdict import INTERRUPTED, Verdict
 from harness.run.load import picture
-from harness.run.load.call import refusal_in
+from harness.run.load.call import LoadCall
 from harness.run.load.result import Percentiles
+from harness.scenario.call import Call
 from tests.unit.load.load_spec import LOAD, call, step
 
 
@@ -49,40 +53,27 @@ def test_a_step_that_ctrl_c_ended_did_not_fail(verdict: Verdict, messages: list[
     assert stopped.first_failing_step == first
 
 
-def said(direction: str, first_line: str, cseq: int | str = 1) -> SipMessage:
-    text = f"{first_line}\r\nCSeq: {cseq} INVITE\r\nCall-ID: a\r\nContent-Length: 0\r\n\r\n"
-    values = {"transport": "udp", "local": "127.0.2.1:5070", "remote": "127.0.3.1:5060"}
-    return SipMessage(at=1.0, phone="caller", leg="caller.1", direction=direction, text=text, **values)  # type: ignore[arg-type]
-
-
-INVITE, CHALLENGE = "INVITE sip:+13125550100@acme.example SIP/2.0", "SIP/2.0 407 Proxy Authentication Required"
-CANCEL = "CANCEL sip:+13125550100@acme.example SIP/2.0"
-
-
 @pytest.mark.parametrize(
-    ("answers", "refused"),
+    ("answered", "final", "cancelled", "refused"),
     [
-        ([], ""),
-        (["SIP/2.0 180 Ringing"], ""),
-        (["SIP/2.0 180 Ringing", CANCEL, "SIP/2.0 487 Request Terminated"], ""),
-        (["SIP/2.0 487 Request Terminated"], "487 Request Terminated"),  # no harness phone had given it up
-        (["SIP/2.0 486 Busy Here"], "486 Busy Here"),
-        (["SIP/2.0 100 Trying", "SIP/2.0 503 Service Unavailable"], "503 Service Unavailable"),
-        ([CHALLENGE], "407 Proxy Authentication Required"),
+        (True, (200, "OK"), False, ""),
+        (False, (0, "no final response"), False, ""),
+        (False, (487, "Request Terminated"), True, ""),  # the harness had given it up
+        (False, (487, "Request Terminated"), False, "487 Request Terminated"),
+        (False, (486, "Busy Here"), False, "486 Busy Here"),
     ],
 )
-@pytest.mark.parametrize("challenged", [False, True])
-def test_a_call_that_we_gave_up_was_not_refused(answers: list[str], refused: str, challenged: bool) -> None:
-    before = [said("sent", INVITE), said("received", CHALLENGE)] if challenged else []
-    came = [said("sent" if line is CANCEL else "received", line, 2) for line in answers]
-    assert refusal_in([*before, said("sent", INVITE, 2), *came]) == refused
-
-
-def test_a_response_whose_cseq_nobody_can_read_ends_no_load() -> None:
-    """Its figures are made when all of its calls are over."""
-    unread = said("received", "SIP/2.0 486 Busy Here", "first")
-    assert refusal_in([said("sent", INVITE), unread]) == ""
-    assert refusal_in([said("sent", INVITE), unread, said("received", "SIP/2.0 503 x")]) == "503 x"
+def test_what_refused_a_call(answered: bool, final: tuple[int, str], cancelled: bool, refused: str) -> None:
+    states = [(1.0, "calling", 0), (1.2, "early", 183), *([(1.5, "confirmed", 200)] if answered else [])]
+    events = [CallState(at=at, phone="caller", leg="caller.1", state=state, code=code) for at, state, code in states]  # type: ignore[arg-type]
+    messages = [SimpleNamespace(text="CANCEL sip:x SIP/2.0")] if cancelled else []
+    leg = SimpleNamespace(events=events, messages=messages, invite=SimpleNamespace(at=1.0))
+    one: Any = LoadCall.__new__(LoadCall)
+    own = MagicMock(spec=Call, first_leg=leg, final_response=lambda within: final)
+    one._context = SimpleNamespace(calls=SimpleNamespace(own=[own]))
+    assert one.refused_with == refused
+    assert one.post_dial_delay_ms == pytest.approx(200.0)
+    assert one.setup_ms == (pytest.approx(500.0) if answered else None)
 
 
 def test_the_picture_shows_each_call_and_each_step() -> None:
