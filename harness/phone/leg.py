@@ -24,13 +24,12 @@ from harness.calls.events import (
 )
 from harness.deployment.safety import check_headers, check_request
 from harness.errors import HarnessError, PhoneMisuseError
-from harness.phone import event_log, recording
-from harness.phone.deadlines import DeadlineScheduler
+from harness.phone import recording
 from harness.phone.process import NotNegotiatedError
 from harness.phone.protocol import FAREWELL_SECONDS, Source, choice_to_plain
-from harness.phone.rules import CallLimits
+from harness.phone.rules import CallLimits, DeadlineScheduler
 from harness.phone.unread import how_it_ended, why_it_ended
-from harness.phone.waiter import NeverCame, first, never_came, wait_for
+from harness.phone.waiter import NeverCame, event_lines, first, never_came, wait_for
 
 if TYPE_CHECKING:
     from harness.phone.phone import Phone
@@ -137,8 +136,8 @@ class Leg:
         return self._closed
 
     def log(self) -> str:
-        """The events as text (:func:`harness.phone.event_log.lines`)."""
-        return event_log.lines(self.events)
+        """The events as text (:func:`harness.phone.waiter.event_lines`)."""
+        return event_lines(self.events)
 
     # Commands.
 
@@ -234,7 +233,7 @@ class Leg:
     def request(self, method: str, headers: Headers = (), body: str = "", content_type: str = "") -> None:
         """Send a request of any method within the dialog; the answer appears in :attr:`messages`."""
         check_request(method, headers)
-        self._do("leg_request", method=method, headers=list(headers), body=body, content_type=content_type)
+        self._do("send_request", method=method, headers=list(headers), body=body, content_type=content_type)
 
     def play(self, source: Source) -> None:
         """Send ``source`` from now on."""
@@ -249,7 +248,7 @@ class Leg:
         """The current RTP counters, or the last ones of an ended leg; None when the leg never had media."""
         if not self._closed and self.state != "disconnected":
             with contextlib.suppress(NeverCame):  # it has just ended; its last counters are among the events
-                self._do("statistics")
+                self._do("tell_statistics")
         return next((event for event in reversed(self.events) if isinstance(event, RtpStatistics)), None)
 
     def _same_process(self, other: Leg) -> None:

@@ -12,14 +12,14 @@ from harness.calls.events import Event, LegStarted, PhoneLost, Recorded, Registr
 from harness.deployment.limits import LEG_MARKS
 from harness.deployment.safety import check_headers, check_request
 from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
-from harness.phone import crash_hangup, event_log
+from harness.phone import crash_cleanup
 from harness.phone.config import PhoneConfig
 from harness.phone.leg import Headers, Leg, accept_every_leg
 from harness.phone.process import PhoneProcess
 from harness.phone.protocol import Answer, Mark, Policy, Ring, Silent, Source, choice_to_plain
 from harness.phone.rules import CallSlot, CallSlots, Rules, check_transport
 from harness.phone.unread import why_nothing_came
-from harness.phone.waiter import NeverCame, first, wait_for
+from harness.phone.waiter import NeverCame, event_lines, first, wait_for
 
 if TYPE_CHECKING:
     from harness.phone.pool import PhonePool
@@ -137,7 +137,7 @@ class Phone:
         """The events of the phone and its legs as text."""
         with self.changed:
             events = [*self._events, *(event for leg in self._legs.values() for event in leg.events)]
-        return event_log.lines(sorted(events, key=lambda event: event.at))
+        return event_lines(sorted(events, key=lambda event: event.at))
 
     # Registration.
 
@@ -424,7 +424,7 @@ class Phone:
                 with self.changed:
                     self._take(event, leg)
 
-            ended = crash_hangup.end(self.config, self.directory, leg.id, leg.messages, note)
+            ended = crash_cleanup.end(self.config, self.directory, leg.id, leg.messages, note)
             if slot is not None:  # a call that may still be up keeps its slot for its maximum length
                 over = 0.0 if ended else leg.events[0].at + (self._rules.seconds_per_call or 0.0)
                 slot.leave_at(over, self._owner.deadlines)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import secrets
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,13 +16,12 @@ from typing import Any, Final
 
 from harness.calls.events import RegistrationState
 from harness.errors import BrokenError, PhoneLostError, RefusedError, ResourceError, WrongTargetError
-from harness.phone import sources, stun
+from harness.phone import sources
 from harness.phone.config import PhoneConfig
-from harness.phone.deadlines import DeadlineScheduler
 from harness.phone.phone import Phone, Sink
 from harness.phone.process import PhoneProcess
-from harness.phone.rules import Rules
-from harness.phone.shared import SharedProcess, Sharing
+from harness.phone.rules import DeadlineScheduler, Rules
+from harness.phone.switchboard import SharedProcess, Sharing
 from harness.support.files.own_directories import Scratch
 
 #: pjsua has eight transports per process; one of them wakes its main loop (pjsua_internal.h, ``tpdata``).
@@ -186,7 +188,7 @@ class PhonePool:
 
     def _add(self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path, rules: Rules) -> Phone:
         self._give_up(config)
-        if config.stun_server and not stun.answers(config.stun_server, config.bind_address):
+        if config.stun_server and not stun_answers(config.stun_server, config.bind_address):
             raise ResourceError(f"phone {config.name}: the STUN server {config.stun_server} does not answer")
         return self._put(self._host_for(config), config, sink, marks, directory, rules)
 
@@ -335,3 +337,36 @@ class PhonePool:
             if host.process is process:
                 return host.phones.get(key)
         return None
+
+
+_HEADER: Final = struct.Struct("!HHI12s")
+_BINDING: Final = 0x0001
+_SUCCESS: Final = b"\x01\x01"
+_COOKIE: Final = 0x2112A442
+_TRIES: Final = 4
+_INTERVAL: Final = 0.5  # RFC 5389 section 7.2.1: its first retransmission time
+
+
+def stun_answers(server: str, bind_address: str) -> bool:
+    """Whether ``server`` (``host:port``) answers a Binding request with an address (RFC 5389) within two seconds.
+
+    pjsua would block for ten seconds if it does not.
+    """
+    host, _, port = server.partition(":")
+    transaction = secrets.token_bytes(12)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+            line.bind((bind_address, 0))
+            line.settimeout(_INTERVAL)
+            line.connect((host, int(port or 3478)))
+            for _ in range(_TRIES):
+                line.send(_HEADER.pack(_BINDING, 0, _COOKIE, transaction))
+                try:
+                    answer = line.recv(2048)
+                    if answer[:2] == _SUCCESS and answer[8:20] == transaction:
+                        return True
+                except TimeoutError:
+                    continue
+    except (OSError, ValueError):
+        return False
+    return False

@@ -26,7 +26,7 @@ from harness.errors import (
     PhoneMisuseError,
     ResourceError,
 )
-from harness.phone.crash_unregister import NoRegistrations, Registrations
+from harness.phone.crash_cleanup import Registrations
 from harness.phone.log_ring import last_lines
 from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire
 from harness.support import network_text
@@ -87,8 +87,8 @@ class Owner(Protocol):
 class PhoneProcess:
     """One ``harness.phone.child``. Thread-safe. Raises :class:`PhoneLostError` when it does not start."""
 
-    #: To remove when the process dies.
-    _registrations: Registrations = NoRegistrations()
+    #: To remove when the process dies; None for a shared phone, whose switchboard removes them.
+    _registrations: Registrations | None = None
 
     def __init__(self, owner: Owner, directory: Path, *, patience: float, fork_server: Path | None = None) -> None:
         self._directory = directory
@@ -172,7 +172,7 @@ class PhoneProcess:
 
     def call(self, name: str, within: float = _CALL_SECONDS, /, **arguments: Any) -> Any:
         """Run a command in the child. Raises the error of its refusal, or :class:`PhoneLostError`."""
-        if name == "add":
+        if name == "add" and self._registrations:
             self._registrations.added(arguments["phone"], arguments["config"])
         reply = _Reply()
         number = next(self._numbers)
@@ -192,7 +192,7 @@ class PhoneProcess:
             raise NotNegotiatedError(reply.text)
         if reply.kind:
             raise ERRORS[reply.kind](reply.text)
-        if name == "remove":
+        if name == "remove" and self._registrations:
             self._registrations.removed(arguments["phone"])
         return reply.value
 
@@ -237,7 +237,7 @@ class PhoneProcess:
     def _take(self, kind: str, message: list[Any]) -> None:
         if kind == "tell":
             if message[1] != "pulse":
-                if message[1] == "events" and message[2]["leg"] is None:
+                if self._registrations and message[1] == "events" and message[2]["leg"] is None:
                     self._registrations.take(message[2]["phone"], message[2]["events"])
                 self._owner.told(self, message[1], message[2])
         elif kind == "ask":
@@ -260,7 +260,7 @@ class PhoneProcess:
             if reason == _ENDED:
                 reason += self._how()
         log = self.log()
-        if not closing:
+        if not closing and self._registrations:
             self._registrations.withdraw(self._tell)  # before a new phone registers
         with self._lock:
             self._lost = f"{reason}\n{log}" if not closing else "the phone process was closed"
@@ -308,7 +308,8 @@ class PhoneProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            self._registrations.withdraw(lambda phone, message: None)
+            if self._registrations:
+                self._registrations.withdraw(lambda phone, message: None)
         self._reader.join(1.0)
         for file in (self._directory / f"child-{self.pid}.ring", self._errors):
             with contextlib.suppress(OSError):

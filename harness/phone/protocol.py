@@ -1,6 +1,6 @@
 """The messages between parent and child process: names and plain arguments.
 
-Each message is a list in MessagePack, after a length of four bytes. A message with an integer of more than 64 bits is in JSON:
+Each message is a list in MessagePack, after a length of four bytes:
 
 =============================  ==================  =====================================================================
 ``["call", id, name, args]``   parent → child      a command; answered by ``done`` or ``failed`` with the same id
@@ -15,11 +15,10 @@ Each message is a list in MessagePack, after a length of four bytes. A message w
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +29,6 @@ _LENGTH: Final = struct.Struct("!I")
 _LONGEST: Final = 16 * 1024 * 1024
 #: Keeps the lone surrogates of a SIP message that is not UTF-8.
 _UNICODE: Final = "surrogatepass"
-_JSON: Final = b"["  #: the first byte of a list in JSON, but never of a list in MessagePack
 
 #: Seconds between two pulses of a child's main loop.
 PULSE_INTERVAL: Final = 0.25
@@ -51,20 +49,13 @@ class Wire:
 
     def send(self, *message: Any) -> None:
         """Raises ``OSError`` when the other end is closed."""
-        body = self._packed(message)
+        with self._packing:
+            body: bytes = self._packer.pack(message)
         kept: bytearray | None = getattr(self._kept, "messages", None)
         if kept is not None:
             kept += _LENGTH.pack(len(body)) + body
             return
         self._send(_LENGTH.pack(len(body)) + body)
-
-    def _packed(self, message: Sequence[Any]) -> bytes:
-        try:
-            with self._packing:
-                packed: bytes = self._packer.pack(message)
-        except OverflowError:
-            packed = json.dumps(message).encode("ascii")
-        return packed
 
     def _send(self, framed: bytes | bytearray) -> None:
         with self._sending:
@@ -117,7 +108,7 @@ class Wire:
             return None
         body = bytes(self._received[_LENGTH.size : end])
         del self._received[:end]
-        message = json.loads(body) if body.startswith(_JSON) else msgpack.unpackb(body, unicode_errors=_UNICODE)
+        message = msgpack.unpackb(body, unicode_errors=_UNICODE)
         if not isinstance(message, list):
             raise ValueError("a message is a list")
         return message

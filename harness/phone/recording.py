@@ -1,4 +1,4 @@
-"""The WAV files of a leg, which pjmedia writes: their names, and whether they are complete."""
+"""The files of a leg, and whether the WAV files among them, which pjmedia writes, are complete."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ResourceError
-from harness.phone import files
 from harness.support.files import user_files
+from harness.support.files.names import stem_of
 
 _HEADER: Final = 44  # pjmedia's: RIFF, "fmt " of 16 bytes, "data"
 _OCTETS_A_SECOND: Final = 2 * 8000
@@ -24,7 +24,7 @@ ON_DISK_WITHIN_S: Final = BUFFERED_S + 0.11
 
 def paths(directory: Path, leg: str) -> tuple[Path, Path]:
     """The recordings of received and of sent audio."""
-    return files.path(directory, leg, ".received.wav"), files.path(directory, leg, ".sent.wav")
+    return path_of(directory, leg, ".received.wav"), path_of(directory, leg, ".sent.wav")
 
 
 def so_far(path: Path) -> NDArray[np.int16]:
@@ -76,3 +76,8 @@ def mend(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def path_of(directory: Path, leg: str, ending: str) -> Path:
+    """A file of a leg, always inside ``directory``, and different for each leg: phone names may contain any character."""
+    return directory / f"{stem_of(leg)}{ending}"

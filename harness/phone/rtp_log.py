@@ -19,7 +19,7 @@ from typing import Final
 
 from isal import isal_zlib
 
-from harness.phone import files
+from harness.phone import recording
 from harness.support.files import user_files
 
 _RECORD: Final = struct.Struct("=qq")  # monotonic nanoseconds, length of the packet, which is padded to eight octets
@@ -45,7 +45,7 @@ class RtpPacket:
 
 
 def path_of(directory: Path, leg: str) -> Path:
-    return files.path(directory, leg, ".rtp.gz")
+    return recording.path_of(directory, leg, ".rtp.gz")
 
 
 def record(at: float, octets: bytes) -> bytes:

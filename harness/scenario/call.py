@@ -21,7 +21,7 @@ from harness.calls.checks.claims import Observation
 from harness.calls.events import CallState, Event, MediaState, SipMessage
 from harness.deployment import is_digit
 from harness.errors import OfferPendingError
-from harness.phone import Mark, Silence, Wav, files
+from harness.phone import Mark, Silence, Wav, recording
 from harness.phone.leg import Leg
 from harness.phone.unread import headers_cut_off
 from harness.phone.waiter import NeverCame
@@ -121,7 +121,7 @@ class Call(ListeningLeg):
 
     def _with_quiet(self, prompt: str, quiet_s: float) -> Path:
         whose = f"{self.label}-{prompt}"  # the whole path: directories share file names
-        path = files.path(self._context.evidence.directory, whose, f"-quiet-{quiet_s:g}.wav")
+        path = recording.path_of(self._context.evidence.directory, whose, f"-quiet-{quiet_s:g}.wav")
         if not path.exists():
             quiet = np.zeros(round(quiet_s * SAMPLE_RATE), np.int16)
             write_wav(path, np.concatenate([prompt_samples(prompt), quiet]), SAMPLE_RATE)

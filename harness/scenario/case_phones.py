@@ -20,7 +20,7 @@ from harness.phone.leg import Leg, accept_every_leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
-from harness.phone.shared import Reservation, Sharing
+from harness.phone.switchboard import Reservation, Sharing
 from harness.phone.waiter import NeverCame
 from harness.scenario.evidence import Evidence
 from harness.sip.grammar import SipSyntaxError

@@ -13,7 +13,6 @@ from harness.calls.events import CallsRefused, Event, LegStarted, SipMessage, St
 from harness.calls.measurement import AnsweredBy, Landing
 from harness.calls.verdict import Conclusion, Finding, Verdict
 from harness.errors import BrokenError, ResourceError
-from harness.phone.unreached import why_unreached
 from harness.report.recorder import CaseRecorder
 
 #: How soon after an event a finding on its time is made.
@@ -129,10 +128,7 @@ class Evidence:
         return finding.check not in ("phone.wait", "landing.turn") or refused.phone == finding.subject
 
     def _not_obeyed(self, finding: Finding) -> BrokenError | None:
-        """That a request within the call it is about came from an address that the file lacks: who sent it knew the call's tag.
-
-        Or that one of a phone's may not have arrived.
-        """
+        """That a request within the call came from an address that the file lacks: its sender knew the call's tag."""
         if not CHECKS[finding.check].needs_request:
             return None
         about = {finding.subject, finding.speaker, finding.listener}
@@ -141,7 +137,7 @@ class Evidence:
         )
         of_it = [e for e in refused if e.method in _REQUESTS and about & {e.leg, e.phone, f"{e.phone}'s leg"}]
         if not of_it:
-            return why_unreached(self.events)
+            return None
         last = of_it[-1]
         return BrokenError(
             f"{last.leg} did not act on {last.method} from {last.source}, which is none of the platform's addresses in the file"

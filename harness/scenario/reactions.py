@@ -16,7 +16,7 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import write_wav
 from harness.calls.events import Event, Listened, MarkHeard
-from harness.phone import files
+from harness.phone import recording
 from harness.phone.leg import Leg
 from harness.phone.protocol import Wav
 from harness.phone.recording import ON_DISK_WITHIN_S
@@ -183,7 +183,7 @@ def _has_time(context: CaseContext, leg: Leg, tries: int) -> bool:
 def _experiment(context: CaseContext, leg: Leg, before: tuple[trial.ExperimentResult, ...]) -> Reaction:
     spoken = trial.draw()
     sent = trial.speech(spoken, prompt_samples(_WORDS))
-    path = files.path(context.evidence.directory, leg.id, f"-experiment-{len(before) + 1}.wav")
+    path = recording.path_of(context.evidence.directory, leg.id, f"-experiment-{len(before) + 1}.wav")
     write_wav(path, sent, SAMPLE_RATE)
     with context.evidence.step(f"{leg.id} speaks at {trial.SPOKEN} of {trial.SLOTS} moments drawn at random"):
         since = time.monotonic()

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from harness.calls.events import SipMessage, from_values, to_values
 from harness.deployment import from_plain, to_plain
 from harness.deployment.file import load
-from harness.phone.crash_unregister import NoRegistrations
 from harness.phone.process import PhoneProcess
 from harness.phone.protocol import Wire
 from harness.run.fleet.config import REDIS_VARIABLE, redis_address
@@ -147,7 +146,7 @@ def test_what_the_wire_says_to_a_softphone_is_redacted_as_it_becomes_an_event(tm
     ours, theirs = socket.socketpair()
     listener, process = Listener(), PhoneProcess.__new__(PhoneProcess)
     process._prepare(listener, Wire(ours), None)
-    process._registrations, process._closing, process.pid = NoRegistrations(), True, 0
+    process._closing, process.pid = True, 0
     process._directory, process._errors = tmp_path, tmp_path / "child.err"
     text = "SIP/2.0 403 Wrong password of-the-phone\r\n\r\n"
     said = SipMessage(at=1.0, phone="caller", direction="received", transport="udp", local="", remote="", text=text)

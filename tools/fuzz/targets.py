@@ -15,7 +15,7 @@ from harness.deployment import numbers_csv
 from harness.deployment.file import load
 from harness.deployment.safety import Guard
 from harness.errors import DeploymentError, FarEndError, MistakeError, RefusedError
-from harness.phone.child import sip_log
+from harness.phone.child import messages
 from harness.report.evidence import CaseEvidence
 from harness.run.preflight.machine import stun_address
 from harness.sip import digest, identity, offer_answer
@@ -160,7 +160,7 @@ def _stream(data: bytes) -> None:
 
 
 def _log(data: bytes) -> None:
-    sip_log.read_text(data.decode("utf-8", "replace"), direction="received")
+    messages.read_text(data.decode("utf-8", "replace"), direction="received")
 
 
 def _stun(data: bytes) -> None:

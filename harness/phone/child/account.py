@@ -1,27 +1,31 @@
-"""A phone in the child process: with its account and transport, or a share of another phone's account."""
+"""The phones of the process: each with its account and transport, or a share of another phone's account; and how they are removed."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.calls.events import Event, RegistrationState
-from harness.phone.child import sockets
+from harness.phone.child import socket_limits
 from harness.phone.child.bindings import Account, Headers, pj, set_headers
 from harness.phone.child.challenges import ANY, Challenges
-from harness.phone.child.shared_phones import CallFilter
-from harness.phone.child.sip_log import LoggedMessage
-from harness.phone.child.sockets import SocketName
-from harness.phone.child.stack import Endpoint
+from harness.phone.child.messages import WireMessage
+from harness.phone.child.socket_limits import SocketName
 from harness.phone.config import PhoneConfig
-from harness.phone.protocol import Policy, Ring
+from harness.phone.protocol import FAREWELL_SECONDS, Policy, Ring
 from harness.phone.sources import Sources
 from harness.sip.uri import registrar_uri
+
+if TYPE_CHECKING:
+    from harness.phone.child.incoming import CallFilter
+    from harness.phone.child.legs import Legs
+    from harness.phone.child.parent_link import Parent
+    from harness.phone.child.service import Service
 
 _MOST_ACCOUNTS: Final = 8  # PJSUA_MAX_ACC
 #: pjsip refreshes no earlier than after five seconds (sip_reg.c), which is too late for the shortest registrations.
@@ -48,30 +52,6 @@ _RELIABLE: Final = {
 }
 
 
-class PhoneHost(Protocol):
-    """What a phone needs from the process."""
-
-    endpoint: Endpoint
-
-    def called(self, phone: AccountHolder, call_id: int) -> None:
-        """A call came in for a phone; ``call_id`` is pjsua's."""
-
-    def take_connections(self, phone: HostedPhone) -> set[SocketName]:
-        """Forget the connections of a phone; return the local addresses they are bound to."""
-
-    def request_answered(self, token: int, code: int, reason: str) -> None:
-        """A request outside dialogs was answered."""
-
-    def afterwards(self, do: Callable[[], None]) -> None:
-        """Run ``do`` after pjsua's callback has returned."""
-
-    def emit(self, events: Sequence[Event], phone: HostedPhone) -> None:
-        """Send events to the parent."""
-
-    def fault(self, text: str) -> None:
-        """Report a defect of this process."""
-
-
 @dataclass
 class _Binding:
     """An account's registration, common to all shares of the account."""
@@ -91,7 +71,7 @@ class HostedPhone:
 
     def __init__(
         self,
-        host_process: PhoneHost,
+        host_process: Service,
         key: int,
         config: PhoneConfig,
         directory: Path,
@@ -154,7 +134,7 @@ class HostedPhone:
         """Emit an event of this phone, with the current time."""
         self.host_process.emit([kind(at=time.monotonic(), phone=self.config.name, **facts)], self)
 
-    def asker(self, message: LoggedMessage) -> HostedPhone:
+    def asker(self, message: WireMessage) -> HostedPhone:
         """The phone or share that sends this request outside of calls."""
         return self
 
@@ -180,9 +160,7 @@ class AccountHolder(HostedPhone):
     _registered_at = 0.0
     _losses = 0  #: consecutive connections that did not last
 
-    def __init__(
-        self, host_process: PhoneHost, key: int, config: PhoneConfig, directory: Path, sources: Sources
-    ) -> None:
+    def __init__(self, host_process: Service, key: int, config: PhoneConfig, directory: Path, sources: Sources) -> None:
         super().__init__(host_process, key, config, directory, sources, _Binding())
         self.challenges = Challenges(config.realm)
         self.refresh_at: float | None = None
@@ -258,7 +236,7 @@ class AccountHolder(HostedPhone):
 
     def incoming(self, call_id: int) -> None:
         """A call came in."""
-        self.host_process.called(self, call_id)
+        self.host_process.incoming.take(self, call_id)
 
     def registration_changed(self, code: int, reason: str, expires: int) -> None:
         """A REGISTER was answered."""
@@ -337,7 +315,7 @@ class AccountHolder(HostedPhone):
             self._asking = [other for other in self._asking if other is not asked]
             raise
 
-    def asker(self, message: LoggedMessage) -> HostedPhone:
+    def asker(self, message: WireMessage) -> HostedPhone:
         """The share that asked for this request outside of calls, else the account's phone."""
         asked = next((asked for asked in self._asking if asked[1] == message.method), None)
         if asked is None:
@@ -376,7 +354,7 @@ class AccountHolder(HostedPhone):
             endpoint.native.close_udp_socket(udp)
         endpoint.close_transport(self._transport)
         kind = socket.SOCK_DGRAM if self.config.transport == "udp" else socket.SOCK_STREAM
-        sockets.free({self.bound, *self.host_process.take_connections(self)}, kind)
+        socket_limits.free({self.bound, *self.host_process.attribution.take_connections(self)}, kind)
         if udp is None:
             # Let pjsip see that the connections are closed before the next phone opens: it finds a phone's connections by the memory
             # address of the listener, which the next listener may get, and would send a request over a closed connection.
@@ -390,7 +368,7 @@ class AccountHolder(HostedPhone):
         """
         endpoint = self.host_process.endpoint
         if endpoint.waiting and endpoint.native.accounts() >= _MOST_ACCOUNTS:
-            former: AccountHolder = endpoint.waiting.pop(0)
+            former = endpoint.waiting.pop(0)
             former._delete_account()
             self._unanswered = former._unanswered
         self.account.create(self._account_config())
@@ -432,3 +410,83 @@ class PhoneShare(HostedPhone):
         """End the share; the account stays."""
         self.gone = True
         self.holder.forget(self)
+
+
+class Phones:
+    """Phones by key: those with accounts, leased or parked, and cases' shares of them."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[int, AccountHolder] = {}
+        self._shares: dict[int, PhoneShare] = {}
+
+    def accounts(self) -> Collection[AccountHolder]:
+        """The phones with an account."""
+        return self._accounts.values()
+
+    def __iter__(self) -> Iterator[HostedPhone]:
+        yield from self._accounts.values()
+        yield from self._shares.values()
+
+    def find(self, key: int) -> HostedPhone | None:
+        """The phone or share with this key."""
+        return self._accounts.get(key) or self._shares.get(key)
+
+    def add(self, phone: AccountHolder | PhoneShare) -> None:
+        if isinstance(phone, PhoneShare):
+            self._shares[phone.key] = phone
+        else:
+            self._accounts[phone.key] = phone
+
+    def remove(self, phone: HostedPhone) -> None:
+        self._accounts.pop(phone.key, None)
+        self._shares.pop(phone.key, None)
+
+
+@dataclass
+class _Departure:
+    """A phone that is being removed, and the parent's call that waits for it."""
+
+    phone: HostedPhone
+    call: int
+    deadline: float
+
+
+class Departures:
+    """Removes phones: they hang up, un-REGISTER and close. ``closing`` is called before a socket is closed."""
+
+    def __init__(self, phones: Phones, legs: Legs, parent: Parent, closing: Callable[[], None]) -> None:
+        self._phones, self._legs, self._parent, self._closing = phones, legs, parent, closing
+        self._under_way: list[_Departure] = []
+
+    @property
+    def are_under_way(self) -> bool:
+        """Whether a phone is being removed."""
+        return bool(self._under_way)
+
+    def begin(self, phone: HostedPhone, call: int) -> None:
+        """Start to remove a phone; the parent's ``call`` is answered when that is done."""
+        for leg in self._legs.of(phone):
+            leg.hang_up()
+        departure = _Departure(phone, call, time.monotonic() + 2 * FAREWELL_SECONDS)
+        self._under_way.append(departure)
+        self._proceed(departure, time.monotonic())
+
+    def tick(self, now: float) -> None:
+        """Continue all removals."""
+        for departure in list(self._under_way):
+            self._proceed(departure, now)
+
+    def _proceed(self, departure: _Departure, now: float) -> None:
+        phone = departure.phone
+        if now < departure.deadline:
+            if self._legs.of(phone):
+                return
+            if phone.registered and isinstance(phone, AccountHolder):
+                phone.unregister(now)
+                return
+        self._under_way.remove(departure)
+        self._phones.remove(phone)
+        self._closing()
+        phone.close()
+        with contextlib.suppress(OSError):
+            self._parent.done(departure.call, None)

@@ -1,25 +1,43 @@
-"""Admission of requests: a phone accepts only the platform's (``PhoneConfig.accepts_from``). Others get no answer, and are reported.
+"""Admission of requests: which are passed to pjsip, which are answered here, and which get no answer.
 
-The check comes before pjsip, which finds dialogs by tag alone and obeys requests from any source. A forged UDP source address does
-not receive the answers, so an attacker would have to guess the Call-ID and tags.
+A phone accepts only the platform's requests (``PhoneConfig.accepts_from``); others get no answer, and are reported. The check comes
+before pjsip, which finds dialogs by tag alone and obeys requests from any source. A forged UDP source address does not receive the
+answers, so an attacker would have to guess the Call-ID and tags.
+
+Requests that pjsip cannot handle are answered here. Within a call pjsip would answer them with 500, on which some SBCs end the call.
+Outside of a call it would not answer, and a platform that probes a registered phone this way would consider it dead.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from harness.calls.events import StrangerRefused
-from harness.phone.child import dialog_requests, offers
+from harness.calls.events import CallsRefused, StrangerRefused
+from harness.phone.child import sdp
 from harness.phone.child.account import HostedPhone
-from harness.phone.child.attribution import Attribution
+from harness.phone.child.digits import NOT_A_DIGIT
 from harness.phone.child.leg import CallLeg
-from harness.phone.child.requests import BUSY_HERE, DOES_NOT_EXIST, DROP, PASS, Arrival
-from harness.phone.child.sip_log import LoggedMessage, read_text
-from harness.phone.child.socket_slots import LONGEST_TRANSACTION, Transaction
+from harness.phone.child.messages import WireMessage
+from harness.phone.child.requests import (
+    BAD_INFO_PACKAGE,
+    BUSY_HERE,
+    DOES_NOT_EXIST,
+    DROP,
+    NOT_ALLOWED,
+    OK,
+    PASS,
+    UNSUPPORTED_MEDIA_TYPE,
+    Arrival,
+)
+from harness.phone.child.socket_limits import LONGEST_TRANSACTION
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message
+
+if TYPE_CHECKING:
+    from harness.phone.child.service import Service
 
 _TOLD_EVERY: Final = 0.9  # seconds between reports of one kind; checked once a second
 _MOST_KINDS: Final = 50  # per phone; further kinds are counted together
@@ -27,17 +45,27 @@ _LONGEST: Final = 80  # characters of a stranger's method and User-Agent
 _USER_AGENT: Final = re.compile(r"^User-Agent[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 
 _BAD_REQUEST: Final = 400
+_FORBIDDEN: Final = 403
 _NOT_ACCEPTABLE_HERE: Final = 488  # RFC 3261 section 21.4.26
-
+_BAD_EVENT: Final = 489  # RFC 6665 section 8.3.2
+_DECLINE: Final = 603
 
 _REPLACES: Final = re.compile(r"^Replaces[ \t]*:", re.IGNORECASE | re.MULTILINE)
-_OFFERING: Final = ("INVITE ", "UPDATE ")
+_OFFERING: Final = ("INVITE", "UPDATE")
 _MEDIA: Final = re.compile(r"^m=", re.MULTILINE)
 _MOST_MEDIA: Final = 6
 #: pjsip uses the last of several such headers, other readers the first; and pjsip starts a new line after a lone CR.
 _ONCE: Final = re.compile(r"^(?:(Call-ID|i)|(CSeq)|(From|f)|(To|t))[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _LONE_CR: Final = re.compile(r"\r(?!\n)")
 _OFFER: Final = re.compile(r"^v=0\r?$", re.MULTILINE)
+
+#: Methods that pjsip answers within a dialog, and outside of one; and methods that exist only within a dialog.
+_PJSIPS: Final = frozenset(["ACK", "BYE", "CANCEL", "INVITE", "MESSAGE", "PRACK", "REFER", "UPDATE"])
+_PJSIPS_OUTSIDE: Final = frozenset(["ACK", "CANCEL", "INVITE", "MESSAGE", "OPTIONS"])
+_OF_A_CALL: Final = frozenset(["BYE", "INFO", "PRACK", "UPDATE"])
+#: Methods that pjsip mishandles while the BYE's transaction of an ended call lasts: it answers 500, and an INVITE not at all.
+#: BYE and subscriptions are not among them: both sides may hang up, and subscriptions outlive a call (RFC 5057 section 4.2).
+_NOTHING_LEFT: Final = frozenset(["INFO", "INVITE", "MESSAGE", "OPTIONS", "PRACK", "UPDATE"])
 
 
 class _Kind(NamedTuple):
@@ -58,117 +86,100 @@ class _Count:
 
 
 class Admission:
-    """Decides on requests and counts those it refuses. ``tell`` receives the first count at once, then one per second."""
+    """Decides on requests and counts those it refuses: the first count is reported at once, then one per second."""
 
-    def __init__(
-        self,
-        phones: Callable[[], Iterable[HostedPhone]],
-        attribution: Attribution[HostedPhone, CallLeg],
-        tell: Callable[[StrangerRefused, HostedPhone, str | None], None],
-        has_room: Callable[[Transaction], bool],
-        is_busy: Callable[[HostedPhone], bool],
-        tell_refused: Callable[[HostedPhone, str, str], None],
-    ) -> None:
-        self._phones, self._attribution, self._tell = phones, attribution, tell
-        self._has_room, self._is_busy, self._tell_refused = has_room, is_busy, tell_refused
+    def __init__(self, host: Service) -> None:
+        self._host = host
         self._counts: dict[_Kind, _Count] = {}
         # The phone of the INVITE that was last passed to pjsip, and its source.
         self._let_in: tuple[HostedPhone, str] | None = None
         self._accepted: dict[tuple[str, str], float] = {}  # time of the ACK, by the INVITE's branch and Call-ID
 
-    def by_source(self, arrival: Arrival) -> int:
-        """Drop requests from addresses that the phone does not accept."""
-        phone = self._at(arrival)
-        if phone is None or arrival.ours or phone.admits(arrival.host, arrival.transport):
-            return PASS
-        message = read_text(arrival.text, direction="received", transport=arrival.transport, remote=arrival.host)
-        self.refuse(phone, message, arrival.host, "address")
-        return DROP
-
-    def by_dialog(self, arrival: Arrival) -> int:
-        """Refuse requests with a dialog's tag but another Call-ID, and calls for which there is no slot.
-
-        Answer requests that pjsip cannot handle (:mod:`harness.phone.child.dialog_requests`).
-        """
-        message = read_text(arrival.text, direction="received", transport=arrival.transport, remote=arrival.host)
-        tag = message.local_tag
+    def decide(self, arrival: Arrival) -> int:
+        """:data:`PASS`, :data:`DROP`, or the status to answer a request with. Strangers' requests are no evidence."""
+        phone, message = self._at(arrival), arrival.message
+        if phone is not None and not arrival.ours and not phone.admits(message.remote_host, message.transport):
+            self._refuse(phone, message, "address")
+            return DROP
+        self._host.passed(message)
         if refusal := _crashes_pjsip(message):
             # An ACK has no response (RFC 3261 section 17).
             return DROP if "ACK" in (message.method, message.text[:3]) else refusal
-        leg = self._attribution.leg_of_tag(tag)
+        tag, attribution = message.local_tag, self._host.attribution
+        leg = attribution.leg_of_tag(tag)
         if leg is not None and leg.call_id != message.call_id:
-            self.refuse(leg.phone, message, arrival.host, "call-id")
+            self._refuse(leg.phone, message, "call-id")
             return DROP if message.method == "ACK" else DOES_NOT_EXIST
         if self._is_late_copy(message, leg):
             return DROP
         if leg is not None and not leg.disconnected:
             self._narrow(arrival, leg.phone, leg.codecs)
-            return dialog_requests.answer(message.text, message.method, leg.media.digits, leg.transfers)
-        if leg is not None or self._attribution.has_ended(message):
-            return dialog_requests.after(message.method)
-        if message.begins_call and _OFFER.search(message.text) and not _MEDIA.search(message.text):
-            return _NOT_ACCEPTABLE_HERE  # valid, but without media (RFC 3264 section 5); pjsip would answer 400
+            return _within(message, leg)
+        if leg is not None or attribution.has_ended(message):
+            return DOES_NOT_EXIST if message.method in _NOTHING_LEFT else PASS  # RFC 3261 section 12.2.2
         if message.begins_call:
-            return self._room_for(message, arrival)
-        return PASS if tag else dialog_requests.outside(message.text, message.method)
+            return self._begins(arrival, phone)
+        return PASS if tag else _outside(message)
 
-    def _is_late_copy(self, message: LoggedMessage, leg: CallLeg | None) -> bool:
+    def _is_late_copy(self, message: WireMessage, leg: CallLeg | None) -> bool:
         """Whether an INVITE is a copy of one that was acknowledged: such copies are absorbed (RFC 6026 section 7.1, Timer L).
 
         pjsip forgets the transaction with the ACK, and would treat the copy as a new call.
         """
-        now = time.monotonic()
+        oldest = time.monotonic() - LONGEST_TRANSACTION
         if message.begins_call:
-            return (
-                self._accepted.get((message.branch, message.call_id), -LONGEST_TRANSACTION) > now - LONGEST_TRANSACTION
-            )
+            return self._accepted.get((message.branch, message.call_id), oldest) > oldest
         if message.method == "ACK" and leg is not None and leg.branch:
-            while self._accepted and next(iter(self._accepted.values())) < now - LONGEST_TRANSACTION:
+            while self._accepted and next(iter(self._accepted.values())) < oldest:
                 del self._accepted[next(iter(self._accepted))]
-            self._accepted.setdefault((leg.branch, leg.call_id), now)
+            self._accepted.setdefault((leg.branch, leg.call_id), time.monotonic())
         return False
 
-    def _room_for(self, message: LoggedMessage, arrival: Arrival) -> int:
-        phone = self._at(arrival)
-        if not self._has_room((message.branch, message.sent_by, message.call_id)):
+    def _begins(self, arrival: Arrival, phone: HostedPhone | None) -> int:
+        message, host = arrival.message, self._host
+        if _OFFER.search(message.text) and not _MEDIA.search(message.text):
+            return _NOT_ACCEPTABLE_HERE  # valid, but without media (RFC 3264 section 5); pjsip would answer 400
+        if not host.socket_slots.admits((message.branch, message.sent_by, message.call_id)):
             if phone is not None:
-                self._tell_refused(phone, arrival.host, "")
+                phone.emit(CallsRefused, source=message.remote_host)
             return BUSY_HERE
         # A phone with one line that is busy refuses another call with 486, unless it replaces the first one (RFC 3891).
-        refuses = phone is not None and self._is_busy(phone) and not _REPLACES.search(message.head)
-        self._let_in = (phone, arrival.host) if phone is not None and not refuses else None
+        is_busy = phone is not None and host.calls_up(phone) >= phone.config.max_calls == 1
+        refuses = is_busy and not _REPLACES.search(message.head)
+        self._let_in = (phone, message.remote_host) if phone is not None and not refuses else None
         if phone is not None and (unknown := self._narrow(arrival, phone, phone.config.codecs)):
-            self._tell_refused(phone, arrival.host, unknown)
+            phone.emit(CallsRefused, source=message.remote_host, why=unknown)
         return PASS
 
     def found_no_slot(self) -> None:
         """Report that pjsua refused the last admitted call because it has no free call slot."""
         if self._let_in is not None:
-            self._tell_refused(*self._let_in, "")
+            phone, source = self._let_in
+            phone.emit(CallsRefused, source=source)
 
     def _narrow(self, arrival: Arrival, phone: HostedPhone, codecs: tuple[str, ...]) -> str:
         """Hide media from pjsip that the phone cannot use; returns the unknown encryption, if that leaves no media."""
-        if not arrival.sdp or not arrival.text.startswith(_OFFERING):
+        if not arrival.sdp or arrival.message.method not in _OFFERING:
             return ""
-        return offers.narrow(arrival.sdp, phone.host_process.endpoint.spoken(codecs), phone.config.srtp)
+        return sdp.narrow(arrival.sdp, self._host.endpoint.spoken(codecs), phone.config.srtp)
 
-    def refuses_unread(self, phone: HostedPhone | None, message: LoggedMessage) -> bool:
+    def refuses_unread(self, message: WireMessage) -> bool:
         """Whether a message that pjsip cannot parse comes from a stranger; such a message is counted."""
-        host = message.remote_host
-        if phone is None or phone.admits(host, message.transport):
+        phone = self._host.attribution.called(message)
+        if phone is None or phone.admits(message.remote_host, message.transport):
             return False
-        self.refuse(phone, message, host, "address")
+        self._refuse(phone, message, "address")
         return True
 
-    def refuse(self, phone: HostedPhone, message: LoggedMessage, host: str, why: Literal["address", "call-id"]) -> None:
+    def _refuse(self, phone: HostedPhone, message: WireMessage, why: Literal["address", "call-id"]) -> None:
         """Count a refused request."""
-        leg = self._attribution.leg_of_tag(message.local_tag)
+        leg = self._host.attribution.leg_of_tag(message.local_tag)
         agent = _USER_AGENT.search(message.text)
         kind = _Kind(
             phone.key,
             leg.name if leg else None,
             why,
-            host,
+            message.remote_host,
             message.transport,
             message.method[:_LONGEST],
             agent.group(1).rstrip(" \t\r")[:_LONGEST] if agent else "",
@@ -182,7 +193,7 @@ class Admission:
 
     def tick(self, now: float) -> None:
         """Report counts that have grown."""
-        phones = {phone.key: phone for phone in self._phones()}
+        phones = {phone.key: phone for phone in self._host.phones.accounts()}
         for kind, count in list(self._counts.items()):
             phone = phones.get(kind.phone)
             if phone is None:
@@ -196,28 +207,19 @@ class Admission:
 
     def _say(self, kind: _Kind, count: _Count, phone: HostedPhone, now: float) -> None:
         count.told, count.told_at = count.count, now
-        event = StrangerRefused(
-            at=now,
-            phone=phone.config.name,
-            leg=kind.leg,
-            source=kind.source,
-            transport=kind.transport,
-            method=kind.method,
-            user_agent=kind.user_agent,
-            count=count.count,
-            why=kind.why,
-        )
-        self._tell(event, phone, kind.leg)
+        facts = kind._asdict() | {"phone": phone.config.name}
+        leg = next((leg for leg in self._host.legs.of(phone) if leg.name == kind.leg), None)
+        self._host.emit([StrangerRefused(at=now, count=count.count, **facts)], phone, leg)
 
     def _at(self, arrival: Arrival) -> HostedPhone | None:
         """The phone whose socket received the request."""
-        for phone in self._phones():
-            if phone.transport_name == arrival.transport and phone.bound.covers(arrival.local):
+        for phone in self._host.phones.accounts():
+            if phone.transport_name == arrival.message.transport and phone.bound.covers(arrival.local):
                 return phone
         return None
 
 
-def _crashes_pjsip(message: LoggedMessage) -> int:
+def _crashes_pjsip(message: WireMessage) -> int:
     """The status for a request that makes pjsip (2.15.1) assert, as found by a fuzzer; 0 for other requests."""
     if message.text.split(" ", 1)[0].upper() != message.method:  # RFC 3261 section 8.1.1.5
         return _BAD_REQUEST
@@ -231,3 +233,66 @@ def _crashes_pjsip(message: LoggedMessage) -> int:
     if len(_MEDIA.findall(message.text)) > _MOST_MEDIA:
         return _NOT_ACCEPTABLE_HERE
     return 0
+
+
+def _within(message: WireMessage, leg: CallLeg) -> int:
+    """The status to answer a request within a call; :data:`PASS` if pjsip answers it."""
+    if message.method in _PJSIPS:
+        return PASS
+    if message.method == "OPTIONS":
+        return OK
+    try:
+        request = Message.parse(message.text)
+        event = _event(request)
+        match message.method:
+            case "INFO":
+                status = leg.media.digits.info(request)
+                return status if status != NOT_A_DIGIT else _of_other_info(request)
+            case "NOTIFY" if event not in ("refer", ""):
+                return _BAD_EVENT  # RFC 6665 section 4.1.3
+            case "NOTIFY":  # once there was a REFER, pjsip knows whether a subscription came of it
+                return PASS if leg.transfers.has_referred else DOES_NOT_EXIST
+            case "SUBSCRIBE":
+                return PASS if leg.transfers.was_referred and event == "refer" else _subscription(event)
+    except SipSyntaxError:  # pjsip could parse it
+        return PASS
+    return NOT_ALLOWED  # RFC 3261 section 8.2.1
+
+
+def _of_other_info(request: Message) -> int:
+    """RFC 6086 section 4.2.2; without a package, RFC 2976 section 2.2: an INFO without a body is a keep-alive."""
+    if request.get("Info-Package"):
+        return BAD_INFO_PACKAGE
+    return UNSUPPORTED_MEDIA_TYPE if request.body else OK
+
+
+def _outside(message: WireMessage) -> int:
+    """The status to answer a request outside of calls; :data:`PASS` if pjsip answers it."""
+    if message.method in _PJSIPS_OUTSIDE:
+        return PASS
+    if message.method in _OF_A_CALL:
+        return DOES_NOT_EXIST  # RFC 3261 section 12.2.2
+    try:
+        event = _event(Message.parse(message.text))
+    except SipSyntaxError:
+        return _BAD_REQUEST
+    match message.method:
+        case "NOTIFY" if event == "message-summary":  # unsolicited (RFC 3842); pjsip accepts it
+            return PASS
+        case "NOTIFY":
+            return DOES_NOT_EXIST if event == "refer" else _BAD_EVENT  # RFC 6665 section 4.1.3
+        case "SUBSCRIBE":
+            return _subscription(event)
+        case "REFER":
+            return _DECLINE
+    return NOT_ALLOWED  # RFC 3261 section 8.2.1
+
+
+def _subscription(event: str) -> int:
+    """Refuse a subscription: the phone has no event packages, and only a REFER subscribes to its outcome (RFC 3515 section 2.4.4)."""
+    return _FORBIDDEN if event == "refer" else _BAD_EVENT
+
+
+def _event(request: Message) -> str:
+    """The event package; ``refer`` reports the outcome of a REFER (RFC 3515)."""
+    return (request.get("Event") or "").partition(";")[0].strip().lower()

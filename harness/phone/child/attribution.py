@@ -1,17 +1,21 @@
-"""Assigns the log's messages and connections to phones and their legs.
+"""Assigns messages and connections to phones and their legs.
 
-pjsua logs messages without their call, and both ends of a call may be in this process. The two copies of a message differ in
-direction, and so in the tag of the local side (RFC 3261 section 12).
+Messages come without their call, and both ends of a call may be in this process. The two copies of a message differ in direction, and
+so in the tag of the local side (RFC 3261 section 12).
 """
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Container, Iterable, Iterator
-from typing import Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final
 
-from harness.phone.child.sip_log import Connection, LoggedMessage
-from harness.phone.child.sockets import SocketName
+from harness.phone.child.messages import Connection, WireMessage
+from harness.phone.child.socket_limits import SocketName
+
+if TYPE_CHECKING:
+    from harness.phone.child.account import HostedPhone
+    from harness.phone.child.leg import CallLeg
 
 #: The Call-ID of a leg whose INVITE pjsua has not sent yet.
 UNKNOWN: Final = ""
@@ -20,76 +24,28 @@ _MOST_OWNERS: Final = 500
 _MOST_CONNECTIONS: Final = 8
 
 
-class End(Protocol):
-    """The properties of a phone that identify its messages."""
-
-    address: str
-    gone: bool  #: it has been given up
-
-    @property
-    def bound(self) -> SocketName:
-        """Where its socket is bound."""
-
-    @property
-    def host(self) -> str:
-        """The address without its port."""
-
-    @property
-    def sent_by(self) -> str:
-        """The address in the Via of its requests."""
-
-    @property
-    def transport_name(self) -> str:
-        """``udp``, ``tcp`` or ``tls``."""
-
-    @property
-    def user(self) -> str:
-        """The user of its address of record."""
-
-
-class Dialog(Protocol):
-    """The properties of a leg that identify its messages."""
-
-    call_id: str
-    tag: str
-    branch: str
-    direction: str
-
-    def saw(self, message: LoggedMessage) -> None:
-        """A message of the leg passed."""
-
-
-P = TypeVar("P", bound=End)
-L = TypeVar("L", bound=Dialog)
-
-
-class Attribution(Generic[P, L]):
-    """``phones`` returns the current phones; ``deliver`` receives each message with its phone and, within a call, its leg.
-
-    ``asker`` returns which share of a phone sends a new request.
-    """
+class Attribution:
+    """``phones`` returns the current phones; ``deliver`` receives each message with its phone and, within a call, its leg."""
 
     def __init__(
         self,
-        phones: Callable[[], Iterable[P]],
-        phone_of: Callable[[L], P],
-        asker: Callable[[P, LoggedMessage], P],
-        deliver: Callable[[float, LoggedMessage, P, L | None], None],
+        phones: Callable[[], Iterable[HostedPhone]],
+        deliver: Callable[[float, WireMessage, HostedPhone, CallLeg | None], None],
     ) -> None:
-        self._phones, self._phone_of, self._asker, self._deliver = phones, phone_of, asker, deliver
-        self._dialogs: dict[str, list[L]] = {}
-        self._unbound: dict[str, list[tuple[float, LoggedMessage]]] = {}  # INVITEs that have no leg yet
+        self._phones, self._deliver = phones, deliver
+        self._dialogs: dict[str, list[CallLeg]] = {}
+        self._unbound: dict[str, list[tuple[float, WireMessage]]] = {}  # INVITEs that have no leg yet
         # Phones of messages outside of calls, by Call-ID and ``ours`` (REGISTER, OPTIONS …) or the local tag (ended calls).
-        self._owners: dict[tuple[str, bool | str], weakref.ref[P]] = {}
+        self._owners: dict[tuple[str, bool | str], weakref.ref[HostedPhone]] = {}
         self._connections: dict[tuple[str, str], list[Connection]] = {}  # by transport and remote address
 
     # Messages.
 
-    def message(self, at: float, message: LoggedMessage) -> None:
+    def message(self, at: float, message: WireMessage) -> None:
         """Deliver a message, or keep it until its leg is known."""
         leg = self._leg_of(message) or self._referred(message) if message.call_id else None
         if leg is not None:
-            self._deliver(at, message, self._phone_of(leg), leg)
+            self._deliver(at, message, leg.phone, leg)
             leg.saw(message)
         elif message.direction == "received" and message.begins_call:
             self._unbound.setdefault(message.call_id, []).append((at, message))
@@ -98,7 +54,7 @@ class Attribution(Generic[P, L]):
         else:
             self._deliver_outside_calls(at, message)
 
-    def begins(self, leg: L) -> list[tuple[float, LoggedMessage]]:
+    def begins(self, leg: CallLeg) -> list[tuple[float, WireMessage]]:
         """Note a new leg; returns its messages that came before pjsua announced it, for :meth:`catch_up`."""
         self._dialogs.setdefault(leg.call_id, []).append(leg)
         before = self._unbound.pop(leg.call_id, []) if leg.direction == "incoming" else []
@@ -106,14 +62,14 @@ class Attribution(Generic[P, L]):
             leg.branch = before[0][1].branch
         return before
 
-    def waiting_invite(self, call_id: str) -> LoggedMessage | None:
+    def waiting_invite(self, call_id: str) -> WireMessage | None:
         """An INVITE that has no leg yet; None when none is known."""
         return next((message for _, message in self._unbound.get(call_id, [])), None)
 
-    def catch_up(self, leg: L, before: list[tuple[float, LoggedMessage]]) -> None:
+    def catch_up(self, leg: CallLeg, before: list[tuple[float, WireMessage]]) -> None:
         """Deliver what :meth:`begins` returned."""
         for at, message in before:
-            self._deliver(at, message, self._phone_of(leg), leg)
+            self._deliver(at, message, leg.phone, leg)
             leg.saw(message)
 
     def give_up_unbound(self, but: Container[str] = ()) -> None:
@@ -122,23 +78,23 @@ class Attribution(Generic[P, L]):
             for at, message in self._unbound.pop(call_id):
                 self._deliver_outside_calls(at, message)
 
-    def forget(self, leg: L) -> None:
+    def forget(self, leg: CallLeg) -> None:
         """Forget a leg; later messages of its dialog are delivered to its phone."""
         if leg.tag:
-            self._own((leg.call_id, leg.tag), self._phone_of(leg))
+            self._own((leg.call_id, leg.tag), leg.phone)
         self._remove(leg)
 
-    def has_ended(self, message: LoggedMessage) -> bool:
+    def has_ended(self, message: WireMessage) -> bool:
         """Whether the message belongs to a forgotten leg."""
         return (message.call_id, message.local_tag) in self._owners
 
-    def _remove(self, leg: L) -> None:
+    def _remove(self, leg: CallLeg) -> None:
         legs = self._dialogs[leg.call_id]
         legs.remove(leg)
         if not legs:
             del self._dialogs[leg.call_id]
 
-    def _leg_of(self, message: LoggedMessage) -> L | None:
+    def _leg_of(self, message: WireMessage) -> CallLeg | None:
         """Find the leg by Call-ID and local tag; before there is a tag, by direction."""
         legs = self._dialogs.get(message.call_id)
         if not legs:
@@ -157,13 +113,13 @@ class Attribution(Generic[P, L]):
                 return leg
         return None
 
-    def leg_of_tag(self, tag: str) -> L | None:
+    def leg_of_tag(self, tag: str) -> CallLeg | None:
         """The leg with this local tag, regardless of its Call-ID; None for an empty tag."""
         if not tag:
             return None
         return next((leg for legs in self._dialogs.values() for leg in legs if leg.tag == tag), None)
 
-    def _referred(self, message: LoggedMessage) -> L | None:
+    def _referred(self, message: WireMessage) -> CallLeg | None:
         """The leg placed on a REFER, if this is its first INVITE: pjsua chooses its Call-ID."""
         waiting = self._dialogs.get(UNKNOWN)
         if not waiting or not message.ours or not message.begins_call:
@@ -174,7 +130,7 @@ class Attribution(Generic[P, L]):
         self._dialogs.setdefault(leg.call_id, []).append(leg)
         return self._leg_of(message)
 
-    def _deliver_outside_calls(self, at: float, message: LoggedMessage) -> None:
+    def _deliver_outside_calls(self, at: float, message: WireMessage) -> None:
         if not message.call_id:  # truncated or malformed: it belongs to no call
             if (phone := None if message.ours else self.called(message)) is not None:
                 self._deliver(at, message, phone, None)
@@ -189,20 +145,20 @@ class Attribution(Generic[P, L]):
             if phone is None:
                 return
             if message.ours:
-                phone = self._asker(phone, message)
+                phone = phone.asker(message)
             self._own(key, phone)
         if phone is not None and not phone.gone:  # pjsip may retransmit answers of a removed phone
             self._deliver(at, message, phone, None)
 
-    def asker_of(self, response: LoggedMessage) -> P | None:
+    def asker_of(self, response: WireMessage) -> HostedPhone | None:
         """The phone whose request a received response answers; None when no phone sent such a request."""
         leg = self.leg_of_tag(response.local_tag)
         if leg is not None:
-            return self._phone_of(leg)
+            return leg.phone
         owner = self._owners.get((response.call_id, True))
         return owner() if owner is not None else None
 
-    def _sender(self, message: LoggedMessage) -> P | None:
+    def _sender(self, message: WireMessage) -> HostedPhone | None:
         """The phone named in the Via; a TLS phone without a certificate names its connection instead."""
         for phone in self._phones():
             if phone.sent_by == message.sent_by:
@@ -212,12 +168,12 @@ class Attribution(Generic[P, L]):
         found = [p for p in there if (p.transport_name, p.user) == (message.transport, message.from_user)]
         return found[0] if len(found) == 1 else None
 
-    def _own(self, key: tuple[str, bool | str], phone: P) -> None:
+    def _own(self, key: tuple[str, bool | str], phone: HostedPhone) -> None:
         while len(self._owners) >= _MOST_OWNERS:
             self._owners.pop(next(iter(self._owners)))
         self._owners[key] = weakref.ref(phone)
 
-    def called(self, message: LoggedMessage) -> P | None:
+    def called(self, message: WireMessage) -> HostedPhone | None:
         """The phone a request is for: by address, else by user, else the only one on its transport."""
         phones = [phone for phone in self._phones() if message.transport in ("", phone.transport_name)]
         users = {user for user, _ in message.targets()}
@@ -231,7 +187,7 @@ class Attribution(Generic[P, L]):
                 return found[0]
         return phones[0] if len(phones) == 1 else None
 
-    def of(self, messages: Iterable[LoggedMessage]) -> tuple[list[L], list[P]]:
+    def of(self, messages: Iterable[WireMessage]) -> tuple[list[CallLeg], list[HostedPhone]]:
         """The legs of received messages, and the phones called by messages without a leg."""
         found = [(self.leg_of_tag(message.local_tag), message) for message in messages]
         called = [self.called(message) for leg, message in found if leg is None]
@@ -245,21 +201,21 @@ class Attribution(Generic[P, L]):
         others = [other for other in known if other.local != connection.local]
         known[:] = [*others[1 - _MOST_CONNECTIONS :], connection]
 
-    def local_address(self, phone: P, message: LoggedMessage) -> str:
+    def local_address(self, phone: HostedPhone, message: WireMessage) -> str:
         """The local address of a message: of its connection, or of the phone's socket."""
         for connection in reversed(self._connections.get((message.transport, message.remote), [])):
             if _may_have(phone, connection):
                 return connection.local
         return phone.address
 
-    def opened_by(self, handle: int) -> Iterator[tuple[Connection, P]]:
+    def opened_by(self, handle: int) -> Iterator[tuple[Connection, HostedPhone]]:
         """The connections known by ``handle``, each with the phones it may belong to."""
         for known in self._connections.values():
             for connection in known:
                 if connection.handle == handle:
                     yield from ((connection, phone) for phone in self._phones() if _may_have(phone, connection))
 
-    def take_connections(self, phone: P) -> set[SocketName]:
+    def take_connections(self, phone: HostedPhone) -> set[SocketName]:
         """Forget a phone that is removed; returns the addresses its connections are bound to.
 
         Connections that may belong to another phone are left out: they close by themselves after 33 s without use.
@@ -279,7 +235,7 @@ class Attribution(Generic[P, L]):
         return {connection.name for connection in mine}
 
 
-def _may_have(phone: End, connection: Connection) -> bool:
+def _may_have(phone: HostedPhone, connection: Connection) -> bool:
     """Whether the phone may have opened or accepted the connection, according to the log."""
     if phone.transport_name != connection.transport:
         return False

@@ -5,9 +5,14 @@ from __future__ import annotations
 import functools
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import pjsua2 as pj
+
+if TYPE_CHECKING:
+    from harness.phone.child.account import AccountHolder
+    from harness.phone.child.leg import CallLeg
+    from harness.phone.child.service import Service
 
 __all__ = [
     "Account",
@@ -54,81 +59,17 @@ def _callback(method: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-class StackListener(Protocol):
-    """Receives the Endpoint's callbacks."""
-
-    def select_account(self, prm: Any, invite: str) -> None:
-        """An INVITE came: choose its account."""
-
-    def transport_failed(self, handle: int, error: int, tls: Any) -> None:
-        """A connection failed or broke."""
-
-    def logged(self, level: int, entry: str) -> None:
-        """A line of pjsua's log."""
-
-    def fault(self, text: str) -> None:
-        """A callback failed."""
-
-
-class AccountListener(Protocol):
-    """Receives an account's callbacks."""
-
-    def incoming(self, call_id: int) -> None:
-        """A call came in."""
-
-    def registration_changed(self, code: int, reason: str, expires: int) -> None:
-        """A REGISTER was answered."""
-
-    def request_answered(self, token: int, code: int, reason: str) -> None:
-        """A request outside dialogs was answered."""
-
-
-class CallListener(Protocol):
-    """Receives a call's callbacks."""
-
-    def state_changed(self) -> None:
-        """The call's state changed."""
-
-    def transport_opened(self, address: int) -> None:
-        """A media transport (``pjmedia_transport *``) was created and is not used yet."""
-
-    def media_changed(self) -> None:
-        """Media was negotiated."""
-
-    def stream_ends(self, index: int) -> None:
-        """A stream is about to be destroyed; its counters can be read for the last time."""
-
-    def telephone_event(self, digit: str, timestamp: int, duration_ms: int, ends: bool) -> None:
-        """A packet of a digit came; ``timestamp`` is the digit's, in ms."""
-
-    def transfer_asked(self, prm: Any) -> None:
-        """A REFER came."""
-
-    def transfer_progressed(self, code: int, reason: str, final: bool) -> None:
-        """A NOTIFY about a sent REFER came, or the REFER was refused."""
-
-    def replacement_asked(self, prm: Any, invite: str) -> None:
-        """An INVITE with Replaces came."""
-
-    def offer_comes(self) -> None:
-        """The stack is about to make an offer after the first one."""
-
-    def offer_came(self, prm: Any) -> None:
-        """An offer after the first one came; the stack is about to answer."""
-
-
 class Stack(pj.Endpoint):  # type: ignore[misc]
     """The one Endpoint; it chooses the account of a call that comes in."""
 
-    def __init__(self, listener: StackListener) -> None:
+    def __init__(self, listener: Service) -> None:
         super().__init__()
         self.listener, self.fault = listener, listener.fault
 
     @_callback
     def onSelectAccount(self, prm: Any) -> None:
         """An INVITE came in."""
-        rdata = prm.rdata
-        self.listener.select_account(prm, rdata.wholeMsg)
+        self.listener.select_account(prm)
 
     @_callback
     def onTransportState(self, prm: Any) -> None:
@@ -140,7 +81,7 @@ class Stack(pj.Endpoint):  # type: ignore[misc]
 class Log(pj.LogWriter):  # type: ignore[misc]
     """Where pjsua's log goes."""
 
-    def __init__(self, listener: StackListener) -> None:
+    def __init__(self, listener: Service) -> None:
         super().__init__()
         self.listener, self.fault = listener, listener.fault
 
@@ -153,9 +94,9 @@ class Log(pj.LogWriter):  # type: ignore[misc]
 class Account(pj.Account):  # type: ignore[misc]
     """A phone's account; without a listener its callbacks are ignored."""
 
-    listener: AccountListener | None
+    listener: AccountHolder | None
 
-    def __init__(self, listener: AccountListener, fault: Callable[[str], None]) -> None:
+    def __init__(self, listener: AccountHolder, fault: Callable[[str], None]) -> None:
         super().__init__()
         self.listener, self.fault = listener, fault
 
@@ -185,7 +126,7 @@ class Account(pj.Account):  # type: ignore[misc]
 class Call(pj.Call):  # type: ignore[misc]
     """A leg's call; without a listener its callbacks are ignored."""
 
-    def __init__(self, account: Account, listener: CallListener | None, *arguments: Any) -> None:
+    def __init__(self, account: Account, listener: CallLeg | None, *arguments: Any) -> None:
         super().__init__(account, *arguments)
         self.listener, self.fault = listener, account.fault
 
@@ -234,9 +175,8 @@ class Call(pj.Call):  # type: ignore[misc]
     @_callback
     def onCallReplaceRequest(self, prm: Any) -> None:
         """An INVITE with Replaces came in."""
-        rdata = prm.rdata
         if self.listener:
-            self.listener.replacement_asked(prm, rdata.wholeMsg)
+            self.listener.replacement_asked(prm)
 
     def onCallRedirected(self, prm: Any) -> int:
         """Do not follow a 3xx. REJECT ends the call with the 3xx; STOP would end it with a 487 by pjsip."""

@@ -7,12 +7,11 @@ the response before pjsip sees it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final
 
 from harness.calls.events import WithheldBy
-from harness.phone.child.sip_log import LoggedMessage, read_text
 
 ANY: Final = "*"
 
@@ -74,34 +73,3 @@ def _read(text: str) -> tuple[str, str]:
     offered = [token.strip().lower() for token in qop.group(1).split(",") if token.strip()] if qop else []
     is_computed = "auth" in offered or not offered
     return realm.group(1) if realm else "", name if is_computed else f"{name} with {', '.join(offered)}"
-
-
-class Challenged(Protocol):
-    """A phone that has a challenge policy."""
-
-    challenges: Challenges
-
-
-P = TypeVar("P", bound=Challenged)
-
-
-class ChallengeFilter(Generic[P]):
-    """Filters responses. ``asker`` finds the phone whose request is answered; ``tell`` receives withheld challenges."""
-
-    def __init__(
-        self,
-        asker: Callable[[LoggedMessage], P | None],
-        tell: Callable[[P, LoggedMessage, Withheld], None],
-    ) -> None:
-        self._asker, self._tell = asker, tell
-
-    def unanswered(self, text: str, challenges: Sequence[str]) -> list[bool]:
-        """For each challenge of a response, whether to remove it."""
-        message = read_text(text, direction="received")
-        phone = self._asker(message)
-        if phone is None:
-            return [False for _ in challenges]
-        withheld = phone.challenges.withheld(message.method, challenges)
-        for one in filter(None, withheld):
-            self._tell(phone, message, one)
-        return [one is not None for one in withheld]

@@ -5,47 +5,39 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.phone.child.account import AccountHolder, HostedPhone, PhoneShare
-from harness.phone.child.admission import Admission
 from harness.phone.child.bindings import Headers, Refusal, misuse
-from harness.phone.child.leg import CallLeg, LegHost
-from harness.phone.child.legs import Legs
+from harness.phone.child.incoming import CallFilter
+from harness.phone.child.leg import CallLeg
 from harness.phone.child.media import playable
-from harness.phone.child.phones import Phones
-from harness.phone.child.shared_phones import CallFilter
 from harness.phone.child.stack import is_sip_address
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import choice_from_plain
 from harness.phone.sources import Sources
 
+if TYPE_CHECKING:
+    from harness.phone.child.service import Service
+
+#: Commands that are methods of the leg with the key ``leg``.
+_OF_A_LEG: Final = frozenset(
+    ["hold", "play", "reinvite", "respond", "resume", "send_digits", "send_request", "tell_statistics", "transfer"]
+)
 LATER: Final = object()  #: the answer is sent later
-
-
-class CommandHost(LegHost, Protocol):
-    """What the commands need from the process."""
-
-    admission: Admission
-    phones: Phones
-    legs: Legs
-    requests: dict[int, tuple[int, Any]]  #: by token: the parent's call, and what the token points to
-
-    def unpromised_slots(self) -> int:
-        """Free call slots that remain when every phone has its maximum of calls."""
-
-    def departs(self, phone: HostedPhone, call: int) -> None:
-        """Remove a phone, and then answer ``call``."""
 
 
 class Commands:
     """Runs the commands. Each public method is one."""
 
-    def __init__(self, host: CommandHost) -> None:
+    def __init__(self, host: Service) -> None:
         self._host = host
 
     def obey(self, name: str, call: int, arguments: dict[str, Any]) -> Any:
         """Run a command. Returns the answer or :data:`LATER`. Raises :class:`Refusal` and ``pj.Error``."""
+        if name in _OF_A_LEG:
+            leg = self._leg(arguments.pop("leg"))
+            return getattr(leg, name)(**arguments)
         return _COMMANDS[name](self, call=call, **arguments)
 
     def _phone(self, key: int) -> HostedPhone:
@@ -158,49 +150,16 @@ class Commands:
         if begun := self._host.legs.find(leg):
             begun.media.name_mark(mark)
 
-    def respond(self, call: int, leg: int, code: int, reason: str, headers: Headers) -> None:
-        self._leg(leg).respond(code, reason, headers)
-
     def hang_up(self, call: int, leg: int, code: int, reason: str, headers: Headers) -> None:
         """End a call; does nothing if it is over."""
         if up := self._host.legs.find(leg):
             up.hang_up(code, reason, headers)
 
-    def hold(self, call: int, leg: int) -> None:
-        self._leg(leg).hold()
-
-    def resume(self, call: int, leg: int) -> None:
-        self._leg(leg).resume()
-
-    def reinvite(self, call: int, leg: int, codecs: list[str]) -> None:
-        self._host.endpoint.check_codecs(tuple(codecs))
-        self._leg(leg).reinvite(tuple(codecs))
-
-    def send_digits(self, call: int, leg: int, digits: str, method: str, duration_ms: int) -> None:
-        self._leg(leg).send_digits(digits, method, duration_ms)
-
-    def transfer(self, call: int, leg: int, uri: str, headers: Headers) -> None:
-        self._leg(leg).transfer(uri, headers)
-
     def transfer_attended(self, call: int, leg: int, other: int, headers: Headers) -> None:
         self._leg(leg).transfer_attended(self._leg(other), headers)
 
-    def leg_request(self, call: int, leg: int, method: str, headers: Headers, body: str, content_type: str) -> None:
-        self._leg(leg).send_request(method, headers, body, content_type)
-
-    def play(self, call: int, leg: int, source: list[Any]) -> None:
-        playing = self._leg(leg)
-        playing.live_call()
-        if playing.media.is_bridged:
-            raise misuse(f"{playing.name} is bridged")
-        playing.media.play(playable(source))
-
     def bridge(self, call: int, leg: int, other: int) -> None:
         self._leg(leg).bridge(self._leg(other))
-
-    def statistics(self, call: int, leg: int) -> bool:
-        """Emit a leg's RTP statistics now."""
-        return self._leg(leg).tell_statistics()
 
 
 _COMMANDS: Final[dict[str, Callable[..., Any]]] = {

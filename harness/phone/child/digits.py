@@ -22,8 +22,6 @@ from harness.sip.message import Message
 #: A sender updates an event at least every 50 ms (RFC 4733 section 2.6.1); after this silence its last packets were lost.
 _SILENT_S: Final = 0.5
 _MOST_TOLD: Final = 64  # reported events whose late packets are ignored
-_SEGMENT_MS: Final = 0xFFFF // 8  # the maximum duration; a longer event continues in another segment (section 2.5.1.3)
-_TURN_MS: Final = (1 << 32) // 8  # the period of timestamps, which pjmedia gives in milliseconds
 
 _OK: Final = 200
 _BAD_REQUEST: Final = 400
@@ -41,10 +39,9 @@ _DURATION: Final = re.compile(r"^[ \t]*Duration[ \t]*=[ \t]*(\d+)[ \t]*$", re.IG
 @dataclass
 class _Event:
     digit: str
-    timestamp: int  #: of its last segment
-    duration_ms: int  #: of that segment
-    before_ms: int  #: of those before it
-    seen: float
+    timestamp: int
+    duration_ms: int = 0
+    seen: float = 0.0
 
 
 class Digits:
@@ -65,24 +62,14 @@ class Digits:
             if timestamp in self._told:
                 return
             event = self._event
-            if event is not None and timestamp != event.timestamp and not self._goes_on(event, digit, timestamp):
+            if event is not None and timestamp != event.timestamp:
                 self._end()
                 event = None
             if event is None:
-                event = self._event = _Event(digit, timestamp, 0, 0, 0.0)
+                event = self._event = _Event(digit, timestamp)
             event.duration_ms, event.seen = max(duration_ms, event.duration_ms), self._clock()
             if ends:
                 self._end()
-
-    @staticmethod
-    def _goes_on(event: _Event, digit: str, timestamp: int) -> bool:
-        """Whether the packet starts the next segment of the same event, right after a segment of maximum length."""
-        ahead = (timestamp - event.timestamp) % _TURN_MS
-        if event.digit != digit or event.duration_ms < _SEGMENT_MS or ahead - event.duration_ms not in (0, 1):
-            return False
-        event.before_ms += event.duration_ms
-        event.timestamp, event.duration_ms = timestamp, 0
-        return True
 
     def tick(self, now: float) -> None:
         """End an event that no longer gets packets."""
@@ -99,7 +86,7 @@ class Digits:
         event, self._event = self._event, None
         if event is not None:
             self._told.append(event.timestamp)
-            self._tell(event.digit, event.before_ms + event.duration_ms, "rfc4733")
+            self._tell(event.digit, event.duration_ms, "rfc4733")
 
     def info(self, request: Message) -> int:
         """The status to answer an INFO with; :data:`NOT_A_DIGIT` if it does not carry a digit."""

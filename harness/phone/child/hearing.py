@@ -1,11 +1,18 @@
-"""Analyses the received audio of a leg: marks, DTMF tones, and a regular pulse that shows that it is being analysed."""
+"""Analyses the received audio of legs: marks, DTMF tones, and a regular pulse that shows that a leg is being analysed.
+
+The audio clock's thread records the audio in C and never waits for Python. One thread reads the recordings of all legs at once, and
+wakes as rarely as possible.
+"""
 
 from __future__ import annotations
 
 import math
+import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
-from typing import Final
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +21,9 @@ from harness.audio.detector import Ended, Heard, MarkDetector
 from harness.audio.dtmf import DtmfDetector
 from harness.audio.levels import SILENCE_DBOV
 from harness.calls.events import DigitMethod, DtmfReceived, Event, Listened, MarkEnded, MarkHeard
+
+if TYPE_CHECKING:
+    from harness.phone.child.native import Recorder
 
 #: Maximum seconds between two reads; with a busy machine's delay, less than a recorder buffers (``recording.BUFFERED_S``).
 LONGEST_PAUSE_S: Final = 0.32
@@ -120,3 +130,65 @@ class Hearing:
             seconds=round(self._samples / RATE, 3),
             level_dbov=round(level, 1),
         )
+
+
+_FRAME_S: Final = 0.018  # the next frame of 20 ms cannot come sooner
+_STALE_S: Final = 0.1  # a stream without audio for this time is on hold
+_ON_HOLD_S: Final = 0.05
+
+
+class _Stream:
+    """A leg's recording, and how much of it has been analysed."""
+
+    def __init__(self, recorder: Recorder, hearing: Hearing) -> None:
+        self._recorder, self._hearing = recorder, hearing
+        self._heard = 0  # octets
+        self._last = 0.0  # time of the last new audio
+
+    def listen(self) -> float:
+        """Analyse new audio; returns the seconds until the next read."""
+        now = time.monotonic()
+        octets = self._recorder.read(self._heard)
+        if octets:
+            self._heard += len(octets)
+            self._last = now
+            self._hearing.feed(now, octets)
+            return max(self._hearing.pause, _FRAME_S)
+        return self._hearing.pause if now - self._last < _STALE_S else _ON_HOLD_S
+
+
+class MarkListener:
+    """Analyses running recordings. Events of one pass are sent ``together``; a failure goes to ``fault``."""
+
+    def __init__(self, together: Callable[[], AbstractContextManager[None]], fault: Callable[[str], None]) -> None:
+        self._together, self._fault = together, fault
+        self._streams: dict[Recorder, _Stream] = {}
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, recorder: Recorder, hearing: Hearing) -> None:
+        """Start to analyse a recording."""
+        with self._changed:
+            self._streams[recorder] = _Stream(recorder, hearing)
+            self._changed.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="mark listener", daemon=True)
+                self._thread.start()
+
+    def end(self, recorder: Recorder) -> None:
+        """Stop analysing a recording. Its memory is not read after this."""
+        with self._changed:
+            self._streams.pop(recorder, None)
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._listen()
+        except Exception:
+            self._fault(traceback.format_exc())
+
+    def _listen(self) -> None:
+        with self._changed:
+            with self._together():
+                pauses = [stream.listen() for stream in self._streams.values()]
+            self._changed.wait(min(pauses, default=None))

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.calls.events import CallState, Event, MediaState, TransferProgress
 from harness.phone import recording
-from harness.phone.child.account import HostedPhone, PhoneHost
 from harness.phone.child.attribution import UNKNOWN
 from harness.phone.child.bindings import Call, Headers, Refusal, misuse, only_audio, parameters, pj, set_headers
-from harness.phone.child.ending import Ending
 from harness.phone.child.hearing import Hearing
-from harness.phone.child.media import LegMedia, PlayerFactory
+from harness.phone.child.media import LegMedia, playable
+from harness.phone.child.messages import WireMessage
 from harness.phone.child.rtp_monitor import RtpMonitor
-from harness.phone.child.sip_log import LoggedMessage, read_text
 from harness.phone.child.stack import is_sip_address
-from harness.phone.child.transfers import Outcomes
+from harness.phone.protocol import FAREWELL_SECONDS
 from harness.phone.rtp_log import path_of
+
+if TYPE_CHECKING:
+    from harness.phone.child.account import HostedPhone
+    from harness.phone.child.service import Service
 
 _INVALID_OPERATION: Final = 70013  # PJ_EINVALIDOP
 _NOT_IN_BRIDGE: Final = -1  # PJSUA_INVALID_ID
@@ -51,28 +54,82 @@ def _while_no_other_is() -> Iterator[None]:
         raise Refusal("pending", "another offer is under way") from error
 
 
-class LegHost(PhoneHost, Protocol):
-    """What a leg needs from the process."""
+class Ending:
+    """When a call, whose ``direction`` is ``outgoing`` or ``incoming``, is over for both sides.
 
-    players: PlayerFactory
+    pjsua forgets a call as soon as it hangs up; the messages that follow decide.
+    """
 
-    def new_key(self) -> int:
-        """A number for a leg, unique in this process."""
+    def __init__(self, direction: str) -> None:
+        self._direction = direction
+        self.began = False  #: the call is over for pjsua
+        self.settled = False  #: the far end knows that it is over
+        self._answered = self._hung_up = False
+        self._gives_up_at = 0.0
 
-    def begins(self, leg: CallLeg) -> None:
-        """A leg exists."""
+    def hung_up(self) -> None:
+        """Note that the phone ended or refused the call."""
+        self._hung_up = True
 
-    def ends(self, leg: CallLeg) -> None:
-        """A leg is over for pjsua."""
+    def begin(self, now: float) -> None:
+        """Note that the call is over for pjsua; the far end may not know it yet."""
+        self.began = True
+        # The phone's refusal must be acknowledged, even after a CANCEL (RFC 3261 section 17.2.1).
+        refused = self._direction == "incoming" and not self._answered
+        self.settled = self.settled or not (self._hung_up or refused)
+        self._gives_up_at = now + FAREWELL_SECONDS
 
-    def free_slots(self) -> int:
-        """Calls this process can still make or take."""
+    def gives_up(self, now: float) -> bool:
+        """Whether the time for the far end's answer and for the recordings has passed."""
+        return now >= self._gives_up_at
 
-    def ask(self, name: str, arguments: dict[str, Any]) -> Any:
-        """Ask the parent, and wait for its answer."""
+    def saw(self, message: WireMessage) -> None:
+        """Follow the dialog."""
+        if message.method == "BYE":
+            self.settled = self.settled or message.is_last
+        elif message.method == "INVITE" and not self._answered:
+            if 200 <= message.status < 300:
+                self._answered = True
+            else:
+                # After 401, 407 or 422 there is another attempt.
+                self.settled = message.ours and message.status >= 300
+        elif message.method == "ACK" and not message.ours and not self._answered:
+            self.settled = True  # the refusal has arrived
 
-    def emit(self, events: Sequence[Event], phone: HostedPhone, leg: CallLeg | None = None) -> None:
-        """Tell the parent."""
+
+_STATUS: Final = re.compile(r"\s*SIP/2\.0 +(\d{3})\b", re.IGNORECASE | re.ASCII)
+
+
+class Outcomes:
+    """The REFERs of one call: whether each side sent one; for sent REFERs, the statuses of NOTIFYs (RFC 3515 section 2.4.5) and
+    of refusals, because pjsua also reports outcomes that it makes up.
+
+    pjsua turns a 202 with ``Refer-Sub: false`` (RFC 4488 section 4) into a 200 and then a 500, a REFER without an answer into a 408,
+    and a subscription that expires into a 500.
+    """
+
+    def __init__(self) -> None:
+        self.has_referred = False  #: the phone sent a REFER, so NOTIFYs may come
+        self.was_referred = False  #: a REFER of the far end was accepted; it may extend its subscription
+        self._said: set[int] = set()
+
+    def saw(self, message: WireMessage) -> None:
+        """A message of the call passed."""
+        if message.direction != "received":
+            if message.method == "REFER":
+                self.has_referred = self.has_referred or not message.status
+                self.was_referred = self.was_referred or 200 <= message.status < 300
+            return
+        if message.method == "REFER" and message.status >= 300:
+            self._said.add(message.status)
+        elif message.method == "NOTIFY" and not message.status:
+            status = _STATUS.match(message.text.partition("\r\n\r\n")[2])
+            if status is not None:
+                self._said.add(int(status[1]))
+
+    def include(self, code: int) -> bool:
+        """Whether the far end sent this status."""
+        return code in self._said
 
 
 class CallLeg:
@@ -80,7 +137,7 @@ class CallLeg:
 
     def __init__(
         self,
-        host: LegHost,
+        host: Service,
         phone: HostedPhone,
         call_id: str,
         direction: str,
@@ -213,10 +270,11 @@ class CallLeg:
         with _while_no_other_is():
             call.reinvite(made)
 
-    def reinvite(self, codecs: tuple[str, ...]) -> None:
+    def reinvite(self, codecs: Sequence[str]) -> None:
         """Send a re-INVITE, with ``codecs`` if given."""
+        self._host.endpoint.check_codecs(codecs)
         call = self.live_call("confirmed")
-        before, self.codecs = self.codecs, codecs or self.codecs
+        before, self.codecs = self.codecs, tuple(codecs) or self.codecs
         self.offer_comes()
         try:
             with _while_no_other_is():
@@ -262,6 +320,13 @@ class CallLeg:
             option.msgBody, option.contentType = body, content_type
         call.sendRequest(made)
 
+    def play(self, source: list[Any]) -> None:
+        """Send ``source`` from now on."""
+        self.live_call()
+        if self.media.is_bridged:
+            raise misuse(f"{self.name} is bridged")
+        self.media.play(playable(source))
+
     def bridge(self, other: CallLeg) -> None:
         """Connect the audio of the two far ends."""
         if other is self:
@@ -298,7 +363,7 @@ class CallLeg:
         self.call = None
         self._host.ends(self)
 
-    def saw(self, message: LoggedMessage) -> None:
+    def saw(self, message: WireMessage) -> None:
         """Follow the dialog by its messages."""
         if message.unread:
             return
@@ -404,9 +469,10 @@ class CallLeg:
         if not final or self.transfers.include(code):
             self.emit(TransferProgress, code=code, reason=reason, final=bool(final))
 
-    def replacement_asked(self, prm: Any, invite: str) -> None:
+    def replacement_asked(self, prm: Any) -> None:
         """Create the leg of an INVITE with Replaces, which replaces this leg."""
-        message = read_text(invite, direction="received")
+        message = self._host.arrived
+        assert message is not None
         leg = CallLeg(self._host, self.phone, message.call_id, "incoming", message.from_uri, replaces=self)
         leg.call = prm.newCall = Call(self.phone.account, leg)
         leg.offer_comes()

@@ -10,14 +10,14 @@ from harness.phone.child.account import HostedPhone
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.parent_link import Parent
-from harness.phone.child.socket_slots import LONGEST_TRANSACTION
+from harness.phone.child.socket_limits import LONGEST_TRANSACTION
 from harness.support.memory import FreedMemory
 
 
 class Legs:
     """Tells the parent when a leg begins and when it is closed."""
 
-    def __init__(self, attribution: Attribution[HostedPhone, CallLeg], parent: Parent) -> None:
+    def __init__(self, attribution: Attribution, parent: Parent) -> None:
         self._attribution, self._parent = attribution, parent
         self._by_key: dict[int, CallLeg] = {}
         self._ending: list[CallLeg] = []  # over, but not finished

@@ -14,8 +14,7 @@ from harness.audio.wav import sound_file
 from harness.phone import recording
 from harness.phone.child.bindings import misuse
 from harness.phone.child.digits import Digits
-from harness.phone.child.hearing import RATE, Hearing
-from harness.phone.child.mark_listener import MarkListener
+from harness.phone.child.hearing import RATE, Hearing, MarkListener
 from harness.phone.child.native import Native, Player, Recorder
 from harness.phone.protocol import Mark, Silence, Source, Wav, choice_from_plain
 

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from harness.phone.child.pjlib import Text, pointer
+
 _MOST_ADDRESSES: Final = 8  # PJSIP_MAX_RESOLVED_ADDRESSES
 _UNRESOLVED: Final = 70018  # PJ_ERESOLVE
 _IPV6: Final = 128  # PJSIP_TRANSPORT_IPV6
@@ -24,23 +26,14 @@ _RELIABLE, _SECURE = 1, 2  # of pjsip_transport_flags_e
 _UDP, _TCP, _TLS = 1, 2, 3  # of pjsip_transport_type_e
 _PORT: Final = {_UDP: 5060, _TCP: 5060, _TLS: 5061}  # RFC 3261 section 19.1.2
 _SLOW_S: Final = 1.0
-_MOST_AT_ONCE: Final = 64  # each lookup is a thread, and one message may name hundreds of hosts
-_TOO_MANY: Final = f"more than {_MOST_AT_ONCE} names were asked for at once"
+_MOST_AT_ONCE: Final = 64  # each lookup is a thread: one message with hundreds of names ended the process
 _DENIED: Final = (socket.EAI_NONAME, socket.EAI_NODATA)  # a name server's answer; other errors mean that none answered
-
-_pointer = ctypes.c_void_p
-
-
-class _Text(ctypes.Structure):
-    """``pj_str_t``."""
-
-    _fields_ = (("ptr", _pointer), ("slen", ctypes.c_ssize_t))
 
 
 class _Target(ctypes.Structure):
     """``pjsip_host_info``."""
 
-    _fields_ = (("flag", ctypes.c_uint), ("type", ctypes.c_int), ("host", _Text), ("port", ctypes.c_int))
+    _fields_ = (("flag", ctypes.c_uint), ("type", ctypes.c_int), ("host", Text), ("port", ctypes.c_int))
 
 
 class _Record(ctypes.Structure):
@@ -61,8 +54,8 @@ class _Addresses(ctypes.Structure):
     _fields_ = (("count", ctypes.c_uint), ("entry", _Record * _MOST_ADDRESSES))
 
 
-_Resolve = ctypes.CFUNCTYPE(None, _pointer, _pointer, ctypes.POINTER(_Target), _pointer, _pointer)
-_Found = ctypes.CFUNCTYPE(None, ctypes.c_int, _pointer, _pointer)
+_Resolve = ctypes.CFUNCTYPE(None, pointer, pointer, ctypes.POINTER(_Target), pointer, pointer)
+_Found = ctypes.CFUNCTYPE(None, ctypes.c_int, pointer, pointer)
 
 
 class _ExtResolver(ctypes.Structure):
@@ -116,8 +109,8 @@ class Names:
 
     def serve(self, library: ctypes.CDLL) -> None:
         """Install this resolver in pjsip."""
-        library.pjsua_get_pjsip_endpt.restype = _pointer
-        library.pjsip_endpt_set_ext_resolver.argtypes = (_pointer, _pointer)
+        library.pjsua_get_pjsip_endpt.restype = pointer
+        library.pjsip_endpt_set_ext_resolver.argtypes = (pointer, pointer)
         endpoint = library.pjsua_get_pjsip_endpt()
         status = library.pjsip_endpt_set_ext_resolver(endpoint, ctypes.byref(self._resolver))
         if status != 0:
@@ -145,7 +138,7 @@ class Names:
             self._fault(f"names: {type(error).__name__}: {error}")
 
     def _ask(self, target: _Target, token: int, answer: Any) -> None:
-        name = ctypes.string_at(target.host.ptr, target.host.slen).decode("utf-8", "replace").strip("[]")
+        name = target.host.octets.decode("utf-8", "replace").strip("[]")
         kind, port = transport_of(target.type, target.flag), target.port
 
         def hand_over(found: list[str]) -> None:
@@ -175,7 +168,7 @@ class Names:
             return
         self._lookups[key] = _Lookup(key.name, time.monotonic(), [hand_over])
         if len(self._lookups) > _MOST_AT_ONCE:
-            self._answers.put((key, [], _TOO_MANY, False))
+            self._answers.put((key, [], f"more than {_MOST_AT_ONCE} names were asked for at once", False))
             self._wake()
             return
         threading.Thread(target=self._find, args=(key,), name=f"name {key.name}", daemon=True).start()

@@ -10,19 +10,22 @@ import ctypes
 import mmap
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from harness.phone import recording
 from harness.phone.child.crossing import GroupLock, place
 from harness.phone.child.hearing import RATE
 from harness.phone.child.names import Names
-from harness.phone.child.pools import lasting_pool
-from harness.phone.child.requests import BEFORE_THE_LOG, BEHIND_THE_LOG, Arrival, Filter
-from harness.phone.child.sdp_names import NamedMedia
+from harness.phone.child.pjlib import Text, lasting_pool, pointer
+from harness.phone.child.requests import MessageFilter
+from harness.phone.child.sdp import NamedMedia
 from harness.phone.child.taps import Taps
+
+if TYPE_CHECKING:
+    from harness.phone.child.service import Service
 
 _TELEPHONE_EVENT_FLAG: Final = 0  # PJMEDIA_ENDPT_HAS_TELEPHONE_EVENT_FLAG
 _NO_LOOP: Final = 1  # PJMEDIA_FILE_NO_LOOP
@@ -51,12 +54,6 @@ class _Selector(ctypes.Structure):
     _fields_ = (("type", ctypes.c_int), ("disable_reuse", ctypes.c_int), ("transport", ctypes.c_void_p))
 
 
-class _Text(ctypes.Structure):
-    """``pj_str_t``."""
-
-    _fields_ = (("ptr", ctypes.c_char_p), ("slen", ctypes.c_ssize_t))
-
-
 class Native:
     """pjproject's library; ``path`` is the extension module's file."""
 
@@ -65,7 +62,6 @@ class Native:
         self.taps = Taps(GroupLock(place(library.pj_grp_lock_acquire), place(library.pj_grp_lock_release)))
         #: Whether it was compiled with assertions, which end the process.
         self.asserts = _has(path, b"__assert_fail")
-        pointer = ctypes.c_void_p
         library.pjsua_get_pjmedia_endpt.restype = pointer
         library.pjmedia_endpt_set_flag.argtypes = (pointer, ctypes.c_int, pointer)
         library.pjsua_init_tpselector.argtypes = (ctypes.c_int, pointer)
@@ -124,40 +120,15 @@ class Native:
     def has_ipv6(self) -> bool:
         """Whether pjsua supports IPv6; the wheels on PyPI do not (``PJ_HAS_IPV6`` 0)."""
         address, parsed = b"::1", ctypes.create_string_buffer(_ADDRESS_OCTETS)
-        text = _Text(address, len(address))
+        text = Text(address, len(address))
         return int(self._library.pj_sockaddr_parse(0, 0, ctypes.byref(text), ctypes.byref(parsed))) == 0
 
-    def look_up_with(self, names: Names) -> NamedMedia:
-        """Resolve pjsip's host names with ``names``, and those in SDP before pjmedia sees them."""
+    def filter_messages(self, host: Service, names: Names) -> NamedMedia:
+        """Let ``host`` see and decide on each received message; resolve pjsip's host names and those in SDP with ``names``."""
         names.serve(self._library)
-        self._named_media = NamedMedia(self._library, names.look_up_media)
-        return self._named_media
-
-    def filter_messages(
-        self,
-        first: Callable[[Arrival], int],
-        then: Callable[[Arrival], int],
-        unanswered: Callable[[str, Sequence[str]], list[bool]],
-        was_asked: Callable[[str], bool],
-        fault: Callable[[str], None],
-    ) -> None:
-        """Filter messages. ``first`` decides on each request before it is logged, ``then`` on the remaining ones after.
-
-        ``unanswered`` decides which challenges of a response are removed, ``was_asked`` whether a response answers a request.
-        """
-        self._filters = (
-            Filter(self._library, "mod-harness-sources", BEFORE_THE_LOG, first, fault),
-            Filter(
-                self._library,
-                "mod-harness-dialogs",
-                BEHIND_THE_LOG,
-                then,
-                fault,
-                unanswered,
-                self._named_media.keeps,
-                was_asked,
-            ),
-        )
+        media = NamedMedia(self._library, names.look_up_media, host.arrives)
+        self._filter = MessageFilter(host, self._library, media)
+        return media
 
     def before_each_connection(self, look: Callable[[], None], fault: Callable[[str], None]) -> None:
         """Call ``look`` before pjlib gives an accepted or new connection its socket slot.
@@ -231,7 +202,7 @@ class Player:
     def __init__(self, library: ctypes.CDLL, path: Path, loop: bool) -> None:
         self._library = library
         name = str(path).encode()
-        text, number = _Text(name, len(name)), ctypes.c_int()
+        text, number = Text(name, len(name)), ctypes.c_int()
         status = library.pjsua_player_create(ctypes.byref(text), 0 if loop else _NO_LOOP, ctypes.byref(number))
         if status != 0:
             raise OSError(

@@ -1,7 +1,8 @@
-"""Filters received messages before pjsip's transactions and dialogs: pass, answer or drop requests; remove headers of responses.
+"""Sees each received message before pjsua's log and pjsip's transactions and dialogs, and reads it once.
 
-The filter is a ``pjsip_module``. The structures are those of the public headers (pjproject 2.15), as far as they are used; the
-packet size of the build (``PJSIP_MAX_PKT_LEN``) is detected with the first message.
+Requests are passed, answered or dropped; headers and SDP that pjsip mishandles are rewritten in pjsip's memory. This is a
+``pjsip_module``. The structures are those of the public headers (pjproject 2.15), as far as they are used; the packet size of the
+build (``PJSIP_MAX_PKT_LEN``) is detected with the first message.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from harness.phone.child import offers, referrals, targets, unsafe_headers
+from harness.phone.child import header_rewrites, sdp
 from harness.phone.child.digits import DIGIT_TYPES
-from harness.phone.child.pools import lasting_pool
-from harness.phone.child.sdp_bodies import SdpBodies
-from harness.phone.child.sip_log import read_text
-from harness.phone.child.sockets import SocketName
+from harness.phone.child.messages import WireMessage, read_text
+from harness.phone.child.pjlib import Text, lasting_pool, pointer
+from harness.phone.child.socket_limits import SocketName
 
-BEFORE_THE_LOG: Final = 4  # pjsua logs messages with priority 7
-BEHIND_THE_LOG: Final = 12  # and pjsip looks for their transactions with 16
+if TYPE_CHECKING:
+    from harness.phone.child.service import Service
+
+_NAME: Final = b"mod-harness"
+_PRIORITY: Final = 4  # pjsua logs messages with priority 7
 
 PASS: Final = -1
 DROP: Final = 0
@@ -43,41 +46,34 @@ BAD_INFO_PACKAGE: Final = 469
 
 _RETRY_AFTER_S: Final = 1
 _ACCEPT, _ALLOW, _SUPPORTED = 0, 4, 36  # PJSIP_H_ACCEPT, PJSIP_H_ALLOW, PJSIP_H_SUPPORTED
-_CHALLENGING: Final = ("SIP/2.0 401", "SIP/2.0 407")
+_CHALLENGING: Final = (401, 407)
 _CHALLENGES: Final = (b"WWW-Authenticate", b"Proxy-Authenticate")
 _LONGEST_HEADER: Final = 4000
 _OUTGOING: Final = 1  # PJSIP_TP_DIR_OUTGOING
 _PACKET_SIZES: Final = (4000, 8000, 16000, 32000, 64000, 65536)
 _TRANSPORTS: Final = {1: "udp", 2: "tcp", 3: "tls"}  # pjsip_transport_type_e, whose IPv6 kinds are 128 more
 
-_pointer = ctypes.c_void_p
-_ON_MESSAGE = ctypes.CFUNCTYPE(ctypes.c_int, _pointer)
-
-
-class _Text(ctypes.Structure):
-    """``pj_str_t``."""
-
-    _fields_ = (("ptr", ctypes.c_char_p), ("slen", ctypes.c_ssize_t))
+_ON_MESSAGE = ctypes.CFUNCTYPE(ctypes.c_int, pointer)
 
 
 class _Headers(ctypes.Structure):
     """The links of a header or header list (``pjsip_hdr``)."""
 
-    _fields_ = (("previous", _pointer), ("next", _pointer))
+    _fields_ = (("previous", pointer), ("next", pointer))
 
 
 class _Module(ctypes.Structure):
     """``pjsip_module``."""
 
     _fields_ = (
-        *((name, _pointer) for name in ("previous", "next")),
-        ("name", _Text),
+        *((name, pointer) for name in ("previous", "next")),
+        ("name", Text),
         ("id", ctypes.c_int),
         ("priority", ctypes.c_int),
-        *((name, _pointer) for name in ("load", "start", "stop", "unload")),
+        *((name, pointer) for name in ("load", "start", "stop", "unload")),
         ("on_rx_request", _ON_MESSAGE),
         ("on_rx_response", _ON_MESSAGE),
-        *((name, _pointer) for name in ("on_tx_request", "on_tx_response", "on_tsx_state")),
+        *((name, pointer) for name in ("on_tx_request", "on_tx_response", "on_tsx_state")),
     )
 
 
@@ -90,7 +86,7 @@ class _Address(ctypes.Structure):
 class _HostPort(ctypes.Structure):
     """``pjsip_host_port``."""
 
-    _fields_ = (("host", _Text), ("port", ctypes.c_int))
+    _fields_ = (("host", Text), ("port", ctypes.c_int))
 
 
 class _Transport(ctypes.Structure):
@@ -98,13 +94,13 @@ class _Transport(ctypes.Structure):
 
     _fields_ = (
         ("name", ctypes.c_char * 32),
-        *((name, _pointer) for name in ("pool", "references", "lock", "group_lock")),
+        *((name, pointer) for name in ("pool", "references", "lock", "group_lock")),
         *((name, ctypes.c_int) for name in ("tracing", "is_shutdown", "is_destroying")),
         ("type", ctypes.c_long),
         ("remote", _Address),
-        ("type_name", _pointer),
+        ("type_name", pointer),
         ("flag", ctypes.c_uint),
-        ("info", _pointer),
+        ("info", pointer),
         ("address_length", ctypes.c_int),
         ("local", _Address),
         ("local_name", _HostPort),
@@ -119,11 +115,11 @@ def _layout(packet_size: int) -> Any:
 
     class Received(ctypes.Structure):
         _fields_ = (
-            ("pool", _pointer),
+            ("pool", pointer),
             ("transport", ctypes.POINTER(_Transport)),
-            ("transport_data", _pointer),
-            ("operation", _pointer * 34),  # pj_ioqueue_op_key_t
-            ("self", _pointer),
+            ("transport_data", pointer),
+            ("operation", pointer * 34),  # pj_ioqueue_op_key_t
+            ("self", pointer),
             ("time", ctypes.c_long * 2),
             ("packet", ctypes.c_char * packet_size),
             ("zero", ctypes.c_uint32),
@@ -132,11 +128,11 @@ def _layout(packet_size: int) -> Any:
             ("source_length", ctypes.c_int),
             ("source_name", ctypes.c_char * 46),
             ("source_port", ctypes.c_int),
-            ("message", _pointer),
+            ("message", pointer),
             ("message_length", ctypes.c_int),
-            ("parsed", _pointer),
-            ("others", _pointer * 8),  # info, Call-ID, From, To, Via, CSeq, Max-Forwards and Route
-            ("record_route", _pointer),
+            ("parsed", pointer),
+            ("others", pointer * 8),  # info, Call-ID, From, To, Via, CSeq, Max-Forwards and Route
+            ("record_route", pointer),
         )
 
     return Received
@@ -149,45 +145,28 @@ class Arrival:
     ``sdp`` is its session description in pjsip's memory, which may be changed in place.
     """
 
-    transport: str
-    host: str
+    message: WireMessage
     local: SocketName
     ours: bool
-    text: str
     sdp: memoryview
 
 
-class Filter:
-    """Calls ``decide`` for each request, which returns :data:`PASS`, :data:`DROP`, or the status of a stateless answer.
+class MessageFilter:
+    """The module; it lasts as long as the process. Raises ``OSError`` when pjsip refuses it."""
 
-    Lives as long as the process. Raises ``OSError`` when pjsip refuses the module.
-    """
-
-    def __init__(
-        self,
-        library: ctypes.CDLL,
-        name: str,
-        priority: int,
-        decide: Callable[[Arrival], int],
-        fault: Callable[[str], None],
-        unanswered: Callable[[str, Sequence[str]], list[bool]] | None = None,
-        keeps: Callable[[int, Any], bool] = lambda _address, _layout: False,
-        was_asked: Callable[[str], bool] = lambda _text: True,
-    ) -> None:
-        self._was_asked = was_asked
-        self._keeps, self._unsafe = keeps, unsafe_headers.UnsafeHeaders()
-        self._targets = targets.Targets()
-        self._decide, self._unanswered, self._fault = decide, unanswered, fault
-        self._library, self._bodies = library, SdpBodies(library)
-        library.pjsip_msg_find_hdr_by_name.restype = _pointer
-        library.pjsip_msg_find_hdr_by_name.argtypes = (_pointer, ctypes.POINTER(_Text), _pointer)
-        library.pjsip_hdr_print_on.argtypes = (_pointer, ctypes.c_char_p, ctypes.c_size_t)
-        library.pjsip_parse_hdr.restype = _pointer
-        library.pjsip_parse_hdr.argtypes = (_pointer, ctypes.POINTER(_Text), _pointer, ctypes.c_size_t, _pointer)
-        library.pj_strdup_with_null.argtypes = (_pointer, ctypes.POINTER(_Text), ctypes.POINTER(_Text))
-        library.pjsua_get_pjsip_endpt.restype = _pointer
-        library.pjsip_endpt_register_module.argtypes = (_pointer, ctypes.POINTER(_Module))
-        library.pjsip_endpt_respond_stateless.argtypes = (_pointer, _pointer, ctypes.c_int, *(_pointer,) * 3)
+    def __init__(self, host: Service, library: ctypes.CDLL, named_media: sdp.NamedMedia) -> None:
+        self._host, self._library, self._named_media = host, library, named_media
+        self._bodies = sdp.SdpBodies(library)
+        self._unsafe, self._targets = header_rewrites.UnsafeHeaders(), header_rewrites.Targets()
+        library.pjsip_msg_find_hdr_by_name.restype = pointer
+        library.pjsip_msg_find_hdr_by_name.argtypes = (pointer, ctypes.POINTER(Text), pointer)
+        library.pjsip_hdr_print_on.argtypes = (pointer, ctypes.c_char_p, ctypes.c_size_t)
+        library.pjsip_parse_hdr.restype = pointer
+        library.pjsip_parse_hdr.argtypes = (pointer, ctypes.POINTER(Text), pointer, ctypes.c_size_t, pointer)
+        library.pj_strdup_with_null.argtypes = (pointer, ctypes.POINTER(Text), ctypes.POINTER(Text))
+        library.pjsua_get_pjsip_endpt.restype = pointer
+        library.pjsip_endpt_register_module.argtypes = (pointer, ctypes.POINTER(_Module))
+        library.pjsip_endpt_respond_stateless.argtypes = (pointer, pointer, ctypes.c_int, *(pointer,) * 3)
         self._endpoint = library.pjsua_get_pjsip_endpt()
         pool = lasting_pool(library, b"headers")
         self._headers_of = {
@@ -197,33 +176,36 @@ class Filter:
             UNSUPPORTED_MEDIA_TYPE: _text_header(library, pool, b"Accept", b", ".join(map(str.encode, DIGIT_TYPES))),
             BAD_INFO_PACKAGE: _text_header(library, pool, b"Recv-Info", b""),
         }
-        self._received: Any = None
-        text = name.encode()
+        self._layout: Any = None
         self._module = _Module(
-            name=_Text(text, len(text)),
+            name=Text(_NAME, len(_NAME)),
             id=-1,
-            priority=priority,
+            priority=_PRIORITY,
             on_rx_request=_ON_MESSAGE(self._on_request),
-            on_rx_response=_ON_MESSAGE(self._on_response if unanswered else 0),
+            on_rx_response=_ON_MESSAGE(self._on_response),
         )
         status = library.pjsip_endpt_register_module(self._endpoint, ctypes.byref(self._module))
         if status != 0:
-            raise OSError(f"pjsip refused the module {name} (pjlib status {status})")
+            raise OSError(f"pjsip refused the module {_NAME.decode()} (pjlib status {status})")
 
     def _on_request(self, address: int) -> int:
         """Returns whether the request was handled, so that pjsip must ignore it."""
         try:
-            arrival = self._arrival(address)
-            code = self._decide(arrival)
-            if code == PASS and self._unanswered is not None:  # only in one of the two filters
-                self._keep_to_transport(self._at(address), arrival.text)
-                if arrival.text.startswith("REFER "):
-                    self._spell_out(self._at(address))
-                offers.make_readable(arrival.sdp)
-            if code == PASS and self._keeps(address, self._received):
-                code = DROP  # for now
+            received = self._at(address)
+            message, body = _read(received), self._bodies.octets(received.parsed)
+            transport = received.transport.contents
+            local, ours = SocketName(*_place(transport.local)), transport.direction == _OUTGOING
+            code = self._host.admission.decide(Arrival(message, local, ours, body))
+            if code == PASS:
+                self._keep_to_transport(received, message)
+                if message.method == "REFER":
+                    self._spell_out(received)
+                sdp.make_readable(body)
+                self._host.arrives(message)
+                if self._named_media.keeps(address, self._layout, message, body):
+                    code = DROP  # for now
         except Exception as error:
-            self._fault(f"requests: {type(error).__name__}: {error}")
+            self._host.fault(f"requests: {type(error).__name__}: {error}")
             return False
         if code > DROP:
             headers = ctypes.byref(self._headers_of[code]) if code in self._headers_of else None
@@ -234,32 +216,36 @@ class Filter:
         """Removes challenges and unsafe headers. Returns whether the response is kept back, so that pjsip must ignore it."""
         try:
             received = self._at(address)
-            text = _text_of(received)
-            assert self._unanswered is not None
-            if text.startswith(_CHALLENGING):
-                self._take_out(received.parsed, text, _CHALLENGES, self._unanswered)
-            self._take_out(received.parsed, text, unsafe_headers.NAMES, self._unsafe.of)
-            self._keep_to_transport(received, text)
-            offers.make_readable(sdp := self._bodies.octets(received.parsed))
-            return bool(sdp) and self._was_asked(text) and self._keeps(address, self._received)
+            message = _read(received)
+            self._host.passed(message)
+            if message.status in _CHALLENGING:
+                self._take_out(received.parsed, message, _CHALLENGES, self._host.withheld)
+            self._take_out(received.parsed, message, header_rewrites.UNSAFE, self._unsafe.of)
+            self._keep_to_transport(received, message)
+            body = self._bodies.octets(received.parsed)
+            sdp.make_readable(body)
+            return bool(body) and self._named_media.keeps(address, self._layout, message, body)
         except Exception as error:
-            self._fault(f"responses: {type(error).__name__}: {error}")
+            self._host.fault(f"responses: {type(error).__name__}: {error}")
         return False
 
     def _take_out(
-        self, message: int, text: str, names: Sequence[bytes], which: Callable[[str, Sequence[str]], list[bool]]
+        self,
+        parsed: int,
+        message: WireMessage,
+        names: Sequence[bytes],
+        which: Callable[[WireMessage, Sequence[str]], list[bool]],
     ) -> None:
-        found = [header for name in names for header in self._headers(message, name)]
-        out = which(text, [self._printed(header) for header in found])
+        found = [header for name in names for header in self._headers(parsed, name)]
+        out = which(message, [self._printed(header) for header in found])
         for header in [header for header, is_out in zip(found, out, strict=True) if is_out]:
             links = _Headers.from_address(header)
             _Headers.from_address(links.previous).next = links.next
             _Headers.from_address(links.next).previous = links.previous
 
-    def _keep_to_transport(self, received: Any, text: str) -> None:
+    def _keep_to_transport(self, received: Any, message: WireMessage) -> None:
         """Remove from the next hop's URI a transport that differs from the one the message came over."""
-        message = read_text(text, direction="received", transport=_transport_of(received))
-        found = [(name, header) for name in targets.NAMES for header in self._headers(received.parsed, name)]
+        found = [(name, header) for name in header_rewrites.TARGETS for header in self._headers(received.parsed, name)]
         printed = [self._printed(header) for _, header in found]
         for (name, header), old, new in zip(found, printed, self._targets.of(message, printed), strict=True):
             if new != old:
@@ -267,11 +253,11 @@ class Filter:
 
     def _spell_out(self, received: Any) -> None:
         """Rewrite the headers of a REFER that pjsip would misread."""
-        for written, name in referrals.NAMES:
+        for written, name in header_rewrites.REFERRALS:
             for header in list(self._headers(received.parsed, written)):
                 value = self._printed(header).partition(":")[2].strip()
-                if written != name or referrals.plain(name, value) != value:
-                    self._replace(received, header, name, referrals.plain(name, value))
+                if written != name or header_rewrites.plain(name, value) != value:
+                    self._replace(received, header, name, header_rewrites.plain(name, value))
 
     def _replace(self, received: Any, header: int, name: bytes, value: str) -> None:
         copy, links = self._parsed(received.pool, name, value), _Headers.from_address(header)
@@ -281,13 +267,13 @@ class Filter:
             received.record_route = copy
 
     def _parsed(self, pool: int, name: bytes, value: str) -> Any:
-        octets, line, kind = value.strip().encode("utf-8", "surrogateescape"), _Text(), _Text(name, len(name))
-        self._library.pj_strdup_with_null(pool, ctypes.byref(line), ctypes.byref(_Text(octets, len(octets))))
-        return self._library.pjsip_parse_hdr(pool, ctypes.byref(kind), _pointer.from_buffer(line), line.slen, None)
+        octets, line, kind = value.strip().encode("utf-8", "surrogateescape"), Text(), Text(name, len(name))
+        self._library.pj_strdup_with_null(pool, ctypes.byref(line), ctypes.byref(Text(octets, len(octets))))
+        return self._library.pjsip_parse_hdr(pool, ctypes.byref(kind), pointer.from_buffer(line), line.slen, None)
 
-    def _headers(self, message: int, name: bytes) -> Iterator[int]:
-        wanted, start = _Text(name, len(name)), None
-        while header := self._library.pjsip_msg_find_hdr_by_name(message, ctypes.byref(wanted), start):
+    def _headers(self, parsed: int, name: bytes) -> Iterator[int]:
+        wanted, start = Text(name, len(name)), None
+        while header := self._library.pjsip_msg_find_hdr_by_name(parsed, ctypes.byref(wanted), start):
             yield header
             start = _Headers.from_address(header).next
 
@@ -297,48 +283,38 @@ class Filter:
         return room.raw[:length].decode("utf-8", "surrogateescape")
 
     def _at(self, address: int) -> Any:
-        if self._received is None:
-            self._received = _fitting(address)
-        return self._received.from_address(address)
-
-    def _arrival(self, address: int) -> Arrival:
-        received = self._at(address)
-        transport = received.transport.contents
-        return Arrival(
-            _transport_of(received),
-            _place(received.source)[0],
-            SocketName(*_place(transport.local)),
-            transport.direction == _OUTGOING,
-            _text_of(received),
-            self._bodies.octets(received.parsed),
-        )
+        if self._layout is None:
+            self._layout = _fitting(address)
+        return self._layout.from_address(address)
 
 
-def _text_of(received: Any) -> str:
-    return ctypes.string_at(received.message, received.message_length).decode("utf-8", "surrogateescape")
-
-
-def _transport_of(received: Any) -> str:
-    return _TRANSPORTS.get(received.transport.contents.type % 128, "")
+def _read(received: Any) -> WireMessage:
+    host, port = _place(received.source)
+    return read_text(
+        ctypes.string_at(received.message, received.message_length).decode("utf-8", "surrogateescape"),
+        direction="received",
+        transport=_TRANSPORTS.get(received.transport.contents.type % 128, ""),
+        remote=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+    )
 
 
 def _retry_after(library: ctypes.CDLL, pool: int) -> _Headers:
-    library.pjsip_retry_after_hdr_create.restype = _pointer
-    library.pjsip_retry_after_hdr_create.argtypes = (_pointer, ctypes.c_int)
+    library.pjsip_retry_after_hdr_create.restype = pointer
+    library.pjsip_retry_after_hdr_create.argtypes = (pointer, ctypes.c_int)
     return _linked([library.pjsip_retry_after_hdr_create(pool, _RETRY_AFTER_S)])
 
 
 def _text_header(library: ctypes.CDLL, pool: int, name: bytes, value: bytes) -> _Headers:
-    library.pjsip_generic_string_hdr_create.restype = _pointer
-    library.pjsip_generic_string_hdr_create.argtypes = (_pointer, ctypes.POINTER(_Text), ctypes.POINTER(_Text))
-    texts = [ctypes.byref(_Text(text, len(text))) for text in (name, value)]
+    library.pjsip_generic_string_hdr_create.restype = pointer
+    library.pjsip_generic_string_hdr_create.argtypes = (pointer, ctypes.POINTER(Text), ctypes.POINTER(Text))
+    texts = [ctypes.byref(Text(text, len(text))) for text in (name, value)]
     return _linked([library.pjsip_generic_string_hdr_create(pool, *texts)])
 
 
 def _capabilities(library: ctypes.CDLL, endpoint: int, pool: int, *kinds: int) -> _Headers:
-    library.pjsip_endpt_get_capability.restype = library.pjsip_hdr_clone.restype = _pointer
-    library.pjsip_endpt_get_capability.argtypes = (_pointer, ctypes.c_int, _pointer)
-    library.pjsip_hdr_clone.argtypes = (_pointer, _pointer)
+    library.pjsip_endpt_get_capability.restype = library.pjsip_hdr_clone.restype = pointer
+    library.pjsip_endpt_get_capability.argtypes = (pointer, ctypes.c_int, pointer)
+    library.pjsip_hdr_clone.argtypes = (pointer, pointer)
     found = (library.pjsip_endpt_get_capability(endpoint, kind, None) for kind in kinds)
     return _linked([library.pjsip_hdr_clone(pool, header) for header in found if header])
 

@@ -1,12 +1,13 @@
-"""Emits the RTP events of one leg: counters, pauses, packets of other senders, and the far end's reports."""
+"""Emits the RTP events of one leg: counters, pauses, packets of other senders, and the far end's reports (RFC 3550 section 6.4)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final
 
-from harness.calls.events import Event, FarEndReport, ForeignRtp, RtpPaused, RtpStatistics
+from harness.calls.events import FarEndReport, ForeignRtp, RtpPaused, RtpStatistics
 from harness.phone.child.bindings import Call
 from harness.phone.child.rtcp import Block
 from harness.phone.child.streams import Means, Reception
@@ -17,16 +18,10 @@ _RTP_CLOCK: Final = 8000  # of G.711, and of G.722 by RFC 3551 section 4.5.2
 _NO_STREAM: Final = -1
 
 
-class Emit(Protocol):
-    """Emits an event of the leg, with the current time."""
-
-    def __call__(self, kind: type[Event], **facts: Any) -> None: ...
-
-
 class RtpMonitor:
     """Lasts as long as its call. Each negotiation may use another media transport and begin another stream."""
 
-    def __init__(self, taps: Taps, log: Path, emit: Emit) -> None:
+    def __init__(self, taps: Taps, log: Path, emit: Callable[..., None]) -> None:
         self._taps, self._log, self._emit = taps, log, emit
         self.stream = _NO_STREAM  #: index of the audio stream among the call's media
         self._payload_type = 0  # the negotiated type of received packets

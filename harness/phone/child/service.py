@@ -14,36 +14,29 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from harness.calls.events import (
-    CallsRefused,
     Event,
     NameLookup,
     PasswordWithheld,
     SipMessage,
-    StrangerRefused,
     TlsHandshake,
     TransportFailed,
     to_values,
 )
-from harness.phone.child.account import AccountHolder, HostedPhone
+from harness.phone.child.account import AccountHolder, Departures, HostedPhone, Phones
 from harness.phone.child.admission import Admission
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import Refusal, pj
-from harness.phone.child.challenges import ChallengeFilter, Withheld
 from harness.phone.child.commands import LATER, Commands
+from harness.phone.child.hearing import MarkListener
+from harness.phone.child.incoming import IncomingCalls
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.legs import Legs
-from harness.phone.child.mark_listener import MarkListener
 from harness.phone.child.media import PlayerFactory
+from harness.phone.child.messages import StackLog, WireMessage
 from harness.phone.child.names import Names, Trouble
 from harness.phone.child.parent_link import Command, Parent
-from harness.phone.child.phones import Departures, Phones
-from harness.phone.child.policy import IncomingCalls
-from harness.phone.child.sip_log import LoggedMessage, read_text
-from harness.phone.child.socket_slots import SocketSlots
-from harness.phone.child.sockets import SocketName
+from harness.phone.child.socket_limits import ConnectionLimit, SocketName, SocketSlots
 from harness.phone.child.stack import Endpoint
-from harness.phone.child.stack_log import StackLog
-from harness.phone.child.tcp_limits import ConnectionLimit
 from harness.phone.log_ring import LogRing
 from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire
 
@@ -51,59 +44,85 @@ _PULSES_A_STATISTIC: Final = 4
 _BUSY_TURN: Final = 0.005  # while something is about to end
 _NAME_THEIR_TARGET: Final = ("INVITE", "UPDATE")  # RFC 3261 section 12.1.1, and target refreshes
 _TOO_MANY_CALLS: Final = 70010  # PJ_ETOOMANY
+_NO_SLOT: Final = "Unable to accept incoming call (too many calls)"
 
 
 class Service:
     """Serves the parent at the other end of ``wire``; its files go to ``directory``."""
 
     def __init__(self, wire: Wire, directory: Path) -> None:
-        ring = LogRing(directory / f"child-{os.getpid()}.ring")
-        self._parent = Parent(wire, ring)
+        self._ring = LogRing(directory / f"child-{os.getpid()}.ring")
+        self._parent = Parent(wire, self._ring)
         self._keys = itertools.count(1)
         self.requests: dict[int, tuple[int, Any]] = {}  #: by token: the parent's call, and what the token points to
+        self.arrived: WireMessage | None = None  #: the received request that pjsip handles now
         self._afterwards: list[Callable[[], None]] = []
         self.phones = Phones()
-        self.attribution: Attribution[HostedPhone, CallLeg] = Attribution(
-            self.phones.accounts,
-            lambda leg: leg.phone,
-            lambda phone, message: phone.asker(message),
-            self._tell_message,
-        )
+        self.attribution = Attribution(self.phones.accounts, self._tell_message)
         self.legs = Legs(self.attribution, self._parent)
-        self._socket_slots = SocketSlots()
-        self.admission = Admission(
-            self.phones.accounts,
-            self.attribution,
-            self._tell_stranger,
-            self._socket_slots.admits,
-            self._is_busy,
-            self._tell_refused,
-        )
+        self.socket_slots = SocketSlots()
+        self.admission = Admission(self)
         self._connection_limit = ConnectionLimit(self.phones.accounts)
         self._departures = Departures(self.phones, self.legs, self._parent, self._connection_limit.open)
-        self._incoming = IncomingCalls(self)
+        self.incoming = IncomingCalls(self)
         self._commands = Commands(self)
-        self._log = StackLog(ring, self.attribution, self._connection_limit, self.admission, self._tell_handshake)
+        self._log = StackLog()
         self.endpoint = Endpoint(self, directory)
-        self._connection_limit.needed = self._socket_slots.needed = self.endpoint.native.asserts
+        self._connection_limit.needed = self.socket_slots.needed = self.endpoint.native.asserts
         self.endpoint.native.before_each_connection(self._connection_limit.look, self.fault)
         self._names = Names(self.endpoint.native.has_ipv6(), self.endpoint.wake, self._tell_name, self.fault)
-        self._named_media = self.endpoint.native.look_up_with(self._names)
-        challenges = ChallengeFilter(self.attribution.asker_of, self._tell_withheld)
-        self.endpoint.native.filter_messages(
-            self.admission.by_source, self.admission.by_dialog, challenges.unanswered, self._was_asked, self.fault
-        )
+        self._named_media = self.endpoint.native.filter_messages(self, self._names)
         self.players = PlayerFactory(directory, self.endpoint.native, MarkListener(wire.together, self.fault))
 
-    # Callbacks of the stack.
+    # Messages and the stack's log.
+
+    def passed(self, message: WireMessage) -> None:
+        """A message was sent or received."""
+        now = time.monotonic()
+        start = message.text.split("\r\n", 1)[0]
+        self._ring.write(f"{now:.3f} {message.direction} {message.transport} {message.remote} {start}")
+        self.attribution.message(now, message)
+
+    def arrives(self, message: WireMessage) -> None:
+        """pjsip is about to handle a received request."""
+        self.arrived = message
 
     def logged(self, level: int, entry: str) -> None:
         """An entry of pjsua's log."""
-        self._log.take(level, entry)
+        if self._log.holds_received(entry):
+            return
+        if (sent := self._log.sent(entry)) is not None:
+            self.passed(sent)
+            return
+        now = time.monotonic()
+        self._ring.write(f"{now:.3f} {level} {entry.strip()}")
+        self._connection_limit.heard(entry)
+        if _NO_SLOT in entry:
+            self.admission.found_no_slot()
+        if (unread := self._log.unread(entry)) is not None:
+            if not self.admission.refuses_unread(unread):
+                self.attribution.message(now, unread)
+            return
+        if (handshake := self._log.handshake(entry)) is not None:
+            self._tell_handshake(*handshake)
+        if (connection := self._log.connection(entry)) is not None:
+            self.attribution.connected(connection)
 
-    def select_account(self, prm: Any, invite: str) -> None:
+    def withheld(self, message: WireMessage, challenges: Sequence[str]) -> list[bool]:
+        """For each challenge of a response, whether it gets no answer."""
+        phone = self.attribution.asker_of(message)
+        if phone is None:
+            return [False for _ in challenges]
+        found = phone.challenges.withheld(message.method, challenges)
+        for one in filter(None, found):
+            (self.attribution.leg_of_tag(message.local_tag) or phone).emit(PasswordWithheld, **asdict(one))
+        return [one is not None for one in found]
+
+    # Other callbacks of the stack.
+
+    def select_account(self, prm: Any) -> None:
         """Choose the phone of an incoming call, and prepare its answer's SDP, which pjsua makes right after this."""
-        phone = self.attribution.called(read_text(invite, direction="received"))
+        phone = self.attribution.called(self.arrived) if self.arrived is not None else None
         if phone is None:
             phone = next((p for p in self.phones.accounts() if p.account.getId() == prm.accountIndex), None)
         if phone is not None:
@@ -116,31 +135,10 @@ class Service:
         if not tls.isEmpty() and tls.verifyStatus:
             reason = f"{reason}: {'; '.join(list(tls.verifyMsgs))}"
         for connection, phone in self.attribution.opened_by(handle):
-            failed = TransportFailed(
-                at=time.monotonic(),
-                phone=phone.config.name,
-                transport=connection.transport,
-                remote=connection.remote,
-                reason=reason,
-            )
-            self.emit([failed], phone)
+            facts = {"transport": connection.transport, "remote": connection.remote, "reason": reason}
+            phone.emit(TransportFailed, **facts)
             if isinstance(phone, AccountHolder):
-                phone.connection_lost(failed.at)
-
-    def called(self, phone: AccountHolder, call_id: int) -> None:
-        """A call came in for a phone."""
-        self._incoming.take(phone, call_id)
-
-    def invite_of(self, call_id: str) -> LoggedMessage | None:
-        """The INVITE of a call that has no leg yet."""
-        return self.attribution.waiting_invite(call_id)
-
-    def _was_asked(self, response: str) -> bool:
-        return self.attribution.asker_of(read_text(response, direction="received")) is not None
-
-    def take_connections(self, phone: HostedPhone) -> set[SocketName]:
-        """Forget the connections of a phone; return the local addresses they are bound to."""
-        return self.attribution.take_connections(phone)
+                phone.connection_lost(time.monotonic())
 
     def request_answered(self, token: int, code: int, reason: str) -> None:
         """A request outside dialogs was answered."""
@@ -161,7 +159,7 @@ class Service:
     def ends(self, leg: CallLeg) -> None:
         """A leg is over for pjsua."""
         self.legs.ends(leg)
-        self._socket_slots.closed((leg.branch, leg.call_id) if leg.branch else None)
+        self.socket_slots.closed((leg.branch, leg.call_id) if leg.branch else None)
 
     def calls_up(self, phone: HostedPhone) -> int:
         """How many calls a phone has."""
@@ -177,9 +175,6 @@ class Service:
 
     def _may_begin(self, phone: AccountHolder) -> int:
         return max(0, phone.config.max_calls - sum(self.calls_up(one) for one in (phone, *phone.shares)))
-
-    def _is_busy(self, phone: HostedPhone) -> bool:
-        return self.calls_up(phone) >= phone.config.max_calls == 1
 
     def afterwards(self, do: Callable[[], None]) -> None:
         """Run ``do`` after pjsua's callback has returned.
@@ -203,7 +198,7 @@ class Service:
         """Send events of a phone or ``leg`` to the parent. Thread-safe."""
         self._parent.tell("events", phone=phone.key, leg=leg.key if leg else None, events=[*map(to_values, events)])
 
-    def _tell_message(self, at: float, message: LoggedMessage, phone: HostedPhone, leg: CallLeg | None) -> None:
+    def _tell_message(self, at: float, message: WireMessage, phone: HostedPhone, leg: CallLeg | None) -> None:
         event = SipMessage(
             at=at,
             phone=phone.config.name,
@@ -221,12 +216,6 @@ class Service:
         elif not message.unread and not message.status and message.method in _NAME_THEIR_TARGET and message.next_hop:
             phone.sources.add(message.next_hop)
 
-    def _tell_stranger(self, event: StrangerRefused, phone: HostedPhone, leg: str | None) -> None:
-        self.emit([event], phone, next((aimed for aimed in self.legs.of(phone) if aimed.name == leg), None))
-
-    def _tell_refused(self, phone: HostedPhone, source: str, why: str) -> None:
-        phone.emit(CallsRefused, source=source, why=why)
-
     def _tell_handshake(self, local: str, remote: str, failed: bool) -> None:
         """Report a TLS handshake to the phone at ``local`` (its listener's or socket's address), unless it is a stranger's."""
         source = SocketName.parse(remote).host
@@ -236,9 +225,6 @@ class Service:
             )
             if at and phone.admits(source, "tls"):
                 phone.emit(TlsHandshake, remote=remote, failed=failed)
-
-    def _tell_withheld(self, phone: HostedPhone, message: LoggedMessage, withheld: Withheld) -> None:
-        (self.attribution.leg_of_tag(message.local_tag) or phone).emit(PasswordWithheld, **asdict(withheld))
 
     def _tell_name(self, trouble: Trouble) -> None:
         """Report a lookup to the phones and legs that may wait for it; to all phones if none is known to."""
@@ -311,7 +297,7 @@ class Service:
         while (command := self._parent.next_command(self._waits)) is not None:
             with contextlib.suppress(OSError):
                 self._obey(command)
-        due = list(self._incoming.due())
+        due = list(self.incoming.due())
         due += [leg.media.player_done for leg in self.legs if leg.media.player_done is not None]
         due += [phone.refresh_at for phone in self.phones.accounts() if phone.refresh_at is not None]
         longest = min([longest, *(at - time.monotonic() for at in due)])
@@ -326,7 +312,7 @@ class Service:
             return not self._connection_limit.have_room
         if command != "dial":
             return False
-        return not self._socket_slots.may_dial or (self.free_slots() < 1 and self.legs.may_free_a_slot)
+        return not self.socket_slots.may_dial or (self.free_slots() < 1 and self.legs.may_free_a_slot)
 
     def _do_what_is_due(self, now: float) -> None:
         self._names.tick(now)
@@ -336,7 +322,7 @@ class Service:
         for do in todo:
             with contextlib.suppress(Refusal, pj.Error):  # the far end may have ended the call already
                 do()
-        self._incoming.tick(now)
+        self.incoming.tick(now)
         for leg in self.legs:
             leg.media.tick(now)
         for phone in self.phones.accounts():

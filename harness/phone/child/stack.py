@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import socket
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from harness.phone.child.bindings import FRAME_MS, Log, Refusal, Stack, StackListener, pj
+from harness.phone.child.bindings import FRAME_MS, Log, Refusal, Stack, pj
 from harness.phone.child.hearing import RATE
 from harness.phone.child.native import Native
-from harness.phone.child.offers import codec_of, has_answer
-from harness.phone.child.socket_slots import LONGEST_TRANSACTION
-from harness.phone.child.sockets import WILDCARDS, SocketName
-from harness.phone.child.trust import unnamed
+from harness.phone.child.sdp import codec_of, has_answer
+from harness.phone.child.socket_limits import LONGEST_TRANSACTION, WILDCARDS, SocketName
 from harness.phone.config import PhoneConfig
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.sdp import Codec
 from harness.sip.uri import NameAddr
+from harness.support.files import user_files, whole_file
+
+if TYPE_CHECKING:
+    from harness.phone.child.account import AccountHolder
+    from harness.phone.child.service import Service
 
 #: By transport, and whether it is IPv6.
 _TRANSPORTS: Final = {
@@ -33,7 +38,7 @@ _TRANSPORTS: Final = {
 class Endpoint:
     """The running pjsua2; its files go to ``directory``. ``most_calls`` is the number of call slots of this build."""
 
-    def __init__(self, listener: StackListener, directory: Path) -> None:
+    def __init__(self, listener: Service, directory: Path) -> None:
         self._directory = directory
         self.native = Native(pj._pjsua2.__file__)
         self._stack = Stack(listener)
@@ -59,7 +64,7 @@ class Endpoint:
         for codec in self._codec_ids:
             if codec.startswith(("PCMU/", "PCMA/")):
                 self._conceal_nothing(codec)
-        self.waiting: list[Any] = []  #: removed phones whose accounts have unanswered requests
+        self.waiting: list[AccountHolder] = []  #: removed phones whose accounts have unanswered requests
         self._preferred: tuple[tuple[str, ...], bool] | None = None
         self._stun_server = ""
 
@@ -97,7 +102,7 @@ class Endpoint:
         """Names of the codecs built in."""
         return sorted(self._codecs)
 
-    def check_codecs(self, names: tuple[str, ...]) -> None:
+    def check_codecs(self, names: Sequence[str]) -> None:
         """Refuse codecs that are not built in."""
         unknown = [name for name in names if name.upper() not in self._codecs]
         if unknown:
@@ -217,3 +222,21 @@ def _bound(address: str, port: int) -> Any:
     transport = pj.TransportConfig()
     transport.boundAddress, transport.port = address, port
     return transport
+
+
+_LABELS = ((b"BEGIN CERTIFICATE-", b"BEGIN TRUSTED CERTIFICATE-"), (b"END CERTIFICATE-", b"END TRUSTED CERTIFICATE-"))
+
+
+def unnamed(ca_file: str, directory: Path) -> str:
+    """A copy of a file of authorities, in ``directory``, that pjsip trusts but does not list to clients. Raises OSError.
+
+    pjsip (2.15.1) lists all authorities to each client (RFC 5246 section 7.4.4 allows an empty list), and a handshake of more than
+    8,192 octets never completes. OpenSSL trusts certificates labelled TRUSTED CERTIFICATE as well, but does not list them.
+    """
+    certificates = user_files.read(Path(ca_file), user_files.PEM)
+    for label, own in _LABELS:
+        certificates = certificates.replace(label, own)
+    copy = directory / f"authorities-{hashlib.sha256(certificates).hexdigest()[:16]}.pem"
+    if not copy.exists():
+        whole_file.write(copy, certificates)  # other processes write the same content
+    return str(copy)

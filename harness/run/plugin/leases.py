@@ -13,7 +13,7 @@ from harness.deployment import Deployment
 from harness.deployment.limits import Lease, lease, try_lease
 from harness.errors import HarnessError
 from harness.integrations.matrix import Case
-from harness.phone.shared import wait_until_asked
+from harness.phone.switchboard import wait_until_asked
 from harness.run.plugin.needs import Needs, landing_agents, needs_of, phone_key
 from harness.run.plugin.run import Run
 from harness.scenario.case_phones import ALONE, ConcurrentCases

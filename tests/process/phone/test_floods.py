@@ -15,7 +15,7 @@ import pytest
 
 from harness.calls.events import CallsRefused, CallState, StrangerRefused
 from harness.phone import Answer, Policy, Reject, TlsConfig
-from harness.phone.child.socket_slots import LONGEST_TRANSACTION
+from harness.phone.child.socket_limits import LONGEST_TRANSACTION
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.sip.message import Message, Response
@@ -166,7 +166,7 @@ def test_who_holds_connections_keeps_nobody_of_the_platforms_out(lease: Desk) ->
 
 #: The phones' process imports this first: it gives up after two seconds what it gives up after 33 otherwise.
 SHORT_S = 2.0
-SHORTENED = f"from harness.phone.child import socket_slots\nsocket_slots.LONGEST_TRANSACTION = {SHORT_S}\n"
+SHORTENED = f"from harness.phone.child import socket_limits\nsocket_limits.LONGEST_TRANSACTION = {SHORT_S}\n"
 
 
 def test_a_tls_handshake_that_never_ends_gives_its_place_back(

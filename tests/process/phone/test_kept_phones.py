@@ -13,8 +13,7 @@ import pytest
 
 from harness.phone import PhoneConfig
 from harness.phone.pool import PhonePool
-from harness.phone.shared import Reservation, Sharing, wait_until_asked
-from harness.phone.switchboard import Switchboard
+from harness.phone.switchboard import Reservation, Sharing, Switchboard, wait_until_asked
 from tests.loopback import fresh_address
 from tests.options_asker import OptionsAsker
 

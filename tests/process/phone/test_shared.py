@@ -18,8 +18,7 @@ from harness.errors import PhoneLostError
 from harness.phone import PhoneConfig
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
-from harness.phone.shared import Reservation, Sharing
-from harness.phone.switchboard import Switchboard
+from harness.phone.switchboard import Reservation, Sharing, Switchboard
 from harness.scenario.case_phones import send_options
 from harness.sip.message import Message, Request
 from tests.loopback import fresh_address

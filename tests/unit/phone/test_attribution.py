@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import weakref
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from harness.phone.child.attribution import UNKNOWN, Attribution
-from harness.phone.child.sip_log import Connection, LoggedMessage, read_text
-from harness.phone.child.sockets import SocketName
+from harness.phone.child.messages import Connection, WireMessage, read_text
+from harness.phone.child.socket_limits import SocketName
 
 
 @dataclass(eq=False)
@@ -22,6 +23,9 @@ class FakePhone:
     public: str = ""
     at: str = ""  #: where it is bound, when that is not its address
     asking: list[FakePhone] = field(default_factory=list)  #: who share it, and have asked for a request each
+
+    def asker(self, _: WireMessage) -> FakePhone:
+        return self.asking.pop(0) if self.asking else self
 
     @property
     def host(self) -> str:
@@ -45,7 +49,7 @@ class FakeLeg:
     branch: str = ""
     seen: list[str] = field(default_factory=list)
 
-    def saw(self, message: LoggedMessage) -> None:
+    def saw(self, message: WireMessage) -> None:
         self.seen.append(message.text.split("\r\n")[0])
 
 
@@ -72,12 +76,13 @@ class Scene:
         self.alice, self.bob = FakePhone("127.0.0.1:1", "a"), FakePhone("127.0.0.2:2", "b")
         self.phones = [self.alice, self.bob]
         self.delivered: list[tuple[str, FakePhone, FakeLeg | None]] = []
-        self.attribution: Attribution[FakePhone, FakeLeg] = Attribution(
-            lambda: self.phones,
-            lambda leg: leg.phone,
-            lambda phone, message: phone.asking.pop(0) if phone.asking else phone,
-            lambda at, message, phone, leg: self.delivered.append((message.text.split("\r\n")[0], phone, leg)),
-        )
+        self.attribution: Any = Attribution(self._current, self._deliver)
+
+    def _current(self) -> Any:
+        return self.phones
+
+    def _deliver(self, _: float, message: WireMessage, phone: Any, leg: Any) -> None:
+        self.delivered.append((message.text.split("\r\n")[0], phone, leg))
 
     def sent(self, text: str) -> None:
         self.attribution.message(0.0, read_text(text, direction="sent", transport="udp", remote="127.0.0.9:9"))
@@ -164,7 +169,8 @@ def test_whose_request_is_answered_though_its_via_names_another_port() -> None:
             text = written(request("REGISTER", "sip:x", call_id=user))
             scene.attribution.message(0.0, read_text(text, direction="sent", transport="tls", remote="127.0.0.9:9"))
         answer = written(response(401, "REGISTER", call_id=user))
-        return scene.attribution.asker_of(read_text(answer, direction="received"))
+        found: FakePhone | None = scene.attribution.asker_of(read_text(answer, direction="received"))
+        return found
 
     assert asker("c", asked=False) is None, "anybody can answer what was never asked"
     assert asker("c") is carol
@@ -238,7 +244,8 @@ def test_phones_are_told_by_address_then_user_then_as_the_only_one() -> None:
 
     def called(uri: str, to: str = "<sip:z@x>") -> FakePhone | None:
         text = request("INVITE", uri).replace("To: <sip:b@x>", f"To: {to}")
-        return scene.attribution.called(read_text(text, direction="received", transport="udp"))
+        found: FakePhone | None = scene.attribution.called(read_text(text, direction="received", transport="udp"))
+        return found
 
     assert called("sip:z@127.0.0.2:2") is scene.bob
     assert called("sip:a@example.com") is scene.alice

@@ -88,7 +88,9 @@ def test_nonsense_is_a_value_error(raw: bytes) -> None:
         wire.close()
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=())), max_size=5), st.integers(), st.floats())
+@given(
+    st.lists(st.text(st.characters(exclude_categories=())), max_size=5), st.integers(-(2**63), 2**64 - 1), st.floats()
+)
 def test_any_plain_value_survives(texts: list[str], number: int, real: float) -> None:
     one, two = socket.socketpair()
     ends = Wire(one), Wire(two)

@@ -15,7 +15,7 @@ import pytest
 
 from harness.calls.events import Direction
 from harness.phone.config import PhoneConfig, TlsConfig
-from harness.phone.crash_hangup import hang_up
+from harness.phone.crash_cleanup import hang_up
 from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response
 from tests.certificates import Authority

@@ -87,18 +87,6 @@ def test_a_digit_without_its_end_is_told_when_nothing_more_comes() -> None:
     assert far.pressed == "5"
 
 
-@given(st.integers(0, (1 << 32) // 8 - 1), st.integers(1, 3))
-def test_a_press_longer_than_one_event_may_last_is_one_digit(begin: int, segments: int) -> None:
-    """RFC 4733 section 2.5.1.3: the next segment begins where the longest duration there may be has ended."""
-    far = Far()
-    turn, units = (1 << 32) // 8, begin * 8
-    for _ in range(segments):
-        far.sends(*(Packet("9", units // 8 % turn, duration, False) for duration in (20, 4000, 8191)))
-        units += 0xFFFF
-    far.sends(Packet("9", units // 8 % turn, 100, True))
-    assert far.told == [("9", 8191 * segments + 100, "rfc4733")]
-
-
 @pytest.mark.parametrize("name", ["Signal", "signal", " SIGNAL "])
 @given(st.integers(0, 15), st.booleans(), st.one_of(st.none(), st.integers(0, 5000)), st.booleans(), st.booleans())
 def test_a_relayed_digit_is_read_as_it_is_written(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.phone.child.ending import Ending
-from harness.phone.child.sip_log import LoggedMessage, read_text
+from harness.phone.child.leg import Ending
+from harness.phone.child.messages import WireMessage, read_text
 from harness.phone.protocol import FAREWELL_SECONDS
 
 Step = tuple[str, str]
@@ -20,7 +20,7 @@ def passed(ending: Ending, *steps: Step) -> Ending:
     return ending
 
 
-def message(direction: str, line: str) -> LoggedMessage:
+def message(direction: str, line: str) -> WireMessage:
     start, _, method = line.partition(" to ") if line.startswith("SIP/2.0") else (line, "", line.split(" ")[0])
     text = f"{start}\r\nVia: SIP/2.0/UDP 192.0.2.1\r\nCall-ID: a\r\nCSeq: 1 {method}\r\n\r\n"
     return read_text(text, direction="sent" if direction == "sent" else "received")

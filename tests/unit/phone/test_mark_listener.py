@@ -16,8 +16,7 @@ import pytest
 from harness.audio.marks import waveform
 from harness.audio.wav import to_int16
 from harness.calls.events import Event, MarkHeard
-from harness.phone.child.hearing import LONGEST_PAUSE_S, RATE, Hearing
-from harness.phone.child.mark_listener import MarkListener
+from harness.phone.child.hearing import LONGEST_PAUSE_S, RATE, Hearing, MarkListener
 from harness.phone.child.native import Recorder
 from harness.phone.recording import BUFFERED_S, ON_DISK_WITHIN_S
 
@@ -151,7 +150,9 @@ def test_all_legs_are_heard_and_told_together() -> None:
 
     faults: list[str] = []
     ear = MarkListener(together, faults.append)
-    recordings = {leg: Recording(to_int16(np.tile(waveform(mark, RATE), 8))) for leg, mark in (("a.1", 7), ("b.1", 9))}
+    recordings: dict[str, Any] = {
+        leg: Recording(to_int16(np.tile(waveform(mark, RATE), 8))) for leg, mark in (("a.1", 7), ("b.1", 9))
+    }
     for leg, recording in recordings.items():
         ear.begin(recording, Hearing(leg[0], leg, tell))
     heard: dict[str | None, int] = {}
@@ -177,5 +178,6 @@ def test_an_ear_that_fails_says_so() -> None:
         def read(self, begin: int) -> bytes:
             raise OSError("no such file")
 
-    MarkListener(together, faults.put).begin(Broken(), Hearing("a", "a.1", lambda events: None))
+    recorder: Any = Broken()
+    MarkListener(together, faults.put).begin(recorder, Hearing("a", "a.1", lambda events: None))
     assert "no such file" in faults.get(timeout=30)

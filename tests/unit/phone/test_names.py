@@ -12,6 +12,7 @@ import pytest
 
 from harness.phone.child import names
 from harness.phone.child.names import Names, Trouble
+from harness.phone.child.pjlib import Text
 
 Answer = tuple[int, list[tuple[int, str, int]]]
 
@@ -30,7 +31,7 @@ class Asker:
     def asks(self, host: str, kind: int = 1, flag: int = 0, port: int = 0) -> list[Answer]:
         """The answers so far."""
         text = ctypes.create_string_buffer(host.encode())
-        target = names._Target(flag, kind, names._Text(ctypes.addressof(text), len(text) - 1), port)
+        target = names._Target(flag, kind, Text(ctypes.cast(text, ctypes.c_char_p), len(text) - 1), port)
         answer = ctypes.cast(self._found, ctypes.c_void_p).value
         self.names._resolver.resolve(None, None, ctypes.byref(target), None, answer)
         return self.answers
@@ -92,6 +93,20 @@ def test_a_name_is_looked_up_beside_the_thread_that_asks(monkeypatch: pytest.Mon
     assert asker.waits() == [(0, [(1, "192.0.2.1", port), (1, "192.0.2.2", port)]) for port in (5060, 5070)]
     assert asked == [("sip.example.com", socket.AF_INET)]
     assert [trouble.problem for trouble in asker.told] == ["no answer yet", ""]
+
+
+def test_lookups_are_limited_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: go.wait(10) and [])
+    asker, before = Asker(), threading.active_count()
+    for number in range(300):
+        asker.asks(f"{number}.example.com")
+    assert threading.active_count() - before == 64
+    asker.names.tick(0.0)
+    assert [(trouble.problem, trouble.denied) for trouble in asker.told] == [
+        ("more than 64 names were asked for at once", False)
+    ] * (300 - 64)
+    go.set()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.calls.events import SipMessage
-from harness.phone.pending_teardown import acknowledgement, acknowledgement_of_success, pending_teardown
+from harness.phone.crash_cleanup import acknowledgement, acknowledgement_of_success, pending_teardown
 from harness.sip.message import Message, Request, Response
 from tests.unit.phone.torn_calls import INVITE, answer
 from tests.unit.phone_events import sip_message

@@ -12,7 +12,7 @@ import pytest
 
 from harness.calls.checks import landing, reach, timing
 from harness.calls.checks.finding import judged
-from harness.calls.events import CallsRefused, LegStarted, SipMessage, StrangerRefused
+from harness.calls.events import CallsRefused, LegStarted, StrangerRefused
 from harness.calls.measurement import Direction, Duration
 from harness.calls.verdict import ExpectationError, Finding, Strength, Verdict
 from harness.errors import PhoneLostError, WorldLostError
@@ -131,22 +131,6 @@ def test_what_a_phone_did_not_obey_blames_nobody(make_context: MakeContext, meth
     said = f"ai.1 did not act on {method} from 198.51.100.20, which is none of the platform's addresses in the file"
     assert all(finding.actual.endswith(said) for finding in found)
     assert {evidence.add(finding).verdict for finding in others} == {Verdict.FAILED}
-
-
-def test_what_went_over_another_transport_than_asked_blames_nobody(make_context: MakeContext) -> None:
-    evidence = make_context().evidence
-    text = (
-        "SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP 192.0.2.9;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=us\r\nTo: <sip:b@x>;tag=them\r\n"
-        "Call-ID: c\r\nCSeq: 1 INVITE\r\nContact: <sip:b@192.0.2.1;transport=udp>\r\n\r\n"
-    )
-    common: Any = {"phone": "caller", "leg": "caller.1", "direction": "received", "transport": "tcp"}
-    for at in range(3):
-        assert evidence.add(reach.up("caller.1", 32.0)).verdict is Verdict.FAILED
-        evidence.event(SipMessage(at=at, local="l", remote="r", text=text, **common))
-    found = evidence.add(reach.up("caller.1", 32.0))
-    assert found.verdict is Verdict.BROKEN
-    assert "asks for UDP in 'SIP/2.0 200 OK', but the phone has only TCP: its ACK may not have arrived" in found.actual
-    assert evidence.add(landing.landed("the call", "billing", {})).verdict is Verdict.FAILED
 
 
 def unanswered(leg: str) -> Finding:

@@ -1,11 +1,23 @@
-"""Memory pools of pjlib."""
+"""Structures and memory pools of pjlib (pjproject 2.15, public headers)."""
 
 from __future__ import annotations
 
 import ctypes
 from typing import Final
 
+pointer: Final = ctypes.c_void_p
 _OCTETS: Final = 4096  # initial size and increment
+
+
+class Text(ctypes.Structure):
+    """``pj_str_t``."""
+
+    _fields_ = (("ptr", ctypes.c_char_p), ("slen", ctypes.c_ssize_t))
+
+    @property
+    def octets(self) -> bytes:
+        """Its content, which has no terminating zero."""
+        return ctypes.string_at(pointer.from_buffer(self).value or 0, self.slen)
 
 
 def lasting_pool(library: ctypes.CDLL, name: bytes) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.phone.child.shared_phones import CallFilter, case_of
+from harness.phone.child.incoming import CallFilter, case_of
+from harness.phone.child.messages import read_text
 
 OTHER = "+12065550102"
 MINE = "+12065550101"
@@ -22,6 +24,10 @@ class Case:
 
 def invite(*headers: str) -> str:
     return "\r\n".join(["INVITE sip:+12065550199@127.0.0.1 SIP/2.0", *headers, "Call-ID: a", "", "From: <sip:1@b>", ""])
+
+
+def whose(cases: Any, text: str) -> tuple[Any, list[Any]]:
+    return case_of(cases, read_text(text, direction="received").head)
 
 
 @pytest.mark.parametrize(
@@ -40,29 +46,29 @@ def invite(*headers: str) -> str:
 )  # fmt: skip
 def test_a_number_is_found_wherever_it_may_stand(headers: list[str]) -> None:
     mine, other = Case(CallFilter((MINE,))), Case(CallFilter((OTHER,), lands=True))
-    assert case_of([other, mine], invite(*headers)) == (mine, [])
+    assert whose([other, mine], invite(*headers)) == (mine, [])
 
 
 @pytest.mark.parametrize("host", ["192.168.100.200", "[2001:db8:1234:5678::1]", "20655501010.example.com"])
 def test_a_host_is_no_number(host: str) -> None:
     """A URI may have no user (RFC 3261 section 19.1.1): such a call shows nobody's number."""
     withheld, other = Case(CallFilter((MINE,), withheld=True)), Case(CallFilter((OTHER,), lands=True))
-    assert case_of([other, withheld], invite(f"From: <sip:{host}:5060>;tag=1")) == (withheld, [])
+    assert whose([other, withheld], invite(f"From: <sip:{host}:5060>;tag=1")) == (withheld, [])
 
 
 @pytest.mark.parametrize("user", ["0000000000", "000000", "0000101", "00000101"])
 def test_zeros_ahead_of_a_number_make_an_extension_none(user: str) -> None:
     """Without them nothing may be left, and that stands at the end of everybody's number."""
     withheld, other = Case(CallFilter((MINE,), withheld=True)), Case(CallFilter((OTHER,), lands=True))
-    assert case_of([other, withheld], invite(f"From: <sip:{user}@example.com>;tag=1")) == (withheld, [])
+    assert whose([other, withheld], invite(f"From: <sip:{user}@example.com>;tag=1")) == (withheld, [])
     alone = Case(CallFilter((MINE,)))
-    assert case_of([alone, withheld], invite(f"From: <sip:{user}@example.com>;tag=1")) == (withheld, [])
+    assert whose([alone, withheld], invite(f"From: <sip:{user}@example.com>;tag=1")) == (withheld, [])
 
 
 @pytest.mark.parametrize("user", ["2065550101", "02065550101", "0012065550101", "5550101", "05550101"])
 def test_zeros_ahead_of_a_number_are_none_of_it(user: str) -> None:
     mine, other = Case(CallFilter((MINE,))), Case(CallFilter((OTHER,), lands=True))
-    assert case_of([other, mine], invite(f"From: <sip:{user}@example.com>;tag=1")) == (mine, [])
+    assert whose([other, mine], invite(f"From: <sip:{user}@example.com>;tag=1")) == (mine, [])
 
 
 SHOWN = {"mine": MINE, "other's": OTHER, "the platform's": "+12065550140", "none": "anonymous"}
@@ -80,7 +86,7 @@ def test_a_call_that_shows_no_case_s_number_may_be_each_one_s(shown: str, land: 
         Case(CallFilter((number,), lands=lands), calls)
         for number, lands, calls in zip(numbers, land, had, strict=False)
     ]
-    found, guesses = case_of(cases, invite(f"From: <sip:{SHOWN[shown]}@example.com>;tag=1"))
+    found, guesses = whose(cases, invite(f"From: <sip:{SHOWN[shown]}@example.com>;tag=1"))
     owner = next((case for case in cases if SHOWN[shown] in case.claim.numbers), None)
     if owner is not None:
         assert found is owner

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.phone.child.socket_slots import SocketSlots
+from harness.phone.child.socket_limits import SocketSlots
 
 
 class Clock:

@@ -1,4 +1,7 @@
-"""Reads SIP messages from pjsua's log, which contains each one in full with its direction, transport and peer.
+"""SIP messages as they pass the process, and what pjsua's log says of messages and connections.
+
+A received message is read once, by ``requests``. A sent one is read from pjsua's log, which contains it in full: the structure of
+outgoing messages differs between versions of pjproject. The log is also the only place for messages that pjsip cannot parse.
 
 Only the fields that attribution needs are read, by regular expressions: they run on every message of every call, and must cope with
 messages that no parser accepts. They search the unfolded headers (RFC 3261 section 7.3.1), and skip display names, which may contain
@@ -9,15 +12,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 from urllib.parse import unquote
 
 from harness.calls.events import Direction
-from harness.phone.child.sockets import SocketName
+from harness.phone.child.socket_limits import SocketName
 
-_MESSAGE: Final = re.compile(
-    r"(?P<way>RX|TX) \d+ bytes .*? (?:from|to) (?P<transport>UDP|TCP|TLS) (?P<remote>\S+):\n(?P<text>.*)", re.DOTALL
-)
+_SENT: Final = re.compile(r"TX \d+ bytes .*? to (?P<transport>UDP|TCP|TLS) (?P<remote>\S+):\n(?P<text>.*)", re.DOTALL)
+_RECEIVED: Final = re.compile(r"RX \d+ bytes ")
 _CONNECTING: Final = re.compile(
     r"0x(?P<handle>[0-9a-f]+)\s+\.*(?P<transport>TCP|TLS) transport (?P<local>\S+) is connect(?:ed|ing) to (?P<remote>\S+:\d+)"
 )
@@ -25,6 +28,13 @@ _ACCEPTED: Final = re.compile(
     r"(?P<transport>TCP|TLS) listener (?P<local>\S+): got incoming \w+ connection from (?P<remote>\S+:\d+)"
 )
 _REFUSED: Final = re.compile(r"Handshake failed on (?P<local>\S+:\d+) in accepting (?P<remote>\S+:\d+)")
+_DROPPING: Final = re.compile(
+    r"Dropping \d+ bytes packet from (?P<transport>UDP|TCP|TLS) (?P<remote>\S+) : (?P<why>.*)"
+)
+_DROPPED: Final = re.compile(r"Dropped packet:(?P<text>.*)", re.DOTALL)
+_UNPROCESSED: Final = re.compile(
+    r"Error processing packet from (?P<remote>\S+): (?P<why>.*?)\[code \d+\]:\n(?P<text>.*)", re.DOTALL
+)
 
 _CALL_ID: Final = re.compile(r"^(?:Call-ID|i)[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
 _CSEQ: Final = re.compile(r"^CSeq[ \t]*:[ \t]*(\d+)[ \t]+(\S+)", re.IGNORECASE | re.MULTILINE)
@@ -46,9 +56,9 @@ _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|(".*)', re.DOTALL)
 _ADDRESS: Final = re.compile(r"<[^>]*>|(<.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedMessage:
-    """A message of the log, with the fields that attribution needs."""
+@dataclass(frozen=True)
+class WireMessage:
+    """A message that was sent or received, with the fields that attribution needs."""
 
     direction: Direction
     transport: str  #: ``udp``, ``tcp``, ``tls``
@@ -87,15 +97,23 @@ class LoggedMessage:
         """Whether it is a final response other than a challenge, which another request answers (RFC 3261 section 22.2)."""
         return self.status >= 200 and self.status not in (401, 407)
 
+    @cached_property
+    def _from_tag(self) -> str:
+        return _tag(_value(_FROM, self.head))
+
+    @cached_property
+    def _to_tag(self) -> str:
+        return _tag(_value(_TO, self.head))
+
     @property
     def local_tag(self) -> str:
         """The local tag of the dialog (RFC 3261 section 12); empty if the message has none."""
-        return _tag(_value(_FROM if self.ours else _TO, self.head))
+        return self._from_tag if self.ours else self._to_tag
 
     @property
     def remote_tag(self) -> str:
         """The remote tag of the dialog."""
-        return _tag(_value(_TO if self.ours else _FROM, self.head))
+        return self._to_tag if self.ours else self._from_tag
 
     @property
     def remote_host(self) -> str:
@@ -109,7 +127,7 @@ class LoggedMessage:
         match = _USER_HOST.search(value)
         return match.group(2).strip("[]").lower() if match else ""
 
-    @property
+    @cached_property
     def branch(self) -> str:
         """The branch of the topmost Via."""
         match = _BRANCH.search(self.head)
@@ -118,9 +136,7 @@ class LoggedMessage:
     @property
     def begins_call(self) -> bool:
         """Whether this is an INVITE outside any dialog (RFC 3261 section 12.2.2: its To has no tag)."""
-        if self.status or self.method != "INVITE":
-            return False
-        return not _tag(_value(_TO, self.head))
+        return not self.status and self.method == "INVITE" and not self._to_tag
 
     def targets(self) -> list[tuple[str, str]]:
         """``(user, host:port)`` of the Request-URI and of the To; the port is left out where the URI has none."""
@@ -149,33 +165,20 @@ class Connection:
         return SocketName.parse(self.local)
 
 
-def read_message(line: str) -> LoggedMessage | None:
-    """The message of a log entry, or None when it holds none."""
-    match = _MESSAGE.search(line)
-    if match is None:
-        return None
-    # pjlib truncates entries at 4000 characters, so a long message has lost its end and the trailer.
-    text, trailer, _ = match["text"].rpartition("\n--end msg--")
-    return read_text(
-        text if trailer else match["text"],
-        direction="received" if match["way"] == "RX" else "sent",
-        transport=match["transport"].lower(),
-        remote=match["remote"],
-    )
-
-
 def read_text(
     text: str, *, direction: Direction, transport: str = "", remote: str = "", unread: str = ""
-) -> LoggedMessage:
+) -> WireMessage:
     """Read a message of known direction; the default ``transport`` is that of its Via."""
     start = text.split("\r\n", 1)[0].split("\n", 1)[0]
     code = start[8:11]
     # Only ASCII digits are valid (RFC 3261 section 25.1).
     status = int(code) if start.startswith("SIP/2.0 ") and code.isascii() and code.isdecimal() else 0
     parts = start.split(" ")
-    head = head_of(text)
+    head = text.partition("\r\n\r\n")[0]
+    if "\n " in head or "\n\t" in head:
+        head = _FOLD.sub(" ", head)
     call_id, cseq, via = _CALL_ID.search(head), _CSEQ.search(head), _VIA.search(head)
-    return LoggedMessage(
+    return WireMessage(
         direction=direction,
         transport=transport or (via.group(1).lower() if via else ""),
         remote=remote,
@@ -188,12 +191,6 @@ def read_text(
         unread=unread,
         head=head,
     )
-
-
-def head_of(text: str) -> str:
-    """A message's start line and headers, a line each (RFC 3261 section 7.3.1)."""
-    head = text.partition("\r\n\r\n")[0]
-    return _FOLD.sub(" ", head) if "\n " in head or "\n\t" in head else head
 
 
 def unquoted(value: str) -> str:
@@ -216,20 +213,63 @@ def _tag(value: str) -> str:
     return tag.group(1) if tag else ""
 
 
-def read_connection(line: str) -> Connection | None:
-    """The connection a log entry announces, or None."""
-    match = _CONNECTING.search(line)
-    if match is not None:
-        return Connection(match["transport"].lower(), match["local"], match["remote"], int(match["handle"], 16))
-    match = _ACCEPTED.search(line)
-    if match is not None:
-        return Connection(match["transport"].lower(), match["local"], match["remote"], None)
-    return None
+class StackLog:
+    """Reads the entries of pjsua's log."""
+
+    def __init__(self) -> None:
+        self._dropping: re.Match[str] | None = None
+
+    @staticmethod
+    def holds_received(entry: str) -> bool:
+        """Whether an entry holds a received message."""
+        return _RECEIVED.search(entry, 0, 80) is not None
+
+    @staticmethod
+    def sent(entry: str) -> WireMessage | None:
+        """The sent message of an entry, or None."""
+        match = _SENT.search(entry)
+        if match is None:
+            return None
+        # pjlib truncates entries at 4000 characters, so a long message has lost its end and the trailer.
+        text, trailer, _ = match["text"].rpartition("\n--end msg--")
+        transport, remote = match["transport"].lower(), match["remote"]
+        return read_text(text if trailer else match["text"], direction="sent", transport=transport, remote=remote)
+
+    def unread(self, entry: str) -> WireMessage | None:
+        """A received message that pjsip could not process, or None.
+
+        A header that pjsip cannot parse makes two entries; the first one says why. A message without a mandatory header, or one on a
+        connection that is longer than the buffer, makes one entry.
+        """
+        if (dropping := _DROPPING.search(entry)) is not None:
+            self._dropping = dropping  # entries of media threads may come in between
+        elif self._dropping is not None and (match := _DROPPED.search(entry)) is not None:
+            dropping, self._dropping = self._dropping, None
+            return _unread(match["text"], dropping["remote"], dropping["why"].strip(), dropping["transport"].lower())
+        match = _UNPROCESSED.search(entry)
+        # Only the Via names the transport.
+        return _unread(match["text"], match["remote"], match["why"].rstrip(" ")) if match else None
+
+    @staticmethod
+    def connection(entry: str) -> Connection | None:
+        """The connection that an entry announces, or None."""
+        match = _CONNECTING.search(entry)
+        if match is not None:
+            return Connection(match["transport"].lower(), match["local"], match["remote"], int(match["handle"], 16))
+        match = _ACCEPTED.search(entry)
+        return Connection(match["transport"].lower(), match["local"], match["remote"], None) if match else None
+
+    @staticmethod
+    def handshake(entry: str) -> tuple[str, str, bool] | None:
+        """The local and remote address of an incoming TLS handshake, and whether it failed; None for other entries."""
+        if (match := _REFUSED.search(entry)) is not None:
+            return match["local"], match["remote"], True
+        match = _ACCEPTED.search(entry)
+        return (match["local"], match["remote"], False) if match and match["transport"] == "TLS" else None
 
 
-def read_handshake(line: str) -> tuple[str, str, bool] | None:
-    """The local and remote address of an incoming TLS handshake, and whether it failed; None for other log entries."""
-    if (match := _REFUSED.search(line)) is not None:
-        return match["local"], match["remote"], True
-    match = _ACCEPTED.search(line)
-    return (match["local"], match["remote"], False) if match is not None and match["transport"] == "TLS" else None
+def _unread(text: str, remote: str, why: str, transport: str = "") -> WireMessage | None:
+    text = text.rpartition("\n-- end of packet.")[0] or text
+    if "SIP/2.0" not in text.split("\n", 1)[0]:
+        return None
+    return read_text(text, direction="received", transport=transport, remote=remote, unread=why)

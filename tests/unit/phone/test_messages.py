@@ -1,4 +1,4 @@
-"""The child's last lines, SIP messages out of pjsua's log, and recordings that nobody closed."""
+"""Messages as the child reads them, pjsua's log, the log ring, and recordings that were not closed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.phone import recording
-from harness.phone.child.dropped import DroppedMessages
-from harness.phone.child.sip_log import read_handshake, read_message, read_text
+from harness.phone.child.messages import StackLog, read_text
 from harness.phone.log_ring import LogRing, last_lines
 from harness.sip.grammar import quote
 from harness.sip.message import Message
@@ -36,18 +35,9 @@ OK = (
 )
 
 
-def entry(way: str, text: str, transport: str = "UDP", remote: str = "127.0.0.11:5060") -> str:
-    """A message as pjsua logs it."""
-    preposition = "from" if way == "RX" else "to"
-    head = f"          pjsua_core.c {way} {len(text)} bytes Request msg INVITE/cseq=17 (rdata0x55) {preposition}"
-    return f"{head} {transport} {remote}:\n{text}\n--end msg--"
-
-
 def test_a_received_request_is_read() -> None:
-    message = read_message(entry("RX", INVITE))
-    assert message is not None
+    message = read_text(INVITE, direction="received", transport="udp", remote="127.0.0.11:5060")
     assert message.text == INVITE
-    assert (message.direction, message.transport, message.remote) == ("received", "udp", "127.0.0.11:5060")
     assert (message.call_id, message.method, message.status) == ("call@example", "INVITE", 0)
     assert (message.sent_by, message.branch) == ("127.0.0.11:5060", "z9hG4bKabc")
     assert message.begins_call
@@ -55,6 +45,22 @@ def test_a_received_request_is_read() -> None:
     assert message.local_tag == ""
     assert message.from_uri == '"A;tag=no" <sip:+12065550101@example.com;x=1>'
     assert message.targets() == [("+12065550102", "127.0.0.12:5070"), ("+12065550102", "example.com")]
+
+
+def test_a_sent_message_is_read_from_the_log_even_if_it_is_cut_off() -> None:
+    head = (
+        f"          pjsua_core.c TX {len(OK)} bytes Response msg 200/INVITE/cseq=17 (tdta0x55) to TLS 127.0.0.11:5060"
+    )
+    whole = f"{head}:\n{OK}\n--end msg--"
+    message, cut_off = StackLog.sent(whole), StackLog.sent(whole[:-40])
+    assert message is not None
+    assert (message.direction, message.transport, message.remote) == ("sent", "tls", "127.0.0.11:5060")
+    assert (message.text, message.ours, message.local_tag) == (OK, False, "to-tag")
+    assert cut_off is not None
+    assert OK.startswith(cut_off.text)
+    received = whole.replace("TX", "RX").replace(" to ", " from ")
+    assert (StackLog.sent(received), StackLog.holds_received(received)) == (None, True)
+    assert not StackLog.holds_received(whole)
 
 
 @pytest.mark.parametrize(
@@ -175,21 +181,14 @@ def test_a_challenge_is_not_the_last_word(start: str, is_last: bool) -> None:
     assert read_text(f"{start}\r\nCSeq: 2 BYE\r\n\r\n", direction="received").is_last is is_last
 
 
-def test_a_message_that_was_cut_off_is_kept_as_far_as_it_goes() -> None:
-    whole = entry("TX", INVITE)
-    message = read_message(whole[:-20])
-    assert message is not None
-    assert INVITE.startswith(message.text)
-
-
 def test_handshakes_are_told_whether_they_came_to_an_end_or_not() -> None:
     taken = "tlstp:5061 TLS listener 127.0.0.12:5061: got incoming TLS connection from 127.0.0.1:40004, sock=9"
     refused = "ssl0x55d0 Handshake failed on 127.0.0.12:5061 in accepting 127.0.0.1:40004: bad certificate"
-    assert read_handshake(taken) == ("127.0.0.12:5061", "127.0.0.1:40004", False)
-    assert read_handshake(refused) == ("127.0.0.12:5061", "127.0.0.1:40004", True)
-    assert read_handshake(taken.replace("TLS", "TCP")) is None
-    assert read_handshake(refused.replace("127.0.0.12:5061", "(unknown)")) is None
-    assert read_handshake(refused.replace("in accepting", "in connecting to")) is None
+    assert StackLog.handshake(taken) == ("127.0.0.12:5061", "127.0.0.1:40004", False)
+    assert StackLog.handshake(refused) == ("127.0.0.12:5061", "127.0.0.1:40004", True)
+    assert StackLog.handshake(taken.replace("TLS", "TCP")) is None
+    assert StackLog.handshake(refused.replace("127.0.0.12:5061", "(unknown)")) is None
+    assert StackLog.handshake(refused.replace("in accepting", "in connecting to")) is None
 
 
 def test_the_ring_keeps_the_last_lines(tmp_path: Path) -> None:
@@ -231,9 +230,9 @@ DROPPING = f"     sip_transport.c Dropping 439 bytes packet from UDP 127.0.0.11:
 
 
 def test_a_packet_that_was_dropped_is_read_from_two_entries() -> None:
-    dropped = DroppedMessages()
-    assert dropped.read(DROPPING) is None
-    message = dropped.read(f"     sip_transport.c Dropped packet:{OK}\n-- end of packet.")
+    dropped = StackLog()
+    assert dropped.unread(DROPPING) is None
+    message = dropped.unread(f"     sip_transport.c Dropped packet:{OK}\n-- end of packet.")
     assert message is not None
     assert (message.direction, message.transport, message.remote) == ("received", "udp", "127.0.0.11:5060")
     assert (message.text, message.call_id, message.status, message.unread) == (OK, "call@example", 200, WHY)
@@ -243,7 +242,7 @@ def test_a_packet_that_was_dropped_is_read_from_two_entries() -> None:
 def test_what_was_too_long_or_lacks_a_header_is_read_from_one(end: str) -> None:
     text = OK.replace("SIP/2.0/UDP", "SIP/2.0/TLS")
     why = "Rx buffer overflow (PJSIP_ERXOVERFLOW)"
-    message = DroppedMessages().read(
+    message = StackLog().unread(
         f"sip_endpoint.c Error processing packet from 127.0.0.11:5061: {why}  [code 171062]:\n{text}{end}"
     )
     assert message is not None
@@ -252,9 +251,9 @@ def test_what_was_too_long_or_lacks_a_header_is_read_from_one(end: str) -> None:
 
 
 def test_what_is_no_sip_message_belongs_to_nobody() -> None:
-    dropped = DroppedMessages()
-    assert dropped.read(DROPPING) is None
-    assert dropped.read("sip_transport.c Dropped packet:hello\n-- end of packet.") is None
-    assert dropped.read(f"sip_transport.c Dropped packet:{OK}\n-- end of packet.") is None, "nothing said that it was"
-    assert dropped.read("sip_endpoint.c Error processing packet from 127.0.0.11:5061: why [code 1]:\nhello") is None
-    assert dropped.read("pjsua_core.c something else") is None
+    dropped = StackLog()
+    assert dropped.unread(DROPPING) is None
+    assert dropped.unread("sip_transport.c Dropped packet:hello\n-- end of packet.") is None
+    assert dropped.unread(f"sip_transport.c Dropped packet:{OK}\n-- end of packet.") is None, "nothing said that it was"
+    assert dropped.unread("sip_endpoint.c Error processing packet from 127.0.0.11:5061: why [code 1]:\nhello") is None
+    assert dropped.unread("pjsua_core.c something else") is None

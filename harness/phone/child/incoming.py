@@ -1,0 +1,149 @@
+"""Incoming calls: the case that a call at a shared phone belongs to, and what a phone's policy does with its calls."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from harness.calls.events import CallsRefused
+from harness.phone.child.bindings import Call, Refusal, parameters
+from harness.phone.child.leg import CallLeg
+from harness.phone.child.messages import WireMessage, unquoted
+from harness.phone.protocol import Answer, Early, Reject, Ring
+
+if TYPE_CHECKING:
+    from harness.phone.child.account import AccountHolder, HostedPhone, PhoneShare
+    from harness.phone.child.service import Service
+
+#: Headers that show a caller: the platform's assertion first (RFC 3325), the caller's claim last.
+_SHOWS: Final = tuple(
+    re.compile(rf"^(?:{name})[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+    for name in ("P-Asserted-Identity", "Remote-Party-ID", "From|f")
+)
+#: The user part of a URI; a host may have as many digits as a number.
+_USER: Final = re.compile(r"(?:sips?:([^@;:>\s,]+)(?:[;:][^@>\s]*)?@|tel:([^;>\s,]+))", re.IGNORECASE)
+_NO_DIGIT: Final = re.compile(r"[^0-9]")
+#: Fewer digits are an extension, which many numbers may end with.
+_LEAST_DIGITS: Final = 7
+
+
+@dataclass(frozen=True)
+class CallFilter:
+    """Which calls belong to a case: those that show one of ``numbers`` (E.164), those that show no number if ``withheld``, and
+    others if the case expects a call (``lands``).
+    """
+
+    numbers: tuple[str, ...] = ()
+    lands: bool = False
+    withheld: bool = False
+
+
+def case_of(claimants: Sequence[PhoneShare], head: str) -> tuple[PhoneShare | None, list[PhoneShare]]:
+    """The case that takes the call of an INVITE with these headers; and, if that is a guess, all cases it may belong to.
+
+    A call that shows no case's number may be misrouted: it may belong to a case that only checks whether this phone rings.
+    """
+    shown = list(_shown(head))
+    for number in shown:
+        owners = [one for one in claimants if any(_same(number, own) for own in one.claim.numbers)]
+        if len(owners) == 1:
+            return owners[0], []
+    if not shown:
+        withholding = [one for one in claimants if one.claim.withheld and not one.calls]
+        if len(withholding) == 1:
+            return withholding[0], []
+    waiting = [one for one in claimants if one.claim.lands] or list(claimants)
+    if not waiting:
+        return None, []
+    first = min(waiting, key=lambda one: one.calls)  # ties: the case that joined first
+    return first, list(claimants) if len(claimants) > 1 else []
+
+
+def _shown(head: str) -> Iterable[str]:
+    """The digits of the shown numbers, without leading zeros."""
+    for pattern in _SHOWS:
+        for value in pattern.findall(head):
+            for sip, tel in _USER.findall(unquoted(value)):
+                digits = _NO_DIGIT.sub("", unquote(sip or tel)).lstrip("0")
+                if len(digits) >= _LEAST_DIGITS:
+                    yield digits
+
+
+def _same(digits: str, number: str) -> bool:
+    """Whether the digits match the number, with or without country code and prefixes."""
+    own = number.removeprefix("+")
+    return own.endswith(digits) or digits.endswith(own)
+
+
+class IncomingCalls:
+    """Creates the legs of incoming calls, and answers those that ring for a while first."""
+
+    def __init__(self, host: Service) -> None:
+        self._host = host
+        self._ringing: list[tuple[float, CallLeg, Answer]] = []  # with the time of the answer
+
+    def take(self, holder: AccountHolder, call_id: int) -> None:
+        """Create a leg for pjsua's call ``call_id`` and apply the phone's policy; refuse the call if the phone is parked or full."""
+        host = self._host
+        call = Call(holder.account, None, call_id)
+        info = call.getInfo()
+        invite = host.attribution.waiting_invite(info.callIdString)
+        phone = self._whose(holder, invite)
+        up = host.calls_up(phone)
+        if phone.parked or up >= phone.config.max_calls:
+            code = 480 if phone.parked else 486
+            host.afterwards(lambda: call.hangup(parameters(code)))
+            # A phone with one line is simply busy. A limit of several calls is the harness's, so a refusal is reported.
+            if not phone.parked and up > 1 and invite is not None:
+                phone.emit(CallsRefused, source=invite.remote_host)
+            return
+        leg = CallLeg(host, phone, info.callIdString, "incoming", info.remoteUri)
+        leg.call, call.listener = call, leg
+        leg.state_changed()
+        host.afterwards(lambda: self._obey(leg))
+
+    def _whose(self, phone: AccountHolder, invite: WireMessage | None) -> HostedPhone:
+        """The phone itself, or the share of the case that the call belongs to."""
+        if not phone.shares:
+            return phone
+        found, guesses = case_of(phone.shares, invite.head if invite is not None else "")
+        for share in guesses:
+            self._host.guessed(share)
+        if found is None:
+            return phone
+        found.calls += 1
+        return found
+
+    def _obey(self, leg: CallLeg) -> None:
+        """Ring, answer or refuse, unless the caller has cancelled."""
+        policy = leg.phone.policy
+        if leg.call is None:
+            return
+        if isinstance(policy, Ring):
+            leg.respond(180)
+        elif isinstance(policy, Early):
+            leg.respond(policy.code)
+        elif isinstance(policy, Reject):
+            leg.respond(policy.code, policy.reason)
+        elif isinstance(policy, Answer):
+            if policy.after > 0:
+                leg.respond(180)
+                self._ringing.append((time.monotonic() + policy.after, leg, policy))
+            else:
+                leg.respond(200, headers=policy.headers)
+
+    def due(self) -> Iterator[float]:
+        """The times at which ringing calls are to be answered."""
+        return (at for at, _, _ in self._ringing)
+
+    def tick(self, now: float) -> None:
+        """Answer calls that have rung long enough."""
+        for entry in [entry for entry in self._ringing if now >= entry[0] or entry[1].call is None]:
+            self._ringing.remove(entry)
+            with contextlib.suppress(Refusal):
+                entry[1].respond(200, headers=entry[2].headers)

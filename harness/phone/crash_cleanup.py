@@ -1,0 +1,504 @@
+"""End the calls and registrations of phones whose process died.
+
+The far ends would keep the calls up, and the platform would keep calling the phones until their registrations expire; a registrar that
+allows only a few bindings would also refuse the next phone of the same address of record.
+
+Dialogs and registrations are rebuilt from the messages: which message ends a call (``pending_teardown``), and the REGISTER that takes a
+binding back (RFC 3261 section 10.2.2). They go out from a plain socket (``CrashLine``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import secrets
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+from harness.calls.events import Direction, Event, Recorded, RegistrationState, SipMessage, from_values
+from harness.deployment import is_address
+from harness.phone import recording
+from harness.phone.config import PhoneConfig
+from harness.phone.unread import parsed_with_cseq
+from harness.sip.digest import Credentials, DigestClient, parse
+from harness.sip.framing import StreamFramer
+from harness.sip.grammar import Params, SipSyntaxError, host_of
+from harness.sip.headers import MAGIC_COOKIE, CSeq, Via
+from harness.sip.message import Message, Request, Response
+from harness.sip.uri import Uri
+from harness.support.network_text import redacted_bytes
+
+
+def end(
+    config: PhoneConfig, directory: Path, leg: str, messages: Sequence[SipMessage], note: Callable[[Event], None]
+) -> bool:
+    """Hang up (see :func:`hang_up`), and complete the leg's recordings in ``directory``. ``note`` receives the events."""
+    ended = hang_up(config, leg, messages, note)
+    received, sent = recording.paths(directory, leg)
+    if recording.mend(received):
+        note(
+            Recorded(
+                at=time.monotonic(),
+                phone=config.name,
+                leg=leg,
+                path=str(received),
+                sent_path=str(sent) if recording.mend(sent) else None,
+            )
+        )
+    return ended
+
+
+def hang_up(config: PhoneConfig, leg: str, messages: Sequence[SipMessage], note: Callable[[SipMessage], None]) -> bool:
+    """End the call that ``messages`` describe; ``note`` receives each message sent or received.
+
+    Returns True when the far end confirmed the end, or the call was already over. Takes at most two seconds for each message
+    sent, and four seconds to wait for the phone's port.
+    """
+    teardown = pending_teardown(messages)
+    if teardown is None:
+        return True
+    port_by = port_deadline()
+    for address in dict.fromkeys((teardown.next_hop, teardown.last_peer)):
+        try:
+            with CrashLine(config, leg, teardown.transport, teardown.local, address, note, port_by) as line:
+                if _Settlement(config, teardown, line).settle():
+                    return True
+        except (OSError, SipSyntaxError, ValueError):
+            continue
+    return False
+
+
+class _Settlement:
+    """Ends one call over a connection to the far end."""
+
+    def __init__(self, config: PhoneConfig, teardown: Teardown, line: CrashLine) -> None:
+        self._config, self._teardown, self._line = config, teardown, line
+
+    def settle(self) -> bool:
+        """Send the message that ends the call; True when the far end answered it."""
+        teardown = self._teardown
+        if isinstance(teardown.message, Response):
+            return self._refuse(teardown.message)
+        if teardown.message.method == "CANCEL":
+            return self._cancel(teardown.message)
+        return self._bye(teardown.message)
+
+    def _bye(self, bye: Request) -> bool:
+        invite = self._teardown.invite
+        own = invite if invite.from_.tag == bye.from_.tag else None  # None when the far end sent the INVITE
+        answer = self._line.ask(bye, only_realm(self._config, own))
+        return answer is not None and not (isinstance(answer, Response) and answer.is_challenge)
+
+    def _cancel(self, cancel: Request) -> bool:
+        """Send CANCEL until the INVITE has a final response; if a 2xx crossed it, acknowledge the 2xx and send BYE."""
+        final = self._line.exchange(
+            cancel, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == "INVITE"
+        )
+        if not isinstance(final, Response):
+            return False
+        invite = self._teardown.invite
+        if not final.is_success:
+            self._line.send(acknowledgement(invite, final))
+            return True
+        self._line.send(acknowledgement_of_success(invite, final, self._teardown.local, self._teardown.transport))
+        sent = replace(self._line.event("sent", invite), local=self._teardown.local)
+        bye = pending_teardown([sent, self._line.event("received", final)])
+        return bye is not None and isinstance(bye.message, Request) and self._bye(bye.message)
+
+    def _refuse(self, refusal: Response) -> bool:
+        """Send the final response until its ACK arrives."""
+        return self._line.exchange(refusal, lambda m: isinstance(m, Request) and m.method == "ACK") is not None
+
+
+_REGISTER: Final = "REGISTER "
+
+Note = Callable[[int, SipMessage], None]
+
+
+class Registrations:
+    """The last REGISTER of each phone of one process, by phone key. Thread-safe if each phone is used from one thread."""
+
+    def __init__(self) -> None:
+        self._configs: dict[int, PhoneConfig] = {}
+        self._asked: dict[int, SipMessage] = {}
+
+    def added(self, phone: int, config: dict[str, Any]) -> None:
+        """Note a new phone; ``config`` comes from :meth:`PhoneConfig.to_plain`."""
+        self._configs[phone] = PhoneConfig.from_plain(config)
+
+    def removed(self, phone: int) -> None:
+        """Forget a phone that un-registered itself."""
+        self._configs.pop(phone, None)
+        self._asked.pop(phone, None)
+
+    def take(self, phone: int, events: Iterable[Sequence[Any]]) -> None:
+        """Note events of a phone, in the form of :func:`harness.calls.events.to_values`."""
+        for values in events:
+            if values[0] not in ("SipMessage", "RegistrationState"):
+                continue
+            match from_values(values):
+                case SipMessage(direction="sent") as message if message.text.startswith(_REGISTER):
+                    self._asked[phone] = message
+                case RegistrationState(active=False):  # refused or removed
+                    self._asked.pop(phone, None)
+
+    def withdraw(self, note: Note) -> None:
+        """Remove all remaining registrations at the same time; ``note`` receives each phone's key and SIP messages."""
+        threads = [
+            threading.Thread(target=unregister, args=(self._configs[phone], asked, _for(phone, note)))
+            for phone, asked in list(self._asked.items())
+            if phone in self._configs
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+def _for(phone: int, note: Note) -> Callable[[SipMessage], None]:
+    return lambda message: note(phone, message)
+
+
+def unregister(config: PhoneConfig, asked: SipMessage, note: Callable[[SipMessage], None]) -> bool:
+    """Remove the binding that the phone's last REGISTER asked for; True when the registrar accepted."""
+    with contextlib.suppress(OSError, SipSyntaxError, ValueError):
+        register = parsed_with_cseq(asked.text)
+        if isinstance(register, Request):
+            with CrashLine(config, None, asked.transport, asked.local, asked.remote, note, port_deadline()) as line:
+                answer = line.ask(_withdrawal(register), only_realm(config, register))
+                return isinstance(answer, Response) and answer.is_success
+    return False
+
+
+def _withdrawal(register: Request) -> Request:
+    """The next REGISTER with the same Call-ID and Contact, and Expires: 0 (RFC 3261 sections 10.2 and 10.2.2)."""
+    via = register.via
+    branch = MAGIC_COOKIE + secrets.token_hex(12)
+    contacts = [replace(contact, params=contact.params.without("expires")) for contact in register.contacts]
+    request = register.without("Authorization", "Proxy-Authorization").setting(
+        "Via", str(via).replace(via.branch, branch)
+    )
+    request = request.setting("CSeq", str(CSeq(register.cseq.number + 1, "REGISTER")))
+    return request.setting("Contact", ", ".join(map(str, contacts))).setting("Expires", "0")
+
+
+_T1: Final = 0.5  # RFC 3261 table 4
+_PATIENCE: Final = 2.0  # four times T1; a far end that is alive answers sooner
+#: Twice as long for the port: other processes of the run may end calls of a shared phone from the same port.
+_PORT_PATIENCE: Final = 2 * _PATIENCE
+_POLL_S: Final = 0.02
+
+
+def port_deadline() -> float:
+    """The monotonic time until which to wait for the phone's port."""
+    return time.monotonic() + _PORT_PATIENCE
+
+
+def only_realm(config: PhoneConfig, request: Request | None) -> str | None:
+    """The digest realm that may receive credentials: the configured realm, or the realm ``request`` already answered.
+
+    None allows the realm of the next challenge.
+    """
+    if config.realm:
+        return None if config.realm == "*" else config.realm
+    shown = request and (request.get("Proxy-Authorization") or request.get("Authorization"))
+    return parse(shown).get("realm") if shown else None
+
+
+class CrashLine:
+    """A socket that sends the last messages of a phone whose process died.
+
+    UDP uses the phone's port if it becomes free; TCP and TLS use a new connection from the phone's bind address. The addresses in the
+    phone's messages are not used for this: they may be a router's, which this machine cannot bind to.
+
+    ``local`` and ``remote`` are the ``address:port`` of the phone's messages. ``note`` receives each message sent or received, as an
+    event of ``leg``. Raises ``OSError`` when the far end cannot be reached.
+    """
+
+    def __init__(
+        self,
+        config: PhoneConfig,
+        leg: str | None,
+        transport: str,
+        local: str,
+        remote: str,
+        note: Callable[[SipMessage], None],
+        port_by: float,
+    ) -> None:
+        self._config, self._leg, self._transport, self._note = config, leg, transport, note
+        self._remote = remote
+        host, port = remote.rsplit(":", 1)
+        self._peer = (host.strip("[]"), int(port))
+        family = socket.AF_INET6 if ":" in self._peer[0] else socket.AF_INET
+        self._datagrams = transport == "udp"
+        self._framer = StreamFramer()
+        if self._datagrams:
+            self._socket = socket.socket(family, socket.SOCK_DGRAM)
+            try:
+                self._bind(int(local.rpartition(":")[2]), port_by)
+                self._socket.connect(self._peer)
+            except OSError:
+                self._socket.close()
+                raise
+        else:
+            self._socket = socket.create_connection(self._peer, _PATIENCE, (config.bind_address, 0))
+            if transport == "tls":
+                self._socket = self._wrap(self._socket)
+
+    def _bind(self, port: int, by: float) -> None:
+        """Bind to the phone's port; to any other port when it is still in use at ``by``, or does not exist on this machine."""
+        host = self._config.bind_address
+        while True:
+            try:
+                return self._socket.bind((host, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() >= by:
+                    break
+            time.sleep(_POLL_S)
+        # A new phone may use the port by now. A request belongs to its dialog from any source port (RFC 3261
+        # section 12.2.2), and rport returns the answer to this socket (RFC 3581).
+        self._socket.bind((host, 0))
+
+    def _wrap(self, plain: socket.socket) -> socket.socket:
+        tls = self._config.tls
+        context = ssl.create_default_context(cafile=tls.ca_file)
+        if not tls.verify:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if tls.certificate:
+            context.load_cert_chain(tls.certificate, tls.private_key)
+        # The certificate names the proxy's host; the call's messages mostly contain addresses.
+        known_as = [self._peer[0], host_of(self._config.proxy or "")]
+        name = next((host for host in known_as if host and not is_address(host)), known_as[0])
+        try:
+            return context.wrap_socket(plain, server_hostname=name)
+        except OSError:
+            plain.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def ask(self, request: Request, realm: str | None) -> Message | None:
+        """The final response to ``request``; one challenge is answered, for ``realm`` only (None: any realm)."""
+        method, number = request.cseq.method, request.cseq.number
+        answer = self.exchange(request, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == method)
+        config = self._config
+        if isinstance(answer, Response) and answer.is_challenge and config.username is not None:
+            number += 1
+            client = DigestClient(Credentials(config.username, config.password or "", realm))
+            again = client.answer(request.setting("CSeq", str(CSeq(number, method))), answer)
+            if again is not None:
+                via = again.via
+                again = again.setting("Via", str(via).replace(via.branch, via.branch + "a"))
+                answer = self.exchange(
+                    again, lambda m: isinstance(m, Response) and m.is_final and m.cseq.number == number
+                )
+        return answer
+
+    def exchange(self, message: Message, wanted: Callable[[Message], bool]) -> Message | None:
+        """The first ``wanted`` message received after sending ``message``; UDP retransmits as timers E and G do."""
+        deadline, interval = time.monotonic() + _PATIENCE, _T1
+        again = time.monotonic()
+        while (now := time.monotonic()) < deadline:
+            if now >= again:
+                self.send(message)
+                again = now + interval if self._datagrams else deadline
+                interval *= 2
+            for received in self._receive(min(again, deadline) - time.monotonic()):
+                if received.call_id != message.call_id:
+                    continue
+                if isinstance(received, Request) and received.method == "BYE":  # the far end ended the call first
+                    self.send(Response.to_request(received, 200))
+                    return received
+                if wanted(received):
+                    return received
+        return None
+
+    def send(self, message: Message) -> None:
+        self._socket.sendall(message.raw)
+        self._note(self.event("sent", message))
+
+    def _receive(self, within: float) -> list[Message]:
+        self._socket.settimeout(max(within, 0.001))
+        try:
+            data = self._socket.recv(65536)
+        except TimeoutError:
+            return []
+        if not data and not self._datagrams:
+            raise ConnectionError("the far end closed the connection")
+        found: list[Message] = []
+        for raw in [data] if self._datagrams else self._framer.feed(data):
+            with contextlib.suppress(SipSyntaxError):
+                message = Message.parse(redacted_bytes(raw))
+                self._note(self.event("received", message))
+                found.append(message)
+        return found
+
+    def event(self, direction: Direction, message: Message) -> SipMessage:
+        """The message as an event of the phone, with the current time."""
+        host, port = self._socket.getsockname()[:2]
+        return SipMessage(
+            at=time.monotonic(),
+            phone=self._config.name,
+            leg=self._leg,
+            direction=direction,
+            transport=self._transport,
+            local=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            remote=self._remote,
+            text=message.raw.decode("utf-8", "surrogateescape"),
+        )
+
+
+Parsed = list[tuple[SipMessage, Request | Response]]
+
+
+@dataclass(frozen=True)
+class Teardown:
+    """The message that ends a call, the call's INVITE, and where to send the message.
+
+    ``next_hop`` follows RFC 3261; ``last_peer`` is the far end of the call's last message.
+    """
+
+    message: Request | Response
+    invite: Request
+    local: str
+    next_hop: str
+    last_peer: str
+    transport: str
+
+
+def pending_teardown(messages: Sequence[SipMessage]) -> Teardown | None:
+    """None when the call has ended, never began, or its messages form no dialog."""
+    parsed: Parsed = []
+    for message in messages:
+        with contextlib.suppress(SipSyntaxError):
+            parsed.append((message, parsed_with_cseq(message.text)))
+    try:
+        return _teardown(parsed)
+    except (SipSyntaxError, ValueError):
+        return None
+
+
+def _teardown(parsed: Parsed) -> Teardown | None:
+    invites = [(m, r) for m, r in parsed if isinstance(r, Request) and r.method == "INVITE" and r.to.tag is None]
+    if not invites or any(isinstance(r, Request) and r.method == "BYE" for _, r in parsed):
+        return None
+    event, invite = invites[-1]  # the last one: earlier ones were challenged
+    answers = [
+        (m, r)
+        for m, r in parsed
+        if isinstance(r, Response) and r.cseq.method == "INVITE" and r.cseq.number == invite.cseq.number
+    ]
+    success = next((r for _, r in answers if r.is_success), None)
+    if success is not None:
+        return _bye(parsed, event, invite, success)
+    if any(r.is_final for _, r in answers):
+        return None
+    if event.direction == "sent":
+        cancelled = any(isinstance(r, Request) and r.method == "CANCEL" for _, r in parsed)
+        return None if cancelled else _cancel(event, invite)
+    tag = next((r.to.tag for _, r in answers if r.to.tag), None) or secrets.token_hex(8)
+    refusal = Response.to_request(invite, 480, tag=tag)
+    return Teardown(refusal, invite, event.local, event.remote, event.remote, event.transport)
+
+
+def _bye(parsed: Parsed, event: SipMessage, invite: Request, success: Response) -> Teardown:
+    sent = event.direction == "sent"
+    # RFC 3261 section 12.1: the caller reverses the route set of the 2xx, the callee uses that of the INVITE.
+    routes = list(reversed(success.record_routes)) if sent else list(invite.record_routes)
+    local, remote = (invite.from_, success.to) if sent else (success.to, invite.from_)
+    target = _remote_target(parsed)
+    # Section 12.2.1.1: each side has its own sequence of CSeq numbers.
+    numbers = [r.cseq.number for m, r in parsed if isinstance(r, Request) and m.direction == "sent"]
+    uri, hop = (target, routes[0].uri if routes else target)
+    bye = Request.build(
+        "BYE",
+        uri,
+        [
+            ("Via", _via(event)),
+            ("Max-Forwards", "70"),
+            *(("Route", str(route)) for route in routes),
+            ("From", str(local)),
+            ("To", str(remote)),
+            ("Call-ID", invite.call_id),
+            ("CSeq", f"{max(numbers, default=0) + 1} BYE"),
+            ("Reason", 'SIP;cause=500;text="softphone lost"'),
+        ],
+    )
+    last = parsed[-1][0]
+    return Teardown(bye, invite, event.local, f"{hop.host}:{hop.effective_port}", last.remote, event.transport)
+
+
+def _remote_target(parsed: Parsed) -> Uri:
+    """The Contact of the far end's last target refresh (RFC 3261 section 12.2)."""
+    for message, parsed_message in reversed(parsed):
+        refreshes = parsed_message.cseq.method in ("INVITE", "UPDATE") and (
+            isinstance(parsed_message, Request) or parsed_message.is_success
+        )
+        if message.direction == "received" and refreshes and parsed_message.contact is not None:
+            return parsed_message.contact.uri
+    raise SipSyntaxError("the far end named no Contact")
+
+
+def _cancel(event: SipMessage, invite: Request) -> Teardown:
+    cancel = _in_transaction(invite, "CANCEL", str(invite.to))  # RFC 3261 section 9.1
+    return Teardown(cancel, invite, event.local, event.remote, event.remote, event.transport)
+
+
+def acknowledgement(invite: Request, response: Response) -> Request:
+    """The ACK of a non-2xx response, in the INVITE's transaction (RFC 3261 section 17.1.1.3)."""
+    return _in_transaction(invite, "ACK", str(response.to))
+
+
+def _in_transaction(invite: Request, method: str, to: str) -> Request:
+    """A request with the INVITE's own Request-URI, topmost Via, From, Call-ID, Route and CSeq number."""
+    return Request.build(
+        method,
+        invite.request_uri,
+        [
+            ("Via", str(invite.via)),
+            ("Max-Forwards", "70"),
+            *(("Route", value) for value in invite.get_all("Route")),
+            ("From", str(invite.from_)),
+            ("To", to),
+            ("Call-ID", invite.call_id),
+            ("CSeq", f"{invite.cseq.number} {method}"),
+        ],
+    )
+
+
+def acknowledgement_of_success(invite: Request, success: Response, local: str, transport: str) -> Request:
+    """The ACK of a 2xx, a separate transaction (RFC 3261 section 13.2.2.4)."""
+    contact = success.contact
+    return Request.build(
+        "ACK",
+        contact.uri if contact else invite.request_uri,
+        [
+            ("Via", _via_of(local, transport)),
+            ("Max-Forwards", "70"),
+            *(("Route", str(route)) for route in reversed(success.record_routes)),
+            ("From", str(invite.from_)),
+            ("To", str(success.to)),
+            ("Call-ID", invite.call_id),
+            ("CSeq", f"{invite.cseq.number} ACK"),
+        ],
+    )
+
+
+def _via(event: SipMessage) -> str:
+    return _via_of(event.local, event.transport)
+
+
+def _via_of(local: str, transport: str) -> str:
+    host, port = local.rsplit(":", 1)
+    branch = MAGIC_COOKIE + secrets.token_hex(12)
+    return str(Via(transport.upper(), host, int(port), Params.of([("branch", branch), ("rport", None)])))
