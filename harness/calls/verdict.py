@@ -180,6 +180,7 @@ class Trouble:
     verdict: Verdict
     message: str
     finding: int | None = None
+    trace: str = ""  #: the traceback of what broke
 
 
 class CaseOutcome:
@@ -219,7 +220,8 @@ class CaseOutcome:
         elif is_failure(error):
             self._troubles.append(Trouble(Verdict.FAILED, str(error) or "an assertion failed"))
         else:
-            self._troubles.append(Trouble(Verdict.BROKEN, _words_of(error)))
+            trace = "".join(traceback.format_exception(error))
+            self._troubles.append(Trouble(Verdict.BROKEN, _words_of(error), trace=trace))
 
     def came_to_its_end(self) -> None:
         """The scenario returned. Without a finding the case fails, even if something breaks later."""

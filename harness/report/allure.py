@@ -1,9 +1,7 @@
-"""A case's evidence as an Allure result.
+"""The cases of a run as Allure results, made of the evidence when the run ends.
 
-While a test runs, allure-pytest keeps its result; :func:`complete`, called from a fixture's finaliser, fills it from the
-evidence. A case whose worker died has no such result (allure-python #825), so :func:`write_lost` writes one, of the same
-making. Attachments made with ``allure.attach`` in a finaliser would land under "tear down", and parameters set with
-``allure.dynamic`` would be quoted; the result itself is filled instead.
+A result's file is named by its run and its case's directory, so results that are made again replace the earlier ones, also in a
+directory that several runs share (``--alluredir``). The ids of a test are made as allure-pytest makes them.
 
 The verdict "not observable" is Allure's ``failed`` with a category, a tag and a first line of its own. Allure's ``unknown`` and
 ``skipped`` are left out of its success rate and of its quality gate (allure 3.18, core-api/constants.js): a run in which
@@ -13,28 +11,15 @@ nothing could be observed would read "100 %".
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import allure_commons
-from allure_commons.logger import AllureFileLogger
-from allure_commons.model2 import (
-    Attachment,
-    Label,
-    Link,
-    Parameter,
-    Status,
-    StatusDetails,
-    TestResult,
-    TestStepResult,
-)
-from allure_commons.reporter import AllureReporter
 from allure_commons.types import LabelType, LinkType, ParameterMode, Severity
-from allure_commons.utils import md5
-from allure_pytest.listener import AllureListener
+from allure_commons.utils import md5, platform_label
 from markupsafe import Markup
 
 from harness.calls.verdict import NEVER_REPORTED, Verdict, overall
@@ -44,83 +29,80 @@ from harness.report.coverage import labels
 from harness.report.evidence import CaseEvidence, Step
 from harness.report.hearing import COLUMNS, figures, hearings
 from harness.report.markup import printable, render, said_besides, seen_of
-from harness.support.files import json_file, whole_file
-from harness.support.mask import mask_text
+from harness.report.processes import each
+from harness.report.run_directory import RunEvidence, allure_name, case_directory
+from harness.support.files import whole_file
 
-#: The labels that tie a result to its case's directory, and to its run: the directories of each run have the same names.
+#: Labels of a result: its case's directory, and its run.
 EVIDENCE_LABEL, RUN_LABEL = "evidence", "run"
 
-
-#: Labels that say how a case ended, and the tag of a case that was not observable.
-_OF_A_CAUSE = ("cause", "issue", "owner")
-
-
-_OF_THE_VERDICT = ("verdict", "strength", *_OF_A_CAUSE)
-
-
-_UNSEEN = Label(LabelType.TAG, str(Verdict.NOT_OBSERVABLE))
-
-
 _STATUS = {
-    Verdict.PASSED: Status.PASSED,
-    Verdict.FAILED: Status.FAILED,
-    Verdict.NOT_OBSERVABLE: Status.FAILED,
-    Verdict.BROKEN: Status.BROKEN,
+    Verdict.PASSED: "passed",
+    Verdict.FAILED: "failed",
+    Verdict.NOT_OBSERVABLE: "failed",
+    Verdict.BROKEN: "broken",
+}
+
+#: Parts of a diagnosis, with their titles.
+_DIAGNOSIS = {
+    "issue": "Issue in the guide",
+    "because": "Because",
+    "fix": "Fix",
+    "owner": "Owner",
+    "confidence": "Confidence",
+    "settles": "What would settle it",
 }
 
 
 @dataclass(frozen=True)
-class _Attacher:
-    sink: Any  #: allure-pytest's hooks, or its file logger
-    to: list[Any]
-
-    def data(self, name: str, body: str | bytes, mime: str, extension: str) -> None:
-        if isinstance(body, str):
-            body = body.encode("utf-8", "replace")
-        file_name = f"{uuid.uuid4()}-attachment.{extension}"
-        self.sink.report_attached_data(body=body, file_name=file_name)
-        self.to.append(Attachment(source=file_name, name=name, type=mime))
-
-    def file(self, name: str, path: Path, mime: str) -> None:
-        file_name = f"{uuid.uuid4()}-attachment{path.suffix}"
-        self.sink.report_attached_file(source=str(path), file_name=file_name)
-        self.to.append(Attachment(source=file_name, name=name, type=mime))
+class _Item:
+    case: CaseEvidence
+    results: Path
+    counting: CaseEvidence
 
 
-def complete(evidence: CaseEvidence) -> bool:
-    """Fill the result of the test that is running now. False, at no cost, when no Allure results are asked for.
+def write_all(run: RunEvidence, results: Path) -> None:
+    """Write a result for each attempt, and a broken one for each planned case that left no evidence."""
+    results.mkdir(parents=True, exist_ok=True)
+    items = [
+        _Item(one, results, tries.counting if one is tries.attempts[-1] else one)
+        for tries in run.tries
+        for one in tries.attempts
+    ]
+    for _ in each(_write, items):
+        pass
+    for case in run.absent:
+        directory = case_directory(run.directory, case).name + (f" at {case.get('site')}" if run.has_sites else "")
+        write_missing(case, directory, results, run.ended_wall)
 
-    To be called in a fixture's finaliser, after the test's own outcome is known to Allure.
+
+def _write(item: _Item) -> None:
+    write(item.case, item.results, item.counting)
+
+
+def write(case: CaseEvidence, results: Path, counting: CaseEvidence | None = None) -> None:
+    """Write the result of one attempt.
+
+    Allure counts a test's last attempt; where an earlier one is the one that counts, ``counting``, its verdict is the result's.
     """
-    listener = allure_listener()
-    result = listener.allure_logger.get_test(None) if listener else None
-    if result is None:
-        return False
-    # pytest's own parameter is an object whose repr would change the history's id from run to run
-    result.parameters = []
-    details = result.statusDetails
-    _fill(result, evidence, allure_commons.plugin_manager.hook, trace=details.trace if details else None)
-    if isinstance(listener.allure_logger, CaseReporter):
-        listener.allure_logger.completed.add(result.uuid)
-    return True
-
-
-def amend(evidence: CaseEvidence) -> None:
-    """Have the result that :func:`complete` has filled say how its case ended after all: something went wrong since."""
-    listener = allure_listener()
-    result = listener.allure_logger.get_test(None) if listener else None
-    if result is not None:
-        result.labels = [one for one in result.labels if one.name not in _OF_THE_VERDICT and one != _UNSEEN]
-        _judge(result, evidence, trace=None)
-
-
-def write_lost(evidence: CaseEvidence, results: Path) -> None:
-    """Write the result of a case that Allure never heard of, into a directory of results."""
-    logger = _logger(results)
-    result = _new(evidence.case)
-    _fill(result, evidence, logger, trace=None)
-    _identify(result, evidence.case)
-    logger.report_result(result)
+    counting = counting or case
+    result = _result(case.case, case.directory.name, " · ".join(labels(case).values()))
+    result["status"] = _STATUS[counting.verdict]
+    if counting.verdict is not Verdict.PASSED:
+        result["statusDetails"] = _details(case, counting)
+    result["labels"] += _verdict_labels(counting)
+    if case.attempt > 1:
+        result["labels"].append(_label(LabelType.TAG, f"attempt {case.attempt}"))
+    if case.diagnosis:
+        result["description"] += "\n\n" + _diagnosis_text(case)
+    result |= {"start": _ms(case, case.began), "stop": _ms(case, case.ended)}
+    result["steps"] = [_step(case, step) for step in case.steps]
+    if case.findings:
+        result["steps"].append(_findings_step(case))
+    attachments = _Attachments(results, result["uuid"])
+    _attach(attachments, case)
+    result["attachments"] = attachments.made
+    _store(result, results)
 
 
 def write_missing(case: Mapping[str, object], directory: str, results: Path, at: float) -> None:
@@ -128,324 +110,224 @@ def write_missing(case: Mapping[str, object], directory: str, results: Path, at:
 
     ``at`` is in seconds since the epoch.
     """
-    logger = _logger(results)
-    result = _new(case)
-    _describe(result, case, _axes(case), "")
-    result.labels += [Label(EVIDENCE_LABEL, directory), Label("verdict", str(NEVER_REPORTED.verdict))]
-    result.status = _STATUS[NEVER_REPORTED.verdict]
-    result.statusDetails = StatusDetails(message=NEVER_REPORTED.first_line())
-    result.start = result.stop = round(at * 1000)
-    _identify(result, case)
-    logger.report_result(result)
+    result = _result(case, directory, "")
+    result["labels"].append(_label("verdict", NEVER_REPORTED.verdict))
+    result["status"] = _STATUS[NEVER_REPORTED.verdict]
+    result["statusDetails"] = {"message": NEVER_REPORTED.first_line()}
+    result["start"] = result["stop"] = round(at * 1000)
+    _store(result, results)
 
 
-def overrule(result: Path, last: CaseEvidence, counting: CaseEvidence) -> None:
-    """Have the result of a case's last attempt say how the case ended, for an earlier one that counts: Allure counts the last."""
-    plain = json_file.read(result)
-    kept = [label for label in plain["labels"] if label["name"] not in _OF_THE_VERDICT and label != fields_of(_UNSEEN)]
-    plain["labels"] = [*kept, *map(fields_of, _verdict_labels(counting))]
-    plain["status"] = _STATUS[counting.verdict]
-    earlier = f"Attempt {counting.attempt}, which counts, {counting.verdict}: {_message(counting)}"
-    plain["statusDetails"] = {"message": f"{earlier}\n\nThis attempt, {last.verdict}: {_message(last)}"}
-    whole_file.write(result, json.dumps(plain, ensure_ascii=False))
+def _store(result: Mapping[str, Any], results: Path) -> None:
+    text = json.dumps(_without_empty(result), ensure_ascii=False)
+    whole_file.write(results / f"{result['uuid']}-result.json", text)
 
 
-def _logger(results: Path) -> Any:
-    return FileLogger(results)  # type: ignore[no-untyped-call]  # allure_commons is not typed
+def _without_empty(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if value}
 
 
-def _new(case: Mapping[str, object]) -> TestResult:
-    # allure-pytest's name for a test: its package, and its function (allure_full_name)
-    path, _, function = str(case.get("nodeid") or f"scenarios.py::{case.get('row', '')}").partition("::")
-    package = path.removesuffix(".py").replace("/", ".")
-    name = function.replace("::", ".").partition("[")[0]
-    return TestResult(uuid=str(uuid.uuid4()), fullName=f"{package}#{name}")
+def _label(name: str, value: object) -> dict[str, str]:
+    return {"name": name, "value": printable(str(value))}
 
 
-def _identify(result: TestResult, case: Mapping[str, object]) -> None:
-    """The ids by which Allure finds a test's history, as allure-pytest makes them."""
-    ordered = sorted(result.parameters, key=lambda parameter: parameter.name)
-    result.testCaseId = md5(result.fullName)  # type: ignore[no-untyped-call]  # allure_commons is not typed
-    result.historyId = md5(result.fullName, *(p.value for p in ordered))  # type: ignore[no-untyped-call]
+def _result(case: Mapping[str, object], directory: str, shown: str) -> dict[str, Any]:
+    """What a case is: names, ids, labels, parameters, link. ``shown`` are its axes as its name has them, once it has run.
 
-
-def _axes(case: Mapping[str, object]) -> dict[str, str]:
-    axes = case.get("axes")
-    return {str(k): str(v) for k, v in axes.items()} if isinstance(axes, Mapping) else {}
-
-
-def _describe(result: TestResult, case: Mapping[str, object], axes: Mapping[str, str], shown: str) -> None:
-    """Title, description, labels, parameters, link. ``shown`` are the axes as the name has them, once the case has run.
-
-    Parameters stay what was planned: the history's ids are made of them.
+    Parameters stay as planned: the history's ids are made of them.
     """
-    row, integration = str(case.get("row", "")), str(case.get("integration", ""))
-    story = shown or " · ".join(axes.values())
-    result.name = printable(f"{case.get('title') or row}" + (f" [{story}]" if story else ""))
-    source = str(case.get("source", ""))
-    result.description = printable(str(case.get("description") or ""))
-    # Plain strings, each of them: history ids are made of their repr. `site` keeps two sites' equal cases apart, which
-    # Allure would take for a retry of each other.
-    plain = {
-        "site": case.get("site") or "local",
-        "deployment": case.get("deployment") or "",
-        "row": row,
-        **axes,
-    }
-    result.parameters += [Parameter(name=name, value=printable(str(value))) for name, value in plain.items()]
-    # what tells two numbers apart that look the same masked; no name of a parameter of pytest's, whose value would be taken
-    result.parameters.append(Parameter(name="id", value=str(case.get("id", "")), mode=ParameterMode.HIDDEN.value))
-    labels = {
+    row, integration, source = (str(case.get(name) or "") for name in ("row", "integration", "source"))
+    site, deployment, run = case.get("site") or "local", str(case.get("deployment") or ""), str(case.get("run") or "")
+    axes = case.get("axes")
+    values = {str(name): str(value) for name, value in axes.items()} if isinstance(axes, Mapping) else {}
+    story = shown or " · ".join(values.values())
+    file, _, function = printable(str(case.get("nodeid") or f"scenarios.py::{row}")).partition("::")
+    package = file.removesuffix(".py").replace("/", ".")
+    full_name = f"{package}#{function.replace('::', '.').partition('[')[0]}"
+    # `site` keeps two sites' equal cases apart, which Allure would take for a retry of each other
+    plain = {"site": site, "deployment": deployment, "row": row, **values}
+    parameters = [{"name": name, "value": printable(str(value))} for name, value in plain.items()]
+    # tells numbers apart that look the same masked
+    parameters.append({"name": "id", "value": printable(str(case.get("id", ""))), "mode": ParameterMode.HIDDEN.value})
+    ordered = sorted(parameters, key=lambda parameter: parameter["name"])
+    named = {
         LabelType.EPIC: integration,
         LabelType.FEATURE: row,
         LabelType.STORY: story or row,
         LabelType.SEVERITY: (Severity.CRITICAL if source.startswith("guide") else Severity.NORMAL).value,
         LabelType.PARENT_SUITE: integration,
         LabelType.SUITE: row,
+        LabelType.HOST: site,  # with the process it makes Allure's timeline
+        LabelType.THREAD: case.get("pid"),
+        LabelType.FRAMEWORK: "pytest",
+        LabelType.LANGUAGE: platform_label(),  # type: ignore[no-untyped-call]  # allure_commons is not typed
+        "package": package,
         "source": source,
-        "case": str(case.get("id", "")),
-        "deployment": str(case.get("deployment") or ""),
-        "site": str(case.get("site") or "local"),
-        RUN_LABEL: str(case.get("run") or ""),
+        "case": case.get("id"),
+        "deployment": deployment,
+        "site": site,
+        RUN_LABEL: run,
+        EVIDENCE_LABEL: directory,
     }
-    result.labels += [Label(name, printable(value)) for name, value in labels.items() if value]
-    if case.get("link"):
-        result.links.append(Link(LinkType.LINK, str(case["link"]), source or "guide"))
+    return {
+        "uuid": allure_name(run, directory),
+        "name": printable(f"{case.get('title') or row}" + (f" [{story}]" if story else "")),
+        "fullName": full_name,
+        "titlePath": file.split("/"),
+        "testCaseId": md5(full_name),  # type: ignore[no-untyped-call]
+        "historyId": md5(full_name, *(one["value"] for one in ordered)),  # type: ignore[no-untyped-call]
+        "description": printable(str(case.get("description") or "")),
+        "parameters": parameters,
+        "labels": [_label(name, value) for name, value in named.items() if value],
+        "links": [{"type": LinkType.LINK, "url": printable(str(case["link"])), "name": printable(source or "guide")}]
+        if case.get("link")
+        else [],
+    }
 
 
-def _fill(result: TestResult, evidence: CaseEvidence, sink: Any, trace: str | None) -> None:
-    _describe(result, evidence.case, evidence.axes, " · ".join(labels(evidence).values()))
-    result.labels.append(Label(EVIDENCE_LABEL, evidence.directory.name))
-    _judge(result, evidence, trace)
-    if evidence.attempt > 1:
-        result.labels.append(Label(LabelType.TAG, f"attempt {evidence.attempt}"))
-    if evidence.diagnosis:
-        result.description += "\n\n" + _diagnosis_text(evidence)
-    # pytest's times are of its function
-    result.start, result.stop = _ms(evidence, evidence.began), _ms(evidence, evidence.ended)
-    result.steps = [_step(evidence, step) for step in evidence.steps]
-    if evidence.findings:
-        result.steps.append(_findings_step(evidence))
-    _attach(_Attacher(sink, result.attachments), evidence)
-
-
-def _judge(result: TestResult, evidence: CaseEvidence, trace: str | None) -> None:
-    """Status, its labels, and why."""
-    result.labels += _verdict_labels(evidence)
-    result.status = _STATUS[evidence.verdict]
-    if evidence.verdict is not Verdict.PASSED:
-        result.statusDetails = StatusDetails(message=_message(evidence), trace=_trace(evidence, trace))
-
-
-def _verdict_labels(evidence: CaseEvidence) -> list[Label]:
+def _verdict_labels(case: CaseEvidence) -> list[dict[str, str]]:
     """How a case ended, how strongly that is known, and why: by these the categories group."""
-    named: dict[str, object] = {"verdict": evidence.verdict}
-    if evidence.strength is not None:
-        named["strength"] = evidence.strength.name.lower()
-    if evidence.diagnosis:
-        named |= {key: evidence.diagnosis[0].get(key) for key in _OF_A_CAUSE}
-    found = [Label(key, printable(str(value))) for key, value in named.items() if value]
-    return [*found, _UNSEEN] if evidence.verdict is Verdict.NOT_OBSERVABLE else found
+    named: dict[str, object] = {"verdict": case.verdict}
+    if case.strength is not None:
+        named["strength"] = case.strength.name.lower()
+    if case.diagnosis:
+        named |= {name: case.diagnosis[0].get(name) for name in ("cause", "issue", "owner")}
+    if case.verdict is Verdict.NOT_OBSERVABLE:
+        named[LabelType.TAG] = case.verdict
+    return [_label(name, value) for name, value in named.items() if value]
 
 
-def _message(evidence: CaseEvidence) -> str:
-    """What Allure shows of a failure: its cause, what to do, whose it is, then each finding's expected and seen."""
-    likeliest = evidence.diagnosis[0] if evidence.diagnosis else {}
-    parts = [evidence.headline]
+def _details(case: CaseEvidence, counting: CaseEvidence) -> dict[str, str]:
+    if counting.directory != case.directory:
+        earlier = f"Attempt {counting.attempt}, which counts, {counting.verdict}: {_message(counting)}"
+        return {"message": f"{earlier}\n\nThis attempt, {case.verdict}: {_message(case)}"}
+    # a finding about the system under test has no place in the harness's code
+    trace = printable(case.trace) if counting.verdict is Verdict.BROKEN else ""
+    return {"message": _message(counting)} | ({"trace": trace} if trace else {})
+
+
+def _message(case: CaseEvidence) -> str:
+    """The failure: its cause, what to do, whose it is, then what each finding expected and saw."""
+    likeliest = case.diagnosis[0] if case.diagnosis else {}
+    parts = [case.headline]
     parts += [f"{key.capitalize()}: {likeliest[key]}" for key in ("fix", "owner") if likeliest.get(key)]
-    parts += map(said_besides, evidence.causes_besides)
-    for finding in evidence.findings:
-        if finding.verdict is evidence.verdict and not finding.dispensable:
+    parts += map(said_besides, case.causes_besides)
+    for finding in case.findings:
+        if finding.verdict is case.verdict and not finding.dispensable:
             said, words = seen_of(finding)
             named = {"expected:": finding.expected, said.removesuffix(":") + ":": words}
             lines = [f"  {name:<9} {text}" for name, text in named.items()]
             parts.append("\n".join([f"{finding.check} of {finding.subject}", *lines]))
-    if not any(finding.verdict is evidence.verdict for finding in evidence.findings):
-        parts.append(evidence.message)
-    return printable("\n".join(dict.fromkeys(parts)))  # a finding that was made twice is told once
+    if not any(finding.verdict is case.verdict for finding in case.findings):
+        parts.append(case.message)
+    return printable("\n".join(dict.fromkeys(parts)))  # each finding once, however often it was made
 
 
-def _trace(evidence: CaseEvidence, trace: str | None) -> str | None:
-    """Where the harness broke; a finding about the system under test has no place in the harness's code."""
-    if evidence.verdict is not Verdict.BROKEN or trace is None:
-        return None
-    return mask_text(trace) if evidence.case.get("mask") else trace
+def _step(case: CaseEvidence, step: Step) -> dict[str, Any]:
+    result = {
+        "name": printable(step.title),
+        "status": _STATUS[step.verdict(case.findings)],
+        "statusDetails": {} if step.error is None else {"message": printable(step.error)},
+        "start": _ms(case, step.began),
+        "stop": _ms(case, step.ended if step.ended is not None else case.ended),
+        "steps": [_step(case, inner) for inner in step.steps],
+    }
+    return _without_empty(result)
 
 
-def _attach(attach: _Attacher, evidence: CaseEvidence) -> None:
-    if evidence.diagnosis:
-        attach.data("Diagnosis", _diagnosis_text(evidence), "text/markdown", "md")
-    if evidence.messages:
-        attach.data("Ladder as text", ladder.text(evidence), "text/plain", "txt")
-    if evidence.verdict is not Verdict.PASSED:
-        _attach_media(attach, evidence)
-    for leg in dict.fromkeys(message.event.leg or message.event.phone for message in evidence.messages):
-        attach.data(f"SIP of {leg}", printable(tables.messages_text(evidence, leg)), "text/plain", "txt")
-    if evidence.findings:
-        attach.data("Findings", tables.to_csv(tables.findings(evidence)), "text/csv", "csv")
-    if evidence.statistics:
-        attach.data("RTP statistics", tables.to_csv(tables.rtp(evidence)), "text/csv", "csv")
-    for attachment in evidence.attachments:
-        if attachment.path.is_file():
-            attach.file(attachment.name, attachment.path, attachment.mime)
-    if evidence.notes:
-        notes = "".join(f"{note.at - evidence.began:8.3f} s  {note.text}\n" for note in evidence.notes)
-        attach.data("Notes", printable(notes), "text/plain", "txt")
-
-
-def _attach_media(attach: _Attacher, evidence: CaseEvidence) -> None:
-    """Pictures, sound and packets: they cost more than all the rest, and are looked at where something went wrong."""
-    if evidence.messages:
-        attach.data("Ladder", _ladder(evidence), "text/html", "html")
-        attach.file("Capture", pcap.capture(evidence), "application/vnd.tcpdump.pcap")
-    if evidence.legs:
-        attach.data("Marks heard", timeline.svg(evidence), "image/svg+xml", "svg")
-    if evidence.recordings:
-        attach.data("Seen and heard", _listen(evidence), "text/html", "html")
-    for recording in evidence.recordings:
-        for what, path in (("received by", recording.received), ("sent by", recording.sent)):
-            if path:
-                attach.file(f"WAV {what} {recording.leg}", path, "audio/wav")
-
-
-def _listen(evidence: CaseEvidence) -> str:
-    """A page with what each leg received; what it sent is what another leg, or the far end, received."""
-    heard = hearings(evidence)
-    return render(
-        "listen.html.j2",
-        timeline=Markup(timeline.svg(evidence, heard)),
-        players=[player_of(hearing, evidence) for hearing in heard],
-        quality=figures(evidence),
-        columns=COLUMNS,
-    )
-
-
-def _ladder(evidence: CaseEvidence) -> str:
-    """The ladder in a page of its own: Allure scales pictures to its column, which makes a ladder unreadable."""
-    picture = Markup(ladder.svg(evidence))
-    return render("picture.html.j2", title="Ladder", picture=picture)
-
-
-def _step(evidence: CaseEvidence, step: Step) -> TestStepResult:
-    result = TestStepResult(
-        name=printable(step.title),
-        status=_STATUS[step.verdict(evidence.findings)],
-        start=_ms(evidence, step.began),
-        stop=_ms(evidence, step.ended if step.ended is not None else evidence.ended),
-    )
-    if step.error is not None:
-        result.statusDetails = StatusDetails(message=printable(step.error))
-    result.steps = [_step(evidence, inner) for inner in step.steps]
-    return result
-
-
-def _findings_step(evidence: CaseEvidence) -> TestStepResult:
-    first, last = evidence.findings[0].at, evidence.findings[-1].at
-    result = TestStepResult(
-        name="What was checked",
-        status=_STATUS[overall(evidence.findings)],
-        start=_ms(evidence, first),
-        stop=_ms(evidence, last),
-    )
-    for finding in evidence.findings:
+def _findings_step(case: CaseEvidence) -> dict[str, Any]:
+    steps = []
+    for finding in case.findings:
         strength = f" ({finding.strength.name.lower()})" if finding.strength is not None else ""
         where = f" [{', '.join(finding.evidence)}]" if finding.evidence else ""
-        result.steps.append(
-            TestStepResult(
-                name=printable(f"{finding.verdict}: {finding}{strength}{where}"),
-                status=_STATUS[finding.verdict],
-                start=_ms(evidence, finding.at),
-                stop=_ms(evidence, finding.at),
-            )
-        )
-    return result
+        at = _ms(case, finding.at)
+        name = printable(f"{finding.verdict}: {finding}{strength}{where}")
+        steps.append({"name": name, "status": _STATUS[finding.verdict], "start": at, "stop": at})
+    return {
+        "name": "What was checked",
+        "status": _STATUS[overall(case.findings)],
+        "start": steps[0]["start"],
+        "stop": steps[-1]["stop"],
+        "steps": steps,
+    }
 
 
-def _diagnosis_text(evidence: CaseEvidence) -> str:
+def _diagnosis_text(case: CaseEvidence) -> str:
     parts = []
-    for index, cause in enumerate(evidence.diagnosis, start=1):
-        name = "Cause" if index == 1 else "Also" if cause in evidence.causes_besides else f"Or, less likely ({index})"
-        lead = f"**{name}: {cause.get('cause', '')}**"
-        more = [
-            f"{title}: {cause[key]}"
-            for key, title in (
-                ("issue", "Issue in the guide"),
-                ("because", "Because"),
-                ("fix", "Fix"),
-                ("owner", "Owner"),
-                ("confidence", "Confidence"),
-                ("settles", "What would settle it"),
-            )
-            if cause.get(key)
-        ]
+    for index, cause in enumerate(case.diagnosis, start=1):
+        name = "Cause" if index == 1 else "Also" if cause in case.causes_besides else f"Or, less likely ({index})"
+        more = [f"{title}: {cause[key]}" for key, title in _DIAGNOSIS.items() if cause.get(key)]
         link = [f"[The guide's section]({cause['link']})"] if cause.get("link") else []
-        parts.append("  \n".join([lead, *more, *link]))
+        parts.append("  \n".join([f"**{name}: {cause.get('cause', '')}**", *more, *link]))
     return printable("\n\n".join(parts))
 
 
-def _ms(evidence: CaseEvidence, at: float) -> int:
-    return round(evidence.wall(at) * 1000)
+def _ms(case: CaseEvidence, at: float) -> int:
+    return round(case.wall(at) * 1000)
 
 
-class FileLogger(AllureFileLogger):
-    """Writes what its base does, in C and at once: that makes dictionaries of all first, and encodes piece by piece in Python."""
+@dataclass(frozen=True)
+class _Attachments:
+    """The attachments of a result. Their files are named by the result, as it is named by its case."""
 
-    def _report_item(self, item: Any) -> None:
-        name = item.file_pattern.format(prefix=uuid.uuid4())
-        whole_file.write(self._report_dir / name, json.dumps(item, default=fields_of, ensure_ascii=False))
+    results: Path
+    result: str
+    made: list[dict[str, str]] = field(default_factory=list)
 
+    def text(self, name: str, text: str, mime: str, suffix: str) -> None:
+        whole_file.write(self._add(name, mime, suffix), text.encode("utf-8", "replace"))
 
-def fields_of(item: Any) -> dict[str, Any]:
-    """What is said of one of allure_commons' objects."""
-    return {name: value for name, value in vars(item).items() if value or value is False}
+    def file(self, name: str, path: Path, mime: str) -> None:
+        with whole_file.writing(self._add(name, mime, path.suffix)) as partial:
+            shutil.copyfile(path, partial)
 
-
-class CaseReporter(AllureReporter):
-    """What allure-pytest keeps of running tests, without what is no case's result.
-
-    Fixtures of cases alone are pytest's affair, and would stand before a case's own steps. A test that was interrupted, or that
-    never began, is written as passed once its setup has passed, or as skipped: of a case the evidence says how it ended
-    (``write_lost`` and ``write_missing`` of :mod:`harness.report.allure`).
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.cases: set[str] = set()  #: ids of results
-        self.completed: set[str] = set()  #: of these, the ones filled from their evidence
-
-    def close_test(self, uuid: str) -> None:
-        """A test is over: its result is written, unless it never began or is of a case that never ended."""
-        kept: Any = super()  # allure_commons is not typed
-        if not kept.get_item(uuid).fullName or uuid in self.cases - self.completed:
-            kept.drop_test(uuid)
-        else:
-            kept.close_test(uuid)
-
-    def stop_group(self, uuid: str, **kwargs: object) -> None:
-        """A fixture's container is complete: it is written when a test that is no case had it, too."""
-        kept: Any = super()  # allure_commons is not typed
-        if self.cases.issuperset(kept.get_item(uuid).children):
-            kept.drop_test(uuid)  # any item of that id
-        else:
-            kept.stop_group(uuid, **kwargs)
+    def _add(self, name: str, mime: str, suffix: str) -> Path:
+        source = f"{uuid.uuid5(uuid.UUID(self.result), str(len(self.made)))}-attachment{suffix}"
+        self.made.append({"name": printable(name), "source": source, "type": mime})
+        return self.results / source
 
 
-def write_cases_only() -> None:
-    """From now on no fixtures of cases are written, and no case without its end. To be called before the first test begins."""
-    if (listener := allure_listener()) is not None:
-        listener.allure_logger = CaseReporter()
-        for plugin in allure_commons.plugin_manager.get_plugins():
-            if type(plugin) is AllureFileLogger:
-                plugin.__class__ = FileLogger  # which allure-pytest goes on to know, and takes out again
+def _attach(attach: _Attachments, case: CaseEvidence) -> None:
+    if case.diagnosis:
+        attach.text("Diagnosis", _diagnosis_text(case), "text/markdown", ".md")
+    if case.messages:
+        attach.text("Ladder as text", ladder.text(case), "text/plain", ".txt")
+    if case.verdict is not Verdict.PASSED:
+        _attach_media(attach, case)
+    for leg in dict.fromkeys(message.event.leg or message.event.phone for message in case.messages):
+        attach.text(f"SIP of {leg}", printable(tables.messages_text(case, leg)), "text/plain", ".txt")
+    if case.findings:
+        attach.text("Findings", tables.to_csv(tables.findings(case)), "text/csv", ".csv")
+    if case.statistics:
+        attach.text("RTP statistics", tables.to_csv(tables.rtp(case)), "text/csv", ".csv")
+    for attachment in case.attachments:
+        if attachment.path.is_file():
+            attach.file(attachment.name, attachment.path, attachment.mime)
+    if case.notes:
+        notes = "".join(f"{note.at - case.began:8.3f} s  {note.text}\n" for note in case.notes)
+        attach.text("Notes", printable(notes), "text/plain", ".txt")
 
 
-def begin_case() -> None:
-    """The test that runs now is a case. To be called before its first fixture."""
-    listener = allure_listener()
-    if listener is not None and (result := listener.allure_logger.get_test(None)) is not None:
-        listener.allure_logger.cases.add(result.uuid)
-
-
-def allure_listener() -> Any:
-    """allure-pytest's, of this process; None where no results are asked for."""
-    return next((p for p in allure_commons.plugin_manager.get_plugins() if isinstance(p, AllureListener)), None)
+def _attach_media(attach: _Attachments, case: CaseEvidence) -> None:
+    """Pictures, sound and packets: they cost more than all the rest, and are looked at where something went wrong."""
+    if case.messages:
+        # a page of its own: Allure scales pictures to its column, which makes a ladder unreadable
+        page = render("picture.html.j2", title="Ladder", picture=Markup(ladder.svg(case)))
+        attach.text("Ladder", page, "text/html", ".html")
+        attach.file("Capture", pcap.capture(case), "application/vnd.tcpdump.pcap")
+    if case.legs:
+        attach.text("Marks heard", timeline.svg(case), "image/svg+xml", ".svg")
+    if case.recordings:
+        heard = hearings(case)
+        page = render(
+            "listen.html.j2",
+            timeline=Markup(timeline.svg(case, heard)),
+            players=[player_of(hearing, case) for hearing in heard],
+            quality=figures(case),
+            columns=COLUMNS,
+        )
+        attach.text("Seen and heard", page, "text/html", ".html")
+    for recording in case.recordings:
+        for what, path in (("received by", recording.received), ("sent by", recording.sent)):
+            if path:
+                attach.file(f"WAV {what} {recording.leg}", path, "audio/wav")

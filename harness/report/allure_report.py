@@ -8,83 +8,17 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.calls.verdict import Verdict
-from harness.report.allure import EVIDENCE_LABEL, RUN_LABEL
 from harness.report.markup import printable
-from harness.support.files import json_file, user_files, whole_file
+from harness.support.files import user_files, whole_file
 
 CONFIG, GATE = "allurerc.json", "allurerc-gate.json"
 REPORT, _HISTORY = "allure-report", "allure-history.jsonl"
 _ENVIRONMENT, _EXECUTOR, _METRICS = "environment.properties", "executor.json", "-perf.json"
-_OF_THE_RUN = (_ENVIRONMENT, _EXECUTOR, _METRICS)
-
-
-class Known:
-    """The cases that have a result in a directory, which may be that of many runs; one that a full disk cut short is none."""
-
-    def __init__(self, results: Path) -> None:
-        found = {path: result for path in results.glob("*-result.json") if (result := _result(path))}
-        self._files = {
-            (_label(result, RUN_LABEL), _label(result, EVIDENCE_LABEL)): path for path, result in found.items()
-        }
-        #: The run and the directory of each, by their names; an older result may not say of which run it is.
-        self.cases = self._files.keys()
-
-    def file(self, run: str, directory: str) -> Path | None:
-        """The result of that run's case of that directory; None where there is none."""
-        return self._files.get((run, directory)) or self._files.get(("", directory))
-
-    def has_any(self, runs: Collection[str]) -> bool:
-        """Whether a case of these runs is one."""
-        return any(directory and run in (*runs, "") for run, directory in self.cases)
-
-
-def _labels(result: Mapping[str, Any], name: str) -> list[dict[str, str]]:
-    labels = result.get("labels")
-    if not isinstance(labels, list):
-        return []
-    named = (label for label in labels if isinstance(label, dict) and label.get("name") == name)
-    return [label for label in named if isinstance(label.get("value"), str)]
-
-
-def _label(result: Mapping[str, Any], name: str) -> str:
-    """The value of a result's label of that name; empty without one."""
-    return next((label["value"] for label in _labels(result, name)), "")
-
-
-def _result(path: Path) -> dict[str, Any]:
-    """What a result says; nothing where it is damaged, or cannot be read: the directory may be others' as well."""
-    try:
-        found = json_file.read(path, errors="replace")
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def copy_results(source: Path, target: Path, names: Mapping[str, str], runs: Collection[str] = ()) -> None:
-    """Copy a run's results into those of a run made of several. ``names``: what its case directories are called there.
-
-    What is said of that run as a whole stays behind: its environment, its figures, and its cases that left no directory; so do the
-    cases of others than these ``runs``, where they are said.
-    """
-    target.mkdir(exist_ok=True)
-    for path in source.iterdir():
-        if not path.name.endswith("-result.json"):
-            if not path.name.endswith(_OF_THE_RUN) and path.is_file():
-                shutil.copyfile(path, target / path.name)
-            continue
-        if not (result := _result(path)):
-            continue
-        evidence, of = _labels(result, EVIDENCE_LABEL), _label(result, RUN_LABEL)
-        if any(label["value"] not in names for label in evidence) or (runs and of and of not in runs):
-            continue
-        for label in evidence:
-            label["value"] = names[label["value"]]
-        whole_file.write(target / path.name, json.dumps(result, ensure_ascii=False))
 
 
 def write_environment(results: Path, values: Mapping[str, object]) -> None:

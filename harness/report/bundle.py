@@ -12,20 +12,19 @@ import re
 import shutil
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.calls.verdict import NEVER_REPORTED
 from harness.errors import MistakeError
 from harness.report import html, pcap
-from harness.report import scope as scopes
 from harness.report.case_document import CASE, EVENTS
-from harness.report.evidence import CaseEvidence, key_of
+from harness.report.evidence import CaseEvidence
 from harness.report.hearing import draw
 from harness.report.markup import printable, said_besides
-from harness.report.run import said_of_the_run, summary_of
-from harness.report.run_directory import CASES, RunEnd, read_cases, read_end, read_planned, scope_of
-from harness.report.summary import latest, summarise
+from harness.report.run_directory import CASES, RunEvidence
+from harness.report.summary import summarise
 from harness.support.files import json_file, user_files, whole_file
 from harness.support.files.own_directories import Scratch
 from harness.support.mask import mask_name, mask_plain, mask_text
@@ -33,6 +32,10 @@ from harness.support.mask import mask_name, mask_plain, mask_text
 ALL = "all"
 TABLE = "report.csv"
 _TEXTS = {".txt", ".csv", ".md", ".html", ".svg", ".json", ".xml", ".log"}
+#: What of a run's summary may hold numbers.
+_WORDS = (
+    "passed_on_retry", "tried_before", "missing", "unplanned", "left_out", "required", "broke", "deployments",
+)  # fmt: skip
 #: How a spreadsheet knows a formula by its first character (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -42,16 +45,16 @@ Wireshark, the WAV files are what each leg received and sent. Telephone numbers 
 """
 
 
-def zipped(run: Path, which: str) -> Path:
+def zipped(directory: Path, which: str) -> Path:
     """Bundle one case (its id, or a part of it that only it has), or ``all``. Returns the ZIP's path."""
-    every = read_cases(run)
-    chosen = _chosen(latest(every), which, run)
-    path = run / bundle_name(ALL if which == ALL else chosen[0].directory.name)
+    run = RunEvidence.read(directory)
+    chosen = _chosen(run.cases, which, directory)
+    path = directory / bundle_name(ALL if which == ALL else chosen[0].directory.name)
     with Scratch() as scratch:
         home = scratch.path / "bundle"
         home.mkdir()
-        copies = latest(_masked_copy(case, home / CASES / mask_name(case.directory.name)) for case in chosen)
-        _write_report(home / "report.html", run, copies, every if which == ALL else None)
+        copies = [_masked_copy(case, home / CASES / mask_name(case.directory.name)) for case in chosen]
+        _write_report(home / "report.html", run, copies, whole=which == ALL)
         whole_file.write(home / "README.txt", _README)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(home.rglob("*")):
@@ -65,31 +68,22 @@ def bundle_name(which: str) -> str:
     return f"report-{label}.zip"
 
 
-def _write_report(path: Path, run: Path, copies: Sequence[CaseEvidence], every: Sequence[CaseEvidence] | None) -> None:
-    """The report of the copies; of a whole run, of which ``every`` has all evidence, it says of the run what the run's own does."""
-    if every is None:
-        _, end = read_end(run) or ([], RunEnd(workers=0, wall_s=0.0))
-        alone = summarise(copies, [dict(case.case) for case in copies], run=run.name, wall_s=0.0, workers=0)
-        html.write(path, said_of_the_run(alone, end, scopes.read(run)), copies)
-        return
-    planned, end = read_planned(run)
-    masked = [dict(mask_plain(case)) for case in planned]
-    summary = summary_of(run, every, planned, end, scope_of(run, planned))
-    for words in (
-        "passed_on_retry",
-        "tried_before",
-        "missing",
-        "unplanned",
-        "left_out",
-        "required",
-        "broke",
-        "deployments",
-    ):
-        setattr(summary, words, mask_plain(getattr(summary, words)))
-    reported = {case.key for case in copies}
-    absent = [case for case in masked if key_of(case) not in reported]
-    made_of = {name: mask_text(command) for name, command in end.made_of.items()}
-    html.write(path, summary, copies, absent, command=mask_text(end.command), made_of=made_of)
+def _write_report(path: Path, run: RunEvidence, copies: Sequence[CaseEvidence], *, whole: bool) -> None:
+    """The report of the copies, which says of the whole run what the run's own report says."""
+    command = mask_text(run.end.command)
+    made_of = {name: mask_text(command) for name, command in run.end.made_of.items()}
+    end = replace(run.end, command=command, made_of=made_of)
+    if whole:
+        masked = replace(run, planned=[mask_plain(case) for case in run.planned], end=end, attempts=copies)
+        summary = summarise(run)
+        for words in _WORDS:
+            setattr(summary, words, mask_plain(getattr(summary, words)))
+    else:
+        scope = replace(run.scope, deployments=()) if run.scope else None
+        alone = replace(end, workers=0, wall_s=0.0, interrupted="", broke=())
+        masked = replace(run, planned=[case.case for case in copies], end=alone, scope=scope, attempts=copies)
+        summary = summarise(masked)
+    html.write(path, masked, summary)
 
 
 def _chosen(cases: Sequence[CaseEvidence], which: str, run: Path) -> list[CaseEvidence]:
@@ -147,17 +141,14 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def table(run: Path) -> Path:
+def table(directory: Path) -> Path:
     """All cases as ``report.csv``: a line each, the last attempt; planned ones that left nothing, too. Returns its path."""
-    planned, _ = read_planned(run)
-    cases = latest(read_cases(run))
-    reported = {case.key for case in cases}
-    absent = [case for case in planned if key_of(case) not in reported]
-    path = run / TABLE
+    run = RunEvidence.read(directory)
+    path = directory / TABLE
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    for cells in (*map(_cells, cases), *map(_cells_of_absent, absent)):
+    for cells in (*map(_cells, run.cases), *map(_cells_of_absent, run.absent)):
         writer.writerow([defused(mask_text(printable(str(value)))) for value in cells])
     whole_file.write(path, text.getvalue().encode("utf-8-sig"))  # spreadsheets recognise UTF-8 by its mark alone
     return path

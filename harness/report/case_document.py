@@ -100,6 +100,7 @@ class TroubleEntry(TypedDict):
     verdict: Verdict
     message: str
     finding: int | None  # the number of the finding that ended the case early
+    trace: NotRequired[str]  # the traceback of what broke
 
 
 class CaseEnd(TypedDict):

@@ -9,7 +9,7 @@ import base64
 import json
 import re
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ from harness.report.flow import Arrow, arrows, messages_of, named_in, sdp_summar
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
 from harness.report.markup import cause_of, render, web_link
 from harness.report.pcap import CAPTURE
-from harness.report.processes import each
 from harness.report.rerun import short_path
 from harness.report.responsiveness import ResponseTime, response_times
 from harness.support.files import whole_file
@@ -248,11 +247,6 @@ def make(task: Task) -> Listed:
     )
 
 
-def make_all(tasks: Sequence[Task]) -> Iterator[Listed]:
-    """Make every case, in this order."""
-    return each(make, tasks)
-
-
 def _detail(page: CasePage, task: Task) -> dict[str, str]:
     """What opens: in the page as it is, deflated in the page, or in a file beside it, which then links the recordings."""
     if task.inline:
@@ -272,8 +266,3 @@ def write_part(parts: Path, name: str, deflated: str) -> None:
 def packed(text: str) -> str:
     """The text deflated, in base64."""
     return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 6)).decode("ascii")
-
-
-def each_once(groups: Iterable[Sequence[CaseEvidence]]) -> list[CaseEvidence]:
-    """The cases of all groups, each where it stands first."""
-    return list({id(case): case for group in groups for case in group}.values())

@@ -153,6 +153,12 @@ class CaseEvidence:
         return self.conclusion.first_line(self.cause)
 
     @property
+    def trace(self) -> str:
+        """The traceback of what broke the case last; empty when nothing did."""
+        troubles = (self.case.get("end") or {}).get("troubles", ())
+        return next((str(one["trace"]) for one in reversed(troubles) if one.get("trace")), "")
+
+    @property
     def is_starved(self) -> bool:
         """Whether it broke for want of a processor alone, so that it says nothing of who was called."""
         outcome = CaseOutcome(self.findings)

@@ -23,8 +23,8 @@ from harness.report import metrics
 from harness.report.case_log import finite
 from harness.report.evidence import CaseEvidence
 from harness.report.markup import printable
-from harness.report.scope import Scope, digest
-from harness.report.summary import attempts, latest
+from harness.report.run_directory import RunEvidence
+from harness.report.scope import digest
 from harness.support.field_kinds import require_kinds
 from harness.support.mask import mask_text
 
@@ -64,7 +64,7 @@ class Result:
     integration: str
     row: str
     verdict: Verdict
-    attempts: int  #: until it ended so (:func:`harness.report.summary.attempts`); 0: it never ran
+    attempts: int  #: until it ended so (:attr:`harness.report.attempts.Tries.count`); 0: it never ran
     wall_s: float
     cause: str = ""
 
@@ -103,65 +103,49 @@ class Run:
         return {row: str(worst(verdicts)) for row, verdicts in found.items()}
 
 
-def runs_of(
-    name: str,
-    evidences: Sequence[CaseEvidence],
-    planned: Sequence[Mapping[str, object]],
-    scope: Scope | None,
-    interrupted: str = "",
-) -> list[Run]:
+def runs_of(run: RunEvidence) -> list[Run]:
     """A run as history knows it: one entry for each deployment of each site. A planned case without evidence is a broken one."""
-    last = latest(evidences)
-    keys = _keys(last, planned, scope)
-    faults = tuple(map(str, scope.options.get("fault") or ())) if scope else ()
-    whole = digest(sorted(keys.values()))
-    began = min((evidence.began_wall for evidence in last), default=scope.began if scope else 0.0)
+    keys = _keys(run)
+    faults = tuple(map(str, run.scope.options.get("fault") or ())) if run.scope else ()
+    whole = whole_of(run)
     return [
-        Run(name, began, *place, keys[place], whole, faults, interrupted, *_found(place, evidences, planned))
-        for place in keys
+        Run(run.name, run.began, *place, key, whole, faults, run.end.interrupted, *_found(place, run))
+        for place, key in keys.items()
     ]
 
 
-def whole_of(evidences: Sequence[CaseEvidence], planned: Sequence[Mapping[str, object]], scope: Scope | None) -> str:
+def whole_of(run: RunEvidence) -> str:
     """What a run has in common with those that verified the same, all deployments together; empty for a run of nothing."""
-    keys = _keys(evidences, planned, scope)
+    keys = _keys(run)
     return digest(sorted(keys.values())) if keys else ""
 
 
-def _keys(
-    evidences: Sequence[CaseEvidence], planned: Sequence[Mapping[str, object]], scope: Scope | None
-) -> dict[tuple[str, str], str]:
+def _place(case: Mapping[str, object]) -> tuple[str, str]:
+    return str(case.get("deployment") or ""), str(case.get("site") or "")
+
+
+def _keys(run: RunEvidence) -> dict[tuple[str, str], str]:
     """The key of each deployment at each site."""
-    places = dict.fromkeys(
-        (str(case.get("deployment") or ""), str(case.get("site") or ""))
-        for case in (*planned, *(e.case for e in evidences))
-    )
-    return {place: _key(place, planned, scope) for place in places}
+    planned = sorted(str(case["id"]) for case in run.planned)
+    return {
+        place: (run.scope.key(*place) if run.scope else "") or digest([*place, planned])
+        for place in dict.fromkeys(map(_place, run.everything))
+    }
 
 
-def _key(place: tuple[str, str], planned: Sequence[Mapping[str, object]], scope: Scope | None) -> str:
-    if scope and (found := scope.key(place[0], place[1])):
-        return found
-    return digest([*place, sorted(str(case["id"]) for case in planned)])
-
-
-def _found(
-    place: tuple[str, str], evidences: Sequence[CaseEvidence], planned: Sequence[Mapping[str, object]]
-) -> tuple[tuple[Result, ...], Mapping[str, Mapping[str, float]]]:
-    here = [e for e in evidences if (str(e.case.get("deployment") or ""), e.site) == place]
-    tries = attempts(here)
+def _found(place: tuple[str, str], run: RunEvidence) -> tuple[tuple[Result, ...], Mapping[str, Mapping[str, float]]]:
     results = []
-    for e in latest(here):
-        cause = "" if e.verdict is Verdict.PASSED else printable(e.headline)  # it may hold the wire's own octets
-        results.append(Result(e.id, e.integration, e.row, e.verdict, tries[e.key], e.wall_s, cause))
-    known = {one.case for one in results}
-    for case in planned:
-        if (str(case.get("deployment") or ""), str(case.get("site") or "")) == place and str(case["id"]) not in known:
+    by_row: dict[str, list[CaseEvidence]] = {}
+    for tries in run.tries:
+        e = tries.counting
+        if _place(e.case) == place:
+            cause = "" if e.verdict is Verdict.PASSED else printable(e.headline)  # it may hold the wire's own octets
+            results.append(Result(e.id, e.integration, e.row, e.verdict, tries.count, e.wall_s, cause))
+            by_row.setdefault(e.row, []).append(e)
+    for case in run.absent:
+        if _place(case) == place:
             integration, row = str(case.get("integration") or ""), str(case.get("row") or "")
             results.append(Result(str(case["id"]), integration, row, Verdict.BROKEN, 0, 0.0, "never reported"))
-    by_row: dict[str, list[CaseEvidence]] = {}
-    for evidence in latest(here):
-        by_row.setdefault(evidence.row, []).append(evidence)
     return tuple(results), {row: metrics.worst_figures(cases) for row, cases in by_row.items()}
 
 
@@ -223,11 +207,14 @@ def damaged(reports: Path) -> set[str]:
     return {path.name for path in reports.glob(f"{FILE}{_DAMAGED}*") if not path.name.endswith(_COMPANIONS)}
 
 
-def keep(path: Path, runs: Sequence[Run]) -> tuple[str, ...]:
-    """Add a run to those of its kind. Returns a line for a damaged history that had to be set aside. Raises :class:`ResourceError`."""
+def keep(path: Path, runs: Sequence[Run], damage: DamagedHistoryError | None = None) -> tuple[str, ...]:
+    """Add a run. Returns a line for a damaged history that had to be set aside. Raises :class:`ResourceError`.
+
+    ``damage`` is what reading the history for the run's reports has found.
+    """
     try:
-        for run in runs:
-            read(path, key=run.key)
+        if damage is not None:
+            raise damage
         append(path, runs)
     except DamagedHistoryError as error:
         note = set_aside(path, error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,9 @@ from harness.report.evidence import CaseEvidence
 from harness.report.history import Run
 from harness.report.markup import render, web_link
 from harness.report.metrics import Time
+from harness.report.processes import each
 from harness.report.rerun import short_path
+from harness.report.run_directory import RunEvidence
 from harness.report.summary import Summary
 from harness.support.files import whole_file
 
@@ -51,29 +53,19 @@ class _Trend:
     verdict: str
 
 
-def write(
-    path: Path,
-    summary: Summary,
-    cases: Sequence[CaseEvidence],
-    absent: Sequence[Mapping[str, object]] = (),
-    past: Sequence[Run] = (),
-    command: str = "",
-    made_of: Mapping[str, str] | None = None,
-) -> list[Time]:
+def write(path: Path, run: RunEvidence, summary: Summary, past: Sequence[Run] = ()) -> list[Time]:
     """Write the report to ``path``. Returns the times of the cases that passed, which were measured for it.
 
-    ``absent`` are planned cases without evidence, ``past`` earlier runs, oldest first, ``command`` is the run's own,
-    ``made_of`` has those of the runs that it was made of.
+    ``past`` are earlier runs, oldest first.
     """
+    cases = run.cases
     groups = grouped(cases)
     parts = path.parent / PARTS
     shutil.rmtree(parts, ignore_errors=True)
     in_parts = len(cases) > MOST_WHOLE
     if in_parts:
         parts.mkdir()
-    made = list(
-        case_page.make_all(_tasks(cases, groups, path.parent, command, parts if in_parts else None, made_of or {}))
-    )
+    made = list(each(case_page.make, _tasks(run, groups, path.parent, parts if in_parts else None)))
     index = case_page.packed(json.dumps([one.words for one in made]))
     if in_parts:
         case_page.write_part(parts, "index", index)
@@ -90,7 +82,7 @@ def write(
         index="" if in_parts else index,
         owners=sorted({owner for group in groups if (owner := _owner(group))}),
         numbers=sorted({number for one in made for number in one.fields["numbers"]}),
-        absent=[{"id": str(case["id"]), "row": str(case.get("row", ""))} for case in absent],
+        absent=[{"id": str(case["id"]), "row": str(case.get("row", ""))} for case in run.absent],
         left_out=_left_out(summary),
         shown=Counter(str(one.fields["verdict"]) for one in made),
         seen_in_part=seen_in_part,
@@ -103,28 +95,21 @@ def write(
     return [time for one in made for time in one.times]
 
 
-def _tasks(
-    cases: Sequence[CaseEvidence],
-    groups: Sequence[CauseGroup],
-    home: Path,
-    command: str,
-    parts: Path | None,
-    made_of: Mapping[str, str],
-) -> list[Task]:
+def _tasks(run: RunEvidence, groups: Sequence[CauseGroup], home: Path, parts: Path | None) -> list[Task]:
     """The cases in the order of the list: by cause, then those that passed."""
     group_of: dict[int, list[int]] = {}
     for number, group in enumerate(groups):
         for case in group.cases:
             group_of.setdefault(id(case), []).append(number)
-    places = case_page.places_of(case.case for case in cases)
-    passed = [case for case in cases if case.verdict is Verdict.PASSED]
-    ordered = case_page.each_once([group.cases for group in groups])
+    places = case_page.places_of(case.case for case in run.cases)
+    passed = [case for case in run.cases if case.verdict is Verdict.PASSED]
+    ordered = list({id(case): case for group in groups for case in group.cases}.values())
     ordered += sorted(passed, key=lambda case: (case.integration, case.row, case.id))
     return [
         Task(
             case=case,
             home=home,
-            command=made_of.get(str(case.case.get("run")), command),
+            command=run.end.made_of.get(str(case.case.get("run")), run.end.command),
             causes=(numbers := group_of.get(id(case), [])),
             owners=list(dict.fromkeys(owner for number in numbers if (owner := _owner(groups[number])))),
             inline=case.verdict is not Verdict.PASSED and index < MOST_INLINE,

@@ -7,7 +7,7 @@ pytest's own ``--junitxml`` knows nothing of a case whose worker died, or of the
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,22 +15,22 @@ from harness.calls.verdict import NEVER_REPORTED, Conclusion, Verdict
 from harness.report.coverage import labels
 from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.markup import printable, said_besides
+from harness.report.run_directory import RunEvidence
 from harness.support.files import whole_file
 
 
-def write(path: Path, evidences: Sequence[CaseEvidence], missing: Iterable[Mapping[str, object]] = ()) -> None:
-    """Write one ``testsuite`` an integration. ``missing`` are planned cases without evidence.
+def write(path: Path, run: RunEvidence) -> None:
+    """Write one ``testsuite`` an integration.
 
     Where several sites have run a case its name says which: of tests of one name CI systems show one alone.
     """
-    missing = list(missing)
-    called = names_of((*(evidence.key for evidence in evidences), *map(key_of, missing)))
+    called = names_of([key_of(case) for case in run.everything])
     suites: dict[str, list[ET.Element]] = {}
     began: dict[str, float] = {}
-    for evidence in evidences:
+    for evidence in run.cases:
         suites.setdefault(evidence.integration, []).append(_case(evidence, called[evidence.key]))
         began[evidence.integration] = min(evidence.began_wall, began.get(evidence.integration, evidence.began_wall))
-    for case in missing:
+    for case in run.absent:
         element = _element(case, called[key_of(case)], str(case.get("integration", "")), 0.0)
         _problem(element, NEVER_REPORTED, NEVER_REPORTED.first_line())
         suites.setdefault(str(case.get("integration", "")), []).append(element)

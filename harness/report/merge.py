@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from harness.errors import MistakeError
-from harness.report import allure_report
 from harness.report import scope as scopes
 from harness.report.case_document import CASE
 from harness.report.evidence import case_of, key_of
-from harness.report.run_directory import ALLURE, CASES, PREFLIGHT, RunEnd, create, read_planned, runs_of, write_end
+from harness.report.run_directory import ALLURE, CASES, PREFLIGHT, RunEnd, create, read_planned, write_end
 from harness.report.scope import DeploymentScope, Options, Scope, versions_together
 from harness.support.files import json_file, whole_file
 
@@ -33,12 +32,10 @@ def merge(runs: Sequence[Path], reports: Path) -> Path:
     parts = [_Part.read(run) for run in {run.resolve(): None for run in runs}]
     scope = _scope([part.scope for part in parts if part.scope])
     target = create(reports.resolve())
-    copied: dict[_Identity, str] = {}
+    copied: set[_Identity] = set()
     for part in parts:
-        names = {case.parent.name: _copy_case(case, plain, target, copied) for case, plain in part.reported.items()}
-        results = part.end.allure_results
-        if results and results.is_dir():
-            allure_report.copy_results(results, target / ALLURE, names, runs_of(part.run, part.planned))
+        for case, plain in part.reported.items():
+            _copy_case(case, plain, target, copied)
     if scope:
         scopes.write(target, scope)
     looked = [line for part in parts for line in _preflight(part.run)]
@@ -89,16 +86,15 @@ def _read_case(case: Path) -> Mapping[str, Any]:
         raise MistakeError(f"{case}: cannot be read: {error}") from error
 
 
-def _copy_case(case: Path, plain: Mapping[str, Any], target: Path, copied: MutableMapping[_Identity, str]) -> str:
-    """Copy a case's directory, unless it is one that was copied already. Returns its name among the others."""
+def _copy_case(case: Path, plain: Mapping[str, Any], target: Path, copied: set[_Identity]) -> None:
+    """Copy a case's directory, unless it is one that was copied already."""
     identity = (*key_of(plain), plain.get("began_wall", 0.0), plain.get("pid", 0))
     if identity not in copied:
         name = case.parent.name
         free = (target / CASES / (f"{name}~{number}" if number else name) for number in range(len(copied) + 1))
         chosen = next(path for path in free if not path.exists())
         shutil.copytree(case.parent, chosen, symlinks=True)
-        copied[identity] = chosen.name
-    return copied[identity]
+        copied.add(identity)
 
 
 def _preflight(run: Path) -> list[Any]:

@@ -250,7 +250,7 @@ class CaseRecorder:
             "message": message,
             "diagnosis": diagnosis,
             "troubles": [
-                {"verdict": one.verdict, "message": one.message, "finding": one.finding}
+                {"verdict": one.verdict, "message": one.message, "finding": one.finding, "trace": one.trace}
                 for one in self.outcome.troubles
             ],
             "at": time.monotonic(),

@@ -23,22 +23,24 @@ import hashlib
 import json
 import os
 import re
+import time
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.deployment.limits import try_lease
 from harness.errors import MistakeError, ResourceError, unwritable
-from harness.report import allure_report
 from harness.report import scope as scopes
+from harness.report.attempts import Tries, latest, tries_of
 from harness.report.case_document import CASE
 from harness.report.case_log import finite
 from harness.report.evidence import CaseEvidence, case_of, key_of
 from harness.report.processes import each
 from harness.report.scope import Scope
-from harness.report.summary import latest
 from harness.support.field_kinds import require_kinds
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_name, mask_plain, mask_text
@@ -109,6 +111,76 @@ def case_directory(run: Path, case: Mapping[str, object]) -> Path:
     return run / CASES / (f"{name[:120]}-{digest}" + (f".{attempt}" if attempt != 1 else ""))
 
 
+@dataclass(frozen=True)
+class RunEvidence:
+    """Everything a run left, read once; every view of the run is made of it."""
+
+    directory: Path
+    planned: Sequence[Mapping[str, Any]]  #: the plain data of each case that was to run
+    end: RunEnd
+    scope: Scope | None  #: what it was asked to verify, narrowed to what was planned
+    attempts: Sequence[CaseEvidence]  #: each attempt at each case
+
+    @classmethod
+    def read(cls, directory: Path) -> RunEvidence:
+        """Raises :class:`MistakeError` when the directory is no run's, or its records are damaged."""
+        planned, end = read_planned(directory)
+        return cls(directory, planned, end, _scope_of(directory, planned), read_cases(directory))
+
+    @classmethod
+    def ended(cls, directory: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> RunEvidence:
+        """Put down how a run ended, which only its runner knows, and read what it left. Raises ``OSError``."""
+        write_end(directory, planned, end)
+        kept = as_kept(planned)
+        return cls(directory, kept, end, _scope_of(directory, kept), read_cases(directory))
+
+    @property
+    def has_end(self) -> bool:
+        """Whether its runner came to its end."""
+        return (self.directory / _RUN).exists()
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.directory.name
+
+    @cached_property
+    def tries(self) -> list[Tries]:
+        """The attempts at each case."""
+        return tries_of(self.attempts)
+
+    @cached_property
+    def cases(self) -> list[CaseEvidence]:
+        """The attempt at each case that counts."""
+        return [tries.counting for tries in self.tries]
+
+    @cached_property
+    def absent(self) -> list[Mapping[str, Any]]:
+        """The planned cases that left no evidence."""
+        reported = {case.key for case in self.attempts}
+        return [case for case in self.planned if key_of(case) not in reported]
+
+    @cached_property
+    def everything(self) -> list[Mapping[str, Any]]:
+        """The plain data of each case, planned or reported."""
+        return [*self.planned, *(case.case for case in self.attempts)]
+
+    @property
+    def has_sites(self) -> bool:
+        """Whether several sites have verified it."""
+        return len({key_of(case)[0] for case in self.everything}) > 1
+
+    @property
+    def began(self) -> float:
+        """When its first case began, in seconds since the epoch; without cases, when the run did."""
+        return min((case.began_wall for case in self.attempts), default=self.scope.began if self.scope else 0.0)
+
+    @property
+    def ended_wall(self) -> float:
+        """When its last case ended, in seconds since the epoch; without cases, now."""
+        return max((case.wall(case.ended) for case in self.attempts), default=time.time())
+
+
 def read_cases(run: Path) -> list[CaseEvidence]:
     """The evidence of every case of a run, attempts included."""
     directories = [path.parent for path in sorted((run / CASES).glob(f"*/{CASE}"))]
@@ -140,8 +212,7 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
         planned: list[Mapping[str, Any]] = [{"id": case["id"], **case} for case in map(case_of, plain["planned"])]
         end = plain["end"]
         results = Path(end["allure_results"]) if end["allure_results"] else None
-        has_own = (run / ALLURE).is_dir()
-        if results and (has_own or not allure_report.Known(results).has_any(runs_of(run, planned))):
+        if results and not _has_results(results, run, planned):
             # the run was moved, or came from another machine, or others' results are there by now
             results = run / ALLURE
         values = end | {"allure_results": results, "broke": tuple(end.get("broke", ()))}
@@ -154,23 +225,32 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
         raise MistakeError(f"{run / _RUN}: cannot be read: {error}; allowed: as the run wrote it") from error
 
 
-def runs_of(run: Path, planned: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The runs, by name, that its cases were planned in: itself, or those that it was made of."""
-    return {str(case.get("run") or run.name) for case in planned}
+def _has_results(results: Path, run: Path, planned: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether that directory has a result of this run, which has no results in its own directory."""
+    if (run / ALLURE).is_dir():
+        return False
+    runs = {str(case.get("run") or "") for case in planned}
+    names = (allure_name(name, case.name) for case in (run / CASES).glob("*") for name in runs)
+    return any((results / f"{name}-result.json").exists() for name in names)
+
+
+def allure_name(run: str, directory: str) -> str:
+    """The name of the Allure result of that run's case, a UUID."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run}/{directory}"))
 
 
 def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
-    """As :func:`read_end`; a run that was killed was to run all that its scope asked for.
+    """As :func:`read_end`; a run that was killed was to run all that its scope asked for, if it left one.
 
     Raises :class:`MistakeError` when it is no run.
     """
     if known := read_end(run):
         return known
     found = scopes.read(run)
+    if found is None and (run / CASES).is_dir():
+        return [], RunEnd(workers=0, wall_s=0.0, interrupted=NEVER_ENDED)
     if found is None:
-        what = (
-            f"not a run's directory: it has neither {_RUN} nor {scopes.FILE}" if run.exists() else "no such directory"
-        )
+        what = "not a run's directory" if run.exists() else "no such directory"
         raise MistakeError(f"{run}: {what}; allowed: a run's directory, e.g. reports/latest")
     results = run / ALLURE if (run / ALLURE).is_dir() else None
     end = RunEnd(
@@ -179,7 +259,7 @@ def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
     return list(found.planned()), end
 
 
-def scope_of(run: Path, planned: Sequence[Mapping[str, object]]) -> scopes.Scope | None:
+def _scope_of(run: Path, planned: Sequence[Mapping[str, object]]) -> Scope | None:
     """What a run was to verify, by what was ``planned`` in the end; None when it left none. Raises :class:`MistakeError`."""
     found = scopes.read(run)
     return found.narrowed({key_of(case) for case in planned}) if found else None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from typing_extensions import TypedDict
 
-from harness.calls.verdict import NEVER_REPORTED, Conclusion, Verdict, exit_code, worst
+from harness.calls.verdict import NEVER_REPORTED, Verdict, exit_code, worst
 from harness.diagnosis.common import CommonDocument
+from harness.report import rerun
 from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of, names_of
-from harness.report.scope import LeftOutDocument, versions
+from harness.report.run_directory import RunEvidence
+from harness.report.scope import LeftOutDocument, left_out, missing
 from harness.report.strangers import Stranger, strangers
 from harness.support.files import json_file, whole_file
 
@@ -229,151 +231,48 @@ def _rounded(rows: Mapping[str, Counts]) -> dict[str, Counts]:
     return {row: dataclasses.replace(counts, wall_s=round(counts.wall_s, 3)) for row, counts in rows.items()}
 
 
-_NEVER_ALONE = "it was a guess that a call was this case's, and it was not run again alone"
-
-
-def latest(evidences: Iterable[CaseEvidence]) -> list[CaseEvidence]:
-    """Of each case of each site the attempt that counts: by integration, row and id.
-
-    Usually the last. An attempt that broke or was not observable says nothing of the system, so an earlier failure still counts.
-    A guess has broken, too, where the case was not run again alone.
-    """
-    counting = [_counting(tries) for tries in _tries(evidences)]
-    return sorted(counting, key=lambda evidence: (evidence.integration, evidence.row, evidence.id, evidence.site))
-
-
-def overruled(evidences: Iterable[CaseEvidence]) -> list[tuple[CaseEvidence, CaseEvidence]]:
-    """Of each case whose last attempt does not count: that one, and the one that does."""
-    every = ((tries[-1], _counting(tries)) for tries in _tries(evidences))
-    return [(last, counting) for last, counting in every if last is not counting]
-
-
-def _tries(evidences: Iterable[CaseEvidence]) -> Iterator[Sequence[CaseEvidence]]:
-    """The attempts of each case, in their order; those of a run are together."""
-    every: dict[tuple[str, str], dict[object, list[CaseEvidence]]] = {}
-    for number, evidence in enumerate(evidences):
-        run = evidence.case.get("run") or number  # older evidence names no run: each attempt is taken for one
-        every.setdefault(evidence.key, {}).setdefault(run, []).append(evidence)
-    for runs in every.values():
-        in_order = [sorted(of_run, key=lambda one: (one.attempt, one.began_wall)) for of_run in runs.values()]
-        yield [one for of_run in sorted(in_order, key=lambda of_run: _order(of_run[-1])) for one in of_run]
-
-
-def _counting(tries: Sequence[CaseEvidence]) -> CaseEvidence:
-    """Which of a case's attempts counts."""
-    last = tries[-1]
-    if last.is_guessed:  # the one that would count was never begun
-        last = dataclasses.replace(last, conclusion=Conclusion(Verdict.BROKEN, _NEVER_ALONE), diagnosis=())
-    if last.verdict.says_something:
-        return last
-    said = (one for one in reversed(tries) if one.verdict.says_something and not one.is_guessed)
-    before = next(said, None)
-    return before if before is not None and before.verdict is Verdict.FAILED else last
-
-
-def _order(evidence: CaseEvidence) -> tuple[float, int]:
-    """Attempts of two runs by wall clock, since they have no other time in common; within one the clock may have been set back."""
-    return evidence.began_wall, evidence.attempt
-
-
-def retried(evidences: Iterable[CaseEvidence]) -> list[CaseEvidence]:
-    """The cases that passed in the end, after an attempt that did not.
-
-    An attempt that passed is run again alone where it was a guess that a call was its own: that is no retry.
-    """
-    evidences = list(evidences)
-    tries = attempts(evidences)
-    return [one for one in latest(evidences) if one.verdict is Verdict.PASSED and tries[one.key] > 1]
-
-
-def tried_before(evidences: Iterable[CaseEvidence]) -> dict[tuple[str, str], list[str]]:
-    """Of each case that passed on retry, how its earlier attempts ended: ``attempt 1, failed: …``."""
-    evidences = list(evidences)
-    found: dict[tuple[str, str], list[str]] = {one.key: [] for one in retried(evidences)}
-    for one in sorted(evidences, key=_order):
-        if one.verdict is not Verdict.PASSED and one.key in found:
-            words = one.headline.removeprefix(f"{one.verdict}: ")
-            found[one.key].append(f"attempt {one.attempt}, {one.verdict}: {words}")
-    return found
-
-
-def attempts(evidences: Iterable[CaseEvidence]) -> dict[tuple[str, str], int]:
-    """How often each case was tried until it ended as it did: the last attempt, and those before that did not pass.
-
-    An earlier attempt without evidence counts, since its end is unknown. An attempt without processor time does not count.
-    """
-    every: dict[tuple[str, str], list[CaseEvidence]] = {}
-    for evidence in evidences:
-        every.setdefault(evidence.key, []).append(evidence)
-    last = {one.key: one for one in latest(one for ones in every.values() for one in ones)}
-    return {
-        key: 1
-        + sum(one.verdict is not Verdict.PASSED and not one.is_starved for one in ones if one is not last[key])
-        + max(0, last[key].attempt - len(ones))
-        for key, ones in every.items()
-    }
-
-
-def summarise(
-    evidences: Sequence[CaseEvidence],
-    planned: Sequence[Mapping[str, object]],
-    *,
-    run: str,
-    wall_s: float,
-    workers: int,
-    interrupted: str = "",
-    broke: Sequence[str] = (),
-    left_out: Sequence[LeftOutDocument] = (),
-    required: Sequence[str] = (),
-) -> Summary:
-    """Add a run up. ``planned`` is the plain data of every case that was to run.
-
-    A planned case without evidence counts as broken, so that ``cases`` is never smaller than what was planned.
-    """
-    cases = latest(evidences)
-    reported = {evidence.key for evidence in cases}
-    wanted = {key_of(case): case for case in planned}
-    absent = {key: case for key, case in wanted.items() if key not in reported}
-    total, rows, integrations = _counted(cases, absent.values())
+def summarise(run: RunEvidence) -> Summary:
+    """Add a run up. A planned case without evidence counts as broken, so that ``cases`` is never smaller than what was planned."""
+    scope, end = run.scope, run.end
+    reported = {case.key for case in run.cases}
+    wanted = {key_of(case) for case in run.planned}
+    total, rows, integrations = _counted(run.cases, run.absent)
     called = names_of((*reported, *wanted))
-    deployments = _kinds((*wanted.values(), *(e.case for e in cases)))
-    overheads = [evidence.overhead_s for evidence in cases if evidence.verdict is Verdict.PASSED]
+    deployments = {str(case.get("deployment", "")): str(case.get("kind", "")) for case in run.everything}
+    passed = [case for case in run.cases if case.verdict is Verdict.PASSED]
+    retried = [tries for tries in run.tries if tries.passed_on_retry]
     return Summary(
-        run=run,
-        began=min((evidence.began_wall for evidence in evidences), default=0.0),
+        run=run.name,
+        began=run.began,
         total=total,
         rows=rows,
         integrations=integrations,
-        wall_s=wall_s,
-        scripted_s=sum(evidence.scripted_s for evidence in cases),
-        overhead_s_median=statistics.median(overheads) if overheads else None,
-        workers=workers,
-        versions=versions(),
+        wall_s=end.wall_s,
+        scripted_s=sum(case.scripted_s for case in run.cases),
+        overhead_s_median=statistics.median(case.overhead_s for case in passed) if passed else None,
+        workers=end.workers,
+        versions=dict(scope.versions) if scope else {},
         deployments=deployments,
-        passed_on_retry=[called[e.key] for e in retried(evidences)],
-        tried_before={called[key]: ended for key, ended in tried_before(evidences).items()},
+        passed_on_retry=[called[tries.counting.key] for tries in retried],
+        tried_before={called[tries.counting.key]: tries.before for tries in retried},
         planned=len(wanted),
-        missing=[called[key] for key in absent],
-        unplanned=sorted(called[key] for key in reported - wanted.keys()),
-        interrupted=interrupted,
-        broke=list(broke),
-        left_out=list(left_out),
-        strangers=strangers(event for e in evidences for event in e.gist.strangers),
-        coverage=by_row(
-            [(_row_of(e, deployments), e.findings, e.gist.ours) for e in cases if e.verdict is Verdict.PASSED]
-        ),
-        required=list(required),
+        missing=list(dict.fromkeys(called[key_of(case)] for case in run.absent)),
+        unplanned=sorted(called[key] for key in reported - wanted),
+        interrupted=end.interrupted,
+        broke=list(end.broke),
+        left_out=left_out(scope) if scope else [],
+        strangers=strangers(event for case in run.attempts for event in case.gist.strangers),
+        coverage=by_row([(_row_of(case, deployments), case.findings, case.gist.ours) for case in passed]),
+        required=missing(scope) if scope else [],
+        faults=list(scope.options.get("fault") or ()) if scope else rerun.faults(end.command),
+        as_of=scope.options.get("as_of", "") if scope else "",
+        made_of=list(end.made_of),
     )
 
 
 def _row_of(case: CaseEvidence, deployments: Mapping[str, str]) -> str:
     """A row's name; where there are several deployments, each sees what its own witnesses let it see."""
     return f"{case.row} of {case.case.get('deployment')}" if len(deployments) > 1 else case.row
-
-
-def _kinds(cases: Iterable[Mapping[str, object]]) -> dict[str, str]:
-    """The kind of each deployment."""
-    return {str(case.get("deployment", "")): str(case.get("kind", "")) for case in cases}
 
 
 def _counted(

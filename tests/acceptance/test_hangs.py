@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from harness.calls.verdict import Verdict
+from harness.report.attempts import latest
 from harness.report.run_directory import read_cases
-from harness.report.summary import latest
 from harness.run.plugin.watch import STALLED_S
 from harness.support.heartbeat import PERIOD_S, Listener
 from tests.acceptance.conftest import Tree

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from harness.calls.events import FarEndRecord, StrangerRefused
+from harness.report.attempts import latest
 from harness.report.evidence import CaseEvidence
 from harness.report.run_directory import read_cases
-from harness.report.summary import latest
 from tests.acceptance.outside import Outside
 
 UDP = ("--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "2")

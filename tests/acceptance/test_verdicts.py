@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from harness.calls.verdict import Verdict
+from harness.report.attempts import latest
 from harness.report.run_directory import read_cases
-from harness.report.summary import latest
 from tests.acceptance.conftest import HEAD, Tree
 
 BODIES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from harness.report import html, processes
 from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
-from harness.report.run_directory import read_cases
+from harness.report.run_directory import RunEnd, RunEvidence, read_cases
 from harness.report.summary import summarise
 
 tasks = html._tasks
@@ -186,17 +186,21 @@ def test_it_prints_whole(run: Path, look: Any) -> None:
         assert len(looked.page.pdf(format="A4")) > 20_000
 
 
+def write_page(home: Path, cases: Sequence[CaseEvidence]) -> None:
+    run = RunEvidence(home, [case.case for case in cases], RunEnd(workers=1, wall_s=1.0), None, cases)
+    html.write(home / "report.html", run, summarise(run))
+
+
 def test_what_a_filter_chose_prints_whole(
     run: Path, look: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cases that do not stand in the page as they are, too."""
     copy = shutil.copytree(run, tmp_path / run.name)
     cases = read_cases(copy)
-    summary = summarise(cases, [dict(case.case) for case in cases], run="r", wall_s=1.0, workers=1)
     monkeypatch.setattr(
         html, "_tasks", lambda *given: [dataclasses.replace(task, inline=False) for task in tasks(*given)]
     )
-    html.write(copy / "report.html", summary, cases)
+    write_page(copy, cases)
     chosen = "details.case:not([hidden])[data-verdict=failed]"
     with look(copy / "report.html", hash="#row=TD-INBOUND") as looked:
         count = looked.page.locator(chosen).count()
@@ -237,8 +241,7 @@ def test_a_page_of_three_thousand_cases_holds_their_list_alone(
         for index in range(3000)
         for case in [failed[index % len(failed)] if index < 300 else passed[index % len(passed)]]
     ]
-    summary = summarise(cases, [dict(case.case) for case in cases], run="large", wall_s=1.0, workers=1)
-    html.write(tmp_path / "report.html", summary, cases)
+    write_page(tmp_path, cases)
     with look(tmp_path / "report.html") as looked:
         looked.page.wait_for_function("document.getElementById('count').textContent === '3000 of 3000 cases'")
         # how soon that is, ``python -m tools.speed.report`` measures; here: that the page holds the list and no case's content
@@ -255,8 +258,7 @@ def test_a_large_run_opens_its_cases_from_the_files_beside_it(
     monkeypatch.setattr(html, "MOST_INLINE", 1)
     copy = shutil.copytree(run, tmp_path / run.name)
     cases = read_cases(copy)
-    summary = summarise(cases, [dict(case.case) for case in cases], run="large", wall_s=1.0, workers=1)
-    html.write(copy / "report.html", summary, cases)
+    write_page(copy, cases)
     key = CasePage.of(failed_case(copy, "TD-TRANSFER-BLIND"), copy, "").key
     page = browser.new_page()
     complaints: list[str] = []
@@ -281,8 +283,7 @@ def test_a_large_run_without_its_files_says_so(
 ) -> None:
     monkeypatch.setattr(html, "MOST_WHOLE", 2)
     cases = read_cases(run)
-    summary = summarise(cases, [dict(case.case) for case in cases], run="large", wall_s=1.0, workers=1)
-    html.write(tmp_path / "report.html", summary, cases)
+    write_page(tmp_path, cases)
     shutil.rmtree(tmp_path / html.PARTS)
     page = browser.new_page()
     page.goto((tmp_path / "report.html").as_uri() + "#verdict=passed")

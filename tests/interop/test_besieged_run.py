@@ -22,8 +22,8 @@ from pathlib import Path
 import pytest
 
 from harness.calls.verdict import Verdict
+from harness.report.attempts import latest
 from harness.report.run_directory import read_cases
-from harness.report.summary import latest
 from harness.world.addresses import Block
 from tests.acceptance.conftest import Tree
 from tests.interop.platform import SIPP

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -24,8 +24,9 @@ from harness.integrations import load
 from harness.integrations.matrix import Case, Selection, cases
 from harness.report import scope as scopes
 from harness.report.case_document import names
+from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
-from harness.report.run_directory import RunEnd, case_directory, create, write_end
+from harness.report.run_directory import RunEnd, RunEvidence, case_directory, create, write_end
 from harness.report.signoff import manifest
 from harness.support import mask, network_text
 from tests.unit.phone_events import rtp_statistics, sip_message
@@ -144,6 +145,13 @@ def make_run(
         write_end(run, planned, RunEnd(workers=1, wall_s=1.0, interrupted=interrupted))
         manifest.write(run)
     return Made(run, deployment, chosen)
+
+
+def run_of(
+    *cases: CaseEvidence, planned: Sequence[Mapping[str, Any]] = (), directory: Path = Path("r"), **end: Any
+) -> RunEvidence:
+    """A run that left these cases."""
+    return RunEvidence(directory, planned, RunEnd(**{"workers": 1, "wall_s": 1.0} | end), None, cases)
 
 
 @functools.cache

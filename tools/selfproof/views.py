@@ -68,7 +68,7 @@ def _views(case: CaseEvidence, run: Path, alone: Path, page: Page) -> dict[str, 
     shutil.copyfile(run / scope.FILE, alone / scope.FILE)
     write_end(alone, [case.case], RunEnd(workers=1, wall_s=case.wall_s, allure_results=alone / ALLURE))
     finished = remake(alone)
-    document = signoff.seal(alone, finished.cases).read_text(encoding="utf-8")
+    document = signoff.seal(finished.evidence).read_text(encoding="utf-8")
     console = Console(width=100, height=60, record=True, file=io.StringIO())
     terminal.show(finished.summary, finished.groups, console, run=alone)
     return {

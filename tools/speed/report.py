@@ -100,7 +100,7 @@ def write_reports(run: Path) -> dict[str, float]:
     with _peak_mb() as peak:
         finished = remake(run)
         made, made_cpu = time.perf_counter(), _cpu_s()
-        signoff.seal(run, finished.cases)
+        signoff.seal(finished.evidence)
     return {
         "write_s": time.perf_counter() - began,
         "write_cpu_s": _cpu_s() - cpu,

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -27,9 +27,7 @@ from harness.report.nightly.bounds import Bound
 from harness.report.nightly.compare import Difference, compare
 from harness.report.nightly.store import Night
 from harness.report.rerun import short_path
-from harness.report.run import history_of
-from harness.report.run_directory import read_cases, read_planned, require_outside_of_runs, scope_of
-from harness.report.summary import latest
+from harness.report.run_directory import RunEvidence, require_outside_of_runs
 from harness.support.files import own_directories
 from harness.support.forkserver import PYTHON
 from harness.support.mask import mask_text
@@ -64,6 +62,20 @@ class FinishedNight:
     notes: tuple[str, ...] = ()  #: a line for each damaged history that was set aside
 
 
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """A night's verification, and what the night is judged by."""
+
+    reports: Path
+    series: str
+    bound: Sequence[Bound]
+    began: float
+    run: str = ""  #: the name of the run that it made; empty for none
+    code: int = 0  #: its exit code
+    mistakes: Sequence[str] = ()  #: what it said that it could not do
+    notes: Sequence[str] = ()  #: lines for people, as :attr:`FinishedNight.notes`
+
+
 def one_night(
     files: Sequence[Path], reports: Path, *, series: str, bound: Sequence[Bound], more: Sequence[str]
 ) -> FinishedNight:
@@ -78,7 +90,10 @@ def one_night(
             f"{reports / history.FILE}: was damaged; it is now {name}, and a new history begins"
             for name in sorted(history.damaged(reports) - damaged)  # the verification found it first
         ]
-        return conclude(reports, run, code, began, series=series, bound=bound, mistakes=mistakes, notes=notes)
+        verification = Verification(
+            reports=reports, series=series, bound=bound, began=began, run=run, code=code, mistakes=mistakes, notes=notes
+        )
+        return conclude(verification)
 
 
 def _is_of(run: Path, asked: Sequence[str]) -> bool:
@@ -129,63 +144,37 @@ def _passing_on(said: IO[str], mistakes: list[str]) -> threading.Event:
     return ended
 
 
-def conclude(
-    reports: Path,
-    run: str,
-    code: int,
-    began: float,
-    *,
-    series: str,
-    bound: Sequence[Bound],
-    mistakes: Sequence[str] = (),
-    notes: Sequence[str] = (),
-) -> FinishedNight:
-    """Judge a night by the run it made (none: an empty name) and what it said that it could not do, and record it.
-
-    A damaged history is set aside, and the night is the first of a new one. ``notes`` are lines for people, as
-    :attr:`FinishedNight.notes`.
-    """
-
-    def judged(notes: Sequence[str]) -> FinishedNight:
-        return _judged(reports, run, code, began, series=series, bound=bound, mistakes=mistakes, notes=notes)
-
+def conclude(verification: Verification) -> FinishedNight:
+    """Judge a night and record it. A damaged history is set aside, and the night is the first of a new one."""
     try:
-        return judged(notes)
+        return _judged(verification)
     except DamagedHistoryError as error:
-        return judged([*notes, history.set_aside(reports / history.FILE, error)])
+        note = history.set_aside(verification.reports / history.FILE, error)
+        return _judged(replace(verification, notes=[*verification.notes, note]))
 
 
-def _judged(
-    reports: Path,
-    run: str,
-    code: int,
-    began: float,
-    *,
-    series: str,
-    bound: Sequence[Bound],
-    mistakes: Sequence[str],
-    notes: Sequence[str],
-) -> FinishedNight:
-    past = reports / history.FILE
-    runs = tuple(history_of(reports / run)) if run else ()
-    causes = _causes(reports / run) if run else ()
-    outside = tuple(_outside_of_cases(reports / run, runs)) if run else ()
+def _judged(given: Verification) -> FinishedNight:
+    past = given.reports / history.FILE
+    left = RunEvidence.read(given.reports / given.run) if given.run else None
+    runs = tuple(history.runs_of(left)) if left else ()
+    causes = _causes(left) if left else ()
+    outside = tuple(_outside_of_cases(left)) if left else ()
     history.append(past, runs)
     before = [history.read(past, key=one.key, most=LOOK_BACK) for one in runs]
     good = [_last_good(found, this) for found, this in zip(before, runs, strict=True)]
     differences = [d for old, new in zip(good, runs, strict=True) if old for d in compare([old], [new])]
-    problems = [*_problems(runs, differences), *bounds.breaches(bound, runs), *outside]
-    if code and not outside and all(one.good for one in runs):
-        problems.append(": ".join([f"{_ENDED} {code}", *mistakes[:1]]))
-    if not code and not runs:  # of --plan, say, or another --reports
-        problems.append(f"the verification left no results in {reports}")
-    earlier = store.read(past, series, most=NIGHTS)
+    problems = [*_problems(runs, differences), *bounds.breaches(given.bound, runs), *outside]
+    if given.code and not outside and all(one.good for one in runs):
+        problems.append(": ".join([f"{_ENDED} {given.code}", *given.mistakes[:1]]))
+    if not given.code and not runs:  # of --plan, say, or another --reports
+        problems.append(f"the verification left no results in {given.reports}")
+    earlier = store.read(past, given.series, most=NIGHTS)
     night = Night(
-        series=series,
-        began=began,
+        series=given.series,
+        began=given.began,
         ended=time.time(),
-        code=code or (_FAILED if problems else _PASSED),
-        run=run,
+        code=given.code or (_FAILED if problems else _PASSED),
+        run=given.run,
         problems=tuple(problems),
     )
     nights = [*earlier, night][-NIGHTS:]
@@ -193,20 +182,20 @@ def _judged(
     shown = before or _of_the_night_before(past, nights)
     histories = tuple(tuple(one for one in found if one.run in names) for found in shown)
     told, since = _told_before(earlier)
-    news = news_of(told, problems, _verified(runs), lambda problem: _is_open(problem, bound, runs), since)
-    page.write(written := reports / page.FILE, nights, histories, causes, news, differences)
+    news = news_of(told, problems, _verified(runs), lambda problem: _is_open(problem, given.bound, runs), since)
+    page.write(written := given.reports / page.FILE, nights, histories, causes, news, differences)
     store.append(past, night)  # last: what a night could not tell is told by the next one
-    where = "\n".join([*notes, f"See {_page_of(reports / run, written, causes)}"])
-    alert = alert_of(series, news, problems, where, causes)
+    where = "\n".join([*given.notes, f"See {_page_of(given.reports / given.run, written, causes)}"])
+    alert = alert_of(given.series, news, problems, where, causes)
     return FinishedNight(
         night=night,
         runs=runs,
         differences=tuple(differences),
         news=news,
-        alert=alert or (Alert(f"{series}: the history was damaged", where) if notes else None),
+        alert=alert or (Alert(f"{given.series}: the history was damaged", where) if given.notes else None),
         page=written,
         histories=histories,
-        notes=tuple(notes),
+        notes=tuple(given.notes),
     )
 
 
@@ -256,16 +245,13 @@ def _problems(runs: Sequence[Run], differences: Sequence[Difference]) -> Iterato
             yield f"{row} of {difference.deployment}{_LOST}"
 
 
-def _outside_of_cases(run: Path, runs: Sequence[Run]) -> Iterator[str]:
+def _outside_of_cases(run: RunEvidence) -> Iterator[str]:
     """What makes a run fail or break though all its cases may have passed, in words as above."""
-    planned, end = read_planned(run)
-    for line in dict.fromkeys(end.broke):
+    for line in dict.fromkeys(run.end.broke):
         yield f"{_OUTSIDE}{mask_text(line.replace(run.name, '…'))}"  # a path in it would make it new each night
-    found = scope_of(run, planned)
-    for line in scope.missing(found) if found else ():
+    for line in scope.missing(run.scope) if run.scope else ():
         yield f"required, and not run: {line}"
-    reported = {(one.site, result.case) for one in runs for result in one.results}
-    for site, case in sorted(reported - {key_of(one) for one in planned}):
+    for site, case in sorted({one.key for one in run.cases} - {key_of(one) for one in run.planned}):
         yield f"{_named(case, site)}{_UNPLANNED}"
 
 
@@ -301,7 +287,7 @@ def _named(what: str, site: str) -> str:
     return f"{what}{f' at {site}' if site else ''}"
 
 
-def _causes(run: Path) -> tuple[AlertCause, ...]:
+def _causes(run: RunEvidence) -> tuple[AlertCause, ...]:
     """What the cases that did not pass have in common, the first to mend on top."""
     return tuple(
         AlertCause(
@@ -310,9 +296,9 @@ def _causes(run: Path) -> tuple[AlertCause, ...]:
             fix=group.said("fix"),
             owner=group.said("owner"),
             where=group.where,
-            explain=rerun.explain(short_path(run), group.cases[0]),
+            explain=rerun.explain(short_path(run.directory), group.cases[0]),
         )
-        for group in grouped(latest(read_cases(run)))
+        for group in grouped(run.cases)
     )
 
 

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import MistakeError
-from harness.report.evidence import CaseEvidence
-from harness.report.run_directory import read_cases, read_end
+from harness.report.run_directory import RunEvidence
 from harness.report.signoff import attest, document, manifest, waivers
 from harness.report.signoff.decision import Decision, decide
 
@@ -36,13 +35,10 @@ class Signed:
     attestation: Path | None
 
 
-def seal(run: Path, cases: Sequence[CaseEvidence] | None = None) -> Path:
-    """At a run's end, and never later: write the manifest of its evidence, and the document, unsigned. Returns the document.
-
-    ``cases`` are those of the run where they have been read for its reports this moment.
-    """
-    manifest.write(run)
-    return make(run, sealed=read_cases(run) if cases is None else cases).html
+def seal(run: RunEvidence) -> Path:
+    """At a run's end, and never later: write the manifest of its evidence, and the document, unsigned. Returns the document."""
+    manifest.write(run.directory)
+    return make(run.directory, sealed=run).html
 
 
 def make(
@@ -52,18 +48,19 @@ def make(
     waiver_file: Path | None = None,
     customer: str = "",
     pdf: bool = False,
-    sealed: Sequence[CaseEvidence] | None = None,
+    sealed: RunEvidence | None = None,
 ) -> Signed:
     """Make the sign-off of a run; signed with ``key``, or else saying that it is unsigned.
 
-    ``sealed``: the run's cases, where the caller has just compared its files with the manifest, or written that.
+    ``sealed``: the run's evidence, where the caller has just compared its files with the manifest, or written that.
     """
     run = run.resolve()
     signer = attest.signer_of(key) if key else None
     granted = waivers.read(waiver_file) if waiver_file else ()
-    decision = decide(run, granted, today=_today(), source=waiver_file, sealed=sealed)
+    evidence = sealed or RunEvidence.read(run)
+    decision = decide(evidence, granted, today=_today(), source=waiver_file, is_sealed=sealed is not None)
     if not (run / manifest.FILE).exists():
-        if read_end(run):  # a new manifest would vouch for whatever is there by now
+        if evidence.has_end:  # a new manifest would vouch for whatever is there by now
             raise MistakeError(
                 f"{run / manifest.FILE}: is missing, so nobody knows what the run left; allowed: a whole run"
             )
@@ -105,7 +102,7 @@ def verify(run: Path, key: Path) -> tuple[Decision | None, list[str]]:
         return None, problems
     kept = run / waivers.FILE
     granted = waivers.read(kept) if kept.exists() else ()
-    decision = decide(run, granted, today=_today(), source=kept)
+    decision = decide(RunEvidence.read(run), granted, today=_today(), source=kept)
     derived = attest.predicate_of(decision, [path for path in (kept,) if path.exists()])
     # one that had run out before the signing, or that no row needs, changes nothing of what was signed
     unanswered = {*attested.predicate.get("warnedTests", ())} & {*derived["failedTests"]}

@@ -15,22 +15,17 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from harness.errors import MistakeError
-from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, key_of
-from harness.report.run_directory import NEVER_ENDED, RunEnd, read_cases, read_end, read_planned
+from harness.report.run_directory import RunEvidence
 from harness.report.scope import Scope
 from harness.report.signoff import manifest
 from harness.report.signoff.rows import NOT_RUN, PARTLY_RUN, JudgedCase, RowResult, judge_all, narrowing, results
 from harness.report.signoff.waivers import Waiver, check
 from harness.report.strangers import strangers
-from harness.report.summary import tried_before
 from harness.support.files import json_file
 from harness.support.mask import mask_text
 
-#: Of a run that left no word of one, nor of what it was to verify.
-_NO_END = RunEnd(workers=0, wall_s=0.0, interrupted=NEVER_ENDED)
 _REQUEST_URI = re.compile(r"INVITE (?:sips?|tel):([^@;>\s]+)")
 
 
@@ -91,25 +86,20 @@ class Decision:
 
 
 def decide(
-    run: Path,
+    run: RunEvidence,
     waivers: Sequence[Waiver] = (),
     *,
     today: datetime.date,
     source: Path | None = None,
-    sealed: Sequence[CaseEvidence] | None = None,
+    is_sealed: bool = False,
 ) -> Decision:
-    """Decide on a run. Raises :class:`MistakeError` when ``run`` holds none, or a waiver speaks of no row of it.
+    """Decide on a run. Raises :class:`MistakeError` when a waiver speaks of no row of it.
 
-    ``sealed``: the run's cases, where the caller has just compared its files with the manifest, or written that.
+    ``is_sealed``: the caller has just compared its files with the manifest, or written that.
     """
-    if not (run / "cases").is_dir():
-        raise MistakeError(f"{run}: not a run's directory: it has no cases")
-    scope = scopes.read(run)
-    ended = read_end(run) is not None
-    cases_planned, end = read_planned(run) if ended or scope else ([], _NO_END)
-    every = read_cases(run) if sealed is None else sealed
-    judged = judge_all(every, scope)
-    planned = {key_of(case) for case in cases_planned}
+    scope = run.scope
+    judged = judge_all(run.cases, scope)
+    planned = set(map(key_of, run.planned))
     expired = tuple(waiver for waiver in waivers if waiver.expired(today))
     valid = tuple(waiver for waiver in waivers if waiver not in expired)
     if scope:
@@ -118,7 +108,8 @@ def decide(
     rows = results(scope, judged, planned, valid) if scope else ()
     contradictions = tuple(one.contradiction for one in judged if one.contradiction)
     reasons = (
-        *_about_the_run(run, scope, judged, planned, end, is_checked=ended and sealed is None),
+        *_about_the_run(run, judged, planned),
+        *(() if is_sealed or not run.has_end else _about_the_files(run.directory)),
         *contradictions,
         *_blocks(rows, scope),
     )
@@ -132,45 +123,39 @@ def decide(
         scope=scope,
         cases=tuple(judged),
         planned=len(planned),
-        period=_period(every),
-        remarks=tuple(_remarks(scope, every, judged, [w for w in valid if w not in used], expired, list(end.made_of))),
-        preflight=tuple(dict.fromkeys(_preflight(run))),  # each shard of a fleet's run looks again
-        numbers=_numbers(every),
+        period=(run.began, run.ended_wall) if run.attempts else None,
+        remarks=tuple(_remarks(run, judged, [w for w in valid if w not in used], expired)),
+        preflight=tuple(dict.fromkeys(_preflight(run.directory))),  # each shard of a fleet's run looks again
+        numbers=_numbers(run.attempts),
         waivers=used,
         expired=expired,
         contradictions=contradictions,
     )
 
 
-def _about_the_run(
-    run: Path,
-    scope: Scope | None,
-    judged: Sequence[JudgedCase],
-    planned: set[tuple[str, str]],
-    end: RunEnd,
-    *,
-    is_checked: bool,
-) -> Iterable[str]:
+def _about_the_run(run: RunEvidence, judged: Sequence[JudgedCase], planned: set[tuple[str, str]]) -> Iterable[str]:
     """What no waiver mends."""
-    if scope is None:
+    if run.scope is None:
         yield "The run left no record of its scope, so what was left out is not known."
-    if end.interrupted:
-        yield f"The run was interrupted: {end.interrupted}."
-    for what in end.broke:
+    if run.end.interrupted:
+        yield f"The run was interrupted: {run.end.interrupted}."
+    for what in run.end.broke:
         yield f"The harness broke outside of any case: {what}."
     if not judged:
         yield "No case ran."
-    if scope and (faults := scope.options.get("fault")):
+    if run.scope and (faults := run.scope.options.get("fault")):
         yield f"Faults were injected on purpose: {', '.join(map(str, faults))}."
     if strangers := sorted({one.case.key for one in judged} - planned):
         yield f"Cases were reported that were not planned: {', '.join(case for _, case in strangers[:5])}."
     if damaged := [one.case.id for one in judged if one.case.closed and one.case.damaged_lines]:
         yield f"The record of events cannot be read whole: {', '.join(damaged[:5])}."
-    if is_checked:
-        differing = manifest.differences(run) if (run / manifest.FILE).exists() else ["there is no manifest"]
-        if differing:
-            more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
-            yield f"The evidence is not as the run left it: {'; '.join(differing[:5])}{more}."
+
+
+def _about_the_files(run: Path) -> Iterable[str]:
+    differing = manifest.differences(run) if (run / manifest.FILE).exists() else ["there is no manifest"]
+    if differing:
+        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+        yield f"The evidence is not as the run left it: {'; '.join(differing[:5])}{more}."
 
 
 def _blocks(rows: Sequence[RowResult], scope: Scope | None) -> Iterable[str]:
@@ -207,13 +192,9 @@ def _strangers(every: Sequence[CaseEvidence]) -> Iterable[str]:
 
 
 def _remarks(
-    scope: Scope | None,
-    every: Sequence[CaseEvidence],
-    judged: Sequence[JudgedCase],
-    unused: Sequence[Waiver],
-    expired: Sequence[Waiver],
-    made_of: Sequence[str],
+    run: RunEvidence, judged: Sequence[JudgedCase], unused: Sequence[Waiver], expired: Sequence[Waiver]
 ) -> Iterable[str]:
+    scope = run.scope
     options = scope.options if scope else {}
     if narrowed := narrowing(options):
         yield f"Only a part was asked for: {narrowed}."
@@ -225,15 +206,17 @@ def _remarks(
         yield f"Hours were judged as of {options['as_of']}, which HARNESS_AS_OF set."
     if options.get("no_manual"):
         yield "Nobody was asked to start anything (--no-manual): rows that need a person were not observable."
-    if made_of:
+    if made_of := list(run.end.made_of):
         names = ", ".join(made_of) if len(made_of) < 5 else f"{len(made_of)} runs"
         yield f"The run was made of others: {names}."
-    for (_, again), ended in tried_before(every).items():
-        yield f"Passed on retry: {again} ({'; '.join(ended) or 'an earlier attempt left no result'})."
+    for tries in run.tries:
+        if tries.passed_on_retry:
+            ended = "; ".join(tries.before) or "an earlier attempt left no result"
+            yield f"Passed on retry: {tries.counting.id} ({ended})."
     stand_ins = sum(one.case.axes.get("ai") == "stand-in" for one in judged)
     if stand_ins:
         yield f"In {stand_ins} of {len(judged)} cases the AI was a stand-in, a softphone of the harness."
-    yield from _strangers(every)
+    yield from _strangers(run.attempts)
     for deployment in scope.deployments if scope else ():
         for row, why in dict(deployment.content.get("leave_out") or {}).items():
             yield f"{deployment.name} leaves out {row}: {why}"
@@ -256,13 +239,6 @@ def _preflight(run: Path) -> Iterable[str]:
 def _looked(report: Mapping[str, str], line: Mapping[str, str]) -> str:
     fix = f" {line['fix']}" if line.get("fix") else ""
     return f"{report['deployment']}: {line['name']}: {line['status']}: {line['detail']}{fix}"
-
-
-def _period(cases: Sequence[CaseEvidence]) -> tuple[float, float] | None:
-    """In seconds since the epoch; None when no case ran."""
-    if not cases:
-        return None
-    return min(case.began_wall for case in cases), max(case.wall(case.ended) for case in cases)
 
 
 def _numbers(cases: Iterable[CaseEvidence]) -> dict[str, int]:

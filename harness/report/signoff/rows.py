@@ -15,7 +15,6 @@ from harness.report.markup import seen_of
 from harness.report.scope import DeploymentScope, RowScope, Scope, each_once
 from harness.report.signoff.claims import ProvedClaim, claims
 from harness.report.signoff.waivers import Waiver
-from harness.report.summary import latest
 
 NOT_RUN, PARTLY_RUN, NOT_APPLICABLE = "not run", "partly run", "not applicable"
 #: Who may be the AI. A file names Synthflow by its table; that of another vendor's voice agent has none (``docs/any-sbc.md``).
@@ -91,9 +90,9 @@ def judge(case: CaseEvidence, required: RequiredFindings) -> JudgedCase:
 
 
 def judge_all(cases: Iterable[CaseEvidence], scope: Scope | None) -> list[JudgedCase]:
-    """The last attempt of every case."""
+    """The attempt at each case that counts."""
     required = scope.required if scope else {}
-    return [judge(case, required.get(case.id, {})) for case in latest(cases)]
+    return [judge(case, required.get(case.id, {})) for case in cases]
 
 
 def results(

@@ -10,9 +10,9 @@ import typer
 from rich.text import Text
 
 from harness.errors import MistakeError
+from harness.report.history import runs_of
 from harness.report.nightly.compare import Difference, compare, lines, markdown
-from harness.report.run import history_of
-from harness.report.run_directory import require_ended, require_run
+from harness.report.run_directory import RunEvidence, require_ended, require_run
 from harness.run.cli.app import FAILED, PASSED
 from harness.support.files import json_file
 from harness.support.terminal import SafeConsole
@@ -39,7 +39,8 @@ def run(
     for directory in (old, new):
         require_run(directory)
         require_ended(directory.resolve())
-    differences = compare(history_of(old.resolve()), history_of(new.resolve()))
+    before, after = (runs_of(RunEvidence.read(directory.resolve())) for directory in (old, new))
+    differences = compare(before, after)
     if as_json:
         typer.echo(json_file.text(differences))
     elif as_markdown:

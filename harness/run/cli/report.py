@@ -10,10 +10,9 @@ import typer
 
 from harness.errors import MistakeError
 from harness.report import bundle, scope, signoff
-from harness.report.evidence import CaseEvidence
 from harness.report.merge import merge
 from harness.report.run import remake
-from harness.report.run_directory import STOPPED, read_end, require_ended, require_files, require_run
+from harness.report.run_directory import STOPPED, RunEvidence, read_end, require_ended, require_files, require_run
 from harness.report.signoff import attest, document, manifest
 from harness.report.terminal import show
 from harness.run.cli.app import FAILED, INTERRUPTED, PASSED
@@ -59,7 +58,7 @@ def report(
     run = runs[0].resolve() if one else merge(runs, into or runs[0].resolve().parent)
     bundled = [bundle.zipped(run, zip_case)] if zip_case else []  # first: there may be no such case
     finished = remake(run, complete=complete)
-    page = _sign_off(run, finished.cases, is_new=not one)
+    page = _sign_off(finished.evidence, is_new=not one)
     show(finished.summary, finished.groups, SafeConsole(highlight=False, soft_wrap=True), run=run)
     made = [finished.report, page, finished.junit, finished.allure_report]
     for path in [*filter(None, made), *bundled, *([bundle.table(run)] if csv else [])]:
@@ -70,13 +69,14 @@ def report(
     raise typer.Exit(INTERRUPTED if stopped else finished.summary.exit_code)
 
 
-def _sign_off(run: Path, cases: Sequence[CaseEvidence], *, is_new: bool) -> Path | None:
+def _sign_off(evidence: RunEvidence, *, is_new: bool) -> Path | None:
     """The document, made again unless it is signed. A run that was merged this moment ends here, and gets its manifest."""
+    run = evidence.directory
     if is_new:
-        return signoff.seal(run, cases)
+        return signoff.seal(evidence)
     if not (run / manifest.FILE).exists():
         return None
-    return run / document.HTML if (run / attest.FILE).exists() else signoff.make(run, sealed=cases).html
+    return run / document.HTML if (run / attest.FILE).exists() else signoff.make(run, sealed=evidence).html
 
 
 def _no_manifest(run: Path) -> str:

@@ -14,12 +14,12 @@ from harness.deployment.hours import planning_for
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Selection
 from harness.report import scope, signoff
+from harness.report.attempts import latest
 from harness.report.case_document import names
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.merge import merge
 from harness.report.run import FinishedRun, remake
 from harness.report.run_directory import CASES, RunEnd, point_latest, read_cases, read_end, read_planned, write_end
-from harness.report.summary import latest
 from harness.run.fleet.controller import Accepted, Record
 from harness.run.fleet.plan import FleetPlan
 from harness.support.files import whole_file
@@ -43,7 +43,7 @@ def report(
     _write_scope(target, plan, command)
     _write(target / FILE, plan, record, ledger, target)
     finished = remake(target)
-    signoff.seal(target, finished.cases)
+    signoff.seal(finished.evidence)
     if why := point_latest(target):
         finished = dataclasses.replace(finished, notes=(*finished.notes, why))
     return finished

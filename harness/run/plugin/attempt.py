@@ -14,7 +14,7 @@ from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import ResourceError
 from harness.finding_kinds import AUDIO_TO_AI
 from harness.integrations.matrix import Case
-from harness.report import allure, responsiveness
+from harness.report import responsiveness
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
 from harness.run.plugin.leases import Leased
@@ -134,7 +134,6 @@ class Attempt:
                 number_of=lambda sent: recorder.number(sent) or "",
             )
         recorder.close(conclusion.verdict, conclusion.message, self.told)
-        allure.complete(CaseEvidence.read(recorder.directory))
 
     def _hold_to_manners(self, recorder: CaseRecorder) -> None:
         """What the voice agent took too long for, by the limits of its deployment, in the calls that are held to its voice.
@@ -154,6 +153,5 @@ class Attempt:
             # That may be what was raised: without an end the case reads as broken too.
             with contextlib.suppress(ResourceError):
                 self.recorder.amend(conclusion.verdict, conclusion.message, self.told)
-                allure.amend(CaseEvidence.read(self.recorder.directory))
         self.conclusion = conclusion
         return conclusion

@@ -6,12 +6,14 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import allure_commons
 import pytest
+from allure_commons.reporter import AllureReporter
+from allure_pytest.listener import AllureListener
 
 from harness.calls.verdict import DidNotPassError, Verdict
 from harness.deployment.limits import Gate, place, places
 from harness.integrations.matrix import Case
-from harness.report import allure
 from harness.report.case_document import is_masked, names
 from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import case_directory
@@ -31,9 +33,49 @@ if TYPE_CHECKING:
 _UNDERWAY = pytest.StashKey[Attempt]()  #: the attempt that an item, or the process, is at
 
 
+class _WithoutCases(AllureReporter):
+    """Keeps cases and their fixtures out of what allure-pytest writes: their results are made of the evidence, at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # allure_commons is not typed
+        self.cases: set[str] = set()  #: ids of results
+
+    def close_test(self, uuid: str) -> None:
+        """Write the result of a test that is no case and that began."""
+        kept: Any = super()
+        is_left_out = uuid in self.cases or not kept.get_item(uuid).fullName
+        kept.drop_test(uuid) if is_left_out else kept.close_test(uuid)
+
+    def stop_group(self, uuid: str, **kwargs: object) -> None:
+        """Write a fixture's container if a test that is no case had the fixture, too."""
+        kept: Any = super()
+        if self.cases.issuperset(kept.get_item(uuid).children):
+            kept.drop_test(uuid)  # any item of that id
+        else:
+            kept.stop_group(uuid, **kwargs)
+
+
+def _allure_listener() -> Any:
+    """allure-pytest's listener; None where no results are asked for."""
+    return next((p for p in allure_commons.plugin_manager.get_plugins() if isinstance(p, AllureListener)), None)
+
+
+def leave_out_cases() -> None:
+    """Leave the results of cases to :mod:`harness.report.allure`. Call this before the first test begins."""
+    if (listener := _allure_listener()) is not None:
+        listener.allure_logger = _WithoutCases()
+
+
+def leave_out() -> None:
+    """The test that runs now is a case. Call this before its first fixture."""
+    listener = _allure_listener()
+    if listener is not None and (result := listener.allure_logger.get_test(None)) is not None:
+        listener.allure_logger.cases.add(result.uuid)
+
+
 def pytest_sessionstart() -> None:
-    """Allure's results are of cases, not of pytest's fixtures."""
-    allure.write_cases_only()
+    """Begin without results of cases."""
+    leave_out_cases()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -97,7 +139,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     item.config.stash[_UNDERWAY] = attempt
     if asked is not None:
         attempt.recorder.event(asked)
-    allure.begin_case()
+    leave_out()
     monitor().take_lateness()
     with item.config.stash[WATCH].waiting_on(attempt.case.deployment):
         return (yield)
@@ -119,10 +161,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
-    """When the fixtures are done, end the evidence and let Allure have it.
-
-    This is the innermost wrapper: allure-pytest's own makes the result's ids after it, of what it leaves.
-    """
+    """When the fixtures are done, end the evidence."""
     attempt = item.stash.get(_UNDERWAY, None)
     if attempt is None:
         return (yield)
@@ -144,6 +183,11 @@ def pytest_runtest_makereport(
     attempt = item.stash.get(_UNDERWAY, None)
     if attempt is None:
         return report
+    is_last = call.when == "call" or (call.when == "setup" and call.excinfo is not None)
+    if is_last and attempt.recorder is not None:
+        for name, text in (("log", report.caplog), ("stdout", report.capstdout), ("stderr", report.capstderr)):
+            if text:
+                attempt.recorder.attach(name, text, "text/plain")
     if call.excinfo is not None:
         attempt.raised(call.excinfo.value)
         if report.outcome == "skipped":  # a cell that means nothing is left out of the matrix, never skipped

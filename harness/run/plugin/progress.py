@@ -297,7 +297,7 @@ class Progress:
             finished = finish(self._run.directory, planned, end)
             from harness.report.signoff import seal
 
-            document = seal(self._run.directory, finished.cases)
+            document = seal(finished.evidence)
         except (HarnessError, OSError) as error:
             self._broken(str(error))
             self._say(self._line())

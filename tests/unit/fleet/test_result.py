@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.report import scope
 from harness.report.run import FinishedRun
-from harness.report.run_directory import STOPPED, read_planned, write_end
+from harness.report.run_directory import STOPPED, RunEvidence, read_planned, write_end
 from harness.report.signoff.decision import decide
 from harness.run.cli.app import application
 from harness.run.fleet import controller, plan, result, state
@@ -84,7 +84,7 @@ def test_a_shard_that_names_its_rows_makes_no_smaller_run(tmp_path: Path, runs: 
     made = planned({"file": "live-talkdesk.toml", "rows": rows})
     record = Record(accepted=[attempt(tmp_path, runs, row) for row in ("HOLD", "BUSY")])
     target = reported(tmp_path, made, record).directory
-    found, decision = scope.read(target), decide(target, today=datetime.date(2026, 11, 20))
+    found, decision = scope.read(target), decide(RunEvidence.read(target), today=datetime.date(2026, 11, 20))
     assert found is not None
     assert (found.options["row"], found.command) == (rows, f"harness fleet ({made.run})")
     remarks = [remark for remark in decision.remarks if "Only a part" in remark]

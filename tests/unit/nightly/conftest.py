@@ -12,7 +12,7 @@ import pytest
 
 from harness.report.nightly import night
 from harness.report.nightly.bounds import Bound
-from harness.report.nightly.night import conclude
+from harness.report.nightly.night import Verification, conclude
 from harness.report.run_directory import read_end, write_end
 
 ROWS = ("HOLD", "BUSY")
@@ -44,7 +44,12 @@ class Nights:
             assert known is not None
             planned = [case for case in known[0] if case["row"] not in unplanned]
             write_end(made.directory, planned, replace(known[1], broke=tuple(broke)))
-        return conclude(self.reports, made.directory.name, code, 1.8e9 + 86400 * self._count, series="s", bound=bound)
+        return self.conclude(made.directory.name, code=code, bound=bound)
+
+    def conclude(self, run: str = "", **more: Any) -> night.FinishedNight:
+        """What a night comes to by the run of that name, or by none."""
+        plain: dict[str, Any] = {"series": "s", "bound": (), "began": 1.8e9 + 86400 * self._count, "run": run}
+        return conclude(Verification(reports=self.reports, **plain | more))
 
 
 @pytest.fixture

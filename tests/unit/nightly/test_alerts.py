@@ -27,7 +27,6 @@ from harness.report.nightly import alerts, metrics, night
 from harness.report.nightly.alerts import Alert, AlertCause, alert_of, case_of, news_of, problem_of
 from harness.report.nightly.bounds import Bound
 from harness.report.nightly.compare import FlakeRate, rates, wilson
-from harness.report.nightly.page import sparkline
 from harness.report.nightly.store import Night
 from harness.run.cli.app import application
 from tests.receiver import Receiver
@@ -52,9 +51,6 @@ class TestFlakes:
     def test_the_interval_is_wilsons(self, hits: int, trials: int, low: float, high: float) -> None:
         assert wilson(hits, trials) == pytest.approx((low, high), abs=1e-4)
 
-    def test_nothing_is_known_of_no_night(self) -> None:
-        assert wilson(0, 0) == (0.0, 1.0)
-
     def test_passed_on_retry_and_failed_between_two_good_nights_are_flaky(self) -> None:
         (found,) = rates([run("passed"), run("failed"), run("passed", 2), run("passed")])
         assert (found.flaky, found.nights) == (2, 4)
@@ -66,24 +62,9 @@ class TestFlakes:
         (found,) = rates([run("passed"), nothing, run("failed"), nothing, run("passed")])
         assert (found.flaky, found.nights) == (1, 3)
 
-    def test_what_fails_and_goes_on_failing_is_not(self) -> None:
-        assert rates([run("passed"), run("failed"), run("failed")]) == []
-
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's own, on Python 3.11 and 3.12
 class TestAlerts:
-    def test_only_on_change(self) -> None:
-        assert told((), ()) is None
-        assert told(("a",), ("a",)) is None
-        first = told((), ("a",))
-        assert first is not None
-        assert first.title == "s: 1 new, 1 in all"
-
-    def test_many_are_counted_rather_than_listed(self) -> None:
-        found = told((), tuple(map(str, range(50))))
-        assert found is not None
-        assert "and 30 more" in found.body
-
     def test_new_problems_of_one_cause_are_one_thing_to_mend(self) -> None:
         cause = AlertCause("Transfer fails", tuple(map(str, range(12))), "Allow it.", "trunk", "harness explain run 1")
         found = told(("0",), [*map(str, range(12)), "another"], [cause, AlertCause("Known", ("0",))])
@@ -92,15 +73,6 @@ class TestAlerts:
             "New:\n- Transfer fails\n  fix: Allow it.\n  owner: trunk\n  why: harness explain run 1\n  1\n  2\n  3\n"
             "  and 8 more\n- another\n\nx"
         )
-
-    @pytest.mark.parametrize(
-        ("before", "now", "kind"),
-        [((), ("a",), "failure"), (("a",), (), "success"), (("a", "b"), ("a",), "info"), (("a",), ("b",), "failure")],
-    )
-    def test_chats_can_tell_bad_news_from_good(self, before: Sequence[str], now: Sequence[str], kind: str) -> None:
-        found = told(before, now)
-        assert found is not None
-        assert found.kind == kind
 
     def test_what_was_not_verified_is_not_gone(self) -> None:
         before = ("A[x] at Berlin: failed", "B[y]: broken", "answer_s of A: over its bound")
@@ -130,13 +102,6 @@ class TestAlerts:
             case for case, verdict in then.items() if case in verified and verdict not in (Verdict.PASSED, now[case])
         }
 
-    def test_one_is_sent(self, receiver: Receiver) -> None:
-        alerts.send(Alert("title", "body"), [f"json://127.0.0.1:{receiver.port}/"])
-
-        (_, path, body) = receiver.requests[0]
-        assert path == "/"
-        assert json.loads(body)["title"] == "title"
-
     def test_one_that_is_not_taken_is_said_without_its_address(self, receiver: Receiver) -> None:
         receiver.code = 500
         with pytest.raises(BrokenError, match="could not be sent") as raised:
@@ -162,17 +127,6 @@ def test_what_the_wire_said_is_text_where_html_is_sent(receiver: Receiver) -> No
     assert "&lt;img" in sent
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
-def test_a_mail_has_no_html_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    mails: list[str] = []
-    monkeypatch.setattr("smtplib.SMTP", lambda *_, **__: MagicMock(sendmail=lambda *said: mails.append(said[2])))
-    to = "mailto://user:secret@127.0.0.1/?from=a@b.example&to=c@d.example"
-    alerts.send(Alert("t", "<img src=x>\n  fix: none"), [to])
-    (mail,) = mails
-    assert "text/html" not in mail or "<img" not in mail
-    assert "<img src=3Dx>\n  fix: none" in mail
-
-
 Pass = Callable[[], tuple[object, list[str]]]
 
 
@@ -184,7 +138,12 @@ def pass_one(tmp_path: Path, runs: ModuleType, receiver: Receiver, monkeypatch: 
     def one_night(files: object, reports: Path, *, series: str, bound: Sequence[Bound], more: object) -> object:
         made = runs.make_run(reports, rows=("HOLD",), plays={"HOLD": runs.fails} if nights else {})
         nights.append(made.directory.name)
-        return night.conclude(reports, nights[-1], int(len(nights) > 1), time.time(), series=series, bound=bound)
+        code = int(len(nights) > 1)
+        return night.conclude(
+            night.Verification(
+                reports=reports, series=series, bound=bound, began=time.time(), run=nights[-1], code=code
+            )
+        )
 
     def pass_one() -> tuple[object, list[str]]:
         receiver.requests.clear()
@@ -281,17 +240,6 @@ class TestUnrecordedNights:
         assert [line for line in ended.stdout.splitlines() if said in line]
         assert said in json.loads(receiver.requests[0][2])["message"]
 
-    def test_what_no_line_foresees_is_told(
-        self, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A full disk, say, where the page is to be written."""
-        monkeypatch.setattr(
-            night, "conclude", MagicMock(side_effect=OSError(28, "No space left on device", "+13125550100"))
-        )
-        ended = self.nightly(tmp_path)
-        assert isinstance(ended.exception, OSError)
-        assert "No space left on device: '+1312•••0100'" in json.loads(receiver.requests[0][2])["message"]
-
     @pytest.mark.parametrize("option", ["--metrics", "--push"])
     def test_figures_that_cannot_be_made_are_told_before_the_night(
         self, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, option: str
@@ -302,13 +250,6 @@ class TestUnrecordedNights:
         ended = self.nightly(tmp_path, option, "m.prom")
         assert isinstance(ended.exception, MistakeError)
         assert json.loads(receiver.requests[0][2])["title"] == "s: the night did not begin"
-
-    def test_an_alert_that_cannot_be_sent_hides_no_reason(self, tmp_path: Path, receiver: Receiver) -> None:
-        receiver.code = 500
-        ended = self.nightly(tmp_path)
-        assert isinstance(ended.exception, ResourceError)
-        assert "could not be sent" in ended.stderr
-        assert "secret" not in ended.stderr
 
 
 class TestMetrics:
@@ -348,23 +289,8 @@ class TestMetrics:
         assert (method, path) == ("PUT", "/metrics/job/call_verification/series/s")
         assert b"call_verification_night_problems" in body
 
-    def test_a_gateway_that_is_not_there(self, registry: object) -> None:
-        with pytest.raises(BrokenError, match="cannot be pushed"):
-            metrics.push("http://127.0.0.1:9", registry, "s")
-
-
-def test_a_chart_has_a_gap_where_nothing_was_measured() -> None:
-    assert sparkline([1.0, None, 2.0, 3.0], "x").count("M") == 2
-    assert "&lt;b&gt;" in sparkline([1.0, 2.0], "<b>")
-
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     with Receiver() as found:
         yield found
-
-
-def test_a_cause_says_where_it_is() -> None:
-    """Of two deployments with the same fault, say."""
-    assert "\n  where: deployment Ümbra" in AlertCause("late", ("a: failed",), where="deployment Ümbra").words()
-    assert "where" not in AlertCause("late", ("a: failed",)).words()

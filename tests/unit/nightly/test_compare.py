@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.calls.verdict import Verdict
-from harness.report.history import Result, Run
+from harness.report.history import Result, Run, runs_of
 from harness.report.nightly.compare import compare, lines, markdown
-from harness.report.run import history_of
+from harness.report.run_directory import RunEvidence
 from harness.run.cli.app import application
 from harness.support.files import json_file
 
@@ -54,12 +54,6 @@ def test_each_kind_of_difference() -> None:
     assert (shown["row"], shown["before_s"]) == ("E", 1.0)
 
 
-def test_nothing_new() -> None:
-    (found,) = compare([OLD], [dataclasses.replace(OLD, run="new")])
-    assert not found.news
-    assert "still failing" in markdown([found])
-
-
 def test_fixed_slower_and_flaky_alone_wake_nobody() -> None:
     new = run("new", result("A"), result("B", attempts=3, wall_s=30.0))
     (found,) = compare([run("old", result("A", "failed"), result("B"))], [new])
@@ -80,11 +74,6 @@ def test_what_never_ran_is_not_fixed_when_it_passes() -> None:
     assert ("not run before", "A[x]", "passed") in list(lines(found))
     assert [one.row for one in found.not_run_before] == ["A"]
     assert not found.news
-
-
-def test_a_new_case_that_fails_is_news() -> None:
-    (found,) = compare([run("old", result("A"))], [run("new", result("A"), result("B", "failed"))])
-    assert [one.row for one in found.newly_failing] == ["B"]
 
 
 def test_other_scopes_and_faults_are_not_compared() -> None:
@@ -117,15 +106,6 @@ def test_a_table_holds_no_markup_of_others() -> None:
     assert "a \\| b &lt;script>" in line
 
 
-def test_of_runs_on_disk(tmp_path: Path, runs: ModuleType) -> None:
-    old = runs.make_run(tmp_path, rows=("HOLD", "BUSY"))
-    new = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), plays={"HOLD": runs.fails}, lost=("BUSY",))
-    (found,) = compare(history_of(old.directory), history_of(new.directory))
-
-    assert [one.row for one in found.newly_failing] == ["HOLD"]
-    assert found.lost_rows == ("BUSY",)
-
-
 def test_the_terminal_breaks_no_name_that_is_to_be_copied(tmp_path: Path, runs: ModuleType) -> None:
     old, new = (
         runs.make_run(tmp_path / name, rows=("HOLD",), plays=plays)
@@ -135,14 +115,7 @@ def test_the_terminal_breaks_no_name_that_is_to_be_copied(tmp_path: Path, runs: 
         application(), ["compare", str(old.directory), str(new.directory)], env={"COLUMNS": "40"}
     )
     assert outcome.exit_code == 1
-    (case,) = [one.case for one in history_of(new.directory)[0].results]
+    (case,) = [one.case for one in runs_of(RunEvidence.read(new.directory))[0].results]
     _, found, why = outcome.output.partition(f"  newly failing       {case}\n")
     assert found
     assert max(map(len, why.splitlines())) <= 40
-
-
-def test_what_was_never_run_cannot_be_lost() -> None:
-    """The night before was interrupted, too."""
-    nights = [run(name, result("A"), result("B", "broken", attempts=0)) for name in ("old", "new")]
-    (found,) = compare([nights[0]], [nights[1]])
-    assert (found.lost_cases, found.lost_rows, found.news) == ((), (), False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -13,8 +12,6 @@ import pytest
 from harness.errors import ResourceError
 from harness.report import history
 from harness.report.nightly import night, store
-from harness.report.run import finish, remember
-from harness.report.run_directory import read_end
 from tests.unit.nightly.conftest import Nights
 
 Damage = Callable[[Path], object]
@@ -88,40 +85,6 @@ def test_a_night_after_damage_has_its_page_and_alert_and_begins_a_new_history(
     assert [one.problems for one in store.read(nights.reports / history.FILE, "s")] == [found.night.problems]
     again = nights.pass_one(code=1, plays={"HOLD": runs.fails})
     assert (again.notes, again.alert, _set_aside(nights.reports)) == ((), None, [kept])
-
-
-@pytest.mark.parametrize("damage", OF_RUNS.values(), ids=OF_RUNS.keys())
-def test_a_run_after_damage_has_its_reports_and_begins_a_new_history(
-    tmp_path: Path, runs: ModuleType, damage: Damage
-) -> None:
-    path = tmp_path / history.FILE
-
-    def run() -> tuple[str, ...]:
-        directory = runs.make_run(tmp_path, rows=("HOLD",)).directory
-        known = read_end(directory)
-        assert known is not None
-        finished = finish(directory, known[0], replace(known[1], allure_results=None))
-        assert finished.report.is_file()
-        return remember(finished)
-
-    assert run() == ()
-    damage(path)
-    (note,) = run()
-    (kept,) = _set_aside(tmp_path)
-    assert str(kept.name) in note
-    assert len(note.splitlines()) == 1
-    assert len(history.read(path)) == 1
-    assert run() == ()
-
-
-def test_a_passed_night_alerts_when_the_history_was_set_aside(nights: Nights) -> None:
-    """Otherwise the mornings after would compare with nothing, and no one would know."""
-    nights.pass_one()
-    (nights.reports / history.FILE).write_text("garbage\n" * 1000)
-    found = nights.pass_one()
-    assert found.night.code == 0
-    assert found.alert is not None
-    assert found.alert.body == f"{found.notes[0]}\nSee {found.page}"
 
 
 def test_a_night_says_what_its_verification_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,8 +20,8 @@ from harness.errors import MistakeError
 from harness.report import history
 from harness.report.nightly import night, store
 from harness.report.nightly.alerts import problem_of
-from harness.report.nightly.bounds import Bound, breaches, read
-from harness.report.nightly.night import check_fresh, conclude
+from harness.report.nightly.bounds import Bound, read
+from harness.report.nightly.night import check_fresh
 from harness.report.signoff import manifest
 from harness.support import resources
 from tests.unit.nightly.conftest import ROWS, Nights
@@ -102,14 +101,6 @@ def test_injected_faults_and_other_scopes_are_never_mixed(nights: Nights, runs: 
     assert len(faulty.histories[0]) == 1
 
 
-def test_a_case_that_was_never_run_is_a_lost_row(nights: Nights) -> None:
-    nights.pass_one()
-    second = nights.pass_one(code=3, lost=("BUSY",))
-
-    assert second.differences[0].lost_rows == ("BUSY",)
-    assert any(problem.startswith("BUSY of example: not verified any more") for problem in second.night.problems)
-
-
 def test_a_figure_over_its_bound_is_a_problem_though_all_passed(nights: Nights) -> None:
     found = nights.pass_one(bound=(Bound(kpi="answer_s", row="HOLD", max=0.4), Bound(kpi="rtp_loss", max=0.5)))
 
@@ -125,7 +116,7 @@ def test_an_alert_leads_to_where_its_problems_are_shown(nights: Nights, runs: Mo
         made = runs.make_run(nights.reports, rows=ROWS, plays=plays).directory
         (made / "report.html").touch()
         bounds = (Bound(kpi="answer_s", row="HOLD", max=bound),)
-        found = conclude(nights.reports, made.name, code, 1.9e9, series="s", bound=bounds)
+        found = nights.conclude(made.name, code=code, bound=bounds)
         assert found.alert is not None
         led.append(found.alert.body.rpartition("See ")[2] == str(found.page))
     assert led == [True, False]
@@ -145,13 +136,6 @@ def test_a_bound_that_nothing_was_held_to_is_a_problem(nights: Nights) -> None:
     assert found.night.code == 1
 
 
-def test_a_preflight_that_fails_is_one_problem_not_one_a_case(nights: Nights) -> None:
-    found = nights.pass_one(code=1, ended=False, lost=ROWS)
-
-    assert len([problem for problem in found.night.problems if "interrupted" in problem]) == 1
-    assert not any(problem.endswith("broken") for problem in found.night.problems)
-
-
 def test_a_preflight_that_fails_says_what_is_wrong(nights: Nights, runs: ModuleType) -> None:
     """Nobody is at the terminal, and the run that placed no call has no report to look at."""
     line = {
@@ -163,7 +147,7 @@ def test_a_preflight_that_fails_says_what_is_wrong(nights: Nights, runs: ModuleT
     told = [{"deployment": "example", "lines": [{"name": "DNS", "status": "ok", "detail": ""}, *[line] * 5]}]
     made = runs.make_run(nights.reports, rows=ROWS, lost=ROWS, ended=False, options={"preflight": "stop"})
     (made.directory / "preflight.json").write_text(json.dumps(told))
-    found = conclude(nights.reports, made.directory.name, 1, 1.8e9, series="s", bound=())
+    found = nights.conclude(made.directory.name, code=1)
 
     wrong = "; ".join(["registration of carrier: 403 for +1206•••0100"] * 3)
     problem = f"example at local: interrupted: preflight ended it before its first call: {wrong}; and 2 more"
@@ -175,7 +159,7 @@ def test_a_preflight_that_fails_says_what_is_wrong(nights: Nights, runs: ModuleT
     (made.directory / "scope.json").write_text(
         json.dumps(scope | {"options": scope["options"] | {"preflight": "tell"}})
     )
-    again = conclude(nights.reports, made.directory.name, 1, 1.8e9, series="s", bound=())
+    again = nights.conclude(made.directory.name, code=1)
     assert "never came to its end" in again.night.problems[0], "it went on all the same"
 
 
@@ -189,15 +173,9 @@ def test_a_run_that_somebody_else_begins_meanwhile_is_not_the_nights(
     assert found.night.run == "20991231T000000Z-1"
 
 
-def test_no_run_at_all_is_a_night_too(tmp_path: Path) -> None:
-    found = conclude(tmp_path, "", 2, time.time(), series="s", bound=())
-
-    assert found.night.problems == ("the verification ended with exit code 2",)
-    assert found.alert is not None
-    assert store.read(tmp_path / history.FILE, "s")[0].code == 2
-
-
-def test_a_verification_that_leaves_no_results_has_not_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verification_that_leaves_no_results_has_not_passed(
+    nights: Nights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the option ``--plan``, say, or another ``--reports``."""
     monkeypatch.setattr(night, "_HARNESS", "")
     found, again = (night.one_night([], tmp_path, series="s", bound=(), more=()) for _ in range(2))
@@ -208,17 +186,17 @@ def test_a_verification_that_leaves_no_results_has_not_passed(tmp_path: Path, mo
     assert found.alert is not None
     assert "All passed" not in found.page.read_text()
     assert again.alert is None
-    mistaken = conclude(tmp_path, "", 2, time.time(), series="s", bound=())
+    mistaken = nights.conclude(code=2)
     assert mistaken.news.unverified == (problem,), "it left no results either"
-    assert conclude(tmp_path, "", 0, time.time(), series="s", bound=()).news.gone == mistaken.night.problems
+    assert nights.conclude().news.gone == mistaken.night.problems
 
 
-def test_a_verification_that_a_mistake_ended_says_which(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_verification_that_a_mistake_ended_says_which(nights: Nights, capfd: pytest.CaptureFixture[str]) -> None:
     """Who reads the alert in the morning has no terminal to look at."""
     code, mistakes = night._verify([sys.executable, "-c", _TWO_LINES])
     assert capfd.readouterr() == ("", "a warning\nERROR: acme.toml: name: is missing\nERROR: +12065550100: and more\n")
     assert (code, mistakes) == (2, ("acme.toml: name: is missing", "+1206•••0100: and more"))
-    found = conclude(tmp_path, "", code, time.time(), series="s", bound=(), mistakes=mistakes)
+    found = nights.conclude(code=code, mistakes=mistakes)
 
     problem = "the verification ended with exit code 2: acme.toml: name: is missing"
     assert found.night.problems == (problem,)
@@ -254,7 +232,7 @@ def test_a_night_that_is_stopped_lets_its_verification_end(tmp_path: Path, endin
 
 def test_a_night_without_results_hides_none_of_the_nights_before(nights: Nights) -> None:
     with_results = nights.pass_one()
-    none = conclude(nights.reports, "", 2, 1.9e9, series="s", bound=())
+    none = nights.conclude(code=2)
     page = none.page.read_text()
     assert [[one.run for one in found] for found in none.histories] == [[with_results.night.run]]
     assert "The last night left no results; these are of the nights before it." in page
@@ -263,9 +241,6 @@ def test_a_night_without_results_hides_none_of_the_nights_before(nights: Nights)
 
 
 class TestFresh:
-    def test_none_yet(self, tmp_path: Path) -> None:
-        assert "no night yet" in check_fresh(tmp_path, "s", 26)
-
     def test_one_in_time_and_one_too_long_ago(self, nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
         nights.pass_one()
         assert check_fresh(nights.reports, "s", 26) == ""
@@ -273,16 +248,6 @@ class TestFresh:
         monkeypatch.setattr(time, "time", lambda: now + 27 * 3600)
         assert "27.0 hours ago" in check_fresh(nights.reports, "s", 26)
         assert "no night yet" in check_fresh(nights.reports, "another", 26)
-
-    def test_one_by_a_clock_that_was_ahead(self, nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It hides no night that is missing since the clock was set right, and none that took place."""
-        now = time.time()
-        with monkeypatch.context() as ahead:
-            ahead.setattr(time, "time", lambda: now + 1000 * 3600)
-            nights.pass_one()
-        assert "1000.0 hours ahead" in check_fresh(nights.reports, "s", 26)
-        nights.pass_one()
-        assert check_fresh(nights.reports, "s", 26) == ""
 
 
 def test_a_night_by_a_clock_that_was_ahead_is_before_the_one_after_it(
@@ -389,16 +354,3 @@ def test_no_night_is_passed_in_the_directory_of_a_run(tmp_path: Path, runs: Modu
     with pytest.raises(MistakeError, match="is in the directory of the run"):
         night.one_night([], run, series="s", bound=(), more=())
     assert manifest.differences(run) == []
-
-
-def test_a_figure_says_of_which_deployment_it_is_where_there_are_several() -> None:
-    """Two customers on one platform have rows of the same names."""
-    figures = {"HOLD": {"answer_s": 2.0}}
-    acme, umbra = (history.Run("r", 0.0, name, "", name, "w", kpis=figures) for name in ("acme", "Ümbra"))
-    bound = (Bound(kpi="answer_s", row="HOLD", max=1.0),)
-
-    assert breaches(bound, [acme, replace(umbra, kpis={"HOLD": {"answer_s": 0.5}})]) == [
-        "HOLD of acme at local: answer_s above 1"
-    ]
-    assert len(set(breaches(bound, [acme, umbra]))) == 2
-    assert breaches(bound, [umbra]) == ["HOLD at local: answer_s above 1"]

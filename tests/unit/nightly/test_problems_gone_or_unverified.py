@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 
 from harness.report import history
-from harness.report.nightly import night
+from harness.report.history import runs_of
 from harness.report.nightly.bounds import Bound
-from harness.report.nightly.night import conclude
-from harness.report.run import history_of
 from harness.report.run_directory import read_end, write_end
 from tests.unit.nightly.conftest import BUSY, ROWS, Nights
 
@@ -39,7 +37,7 @@ def test_a_figure_that_nobody_held_to_its_bound_is_not_gone(nights: Nights, then
 def test_a_figure_within_its_bound_is_gone(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
     bound = (Bound(kpi="answer_s", row="HOLD", max=0.4),)
     nights.pass_one(bound=bound)
-    monkeypatch.setattr(night, "history_of", lambda run: [_faster(one) for one in history_of(run)])
+    monkeypatch.setattr(history, "runs_of", lambda run: [_faster(one) for one in runs_of(run)])
     second = nights.pass_one(bound=bound)
 
     assert second.news.gone == ("HOLD at local: answer_s above 0.4",)
@@ -49,33 +47,6 @@ def test_a_figure_within_its_bound_is_gone(nights: Nights, monkeypatch: pytest.M
 
 def _faster(run: history.Run) -> history.Run:
     return replace(run, kpis={row: {**figures, "answer_s": 0.1} for row, figures in run.kpis.items()})
-
-
-def test_a_night_without_a_run_mends_nothing(nights: Nights) -> None:
-    nights.pass_one()
-    before = nights.pass_one(code=3, lost=("BUSY",), bound=(Bound(kpi="answer_s", row="HOLD", max=0.4),))
-    none = conclude(nights.reports, "", 2, 1.9e9, series="s", bound=())
-
-    assert len(before.night.problems) == 3
-    assert none.news.gone == ()
-    assert set(none.news.unverified) == set(before.night.problems)
-
-
-def test_a_row_that_is_verified_again_is_gone(nights: Nights) -> None:
-    nights.pass_one()
-    lost = nights.pass_one(code=3, lost=("BUSY",))
-    again = nights.pass_one()
-
-    assert again.news.gone == lost.night.problems
-    assert again.news.unverified == ()
-
-
-def test_a_case_that_broke_and_then_failed_was_verified(nights: Nights, runs: ModuleType) -> None:
-    broken = nights.pass_one(code=3, plays={"HOLD": runs.breaks})
-    failed = nights.pass_one(code=1, plays={"HOLD": runs.fails})
-
-    assert failed.news.new == failed.night.problems
-    assert (failed.news.gone, failed.news.unverified) == (broken.night.problems, ())
 
 
 @pytest.mark.parametrize(
@@ -111,7 +82,7 @@ def test_what_broke_is_the_same_problem_in_the_next_run(nights: Nights) -> None:
         made = nights._runs.make_run(nights.reports, rows=ROWS).directory
         planned, end = read_end(made) or pytest.fail("it ended")
         write_end(made, planned, replace(end, broke=(f"{made}/x: no space",)))
-        found = conclude(nights.reports, made.name, 3, 1.9e9, series="s", bound=())
+        found = nights.conclude(made.name, code=3)
     assert found.night.problems == (f"broke outside of any case: {nights.reports}/…/x: no space",)
     assert found.news.new == ()
 
@@ -124,24 +95,12 @@ def test_an_interruption_is_gone_when_its_deployment_was_verified_to_the_end(
     (problem,) = interrupted.night.problems
     assert problem == "example at local: interrupted: preflight ended it"
     if then == "no run":
-        second = conclude(nights.reports, "", 2, 1.9e9, series="s", bound=())
+        second = nights.conclude(code=2)
     else:
         more: dict[str, dict[str, Any]] = {
             "another reason": {"interrupted": "stopped by the user", "code": 130},
             "another deployment": {"deployment": runs.live().model_copy(update={"name": "another"})},
         }
         second = nights.pass_one(**more.get(then, {}))
-    news = second.news
-    assert (news.gone, news.unverified) == (((problem,), ()) if then == "ended" else ((), (problem,)))
-
-
-@pytest.mark.parametrize("then", ["no run", "interrupted", "ended"])
-def test_what_broke_is_gone_when_a_run_came_to_its_end(nights: Nights, then: str) -> None:
-    (problem,) = nights.pass_one(code=3, broke=["the world of a died"]).night.problems
-    assert problem == "broke outside of any case: the world of a died"
-    if then == "no run":
-        second = conclude(nights.reports, "", 2, 1.9e9, series="s", bound=())
-    else:
-        second = nights.pass_one(interrupted="stopped by the user" if then == "interrupted" else "")
     news = second.news
     assert (news.gone, news.unverified) == (((problem,), ()) if then == "ended" else ((), (problem,)))

@@ -248,7 +248,7 @@ def passed(directory: Path, case: Mapping[str, Any] = CASE, *, sound: bool = Fal
         sample.hang_up()
         if sound:
             sample.wav("caller.1", 1.2)
-        sample.finding("audio.two_way", "caller.1", strength=Strength.PROVED, evidence=("m4", "mark 268"))
+        sample.finding("audio", "caller.1", strength=Strength.PROVED, evidence=("m4", "mark 268"))
         sample.finding("caller_id", "assistant", evidence=("m1",), expected=f"From with {CALLER}", actual=CALLER)
         sample.recorder.close(Verdict.PASSED, "passed")
     return directory
@@ -301,7 +301,7 @@ def failed(directory: Path, case: Mapping[str, Any] | None = None, *, sound: boo
             sample.wav("caller.1", 2.0)
             sample.wav("billing.1", 0.9)
         _record_of_the_ai(sample)
-        sample.finding("audio.two_way", "caller.1 and billing.1", strength=Strength.PROVED)
+        sample.finding("audio", "caller.1 and billing.1", strength=Strength.PROVED)
         sample.finding(
             "caller_id",
             "billing.1",
@@ -326,13 +326,13 @@ def unobserved(directory: Path, case: Mapping[str, Any] | None = None) -> Path:
         sample.inbound()
         sample.hang_up()
         sample.finding(
-            "audio.heard",
+            "audio",
             "assistant",
             Verdict.NOT_OBSERVABLE,
             actual="not observable: no witness",
             strength=Strength.UNKNOWN,
         )
-        sample.recorder.close(Verdict.NOT_OBSERVABLE, "audio.heard of assistant: not observable: no witness")
+        sample.recorder.close(Verdict.NOT_OBSERVABLE, "audio of assistant: not observable: no witness")
     return directory
 
 

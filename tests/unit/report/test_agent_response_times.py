@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.audio.marks import waveform
 from harness.audio.prompts import prompt_path
 from harness.audio.wav import read_wav, write_wav
-from harness.calls.events import CallState, LegStarted, Listened, Recorded
+from harness.calls.events import CallState, LegStarted
 from harness.calls.verdict import Verdict
 from harness.deployment import Manners
 from harness.report import html, metrics
@@ -21,6 +21,7 @@ from harness.report import responsiveness as module
 from harness.report.evidence import CaseEvidence
 from harness.report.responsiveness import response_times
 from harness.report.summary import summarise
+from tests.unit.conftest import run_of
 
 AI, AGENT = 240, 13
 Samples = NDArray[np.int16]
@@ -55,15 +56,6 @@ def call(directory: Path, samples: ModuleType, *heard: tuple[int, float, float])
 
 def said(evidence: CaseEvidence) -> dict[str, float | None]:
     return {m.title: None if m.seconds is None else round(m.seconds, 2) for m in response_times(evidence)}
-
-
-def test_dead_air_counts_from_the_answer(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
-    assert said(call(tmp_path, samples, (AI, 1.5, 4.0))) == {"dead air before the first word": 1.5}
-
-
-def test_silence_in_the_transfer(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
-    figures = said(call(tmp_path, samples, (AI, 0.5, 2.0), (268, 2.1, 4.0), (AGENT, 6.5, 8.0)))
-    assert figures["silence in the transfer"] == 2.5
 
 
 @pytest.mark.parametrize(("rang_from", "silence"), [(5.0, 1.5), (3.5, 0.5)])  # the AI speaks until 4.0
@@ -115,22 +107,6 @@ def test_an_agent_without_a_mark_is_known_by_its_speech(tmp_path: Path, samples:
     assert figures == {"dead air before the first word": 0.8, "silence in the transfer": 3.0}
 
 
-def test_nobody_heard_nothing_measured(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
-    assert response_times(call(tmp_path, samples)) == []
-
-
-def test_silence_in_a_recording_is_no_word(tmp_path: Path, samples: ModuleType) -> None:
-    with samples.playing(tmp_path) as sample:
-        sample.event(LegStarted, "caller", "caller.1", direction="outgoing", mark=12, remote_uri="sip:a")
-        sample.event(CallState, "caller", "caller.1", state="confirmed", code=200)
-        sample.event(Listened, "caller", "caller.1", seconds=0.1, level_dbov=-96.0)
-        path = tmp_path / "caller.1.sent.wav"
-        write_wav(path, np.zeros(8000, np.int16), 8000)
-        sample.event(Recorded, "caller", "caller.1", path=str(path), sent_path=str(path))
-        sample.recorder.close(Verdict.PASSED, "")
-    assert response_times(CaseEvidence.read(tmp_path)) == []
-
-
 class TestSent:
     """What a phone sent is looked at for words only where it is more than the phone's mark."""
 
@@ -154,7 +130,8 @@ class TestSent:
 
 def test_the_run_s_figures_are_medians_of_what_passed(tmp_path: Path, samples: ModuleType) -> None:
     cases = [CaseEvidence.read(samples.passed(tmp_path / "a")), CaseEvidence.read(samples.failed(tmp_path / "b"))]
-    times = html.write(tmp_path / "report.html", summarise(cases, [], run="run", wall_s=1.0, workers=1), cases)
+    run = run_of(*cases, directory=tmp_path)
+    times = html.write(tmp_path / "report.html", run, summarise(run))
     found = {entry["key"]: entry for entry in metrics.medians("run", cases, times)}
     assert found["answered-after"]["value"] == 80.0
     assert found["answered-after"]["title"] == "answered after, median of 1"
@@ -165,9 +142,6 @@ def test_the_run_s_figures_are_medians_of_what_passed(tmp_path: Path, samples: M
 
 class TestLimits:
     """A figure is only shown; with a limit in the deployment it is held to it."""
-
-    def test_none_finds_nothing(self, tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
-        assert list(module.findings(call(tmp_path, samples, (AI, 1.5, 4.0)), Manners())) == []
 
     @pytest.mark.parametrize(("limit", "verdict"), [(1.0, Verdict.FAILED), (2.0, Verdict.PASSED)])
     def test_one_is_held_to(

@@ -82,23 +82,3 @@ def test_a_report_made_again_is_no_further_run(tmp_path: Path) -> None:
     assert again.read_text() == points[0]
     assert again.parent == tmp_path
     assert shared.read_text() == "".join(points)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "junk", "[]", "[" * 100_000, '{"labels": null}', '{"labels": 7}', '{"labels": [7]}',
-             '{"labels": [{"name": "run"}]}', '{"labels": [{"name": "run", "value": []}]}', None],
-    ids=range(10),
-)  # fmt: skip
-def test_results_of_others_of_any_shape_are_none_of_a_run_s(tmp_path: Path, text: str | None) -> None:
-    """``--alluredir`` may be others' as well: a label of theirs without a value left a run without reports."""
-    results, merged = tmp_path / "results", tmp_path / "merged"
-    results.mkdir()
-    theirs = results / "theirs-result.json"
-    theirs.write_text(text) if text is not None else theirs.mkdir()
-    own = {"labels": [{"name": "run", "value": "run"}, {"name": "evidence", "value": "case"}]}
-    (results / "own-result.json").write_text(json.dumps(own))
-
-    assert allure_report.Known(results).has_any({"run"})
-    assert not allure_report.Known(results).has_any({"another"})
-    allure_report.copy_results(results, merged, {"case": "there"}, {"run"})
-    assert allure_report.Known(merged).file("run", "there") == merged / "own-result.json"

@@ -34,16 +34,6 @@ def test_all_cases_are_in_the_bundle_and_no_number_is(run: Any) -> None:
         assert "55501" not in name
 
 
-def test_one_case_plays(tmp_path: Path, samples: ModuleType) -> None:
-    directory = create(tmp_path)
-    case = samples.case_of()
-    samples.passed(case_directory(directory, case), case, sound=True)
-    with zipfile.ZipFile(bundle.zipped(directory, "TD-INBOUND")) as archive:
-        names = archive.namelist()
-
-    assert any(name.endswith("caller.1.received.wav") for name in names)
-
-
 def test_a_case_that_is_not_there_or_not_one(run: Any) -> None:
     with pytest.raises(MistakeError, match="no case"):
         bundle.zipped(run.directory, "NOSUCH")
@@ -102,16 +92,6 @@ def test_a_case_of_two_sites_is_chosen_by_its_directory(tmp_path: Path, runs: Mo
         bundle.zipped(merged, "HOLD")
     for name in str(told.value).partition("one of ")[2].split(", "):
         assert bundle.zipped(merged, name).is_file()
-
-
-def test_the_table_has_a_line_a_case(run: Any) -> None:
-    write_end(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
-    with bundle.table(run.directory).open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-
-    assert sorted(row["verdict"] for row in rows) == ["broken", "broken", "failed", "not observable", "passed"]
-    assert "planned, but never reported" in {row["message"] for row in rows}
-    assert next(row["owner"] for row in rows if row["verdict"] == "failed") == "platform routing"
 
 
 def test_the_table_has_the_second_cause_of_a_case(tmp_path: Path, samples: ModuleType) -> None:

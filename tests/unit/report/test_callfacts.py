@@ -16,7 +16,7 @@ from harness.calls.events import FarEndRecord, LegStarted, RegistrationState
 from harness.calls.verdict import ExpectationError, Finding, Verdict
 from harness.integrations.matrix import Selection, cases
 from harness.report import ladder, rerun
-from harness.report.callfacts import call_facts, numbers_of, table_of
+from harness.report.callfacts import call_facts, numbers_of
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows, messages_of, without_repeats
 from harness.report.hearing import figures
@@ -71,24 +71,6 @@ class TestCallFacts:
         for ladder_of in (ladder.text, ladder.svg):
             assert "at the times of its own clock" in ladder_of(evidence)
 
-    def test_the_table_has_a_column_a_leg(self, failed: CaseEvidence) -> None:
-        header, *rows = table_of(call_facts(failed, arrows(failed), figures(failed)))
-        assert header == ["leg", "caller.1", "billing.1"]
-        assert all(len(row) == 3 for row in rows)
-        assert table_of([]) == []
-
-    def test_a_refused_call_says_who_refused_and_with_what(self, tmp_path: Path, samples: ModuleType) -> None:
-        with samples.playing(tmp_path / "case") as sample:
-            sample.event(LegStarted, "caller", "caller.1", direction="outgoing", mark=1, remote_uri="sip:a")
-            sample.message("sent", samples.sip("INVITE sip:+12065550110@127.0.3.1 SIP/2.0", "1 INVITE"))
-            sample.message("received", samples.sip("SIP/2.0 407 Proxy Authentication Required", "1 INVITE"))
-            sample.message("received", samples.sip("SIP/2.0 486 Busy Here", "2 INVITE"))
-            sample.recorder.close(Verdict.PASSED, "")
-        evidence = CaseEvidence.read(tmp_path / "case")
-        (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
-        assert dict(facts.cells)["ended by"] == "the far end, 486 Busy Here m3"
-        assert dict(facts.cells)["answered after"] == "–"
-
     @pytest.mark.parametrize(
         ("said", "ended"),
         [
@@ -140,9 +122,6 @@ class TestLinks:
     ) -> None:
         assert messages_of(arrows(failed), finding(check, subject)) == numbers
 
-    def test_what_the_finding_names_comes_before_what_may_be_guessed(self, failed: CaseEvidence) -> None:
-        assert messages_of(arrows(failed), finding("answered", "caller.1", evidence=("m8", "mark 7"))) == ("m8",)
-
 
 class TestFolded:
     def test_a_retransmission_is_counted_in_the_first(self, tmp_path: Path, samples: ModuleType) -> None:
@@ -164,10 +143,6 @@ class TestFolded:
         left, folded = without_registrations(arrows(evidence), evidence.row)
         assert len(left) == arrows_left
         assert [moment.text for moment in folded] == ([] if arrows_left else ["registered: 200 (m1 to m4)"])
-
-    def test_a_registration_that_failed_is_shown_whole(self, tmp_path: Path, samples: ModuleType) -> None:
-        evidence = self._registered(tmp_path, samples, "TD-INBOUND", 403)
-        assert without_registrations(arrows(evidence), evidence.row) == (arrows(evidence), [])
 
     @staticmethod
     def _registered(tmp_path: Path, samples: ModuleType, row: str, status: int) -> CaseEvidence:
@@ -200,13 +175,6 @@ class TestCommands:
             "--fault no-g711 --live"
         )
 
-    def test_of_a_run_that_was_killed_by_what_harness_verify_was_given(self, failed: CaseEvidence) -> None:
-        """Nothing else is left of its command."""
-        command = "harness verify b/x.toml a/talkdesk-sim.toml --row TD-INBOUND --fault no-g711 --reports r"
-        again = rerun.verify(command, failed)
-        assert again.startswith("harness verify a/talkdesk-sim.toml --row TD-TRANSFER-BLIND ")
-        assert again.endswith(" --fault no-g711")
-
     def test_other_axes_go_by_name(self, tmp_path: Path, samples: ModuleType) -> None:
         case = samples.case_of(axes={"transport": "udp", "refer": "passed-on", "ask": "digit"})
         evidence = CaseEvidence.read(samples.passed(tmp_path / "case", case))
@@ -232,18 +200,6 @@ class TestCommands:
         chosen = Expression.compile(words[words.index("-k") + 1])
         named_so = [one for one in every if chosen.evaluate(partial(_holds, f"test_inbound[{one.id}]"))]
         assert [one.line for one in named_so] == [line]
-
-    def test_explain_names_run_and_case(self, failed: CaseEvidence) -> None:
-        assert rerun.explain("reports/x", failed) == (
-            "harness explain reports/x 'TD-TRANSFER-BLIND[talkdesk-sim:udp-ip-pcmu-synthflow]'"
-        )
-
-
-def test_a_step_is_red_where_a_finding_failed_in_it(failed: CaseEvidence) -> None:
-    first, second, *_ = failed.steps
-    assert second.ended is not None
-    assert second.verdict([finding("audio", "caller.1", second.ended - 0.01)]) is Verdict.FAILED
-    assert first.verdict([finding("audio", "caller.1", second.ended - 0.01)]) is Verdict.PASSED
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from harness.report.case_page import CasePage
 from harness.report.coverage import coverage
 from harness.report.evidence import CaseEvidence
 from harness.report.summary import summarise
+from tests.unit.conftest import run_of
 
 UNSEEN, SEEN = Verdict.NOT_OBSERVABLE, Verdict.PASSED
 
@@ -73,7 +74,7 @@ def passed_in_part(directory: Path, samples: ModuleType) -> CaseEvidence:
 
 def test_terminal_summary_and_report_tell_it(tmp_path: Path, samples: ModuleType) -> None:
     case = passed_in_part(tmp_path / "case", samples)
-    summary = summarise([case], [case.case], run="r", wall_s=1.0, workers=1)
+    summary = summarise(run_of(case))
     told = summary.plain()["coverage"]["TD-INBOUND"]
     assert told.unseen == ("codec at the AI",)
     assert told.seen == told.of - 1 >= 1
@@ -83,12 +84,3 @@ def test_terminal_summary_and_report_tell_it(tmp_path: Path, samples: ModuleType
     page = CasePage.of(case, tmp_path, "harness verify").html()
     assert f"seen {told.seen} of {told.of}; nobody could see: codec at the AI" in page
     assert "Declared in the deployment file, seen by nobody: transport udp, authentication ip." in page
-
-
-def test_where_all_was_seen_the_terminal_says_nothing_of_it(tmp_path: Path, samples: ModuleType) -> None:
-    case = CaseEvidence.read(samples.passed(tmp_path / "case"))
-    out = io.StringIO()
-    summary = summarise([case], [case.case], run="r", wall_s=1.0, workers=1)
-    terminal.show(summary, [], Console(file=out, width=120, color_system=None), run=tmp_path)
-    assert summary.plain()["coverage"]["TD-INBOUND"].unseen == ()
-    assert "seen in part" not in out.getvalue()

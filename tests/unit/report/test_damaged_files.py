@@ -14,11 +14,12 @@ import pytest
 from harness.calls.events import FarEndReport
 from harness.errors import MistakeError
 from harness.report import signoff
-from harness.report.bundle import table, zipped
+from harness.report.bundle import table
 from harness.report.evidence import CaseEvidence
+from harness.report.history import runs_of
 from harness.report.merge import merge
-from harness.report.run import finish, history_of, remake
-from harness.report.run_directory import RunEnd, case_directory, create
+from harness.report.run import finish, remake
+from harness.report.run_directory import RunEnd, RunEvidence, case_directory, create
 from harness.run.cli.explain import explain
 
 #: What no program of ours writes there, and JSON can hold.
@@ -80,7 +81,7 @@ def test_of_what_a_run_was_asked_for_and_how_it_ended(tmp_path: Path, runs: Modu
 
     def views() -> None:
         signoff.make(run)
-        history_of(run)
+        runs_of(RunEvidence.read(run))
 
     told = [made_or_told(run / name, views, text) for text in odd(plain)]
     assert {True, False} == set(told)
@@ -133,53 +134,6 @@ def test_of_a_line_of_evidence(tmp_path: Path, samples: ModuleType, monkeypatch:
             explain(directory)
             table(run)
     assert {0, 1} <= damaged
-
-
-OF_A_LEG = {"at": 1000.5, "phone": "a", "leg": "a.1"}
-OF_A_MESSAGE = {
-    "kind": "SipMessage",
-    **OF_A_LEG,
-    "direction": "sent",
-    "transport": "udp",
-    "local": "",
-    "remote": "",
-    "text": "x",
-}
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        {"event": {"kind": "FarEndRecord", **OF_A_LEG, "source": "x", "record": 7}},
-        {"event": {"kind": "MediaState", **OF_A_LEG, "active": True, "direction": "sendrecv", "codec": {}}},
-        {"event": OF_A_MESSAGE},  # without its number
-        {"step": {"id": 77, "parent": None, "title": "x", "began": "soon"}},
-        {"note": {"at": 1000.5, "text": 7}},
-        {"finding": {"check": "codec", "subject": "a", "verdict": "passed", "expected": "x", "actual": 7, "at": 1000.5,
-                     "strength": None, "evidence": [], "measured": None}},
-        {"event": 7},
-    ],
-)  # fmt: skip
-def test_a_line_of_another_shape_is_in_no_view(
-    tmp_path: Path, samples: ModuleType, line: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", "/nonexistent")
-    run, case = create(tmp_path), samples.case_of()
-    directory = undiagnosed(samples.failed(case_directory(run, case), case))
-    before = CaseEvidence.read(directory)
-    with (directory / "events.jsonl").open("a") as file:
-        file.write(json.dumps(line) + "\n")
-    read = CaseEvidence.read(directory)
-    assert read.damaged_lines == before.damaged_lines + 1
-    assert (read.events, read.findings, read.steps, read.notes) == (
-        before.events,
-        before.findings,
-        before.steps,
-        before.notes,
-    )
-    finish(run, [case], RunEnd(workers=1, wall_s=1.0))
-    explain(directory)
-    zipped(run, "all")
 
 
 def test_a_figure_that_is_masked_is_no_damage(tmp_path: Path, samples: ModuleType) -> None:

@@ -22,6 +22,7 @@ from harness.report.evidence import CaseEvidence
 from harness.report.html import write
 from harness.report.recorder import CaseRecorder
 from harness.report.summary import summarise
+from tests.unit.conftest import run_of
 
 AXES = {
     "ai": "synthflow",
@@ -151,15 +152,17 @@ def test_every_view_says_it(made: Callable[..., CaseEvidence], tmp_path: Path) -
     case = made()
     shown = "synthflow · tls (declared) · digest (declared) · US East (declared) · pcmu · consumed (declared) · digit · hotline"
 
-    allure.write_lost(case, tmp_path / "allure-results")
+    run = run_of(case)
+    (tmp_path / "allure-results").mkdir()
+    allure.write(case, tmp_path / "allure-results")
     (result,) = (tmp_path / "allure-results").glob("*-result.json")
     assert f"[{shown}]" in result.read_text(encoding="utf-8")
 
-    junit.write(tmp_path / "junit.xml", [case])
+    junit.write(tmp_path / "junit.xml", run)
     assert "transport: tls (declared)" in (tmp_path / "junit.xml").read_text(encoding="utf-8")
 
     page = tmp_path / "run" / "report.html"
-    write(page, summarise([case], [case.case], run="run", wall_s=1.0, workers=1), [case])
+    write(page, run, summarise(run))
     text = page.read_text(encoding="utf-8")
     assert f'class="ax">{shown}<' in html.unescape(text)
     (packed,) = re.findall(r'<script type="text/plain">([^<]+)</script>', text)

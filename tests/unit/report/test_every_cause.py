@@ -33,6 +33,7 @@ from harness.report.run import remake
 from harness.report.run_directory import read_cases
 from harness.report.summary import summarise
 from harness.run.cli.app import application
+from tests.unit.conftest import run_of
 
 GUIDE = "https://docs.example/guide"
 
@@ -81,8 +82,7 @@ def failures(tmp_path_factory: pytest.TempPathFactory, runs: ModuleType) -> dict
         del names[: len(by_row)]
         plays = {row: fails_of(name, runs.fails) for row, name in by_row.items()}
         run = runs.make_run(tmp_path_factory.mktemp("reports"), rows=tuple(by_row), plays=plays).directory
-        remake(run)
-        signoff.seal(run)
+        signoff.seal(remake(run).evidence)
         found |= {by_row[case.row]: Failure(case, run) for case in read_cases(run)}
     return found
 
@@ -103,7 +103,7 @@ def of_allure(failure: Failure) -> str:
     """The message that stands above the steps."""
     results = failure.run / "allure-of-it" / failure.case.directory.name
     results.mkdir(parents=True)
-    allure.write_lost(failure.case, results)
+    allure.write(failure.case, results)
     (result,) = results.glob("*-result.json")
     return str(json.loads(result.read_text())["statusDetails"]["message"])
 
@@ -120,7 +120,7 @@ def of_the_terminal(failure: Failure) -> str:
     """In 80 columns; lines that were wrapped for them are one again."""
     out = io.StringIO()
     console = Console(file=out, width=80, color_system=None)
-    summary = summarise([failure.case], [dict(failure.case.case)], run="r", wall_s=1.0, workers=1)
+    summary = summarise(run_of(failure.case))
     terminal.show(summary, grouped([failure.case]), console, run=failure.run)
     long = [line for line in out.getvalue().splitlines() if len(line) > 80 and not line.startswith("         why ")]
     assert long == []

@@ -9,12 +9,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings
 
 from harness.errors import HarnessError, ResourceError
-from harness.report import allure_report, history
-from harness.report.nightly import store
+from harness.report import history
 from harness.report.run import finish, remake, remember
 from harness.report.run_directory import RunEnd, case_directory, create, read_end, write_end
 from tests.disk import full_beyond
@@ -54,30 +52,6 @@ def test_views_are_made_anew(tmp_path: Path, samples: ModuleType, room: int) -> 
     assert not list(other.rglob("*.part"))
 
 
-@given(st.floats(0, 1, exclude_max=True))
-@_DRAWN
-def test_half_a_result_of_allures_is_none(
-    tmp_path_factory: pytest.TempPathFactory, samples: ModuleType, part: float
-) -> None:
-    """Else the case is in no report that Allure makes of them."""
-    directory = create(tmp_path_factory.mktemp("reports"))
-    results = directory / "allure-results"
-    case = samples.case_of("TD-INBOUND")
-    samples.passed(case_directory(directory, case), case)
-    end = RunEnd(workers=1, wall_s=1.0, allure_results=results)
-    finish(directory, [case], end)
-    (made,) = results.glob("*-result.json")
-    whole = made.read_bytes()
-    made.write_bytes(whole[: int(part * len(whole))])
-    merged = directory.parent / "merged"
-
-    remake(directory)
-    allure_report.copy_results(results, merged, {case_directory(directory, case).name: "there"})
-
-    assert allure_report.Known(results).cases == {("", case_directory(directory, case).name)}
-    assert allure_report.Known(merged).cases == {("", "there")}
-
-
 def test_a_run_whose_end_had_no_room_never_came_to_it(tmp_path: Path, samples: ModuleType) -> None:
     directory = create(tmp_path)
     case = samples.case_of("TD-INBOUND")
@@ -86,21 +60,6 @@ def test_a_run_whose_end_had_no_room_never_came_to_it(tmp_path: Path, samples: M
         finish(directory, [case], RunEnd(workers=1, wall_s=1.0))
 
     assert read_end(directory) is None
-
-
-@given(st.binary(min_size=1, max_size=200))
-@_DRAWN
-def test_a_history_that_is_none_is_said(tmp_path: Path, octets: bytes) -> None:
-    """Anything else than the harness's own error would end a run with the exit code of a failure."""
-    path = tmp_path / history.FILE
-    path.write_bytes(octets * 20)
-    for use in (
-        lambda: history.read(path),
-        lambda: history.append(path, []),
-        lambda: store.read(path, "nightly"),
-    ):
-        with pytest.raises(ResourceError, match=f"{history.FILE}: what earlier runs found cannot be read"):
-            use()
 
 
 def test_a_history_that_has_no_room_is_said(tmp_path: Path) -> None:

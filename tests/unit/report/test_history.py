@@ -8,8 +8,8 @@ from types import ModuleType
 
 from harness.calls.verdict import Verdict
 from harness.report import history
-from harness.report.history import Result, Run
-from harness.report.run import history_of
+from harness.report.history import Result, Run, runs_of
+from harness.report.run_directory import RunEvidence
 
 
 def a_run(name: str, began: float = 1.0, key: str = "k", verdict: str = "passed") -> Run:
@@ -28,15 +28,6 @@ def test_runs_come_back_as_they_were_the_oldest_first(tmp_path: Path) -> None:
 
     assert history.read(path) == [runs[1], runs[0]]
     assert history.read(path, most=1) == [runs[0]]
-
-
-def test_another_key_is_another_history(tmp_path: Path) -> None:
-    path = tmp_path / history.FILE
-    history.append(path, [a_run("one", key="a")])
-    history.append(path, [a_run("two", key="b")])
-
-    assert [run.run for run in history.read(path, key="a")] == ["one"]
-    assert [run.run for run in history.read(path, whole="whole b")] == ["two"]
 
 
 def test_a_run_that_is_told_again_is_there_once(tmp_path: Path) -> None:
@@ -69,14 +60,15 @@ def test_faults_a_selection_or_another_file_make_another_key(tmp_path: Path, run
         runs.make_run(tmp_path, rows=("HOLD",), deployment=changed),
         runs.make_run(tmp_path, rows=("HOLD",), deployment=deployment.model_copy(update={"site": "Berlin"})),
     ]
-    keys = [history_of(run.directory)[0].key for run in made]
+    keys = [runs_of(RunEvidence.read(run.directory))[0].key for run in made]
 
     assert keys[0] == keys[1]
     assert len(set(keys)) == 5
 
 
 def test_what_was_planned_and_never_reported_is_broken(tmp_path: Path, runs: ModuleType) -> None:
-    (found,) = history_of(runs.make_run(tmp_path, rows=("HOLD",), lost=("HOLD",)).directory)
+    made = runs.make_run(tmp_path, rows=("HOLD",), lost=("HOLD",))
+    (found,) = runs_of(RunEvidence.read(made.directory))
 
     assert [(result.row, result.verdict, result.attempts) for result in found.results] == [("HOLD", "broken", 0)]
     assert not found.good

@@ -16,24 +16,12 @@ from harness.report.run import finish
 from harness.report.run_directory import RunEnd, case_directory, create
 
 CASE: dict[str, Any] = {"id": "A[b]", "row": "A", "title": "A call", "axes": {}, "began": 1.0}
-NOTE = '{"note": {"at": 1.5, "text": "fine"}}'
 
 
 def written(directory: Path, case: str, *lines: str) -> Path:
     (directory / "case.json").write_text(case)
     (directory / "events.jsonl").write_text("\n".join(lines))
     return directory
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["[" * 100_000, '{"event": 1.5}', '{"event": {"kind": "Nothing"}}', '{"note": []}', '{"note": {"at": "soon", "text": ""}}',
-     '{"note": {"at": NaN, "text": ""}}', '{"step": 7}', '{"finding": null}', '{"unheard": {}}', '{"a": 1, "b": 2}', "7", "²"],
-)  # fmt: skip
-def test_lines_of_any_shape_are_damaged_and_no_more(tmp_path: Path, line: str) -> None:
-    evidence = CaseEvidence.read(written(tmp_path, json.dumps(CASE), NOTE, line, NOTE))
-    assert evidence.damaged_lines == 1
-    assert [note.text for note in evidence.notes] == ["fine", "fine"]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +32,7 @@ def test_lines_of_any_shape_are_damaged_and_no_more(tmp_path: Path, line: str) -
 )  # fmt: skip
 def test_a_case_of_another_shape_is_said_to_be_none(tmp_path: Path, case: str) -> None:
     with pytest.raises(MistakeError, match="not a case's evidence"):
-        CaseEvidence.read(written(tmp_path, case, NOTE))
+        CaseEvidence.read(written(tmp_path, case))
 
 
 #: What no program of ours writes, and JSON can hold.

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import io
 import itertools
 import json
 import re
 import zlib
-from collections.abc import Iterator
-from html import unescape
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
@@ -24,11 +22,10 @@ from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Result, Run
 from harness.report.recorder import CaseRecorder
-from harness.report.run import FinishedRun, remake
-from harness.report.run_directory import read_cases
+from harness.report.run import remake
+from harness.report.run_directory import RunEvidence, read_cases
 from harness.report.summary import summarise
-from harness.report.terminal import show
-from harness.support.terminal import SafeConsole
+from tests.unit.conftest import run_of
 
 
 class Page(HTMLParser):
@@ -50,12 +47,15 @@ class Page(HTMLParser):
         return [attrs for name, attrs in self.tags if name == tag and wanted.items() <= attrs.items()]
 
 
-def report(run: Any, **changes: Any) -> str:
-    cases = read_cases(run.directory)
-    summary = summarise(cases, run.planned, **{"run": "r", "wall_s": 1.0, "workers": 2, **changes})
-    html.write(run.directory / "report.html", summary, cases, run.planned[-1:])
-    text: str = (run.directory / "report.html").read_text()
-    return text
+def report(run: Any, past: Sequence[Run] = (), **end: Any) -> str:
+    """The page of the run of every verdict, of whose cases the last was never run."""
+    return page_of(run_of(*read_cases(run.directory), planned=run.planned, directory=run.directory, **end), past)
+
+
+def page_of(run: RunEvidence, past: Sequence[Run] = ()) -> str:
+    run.directory.mkdir(exist_ok=True)
+    html.write(run.directory / "report.html", run, summarise(run), past)
+    return (run.directory / "report.html").read_text()
 
 
 def unpacked(text: str) -> Iterator[str]:
@@ -99,9 +99,7 @@ class TestReport:
             with samples.playing(tmp_path / str(number), samples.case_of(f"ROW-{number}")) as sample:
                 sample.recorder.close(Verdict.FAILED, "it failed", causes)
         cases = [CaseEvidence.read(tmp_path / name) for name in ("0", "1")]
-        summary = summarise(cases, [dict(case.case) for case in cases], run="r", wall_s=1.0, workers=1)
-        html.write(tmp_path / "report.html", summary, cases)
-        text = (tmp_path / "report.html").read_text()
+        text = page_of(run_of(*cases, directory=tmp_path))
         page = Page(text)
 
         chosen = [a["value"] for a in page.all("option") if a.get("value") in owners]
@@ -110,14 +108,6 @@ class TestReport:
         assert listed == {"ROW-0": [*owners], "ROW-1": [owners[0]]}
         index = next(zlib.decompress(base64.b64decode(p)).decode() for p in re.findall(r'id="index">([^<]+)<', text))
         assert "cause 1" in index
-
-    def test_says_what_needs_attention(self, run: Any) -> None:
-        text = " ".join(Page(report(run)).text)
-
-        assert "1 of 5 cases failed" in text
-        assert "The platform does not pass the caller's number on" in text
-        assert "Set the From header" in text
-        assert "1 case was planned, but never reported" in text
 
     def test_a_passed_case_is_there_when_it_is_opened(self, run: Any) -> None:
         (detail,) = unpacked(report(run))
@@ -172,30 +162,6 @@ class TestReport:
         assert subjects <= set("\n".join(words).splitlines())
         assert "call-2" not in words[-1]
 
-    def test_cases_beyond_what_a_page_opens_with_are_deflated(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(html, "MOST_INLINE", 1)
-        page = Page(report(run))
-        assert len(list(unpacked(report(run)))) == len(page.all("details", **{"class": "case"})) - 1
-
-    def test_what_prints_whole_is_told(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        def told() -> str:
-            (note,) = re.findall(r'<p class="print-note"[^>]*>(.*?) <button', report(run))
-            return str(note)
-
-        assert told() == "In print, a case that passed is a line; what was opened prints whole."
-        monkeypatch.setattr(html, "MOST_INLINE", 1)
-        assert (
-            "and so is one that did not pass beyond the first 1, unless a filter leaves no more than 1 of these"
-            in told()
-        )
-
-    def test_earlier_runs_are_shown_by_row(self, run: Any) -> None:
-        result = Result("c", "talkdesk", "TD-INBOUND", Verdict.FAILED, 1, 1.0)
-        past = [Run("x", 1e9, "d", "s", "k", "w", results=(result,))]
-        page = Page(_with_past(run, past))
-
-        assert [a["title"] for a in page.all("i")] == ["2001-09-09 01:46: failed"]
-
     def test_a_row_of_two_deployments_is_one_mark_in_an_earlier_run(self, run: Any) -> None:
         """The worst of them: neither hides the other, and no run counts twice."""
         results = [
@@ -203,7 +169,7 @@ class TestReport:
         ]
         past = [Run("x", 1e9, name, "", "k", "w", results=(one,)) for name, one in zip("ab", results, strict=True)]
 
-        assert [a["title"] for a in Page(_with_past(run, past)).all("i")] == ["2001-09-09 01:46: failed"]
+        assert [a["title"] for a in Page(report(run, past)).all("i")] == ["2001-09-09 01:46: failed"]
 
     def test_a_large_run_s_cases_lie_beside_the_page(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(html, "MOST_WHOLE", 2)
@@ -220,13 +186,8 @@ class TestReport:
         assert not (run.directory / html.PARTS).exists()
 
     def test_faults_that_were_injected_stand_at_its_head(self, run: Any) -> None:
-        cases = read_cases(run.directory)
-        summary = summarise(cases, run.planned, run="r", wall_s=1.0, workers=2)
-        summary.faults = ["heavy-loss", "no-g711@inbound"]
-        page = run.directory / "report.html"
-        html.write(page, summary, cases)
-
-        said = " ".join(Page(page.read_text()).text).split("Cases", 1)[0]
+        text = report(run, command="pytest --fault=heavy-loss --fault=no-g711@inbound")
+        said = " ".join(Page(text).text).split("Cases", 1)[0]
         assert "injected on purpose: heavy-loss, no-g711@inbound" in " ".join(said.split())
         assert "injected on purpose" not in report(run)
 
@@ -258,78 +219,37 @@ class TestReport:
             sample.finding(evil, evil, Verdict.FAILED, expected=evil, actual=evil, evidence=(evil,))
             sample.recorder.note(evil)
             sample.recorder.close(Verdict.FAILED, evil, [{"cause": evil, "fix": evil, "link": 'x" onclick="evil'}])
-        evidence = CaseEvidence.read(tmp_path / "case")
-        summary = summarise([evidence], [case], run="r", wall_s=1.0, workers=1)
-        html.write(tmp_path / "r.html", summary, [evidence])
-
-        text = (tmp_path / "r.html").read_text()
+        text = page_of(run_of(CaseEvidence.read(tmp_path / "case"), planned=[case], directory=tmp_path))
         assert "<script>alert" not in text
         assert "\x00" not in text
         assert not [a for _, a in Page(text).tags if "onclick" in a]
 
     @pytest.mark.parametrize(
-        ("play", "verdict", "words"),
+        ("plays", "end", "said"),
         [
-            ("passed", "passed", "1 case passed"),
-            ("failed", "failed", "1 of 1 cases failed"),
-            ("unobserved", "not observable", "1 of 1 cases could not be observed"),
-            ("died", "broken", "1 of 1 cases broke: nothing is known about the system in them"),
+            (["passed"], {}, "1 case passed"),
+            (["passed", "failed"], {}, "1 of 2 cases failed"),
+            (["failed", "died"], {}, "1 of 2 cases failed, 1 broke"),
+            (["unobserved"], {}, "1 of 1 cases could not be observed"),
+            (["died"], {}, "1 of 1 cases broke: nothing is known about the system in them"),
+            (["passed"], {"interrupted": "stopped"}, "Interrupted: stopped; 1 of 1 cases passed"),
+            (["failed"], {"interrupted": "stopped"}, "1 of 1 cases failed, and the run was interrupted"),
+            (["passed"], {"broke": ("no disk",)}, "1 case passed, but the harness broke outside of them"),
+            (["passed"], {"planned": []}, "1 case passed, of which 1 had not been planned"),
+            ([], {}, "No case ran"),
         ],
     )
     def test_the_headline_is_the_worst(
-        self, tmp_path: Path, samples: ModuleType, play: str, verdict: str, words: str
+        self, tmp_path: Path, samples: ModuleType, plays: list[str], end: dict[str, Any], said: str
     ) -> None:
-        case = samples.case_of()
-        evidence = CaseEvidence.read(getattr(samples, play)(tmp_path / "case", case))
-
-        assert html.headline(summarise([evidence], [case], run="r", wall_s=1.0, workers=1)) == (verdict, words)
-
-    @pytest.mark.parametrize(
-        ("play", "verdict", "words"),
-        [
-            ("passed", "broken", "Interrupted: stopped by the user; 1 of 2 cases passed"),
-            ("failed", "failed", "1 of 2 cases failed, and the run was interrupted"),
-            ("unobserved", "not observable", "1 of 2 cases could not be observed, and the run was interrupted"),
-            ("died", "broken", "Interrupted: stopped by the user; 0 of 2 cases passed"),
-        ],
-    )
-    def test_an_interrupted_run_says_so_at_once(
-        self, tmp_path: Path, samples: ModuleType, play: str, verdict: str, words: str
-    ) -> None:
-        case, never_run = samples.case_of(), samples.case_of("HOLD")
-        evidence = CaseEvidence.read(getattr(samples, play)(tmp_path / "case", case))
-        summary = summarise(
-            [evidence], [case, never_run], run="r", wall_s=1.0, workers=1, interrupted="stopped by the user"
-        )
-        assert html.headline(summary) == (verdict, words)
-
-    @pytest.mark.parametrize(
-        ("more", "verdict", "words"),
-        [
-            (
-                {"required": ["acme: TD-CAPACITY (not asked for in this run)"]},
-                "failed",
-                "Required, and not run: acme: TD-CAPACITY",
-            ),
-            ({"broke": ["test_x.py cannot be read"]}, "broken", "1 case passed, but the harness broke outside of them"),
-            ({"planned": False}, "broken", "1 case passed, of which 1 had not been planned"),
-        ],
-    )
-    def test_a_run_whose_exit_code_is_not_0_is_not_green_though_all_passed(
-        self, tmp_path: Path, samples: ModuleType, more: dict[str, Any], verdict: str, words: str
-    ) -> None:
-        case = samples.case_of()
-        evidence = CaseEvidence.read(samples.passed(tmp_path / "case", case))
-        planned = [case] if more.pop("planned", True) else []
-        summary = summarise([evidence], planned, run="r", wall_s=1.0, workers=1, **more)
-        html.write(tmp_path / "r.html", summary, [evidence])
-
-        said = html.headline(summary)
-        assert (said[0], said[1][: len(words)]) == (verdict, words)
-        assert summary.exit_code == {"failed": 1, "broken": 3}[verdict]
-        attention = (tmp_path / "r.html").read_text().partition('<section id="causes">')[2].partition("</section>")[0]
-        for told in (*summary.required, *summary.broke, *summary.unplanned):
-            assert told in unescape(attention)
+        cases = [samples.case_of(play.upper()) for play in plays]
+        evidences = [
+            CaseEvidence.read(getattr(samples, play)(tmp_path / play, case))
+            for play, case in zip(plays, cases, strict=True)
+        ]
+        more: dict[str, Any] = {"planned": cases, **end}
+        run = run_of(*evidences, directory=tmp_path, **more)
+        assert page_of(run).partition("<title>")[2].startswith(said)
 
     def test_each_filter_says_what_it_chooses_by(self, tmp_path: Path, samples: ModuleType) -> None:
         """The name of a line, and the number that was dialled, were both called a number."""
@@ -337,20 +257,10 @@ class TestReport:
         for case, line, ask in zip(cases, ("Store 1", "Store 2"), ("digit", "prompt"), strict=True):
             case |= {"id": f"{case['id']}{line}", "axes": {**case["axes"], "number": line, "ask": ask}}
         evidences = [CaseEvidence.read(samples.passed(tmp_path / case["axes"]["ask"], case)) for case in cases]
-        html.write(tmp_path / "r.html", summarise(evidences, cases, run="r", wall_s=1.0, workers=1), evidences)
-        text = (tmp_path / "r.html").read_text()
+        text = page_of(run_of(*evidences, planned=cases, directory=tmp_path))
         said = re.findall('<select[^>]*><option value="">([^<]*)', text)
         assert said == ["every verdict", "every row", "every number dialled", "every line", "every way to ask"]
         assert text.count('aria-label="line"') == 1
-
-    def test_what_broke_beside_what_failed_is_counted(self, tmp_path: Path, samples: ModuleType) -> None:
-        case, other = samples.case_of(), samples.case_of("HOLD")
-        evidences = [
-            CaseEvidence.read(play(tmp_path / one["row"], one))
-            for play, one in ((samples.failed, case), (samples.died, other))
-        ]
-        summary = summarise(evidences, [case, other], run="r", wall_s=1.0, workers=1)
-        assert html.headline(summary) == ("failed", "1 of 2 cases failed, 1 broke")
 
     def test_what_was_not_verified_is_told_though_all_passed(self, tmp_path: Path, runs: ModuleType) -> None:
         def plays(case: Any, recorder: CaseRecorder) -> tuple[Verdict, str]:
@@ -373,20 +283,6 @@ class TestReport:
         assert unseen
         assert {words for words in unseen if words not in section} == set()
 
-    def test_injected_faults_are_told_though_all_passed(self, tmp_path: Path, samples: ModuleType) -> None:
-        case = samples.case_of()
-        evidence = CaseEvidence.read(samples.passed(tmp_path / "case", case))
-        summary = summarise([evidence], [case], run="r", wall_s=1.0, workers=1)
-        summary.faults = ["heavy-loss@main"]
-        html.write(tmp_path / "r.html", summary, [evidence])
-        assert "Faults were injected on purpose:</b> heavy-loss@main" in (tmp_path / "r.html").read_text()
-
-    def test_of_a_run_that_was_killed_no_time_is_told(self, tmp_path: Path, runs: ModuleType) -> None:
-        made = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), ended=False, lost=("BUSY",))
-        finished = remake(made.directory)
-        assert "0 workers" not in finished.report.read_text()
-        assert "0.0 s" not in shown_in_terminal(finished)
-
     def test_a_run_in_which_no_case_began_has_its_own_time_and_deployment(
         self, tmp_path: Path, runs: ModuleType
     ) -> None:
@@ -397,33 +293,3 @@ class TestReport:
         assert "<bdi>example</bdi> (live)" in text
         (made.directory / "scope.json").unlink()
         assert "1970" not in remake(made.directory).report.read_text()
-
-    def test_a_filter_counts_the_cases_that_it_can_show(self, tmp_path: Path, runs: ModuleType) -> None:
-        """Of a run that was killed most cases left nothing to show."""
-        rows = ("HOLD", "BUSY", "ABANDON", "REJECTED")
-        made = runs.make_run(tmp_path, rows=rows, ended=False, lost=rows[1:])
-        finished = remake(made.directory)
-        text = finished.report.read_text()
-        assert finished.summary.total.broken
-        options = re.findall(r'<option value="([^"]+)">\1 \((\d+)\)</option>', text)
-        assert options
-        for verdict, count in options:
-            assert text.count(f'data-verdict="{verdict}"') == int(count)
-
-    def test_a_run_without_cases_is_not_green(self) -> None:
-        assert html.headline(summarise([], [], run="r", wall_s=0.0, workers=1))[0] == "broken"
-
-
-def shown_in_terminal(finished: FinishedRun) -> str:
-    """What the terminal shows of a run."""
-    out = io.StringIO()
-    show(finished.summary, finished.groups, SafeConsole(file=out, width=100), run=finished.directory)
-    return out.getvalue()
-
-
-def _with_past(run: Any, past: list[Run]) -> str:
-    cases = read_cases(run.directory)
-    summary = summarise(cases, run.planned, run="r", wall_s=1.0, workers=2)
-    html.write(run.directory / "report.html", summary, cases, (), past)
-    text: str = (run.directory / "report.html").read_text()
-    return text

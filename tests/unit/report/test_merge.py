@@ -13,15 +13,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness.errors import MistakeError
 from harness.report import scope
 from harness.report.allure_report import command
-from harness.report.merge import _at_work, merge
+from harness.report.merge import merge
 from harness.report.run import remake
-from harness.report.run_directory import read_cases, read_planned, write_end
+from harness.report.run_directory import RunEvidence, read_cases, read_planned, write_end
 from harness.report.signoff.decision import decide
 
 ROWS = ("HOLD", "BUSY")
@@ -50,14 +48,6 @@ def test_two_sites_keep_their_results(tmp_path: Path, runs: ModuleType) -> None:
     assert {deployment.site for deployment in found.deployments} == {"Berlin", "Austin"}
 
 
-def test_the_report_lists_a_case_of_each_site_by_its_site(tmp_path: Path, runs: ModuleType) -> None:
-    made = [runs.make_run(tmp_path, deployment=at(runs, site), rows=("HOLD",)) for site in ("Berlin", "Austin")]
-    text = remake(merge([one.directory for one in made], tmp_path)).report.read_text()
-    assert sorted(re.findall(r'<span class="ax">[^<]* · at (\w+)</span>', text)) == ["Austin", "Berlin"]
-    assert '<option value="Berlin">' in text
-    assert " · at " not in remake(made[0].directory).report.read_text()
-
-
 def test_the_report_lists_a_case_of_each_deployment_by_its_deployment(tmp_path: Path, runs: ModuleType) -> None:
     """Two customers' files, or two regions', have the same rows and axes."""
     names = ["acme", "umbra"]
@@ -83,7 +73,7 @@ def with_allure(made: Any, command: str = "") -> Path:
         planned,
         dataclasses.replace(end, allure_results=made.directory / "allure-results", command=command),
     )
-    assert remake(made.directory).allure_results
+    assert remake(made.directory).evidence.end.allure_results
     return Path(made.directory)
 
 
@@ -105,7 +95,7 @@ def test_allure_has_a_result_of_each_case_of_each_site_and_what_is_said_of_the_r
     finished = remake(merged)
     results = results_of(merged)
 
-    directories = [case.directory.name for case in finished.cases]
+    directories = [case.directory.name for case in finished.evidence.attempts]
     named = labels_of(results, "evidence")
     assert len(directories) == 5
     assert len(set(named)) == 6
@@ -129,30 +119,6 @@ def test_allure_has_a_result_of_each_case_of_each_site_and_what_is_said_of_the_r
     assert {path.name for path in (merged / "allure-results").iterdir()} == before
 
 
-def test_allure_finds_its_way_from_wherever_it_is_started(
-    tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is started in the run's directory; ``--into`` is as somebody typed it elsewhere."""
-    made = [runs.make_run(tmp_path, rows=(row,)).directory for row in ROWS]
-    monkeypatch.chdir(tmp_path)
-    finished = remake(merge(made, Path("together")))
-    assert finished.allure_results == finished.directory / "allure-results"
-    assert finished.directory == tmp_path / "together" / finished.directory.name
-    config = json.loads((finished.directory / "allurerc.json").read_text())
-    assert Path(config["historyPath"]).parent == tmp_path / "together"
-
-
-def test_tests_that_are_no_cases_and_their_attachments_stay_as_they_are(tmp_path: Path, runs: ModuleType) -> None:
-    made = [with_allure(runs.make_run(tmp_path, rows=(row,))) for row in ROWS]
-    other = {"uuid": "u", "name": "a test of one's own", "status": "passed", "labels": [{"name": "tag", "value": "x"}]}
-    (made[0] / "allure-results" / "u-result.json").write_text(json.dumps(other))
-    (made[0] / "allure-results" / "u-attachment.txt").write_text("kept")
-    merged = merge(made, tmp_path)
-    assert json.loads((merged / "allure-results" / "u-result.json").read_text()) == other
-    assert (merged / "allure-results" / "u-attachment.txt").read_text() == "kept"
-    assert len(results_of(merged)) == 3
-
-
 def test_injected_faults_and_the_way_to_run_a_case_again_are_those_of_its_run(tmp_path: Path, runs: ModuleType) -> None:
     def made(row: str, *faults: str) -> Path:
         found = runs.make_run(
@@ -170,19 +136,6 @@ def test_injected_faults_and_the_way_to_run_a_case_again_are_those_of_its_run(tm
     assert [re.findall(r"--fault (\S+)", line) for line in again] == [["no-g711"], ["heavy-loss"]]
     assert "faults.injected=heavy-loss, no-g711" in (merged / "allure-results" / "environment.properties").read_text()
     assert json.loads((merged / "summary.json").read_text())["faults"] == ["heavy-loss", "no-g711"]
-
-
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 50), st.integers(0, 20), st.integers(1, 9)).map(lambda s: (s[0], s[0] + s[1], s[2])),
-        min_size=1,
-        max_size=6,
-    )
-)
-def test_workers_and_seconds_are_those_of_any_moment(spans: list[tuple[int, int, int]]) -> None:
-    """Held against each second counted by itself."""
-    at_work = [sum(workers for began, ended, workers in spans if began <= s < ended) for s in range(80)]
-    assert _at_work(spans) == (max(at_work), sum(map(bool, at_work)))
 
 
 def test_the_versions_are_those_that_verified(tmp_path: Path, runs: ModuleType) -> None:
@@ -208,18 +161,6 @@ def test_the_same_run_twice_counts_once(tmp_path: Path, runs: ModuleType) -> Non
     assert summary.passed_on_retry == []
 
 
-def test_two_halves_are_one_whole(tmp_path: Path, runs: ModuleType) -> None:
-    halves = [runs.make_run(tmp_path, rows=(row,)).directory for row in ROWS]
-    merged = merge(halves, tmp_path)
-    summary = remake(merged).summary
-
-    assert summary.consistent
-    assert sorted(summary.rows) == sorted(ROWS)
-    found = scope.read(merged)
-    assert found is not None
-    assert found.options["row"] == list(ROWS)
-
-
 def test_a_case_run_again_has_two_attempts_and_says_so(tmp_path: Path, runs: ModuleType) -> None:
     first = runs.make_run(tmp_path, rows=("HOLD",), plays={"HOLD": runs.fails})
     second = runs.make_run(tmp_path, rows=("HOLD",))
@@ -242,16 +183,12 @@ def test_what_a_later_run_lost_is_not_hidden_by_an_earlier_one_that_had_it(tmp_p
         said = f"{lossy.directory.name}: {case} was planned, but never reported"
         assert list(read_planned(merged)[1].broke) == [said] * lost
         assert remake(merged).summary.exit_code == 3 * lost
-        assert any(said in reason for reason in decide(merged, today=datetime.date(2026, 11, 20)).reasons) is lost
-
-
-def test_an_interruption_of_one_is_one_of_all(tmp_path: Path, runs: ModuleType) -> None:
-    one = runs.make_run(tmp_path, rows=("HOLD",))
-    two = runs.make_run(tmp_path, rows=("BUSY",), ended=False, lost=("BUSY",))
-    summary = remake(merge([one.directory, two.directory], tmp_path)).summary
-
-    assert "never came to its end" in summary.interrupted
-    assert (summary.total.cases, summary.total.broken) == (2, 1)
+        assert (
+            any(
+                said in reason for reason in decide(RunEvidence.read(merged), today=datetime.date(2026, 11, 20)).reasons
+            )
+            is lost
+        )
 
 
 def test_other_deployment_files_are_not_mixed(tmp_path: Path, runs: ModuleType) -> None:
@@ -286,7 +223,9 @@ def test_a_row_that_one_of_two_sites_was_asked_for_by_name_is_not_said_to_be_not
 ) -> None:
     long = runs.make_run(tmp_path, deployment=at(runs, "Austin"), rows=("LONGCALL",), plays={"LONGCALL": runs.passes})
     other = runs.make_run(tmp_path, deployment=at(runs, "Berlin"), rows=("HOLD",))
-    decision = decide(merge([long.directory, other.directory], tmp_path), today=datetime.date(2026, 11, 20))
+    decision = decide(
+        RunEvidence.read(merge([long.directory, other.directory], tmp_path)), today=datetime.date(2026, 11, 20)
+    )
     (row,) = [row for row in decision.rows if row.scope.row == "LONGCALL"]
     assert (row.verdict, row.passed) == ("passed", len(long.cases))
 
@@ -312,15 +251,6 @@ def test_options_that_differ_are_told_each_once_and_a_choice_that_one_run_had_no
     }  # fmt: skip
 
 
-def test_what_one_of_the_runs_had_to_run_has_to_be_run(tmp_path: Path, runs: ModuleType) -> None:
-    made = [
-        runs.make_run(tmp_path, rows=("HOLD",), options={"require": require}).directory for require in (["BUSY"], [])
-    ]
-    summary = remake(merge(made, tmp_path)).summary
-    assert summary.required == ["example: BUSY (not asked for in this run)"]
-    assert summary.exit_code == 1
-
-
 def test_what_either_of_two_sites_ran_was_run(tmp_path: Path, runs: ModuleType) -> None:
     """As the sign-off counts it: a deployment's rows may be shared out among sites, and each then lacks the other's."""
     made = [
@@ -334,13 +264,3 @@ def test_what_either_of_two_sites_ran_was_run(tmp_path: Path, runs: ModuleType) 
     assert not {"HOLD", "BUSY"}.intersection(left_out)
     assert "KEEPALIVE" in left_out
     assert len(left_out) == len(set(left_out)), "nor is a row that neither ran told twice"
-
-
-def test_timings_that_one_of_two_runs_scaled_down_are_a_remark(tmp_path: Path, runs: ModuleType) -> None:
-    simulated = runs.live().model_copy(update={"kind": "simulated"})
-    made = [
-        runs.make_run(tmp_path, deployment=simulated, rows=("HOLD",), options={"timings": timings}).directory
-        for timings in ("documented", "quick")
-    ]
-    decision = decide(merge(made, tmp_path), today=datetime.date(2026, 11, 20))
-    assert [remark for remark in decision.remarks if "scaled down" in remark]

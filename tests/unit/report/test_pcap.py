@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import shutil
 import struct
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -121,38 +119,6 @@ def test_names_ipv6_and_masks(tmp_path: Path, samples: ModuleType) -> None:
     assert b"sip:+1312xxx0100@h" in raw
     assert b"sbc.example.com shown as 192.0.2.1" in raw
     assert b"\x00" * 10 + b"\xff\xff\x7f\x00\x00\x01" in raw
-
-
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
-def test_tshark_finds_sip_and_nothing_malformed(tmp_path: Path, samples: ModuleType) -> None:
-    for name in ("udp", "tcp", "tls"):
-        with samples.playing(tmp_path / name) as sample:
-            offer = samples.SDP.format(host="127.0.2.1", port=4000, direction="sendrecv")
-            port = "32682" if name == "tls" else "32681"
-            options = {"remote": f"127.0.3.1:{port}", "transport": name}
-            sample.message("sent", samples.sip("INVITE sip:a@b SIP/2.0", "1 INVITE", body=offer), **options)
-            sample.message("received", samples.sip("SIP/2.0 200 OK", "1 INVITE", body=offer), **options)
-            sample.message("sent", samples.sip("ACK sip:a@b SIP/2.0", "1 ACK"), **options)
-        path = tmp_path / f"{name}.pcapng"
-        pcap.export(CaseEvidence.read(tmp_path / name), path)
-
-        def tshark(*arguments: str, path: Path = path) -> list[str]:
-            done = subprocess.run(["tshark", "-r", path, *arguments], capture_output=True, text=True, check=True)
-            return done.stdout.splitlines()
-
-        assert tshark("-T", "fields", "-e", "sip.CSeq") == ["1 INVITE", "1 INVITE", "1 ACK"]
-        assert tshark("-T", "fields", "-e", "sdp.media.port") == ["4000", "4000", ""]
-        assert (
-            tshark(
-                "-o",
-                "udp.check_checksum:TRUE",
-                "-o",
-                "tcp.check_checksum:TRUE",
-                "-Y",
-                "_ws.malformed || _ws.expert.severity >= 6291456",
-            )
-            == []
-        )
 
 
 def with_media(samples: ModuleType, directory: Path) -> CaseEvidence:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from harness.calls.checks import identity, landing, quality, reach, signalling
 from harness.calls.checks.finding import excused, hindered, mute, not_observable, unclear, unproven
 from harness.calls.events import Event, SipMessage
-from harness.calls.verdict import CaseOutcome, ExpectationError, Finding, Verdict
+from harness.calls.verdict import ExpectationError, Finding
 from harness.errors import MistakeError
 from harness.report.case_document import EVENTS
 from harness.report.recorder import CaseRecorder
@@ -166,18 +166,6 @@ def test_what_ended_the_scenario_counts(tmp_path: Path, case: Callable[..., Case
     assert found["now"]["verdict"] == "broken", "the error is left"
 
 
-def test_a_case_that_broke_alone_stays_broken(tmp_path: Path, case: Callable[..., CaseRecorder]) -> None:
-    recorder = case()
-    recorder.outcome.raised(RuntimeError("the disk"))
-    end(recorder, [reach.up("caller.1", None)])
-    assert rejudged(tmp_path)["cases"][0]["now"]["verdict"] == "broken"
-
-
-def test_a_case_whose_worker_died_stays_broken(tmp_path: Path, case: Callable[..., CaseRecorder]) -> None:
-    case().finding(reach.up("caller.1", None))
-    assert rejudged(tmp_path)["cases"][0]["now"]["verdict"] == "broken"
-
-
 def test_checks_that_compare_masked_numbers_are_taken_from_the_record(
     tmp_path: Path, case: Callable[..., CaseRecorder]
 ) -> None:
@@ -218,15 +206,3 @@ def test_it_makes_no_view(tmp_path: Path, case: Callable[..., CaseRecorder], mor
     ended = CliRunner().invoke(application(), ["report", str(tmp_path), "--rejudge", *more])
     assert isinstance(ended.exception, MistakeError)
     assert str(ended.exception).startswith(f"--rejudge: cannot be combined with {more[0]}")
-
-
-def test_a_run_without_cases_is_a_mistake(tmp_path: Path) -> None:
-    (tmp_path / "cases").mkdir()
-    ended = CliRunner().invoke(application(), ["report", str(tmp_path), "--rejudge"])
-    assert isinstance(ended.exception, MistakeError)
-
-
-def test_the_outcome_tells_on_which_finding_it_rests() -> None:
-    outcome = CaseOutcome()
-    outcome.raised(ExpectationError(signalling.codec("caller.1", ["PCMU"], "")))
-    assert [(trouble.verdict, trouble.finding) for trouble in outcome.troubles] == [(Verdict.FAILED, 0)]

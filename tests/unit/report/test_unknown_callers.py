@@ -13,6 +13,7 @@ from harness.calls.events import StrangerRefused
 from harness.report import terminal
 from harness.report.strangers import Stranger, strangers
 from harness.report.summary import Summary, summarise
+from tests.unit.conftest import run_of
 
 
 def refused(
@@ -25,11 +26,6 @@ def refused(
 def test_counts_of_one_lease_go_on_and_those_of_the_next_begin_anew() -> None:
     told = [refused(1.0, 1), refused(2.0, 4), refused(3.0, 1), refused(4.0, 2)]
     assert strangers(told) == [Stranger("198.51.100.7", 6, ("INVITE",), ("friendly-scanner",), ("address",))]
-
-
-def test_what_several_cases_were_told_of_a_phone_they_share_counts_once() -> None:
-    told = [refused(1.0, 3), refused(2.0, 9)]
-    assert strangers([*told, *told])[0].requests == 9
 
 
 def test_the_most_frequent_come_first_each_with_what_it_asked_for() -> None:
@@ -45,14 +41,8 @@ def test_the_most_frequent_come_first_each_with_what_it_asked_for() -> None:
     assert strangers([]) == []
 
 
-def test_a_run_without_strangers_says_nothing_of_them() -> None:
-    summary = summarise([], [], run="r", wall_s=1.0, workers=1)
-    assert summary.plain()["strangers"] == []
-    assert "stranger" not in told(summary)
-
-
 def test_summary_and_terminal_name_them(tmp_path: Path) -> None:
-    summary = summarise([], [], run="r", wall_s=1.0, workers=1)
+    summary = summarise(run_of())
     summary.strangers = strangers([refused(1.0, 5), refused(1.0, 1, "203.0.113.9")])
     summary.write(tmp_path / "summary.json")
     kept = json.loads((tmp_path / "summary.json").read_text())["strangers"]

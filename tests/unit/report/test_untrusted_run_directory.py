@@ -138,15 +138,3 @@ def test_allures_results_go_nowhere_else(received: Path, mine: Path) -> None:
     known = read_end(received)
     assert known is not None
     assert known[1].allure_results == received / ALLURE
-
-
-@pytest.mark.parametrize("command", [["signoff", "make"], ["signoff", "verify", "--key", "k"], ["compare", "."]])
-def test_the_directory_of_all_runs_is_told_as_no_run(
-    command: list[str], received: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (received.parent / "latest").symlink_to(received)
-    monkeypatch.chdir(received)
-    said = CliRunner().invoke(application(), [*command, str(received.parent)])
-    assert str(said.exception) == (
-        f"{received.parent}: not a run's directory; allowed: a run's directory, e.g. reports/latest"
-    )

@@ -25,9 +25,10 @@ from hypothesis import strategies as st
 from harness.calls.verdict import CaseOutcome, Finding, Strength, Verdict
 from harness.report import bundle, terminal
 from harness.report.case_page import CasePage
+from harness.report.history import runs_of
 from harness.report.recorder import CaseRecorder
-from harness.report.run import FinishedRun, finish, history_of, remake
-from harness.report.run_directory import RunEnd, case_directory, create
+from harness.report.run import FinishedRun, finish, remake
+from harness.report.run_directory import RunEnd, RunEvidence, case_directory, create
 from harness.support.terminal import SafeConsole
 
 #: Names as customers, and the wire, may have them.
@@ -85,7 +86,7 @@ def play(run: Path, case: Drawn) -> None:
         recorder = CaseRecorder(home.with_name(f"{case.site}{home.name}"), plain, CaseOutcome())  # as of merged sites
         if verdict is None:
             continue
-        found = Finding("seen", "caller.1", verdict, case.words, case.words, time.monotonic())
+        found = Finding("answered", "caller.1", verdict, case.words, case.words, time.monotonic())
         recorder.finding(found)
         diagnosis = [{"cause": case.words, "fix": case.words, "owner": case.words, "issue": case.words}]
         recorder.close(verdict, str(found), diagnosis if verdict is Verdict.FAILED else None)
@@ -138,7 +139,7 @@ def views(finished: FinishedRun) -> Iterator[tuple[str, Mapping[str, int]]]:
     told = re.search(r"(\d+) passed, (\d+) failed, (\d+) not observable, (\d+) broken$", out.getvalue().strip())
     assert told is not None
     yield "terminal", dict(zip(("passed", "failed", "not observable", "broken"), map(int, told.groups()), strict=True))
-    yield "history", Counter(result.verdict for one in history_of(run) for result in one.results)
+    yield "history", Counter(result.verdict for one in runs_of(RunEvidence.read(run)) for result in one.results)
 
 
 def _allure(results: Path) -> list[str]:
@@ -267,4 +268,4 @@ def test_what_the_case_may_do_without_makes_its_evidence_no_weaker(tmp_path: Pat
     assert "strength: confirmed" in finished.junit.read_text()
     with bundle.table(run).open(encoding="utf-8-sig", newline="") as file:
         assert [row["strength"] for row in csv.DictReader(file)] == ["confirmed"]
-    assert "evidence <b>confirmed</b>" in CasePage.of(finished.cases[0], run, "").html()
+    assert "evidence <b>confirmed</b>" in CasePage.of(finished.evidence.attempts[0], run, "").html()

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from harness.calls.check_table import CHECKS
-from harness.calls.measurement import CallerId, Header
+from harness.calls.measurement import CallerId
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.report import signoff
+from harness.report.run_directory import RunEvidence
 from harness.report.signoff import claims
-from harness.report.signoff.decision import decide
+from harness.report.signoff.decision import decide as decide_on
 
 ROW = "TD-INBOUND"
 TODAY = datetime.date(2026, 11, 20)
@@ -65,10 +66,6 @@ def test_a_phone_of_any_name_is_ours(runs: ModuleType, name: str, subject: str) 
     assert claims.source_of(finding, ["caller.1", "desk"], stand_in=False) == claims.BY_RECORD
 
 
-def test_a_header_is_named(runs: ModuleType) -> None:
-    assert claims.words_of(runs.finding("header.absent", measured=Header(header="X-EI"))) == "no X-EI"
-
-
 def test_a_row_claims_no_more_than_its_cases_saw(tmp_path: Path, runs: ModuleType) -> None:
     """The number is known by the record alone, the transport by nobody: the document says so, and not otherwise."""
 
@@ -81,7 +78,7 @@ def test_a_row_claims_no_more_than_its_cases_saw(tmp_path: Path, runs: ModuleTyp
         return Verdict.PASSED, ""
 
     run = runs.make_run(tmp_path, plays={ROW: by_the_record}).directory
-    row = next(row for row in decide(run, today=TODAY).rows if row.scope.row == ROW)
+    row = next(row for row in decide_on(RunEvidence.read(run), today=TODAY).rows if row.scope.row == ROW)
     found = {claim.words: claim for claim in row.claims}
     text = html.unescape(runs.words(signoff.make(run).html.read_text()))
 
@@ -110,10 +107,5 @@ def test_what_was_seen_twice_is_claimed_by_what_saw_it_less_well(tmp_path: Path,
         return Verdict.PASSED, ""
 
     run = runs.make_run(tmp_path, rows=(ROW,), plays={ROW: twice}).directory
-    (row,) = [row for row in decide(run, today=TODAY).rows if row.scope.row == ROW]
+    (row,) = [row for row in decide_on(RunEvidence.read(run), today=TODAY).rows if row.scope.row == ROW]
     assert {claim.source for claim in row.claims if claim.words == "the caller's number"} == {claims.BY_RECORD}
-
-
-def test_nothing_is_claimed_of_what_failed(tmp_path: Path, runs: ModuleType) -> None:
-    run = runs.make_run(tmp_path, plays={ROW: runs.fails}).directory
-    assert next(row for row in decide(run, today=TODAY).rows if row.scope.row == ROW).claims == ()

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,15 +19,20 @@ from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import MistakeError
 from harness.report.merge import merge
 from harness.report.run import remake
-from harness.report.run_directory import read_planned, write_end
+from harness.report.run_directory import RunEvidence, read_planned, write_end
 from harness.report.signoff import manifest
-from harness.report.signoff.decision import Acceptance, Decision, decide
+from harness.report.signoff.decision import Acceptance, Decision
+from harness.report.signoff.decision import decide as decide_on
 from harness.report.signoff.waivers import Waiver
 from harness.support.resources import EXAMPLES
 
 TODAY = datetime.date(2026, 11, 20)
 ROW = "TD-INBOUND"
 LIVE = EXAMPLES / "live-talkdesk.toml"
+
+
+def decide(run: Path, waivers: Sequence[Waiver] = ()) -> Decision:
+    return decide_on(RunEvidence.read(run), waivers, today=TODAY)
 
 
 def waiver(row: str = ROW, **more: Any) -> Waiver:
@@ -38,7 +44,7 @@ def result(decision: Decision, row: str = ROW) -> Any:
 
 
 def test_a_whole_run_that_passed_is_accepted(tmp_path: Path, runs: ModuleType) -> None:
-    decision = decide(runs.make_run(tmp_path).directory, today=TODAY)
+    decision = decide(runs.make_run(tmp_path).directory)
 
     assert decision.reasons == ()
     assert decision.outcome is Acceptance.ACCEPTED
@@ -62,7 +68,7 @@ def test_deployments_and_sites_whose_masked_names_are_alike_stay_apart(tmp_path:
             ({"name": "acme +13129990100", "site": "+442079460155"}, {"HOLD": runs.passes}),
         )
     ]
-    decision = decide(merge([one.directory for one in made], tmp_path), today=TODAY)
+    decision = decide(merge([one.directory for one in made], tmp_path))
 
     assert decision.scope is not None
     assert len({one.name for one in decision.scope.deployments}) == 2
@@ -81,7 +87,7 @@ def test_a_reason_says_once_that_nobody_could_look(tmp_path: Path, runs: ModuleT
         recorder.finding(found)
         return Verdict.NOT_OBSERVABLE, str(found)
 
-    (reason, *_) = decide(runs.make_run(tmp_path, plays={ROW: unseen}).directory, today=TODAY).reasons
+    (reason, *_) = decide(runs.make_run(tmp_path, plays={ROW: unseen}).directory).reasons
     assert reason == f"{ROW}: not observable (codec of x: expected what was promised; no SDP is shown)."
 
 
@@ -95,7 +101,7 @@ def test_what_a_report_tells_of_a_landing_is_no_audio(tmp_path: Path, runs: Modu
             recorder.finding(dataclasses.replace(one, **(unheard if is_audio else {"strength": Strength.CONFIRMED})))
         return Verdict.PASSED, ""
 
-    decision = decide(runs.make_run(tmp_path, plays={"PEOPLE": by_the_report}).directory, today=TODAY)
+    decision = decide(runs.make_run(tmp_path, plays={"PEOPLE": by_the_report}).directory)
     row = result(decision, "PEOPLE")
     assert (row.verdict, row.strength) == ("passed", None)
     assert "confirmed, by the far system's own account" in {claim.source for claim in row.claims}
@@ -105,30 +111,16 @@ def test_what_a_report_tells_of_a_landing_is_no_audio(tmp_path: Path, runs: Modu
 def test_one_row_that_did_not_pass_is_enough(tmp_path: Path, runs: ModuleType, play: str) -> None:
     run = runs.make_run(tmp_path, plays={ROW: getattr(runs, play)}).directory
 
-    assert decide(run, today=TODAY).outcome is Acceptance.NOT_ACCEPTED
-    assert decide(run, [waiver()], today=TODAY).outcome is Acceptance.WITH_WAIVERS
-
-
-def test_a_practice_row_that_failed_blocks_as_well(tmp_path: Path, runs: ModuleType) -> None:
-    decision = decide(runs.make_run(tmp_path, plays={"HOLD": runs.fails}).directory, today=TODAY)
-    assert decision.outcome is Acceptance.NOT_ACCEPTED
+    assert decide(run).outcome is Acceptance.NOT_ACCEPTED
+    assert decide(run, [waiver()]).outcome is Acceptance.WITH_WAIVERS
 
 
 class TestWhatWasNotRun:
     def test_planned_without_a_result(self, tmp_path: Path, runs: ModuleType) -> None:
-        decision = decide(runs.make_run(tmp_path, lost=(ROW,)).directory, today=TODAY)
+        decision = decide(runs.make_run(tmp_path, lost=(ROW,)).directory)
 
         assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert (result(decision).verdict, result(decision).why) == ("broken", "1 planned case left no result")
-
-    def test_left_out_by_an_option(self, tmp_path: Path, runs: ModuleType) -> None:
-        decision = decide(runs.make_run(tmp_path, rows=(ROW,)).directory, today=TODAY)
-
-        assert decision.outcome is Acceptance.NOT_ACCEPTED
-        assert result(decision).verdict == "passed"
-        assert result(decision, "TD-CAPACITY").verdict == "not run"
-        assert "--row TD-INBOUND" in decision.reasons[0]
-        assert "TD-CAPACITY" in decision.reasons[0]
 
     def test_a_practice_row_that_was_run_in_part(self, tmp_path: Path, runs: ModuleType) -> None:
         """It may be left out, but a part of it says nothing of the rest; and the reason does not call it a row of the guide."""
@@ -139,7 +131,7 @@ class TestWhatWasNotRun:
         shutil.rmtree(left)
         write_end(run, [one for one in planned if one["id"] != case], end)
         manifest.write(run)
-        decision = decide(run, today=TODAY)
+        decision = decide(run)
 
         row = result(decision, "NUMBERFORMATS")
         assert (row.scope.documented, row.verdict) == (False, "partly run")
@@ -148,7 +140,7 @@ class TestWhatWasNotRun:
             "Rows were not run, or not completely, where the run was narrowed by -k 'not numberformats_one': "
             f"NUMBERFORMATS ({row.why}).",
         )
-        assert decide(run, [waiver("NUMBERFORMATS")], today=TODAY).outcome is Acceptance.WITH_WAIVERS
+        assert decide(run, [waiver("NUMBERFORMATS")]).outcome is Acceptance.WITH_WAIVERS
 
     def test_what_an_option_required_is_as_what_the_file_requires(self, tmp_path: Path, runs: ModuleType) -> None:
         """The run failed for it, and was accepted."""
@@ -157,64 +149,29 @@ class TestWhatWasNotRun:
         assert remake(made).summary.exit_code == 1
 
         for run in (made, merge([whole, made], tmp_path), merge([made, whole], tmp_path)):
-            decision = decide(run, today=TODAY)
+            decision = decide(run)
             assert decision.outcome is Acceptance.NOT_ACCEPTED
             assert any("LONGCALL" in reason for reason in decision.reasons)
-        assert decide(made, [waiver("LONGCALL")], today=TODAY).outcome is Acceptance.WITH_WAIVERS
+        assert decide(made, [waiver("LONGCALL")]).outcome is Acceptance.WITH_WAIVERS
 
     @pytest.mark.parametrize("row", ["TD-FALLBACK-TIMEOUT", "TD-FALLBACK-DOWN", "TD-CAPACITY"])
     def test_a_row_of_the_guide_that_nobody_could_bring_about(self, tmp_path: Path, runs: ModuleType, row: str) -> None:
         """A real AI does not fail for a test, and there are too few phones to fill the trunk: neither is proved by anybody."""
         run = runs.make_run(tmp_path, deployment=load(LIVE, secrets=False)).directory
-        decision = decide(run, today=TODAY)
+        decision = decide(run)
         assert (result(decision, row).verdict, result(decision, row).short) == ("not observable", True)
         assert any(row in reason for reason in decision.reasons)
         assert decision.outcome is Acceptance.NOT_ACCEPTED
 
-    @pytest.mark.parametrize("by_option", [True, False])
-    def test_a_required_row_of_practice_that_nobody_can_see(
-        self, tmp_path: Path, runs: ModuleType, by_option: bool
-    ) -> None:
-        """The run failed for it, and was accepted."""
-        deployment, required = runs.live(), ["ANONYMOUS"]
-        blind = deployment.synthflow.model_copy(update={"witness": ("record",)})
-        changed = deployment.model_copy(update={"synthflow": blind, "require": () if by_option else tuple(required)})
-        options = {"require": required if by_option else []}
-        run = runs.make_run(tmp_path, deployment=changed, options=options).directory
-        decision = decide(run, today=TODAY)
-        row = result(decision, "ANONYMOUS")
-        assert (row.scope.documented, row.verdict) == (False, "not observable")
-        assert remake(run).summary.exit_code == 1
-
-        assert decision.outcome is Acceptance.NOT_ACCEPTED
-        assert any("ANONYMOUS" in reason for reason in decision.reasons)
-        assert decide(run, [waiver("ANONYMOUS")], today=TODAY).outcome is Acceptance.WITH_WAIVERS
-
     def test_left_out_by_the_deployment_file(self, tmp_path: Path, runs: ModuleType) -> None:
         deployment = runs.live().model_copy(update={"leave_out": {"TD-CAPACITY": "we do not want to know"}})
         run = runs.make_run(tmp_path, deployment=deployment).directory
-        decision = decide(run, today=TODAY)
+        decision = decide(run)
 
         assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert result(decision, "TD-CAPACITY").verdict == "not run"
         assert "we do not want to know" in result(decision, "TD-CAPACITY").why
-        assert decide(run, [waiver("TD-CAPACITY")], today=TODAY).outcome is Acceptance.WITH_WAIVERS
-
-    def test_a_row_that_nobody_asked_for_by_name_is_not_run_and_need_not_be(
-        self, tmp_path: Path, runs: ModuleType
-    ) -> None:
-        """Not applicable would say that the deployment has nothing it is about."""
-        decision = decide(runs.make_run(tmp_path).directory, today=TODAY)
-        assert decision.outcome is Acceptance.ACCEPTED
-        assert result(decision, "LONGCALL").verdict == "not run"
-        assert "takes long" in result(decision, "LONGCALL").why
-
-    def test_a_row_that_means_nothing_there_is_not_unseen(self, tmp_path: Path, runs: ModuleType) -> None:
-        """No trunk registers: what would be seen of it says nothing."""
-        deployment = runs.live()
-        blind = deployment.synthflow.model_copy(update={"witness": ("record",)})
-        run = runs.make_run(tmp_path, deployment=deployment.model_copy(update={"synthflow": blind})).directory
-        assert not result(decide(run, today=TODAY), "TD-REGISTER-OK").blocks
+        assert decide(run, [waiver("TD-CAPACITY")]).outcome is Acceptance.WITH_WAIVERS
 
     def test_a_row_of_the_guide_that_nobody_can_see(self, tmp_path: Path, runs: ModuleType) -> None:
         """There is no case of it, since Synthflow's interface tells of no registrations; that is no reason to accept it."""
@@ -223,13 +180,13 @@ class TestWhatWasNotRun:
         (trunk,) = deployment.trunks
         registers = trunk.model_copy(update={"authentication": "digest", "username": "acme"})
         changed = deployment.model_copy(update={"synthflow": blind, "trunks": (registers,)})
-        decision = decide(run := runs.make_run(tmp_path, deployment=changed).directory, today=TODAY)
+        decision = decide(run := runs.make_run(tmp_path, deployment=changed).directory)
         unseen = {row.scope.row for row in decision.rows if row.scope.hidden and row.scope.documented}
 
         assert unseen
         assert all(result(decision, row).verdict == "not observable" for row in unseen)
         assert decision.outcome is Acceptance.NOT_ACCEPTED
-        assert decide(run, [waiver(row) for row in unseen], today=TODAY).outcome is Acceptance.WITH_WAIVERS
+        assert decide(run, [waiver(row) for row in unseen]).outcome is Acceptance.WITH_WAIVERS
 
     def test_a_run_by_night_proves_nothing_of_the_day(
         self, tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
@@ -241,24 +198,22 @@ class TestWhatWasNotRun:
         changed = deployment.model_copy(update={"lines": lines})
         monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-08T03:00+00:00")
         night = runs.make_run(tmp_path, deployment=changed)
-        decision = decide(night.directory, today=TODAY)
+        decision = decide(night.directory)
 
         assert {case.row.id for case in night.cases if case.row.id != "CLOSED"}.isdisjoint({ROW, "TD-TRANSFER-BLIND"})
         assert result(decision, "CLOSED").verdict == "passed"
         assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert (result(decision).verdict, result(decision).why) == ("not run", "every number is closed now")
         closed = {row.scope.row for row in decision.rows if row.blocks}
-        assert decide(night.directory, [waiver(row) for row in closed], today=TODAY).outcome is Acceptance.WITH_WAIVERS
+        assert decide(night.directory, [waiver(row) for row in closed]).outcome is Acceptance.WITH_WAIVERS
         monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T15:00+00:00")
         day = runs.make_run(tmp_path, deployment=changed)
-        assert not result(decide(day.directory, today=TODAY)).blocks
-        assert not result(decide(merge([night.directory, day.directory], tmp_path), today=TODAY)).blocks
+        assert not result(decide(day.directory)).blocks
+        assert not result(decide(merge([night.directory, day.directory], tmp_path))).blocks
 
     def test_an_interrupted_run_cannot_be_waived(self, tmp_path: Path, runs: ModuleType) -> None:
         run = runs.make_run(tmp_path, interrupted="stopped by the user").directory
-        decision = decide(
-            run, [waiver(row) for row in {case.row.id for case in runs.make_run(tmp_path).cases}], today=TODAY
-        )
+        decision = decide(run, [waiver(row) for row in {case.row.id for case in runs.make_run(tmp_path).cases}])
 
         assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert decision.reasons == ("The run was interrupted: stopped by the user.",)
@@ -270,28 +225,21 @@ class TestWhatWasNotRun:
         write_end(run, planned, dataclasses.replace(end, broke=("test_mine.py cannot be read:",)))
         manifest.write(run)
         for directory in (run, merge([run, runs.make_run(tmp_path).directory], tmp_path)):
-            decision = decide(directory, today=TODAY)
+            decision = decide(directory)
             assert decision.outcome is Acceptance.NOT_ACCEPTED
             assert "The harness broke outside of any case: test_mine.py cannot be read:." in decision.reasons
             assert remake(directory).summary.exit_code == 3
 
     def test_a_run_that_was_killed(self, tmp_path: Path, runs: ModuleType) -> None:
-        decision = decide(runs.make_run(tmp_path, ended=False, lost=(ROW,)).directory, today=TODAY)
+        decision = decide(runs.make_run(tmp_path, ended=False, lost=(ROW,)).directory)
 
         assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert "never came to its end" in decision.reasons[0]
         assert result(decision).verdict == "broken"
 
-    def test_without_a_record_of_its_scope(self, tmp_path: Path, runs: ModuleType) -> None:
-        run = runs.make_run(tmp_path).directory
-        (run / "scope.json").unlink()
-        manifest.write(run)
-
-        assert decide(run, today=TODAY).outcome is Acceptance.NOT_ACCEPTED
-
     def test_no_run_at_all(self, tmp_path: Path) -> None:
         with pytest.raises(MistakeError, match="not a run's directory"):
-            decide(tmp_path, today=TODAY)
+            decide(tmp_path)
 
 
 class TestRecordsAreNotBelieved:
@@ -302,7 +250,7 @@ class TestRecordsAreNotBelieved:
         plain["end"] |= {"verdict": "passed", "message": "", "diagnosis": None}
         case.write_text(json.dumps(plain))
         manifest.write(run.directory)  # as if it had been so from the beginning
-        decision = decide(run.directory, [waiver()], today=TODAY)
+        decision = decide(run.directory, [waiver()])
 
         assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert result(decision).verdict == "failed"
@@ -314,7 +262,7 @@ class TestRecordsAreNotBelieved:
         lines = [line for line in events.read_text().splitlines() if '"check":"audio"' not in line]
         events.write_text("\n".join(lines) + "\n")
         manifest.write(run.directory)
-        decision = decide(run.directory, today=TODAY)
+        decision = decide(run.directory)
 
         assert result(decision).verdict == "not observable"
         assert "looked 0 of 1 times" in decision.contradictions[0]
@@ -324,7 +272,7 @@ class TestRecordsAreNotBelieved:
             recorder.finding(runs.finding("audio to ai", strength=Strength.UNKNOWN))
             return runs.passes(case, recorder)  # type: ignore[no-any-return]
 
-        decision = decide(runs.make_run(tmp_path, plays={ROW: unknown}).directory, today=TODAY)
+        decision = decide(runs.make_run(tmp_path, plays={ROW: unknown}).directory)
 
         assert result(decision).verdict == "not observable"
         assert decision.outcome is Acceptance.NOT_ACCEPTED
@@ -332,22 +280,16 @@ class TestRecordsAreNotBelieved:
     def test_evidence_that_changed_since_the_run_ended(self, tmp_path: Path, runs: ModuleType) -> None:
         run = runs.make_run(tmp_path)
         (run.case_directory(ROW) / "caller.1.received.wav").write_bytes(b"")
-        decision = decide(run.directory, today=TODAY)
+        decision = decide(run.directory)
 
         assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert "caller.1.received.wav: was changed" in decision.reasons[0]
-
-    def test_faults_injected_on_purpose(self, tmp_path: Path, runs: ModuleType) -> None:
-        decision = decide(runs.make_run(tmp_path, options={"fault": ["heavy-loss"]}).directory, today=TODAY)
-
-        assert decision.outcome is Acceptance.NOT_ACCEPTED
-        assert "heavy-loss" in decision.reasons[0]
 
 
 class TestWaivers:
     def test_one_that_has_run_out_does_not_count(self, tmp_path: Path, runs: ModuleType) -> None:
         run = runs.make_run(tmp_path, plays={ROW: runs.fails}).directory
-        decision = decide(run, [waiver(until=TODAY - datetime.timedelta(1))], today=TODAY)
+        decision = decide(run, [waiver(until=TODAY - datetime.timedelta(1))])
 
         assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert any("does not count" in remark for remark in decision.remarks)
@@ -355,18 +297,12 @@ class TestWaivers:
     def test_one_of_another_deployment_does_not_count(self, tmp_path: Path, runs: ModuleType) -> None:
         run = runs.make_run(tmp_path, plays={ROW: runs.fails}).directory
         with pytest.raises(MistakeError) as told:
-            decide(run, [waiver(deployment="another"), waiver("TD-INBUOND")], today=TODAY)
+            decide(run, [waiver(deployment="another"), waiver("TD-INBUOND")])
         of_another, misspelt = str(told.value).splitlines()
         assert of_another.endswith(
             "TD-INBOUND of another: in this run no deployment of that name has the row; allowed: example"
         )
         assert "TD-INBUOND: no such row in this run; allowed: " in misspelt
-
-    def test_one_that_is_not_needed_changes_nothing(self, tmp_path: Path, runs: ModuleType) -> None:
-        decision = decide(runs.make_run(tmp_path).directory, [waiver()], today=TODAY)
-
-        assert decision.outcome is Acceptance.ACCEPTED
-        assert any("was not needed" in remark for remark in decision.remarks)
 
 
 def test_what_preflight_found_in_several_runs_is_told_once(tmp_path: Path, runs: ModuleType) -> None:
@@ -375,5 +311,5 @@ def test_what_preflight_found_in_several_runs_is_told_once(tmp_path: Path, runs:
     made = [runs.make_run(tmp_path, rows=(row,)).directory for row in ("HOLD", "BUSY")]
     for run in made:
         (run / "preflight.json").write_text(json.dumps([{"deployment": "example", "lines": [line]}]))
-    decision = decide(merge(made, tmp_path), today=TODAY)
+    decision = decide(merge(made, tmp_path))
     assert decision.preflight == ("example: clock: warning: nobody tells the time Set it by NTP.",)

@@ -16,15 +16,15 @@ import pytest
 
 from harness.calls.events import StrangerRefused
 from harness.calls.verdict import Strength, Verdict
-from harness.errors import MistakeError
 from harness.integrations import load
 from harness.integrations.matrix import Case
 from harness.report import signoff
 from harness.report.evidence import CaseEvidence
 from harness.report.merge import merge
 from harness.report.recorder import CaseRecorder
+from harness.report.run_directory import RunEvidence
 from harness.report.signoff import document, waivers
-from harness.report.signoff.decision import decide
+from harness.report.signoff.decision import decide as decide_on
 
 ROW = "TD-INBOUND"
 
@@ -70,12 +70,6 @@ def test_strangers_are_counted_by_address(tmp_path: Path, runs: ModuleType) -> N
     assert "strangers that got no answer: 42, from 2 addresses (198.51.100.7, 203.0.113.9)" in text
 
 
-def test_an_interrupted_run_says_so(tmp_path: Path, runs: ModuleType) -> None:
-    text = text_of(runs.make_run(tmp_path, interrupted="stopped by the user", lost=(ROW,)).directory, runs)
-    assert text.lower().count("interrupted: stopped by the user") == 1
-    assert "A row may be waived instead" in text, "and not all that is listed there (docs/signoff.md)"
-
-
 def test_a_simulated_run_says_so_on_every_page(tmp_path: Path, runs: ModuleType) -> None:
     deployment = load(runs.DEPLOYMENT)
     run = runs.make_run(tmp_path, deployment=deployment, rows=(ROW,)).directory
@@ -114,34 +108,10 @@ def test_a_case_that_one_of_two_sites_lost_is_counted(tmp_path: Path, runs: Modu
         runs.make_run(tmp_path, deployment=runs.live().model_copy(update={"site": site}), rows=("HOLD",), lost=lost)
         for site, lost in (("Austin", ()), ("Berlin", ("HOLD",)))
     ]
-    html = signoff.seal(merge([one.directory for one in made], tmp_path)).read_text()
+    html = signoff.seal(RunEvidence.read(merge([one.directory for one in made], tmp_path))).read_text()
     (row,) = re.findall(r"<small class=\"num\">HOLD</small>.*?</tr>", html, re.DOTALL)
     assert "1 planned case left no result" in row
     assert re.findall(r'<td class="num">(\d+ of \d+)</td>', row) == ["1 of 2"]
-
-
-def test_every_row_and_every_option_is_there(tmp_path: Path, runs: ModuleType) -> None:
-    run = runs.make_run(tmp_path, rows=(ROW,), options={"retries": 2, "keyword": "pcmu", "require": []})
-    text = text_of(run.directory, runs)
-
-    assert "TD-CAPACITY" in text
-    assert "not run" in text
-    for words in ("--retries 2", "-k pcmu", f"--row {ROW}", "--fault none", "--require none"):
-        assert words in text
-
-
-def test_the_versions_are_those_of_the_run_and_not_of_who_makes_the_document(
-    tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = runs.make_run(tmp_path).directory
-    monkeypatch.setattr("harness.report.scope._version", lambda package: "99.9")
-    text = text_of(run, runs)
-    assert "Verified with python" in text
-    assert "99.9" not in text
-    plain = json.loads((run / "scope.json").read_text())
-    del plain["versions"]  # an earlier harness put none down
-    (run / "scope.json").write_text(json.dumps(plain))
-    assert "Verified with the run left no record of it" in text_of(run, runs)
 
 
 def test_the_evidence_can_be_checked_by_what_it_says_of_it(tmp_path: Path, runs: ModuleType) -> None:
@@ -160,7 +130,7 @@ def test_cases_and_rows_are_counted_in_words(tmp_path: Path, runs: ModuleType) -
     assert "1 passed" in rows[2].split(", ")
     assert sum(int(part.split()[0]) for part in rows[2].split(", ")) == int(rows[1])
     both = merge([made.directory, runs.make_run(tmp_path, rows=("BUSY",)).directory], tmp_path)
-    text = runs.words(signoff.seal(both).read_text())
+    text = runs.words(signoff.seal(RunEvidence.read(both)).read_text())
     assert "2 cases were planned, 2 were run: 2 passed." in text
     assert f"The run was made of others: {made.directory.name}, " in text
 
@@ -212,16 +182,6 @@ def test_a_hash_that_is_none_stays_words(tmp_path: Path, runs: ModuleType) -> No
     assert "&lt;script" in html
 
 
-def test_waivers_with_mistakes_are_told_in_lines(tmp_path: Path) -> None:
-    path = tmp_path / "w.toml"
-    path.write_text('[[waiver]]\nrow="X"\nuntil=2026-01-01\nbecause="x"\nwho=""\n')
-    with pytest.raises(MistakeError) as raised:
-        waivers.read(path)
-    assert len(str(raised.value).splitlines()) == 3
-    with pytest.raises(MistakeError, match="no such file"):
-        waivers.read(tmp_path / "none.toml")
-
-
 @pytest.mark.skipif(not document.pdf_available(), reason="WeasyPrint (the extra `signoff`) finds no Pango here")
 def test_pdf(tmp_path: Path, runs: ModuleType) -> None:
     made = signoff.make(runs.make_run(tmp_path, rows=(ROW,)).directory, pdf=True)
@@ -232,28 +192,6 @@ def test_pdf(tmp_path: Path, runs: ModuleType) -> None:
     streams = re.findall(rb"/FlateDecode[^>]*>>\s*stream\r?\n(.*?)endstream", raw, re.DOTALL)
     # What ends a stream may be its own last byte or the line's: the decompressor knows where it ends.
     assert any(b"pdfaid" in zlib.decompressobj().decompress(stream) for stream in streams)  # PDF/A says so
-
-
-@pytest.mark.skipif(not document.pdf_available(), reason="WeasyPrint (the extra `signoff`) finds no Pango here")
-def test_no_strength_is_broken_in_two(tmp_path: Path, runs: ModuleType) -> None:
-    import weasyprint
-
-    def confirmed(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
-        for one in runs.promised(case):
-            weaker = dataclasses.replace(one, strength=Strength.CONFIRMED) if one.strength else one
-            recorder.finding(weaker)
-        return Verdict.PASSED, ""
-
-    plays = {ROW: confirmed, "TD-TRANSFER-BLIND": runs.cannot_look}
-    made = decide(runs.make_run(tmp_path, rows=tuple(plays), plays=plays).directory, today=datetime.date(2026, 1, 1))
-    many = [dataclasses.replace(row, scope=dataclasses.replace(row.scope, cases=("x",) * 120)) for row in made.rows]
-    document.write(
-        tmp_path / "it.html", dataclasses.replace(made, rows=tuple(many)), customer="", evidence="", signer=""
-    )
-    pages: Any = weasyprint.HTML(filename=str(tmp_path / "it.html")).render().pages
-    words = {box.text for page in pages for box in page._page_box.descendants() if getattr(box, "text", "")}
-    assert "confirmed" in words
-    assert "confirm" not in words
 
 
 def test_of_several_deployments_each_line_says_whose_it_is(tmp_path: Path, runs: ModuleType) -> None:
@@ -276,7 +214,7 @@ def test_of_several_deployments_each_line_says_whose_it_is(tmp_path: Path, runs:
         waivers.Waiver(row="TD-CAPACITY", deployment="Ümbra", who="Jane", why="later", until=until),
         waivers.Waiver(row="TD-SKILLS-MENU", who="Joe", why="later", until=until),
     ]
-    decision = decide(run, answered, today=datetime.date(2026, 1, 1))
+    decision = decide_on(RunEvidence.read(run), answered, today=datetime.date(2026, 1, 1))
     told = dataclasses.replace(decision, waivers=tuple(answered))
     document.write(run / "again.html", told, customer="", evidence="", signer="")
     text = runs.words((run / "again.html").read_text())

@@ -36,16 +36,6 @@ def key(tmp_path: Path) -> Path:
     return tmp_path / "key.pem"
 
 
-def test_a_signed_run_is_verified(tmp_path: Path, runs: ModuleType, key: Path) -> None:
-    run = runs.make_run(tmp_path / "reports").directory
-    signoff.make(run, key=key)
-    decision, problems = signoff.verify(run, key.with_suffix(".pub"))
-
-    assert problems == []
-    assert decision is not None
-    assert decision.outcome is Acceptance.ACCEPTED
-
-
 def test_each_of_many_changes_is_found(tmp_path: Path, runs: ModuleType, key: Path) -> None:
     """A byte changed, a file cut short, taken away or added, anywhere in the evidence and in what is signed."""
     run = runs.make_run(tmp_path / "reports", rows=(ROW, "HOLD"), plays={"HOLD": runs.fails}).directory
@@ -120,21 +110,13 @@ def test_a_signature_of_any_shape_is_none(tmp_path: Path, runs: ModuleType, key:
     assert problem.startswith(f"{attest.FILE}: no signed statement: ")
 
 
-@pytest.mark.parametrize("text", ["[1]", "3", '{"a": 1}', '[{"deployment": "d", "lines": [{"name": "x"}]}]'])
-def test_what_preflight_left_may_be_of_any_shape(tmp_path: Path, runs: ModuleType, text: str) -> None:
-    made = runs.make_run(tmp_path, rows=("HOLD",)).directory
-    (made / "preflight.json").write_text(text)
-    assert signoff.make(made).decision.preflight == ("What preflight found cannot be read.",)
-
-
 def test_views_that_were_made_again_are_no_change(tmp_path: Path, runs: ModuleType, key: Path) -> None:
     """In another place, too, since what Allure is told holds the run's path."""
     first = runs.make_run(tmp_path / "reports", plays={ROW: runs.fails}).directory
     (first / "allure-results").mkdir()
     planned, end = read_end(first) or ([], RunEnd(workers=1, wall_s=1.0))
     write_end(first, planned, dataclasses.replace(end, allure_results=first / "allure-results"))
-    remake(first)
-    signoff.seal(first)
+    signoff.seal(remake(first).evidence)
     run = Path(shutil.copytree(first, tmp_path / "elsewhere" / first.name))
     signoff.make(run, key=key)
     shutil.rmtree(first)
@@ -162,14 +144,6 @@ def test_another_key(tmp_path: Path, runs: ModuleType, key: Path) -> None:
     other = attest.make_keys(tmp_path / "other.pem")
 
     assert signoff.verify(run, other)[1] == ["signoff.intoto.json: not signed with this key, or changed since"]
-
-
-def test_an_unsigned_run_is_not_verified(tmp_path: Path, runs: ModuleType, key: Path) -> None:
-    run = runs.make_run(tmp_path / "reports").directory
-    html = signoff.make(run).html
-
-    assert signoff.verify(run, key.with_suffix(".pub"))[1] == ["signoff.intoto.json: is missing: the run is unsigned"]
-    assert "unsigned" in html.read_text()
 
 
 def test_a_waiver_that_runs_out_after_the_signing(
@@ -300,12 +274,6 @@ class TestWaivers:
         with pytest.raises(MistakeError, match=rf"waiver\.0\.{key}: .*no letter that can be seen; allowed: words"):
             waivers.read(path)
 
-    @pytest.mark.parametrize("words", ["Jane Doe", "王伟", "جين", "J"])
-    def test_by_somebody_are_read(self, tmp_path: Path, words: str) -> None:
-        path = tmp_path / "waivers.toml"
-        path.write_text(f'[[waiver]]\nrow = "{ROW}"\nwho = "{words}"\nwhy = "{words}"\nuntil = 2026-12-31\n')
-        assert waivers.read(path)[0].who == words
-
     def test_count_for_a_year_at_most(self, tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
         run = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: runs.fails}).directory
         path = tmp_path / "waivers.toml"
@@ -327,21 +295,7 @@ class TestKeys:
     def test_the_private_one_is_the_owners_alone(self, key: Path) -> None:
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
-    def test_are_never_overwritten(self, key: Path) -> None:
-        with pytest.raises(MistakeError, match="is there already"):
-            attest.make_keys(key)
-
     def test_one_that_others_can_read_is_refused(self, key: Path) -> None:
         key.chmod(0o644)
         with pytest.raises(MistakeError, match="Others can read it"):
             attest.signer_of(key)
-
-    def test_another_file_is_no_key(self, tmp_path: Path) -> None:
-        (tmp_path / "x").write_text("x")
-        (tmp_path / "x").chmod(0o600)
-        with pytest.raises(MistakeError, match="not a private key"):
-            attest.signer_of(tmp_path / "x")
-        with pytest.raises(MistakeError, match="not a public key"):
-            attest.public_key(tmp_path / "x")
-        with pytest.raises(MistakeError, match="no such file"):
-            attest.public_key(tmp_path / "y")

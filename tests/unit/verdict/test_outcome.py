@@ -8,7 +8,6 @@ import sysconfig
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,8 +33,10 @@ from harness.errors import PhoneLostError
 from harness.report import allure, html, junit
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
+from harness.report.run_directory import RunEvidence
 from harness.report.summary import Summary, summarise
 from tests.unit.asserted import asserted
+from tests.unit.conftest import run_of
 
 PASSED, FAILED, BROKEN, UNSEEN = Verdict.PASSED, Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE
 
@@ -297,18 +298,18 @@ def play(directory: Path, case: dict[str, Any], attempt: Attempt) -> CaseEvidenc
     return CaseEvidence.read(directory)
 
 
-def readers(directory: Path, cases: Sequence[CaseEvidence], summary: Summary, row: str) -> dict[str, str]:
+def readers(directory: Path, run: RunEvidence, summary: Summary, row: str) -> dict[str, str]:
     """What each view of the evidence says of the only case of a row."""
-    (last,) = cases
-    junit.write(directory / "junit.xml", cases)
+    (last,) = run.cases
+    junit.write(directory / "junit.xml", run)
     (element,) = ET.parse(directory / "junit.xml").getroot().iter("testcase")
     problem = [child.tag for child in element if child.tag in ("failure", "error")]
     results = directory / "allure"
     results.mkdir()
-    allure.write_lost(last, results)
+    allure.write(last, results)
     (result,) = [json.loads(path.read_text()) for path in results.glob("*-result.json")]
     labels = {label["name"]: label["value"] for label in result["labels"]}
-    html.write(directory / "report.html", summary, cases)
+    html.write(directory / "report.html", run, summary)
     said = {
         "evidence": str(last.verdict),
         "summary, row": summary.rows[row].verdict,
@@ -357,17 +358,19 @@ def test_every_reader_agrees(mixture: list[Attempt]) -> None:
             seen.append(evidence)
             if attempt.ending != "ends" or not evidence.conclusion.may_be_retried:
                 break
-        summary = summarise(seen, [case], run="r", wall_s=1.0, workers=1)
+        run = run_of(*seen, planned=[case])
+        summary = summarise(run)
         counts = _counts(seen)
-        said = readers(directory, [counts], summary, "TD-INBOUND")
+        said = readers(directory, run, summary, "TD-INBOUND")
         assert set(said.values()) == {str(counts.verdict)}, said
         assert bool(summary.passed_on_retry) is (len(seen) > 1 and seen[-1].verdict is PASSED)
 
 
 def test_a_case_that_left_nothing_is_broken_to_every_reader(tmp_path: Path) -> None:
     case = {"id": "TD-INBOUND[lab:x]", "row": "TD-INBOUND", "integration": "talkdesk", "axes": {}}
-    summary = summarise([], [case], run="r", wall_s=1.0, workers=1)
-    junit.write(tmp_path / "junit.xml", [], [case])
+    run = run_of(planned=[case])
+    summary = summarise(run)
+    junit.write(tmp_path / "junit.xml", run)
     (error,) = ET.parse(tmp_path / "junit.xml").getroot().iter("error")
     allure.write_missing(case, "x", tmp_path, 0.0)
     (result,) = [json.loads(path.read_text()) for path in tmp_path.glob("*-result.json")]
