@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohttp import web
-
 from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment, Timings, Trunk, from_plain, to_plain
 from harness.errors import DeploymentError
 from harness.support.model_words import nearest
@@ -31,7 +29,7 @@ from harness.world.platform.vendors import GenericSbc, Gladly, Talkdesk
 from harness.world.settings import Settings, parse
 from harness.world.synthflow.api import api, with_models
 from harness.world.synthflow.conversation import Conversation, take_ai_calls
-from harness.world.synthflow.numbers import SipNumbers
+from harness.world.synthflow.numbers import Region, SipNumbers
 from harness.world.synthflow.service import Synthflow, Trunks
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.transport import TRANSPORTS, Listen, TlsIdentity, Trace, Traced, TransportName
@@ -105,7 +103,7 @@ class Tenant:
         self._media_engine = world.media_engine
         self._trace = world.trace
         self._agents: list[UserAgent] = []
-        self._http_servers: list[HttpServer] = []
+        self._campaigns: HttpServer | None = None
         self._api: HttpServer | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._token = secrets.token_urlsafe(24)
@@ -207,8 +205,8 @@ class Tenant:
         listen = ua.local(_transport_of_agents(deployment) or kind.transports[0])
         known: dict[str, Any] = {"platform__host": listen.address, "platform__port": listen.port}
         if deployment.campaign is not None:
-            url = await self._serve(campaigns(self.platform, deployment), block[Host.PLATFORM])
-            known["campaign__url"] = f"http://{url}/campaigns/calls"
+            self._campaigns = HttpServer(campaigns(self.platform, deployment), block[Host.PLATFORM])
+            known["campaign__url"] = f"http://{await self._campaigns.start()}/campaigns/calls"
         self._fill_in(accounts, **known)
 
     async def _start_announcements(self) -> None:
@@ -283,7 +281,7 @@ class Tenant:
             self.context, self._media_engine, self._synthflow_ua, trunks, self.platform.line_of_call
         )
         take_ai_calls(self.synthflow)
-        agents = {"default": self._synthflow_ua, "other": self._other_region_ua}
+        agents: dict[Region, UserAgent] = {"default": self._synthflow_ua, "other": self._other_region_ua}
         self.numbers = SipNumbers(self.context, agents, trunks)
         if self.deployment.synthflow is None:
             return
@@ -317,15 +315,9 @@ class Tenant:
         if self._trace is not None:
             self._trace(traced)
 
-    async def _serve(self, app: web.Application, address: str) -> str:
-        """Serve it; returns host:port."""
-        server = HttpServer(app, address)
-        self._http_servers.append(server)
-        return await server.start()
-
     def begin(self) -> None:
         """Register the SIP numbers: everything listens now, and the first faults are set."""
-        self.numbers.start()
+        self.numbers.renew()
 
     async def stop(self) -> None:
         """Hang up what is up, and close everything."""
@@ -354,7 +346,7 @@ class Tenant:
     async def close(self) -> None:
         """Stop all user agents and servers, and release the addresses; harmless for what was never started."""
         await asyncio.gather(*(ua.stop() for ua in self._agents))
-        await asyncio.gather(*(server.stop() for server in [*self._http_servers, *([self._api] if self._api else [])]))
+        await asyncio.gather(*(server.stop() for server in (self._api, self._campaigns) if server is not None))
         self.context.block.release()
 
     async def change_settings(self, now: Settings) -> None:

@@ -14,11 +14,12 @@ from uuid import NAMESPACE_URL, uuid5
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from pydantic import ValidationError
 
 from harness.deployment import Deployment
 from harness.world import http_server
 from harness.world.context import TenantContext
-from harness.world.synthflow.numbers import BadNumberError, SipNumbers
+from harness.world.synthflow.numbers import AskedNumber, SipNumbers
 from harness.world.synthflow.record import CallRecord, Records
 
 _LISTED = 20  #: calls on a page, unless ``limit`` says otherwise
@@ -39,21 +40,8 @@ def api(context: TenantContext, records: Records, numbers: SipNumbers, token: st
     deployment = context.deployment
     models = {assistant.did: str(assistant.model_id) for assistant in deployment.assistants.values()}
 
-    @web.middleware
-    async def answered(request: web.Request, handler: Any) -> web.StreamResponse:
-        try:
-            response: web.StreamResponse = await handler(request)
-            return response
-        except web.HTTPException as error:
-            return http_server.error(error.status, error.reason)
-        except Exception as error:
-            context.audit.error(f"synthflow API {request.method} {request.path}", error)
-            return http_server.error(500, "internal error")
-
     app = http_server.application(http_server.bearer(token))
-    app.middlewares.append(_unwilling(context))
-    app.middlewares.append(_dated(context, records))
-    app.middlewares.append(answered)
+    app.middlewares.append(_as_settings_say(context, records))
     callers = [phone.number for phone in deployment.phones.values() if phone.number]
     handlers = _Handlers(context, records, numbers, models, callers)
     app.router.add_get("/v2/calls", handlers.calls)
@@ -75,11 +63,11 @@ def with_models(deployment: Deployment) -> Deployment:
     return deployment.model_copy(update={"assistants": named})
 
 
-def _unwilling(context: TenantContext) -> Middleware:
-    """Down, slow or limited, as the settings say."""
+def _as_settings_say(context: TenantContext, records: Records) -> Middleware:
+    """Down, slow, limited or with a wrong Date, as the settings say; an error of a handler is a JSON object, too."""
 
     @web.middleware
-    async def unwilling(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
         told = context.settings.api
         if told.answers == "refused":  # connections from before: new ones find no listener
             if request.transport is not None:
@@ -87,27 +75,26 @@ def _unwilling(context: TenantContext) -> Middleware:
             raise ConnectionResetError
         if told.delay_s:
             await asyncio.sleep(told.delay_s)
-        if told.answers != "normally":
-            refusal = http_server.error(int(told.answers), HTTPStatus(int(told.answers)).phrase)
+        response: web.StreamResponse
+        if told.answers == "normally":
+            try:
+                response = await handler(request)
+            except web.HTTPException as error:
+                response = http_server.error(error.status, error.reason)
+            except ValidationError as error:
+                response = http_server.error(400, "; ".join(f"{one['loc']}: {one['msg']}" for one in error.errors()))
+            except Exception as error:
+                context.audit.error(f"synthflow API {request.method} {request.path}", error)
+                response = http_server.error(500, "internal error")
+        else:
+            response = http_server.error(int(told.answers), HTTPStatus(int(told.answers)).phrase)
             if told.answers in ("429", "503"):
-                refusal.headers["Retry-After"] = "1"
-            return refusal
-        return await handler(request)
-
-    return unwilling
-
-
-def _dated(context: TenantContext, records: Records) -> Middleware:
-    """A Date that is wrong, as the settings say; else the server's own."""
-
-    @web.middleware
-    async def dated(request: web.Request, handler: Handler) -> web.StreamResponse:
-        response = await handler(request)
-        if (ahead := context.settings.api.date_jumps_s) and records.newest_first():
-            response.headers["Date"] = formatdate(time.time() + ahead, usegmt=True)
+                response.headers["Retry-After"] = "1"
+        if told.date_jumps_s and records.newest_first():
+            response.headers["Date"] = formatdate(time.time() + told.date_jumps_s, usegmt=True)
         return response
 
-    return dated
+    return answered
 
 
 class _Handlers:
@@ -185,10 +172,8 @@ class _Handlers:
         return _ok({"sip_numbers": [registration.plain() for registration in self._numbers.all()]})
 
     async def attach(self, request: web.Request) -> web.Response:
-        try:
-            return _ok(self._numbers.attach(await _body(request)).plain(), 201)
-        except BadNumberError as error:
-            return http_server.error(400, str(error))
+        asked = AskedNumber.model_validate(await _body(request))
+        return _ok(self._numbers.attach(asked).plain(), 201)
 
     async def sip_number(self, request: web.Request) -> web.Response:
         registration = self._numbers.find(request.match_info["id"])
