@@ -140,8 +140,7 @@ class BackToBack:
         """Make the leg a part of this call."""
         self._all.add(leg)
         call = leg.call
-        call.on_reinvite = lambda request: self._renegotiate(leg, request)
-        call.on_update = lambda request: self._renegotiate(leg, request)
+        call.on_offer = lambda request: self._renegotiate(leg, request)
         call.on_info = lambda request: self.on_info(leg, request)
         call.on_message = lambda request: self._relay_request(leg, request)
         call.on_refer = lambda request: self._referred(leg, request)
@@ -287,7 +286,7 @@ class BackToBack:
     async def _renegotiate(self, leg: WireLeg, request: InDialogRequest) -> None:
         other, offer = self.other(leg), request.offer
         if offer is None or other is None or not other.is_up:
-            await self.renegotiate_alone(leg, request)
+            renegotiate_alone(leg.media, request)
             return
         before = other.media.local
         send = other.call.reinvite if request.method == "INVITE" else other.call.update
@@ -303,19 +302,6 @@ class BackToBack:
         except SipSyntaxError as error:
             request.respond(488, str(error))
         self.recouple()
-
-    async def renegotiate_alone(self, leg: WireLeg, request: InDialogRequest) -> None:
-        """Answer a re-INVITE or UPDATE that concerns this leg alone: a refresh, or a leg that is not joined."""
-        if request.offer is not None:
-            if not isinstance(leg.media, LegMedia):
-                request.respond(488)
-                return
-            try:
-                request.accept(leg.media.answer(request.offer))
-            except (SipSyntaxError, NoAgreementError) as error:
-                request.respond(488, str(error))
-            return
-        request.accept(leg.media.again())
 
     async def on_info(self, leg: WireLeg, request: InDialogRequest) -> None:
         """Pass an INFO on to the other leg, unchanged."""
@@ -439,6 +425,25 @@ class BackToBack:
     def _settle(self) -> None:
         if not self._all and (self._work is None or self._work.done() or self._work is asyncio.current_task()):
             self._registry.discard(self)
+
+
+def renegotiate_alone(media: LegSdp, request: InDialogRequest) -> bool:
+    """Answer a re-INVITE or UPDATE that concerns this leg alone: a refresh, or a leg that is not joined.
+
+    Returns whether it brought an offer that was accepted.
+    """
+    if request.offer is None:
+        request.accept(media.again())
+        return False
+    if not isinstance(media, LegMedia):
+        request.respond(488)
+        return False
+    try:
+        request.accept(media.answer(request.offer))
+    except (SipSyntaxError, NoAgreementError) as error:
+        request.respond(488, str(error))
+        return False
+    return True
 
 
 def refer_target(request: ReferRequest) -> NameAddr:

@@ -18,7 +18,7 @@ from harness.sip.offer_answer import NoAgreementError
 from harness.sip.sdp import TELEPHONE_EVENT
 from harness.sip.uri import NameAddr, Uri
 from harness.world.audit import Watched
-from harness.world.b2bua import BackToBack, WireLeg
+from harness.world.b2bua import BackToBack, WireLeg, renegotiate_alone
 from harness.world.faults import Fault
 from harness.world.media import sound
 from harness.world.media.digits import ReceivedDigit, info_of_digit, take_info
@@ -74,8 +74,7 @@ class Conversation:
         self._bridge: BackToBack | None = None  # of caller and agent, once the agent has answered
         call.on_ended = self._ended
         call.on_info = self._on_info
-        call.on_reinvite = self._renegotiate
-        call.on_update = self._renegotiate
+        call.on_offer = self._renegotiate
 
     def watched(self) -> list[Watched]:
         """Its answered legs."""
@@ -391,18 +390,10 @@ class Conversation:
     # --- while it lasts ----------------------------------------------------------------------------
 
     async def _renegotiate(self, request: InDialogRequest) -> None:
-        media = self._media
-        if media is None or request.offer is None:
-            request.accept(media.again() if media is not None else None)
-            return
-        try:
-            request.accept(media.answer(request.offer))
-        except (SipSyntaxError, NoAgreementError) as error:
-            request.respond(488, str(error))
-            return
-        self._note_codec()
-        if self._channel is not None:
-            self._channel.relearn()
+        if self._media is not None and renegotiate_alone(self._media, request):
+            self._note_codec()
+            if self._channel is not None:
+                self._channel.relearn()
 
     def _ended(self, end: End) -> None:
         record = self.record

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain, cycle, islice
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ from harness.world.settings import AssistantSettings
 from harness.world.synthflow import speech
 from harness.world.synthflow.audio_input import AudioInput, Listener
 
+T = TypeVar("T")
 REPLY_SECONDS: Final = 0.480  #: in band: "I hear your mark" …
 VOICE_SECONDS: Final = 0.320  #: … and in turn the assistant's own voice
 _ULAW_ALAW = np.stack([g711.decode_ulaw(bytes(range(256))), g711.decode_alaw(bytes(range(256)))])
@@ -95,35 +98,17 @@ class Channel:
 
     def say(self, frames: Frames) -> None:
         """Send those frames, then go on as before."""
-        rest = self._script
-        self._script = self._first(frames, rest)
-
-    @staticmethod
-    def _first(frames: Frames, rest: Iterator[bytes]) -> Iterator[bytes]:
-        yield from frames
-        yield from rest
+        self._script = chain(frames, self._script)
 
     def _replies(self, mark: int) -> Iterator[bytes]:
         reply, law = sound.mark(reply_to(mark), self.law), self.law
         own = sound.mark(self._voice, law) if self._voice is not None else sound.silence(law)
         while True:
-            yield from _looped(reply, REPLY_SECONDS)
-            yield from _looped(own, VOICE_SECONDS)
+            yield from islice(cycle(reply), round(REPLY_SECONDS / TICK))
+            yield from islice(cycle(own), round(VOICE_SECONDS / TICK))
 
     def _plain_voice(self) -> Iterator[bytes]:
-        settings = self._settings
-        other = speech.script(
-            settings.sends,
-            self.law,
-            self._turns,
-            greeting_s=settings.greeting_s,
-            interruptible=settings.interruptible,
-        )
-        return self._mark_alone() if other is None else other
-
-    def _mark_alone(self) -> Iterator[bytes]:
-        while True:
-            yield from sound.mark(self._voice, self.law) if self._voice is not None else sound.silence(self.law)
+        return speech.script(self._settings, self._voice, self.law, self._turns)
 
     def relearn(self) -> None:
         """Use the leg's new codec from the next frame on."""
@@ -143,14 +128,13 @@ class Channel:
                 number = self._media.event.payload_type if self._media.event is not None else 101
                 self._media.port.send(self._rtp.packet(number, payload, self._sending_since + start, marker=marker))
             elif self._sending is None:
-                payload = next(self._script, b"") or next(self._again())
+                payload = next(self._script, b"")
+                if not payload:
+                    self._script = self._plain_voice()
+                    payload = next(self._script)
                 self._media.port.send(self._rtp.packet(codec.payload_type, payload, marker=not self._has_spoken))
                 self._has_spoken = True
         self._rtp.timestamp += FRAME
-
-    def _again(self) -> Iterator[bytes]:
-        self._script = self._plain_voice()
-        return self._script
 
     def close(self) -> None:
         """Send and analyse nothing more."""
@@ -194,30 +178,16 @@ class MediaEngine:
         return len(self._channels)
 
     def _tick(self) -> None:
-        self._listen()
-        for channel in list(self._channels):
-            try:
-                channel.speak()
-            except Exception as error:
-                self._failed(channel, error)
-
-    def _listen(self) -> None:
         for channel in self._channels:
             channel.input.tick()
-        while heard := self._next_frames():
+        while heard := [
+            (channel, frame)
+            for channel in list(self._channels)
+            if (frame := self._guarded(channel, channel.input.next_frame)) is not None
+        ]:
             self._hear(heard)
-
-    def _next_frames(self) -> list[tuple[Channel, bytes]]:
-        heard: list[tuple[Channel, bytes]] = []
         for channel in list(self._channels):
-            try:
-                frame = channel.input.next_frame()
-            except Exception as error:
-                self._failed(channel, error)
-                continue
-            if frame is not None:
-                heard.append((channel, frame))
-        return heard
+            self._guarded(channel, channel.speak)
 
     def _hear(self, heard: list[tuple[Channel, bytes]]) -> None:
         octets = np.frombuffer(b"".join(frame for _, frame in heard), np.uint8).reshape(-1, FRAME)
@@ -227,22 +197,16 @@ class MediaEngine:
         by_stream = {channel.stream: channel for channel, _ in heard}
         facts = self._bank.feed(samples, streams)
         for row, (channel, _) in enumerate(heard):
-            try:
-                channel.input.hear(samples[row], mark_present=self._bank.present(channel.stream) is not None)
-            except Exception as error:
-                self._failed(channel, error)
+            is_mark = self._bank.present(channel.stream) is not None
+            self._guarded(channel, partial(channel.input.hear, samples[row], mark_present=is_mark))
         for stream, fact in facts:
-            try:
-                by_stream[stream].heard(fact)
-            except Exception as error:
-                self._failed(by_stream[stream], error)
+            self._guarded(by_stream[stream], partial(by_stream[stream].heard, fact))
 
-    def _failed(self, channel: Channel, error: Exception) -> None:
-        """Close the channel; the others go on."""
-        self._audit.error(f"audio channel {channel.stream}", error)
-        channel.close()
-
-
-def _looped(frames: Frames, seconds: float) -> Iterator[bytes]:
-    for at in range(round(seconds / TICK)):
-        yield frames[at % len(frames)]
+    def _guarded(self, channel: Channel, work: Callable[[], T]) -> T | None:
+        """Have a channel work; one that fails is closed, the others go on."""
+        try:
+            return work()
+        except Exception as error:
+            self._audit.error(f"audio channel {channel.stream}", error)
+            channel.close()
+            return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain, cycle, islice, repeat
 from typing import Final
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.world.media import sound
-from harness.world.settings import Sends
+from harness.world.settings import AssistantSettings, Sends
 
 GREETING, ANSWER, HOLD, GOODBYE = "hello-en", "how-can-i-help-en", "connecting-you-en", "goodbye-en"
 MACHINE = "voicemail-greeting-en"
@@ -52,19 +52,24 @@ class Turns:
         return finished
 
 
-def script(kind: Sends, law: str, turns: Turns, *, greeting_s: float, interruptible: bool) -> Iterator[bytes] | None:
-    """The endless frames of an assistant that sends ``kind``; None for one whose voice is a mark."""
+def script(settings: AssistantSettings, voice: int | None, law: str, turns: Turns) -> Iterator[bytes]:
+    """The endless frames of an assistant; ``voice`` is its mark."""
     nothing = sound.silence(law)[0]
-    endless: dict[str, Callable[[], Iterator[bytes]]] = {
-        "speech": lambda: _conversation(law, turns, greeting_s, interruptible),
-        "talks-on": lambda: cycle(chain(*(sound.prompt(name, law) for name in (GREETING, ANSWER, HOLD)))),
-        "tone": lambda: cycle(sound.tone(law)),
-        "music": lambda: cycle(sound.music(law)),
-        "silence": lambda: repeat(nothing),
-        "machine": lambda: chain(sound.prompt(MACHINE, law), sound.beep(law), repeat(nothing)),
-    }
-    made = endless.get(kind)
-    return made() if made is not None else None
+    match settings.sends:
+        case "voice":
+            return cycle(sound.mark(voice, law) if voice is not None else sound.silence(law))
+        case "speech":
+            return _conversation(law, turns, settings.greeting_s, settings.interruptible)
+        case "talks-on":
+            return cycle(chain(*(sound.prompt(name, law) for name in (GREETING, ANSWER, HOLD))))
+        case "tone":
+            return cycle(sound.tone(law))
+        case "music":
+            return cycle(sound.music(law))
+        case "silence":
+            return repeat(nothing)
+        case "machine":
+            return chain(sound.prompt(MACHINE, law), sound.beep(law), repeat(nothing))
 
 
 def _conversation(law: str, turns: Turns, greeting_s: float, interruptible: bool) -> Iterator[bytes]:

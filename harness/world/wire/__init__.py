@@ -32,7 +32,7 @@ Knows nothing of platforms, registrars or assistants. What a node uses, by modul
         await info(body, content_type) -> Response
         refer(refer_to, headers=()) -> Referral       .response .progress .final, await .wait_accepted() .wait_final()
         await send(method, headers=(), body=b"", content_type=None) -> Response     anything else in the dialog
-        on_reinvite, on_update, on_info, on_message: async (InDialogRequest) -> None
+        on_offer, on_info, on_message: async (InDialogRequest) -> None
         on_refer: async (ReferRequest) -> None        .refer_to, .accept_refer() -> Notifier, await .notify(status)
         on_ended(End)                                 once, whatever ended it
     incoming.IncomingCall:

@@ -160,8 +160,7 @@ class Call:
         self.local_sdp: bytes | None = None
         self.remote_sdp: bytes | None = None
 
-        self.on_reinvite: InDialogHandler | None = None
-        self.on_update: InDialogHandler | None = None
+        self.on_offer: InDialogHandler | None = None  # of a re-INVITE, or an UPDATE that is no mere refresh
         self.on_info: InDialogHandler | None = None
         self.on_message: InDialogHandler | None = None
         self.on_refer: ReferHandler | None = None
@@ -411,7 +410,7 @@ class Call:
             self.ua.guard(self.on_ended, end)
         # Transactions refer to this call for 64*T1 more; it no longer refers to its application.
         self.on_ended = self.on_refer = None
-        self.on_reinvite = self.on_update = self.on_info = self.on_message = None
+        self.on_offer = self.on_info = self.on_message = None
         self.usage_ended()
 
     def stop(self) -> None:
@@ -516,9 +515,8 @@ class Call:
         else:
             if is_invite:
                 self._reinvited = incoming
-            handler = self.on_reinvite if is_invite else self.on_update if offer is not None else None
-            if handler is not None:
-                self.ua.serve(handler(incoming), incoming)
+            if self.on_offer is not None and (is_invite or offer is not None):
+                self.ua.serve(self.on_offer(incoming), incoming)
             elif offer is None or offer == self.remote_sdp:  # nothing changes
                 incoming.accept(self.local_sdp if is_invite or offer is not None else None)
             else:

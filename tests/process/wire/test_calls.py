@@ -117,7 +117,7 @@ def test_everything_a_dialog_may_carry(nodes: Any, transport: TransportName) -> 
         call, theirs = await nodes.connected(caller, callee)
         assert (await call.refer("<sip:x@example.com>").wait_final(5))[0] == 603  # without a handler
         theirs.on_info, theirs.on_refer = info, referred
-        theirs.on_reinvite = theirs.on_update = changed
+        theirs.on_offer = changed
         assert (await call.info("Signal=5\r\nDuration=160\r\n")).status == 200
         assert digits == [b"Signal=5\r\nDuration=160\r\n"]
         hold = nodes.offer.replace(b"sendrecv", b"sendonly")
@@ -213,7 +213,7 @@ def test_glare_of_two_reinvites_is_settled(nodes: Any) -> None:
     async def story() -> None:
         caller, callee = await nodes.ua("caller", timers=nodes.quick), await nodes.ua("callee", timers=nodes.quick)
         call, theirs = await nodes.connected(caller, callee)
-        call.on_reinvite = theirs.on_reinvite = accept
+        call.on_offer = theirs.on_offer = accept
         both = await asyncio.gather(call.reinvite(nodes.offer), theirs.reinvite(nodes.answer))
         assert [response.status for response in both] == [200, 200]
         assert nodes.starts("caller", "received", "SIP/2.0 491") or nodes.starts("callee", "received", "SIP/2.0 491")

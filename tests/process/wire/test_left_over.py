@@ -45,7 +45,7 @@ def test_a_call(nodes: Any, how: str) -> None:
 
         async def take(call: IncomingCall) -> None:
             known.append(weakref.ref(call))
-            call.on_refer = call.on_info = call.on_reinvite = lambda request: take(call)  # as a relay has them
+            call.on_refer = call.on_info = call.on_offer = lambda request: take(call)  # as a relay has them
             call.ring()
             if how == "answered":
                 call.answer(nodes.answer)
@@ -89,7 +89,7 @@ def test_offers_and_referrals_within_a_call(nodes: Any, outlasts: bool) -> None:
 
         async def take(call: IncomingCall) -> None:
             known.append(weakref.ref(call))
-            call.on_reinvite = call.on_update = change
+            call.on_offer = change
             call.on_refer = transfer
             call.answer(nodes.answer)
 

@@ -203,7 +203,7 @@ def test_hold_and_digits_reach_the_agent_behind_the_ai(talkdesk: RunningWorld) -
             asked.put_nowait(request.request.body)
             request.respond(200)
 
-        at_desk.on_reinvite, at_desk.on_info = reinvited, informed
+        at_desk.on_offer, at_desk.on_info = reinvited, informed
         hold = bytes(Description.parse(caller.media.again()).with_direction("sendonly"))
         assert (await call.reinvite(hold)).status == 200
         assert Description.parse(await asyncio.wait_for(asked.get(), PATIENCE)).direction == "sendonly"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
 
 from harness.audio import g711, marks
 from harness.audio.prompts import PromptMatcher, prompt_samples
-from harness.world.settings import Sends
+from harness.world.settings import AssistantSettings, Sends
 from harness.world.synthflow.speech import ANSWER, GREETING, MACHINE, Turns, script
 
 SPEECH = prompt_samples("agent-please-en")
@@ -28,17 +30,18 @@ def level(frames: list[bytes]) -> float:
     return float(np.sqrt(np.mean(np.square(said(frames).astype(float)))))
 
 
-def sent(kind: Sends, seconds: float, turns: Turns | None = None, **more: object) -> list[bytes]:
-    made = script(kind, "PCMU", turns or Turns(), **{"greeting_s": 0.0, "interruptible": True, **more})  # type: ignore[arg-type]
-    assert made is not None
-    return list(islice(made, round(seconds * 50)))
+def played(kind: Sends, turns: Turns | None = None, **more: Any) -> Iterator[bytes]:
+    return script(AssistantSettings(sends=kind, **more), None, "PCMU", turns or Turns())
+
+
+def sent(kind: Sends, seconds: float, **more: Any) -> list[bytes]:
+    return list(islice(played(kind, **more), round(seconds * 50)))
 
 
 @pytest.mark.parametrize("kind", ["talks-on", "tone", "music"])
 def test_what_has_no_end_goes_on_whoever_speaks(kind: Sends) -> None:
     turns = Turns()
-    made = script(kind, "PCMU", turns, greeting_s=0, interruptible=True)
-    assert made is not None
+    made = played(kind, turns)
     loud = 0
     for frame in frames_of(np.tile(SPEECH, 10)):
         turns.hear(frame, mark_present=False)
@@ -66,8 +69,7 @@ def test_speech_greets_and_then_waits() -> None:
 
 def test_the_caller_is_answered_once_finished() -> None:
     turns, heard = Turns(), []
-    made = script("speech", "PCMU", turns, greeting_s=0, interruptible=True)
-    assert made is not None
+    made = played("speech", turns)
     for frame in frames_of(np.concatenate([np.zeros(16000, np.int16), SPEECH, np.zeros(24000, np.int16)])):
         turns.hear(frame, mark_present=False)
         heard.append(next(made))
@@ -79,8 +81,7 @@ def test_the_caller_is_answered_once_finished() -> None:
 @pytest.mark.parametrize("interruptible", [True, False])
 def test_only_who_is_interruptible_falls_silent(interruptible: bool) -> None:
     turns = Turns()
-    made = script("speech", "PCMU", turns, greeting_s=10, interruptible=interruptible)
-    assert made is not None
+    made = played("speech", turns, greeting_s=10, interruptible=interruptible)
     after = []
     for frame in frames_of(np.tile(SPEECH, 3)):
         turns.hear(frame, mark_present=False)
