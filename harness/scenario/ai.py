@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TypeVar
 
 from harness.calls.checks import reach
-from harness.calls.checks.finding import not_observable
 from harness.calls.events import TlsHandshake
 from harness.deployment import STRANGER, Transport, in_uri
 from harness.errors import BrokenError, PhoneLostError, ResourceError
@@ -53,7 +52,7 @@ class Ai:
     def _take(self, **more: object) -> AiEndpoint:
         context = self._context
         if not self.is_ours:
-            return SynthflowEndpoint(context, context.far_end.api)
+            return SynthflowEndpoint(context)
         config = stand_in(context.deployment, context.trunk)
         if context.case.row.own_place:
             if self._endpoint is None:
@@ -141,42 +140,35 @@ class Ai:
     def was_tried(self, of: Call, line: Line) -> None:
         """The AI was asked to take the call that ``of`` began, at the line's assistant."""
         wanted, subject = line.assistant.did, f"the call to {line.did}"
-        seen = self._asked(of, wanted)
-        if seen is None:
+        asked: list[str] = []
+
+        def is_asked() -> bool:
+            asked[:] = self.endpoint.asked_for(of)
+            return wanted in asked
+
+        # a dead interface is not waited for: the platform goes on with the call meanwhile
+        until = self._context.clock.monotonic() + self._context.patience + self._lag_s
+        self._wait_for(is_asked, until)
+        if self.endpoint.blind and wanted not in asked:
             expected, why = f"an INVITE for {wanted} reaches the AI", "nobody can look at the AI's side"
-            self._context.evidence.add(not_observable("route.tried", subject, expected=expected, why=why))
+            self._context.evidence.unseen("route.tried", subject, expected, why)
             return
-        self._context.evidence.add(reach.tried(subject, wanted, seen))
+        self._context.evidence.add(reach.tried(subject, wanted, asked))
 
     def told(self, look: Callable[[Call], list[T]], of: Call, since: float) -> list[T]:
         """What is seen of ``of``; waits for what happened by ``since`` and an interface may list later."""
-        began, until = self._context.clock.monotonic(), since + self._lag_s
-        while not (found := look(of)) and self._context.clock.monotonic() < until and not self._is_down:
-            self._context.pause(self._context.far_end.poll_s)
-        self._context.evidence.scripted(
-            self._context.clock.monotonic() - began, "what the AI's interface may tell later"
+        return self._wait_for(lambda: look(of), since + self._lag_s, "what the AI's interface may tell later")
+
+    def _wait_for(self, look: Callable[[], T], until: float, why: str = "") -> T:
+        far_end = self._context.far_end
+        return self._context.wait_for(
+            look, until, why, every_s=far_end.poll_s, given_up=lambda: not self.is_ours and far_end.api.is_down
         )
-        return found
 
     @property
     def _lag_s(self) -> float:
         """How much later than it happened something may be told; a stand-in's phone tells at once."""
         return 0.0 if self.is_ours else self._context.far_end.lag_s
-
-    @property
-    def _is_down(self) -> bool:
-        return self._context.far_end.api.is_down
-
-    def _asked(self, of: Call, wanted: str) -> list[str] | None:
-        deadline = self._context.clock.monotonic() + self._context.patience + self._lag_s
-        while True:
-            found = self.endpoint.asked_for(of)
-            is_over = self._context.clock.monotonic() >= deadline
-            if self.endpoint.blind and (is_over or self._is_down):
-                return None  # waited for in vain: the platform goes on with the call meanwhile
-            if is_over or wanted in found:
-                return found
-            self._context.pause(self._context.far_end.poll_s)
 
     def rang(self, of: Call) -> tuple[float, float] | None:
         """From when until when (``time.monotonic()``) the platform rang the AI for ``of``; None if that was not seen."""
@@ -186,8 +178,7 @@ class Ai:
         """No call since ``of`` began was answered by the AI."""
         answered = self.told(self.endpoint.set_up, of, time.monotonic())
         if self.endpoint.blind and not answered:
-            expected, why = "no call is set up", self._why_blind
-            self._context.evidence.add(not_observable("route.not_answered", "the AI", expected=expected, why=why))
+            self._context.evidence.unseen("route.not_answered", "the AI", "no call is set up", self._why_blind)
             return
         self._context.evidence.add(reach.not_answered("the AI", answered))
 
@@ -211,11 +202,8 @@ class Ai:
         if shown or endpoint.reached_by(of):
             self.was_not_reached(of)
             return
-        expected, why = (
-            "no INVITE is sent to the AI",
-            "no TLS handshake began, so that its certificate was not looked at",
-        )
-        self._context.evidence.add(not_observable("route.not_reached", "the AI", expected=expected, why=why))
+        why = "no TLS handshake began, so that its certificate was not looked at"
+        self._context.evidence.unseen("route.not_reached", "the AI", "no INVITE is sent to the AI", why)
 
     def waited_for_choice(self, of: Call) -> None:
         """No INVITE came to the AI before the caller chose it in the menu, so that it was the choice that led there."""
@@ -223,8 +211,7 @@ class Ai:
 
     def _add_not_reached(self, subject: str, reached: list[str]) -> None:
         if self.endpoint.blind and not reached:
-            expected, why = "no INVITE is sent to the AI", self._why_blind
-            self._context.evidence.add(not_observable("route.not_reached", subject, expected=expected, why=why))
+            self._context.evidence.unseen("route.not_reached", subject, "no INVITE is sent to the AI", self._why_blind)
             return
         self._context.evidence.add(reach.not_reached(subject, reached))
 

@@ -30,7 +30,6 @@ from harness.witness.call_record import CallRecord
 from harness.witness.clock import to_wall
 from harness.witness.record_reader import RecordReader
 from harness.witness.recorded_transfer import outcome_told, transfers_among
-from harness.witness.synthflow import SynthflowApi
 
 if TYPE_CHECKING:
     from harness.scenario.people import Group
@@ -142,14 +141,13 @@ class SynthflowCall(End):
     def __init__(
         self,
         context: CaseContext,
-        api: SynthflowApi,
         record: CallRecord,
         peer: Call,
         wanted: str = "",
         find: Callable[[], CallRecord | None] = lambda: None,
     ) -> None:
         self._context = context
-        self._api = api
+        self._api = context.far_end.api
         self._record = record
         self.peer: Call = peer
         self._can = set(context.deployment.synthflow.witness) if context.deployment.synthflow else set()
@@ -163,7 +161,7 @@ class SynthflowCall(End):
             self.refresh,
             transcript=transcript,
             within_s=within_s,
-            is_down=lambda: api.is_down,
+            is_down=lambda: self._api.is_down,
             is_blind=lambda: self.is_blind,
         )
         self.words = Words(context, reader)
@@ -248,13 +246,13 @@ class SynthflowCall(End):
 
         A list of calls leaves out what a single one has (List calls has no prompt_variables), and a call that goes on may lack it.
         """
-        deadline = time.monotonic() + self.lag_s
-        while True:
+
+        def is_there() -> bool:
             record = self.refresh()
-            is_whole = record.over and record.tells_variables
-            if tells(record) or is_whole or self._api.is_down or time.monotonic() >= deadline:
-                return record
-            self._context.pause(self._context.far_end.poll_s)
+            return tells(record) or (record.over and record.tells_variables)
+
+        self._context.ask_interface(is_there, time.monotonic() + self.lag_s)
+        return self._record
 
     def _fresh(self, what: str) -> Any:
         self.refresh()
@@ -316,12 +314,9 @@ class SynthflowCall(End):
         """The digits the far end witnessed; None where its record lists none, or could not be read at last."""
         if "dtmf" not in self._can:
             return None
-        deadline = time.monotonic() + within
-        while True:
-            found: list[dict[str, Any]] | None = self._fresh("digits")
-            if len(found or ()) >= count or self._api.is_down or time.monotonic() >= deadline:
-                break
-            self._context.pause(self._context.far_end.poll_s)
+        until = time.monotonic() + within
+        self._context.ask_interface(lambda: len(self._fresh("digits") or ()) >= count, until)
+        found: list[dict[str, Any]] | None = self._witness("digits")
         if found is None or (self.is_blind and len(found) < count):
             return None
         return (
@@ -354,15 +349,16 @@ class SynthflowCall(End):
 
     def hears_mark(self, speaker: Call, since: float, deadline: float) -> Sound | None:
         """By the marks its record lists; None when it lists none, or not this one by ``deadline``."""
-        while True:
+
+        def heard() -> Sound | None:
             for mark in self._fresh("marks") or []:
                 last, first = self._moment(mark["until"] or mark["at"]), self._moment(mark["at"])
                 if mark["mark"] == speaker.mark and last is not None and first is not None and last >= since:
-                    at = max(since, first)
-                    return Sound(at, Observation.MARK, f"{self.label}'s record lists mark {speaker.mark}", speaker.mark)
-            if time.monotonic() >= deadline or self._record.over or self._api.is_down:
-                return None
-            self._context.pause(self._context.far_end.poll_s)
+                    told = f"{self.label}'s record lists mark {speaker.mark}"
+                    return Sound(max(since, first), Observation.MARK, told, speaker.mark)
+            return None
+
+        return self._context.ask_interface(heard, deadline, lambda: self._record.over)
 
     # -- by words, where it cannot name marks
 
@@ -401,15 +397,12 @@ class SynthflowCall(End):
     def released_at(self, deadline: float) -> float | None:
         """When the record says the AI was released from the call."""
 
-        def is_over() -> bool | None:
-            over = self.refresh().over or self._witness("released_at") is not None
-            return over or (None if self.is_blind else False)
+        def look() -> tuple[bool | None, float | None]:
+            at = self._fresh("released_at")
+            over = self._record.over or at is not None
+            return over or (None if self.is_blind else False), None if at is None else self._moment(at)
 
-        def moment() -> float | None:
-            at = self._witness("released_at")
-            return None if at is None else self._moment(at)
-
-        told = reported_end(self._context, self._api, is_over, moment, deadline)
+        told = reported_end(self._context, look, deadline)
         self.doubt_s = 0.0 if told is None else told.doubt_s
         return None if told is None else told.at
 
@@ -426,16 +419,15 @@ class SynthflowCall(End):
 
     def transfer_outcome(self, within: float) -> int | str | None:
         """The status or the words its record has for the transfer; 0 when none came, None when it does not say."""
-        deadline = time.monotonic() + within
-        while True:
-            # an assistant's other actions have statuses, too
+
+        def outcome() -> int | str | None:  # an assistant's other actions have statuses, too
             outcomes = map(outcome_told, reversed(transfers_among(self.refresh().actions)))
-            if (told := next((outcome for outcome in outcomes if outcome is not None), None)) is not None:
-                return told
-            if time.monotonic() >= deadline or self._api.is_down:
-                # a bare record may list actions, and yet not what became of a transfer
-                return 0 if self._can - {"record"} and self._record.actions and not self.is_blind else None
-            self._context.pause(self._context.far_end.poll_s)
+            return next((told for told in outcomes if told is not None), None)
+
+        told = self._context.ask_interface(outcome, time.monotonic() + within)
+        # a bare record may list actions, and yet not what became of a transfer
+        never_came = self._can - {"record"} and self._record.actions and not self.is_blind
+        return 0 if told is None and never_came else told
 
     def hang_up(self) -> float:
         """The caller says goodbye, and the AI hangs up; when it did, or was asked to if no time is known (:attr:`farewell_s`)."""

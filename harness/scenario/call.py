@@ -25,7 +25,7 @@ from harness.phone import Mark, Silence, Wav, recording
 from harness.phone.leg import Leg
 from harness.phone.unread import headers_cut_off
 from harness.phone.waiter import NeverCame
-from harness.scenario.context import CaseContext
+from harness.scenario.context import LOOKS_EVERY_S, CaseContext
 from harness.scenario.handover import hands_over_unasked
 from harness.scenario.listening import ListeningLeg
 from harness.scenario.reactions import wait_for_pause, wait_for_speech
@@ -210,9 +210,8 @@ class Call(ListeningLeg):
                     return
                 with contextlib.suppress(NeverCame):  # the call ends as the caller asks
                     self._ask(way)
-            end = time.monotonic() + waiting + (self._context.patience if way == "silence" else 0.0)
-            while time.monotonic() < end and not self._is_done_asking():
-                self._context.pause(0.05)
+            until = time.monotonic() + waiting + (self._context.patience if way == "silence" else 0.0)
+            self._context.wait_for(self._is_done_asking, until)
             if way == "silence" and not self.is_over():
                 self.leg.play(Mark())
             if self._is_done_asking():
@@ -245,43 +244,18 @@ class Call(ListeningLeg):
                     self._context.evidence.scripted(waits_s, "two offers at once (RFC 3261 section 14.1)")
 
     def _when_made(self, offer: Callable[[], None]) -> float:
-        """Make an offer once there is no other; one that came behind the look at the messages is waited for as well."""
+        """Make an offer as soon as no INVITE of the far end's is under way (RFC 3261 section 14.1); when it was made."""
         deadline = time.monotonic() + self._context.patience
         while True:
-            self._let_the_other_finish()
             since = time.monotonic()
             try:
                 offer()
             except OfferPendingError:
                 if since >= deadline:
                     raise
-                self._context.pause(0.05)
+                self._context.pause(LOOKS_EVERY_S)
             else:
                 return since
-
-    def _let_the_other_finish(self) -> None:
-        """There is no offer while an INVITE of the far end's is under way, in which pjsua makes none (RFC 3261 section 14.1)."""
-        since = time.monotonic()
-        if self._is_offered():
-            with contextlib.suppress(NeverCame):
-                goal, within = "the end of the far end's INVITE", self._context.patience
-                self.leg.wait(goal, lambda _: not self._is_offered(), within=within, since=since)
-
-    def _is_offered(self) -> bool:
-        """Whether a re-INVITE came that is not answered, or whose 2xx is not acknowledged."""
-        came, under_way = set(), set()
-        for event in self.messages():
-            message, received = parsed(event), event.direction == "received"
-            number, method = message.cseq.number, message.cseq.method
-            if isinstance(message, Response):
-                if not received and method == "INVITE" and message.status >= 300:
-                    under_way.discard(number)
-            elif received and method == "INVITE" and message.to.tag and number not in came:
-                came.add(number)
-                under_way.add(number)
-            elif received and method == "ACK":
-                under_way.discard(number)
-        return bool(under_way)
 
     def _glare_waits_s(self) -> tuple[float, ...]:
         """How long it waits after each 491: longer where it owns the Call-ID, so that both sides do not meet again (section 14.1)."""

@@ -60,7 +60,6 @@ _ADMITTED_WITHIN_S = 30.0
 _WAITED_S = 0.05
 #: How long after other agents began to ring the right ones are still waited for.
 _ELSEWHERE_S = 0.5
-_LOOKS_EVERY_S = 0.02
 
 
 class CasePhones:
@@ -75,7 +74,7 @@ class CasePhones:
         gate: Gate,
         company: ConcurrentCases = ALONE,
     ) -> None:
-        self._company = company
+        self.company = company  #: the cases beside this one
         self._reserved: list[Reservation] = []
         self._guessed = False
         self._deployment = deployment
@@ -116,7 +115,7 @@ class CasePhones:
                 marks=self._marks,
                 directory=self._evidence.directory,
                 rules=replace(self._rules, guard=self._guard_at(name)),
-                sharing=self._company.sharing(lands) if shared else None,
+                sharing=self.company.sharing(lands) if shared else None,
             )
             self._phones[name] = phone
             if register and config.registrar:
@@ -141,13 +140,8 @@ class CasePhones:
 
     def reserve(self, config: PhoneConfig) -> None:
         """Nobody shares a phone at the address of ``config`` for the rest of the case: it is set up for this one alone."""
-        if self._company.switchboard is not None:
-            self._reserved.append(Reservation(self._company.switchboard, config))
-
-    @property
-    def company(self) -> ConcurrentCases:
-        """The cases beside this one."""
-        return self._company
+        if self.company.switchboard is not None:
+            self._reserved.append(Reservation(self.company.switchboard, config))
 
     @property
     def guessed(self) -> bool:
@@ -208,15 +202,6 @@ class CasePhones:
                         return leg
             if set(self.rang_for(numbers)) - names:  # it may still ring here as well, but not much later
                 deadline = min(deadline, time.monotonic() + _ELSEWHERE_S)
-
-    def ringing(self, phone: Phone, within: float, unless: Callable[[], bool]) -> Leg | None:
-        """The call that rings at ``phone``, which may still be answered; None where none comes in that time."""
-        deadline = time.monotonic() + within
-        while not (ringing := [leg for leg in phone.incoming if leg.state not in ("disconnected", "confirmed")]):
-            if time.monotonic() >= deadline or unless():
-                return None
-            time.sleep(_LOOKS_EVERY_S)
-        return ringing[0]
 
     def may_be_ours(self, leg: Leg) -> bool:
         """Whether a call may be of this case: it shows a number of the deployment's, or none that can be read.

@@ -159,7 +159,7 @@ class Cast:
                 self.context.evidence.add(headers.header_sent(sent[-1].topic, landed.label, TOPIC_HEADER, topic))
                 return
             expected = f"{TOPIC_HEADER}: {topic} reaches the platform"
-            self.context.evidence.add(not_observable("header", landed.label, expected=expected, why=why))
+            self.context.evidence.unseen("header", landed.label, expected, why)
 
     def start_campaign(self, line: Line, customer: Caller) -> None:
         """Have the platform's campaign call ``customer`` from ``line``, by the deployment's trigger."""
@@ -167,7 +167,6 @@ class Cast:
         if trigger is None:
             raise self._cannot_start(line, "nothing here can start one")
         self.context.phones.guard.number(customer.number)
-        customer.awaits_campaign(line)
         with self.context.evidence.step(f"a campaign calls {customer.name}"):
             if trigger.trigger == "http":
                 try:
@@ -185,15 +184,10 @@ class Cast:
                 raise self._cannot_start(line, f"nobody started it within {trigger.manual_within_s:g} s")
 
     def _is_called(self, customer: Caller, within_s: float, what: str) -> bool:
-        began = time.monotonic()
-        while not customer.is_called() and time.monotonic() - began < within_s:
-            self.context.pause(0.1)
-        self.context.evidence.scripted(time.monotonic() - began, what)
-        return customer.is_called()
+        return self.context.wait_for(customer.is_called, self.context.clock.monotonic() + within_s, what)
 
     def _cannot_start(self, line: Line, why: str) -> NotObservableError:
-        finding = not_observable("campaign", line.did, expected="a campaign's call", why=why)
-        return NotObservableError(self.context.evidence.add(finding))
+        return NotObservableError(self.context.evidence.unseen("campaign", line.did, "a campaign's call", why))
 
     def shown_number(self, line: Line, caller: Caller) -> str:
         """The number an agent sees after a warm transfer on this line, as the handover is set up."""
@@ -274,8 +268,8 @@ class Cast:
         told_within = limit + context.far_end.lag_s
         told = endpoint.released_at(of, after + told_within + 0.5)
         if told is None and endpoint.blind:
-            expected, why = f"the AI's leg ends within {told_within:g} s", "its interface does not say"
-            context.evidence.add(not_observable("released", "the AI's leg", expected=expected, why=why))
+            expected = f"the AI's leg ends within {told_within:g} s"
+            context.evidence.unseen("released", "the AI's leg", expected, "its interface does not say")
             return
         took, doubt_s = (None, 0.0) if told is None else (told.at - after, told.doubt_s)
         context.evidence.add(timing.released("the AI's leg", took, told_within, doubt_s), since=after)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.calls.checks.finding import unclear
 from harness.calls.verdict import Finding, Verdict, is_failure
@@ -28,6 +28,10 @@ from harness.witness.synthflow import SynthflowApi
 
 if TYPE_CHECKING:
     from harness.scenario.reported import ReportedCall
+
+T = TypeVar("T")
+#: Between two looks at what a phone of this machine knows.
+LOOKS_EVERY_S = 0.05
 
 
 class Background:
@@ -214,3 +218,28 @@ class CaseContext:
     def pause(self, seconds: float) -> None:
         """Let time pass on purpose. The loss of the world is raised out of it, by a signal."""
         self.clock.wait(seconds)
+
+    def wait_for(
+        self,
+        look: Callable[[], T],
+        until: float,
+        why: str = "",
+        *,
+        every_s: float = LOOKS_EVERY_S,
+        given_up: Callable[[], bool] = lambda: False,
+    ) -> T:
+        """What ``look`` returns: the first true value, or the last one at ``until``, or when the wait is ``given_up``.
+
+        With ``why``, the wait is recorded as time that the case takes by design.
+        """
+        began = self.clock.monotonic()
+        while not (found := look()) and self.clock.monotonic() < until and not given_up():
+            self.pause(every_s)
+        if why:
+            self.evidence.scripted(self.clock.monotonic() - began, why, began=began)
+        return found
+
+    def ask_interface(self, look: Callable[[], T], until: float, is_over: Callable[[], bool] = lambda: False) -> T:
+        """The same of what the AI's interface tells; one that is down is not waited for."""
+        api = self.far_end.api
+        return self.wait_for(look, until, every_s=self.far_end.poll_s, given_up=lambda: is_over() or api.is_down)

@@ -25,7 +25,6 @@ from harness.sip.identity import digits_of, is_spelling, normalise
 from harness.sip.message import Message, Request
 from harness.witness.call_record import REGISTERED, CallRecord
 from harness.witness.clock import to_wall
-from harness.witness.synthflow import SynthflowApi
 
 #: Statuses of a call that Synthflow was asked to take, whatever became of it.
 _TRIED = {"ringing", "no-answer", "busy", "failed", "canceled", "user-canceled", "in-progress", "completed"}
@@ -41,12 +40,11 @@ def request_user_of(invite: SipMessage) -> str:
 class SynthflowEndpoint:
     """Synthflow itself: what its API lists of the calls that began since a harness call did (``of``)."""
 
-    def __init__(self, context: CaseContext, api: SynthflowApi) -> None:
+    def __init__(self, context: CaseContext) -> None:
         self._context = context
-        self._api = api
         self.taken: list[SynthflowCall] = []
-        self.blind = False  # the last look showed nothing, for no fault of the platform's
-        self._beside = False  #: whether the last look showed calls of the numbers of cases beside this one
+        self.blind = False  # the last look could not tell, for no fault of the platform's
+        self._saw_others = False  #: whether the last look showed answered calls of concurrent cases
 
     def expect_call(self, of: Call, assistant: str, within: float) -> SynthflowCall | None:
         """The AI's side of the call ``of``, by polling the list of calls; None when none came.
@@ -54,28 +52,27 @@ class SynthflowEndpoint:
         If the interface fails and the call was answered, a call without a known record. The record of an answered call may come as
         much later as its interface lags.
         """
-        number = self._context.deployment.assistants[assistant].did
-        clock = self._context.clock
-        deadline = clock.monotonic() + within
+        context, api = self._context, self._context.far_end.api
+        number = context.deployment.assistants[assistant].did
+        deadline = context.clock.monotonic() + within
         while True:
-            now, answered = clock.monotonic(), of.answered_at() is not None
+            now, answered = context.clock.monotonic(), of.answered_at() is not None
             if of.is_over():
                 deadline = min(deadline, now)
-            if record := self.find(of, number, now >= deadline or not self._context.company.others):
+            if record := self.find(of, number, now >= deadline or not context.company.others):
                 return self._call(record, of, number)
-            # what a dead interface could tell is not waited for, and one that fails is asked again later; the call's answer is
-            hopeless = answered and (self._api.is_down or (self.blind and now >= deadline))
-            is_late = now >= deadline + (self._context.far_end.lag_s if answered else 0.0)
-            if is_late or hopeless:
+            # a dead interface is not waited for, and one that fails is asked again later; the call's answer is waited for
+            hopeless = answered and (api.is_down or (self.blind and now >= deadline))
+            if hopeless or now >= deadline + (context.far_end.lag_s if answered else 0.0):
                 if not answered:
                     return None
-                # a platform may have shown the number of a case beside this one
-                self._context.guessed = self._context.guessed or self._beside
+                # a platform may have shown the number of a concurrent case
+                context.guessed = context.guessed or self._saw_others
                 return self._call(UNKNOWN, of, number) if self.blind else None
-            self._context.pause(self._context.far_end.poll_s)
+            context.pause(context.far_end.poll_s)
 
     def _call(self, record: CallRecord, of: Call, number: str) -> SynthflowCall:
-        call = SynthflowCall(self._context, self._api, record, of, number, lambda: self.find(of, number))
+        call = SynthflowCall(self._context, record, of, number, lambda: self.find(of, number))
         self.taken.append(call)
         self._context.calls.add_ai(call)
         return call
@@ -83,54 +80,71 @@ class SynthflowEndpoint:
     def find(self, of: Call, number: str, on_trust: bool = True) -> CallRecord | None:
         """The record of the call ``of`` at ``number``, once it is answered; ``on_trust``: also one that shows no known number."""
         taken = {call.record.id for call in self.taken}
-        listed = self._listed(of, on_trust, self._context.deployment.models(number))
-        found = self._answered(r for r in listed if r.number_to == number and r.id not in taken)
-        told = self._ids_told(of)
-        # a stranger's call may stand beside it, and newer: the caller's own number says more than a place in a list, and an id
-        # that came along more than the number, which may be another caller's; a call that goes on is no leg that has ended
-        goes_on = not of.is_over()
+        answered = self._answered(self._listed(of, self._context.deployment.models(number), on_trust=on_trust))
+        told, goes_on = self._ids_told(of), not of.is_over()
 
         def unlikely(record: CallRecord) -> tuple[bool, bool, bool]:
+            # an id says more than the number, which a platform may interchange, and the number more than the place in the list
             return record.id not in told, record.number_from != of.number, goes_on and record.over
 
+        found = (record for record in answered if record.number_to == number and record.id not in taken)
         return min(found, key=unlikely, default=None)
 
     def records(self, of: Call) -> list[CallRecord]:
         """Every call the AI saw that may be ``of``, answered or not; says whether it could look (:attr:`blind`)."""
-        return self._listed(of, True, self._context.deployment.models())
+        return self._listed(of, self._context.deployment.models())
 
-    def _listed(self, of: Call, on_trust: bool, models: Sequence[str]) -> list[CallRecord]:
+    def _listed(self, of: Call, models: Sequence[str], *, on_trust: bool = True) -> list[CallRecord]:
+        """The records that may be the call's, by id, time and caller.
+
+        Several callers of one case, and concurrent cases, are told apart by number. A number that no caller has may be what became
+        of the caller's on the way: where strangers call the assistant as well, it is theirs; elsewhere it is taken ``on_trust``.
+        """
+        context, began = self._context, to_wall(of.began)
+        company, told = context.company, self._ids_told(of)
+        others = (context.calls.numbers | company.others) - {of.number}
+        self.blind = self._saw_others = False
         try:
-            told_of = self._api.calls(since=to_wall(of.began), models=models)
+            every = context.far_end.api.calls(since=began, models=models)
         except FarEndError as error:
-            self._context.far_end.trouble(error)
+            context.far_end.trouble(error)
             self.blind = True
             return []
-        listed = [record for record in told_of if record.status != REGISTERED]  # registered only, not called
-        told, theirs = self._ids_told(of), self._context.company.others
-        found = [record for record in listed if record.id in told or self._may_be(record, of, on_trust)]
-        self._beside = any(r.answered and r.is_since(to_wall(of.began)) and r.number_from in theirs for r in listed)
-        readable = [
-            r
-            for r in found
-            if r.readable and (r.id in told or (r.is_since(to_wall(of.began)) is not None and self._tells(r)))
-        ]
-        self.blind = len(readable) < len(found)
-        if self.blind:
-            why = (
-                "a record's status, phone_number_to, start_time or phone_number_from is missing, none that is known, or no sign "
-                "of who called, or its time is before the call by one clock and behind it by the other"
-            )
-            self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
-        return readable
+        found = []
+        for record in every:
+            shown, since = record.number_from, record.is_since(began)
+            self._saw_others |= bool(since) and record.answered and shown in company.others
+            is_told, is_unclear = record.id in told, False
+            if record.status == REGISTERED:  # an id that was given out, and not called yet
+                continue
+            if not is_told:
+                if record.is_outbound or since is False or shown in others:
+                    continue
+                is_unclear = since is None
+                if shown != of.number and context.far_end.is_shared:
+                    if self._is_a_strangers(shown):
+                        continue
+                    is_unclear = True
+                elif shown != of.number and company.others and not self._is_withheld(shown):
+                    context.guessed = context.guessed or on_trust
+                    if not on_trust:
+                        continue
+            if record.readable and not is_unclear:
+                found.append(record)
+            else:
+                self._cannot_tell(
+                    "a record's status, phone_number_to, start_time or phone_number_from is missing, none that is known, or no "
+                    "sign of who called, or its time is before the call by one clock and behind it by the other"
+                )
+        return found
 
-    def _tells(self, record: CallRecord) -> bool:
-        """Whether it says who called, as far as that has to tell our calls from other people's."""
-        return not self._context.far_end.is_shared or not self._may_be_anybodys(record.number_from)
+    def _is_a_strangers(self, shown: str | None) -> bool:
+        """Whether it is a number of no one in the file; a withheld one, or the platform's own, may be any caller's."""
+        return shown is not None and shown.startswith("+") and shown not in self._platforms
 
-    def _may_be_anybodys(self, shown: str | None) -> bool:
-        """Whether it is no sign of who called: no number, or one of the platform's, which other people's calls may show, too."""
-        return shown is None or not shown.startswith("+") or shown in self._platforms
+    def _is_withheld(self, shown: str | None) -> bool:
+        is_number = normalise(shown or "", self._context.deployment.region) is not None
+        return self._context.company.withholds and not is_number
 
     @cached_property
     def _platforms(self) -> frozenset[str | None]:
@@ -141,11 +155,9 @@ class SynthflowEndpoint:
     def _ids_told(self, of: Call) -> set[str | None]:
         return {of.prepared, *self._context.calls.ids_told(of)}
 
-    def _may_be(self, record: CallRecord, of: Call, on_trust: bool) -> bool:
-        """Whether nothing in the record speaks against its being of the call."""
-        if record.is_outbound or record.is_since(to_wall(of.began)) is False:
-            return False
-        return self._is_of(record, of, on_trust=on_trust)
+    def _cannot_tell(self, why: str) -> None:
+        self.blind = True
+        self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
 
     def answered_by(self, of: Call) -> list[str]:
         """The assistants that took a call that may be ``of``, by the number called.
@@ -163,11 +175,9 @@ class SynthflowEndpoint:
         """Those that the AI answered; a record that contradicts itself does not count."""
         known = list(records)
         if any(record.contradicts_itself for record in known):
-            self.blind = True
-            why = (
+            self._cannot_tell(
                 "a record says that its call was answered, and that it was not: no time, or words in an unanswered one"
             )
-            self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
         return [record for record in known if record.answered and not record.contradicts_itself]
 
     def others(self, of: Call, assistant: str) -> list[str]:
@@ -177,22 +187,6 @@ class SynthflowEndpoint:
             self._context.guessed = True  # which of them is this call's, and which of a case beside it, nothing tells
         found = [r for r in answered if r.id in told or r.number_from == of.number]
         return self._context.assistants_at((str(record.number_to) for record in found), but=assistant)
-
-    def _is_of(self, record: CallRecord, of: Call, *, on_trust: bool) -> bool:
-        shown = record.number_from
-        if self._context.far_end.is_shared:
-            return shown == of.number or self._may_be_anybodys(shown)
-        # several callers of one case are told apart by number; a call without any number is taken on trust, and then
-        # fails its caller ID
-        company = self._context.company
-        others = {number for number in self._context.calls.numbers if number != of.number} | company.others
-        if shown == of.number or shown in others:
-            return shown == of.number
-        is_withheld = company.withholds and normalise(shown or "", self._context.deployment.region) is None
-        if company.others and not is_withheld:  # it may be a call of another case
-            self._context.guessed = self._context.guessed or on_trust
-            return on_trust
-        return True
 
     def attempts(self, of: Call) -> list[str]:
         """What the list has of a call that was not answered: ``status:number``."""
@@ -217,13 +211,10 @@ class SynthflowEndpoint:
     def _own(self, records: list[CallRecord], of: Call) -> list[CallRecord]:
         """Those without a third party's number: such a call is a stranger's, or ours under a wrong number, which cannot be decided."""
         told, ours = self._ids_told(of), {of.number, *numbers_of(self._context.deployment)}
-        own = [
-            record
-            for record in records
-            if record.id in told or record.number_from in ours or not (record.number_from or "").startswith("+")
-        ]
-        self.blind = self.blind or len(own) < len(records)
-        return own
+        theirs = [r for r in records if r.id not in told and r.number_from not in ours]
+        theirs = [record for record in theirs if (record.number_from or "").startswith("+")]
+        self.blind = self.blind or bool(theirs)
+        return [record for record in records if record not in theirs]
 
     def reached_before(self, of: Call, at: float) -> list[str]:
         """The calls whose INVITE certainly came to the AI before ``at``.
@@ -237,18 +228,16 @@ class SynthflowEndpoint:
 
     def released_at(self, of: Call, deadline: float) -> ReportedEnd | None:
         """When the last of the calls ended; waits until ``deadline``. None where the list does not say, or has lost the call."""
-        records: list[CallRecord] = []
 
-        def is_over() -> bool | None:
-            records[:] = self._own(self.records(of), of)
+        def look() -> tuple[bool | None, float | None]:
+            records = self._own(self.records(of), of)
             self.blind = self.blind or not records
-            return None if self.blind else all(record.over for record in records)
-
-        def moment() -> float | None:
+            if self.blind or not all(record.over for record in records):
+                return None if self.blind else False, None
             told = [(record, record.witness("released_at")) for record in records]
-            return None if any(at is None for _, at in told) else max(record.moment(at) for record, at in told)
+            return True, None if any(at is None for _, at in told) else max(record.moment(at) for record, at in told)
 
-        return reported_end(self._context, self._api, is_over, moment, deadline)
+        return reported_end(self._context, look, deadline)
 
     def early(self, of: Call, line: Line) -> tuple[str, set[int]]:
         """Who can be heard before the answer, and by which marks: the line's assistant, and its answer in band."""

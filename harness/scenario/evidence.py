@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.calls.check_table import CHECKS
-from harness.calls.checks.finding import excused, hindered, missed_by, unproven
+from harness.calls.checks.finding import excused, hindered, missed_by, not_observable, unproven
 from harness.calls.events import CallsRefused, Event, LegStarted, SipMessage, StrangerRefused
-from harness.calls.measurement import AnsweredBy, Landing
+from harness.calls.measurement import AnsweredBy, Landing, Measurement
 from harness.calls.verdict import Conclusion, Finding, Verdict
 from harness.errors import BrokenError, ResourceError
 from harness.report.recorder import CaseRecorder
@@ -91,6 +91,10 @@ class Evidence:
             finding = replace(finding, dispensable=True)
         self._recorder.finding(finding)
         return finding
+
+    def unseen(self, check: str, subject: str, expected: str, why: str, measured: Measurement | None = None) -> Finding:
+        """Record that a check could not observe its subject, and why."""
+        return self.add(not_observable(check, subject, expected=expected, why=why, measured=measured))
 
     def add_of_said(self, finding: Finding, said: Sequence[tuple[float, float]], least_s: float = MISSED_S) -> Finding:
         """Record a finding on what is to be heard between two moments, or between any of several pairs of them.

@@ -322,12 +322,9 @@ class Expect(ExpectAudio):
             code, reason = (answer.status, answer.reason) if answer else (0, "no final response")
             accepted = dialog.accepted_to_bye(call.messages())
             if answer is None and dialog.ended_by_the_other(call.messages()):
-                self._not_observable(
-                    "final_response",
-                    f"a final response {' or '.join(map(str, accepted))}",
-                    "none was sent, as the far end had ended the call before",
-                    f"{call.label}'s BYE",
-                )
+                expected = f"a final response {' or '.join(map(str, accepted))}"
+                why = "none was sent, as the far end had ended the call before"
+                self._evidence.unseen("final_response", f"{call.label}'s BYE", expected, why)
                 return
             self._evidence.add(signalling.final_response(f"{call.label}'s BYE", accepted, code, reason))
 

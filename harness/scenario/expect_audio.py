@@ -292,16 +292,18 @@ class ExpectAudio:
         call = self._call
         answered = call.answered_at() or call.began
         until = time.monotonic() + after_s + _GREETING_S + _LISTENS_S
-        began = time.monotonic()
         with self._evidence.step(f"{call.label} hears a machine ask for a message"):
-            while not (asked := message_asked_in(heard := call.leg.received_since(answered))):
-                if call.is_over() or time.monotonic() > until:
-                    break
-                self._context.pause(_LISTENED_AGAIN_S)
-            self._evidence.scripted(time.monotonic() - began, "what the machine says")
+            asked = self._context.wait_for(
+                lambda: message_asked_in(call.leg.received_since(answered)),
+                until,
+                "what the machine says",
+                every_s=_LISTENED_AGAIN_S,
+                given_up=call.is_over,
+            )
             if asked is not None:
                 self._evidence.add(reach.takes_message(call.label, asked))
                 return
+            heard = call.leg.received_since(answered)
             found = describe(heard, expected=(), own={call.mark}, name_of=self._context.calls.name_of_mark)
             is_over = (
                 f", and the call was over {len(heard) / SAMPLE_RATE:.1f} s after the answer" if call.is_over() else ""
@@ -329,13 +331,12 @@ class ExpectAudio:
             since = time.monotonic()
             who, voices = ai.early(call)
             if not voices and not ai.is_ours:
-                why = "the AI's voice cannot be told from others"
-                expected = "audio before the 200, opened by a 18x with SDP"
-                measured = EarlyMedia(speaker=who, listener=call.label)
-                subject = heard_at(who, call.label)
-                self._evidence.add(
-                    not_observable("audio.early", subject, expected=expected, why=why, measured=measured)
+                expected, why = (
+                    "audio before the 200, opened by a 18x with SDP",
+                    "the AI's voice cannot be told from others",
                 )
+                measured = EarlyMedia(speaker=who, listener=call.label)
+                self._evidence.unseen("audio.early", heard_at(who, call.label), expected, why, measured)
                 return
             # To a harness phone the call has come by now, and it has to answer before the platform gives up on it; to any other
             # AI the call may still be on its way.
@@ -349,9 +350,8 @@ class ExpectAudio:
             finding = audio.early(who, call.label, sound, answered_at, opened)
             self._evidence.add_of_said(finding, [(since, answered_at or time.monotonic())])
 
-    def _not_observable(self, check: str, expected: str, why: str, subject: str = "") -> None:
-        found = not_observable(check, subject or self._end.label, expected=expected, why=why)
-        self._evidence.add(found)
+    def _not_observable(self, check: str, expected: str, why: str) -> None:
+        self._evidence.unseen(check, self._end.label, expected, why)
 
     @property
     def _call(self) -> Call:

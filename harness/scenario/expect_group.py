@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.calls.checks import landing, timing
-from harness.calls.checks.finding import not_observable
 from harness.calls.events import CallState
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
@@ -87,7 +86,7 @@ class ExpectGroup:
 
     def _unseen_time(self, check: str, expected: str) -> None:
         why = "the platform's report does not say when the group's phones rang"
-        self._evidence.add(not_observable(check, self._group.name, expected=expected, why=why))
+        self._evidence.unseen(check, self._group.name, expected, why)
 
     def came_within(
         self,

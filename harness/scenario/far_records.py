@@ -84,26 +84,22 @@ class ReportedEnd:
 
 
 def reported_end(
-    context: CaseContext,
-    api: SynthflowApi,
-    is_over: Callable[[], bool | None],
-    moment: Callable[[], float | None],
-    deadline: float,
+    context: CaseContext, look: Callable[[], tuple[bool | None, float | None]], deadline: float
 ) -> ReportedEnd | None:
-    """The end of a call; None where a look that began at ``deadline`` or later shows none, or ``api`` is down.
+    """The end of a call; None where a look that began at ``deadline`` or later shows none, or the interface is down.
 
-    ``is_over`` looks once (None: it could not), ``moment`` gives what the interface then says of the time. Where it says
-    nothing, the call ended after the last look began that showed it up, and before the first came back that did not.
+    ``look`` asks once: whether the call is over (None: unknown), and when it ended, where the interface says so. Where it does
+    not, the call ended after the last look began that showed it up, and before the first came back that did not.
     """
     up_at = -math.inf
     while True:
         asked = time.monotonic()
-        found = is_over()
-        if found:
-            at, seen = moment(), time.monotonic()
+        is_over, at = look()
+        if is_over:
+            seen = time.monotonic()
             return ReportedEnd(seen, seen - up_at) if at is None else ReportedEnd(at)
-        if found is False:
+        if is_over is False:
             up_at = asked
-        if asked >= deadline or api.is_down:
+        if asked >= deadline or context.far_end.api.is_down:
             return None
         context.pause(context.far_end.poll_s)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
-from harness.calls.checks import identity, landing
-from harness.calls.checks.finding import not_observable
+from harness.calls.checks import landing
 from harness.calls.events import CallState
 from harness.calls.verdict import ExpectationError, Finding
 from harness.deployment import Group as GroupEntry
 from harness.deployment import Report
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
-from harness.phone.protocol import Answer
 from harness.phone.waiter import NeverCame
 from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import AiCall
@@ -23,8 +19,6 @@ from harness.scenario.context import CaseContext, Line, number_as
 from harness.scenario.expect import Expect
 from harness.scenario.reactions import WHISPER_S, last_spoken_to, wait_for_pause
 from harness.scenario.reported import ReportedCall
-from harness.sip.grammar import SipSyntaxError
-from harness.sip.message import Message
 
 #: Agents that ring this close to each other ring for the same call.
 ONE_CALL_S = 30.0
@@ -33,8 +27,6 @@ _OUT_OF_TURN_S = 0.5
 #: How far apart a platform rings the agents of one turn. No ``pause_s``, which lies between turns: for one that is as long as it may
 #: be, a platform's own time limit of transfers would run out.
 _ONE_TURN_S = 2.0
-_RINGS_ELSEWHERE_EVERY_S = 0.25
-_LOOKS_EVERY_S = 0.05
 #: So soon after its digit a menu says nothing more, and its next one begins to.
 _CUT_OFF_S, _NEXT_MENU_WITHIN_S = 0.5, 3.0
 #: So soon after the answer, or its last word, a platform goes on that says something to an agent.
@@ -50,7 +42,6 @@ class Caller:
         self.name = name
         self.phone = phone
         self.number = number
-        self._campaigns = Campaigns(context, phone)
 
     def call(self, line: Line, headers: Sequence[tuple[str, str]] = (), form: str = "e164") -> Call:
         """Call a line, its number written in ``form``, and go its way in: past announcement and menus, to whom they lead."""
@@ -112,21 +103,18 @@ class Caller:
             return None
         return self._context.far_end.prepared(self.number, self._context.deployment.assistants[name])
 
-    def awaits_campaign(self, line: Line) -> None:
-        """From now on a late call of another number's campaign is refused."""
-        self._campaigns.await_from(line.did)
-
     def is_called(self) -> bool:
-        """Whether a call has come, such late ones aside."""
-        return self._campaigns.has_called()
+        """Whether a call has come."""
+        return bool(self.phone.incoming)
 
     def expect_call(self, within: float) -> Call:
-        """Answer the next call that is no other campaign's."""
+        """Answer the next call."""
         with self._context.evidence.step(f"{self.name} is called"):
             try:
-                leg = self._campaigns.answer_next(within)
+                leg = self.phone.expect_call(within)
             except NeverCame as error:
-                raise ExpectationError(self._context.evidence.add(self._campaigns.none_came(self.name))) from error
+                finding = self._context.evidence.add(landing.landed("the call", self.name, {}))
+                raise ExpectationError(finding) from error
             return self._context.calls.add(Call(self._context, leg, "caller", self.number))
 
 
@@ -180,24 +168,25 @@ class Group:
     def _hears_out(self, agent: Call, caller: Call) -> None:
         """Where the caller is answered only when the agent has heard what the platform says first (a whisper): until then."""
         began = self._now()
-        while caller.answered_at() is None and not caller.is_over():
-            spoken_to = last_spoken_to(agent.leg, began)
-            if self._now() > min(spoken_to + _SPEAKS_WITHIN_S, began + WHISPER_S):
-                break
-            self._context.pause(_LOOKS_EVERY_S)
-        if (waited := self._now() - began) > _LOOKS_EVERY_S:
-            self._context.evidence.scripted(waited, "what the platform says to the agent", began=began)
+
+        def is_heard_out() -> bool:
+            is_silent = self._now() > last_spoken_to(agent.leg, began) + _SPEAKS_WITHIN_S
+            return is_silent or caller.answered_at() is not None or caller.is_over()
+
+        self._context.wait_for(is_heard_out, began + WHISPER_S, "what the platform says to the agent")
 
     def _by_report(self, of: Call, seconds: float, declared: Report) -> ReportedCall:
         """People of the platform's own take the call: the caller stays so long, and the platform's report tells of it."""
         landed = ReportedCall(self._context, self, of, declared)
         with self._context.evidence.step(f"{self.name} takes the call, at phones that are not ours"):
-            while self._now() - landed.began < seconds and not of.is_over():
-                if self._surely_rang():
-                    landed.is_seen = True
-                    raise ExpectationError(self._context.evidence.add(self._landed()))
-                self._context.pause(_RINGS_ELSEWHERE_EVERY_S)
-            self._context.evidence.scripted(self._now() - landed.began, "staying with people no harness phone hears")
+            self._context.wait_for(
+                lambda: of.is_over() or self._surely_rang(),
+                landed.began + seconds,
+                "staying with people no harness phone hears",
+            )
+            if self._surely_rang():
+                landed.is_seen = True
+                raise ExpectationError(self._context.evidence.add(self._landed()))
         return landed
 
     def rings_in_turns(self, of: Call) -> None:
@@ -208,7 +197,7 @@ class Group:
         for phones in (*before, last):
             limit = self._context.patience + self.entry.pause_s
             with self._context.evidence.step(f"{', '.join(phone.name for phone in phones)} ring"):
-                legs = [self._context.phones.ringing(phone, limit, unless=of.is_over) for phone in phones]
+                legs = [self._ringing(phone, limit, of) for phone in phones]
             later = [phone for phone in later if phone not in phones]
             for phone, leg in zip(phones, legs, strict=True):
                 self._context.evidence.add(landing.turn(phone.name, leg is not None, its_turn=True))
@@ -224,15 +213,21 @@ class Group:
                     leg.taken = True
                     leg.reject(486)
 
+    def _ringing(self, phone: Phone, within: float, of: Call) -> Leg | None:
+        """The call that rings at ``phone``; None where none comes in that time."""
+
+        def ringing() -> Leg | None:
+            return next((leg for leg in phone.incoming if leg.state not in ("disconnected", "confirmed")), None)
+
+        return self._context.wait_for(ringing, self._now() + within, given_up=of.is_over)
+
     def _wait_in_queue(self, of: Call) -> None:
         """Until anybody's phone rings, or for as long as the deployment lets a caller wait before."""
         if not self.entry.queue_s:
             return
-        began = self._now()
         with self._context.evidence.step(f"the caller waits in the queue of {self.name}"):
-            while self._now() < began + self.entry.queue_s and not (self._surely_rang() or of.is_over()):
-                self._context.pause(_LOOKS_EVERY_S)
-            self._context.evidence.scripted(self._now() - began, "waiting in the queue")
+            until = self._now() + self.entry.queue_s
+            self._context.wait_for(lambda: of.is_over() or self._surely_rang(), until, "waiting in the queue")
 
     def _wait_for_others(self, leg: Leg, of: Call) -> None:
         """Where who rings is in another group as well, let it ring until it is told which group was called.
@@ -242,16 +237,15 @@ class Group:
         first = set(self.entry.first_turn)
         others = [group for name, group in self._context.deployment.groups.items() if name != self.name]
         others = [group for group in others if leg.phone.name in group.present and set(group.first_turn) != first]
+        if not others:
+            return
         until = leg.events[0].at + min(_ONE_TURN_S, *(group.ring_s / 2 for group in (self.entry, *others)))
-        began = self._now()
-        while self._now() < until and not of.is_over():
+
+        def is_clear() -> bool:
             rang = set(self._context.phones.rang())
-            if not any(rang <= set(group.present) for group in others):
-                break  # it is told, or there was nothing to tell apart
-            self._context.pause(_LOOKS_EVERY_S)
-        if others:
-            waited = self._now() - began
-            self._context.evidence.scripted(waited, "listening for agents of the same turn who ring a moment later")
+            return of.is_over() or not any(rang <= set(group.present) for group in others)
+
+        self._context.wait_for(is_clear, until, "listening for agents of the same turn who ring a moment later")
 
     def _surely_rang(self) -> list[str]:
         """The agents who were called for the case without a doubt."""
@@ -336,10 +330,8 @@ class AssistantOf:
                 )
                 raise ExpectationError(self._context.evidence.add(finding))
             if talk.is_unknown:
-                expected, why = f"only {self.name} answers", "Synthflow's interface does not say who did"
-                self._context.evidence.add(
-                    not_observable("landing.answered_by", "the call", expected=expected, why=why)
-                )
+                why = "Synthflow's interface does not say who did"
+                self._context.evidence.unseen("landing.answered_by", "the call", f"only {self.name} answers", why)
             else:
                 self._context.evidence.add(landing.only_one("the call", [talk.assistant or "nobody known"], self.name))
                 if talk.assistant == self.name:
@@ -361,70 +353,3 @@ class AssistantOf:
         since = of.answered_at() or of.began
         others = self._ai.told(lambda call: self._ai.endpoint.others(call, self.name), of, since)
         return [landing.only_one("the call", [self.name], self.name, called=others)] if others else []
-
-
-class Campaigns:
-    """The campaigns that call one phone, told apart by the number they call from.
-
-    A call that an earlier case started and did not wait for may reach the next case.
-    """
-
-    def __init__(self, context: CaseContext, phone: Phone) -> None:
-        self._context = context
-        self._phone = phone
-        self._awaited: list[str] = []
-        self._refused: dict[str, str] = {}  #: by leg, in words
-
-    def await_from(self, number: str) -> None:
-        """The campaign of this number is to call: from now on that of another one of the file, if not awaited too, is refused."""
-        self._awaited.append(number)
-
-    def none_came(self, subject: str) -> Finding:
-        """That no call came; where calls were refused that show another number, that of the last: all may have been the one awaited."""
-        refused = [leg for leg in self._phone.incoming if leg.id in self._refused]
-        if not refused:
-            return landing.landed("the call", subject, {})
-        invite, region = Message.parse(refused[-1].invite.text), self._context.deployment.region_at(self._phone.name)
-        found = identity.caller_id(invite, refused[-1].id, self._awaited[-1], "preserved", region)
-        return replace(found, evidence=tuple(self._refused.values()))
-
-    def has_called(self) -> bool:
-        """Whether a call has come, the refused ones aside."""
-        # each is looked at, and refused where it has to be
-        refused = [self._is_refused(leg) for leg in self._phone.incoming]
-        return not all(refused)
-
-    def answer_next(self, within: float) -> Leg:
-        """The next call that is not refused, answered."""
-        deadline = time.monotonic() + within
-        while self._is_refused(leg := self._phone.next_call(max(0.0, deadline - time.monotonic()))):
-            pass
-        if leg.state in ("incoming", "early") and not isinstance(self._phone.policy, Answer):
-            leg.answer()
-        return leg
-
-    def _is_refused(self, leg: Leg) -> bool:
-        if leg.id in self._refused:
-            return True
-        number = self._another_shown(leg) if self._awaited else None
-        if number is None:
-            return False
-        line = next(line for line, _, did in self._context.deployment.all_dids() if did == number)
-        words = f"{leg.id} shows {number}, of {line}: another campaign's late call, which is refused"
-        self._refused[leg.id] = words
-        self._context.evidence.note_once(words)
-        leg.taken = True
-        leg.hangup(603)  # whom a dialer finds busy (486) it calls again (RFC 3261 section 21.6.2)
-        return True
-
-    def _another_shown(self, leg: Leg) -> str | None:
-        """The number of the file in From, any way it is written, where it is no awaited one; what is nobody's is judged later."""
-        try:
-            invite = Message.parse(leg.invite.text)
-        except (LookupError, SipSyntaxError):
-            return None
-        others = [did for _, _, did in self._context.deployment.all_dids() if did not in self._awaited]
-        region = self._context.deployment.region_at(self._phone.name)
-        # digits may spell two numbers: what may be an awaited one is that
-        shown = identity.number_shown(invite, [*self._awaited, *others], region)
-        return shown if shown in others else None

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from harness.calls.checks import registration
-from harness.calls.checks.finding import not_observable
 from harness.calls.events import FarEndRecord, RegistrationState, SipMessage
 from harness.calls.verdict import NotObservableError
 from harness.deployment import SIP_NUMBER, in_uri
@@ -213,9 +212,7 @@ def _by_synthflow(context: CaseContext, password: str | None, from_outside: bool
     if declared is None or "registration" not in declared.witness:
         why = "Synthflow's interface does not tell of registrations (synthflow.witness)"
         expected = "the outcome of the SIP number's REGISTER"
-        raise NotObservableError(
-            context.evidence.add(not_observable("registration", "Synthflow's number", expected=expected, why=why))
-        )
+        raise NotObservableError(context.evidence.unseen("registration", "Synthflow's number", expected, why))
     trunk = context.trunk
     secret = password if password is not None else trunk.password.get_secret_value() if trunk.password else ""
     body = {

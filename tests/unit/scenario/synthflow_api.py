@@ -67,7 +67,7 @@ class Place:
         self.api = api
         self.context = make_context(api=api, synthflow=Synthflow(**{"poll_s": 0.001, "lag_s": 0.0} | synthflow))
         self.context.calls.add(call())
-        self.endpoint = SynthflowEndpoint(self.context, api)
+        self.endpoint = SynthflowEndpoint(self.context)
 
     @property
     def troubles(self) -> list[str]:
@@ -118,5 +118,5 @@ def ai_of(make_context: MakeContext, api: Any, **synthflow: Any) -> Ai:
     )
     api.monotonic = context.clock.monotonic
     ai = Ai(context)
-    ai._endpoint = SynthflowEndpoint(context, api)
+    ai._endpoint = SynthflowEndpoint(context)
     return ai

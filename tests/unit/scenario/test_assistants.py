@@ -44,7 +44,7 @@ def answered_by(context: CaseContext, endpoint: Any, of: Any) -> list[Any]:
 def case(make_context: MakeContext, *records: dict[str, Any], after_s: float = 0.0, **synthflow: Any) -> Any:
     api: Any = LateApi(*records, after_s=after_s)
     context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, **{"lag_s": 0.0} | synthflow))
-    return context, SynthflowEndpoint(context, api)
+    return context, SynthflowEndpoint(context)
 
 
 @pytest.mark.parametrize("status", ["in-progress", "completed"])
@@ -192,7 +192,7 @@ def test_a_stand_in_that_has_one_caller_has_not_answered_the_other(make_context:
 def test_a_record_is_of_one_caller_whatever_number_it_shows(make_context: MakeContext, shown: str | None) -> None:
     api: Any = FakeApi([record(phone_number_from=shown)])
     context = make_context("CONCURRENT", api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0))
-    assert expect_both(context, SynthflowEndpoint(context, api)) == [Verdict.PASSED, Verdict.FAILED]
+    assert expect_both(context, SynthflowEndpoint(context)) == [Verdict.PASSED, Verdict.FAILED]
 
 
 def test_a_record_that_comes_at_the_last_moment_is_the_calls(make_context: MakeContext) -> None:
@@ -208,7 +208,7 @@ def test_a_record_that_comes_at_the_last_moment_is_the_calls(make_context: MakeC
     api: Any = Late([record()])
     context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0))
     ai = Ai(context)
-    ai._endpoint = SynthflowEndpoint(context, api)
+    ai._endpoint = SynthflowEndpoint(context)
     of = call(answered=False)
     talk = AssistantOf(context, ai, Cast(context).line(str(context.case.line))).expect_call(of, within=0.0)
     assert talk.record is not None

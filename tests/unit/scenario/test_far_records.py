@@ -46,7 +46,7 @@ class Api:
 def asked(make_context: MakeContext, api: Any, lag_s: float = 0.0) -> tuple[Expect, CaseContext]:
     context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=lag_s))
     context.calls.add(call())
-    talk = SynthflowEndpoint(context, api).expect_call(call(), "main", within=0.0)
+    talk = SynthflowEndpoint(context).expect_call(call(), "main", within=0.0)
     assert talk is not None
     return Expect(context, talk), context
 
@@ -167,7 +167,7 @@ def test_what_was_read_before_the_interface_failed_is_not_what_is_heard_now(
     api: Any = FailingCalls([KNOWN])
     api.fails = fails
     context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0, witness=("marks", "dtmf")))
-    talk = SynthflowCall(context, api, CallRecord("c1", KNOWN), call())
+    talk = SynthflowCall(context, CallRecord("c1", KNOWN), call())
     assert (talk.account(0.0) is None) is fails
     assert (talk.marks_since(0.0) is None) is fails
     assert (talk.digits(2, within=0.0) is None) is fails
@@ -191,7 +191,7 @@ def test_what_a_record_witnesses_is_not_known_where_its_clock_is_in_doubt(
 
     api: Any = Api([plain])
     context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0, witness=("marks",)))
-    talk = SynthflowCall(context, api, api.call("c1"), of)
+    talk = SynthflowCall(context, api.call("c1"), of)
     speaker: Any = SimpleNamespace(mark=7)
     known = not ahead
     assert (talk.hears_mark(speaker, of.began, 0.0) is not None) is known
@@ -300,7 +300,7 @@ def talk_of(make_context: MakeContext, witness: Any) -> SynthflowCall:
     api: Any = Api([plain])
     told = ("marks", "messages", "dtmf")
     context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0, witness=told))
-    return SynthflowCall(context, api, CallRecord("c1", plain), call())
+    return SynthflowCall(context, CallRecord("c1", plain), call())
 
 
 def seen(talk: SynthflowCall) -> dict[str, Any]:

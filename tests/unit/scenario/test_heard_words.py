@@ -118,13 +118,14 @@ class Goodbye:
 
 def asked_to_hang_up(make_context: MakeContext, *witness: str) -> tuple[CaseContext, SynthflowCall, float, float]:
     """A call whose AI was asked; when it was thought to have hung up, and when it did."""
+    api: Any = Goodbye(time.monotonic() + _SPOKEN_S)
     context = make_context(
+        api=api,
         synthflow=Synthflow(poll_s=0.001, lag_s=0.0, witness=witness),
         escalation=Escalation(goodbye_digit="9"),
     )
-    api: Any = Goodbye(time.monotonic() + _SPOKEN_S)
     caller: Any = SimpleNamespace(press=lambda digit: None, began=time.monotonic())
-    talk = SynthflowCall(context, api, api.call("c1"), caller)
+    talk = SynthflowCall(context, api.call("c1"), caller)
     return context, talk, talk.hang_up(), api.ended
 
 

@@ -38,7 +38,7 @@ def test_the_same_by_the_moments_of_synthflow_s_records(
     api: Any = FakeApi([record(start_time=started)])
     context = make_context(api=api)
     ai = Ai(context)
-    ai._endpoint = SynthflowEndpoint(context, api)
+    ai._endpoint = SynthflowEndpoint(context)
     ai.waited_for_choice(of)
     assert context.evidence.findings[-1].verdict is verdict
 
@@ -87,7 +87,7 @@ def test_a_call_of_a_strangers_number_speaks_against_nobody(
     api: Any = FakeApi([record(phone_number_from=shown, start_time=f"{to_wall(of.began + 5.0):.3f}")])
     context = make_context(api=api)
     ai = Ai(context)
-    ai._endpoint = SynthflowEndpoint(context, api)
+    ai._endpoint = SynthflowEndpoint(context)
     getattr(ai, look)(of)
     assert context.evidence.findings[-1].verdict is verdict
 

@@ -108,15 +108,15 @@ def test_what_is_said_of_the_end_is_so(
     """Each look takes so long, shows the call as it was at some moment meanwhile, and may fail."""
     clock, coming = Clock(0.0), itertools.cycle([*looks, (0.0, 0.0, True)])
     monkeypatch.setattr(far_records, "time", clock)
-    context: Any = SimpleNamespace(pause=clock.wait, far_end=SimpleNamespace(poll_s=POLL_S))
+    context: Any = SimpleNamespace(pause=clock.wait, far_end=SimpleNamespace(poll_s=POLL_S, api=UP))
 
-    def is_over() -> bool | None:
+    def look() -> tuple[bool | None, float | None]:
         takes_s, after, works = next(coming)
         shown = clock.now + takes_s * after >= ended
         clock.wait(takes_s)
-        return shown if works else None
+        return shown if works else None, ended if tells_when else None
 
-    told = reported_end(context, UP, is_over, lambda: ended if tells_when else None, deadline=LIMIT_S + 0.5)
+    told = reported_end(context, look, deadline=LIMIT_S + 0.5)
     if told is None:
         assert ended > LIMIT_S or not all(works for _, _, works in looks)
         return
@@ -152,7 +152,7 @@ def found_by(make_context: MakeContext, *records: dict[str, Any], takes_s: float
     )
     context.evidence.starved = lambda begin, end: 0.0  # however busy the machine of this test is
     cast = Cast(context)
-    cast.ai._endpoint = SynthflowEndpoint(context, api)  # type: ignore[arg-type]
+    cast.ai._endpoint = SynthflowEndpoint(context)
     of = call()
     context.calls.add(of)
     cast.nothing_rings_any_more(of, after=time.monotonic())
