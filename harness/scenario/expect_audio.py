@@ -133,7 +133,7 @@ class ExpectAudio:
         """What can be said of both directions, where ``heard`` is all that it hears in the place of people of others'."""
         mine = self._end
         for speaker, listener, sound in ((people, mine, heard), (mine, people, None)):
-            finding = self._direction(speaker, listener, people.began, sound, None, again)
+            finding = self._direction(speaker, listener, people.began, again, sound)
             self._evidence.add(people.unseen(finding))
 
     def _look(self, caller: Call, talk: SynthflowCall, since: float, again: bool) -> None:
@@ -145,11 +145,10 @@ class ExpectAudio:
         look.begin()
 
         def find() -> list[Finding]:
-            to_ai, to_caller = look.to_ai(), look.to_caller()
-            asked = self._direction(caller, talk, since, to_ai.sound, to_ai.account, again, to_ai.denial)
+            asked = self._direction(caller, talk, since, again, *look.to_ai())
             found = [
                 audio_quality.excuse_mute_phone(asked, (caller,), since),
-                self._direction(talk, caller, since, to_caller.sound, to_caller.account, again, to_caller.denial),
+                self._direction(talk, caller, since, again, *look.to_caller()),
             ]
             if starved_s := look.starved_s:
                 found = [hindered(finding, starved_s) if _was_not_understood(finding) else finding for finding in found]
@@ -161,7 +160,7 @@ class ExpectAudio:
     def _one_way(self, speaker: End, listener: End, since: float, deadline: float, again: bool) -> Finding:
         sound = listener.hears(speaker, since, deadline)
         account = listener.account(since, missing=speaker) if sound is None else None
-        finding = self._direction(speaker, listener, since, sound, account, again)
+        finding = self._direction(speaker, listener, since, again, sound, account)
         return self._evidence.add(audio_quality.excuse_mute_phone(finding, (speaker, listener), since))
 
     def _direction(
@@ -169,9 +168,9 @@ class ExpectAudio:
         speaker: End,
         listener: End,
         since: float,
-        sound: Sound | None,
-        account: audio.ListenerReport | None,
         again: bool,
+        sound: Sound | None,
+        account: audio.ListenerReport | None = None,
         denial: Denial | None = None,
     ) -> Finding:
         return audio.direction(

@@ -110,13 +110,13 @@ _WORDS: Final = "hello-en"
 _MOST_TRIES: Final = 3
 #: What a scenario takes to end its calls.
 _TO_END_S: Final = 6.0
-#: A chance from which on nothing speaks for a reaction, and nothing is tried again.
+#: A chance from which on nothing shows a reaction, and nothing is tried again.
 _OPEN: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """What came of speaking to the far end at moments drawn at random; ``at`` is when that was over, monotonic."""
+    """The result of speaking to the far end at moments drawn at random; ``at`` is when that was over, monotonic."""
 
     outcomes: tuple[trial.ExperimentResult, ...]  #: of one try after another
     at: float
@@ -128,26 +128,17 @@ class Reaction:
 
     @property
     def chance(self) -> float:
-        """Of such a result, at this try or an earlier one, without hearing: at most.
+        """The chance of such a result without hearing, at most, however many tries were made.
 
-        Whoever may stop after any try has to share the chance of being wrong out among them: the first has half of it, the second
-        half of what is left, and so on, so that all of them together have no more than is stated.
+        Who may stop after any try has to share the chance of being wrong out among them: the first has half of it, the second
+        half of what is left, and so on.
         """
-        return min(1.0, 2.0 ** len(self.outcomes) * self._fits)
-
-    @property
-    def _fits(self) -> float:
-        return trial.combined([outcome.chance for outcome in self.outcomes])
+        return min(1.0, 2.0 ** len(self.outcomes) * trial.combined([outcome.chance for outcome in self.outcomes]))
 
     @property
     def is_one(self) -> bool:
-        """Whether it must have heard."""
+        """Whether the far end must have heard."""
         return not self.echo and self.chance < trial.MOST_CHANCE
-
-    @property
-    def is_open(self) -> bool:
-        """Whether another try may show what these did not."""
-        return not self.echo and not self.is_one and self._fits < _OPEN and len(self.outcomes) < _MOST_TRIES
 
     @property
     def words(self) -> str:
@@ -167,11 +158,14 @@ def experiment(context: CaseContext, leg: Leg) -> Reaction:
     Takes ``trial.SECONDS``; so long again where that leaves it open, up to three times, and never so long that the call would be
     hung up (``limits.seconds_per_call``) before the scenario is done with it.
     """
-    found = _experiment(context, leg, ())
-    while found.is_open and _has_time(context, leg, len(found.outcomes)):
-        found = _experiment(context, leg, found.outcomes)
-    context.evidence.note_once(f"{leg.id}: {found.words}")
-    return found
+    outcomes: list[trial.ExperimentResult] = []
+    while True:
+        outcomes.append(_try(context, leg, len(outcomes) + 1))
+        found = Reaction(tuple(outcomes), time.monotonic())
+        may_tell = not (found.echo or found.is_one) and trial.combined([each.chance for each in outcomes]) < _OPEN
+        if not may_tell or len(outcomes) == _MOST_TRIES or not _has_time(context, leg, len(outcomes)):
+            context.evidence.note_once(f"{leg.id}: {found.words}")
+            return found
 
 
 def _has_time(context: CaseContext, leg: Leg, tries: int) -> bool:
@@ -180,14 +174,13 @@ def _has_time(context: CaseContext, leg: Leg, tries: int) -> bool:
     return left >= trial.SECONDS + (_TO_END_S if tries == 1 else trial.SECONDS)
 
 
-def _experiment(context: CaseContext, leg: Leg, before: tuple[trial.ExperimentResult, ...]) -> Reaction:
+def _try(context: CaseContext, leg: Leg, number: int) -> trial.ExperimentResult:
     spoken = trial.draw()
     sent = trial.speech(spoken, prompt_samples(_WORDS))
-    path = recording.path_of(context.evidence.directory, leg.id, f"-experiment-{len(before) + 1}.wav")
+    path = recording.path_of(context.evidence.directory, leg.id, f"-experiment-{number}.wav")
     write_wav(path, sent, SAMPLE_RATE)
     with context.evidence.step(f"{leg.id} speaks at {trial.SPOKEN} of {trial.SLOTS} moments drawn at random"):
         since = time.monotonic()
         leg.play(Wav(path))
         context.pause(trial.SECONDS + ON_DISK_WITHIN_S)
-        outcome = trial.judge(spoken, sent, leg.received_since(since))
-        return Reaction((*before, outcome), time.monotonic())
+        return trial.judge(spoken, sent, leg.received_since(since))

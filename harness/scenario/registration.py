@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from harness.calls.checks import registration
 from harness.calls.events import FarEndRecord, RegistrationState, SipMessage
@@ -17,7 +17,7 @@ from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext
 from harness.scenario.phones import stand_in
-from harness.witness.synthflow import SynthflowApi, path_segment
+from harness.witness.synthflow import path_segment
 
 #: The guide: "Wait 1–2 minutes for SIP registration to complete."
 REGISTERED_WITHIN_S = 120.0
@@ -36,20 +36,10 @@ class RegisterAnswer:
     showed_password: bool = True  #: whether credentials had been sent by then, as far as anybody can tell
 
 
-class RegisterAnswers(Protocol):
-    """Where the answers to REGISTER are seen."""
-
-    def first(self, within: float) -> RegisterAnswer | None:
-        """The first final answer that is no challenge."""
-
-    def next_success(self, after: RegisterAnswer, within: float) -> RegisterAnswer | None:
-        """The next 200 after ``after``."""
-
-
 class Registration:
     """A registration under way, and what is expected of it."""
 
-    def __init__(self, context: CaseContext, label: str, answers: RegisterAnswers) -> None:
+    def __init__(self, context: CaseContext, label: str, answers: PhoneAnswers | ApiAnswers) -> None:
         self._context = context
         self._label = label
         self._answers = answers
@@ -112,11 +102,14 @@ def attached(
 # -- by a harness phone
 
 
-class _PhoneAnswers:
+class PhoneAnswers:
+    """The answers to a harness phone's REGISTER."""
+
     def __init__(self, phone: Phone) -> None:
         self._phone = phone
 
     def first(self, within: float) -> RegisterAnswer | None:
+        """The first final answer that is no challenge."""
         try:
             answer = _answer(self._phone.register(within=within))
         except NeverCame:
@@ -130,6 +123,7 @@ class _PhoneAnswers:
         )
 
     def next_success(self, after: RegisterAnswer, within: float) -> RegisterAnswer | None:
+        """The next 200 after ``after``."""
         try:
             event = self._phone.wait(
                 "the registration to be refreshed",
@@ -169,41 +163,39 @@ def _by_phone(context: CaseContext, password: str | None, from_outside: bool) ->
         if place.stranger_bind is None:
             raise BrokenError("stand_in.stranger_bind: is missing")
         config = replace(config, bind_address=place.stranger_bind)
-    return Registration(context, "the stand-in's number", _PhoneAnswers(context.phones.lease(config, register=False)))
+    return Registration(context, "the stand-in's number", PhoneAnswers(context.phones.lease(config, register=False)))
 
 
 # -- by Synthflow
 
 
-class _ApiAnswers:
-    def __init__(self, context: CaseContext, api: SynthflowApi, path: str) -> None:
+class ApiAnswers:
+    """The answers to Synthflow's REGISTER, as its API tells them."""
+
+    def __init__(self, context: CaseContext, path: str) -> None:
         self._context = context
-        self._api = api
         self._path = path
 
     def first(self, within: float) -> RegisterAnswer | None:
+        """The first final answer that is no challenge."""
         return self._find(within, lambda _: True)
 
     def next_success(self, after: RegisterAnswer, within: float) -> RegisterAnswer | None:
+        """The next 200 after ``after``."""
         return self._find(within, lambda answer: answer.code == 200 and answer.at > after.at)
 
-    def _find(self, within: float, wanted: Any) -> RegisterAnswer | None:
-        deadline = time.monotonic() + within
-        while True:
-            plain = self._api.ask("GET", self._path)
-            for item in plain.get("registrations", []):
-                answer = RegisterAnswer(
-                    int(item["code"]),
-                    str(item["reason"]),
-                    self._api.moment(item["at"]),
-                    None if item.get("expires") is None else int(item["expires"]),
-                    "which grants no time" if item.get("expires") == 0 and int(item["code"]) == 200 else None,
-                )
-                if wanted(answer):
-                    return answer
-            if time.monotonic() >= deadline:
-                return None
-            self._context.pause(self._context.far_end.poll_s)
+    def _find(self, within: float, wanted: Callable[[RegisterAnswer], bool]) -> RegisterAnswer | None:
+        def look() -> RegisterAnswer | None:
+            listed = self._context.far_end.api.ask("GET", self._path).get("registrations", [])
+            return next(filter(wanted, map(self._answer, listed)), None)
+
+        return self._context.ask_interface(look, time.monotonic() + within)
+
+    def _answer(self, item: dict[str, Any]) -> RegisterAnswer:
+        code, expires = int(item["code"]), item.get("expires")
+        unbound = "which grants no time" if expires == 0 and code == 200 else None
+        at = self._context.far_end.api.moment(item["at"])
+        return RegisterAnswer(code, str(item["reason"]), at, None if expires is None else int(expires), unbound)
 
 
 @contextmanager
@@ -226,7 +218,7 @@ def _by_synthflow(context: CaseContext, password: str | None, from_outside: bool
     created = context.far_end.api.ask("POST", "/sip_numbers", json=body)
     path = f"/sip_numbers/{path_segment(created['id'])}"
     try:
-        yield Registration(context, "Synthflow's number", _ApiAnswers(context, context.far_end.api, path))
+        yield Registration(context, "Synthflow's number", ApiAnswers(context, path))
     finally:
         record = context.far_end.api.ask("GET", path)
         context.evidence.event(

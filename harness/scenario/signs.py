@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -104,13 +104,8 @@ class Words:
         self._context.pause(self._context.far_end.poll_s)
 
 
-@dataclass(frozen=True, slots=True)
-class DirectionSigns:
-    """What one direction's finding is made of."""
-
-    sound: Sound | None
-    account: ListenerReport | None
-    denial: Denial | None
+#: What one direction's finding is made of: what was heard, what arrived instead, and what says that nothing can have been heard.
+DirectionSigns = tuple[Sound | None, ListenerReport | None, Denial | None]
 
 
 class Look:
@@ -285,24 +280,22 @@ class Look:
             obeyed = None
         signs = [self._understood or words, obeyed, self._reacted(), self._counted()]
         sound = max(filter(None, signs), key=lambda sign: sign.strength, default=None)
-        return DirectionSigns(sound, account, self._no_words_of_the_caller() or denial)
+        return sound, account, self._no_words_of_the_caller() or denial
 
     def to_caller(self) -> DirectionSigns:
         """Whether the caller heard the AI."""
-        heard = self._heard
+        heard, words = self._heard, self._talk.words
         if heard is None or heard.strength > Strength.CONFIRMED:
-            return DirectionSigns(heard, self._account if heard is None else None, None)
-        words = self._talk.words
+            return heard, self._account if heard is None else None, None
         if reacted := self._reacted():
-            evidence = f"{heard.evidence}; {reacted.evidence}"
-            return DirectionSigns(
-                Sound(heard.at, reacted.observation, evidence, level_dbov=heard.level_dbov), None, None
-            )
+            observation, also = reacted.observation, reacted.evidence
         # what it said before a change of the call it may have said on a way that is closed now
-        if words.may_confirm and words.find_answer(self._wanted if self._again else 0):
-            evidence = f"{heard.evidence}; the transcript has {self._talk.label}'s own words"
-            return DirectionSigns(Sound(heard.at, Observation.WORDS, evidence, level_dbov=heard.level_dbov), None, None)
-        return DirectionSigns(heard, None, self._no_words_of_the_ai())
+        elif words.may_confirm and words.find_answer(self._wanted if self._again else 0):
+            observation, also = Observation.WORDS, f"the transcript has {self._talk.label}'s own words"
+        else:
+            return heard, None, self._no_words_of_the_ai()
+        confirmed = Sound(heard.at, observation, f"{heard.evidence}; {also}", level_dbov=heard.level_dbov)
+        return confirmed, None, None
 
     def _by_words(self) -> Sound:
         evidence = f"{self._talk.label}'s transcript has {prompt_text(GREETING)!r}"
@@ -339,25 +332,22 @@ class Look:
         )
 
     def _no_words_of_the_caller(self) -> Denial | None:
-        """That the transcript has the AI's words and none of the caller's, who spoke when the AI did not."""
-        words = self._talk.words
+        """The AI has words in the transcript and the caller none, who spoke when the AI did not."""
         if not self._wanted or not self._in_pause:
             return None
-        if not words.of("bot") or words.has_turn_of("human") or not words.are_all:
-            return None
-        return Denial(
-            Observation.WORDS, f"the transcript has {self._talk.label}'s words, and none of {self._caller.label}'s"
-        )
+        return self._denied_by_words(self._talk.label, "bot", self._caller.label, "human")
 
     def _no_words_of_the_ai(self) -> Denial | None:
         words = self._talk.words
         if words.come == "none" or not words.of("human") or words.find_answer():
             return None
-        if words.has_turn_of("bot") or not words.are_all:
+        return self._denied_by_words(self._caller.label, "human", self._talk.label, "bot")
+
+    def _denied_by_words(self, speaker: str, its_side: Side, silent: str, their_side: Side) -> Denial | None:
+        words = self._talk.words
+        if not words.of(its_side) or words.has_turn_of(their_side) or not words.are_all:
             return None
-        return Denial(
-            Observation.WORDS, f"the transcript has {self._caller.label}'s words, and none of {self._talk.label}'s"
-        )
+        return Denial(Observation.WORDS, f"the transcript has {speaker}'s words, and none of {silent}'s")
 
 
 def _is_cut_off(sent: int, received: int) -> bool:

@@ -15,7 +15,7 @@ from harness.calls.checks.claims import Observation
 from harness.deployment import Expectations, Synthflow
 from harness.scenario import reactions, signs
 from harness.scenario.context import CaseContext
-from harness.scenario.signs import Look, Words
+from harness.scenario.signs import DirectionSigns, Look, Words
 from harness.witness.call_record import CallRecord
 from harness.witness.record_reader import RecordReader
 from tests.unit.scenario.conftest import MakeContext
@@ -99,13 +99,17 @@ class Case:
 
     @property
     def heard_by_ai(self) -> tuple[str, str]:
-        told = self.look.to_ai()
-        return told.sound.observation.name if told.sound else "", told.denial.observation.name if told.denial else ""
+        return _named(self.look.to_ai())
 
     @property
     def heard_by_caller(self) -> tuple[str, str]:
-        told = self.look.to_caller()
-        return told.sound.observation.name if told.sound else "", told.denial.observation.name if told.denial else ""
+        return _named(self.look.to_caller())
+
+
+def _named(signs: DirectionSigns) -> tuple[str, str]:
+    """What shows that the direction works, and what denies it."""
+    sound, _, denial = signs
+    return sound.observation.name if sound else "", denial.observation.name if denial else ""
 
 
 @pytest.fixture(autouse=True)

@@ -88,7 +88,7 @@ def test_a_tone_of_the_network_s_is_no_voice(listened: Callable[..., Case], tone
     """A platform that has answered, and rings on: neither that nor an AI that speaks to nobody is a voice that is heard."""
     case = listened(TONES[tone](), words=words)
     assert case.heard_by_caller == ("", "")
-    account = case.look.to_caller().account
+    _, account, _ = case.look.to_caller()
     assert account is not None
     assert account.instead is not None
     assert account.instead.what == "tone"

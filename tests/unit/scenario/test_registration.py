@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,7 +12,7 @@ from harness.calls.events import RegistrationState, SipMessage
 from harness.calls.verdict import Finding, Verdict
 from harness.phone import PhoneConfig
 from harness.scenario.context import CaseContext
-from harness.scenario.registration import RegisterAnswer, Registration, _PhoneAnswers, attached
+from harness.scenario.registration import PhoneAnswers, RegisterAnswer, Registration, attached
 from tests.unit.checks.registration_messages import OURS, message
 from tests.unit.scenario.conftest import MakeContext
 
@@ -34,7 +34,7 @@ def phone(code: int, reason: str, *messages: SipMessage) -> tuple[Any, list[floa
 
 
 def refused(context: CaseContext, of: Any, **how: bool) -> Finding:
-    Registration(context, "the number", _PhoneAnswers(of)).is_refused_with((401, 403), **how)
+    Registration(context, "the number", PhoneAnswers(of)).is_refused_with((401, 403), **how)
     (finding,) = context.evidence.findings
     return finding
 
@@ -64,7 +64,7 @@ def test_what_the_phone_made_of_silence_is_no_answer(make_context: MakeContext, 
     told = [BARE, message("received", f"SIP/2.0 {code} Trouble")] if came else [BARE]
     of, _ = phone(code, "Trouble", *told)
     context = make_context()
-    Registration(context, "the number", _PhoneAnswers(of)).is_accepted()
+    Registration(context, "the number", PhoneAnswers(of)).is_accepted()
     (finding,) = context.evidence.findings
     assert finding.verdict is Verdict.FAILED
     assert finding.actual.startswith("it was answered" if came else "it was never answered")
@@ -107,7 +107,7 @@ def test_a_refresh_binds_as_the_first_one_does(make_context: MakeContext, contac
     events = [*bound, first, *(replace(told, at=6.9) for told in again), later]
     of = SimpleNamespace(register=lambda within: first, wait=lambda *_, **__: later, events=events)
     context = make_context()
-    registration = Registration(context, "the number", _PhoneAnswers(of))  # type: ignore[arg-type]
+    registration = Registration(context, "the number", PhoneAnswers(of))  # type: ignore[arg-type]
     registration.is_accepted()
     registration.is_refreshed(before_s=60.0)
     failed = [found.actual for found in context.evidence.findings if found.verdict is Verdict.FAILED]
@@ -149,7 +149,7 @@ def test_what_was_granted_counts(
     make_context: MakeContext, granted: int | None, again_after: float, verdict: Verdict
 ) -> None:
     context = make_context()
-    registration = Registration(context, "the number", Answers(granted, again_after))
+    registration = Registration(context, "the number", cast("Any", Answers(granted, again_after)))
     registration.is_accepted()
     registration.is_refreshed(before_s=300.0)
     assert context.evidence.findings[-1].verdict is verdict
