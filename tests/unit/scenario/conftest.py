@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,9 +19,11 @@ from harness.integrations import load, matrix
 from harness.integrations.matrix import Case, Selection
 from harness.phone.pool import PhonePool
 from harness.report.recorder import CaseRecorder
-from harness.scenario.context import CaseContext, Clock
+from harness.scenario import cast, expect  # noqa: F401  # all modules of the room are there to get the clock
+from harness.scenario.context import CaseContext
+from harness.scenario.context import Clock as CaseClock
 from harness.support.resources import EXAMPLES
-from tests.unit.clock import SkippingClock
+from tests.unit.clock import Clock, SkippingClock
 
 _FILE = EXAMPLES / "simulated-talkdesk.toml"
 
@@ -38,6 +41,16 @@ def gladly() -> Deployment:
     return load(_FILE.with_name("simulated-gladly.toml"))
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time of the room and of its findings: waits advance it, and nothing else does."""
+    ticking = Clock()
+    for name, module in list(sys.modules.items()):
+        if name.startswith(("harness.scenario.", "harness.calls.checks.")) and hasattr(module, "time"):
+            monkeypatch.setattr(module, "time", ticking)
+    return ticking
+
+
 @functools.cache
 def _case(row: str, ai: str) -> Case:
     return matrix.cases([_deployment()], Selection(rows=(row,), ais=(ai,)))[0]
@@ -50,7 +63,11 @@ def make_context(tmp_path: Path) -> Iterator[MakeContext]:
     with PhonePool(tmp_path / "phones") as pool, ExitStack() as files:
 
         def make(
-            row: str = "TD-INBOUND", ai: str = "synthflow", api: Any = None, clock: Clock | None = None, **changes: Any
+            row: str = "TD-INBOUND",
+            ai: str = "synthflow",
+            api: Any = None,
+            clock: CaseClock | None = None,
+            **changes: Any,
         ) -> CaseContext:
             deployment = _deployment().model_copy(update=changes)
             recorder = CaseRecorder(tmp_path / f"case-{next(number)}", {"id": row})

@@ -12,7 +12,6 @@ import pytest
 from harness.calls.verdict import ExpectationError, Verdict
 from harness.deployment import Synthflow
 from harness.errors import FarEndError
-from harness.phone.waiter import never_came
 from harness.report.evidence import CaseEvidence
 from harness.scenario.ai import Ai
 from harness.scenario.cast import Cast
@@ -22,7 +21,7 @@ from harness.scenario.endpoints import StandInEndpoint, SynthflowEndpoint
 from harness.scenario.people import AssistantOf
 from harness.witness.synthflow import AbsentApi
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.ringing import ringing
+from tests.unit.scenario.legs import ScriptedPhone, invite
 from tests.unit.scenario.synthflow_api import ASSISTANT, CALLER, OTHER, FakeApi, LateApi, Place, call, record
 
 
@@ -87,79 +86,71 @@ def test_a_caller_who_calls_two_numbers_has_two_assistants(make_context: MakeCon
     assert [list(look()) for look in context.last_looks] == [[]]
 
 
-@pytest.mark.parametrize("written", ["12065550100", "0012065550100", "2065550100", "+1-206-555-0100"])
-def test_the_assistant_s_number_written_otherwise_is_the_assistant_s(make_context: MakeContext, written: str) -> None:
-    """How it is to be written is another question, which rows ask on their own: a hold is a hold without the plus, too."""
-    context = make_context(ai="stand-in")
-    taken, again = ringing("stand-in.1", written, CALLER, 10.0), ringing("stand-in.2", written, CALLER, 10.1)
-    phone: Any = SimpleNamespace(incoming=[taken, again], next_call=lambda within: taken)
-    endpoint = StandInEndpoint(context, phone, context.trunk)
-    of = call()
-    of.began = 10.0
-    talk = endpoint.expect_call(of, "main", 0.0)
-    assert talk is not None
-    assert (talk.assistant, endpoint.asked_for(of)) == ("main", [ASSISTANT] * 2)
-    assert endpoint.others(of, "main") == ["main"]
+def stand_in(make_context: MakeContext, *calls: tuple[str, str, str, float]) -> StandInEndpoint:
+    """A stand-in to which these calls came: number, caller, state and moment of each."""
+    context, phone = make_context(ai="stand-in"), ScriptedPhone("stand-in")
+    for number, caller, state, at in calls:
+        phone.rings(caller, state, at=at, number=number)
+    taken: Any = phone
+    return StandInEndpoint(context, taken, context.trunk)
 
 
-def test_a_stand_in_that_is_called_for_another_assistant_as_well(make_context: MakeContext) -> None:
-    context = make_context(ai="stand-in")
-    name, number = another(context)
-    legs = [
-        ringing("stand-in.1", ASSISTANT, CALLER, 10.0),
-        ringing("stand-in.2", number, CALLER, 10.1),
-        ringing("stand-in.3", number, OTHER, 10.1),
-    ]
-    phone: Any = SimpleNamespace(incoming=legs)
-    endpoint = StandInEndpoint(context, phone, context.trunk)
-    took: Any = SimpleNamespace(first_leg=legs[0])
-    endpoint.taken = [took]
+def called(began: float = 10.0) -> Any:
     of = call()
-    found = {}
-    for began in (10.0, 10.05, 11.0):
-        of.began = began
-        found[began] = endpoint.others(of, "main")
-    assert found == {10.0: [name], 10.05: [name], 11.0: []}
+    of.began = began
+    return of
 
 
 @pytest.mark.parametrize(
-    ("state", "caller", "called"),
+    ("written", "assistant", "asked_for"),
     [
-        ("early", CALLER, ["main"]),  # it would answer that one, too
-        ("confirmed", CALLER, ["main"]),
-        ("disconnected", CALLER, []),  # another way to it that was tried, and given up (RFC 3261 section 16.7, step 10)
-        ("early", OTHER, []),
+        ("12065550100", "main", ASSISTANT),
+        ("0012065550100", "main", ASSISTANT),
+        ("2065550100", "main", ASSISTANT),
+        ("12065550188", None, "12065550188"),
+        ("front-desk", None, "front-desk"),
     ],
 )
-def test_a_call_that_rings_on_at_the_assistant_that_has_taken_it(
-    make_context: MakeContext, state: str, caller: str, called: list[str]
+def test_an_assistant_is_known_by_its_number_in_any_form(
+    make_context: MakeContext, written: str, assistant: str | None, asked_for: str
 ) -> None:
-    context = make_context(ai="stand-in")
-    taken, again = ringing("stand-in.1", ASSISTANT, CALLER, 10.0), ringing("stand-in.2", ASSISTANT, caller, 10.1, state)
-    phone: Any = SimpleNamespace(incoming=[taken, again], next_call=lambda within: taken)
-    endpoint = StandInEndpoint(context, phone, context.trunk)
-    of = call()
-    of.began = 10.0
-    assert endpoint.expect_call(of, "main", 0.0) is not None
-    assert endpoint.others(of, "main") == called
-    context.calls.own.append(call())
-    assert endpoint.others(of, "main") == [], "it may be another call of the same caller"
+    """How the number is to be written is asked by rows of their own."""
+    endpoint = stand_in(make_context, (written, CALLER, "early", 10.0))
+    talk = endpoint.expect_call(called(), "main", 0.0)
+    assert talk is not None
+    assert (talk.assistant, endpoint.asked_for(called())) == (assistant, [asked_for])
+
+
+SALES = "+12065550101"
+
+
+@pytest.mark.parametrize(
+    ("second", "began", "others"),
+    [
+        ((SALES, CALLER, "early", 10.1), 10.0, ["sales"]),
+        ((SALES, CALLER, "early", 10.1), 11.0, []),  # of a call before
+        ((SALES, OTHER, "early", 10.1), 10.0, []),
+        ((ASSISTANT, CALLER, "early", 10.1), 10.0, ["main"]),  # it would answer that one as well
+        ((ASSISTANT, CALLER, "disconnected", 10.1), 10.0, []),  # tried, and given up (RFC 3261 section 16.7, step 10)
+        ((ASSISTANT, OTHER, "early", 10.1), 10.0, []),
+    ],
+)
+def test_a_second_call_at_the_stand_in(
+    make_context: MakeContext, second: tuple[str, str, str, float], began: float, others: list[str]
+) -> None:
+    endpoint = stand_in(make_context, (ASSISTANT, CALLER, "early", 10.0), second)
+    name, number = another(endpoint._context)
+    if second[0] == SALES:
+        endpoint.phone.incoming[1].told[0] = invite(second[1], number=number, at=10.1)  # type: ignore[attr-defined]
+    assert endpoint.expect_call(called(), "main", 0.0) is not None
+    of = called(began)
+    assert endpoint.others(of, "main") == [name if other == "sales" else other for other in others]
+    moved: Any = endpoint.phone.incoming[1]
+    moved.predecessor = moved
+    assert endpoint.others(of, "main") == [name] * ("sales" in others), "a dialog that replaced another (RFC 3891)"
 
 
 # -- Whose call the AI has answered: one caller's is no sign that another's has come to it
-
-
-class Platform:
-    """A platform that brings so many calls to the phone in the AI's place, and refuses the others."""
-
-    def __init__(self, *callers: str) -> None:
-        self.incoming = [ringing(f"stand-in.{n}", ASSISTANT, caller, 10.0) for n, caller in enumerate(callers, start=1)]
-        self._left = list(self.incoming)
-
-    def next_call(self, within: float) -> Any:
-        if not self._left:
-            raise never_came("a call at stand-in", within, "stand-in", "it never came", "")
-        return self._left.pop(0)
 
 
 def refused(number: str) -> Any:
@@ -183,9 +174,8 @@ def expect_both(context: CaseContext, endpoint: Any) -> list[Verdict]:
 
 def test_a_stand_in_that_has_one_caller_has_not_answered_the_other(make_context: MakeContext) -> None:
     """A trunk that carries one call: the platform refuses the second caller."""
-    context = make_context("CONCURRENT", "stand-in")
-    phone: Any = Platform(CALLER)
-    assert expect_both(context, StandInEndpoint(context, phone, context.trunk)) == [Verdict.PASSED, Verdict.FAILED]
+    endpoint = stand_in(make_context, (ASSISTANT, CALLER, "early", 10.0))
+    assert expect_both(endpoint._context, endpoint) == [Verdict.PASSED, Verdict.FAILED]
 
 
 @pytest.mark.parametrize("shown", [CALLER, None, "+1415555****"])

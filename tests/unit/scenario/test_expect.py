@@ -11,10 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.calls.checks.finding import judged
-from harness.calls.events import CallState, DtmfReceived, Event, MediaState, SipMessage
+from harness.calls.events import DtmfReceived, Event, MediaState
 from harness.calls.verdict import Verdict
 from harness.deployment import Expectations
-from harness.phone.leg import accept_every_leg
 from harness.scenario.call import Call
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import require_promised_findings
@@ -22,7 +21,7 @@ from harness.scenario.expect import Expect
 from harness.sip.message import Request
 from harness.witness.call_record import CallRecord
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.legs import TOLD, leg, message
+from tests.unit.scenario.legs import TOLD, ScriptedPhone, leg, message, states
 
 quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
@@ -31,8 +30,7 @@ PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
 def expecting(make_context: MakeContext, *events: Event) -> tuple[Any, Expect]:
     """A case, and what is expected of a call with these events."""
     context = make_context(expect=Expectations(released_within_s=0.2))
-    messages = [event for event in events if isinstance(event, SipMessage)]
-    return context, Expect(context, Call(context, leg(list(events), messages), "caller"))
+    return context, Expect(context, Call(context, leg(*events), "caller"))
 
 
 def verdicts(context: Any) -> dict[str, Verdict]:
@@ -154,24 +152,8 @@ def test_a_bye_of_ours_is_answered_with_200_unless_the_other_s_crossed_it(
 # -- what a case as a whole promises
 
 
-def phone(name: str, *legs: Any) -> Any:
-    process = SimpleNamespace(pid=id(legs), stood_still=lambda *_: 0.0)
-    made = SimpleNamespace(
-        name=name,
-        legs=list(legs),
-        incoming=list(legs),
-        process=process,
-        fault=lambda: None,
-        declined=None,
-        is_ours=accept_every_leg,
-    )
-    for each in legs:
-        each.phone = made
-    return made
-
-
 @pytest.mark.parametrize(
-    ("states", "verdict"),
+    ("named", "verdict"),
     [
         (("confirmed",), PASSED),
         (("confirmed", "disconnected"), PASSED),
@@ -180,36 +162,26 @@ def phone(name: str, *legs: Any) -> Any:
         (("disconnected",), FAILED),
     ],
 )
-def test_each_phone_has_its_one_call_up_and_no_other(
-    make_context: MakeContext, states: tuple[str, ...], verdict: Verdict
-) -> None:
-    context = make_context(expect=Expectations(patience_s=0.05))
-    legs = [leg([]) for _ in states]
-    for number, (each, state) in enumerate(zip(legs, states, strict=True), start=1):
-        each.id, each.state = f"caller.{number}", state
-    phone("caller", *legs)
+def test_each_phone_has_its_one_call_up(make_context: MakeContext, named: tuple[str, ...], verdict: Verdict) -> None:
+    context, phone = make_context(expect=Expectations(patience_s=0.05)), ScriptedPhone("caller")
+    legs = [phone.add(leg(name=f"caller.{number}", state=state)) for number, state in enumerate(named, start=1)]
     Cast(context).one_call_each(Call(context, legs[0], "caller"))
     assert verdicts(context) == {"one_call": verdict}
 
 
-@given(st.lists(st.sampled_from([0.1, 0.9, 5.0, None]), min_size=1, max_size=4))
-@quickly
-def test_nobody_rings_any_more_once_the_caller_has_given_up(
-    make_context: MakeContext, ended: list[float | None]
+@pytest.mark.parametrize(("ended", "verdict"), [(0.9, PASSED), (5.0, FAILED), (None, FAILED)])
+def test_nobody_rings_once_the_caller_has_given_up(
+    make_context: MakeContext, ended: float | None, verdict: Verdict
 ) -> None:
-    """Each phone that rang stops within the limit, be it one of many."""
     context = make_context(expect=Expectations(released_within_s=1.0), ai="stand-in")
     context.evidence.starved = lambda begin, end: 0.0  # however busy the machine of this test is
     given_up = time.monotonic() - 10.0
-    for number, after in enumerate(ended):
-        over = [CallState(at=given_up + after, state="disconnected", code=487, **TOLD)] if after is not None else []
-        rang = leg([CallState(at=given_up - 2.0, state="incoming", **TOLD), *over], direction="incoming")
-        context.phones._phones[f"agent-{number}"] = phone(f"agent-{number}", rang)
-    cast_ = Cast(context)
-    cast_._ais_leg_ends = lambda *_: None  # type: ignore[method-assign]
-    cast_.nothing_rings_any_more(cast("Any", None), after=given_up)
-    found = [finding.verdict for finding in context.evidence.findings]
-    assert found == [PASSED if after is not None and after <= 1.0 else FAILED for after in ended]
+    over = [] if ended is None else states("disconnected", began=given_up + ended)
+    rang: Any = ScriptedPhone("agent", leg(*states("incoming", began=given_up - 2.0), *over, direction="incoming"))
+    context.phones._phones["agent"] = rang
+    of: Any = None
+    Cast(context).nothing_rings_any_more(of, after=given_up)
+    assert verdicts(context) == {"released": verdict}
 
 
 def test_what_the_row_promises_and_nobody_looked_at_is_not_observable(make_context: MakeContext) -> None:
@@ -251,20 +223,11 @@ def recorded(make_context: MakeContext, **fields: Any) -> tuple[Any, Expect]:
         ("(415) 555-0101", PASSED),
         (ANOTHER, FAILED),
         ("anonymous", FAILED),
-        ("<anonymous>", FAILED),
-        ("[Anonymous]", FAILED),
         ("Max Exx", FAILED),
-        ("415.555.0101", PASSED),
         (None, None),
-    ]
-    # what hides digits hides who called
-    + [
-        (told, None)
-        for told in (
-            *("+1415*****01", "+1 (415) XXX-XXXX", "XXXXXXXX", "sip:+1415•••0101@x.example", "[redacted]"),
-            *("+1415###0101", "+1415…0101", "+1415...0101", "sip:+1415…@x.example"),
-            *("<PHONE_NUMBER>", "[PHONE_NUMBER]", "[PII]", "<PHONE_1>", "{{phone number}}"),
-        )
+        ("+1415*****01", None),  # what hides digits hides who called
+        ("[redacted]", None),
+        ("<PHONE_NUMBER>", None),
     ],
 )
 def test_a_record_s_caller_is_held_to_the_caller_s_number(

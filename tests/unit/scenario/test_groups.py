@@ -1,290 +1,298 @@
-"""Ring groups: several agents at once, agents in turns, groups that strangers call, and each telephone watched once."""
+"""Ring groups: several agents at once, agents in turns, and groups that strangers call as well."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from harness.calls.events import CallState, Listened
-from harness.calls.verdict import Finding, Verdict
+from harness.calls.verdict import ExpectationError, Verdict
+from harness.deployment import Expectations
 from harness.deployment import Group as GroupEntry
-from harness.phone.leg import accept_every_leg
-from harness.phone.waiter import never_came
-from harness.scenario import people
 from harness.scenario.call import Call
+from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import conclude
-from harness.scenario.context import CaseContext
 from harness.scenario.expect import Expect
+from harness.scenario.expect_group import ExpectGroup
 from harness.scenario.people import Group
 from tests.unit.clock import Clock
-from tests.unit.phone_events import sip_message
 from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.legs import CALLER, OTHER, STRANGER, ScriptedPhone, invite, leg, sounds
 
-CALLER, ANOTHER = "+14155550101", "+14155550199"
-AGENTS = ("Zoë", "tier-2 desk", "Ağ")
-
-
-def leg(agent: str, *states: str, began: float, shown: str = CALLER) -> Any:
-    """A call that came to an agent's phone, with the states it was in at so many tenths of a second."""
-    text = (
-        f"INVITE sip:{len(agent)}@agents.example SIP/2.0\r\nFrom: <sip:{shown}@acme.example>;tag=a\r\n"
-        f"To: <sip:1@agents.example>\r\nCall-ID: {agent}\r\nCSeq: 1 INVITE\r\n\r\n"
-    )
-    events = [CallState(at=began + at / 10, phone=agent, leg=f"{agent}.1", state=s) for at, s in enumerate(states)]  # type: ignore[arg-type]
-    invite = sip_message("received", text, at=began, leg=f"{agent}.1")
-    made = SimpleNamespace(
-        id=f"{agent}.1", phone=SimpleNamespace(name=agent), direction="incoming", successor=None, mark=1
-    )
-    made.events, made.messages, made.invite, made.state = events, [invite], invite, states[-1]
-    made.answer, made.statistics, made.hangup = lambda: None, lambda: None, lambda: None
-    made.received_since = lambda since: []
-
-    def wait(goal: str, predicate: Any, within: float, **_: Any) -> Any:
-        for event in made.events:
-            if predicate(event):
-                return event
-        raise never_came(goal, within, agent, "nothing", "")
-
-    made.wait = wait
-    made.wait_state = lambda state, within: wait(state, lambda e: e.state == state, within)
-    return made
+PASSED, FAILED, UNSEEN = Verdict.PASSED, Verdict.FAILED, Verdict.NOT_OBSERVABLE
+ZOE, DESK, AG = "Zoë", "tier-2 desk", "Ağ"
+NOW = 1000.0
 
 
-def answered(at: float = 0.0) -> Any:
-    """A caller whose call was answered then."""
-    return SimpleNamespace(is_over=lambda: False, obeyed=lambda at: None, answered_at=lambda: at)
+class Agents:
+    """A case with agents at their phones, whom strangers call as well where they are ``shared``."""
 
+    def __init__(self, make_context: MakeContext, clock: Clock, *, shared: bool = False, **changes: Any) -> None:
+        expect = Expectations(released_within_s=1.0, patience_s=2.0)
+        self.context = make_context(clock=clock, **{"expect": expect} | changes)
+        self.context.evidence.starved = lambda begin, end: 0.0
+        self.phones: Any = {name: ScriptedPhone(name) for name in (ZOE, DESK, AG)}
+        entry = next(iter(self.context.deployment.phones.values()))
+        entries = self.context.deployment.phones | dict.fromkeys(self.phones, entry)
+        self.context.deployment = self.context.deployment.model_copy(update={"phones": entries})
+        self.context.phones._phones |= self.phones
+        if shared:
+            for phone in self.phones.values():
+                phone.is_ours = self.context.phones.may_be_ours
+        caller: Any = SimpleNamespace(number=CALLER, first_leg=leg(), leg=leg(), label="caller.1", legs=())
+        self.context.calls.own.append(caller)
 
-class Phones:
-    """Agents at their phones, with the calls that have come to them."""
+    def group(self, *names: str, **entry: Any) -> Group:
+        told = GroupEntry(**{"did": "+13125550142", "agents": names or tuple(self.phones), **entry})
+        return Group(self.context, "Größe L", told, [self.phones[name] for name in told.agents])
 
-    def __init__(self, context: CaseContext) -> None:
-        self.context = context
-        self.by_agent = {
-            agent: SimpleNamespace(name=agent, incoming=[], legs=[], is_ours=accept_every_leg) for agent in AGENTS
-        }
-        context.deployment = context.deployment.model_copy(
-            update={"phones": dict.fromkeys(AGENTS, next(iter(context.deployment.phones.values())))}
-        )
-
-    def rings(self, agent: str, *states: str, began: float, shown: str = CALLER) -> None:
-        came = leg(agent, *states, began=began, shown=shown)
-        came.phone = self.by_agent[agent]
-        came.phone.incoming.append(came)
-
-    def take(self, monkeypatch: pytest.MonkeyPatch, caller: Any = None) -> Call:
-        """The first agent has the call."""
-        phones: Any = list(self.by_agent.values())
-        first = phones[0].incoming[0]
-        monkeypatch.setattr(self.context.phones, "first_incoming", lambda *_, **__: first)
-        group = Group(self.context, "Größe L", GroupEntry(did="+13125550142", agents=AGENTS), phones)
-        taken = group.expect_call(caller or answered())
+    def take(self, group: Group | None = None, of: Any = None) -> Call:
+        taken = (group or self.group()).expect_call(of or caller())
         assert isinstance(taken, Call)
         return taken
 
-
-class Whispering(Clock):
-    """While somebody waits, the platform speaks to the agent, until ``until``."""
-
-    events: list[Any]
-    until: float
-
-    def wait(self, seconds: float) -> None:
-        super().wait(seconds)
-        if self.now <= self.until:
-            self.events.append(Listened(at=self.now, phone="", leg="", seconds=self.now - 100.0, level_dbov=-20.0))
+    def verdicts(self, check: str) -> dict[str, Verdict]:
+        return {one.subject: one.verdict for one in self.context.evidence.findings if one.check == check}
 
 
-def found(context: CaseContext, check: str) -> dict[str, Verdict]:
-    findings: list[Finding] = [one for one in context.evidence.findings if one.check == check]
-    return {one.subject: one.verdict for one in findings}
+def caller(answered: Callable[[], float | None] = lambda: NOW) -> Any:
+    return SimpleNamespace(is_over=lambda: False, obeyed=lambda at: None, answered_at=answered)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=15)
-@given(shown=st.lists(st.sampled_from([CALLER, ANOTHER]), min_size=3, max_size=3))
+@pytest.mark.parametrize(("shown", "verdict"), [(CALLER, PASSED), (OTHER, FAILED)])
 def test_each_agent_who_rings_is_shown_the_caller(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, shown: list[str]
+    make_context: MakeContext, clock: Clock, shown: str, verdict: Verdict
 ) -> None:
-    context = make_context()
-    phones = Phones(context)
-    for agent, number in zip(AGENTS, shown, strict=True):
-        states = ("confirmed",) if agent == AGENTS[0] else ("incoming", "disconnected")
-        phones.rings(agent, *states, began=time.monotonic(), shown=number)
-    Expect(context, phones.take(monkeypatch)).caller_id(CALLER)
-    assert found(context, "caller_id") == {
-        f"{agent}.1": Verdict.PASSED if number == CALLER else Verdict.FAILED
-        for agent, number in zip(AGENTS, shown, strict=True)
-    }
+    agents = Agents(make_context, clock)
+    agents.phones[ZOE].rings(CALLER, "confirmed", at=NOW)
+    agents.phones[DESK].rings(shown, "incoming", "disconnected", at=NOW)
+    Expect(agents.context, agents.take()).caller_id(CALLER)
+    assert agents.verdicts("caller_id") == {f"{ZOE}.1": PASSED, f"{DESK}.1": verdict}
 
 
 @pytest.mark.parametrize(
-    ("told_s", "answered_s", "waits_s"),
+    ("named", "late_s", "expected"),
     [
-        (0.0, 0.0, 0.0),
-        (0.0, 0.3, 0.3),
-        (6.2, 6.4, 6.4),
-        (6.2, 99.0, 7.2),  # nobody answers the caller behind it either
-        (0.0, 99.0, 1.0),
-        (30.0, 99.0, 10.0),
+        (("incoming", "disconnected"), 0.0, PASSED),
+        (("incoming", "early"), 0.0, FAILED),
+        (("incoming", "disconnected"), 0.3, PASSED),  # a CANCEL that was already on its way
+        (("incoming", "early"), 4.0, FAILED),  # the next batch, though the call was taken
+        (("incoming", *["early"] * 30, "disconnected"), 0.3, FAILED),  # for 3 s
     ],
 )
-def test_a_caller_who_is_answered_behind_a_whisper_has_until_then(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, told_s: float, answered_s: float, waits_s: float
+def test_the_other_agents_stop_ringing(
+    make_context: MakeContext, clock: Clock, named: tuple[str, ...], late_s: float, expected: Verdict
+) -> None:
+    agents = Agents(make_context, clock)
+    agents.phones[ZOE].rings(CALLER, "confirmed", at=NOW)
+    if not late_s:
+        agents.phones[DESK].rings(CALLER, *named, at=NOW)
+    agents.take()
+    if late_s:
+        agents.phones[DESK].rings(CALLER, *named, at=NOW + late_s)
+    agents.context.calls.own.pop(0)
+    conclude(agents.context, probe=False)
+    assert agents.verdicts("landing.stops") == {DESK: expected}
+
+
+@pytest.mark.parametrize(
+    ("told_s", "answered_s", "waits_s"), [(0.0, 0.0, 0.0), (6.2, 6.4, 6.4), (6.2, 99.0, 7.2), (30.0, 99.0, 10.0)]
+)
+def test_a_caller_may_be_answered_behind_what_the_agent_is_told(
+    make_context: MakeContext, clock: Clock, told_s: float, answered_s: float, waits_s: float
 ) -> None:
     """FreeSWITCH answers its caller when it connects the agent, behind what it says to the agent first."""
-    clock = Whispering(100.0)
-    phones = Phones(make_context(clock=clock))
-    phones.rings(AGENTS[0], "confirmed", began=100.0)
-    clock.events, clock.until = phones.by_agent[AGENTS[0]].incoming[0].events, 100.0 + told_s
-    caller = answered()
-    caller.answered_at = lambda: 100.0 + answered_s if clock.now >= 100.0 + answered_s else None
-    phones.take(monkeypatch, caller)
-    assert clock.now - 100.0 == pytest.approx(waits_s, abs=0.11)
+    agents = Agents(make_context, clock)
+    taken = agents.phones[ZOE].rings(CALLER, "confirmed", at=NOW, clock=clock)
+    taken.told += sounds(NOW, told_s)
+    agents.take(of=caller(lambda: NOW + answered_s if clock.now >= NOW + answered_s else None))
+    assert clock.now - NOW == pytest.approx(waits_s, abs=0.3)
+
+
+def test_an_agent_s_telephone_that_asks_for_a_digit_is_given_it(make_context: MakeContext, clock: Clock) -> None:
+    agents = Agents(make_context, clock)
+    entry = agents.context.deployment.phones[ZOE].model_copy(update={"accept": "5"})
+    phones = agents.context.deployment.phones | {ZOE: entry}
+    agents.context.deployment = agents.context.deployment.model_copy(update={"phones": phones})
+    taken = agents.phones[ZOE].rings(CALLER, "confirmed", at=NOW)
+    clock.now += 3.0
+    assert agents.take().answered_at() == clock.now, "the agent has the call from then on"
+    assert taken.did == ["answers", "5"]
 
 
 @pytest.mark.parametrize(
-    ("states", "late_s", "expected"),
+    ("groups", "second", "apart_s", "waits_s"),
     [
-        (("incoming", "disconnected"), 0.3, {AGENTS[1]: Verdict.PASSED}),  # a CANCEL that was already on its way
-        (("incoming", "early"), 0.3, {AGENTS[1]: Verdict.FAILED}),
-        (("incoming", "early"), 4.0, {AGENTS[1]: Verdict.FAILED}),  # the next batch, though the call was taken
-        (
-            ("incoming", *["early"] * 30, "disconnected"),
-            0.3,
-            {AGENTS[1]: Verdict.FAILED},
-        ),  # for 3 s, and all for nothing
-        ((), 0.0, {}),
+        ({"Zentrale": (ZOE, AG)}, DESK, 0.5, 0.5),  # it is clear which group was called
+        ({"Zentrale": (ZOE, AG)}, AG, 0.5, 2.0),  # the turn may still bring an agent of this group
+        ({"Zentrale": (AG,)}, None, 0.0, 0.0),
     ],
 )
-def test_an_agent_who_begins_to_ring_when_another_has_the_call_stops(
+def test_an_agent_of_two_groups_answers_once_it_is_clear_which_was_called(
     make_context: MakeContext,
-    monkeypatch: pytest.MonkeyPatch,
-    states: tuple[str, ...],
-    late_s: float,
-    expected: dict[str, Verdict],
+    clock: Clock,
+    groups: dict[str, tuple[str, ...]],
+    second: str | None,
+    apart_s: float,
+    waits_s: float,
 ) -> None:
-    context = make_context()
-    phones = Phones(context)
-    phones.rings(AGENTS[0], "confirmed", began=time.monotonic() - 10.0)
-    phones.take(monkeypatch)
-    assert found(context, "landing.stops") == {}, "nobody else rings yet"
-    if states:
-        phones.rings(AGENTS[1], *states, began=time.monotonic() - 10.0 + late_s)
-    conclude(context, probe=False)
-    assert found(context, "landing.stops") == expected
+    """A platform rings no other agent once one has answered."""
+    others = {name: GroupEntry(did="+13125550143", agents=names) for name, names in groups.items()}
+    own = GroupEntry(did="+13125550142", agents=(ZOE, DESK))
+    agents = Agents(make_context, clock, groups={"Größe L": own} | others)
+    agents.phones[ZOE].rings(CALLER, "incoming", "confirmed", at=NOW)
+
+    def rang(since: float = 0.0) -> list[str]:
+        return [ZOE, *([second] if second and clock.now >= NOW + apart_s else [])]
+
+    agents.context.phones.rang = rang  # type: ignore[method-assign]
+    agents.take(agents.group(ZOE, DESK))
+    assert clock.now - NOW == pytest.approx(waits_s, abs=0.06)
+    landed = next(one for one in agents.context.evidence.findings if one.check == "landing")
+    assert (AG in str(landed.actual)) is (second == AG)
 
 
-@pytest.mark.parametrize("accept", [None, "5"])
-def test_an_agent_s_telephone_that_asks_for_a_digit_is_given_it_and_has_the_call_from_then_on(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, accept: str | None
+@pytest.mark.parametrize(
+    ("queue_s", "rings_s", "verdict"), [(600.0, 40.0, PASSED), (600.0, None, FAILED), (0.0, 40.0, FAILED)]
+)
+def test_agents_have_their_time_once_the_caller_has_waited_in_the_queue(
+    make_context: MakeContext, clock: Clock, queue_s: float, rings_s: float | None, verdict: Verdict
 ) -> None:
-    monkeypatch.setattr(people, "wait_for_pause", lambda leg: True)
-    context = make_context()
-    phones = Phones(context)
-    entry = next(iter(context.deployment.phones.values())).model_copy(update={"accept": accept})
-    context.deployment = context.deployment.model_copy(update={"phones": dict.fromkeys(AGENTS, entry)})
-    began = time.monotonic() - 10.0
-    phones.rings(AGENTS[0], "confirmed", began=began)
-    pressed: list[str] = []
-    phones.by_agent[AGENTS[0]].incoming[0].send_digits = lambda digits, method: pressed.append(digits)
-    taken = phones.take(monkeypatch)
-    assert pressed == ([accept] if accept else [])
-    assert (taken.answered_at() == began) is (accept is None)
+    agents = Agents(make_context, clock)
+    phone = agents.phones[ZOE]
+    if rings_s is not None:
+        came = phone.rings(CALLER, at=NOW)
+        phone.is_ours = lambda each: each is came and clock.now >= NOW + rings_s
+    agents.group(ZOE, queue_s=queue_s).rings_in_turns(caller())
+    assert agents.verdicts("landing.turn") == {ZOE: verdict}
 
 
-def test_two_callers_with_two_agents_are_two_calls(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    context = make_context()
-    phones = Phones(context)
-    phones.rings(AGENTS[1], "confirmed", began=time.monotonic() - 2.0, shown=ANOTHER)
-    context.calls.add(Call(context, phones.by_agent[AGENTS[1]].incoming[0], "agent"))
-    phones.rings(AGENTS[0], "confirmed", began=time.monotonic())
-    Expect(context, phones.take(monkeypatch)).caller_id(CALLER)
-    assert found(context, "landing.stops") == {}
-    assert found(context, "caller_id") == {f"{AGENTS[0]}.1": Verdict.PASSED}
+@pytest.mark.parametrize(("within", "queue_s"), [(None, 0.0), (7.0, 12.0)])
+def test_nobody_rings(make_context: MakeContext, clock: Clock, within: float | None, queue_s: float) -> None:
+    agents = Agents(make_context, clock)
+    agents.context.more_patience = 3.0
+    waited: list[float] = []
+    first = agents.context.phones.first_incoming
+
+    def first_incoming(phones: Any, limit: float, **how: Any) -> Any:
+        waited.append(limit)
+        return first(phones, 0.0, **how)
+
+    agents.context.phones.first_incoming = first_incoming  # type: ignore[assignment,method-assign]
+    agents.context.asked = [(1.0, 3.0)]
+    agents.context.evidence.starved_at_once = lambda begin, end: 0.4 if within else 0.0
+    with pytest.raises(ExpectationError):
+        agents.group(queue_s=queue_s).expect_call(caller(), within=within)
+    assert waited == [(agents.context.patience + 3.0 if within is None else within) + queue_s]
+    # an AI that was asked while this machine was starved may not have understood
+    assert agents.verdicts("landing") == {"the call": Verdict.BROKEN if within else FAILED}
 
 
-@pytest.mark.parametrize("called", ["this", "another"])
-@pytest.mark.parametrize("pause_s", [0.0, 60.0])
-@pytest.mark.parametrize("apart_s", [0.0, 0.5, 1.5])
-def test_a_shared_agent_who_rings_first_does_not_hide_which_group_was_called(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, apart_s: float, pause_s: float, called: str
+# -- Where strangers call an agent as well, a call that does not show whose it is neither fails nor passes what must not come
+
+
+@pytest.mark.parametrize(
+    ("shown", "shared", "watched", "verdict"),
+    [
+        ((), True, True, PASSED),
+        ((), True, False, FAILED),
+        ((CALLER,), True, True, FAILED),
+        (("anonymous",), True, True, UNSEEN),
+        ((OTHER, "anonymous"), False, True, FAILED),
+        ((STRANGER,), True, True, PASSED),
+        (("anonymous", CALLER), True, True, FAILED),
+    ],
+)
+def test_a_group_that_must_not_ring(
+    make_context: MakeContext, clock: Clock, shown: tuple[str, ...], shared: bool, watched: bool, verdict: Verdict
 ) -> None:
-    """A platform rings no other agent once one has answered, so the agent waits to answer until the group is clear."""
-    shared, own, strange = AGENTS
-    groups = {
-        "Größe L": GroupEntry(did="+13125550142", agents=(shared, own), pause_s=pause_s),
-        "Zentrale": GroupEntry(did="+13125550143", agents=(shared, strange), pause_s=pause_s),
-    }
-    clock = Clock()
-    context = make_context(clock=clock, groups=groups)
-    phones = Phones(context)
-    second = own if called == "this" else strange
-    phones.rings(shared, "incoming", "confirmed", began=clock.now)
-    answers = answer_times(phones, shared, clock)
-
-    def rang() -> list[str]:
-        if not answers and clock.now >= 1000.0 + apart_s and not phones.by_agent[second].incoming:
-            phones.rings(second, "incoming", "disconnected", began=clock.now)
-        return [name for name, phone in phones.by_agent.items() if phone.incoming]
-
-    monkeypatch.setattr(context.phones, "rang", rang)
-    phones.take(monkeypatch)
-    assert second in rang(), "the second agent was left to ring"
-    waits_s = apart_s if called == "this" else 2.0  # the turn may still bring an agent of this group
-    assert answers == [pytest.approx(1000.0 + waits_s, abs=0.06)]
-    landed = next(one for one in context.evidence.findings if one.check == "landing")
-    assert (strange in str(landed.actual)) is (called == "another")
+    agents = Agents(make_context, clock, shared=shared)
+    phone = agents.phones[ZOE]
+    phone.registration.active = watched
+    for each in shown:
+        phone.rings(each)
+    ExpectGroup(agents.context, agents.group(ZOE)).never_rang()
+    assert agents.verdicts("landing.others") == {ZOE: verdict}
 
 
-def answer_times(phones: Phones, agent: str, clock: Clock) -> list[float]:
-    """When the agent answered its call, as it happens."""
-    answers: list[float] = []
-    leg: Any = phones.by_agent[agent].incoming[0]
-    leg.answer = lambda: answers.append(clock.now)
-    return answers
+@pytest.mark.parametrize(("shown", "verdict"), [("anonymous", UNSEEN), (CALLER, FAILED)])
+@pytest.mark.parametrize("what", ["turn", "stops", "late", "one call", "rings on"])
+def test_a_call_too_many_fails_where_it_shows_the_caller(
+    make_context: MakeContext, clock: Clock, what: str, shown: str, verdict: Verdict
+) -> None:
+    agents = Agents(make_context, clock, shared=True)
+    context, first, second = agents.context, agents.phones[ZOE], agents.phones[DESK]
+    first.rings(CALLER, "confirmed" if what != "turn" else "early", at=NOW)
+    if what == "turn":
+        second.rings(shown, at=NOW)
+        agents.group(ZOE, DESK, rings="one-by-one").rings_in_turns(caller())
+        assert [one.verdict for one in context.evidence.findings] == [PASSED, verdict, PASSED]
+        return
+    if what == "one call":
+        first.rings(shown, at=NOW)
+        Cast(context).one_call_each(Call(context, first.legs[0], "agent"))
+        assert agents.verdicts("one_call") == {ZOE: verdict}
+        return
+    if what == "rings on":
+        second.rings(shown, at=NOW)
+        cast = Cast(context)
+        cast._ais_leg_ends = lambda *_: None  # type: ignore[method-assign]
+        cast.nothing_rings_any_more(caller(), after=NOW, but=[first])
+        assert agents.verdicts("released") == {f"{DESK}'s leg": verdict}
+        return
+    if what == "stops":
+        second.rings(shown, at=NOW)
+    agents.take(agents.group(ZOE, DESK))
+    if what == "late":
+        second.rings(shown, at=NOW + 0.2)
+    late = [finding for look in context.late_rings for finding in look()]
+    assert [*agents.verdicts("landing.stops").values(), *(one.verdict for one in late)] == [verdict]
 
 
-# -- A group that rings in turns: the first turn is waited for once the caller has waited in the queue
+@pytest.mark.parametrize(
+    ("from_", "more", "may_be", "surely"),
+    [
+        (CALLER, (), True, True),
+        ("anonymous", (), True, False),
+        (STRANGER, (), False, False),
+        (CALLER, (f"P-Asserted-Identity: <sip:{STRANGER}@b.example>",), True, True),  # a trunk may assert its own
+        (STRANGER, (f"P-Asserted-Identity: <sip:{CALLER}@b.example>",), True, True),
+        ("anonymous", (f"P-Asserted-Identity: <sip:{STRANGER}@b.example>",), False, False),
+        (CALLER[1:], (), True, True),  # without its plus
+        (HEADER_NUMBER, (), True, False),  # no case asks for it here
+    ],
+)
+def test_a_call_is_known_by_the_numbers_it_shows(
+    make_context: MakeContext, clock: Clock, from_: str, more: tuple[str, ...], may_be: bool, surely: bool
+) -> None:
+    agents = Agents(make_context, clock, shared=True)
+    phone = agents.phones[ZOE]
+    came = phone.add(leg(invite(from_, *more), name="x", direction="incoming"))
+    assert (agents.context.phones.may_be_ours(came), agents.context.is_surely_ours(came)) == (may_be, surely)
 
 
-TURNS = ("Ağ", "night-desk", "Øre", "2nd")
-OF: Any = SimpleNamespace(is_over=lambda: False)
+@pytest.mark.parametrize(
+    ("mode", "ours"),
+    [({"transfer_caller_id": "header", "caller_id_header": "X-Show-Number"}, True), ({}, False)],
+)
+def test_the_number_that_the_caller_asks_for_in_a_header_is_its_own(
+    make_context: MakeContext, clock: Clock, mode: dict[str, str], ours: bool
+) -> None:
+    context = Agents(make_context, clock).context
+    name = str(context.deployment.lines[str(context.case.line)].assistant)
+    fields = {**context.deployment.assistants[name].model_dump(), "transfer": "warm", "transfer_to": "billing", **mode}
+    changed = type(context.deployment.assistants[name]).model_validate(fields)
+    context.deployment = context.deployment.model_copy(update={"assistants": {name: changed}})
+    assert (HEADER_NUMBER in context.own_numbers) is ours
 
 
-# -- Groups that strangers call as well: theirs are no calls of a case, and whatever number a handover shows is ours
-
-
-# -- The groups that a scenario watches: each telephone once, in however many of them its agent is
+# -- The groups that a scenario watches
 
 
 GROUPS = {"sales": ("ann", "bob"), "service": ("bob", "cid"), "night": ("ann",)}
-
-
-def cast_of(away: tuple[str, ...] = ()) -> Cast:
-    groups = {
-        name: SimpleNamespace(
-            present=tuple(a for a in agents if a not in away),
-            away=tuple(a for a in agents if a in away),
-            shared=False,
-            address=None,
-        )
-        for name, agents in GROUPS.items()
-    }
-    context = SimpleNamespace(deployment=SimpleNamespace(groups=groups), clock=Clock())
-    found = Cast(cast("Any", context))
-    phones = {agent: SimpleNamespace(name=agent) for agents in GROUPS.values() for agent in agents}
-    found._agent = lambda name, **_: cast("Any", phones[name])  # type: ignore[method-assign]
-    return found
-
-
-def named(groups: list[Group]) -> list[tuple[str, list[str]]]:
-    return [(group.name, [phone.name for phone in group.phones]) for group in groups]
 
 
 @pytest.mark.parametrize(
@@ -292,12 +300,19 @@ def named(groups: list[Group]) -> list[tuple[str, list[str]]]:
     [
         ((), None, [("sales", ["ann", "bob"]), ("service", ["cid"])]),
         ((), "service", [("sales", ["ann"])]),
-        ((), "night", [("sales", ["bob"]), ("service", ["cid"])]),
         (("ann",), None, [("sales", ["bob"]), ("service", ["cid"]), ("sales", ["ann"])]),
     ],
 )
 def test_each_telephone_is_watched_once(
     away: tuple[str, ...], but: str | None, watched: list[tuple[str, list[str]]]
 ) -> None:
-    found = cast_of(away)
-    assert named(found.all_groups(but=found.group(but) if but else None)) == watched
+    groups = {
+        name: GroupEntry(did="+13125550142", agents=agents, away=tuple(set(agents) & set(away)))
+        for name, agents in GROUPS.items()
+    }
+    context: Any = SimpleNamespace(deployment=SimpleNamespace(groups=groups), clock=Clock())
+    cast = Cast(context)
+    phones: Any = {agent: ScriptedPhone(agent) for agents in GROUPS.values() for agent in agents}
+    cast._agent = lambda name, **_: phones[name]  # type: ignore[method-assign]
+    found = cast.all_groups(but=cast.group(but) if but else None)
+    assert [(group.name, [phone.name for phone in group.phones]) for group in found] == watched

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples
-from harness.calls.events import CallState
 from harness.calls.verdict import Verdict
 from harness.deployment import Escalation, Synthflow
 from harness.scenario.ai_calls import SynthflowCall
@@ -22,7 +21,7 @@ from harness.scenario.expect import Expect
 from harness.witness.call_record import CallRecord
 from harness.witness.clock import to_wall
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.legs import TOLD, leg
+from tests.unit.scenario.legs import leg, states
 
 # -- A machine takes a message: it is heard out, and what it did instead is told
 
@@ -41,8 +40,7 @@ def test_whoever_hangs_up_behind_its_tone_took_no_message(
     rest = np.zeros(round(listens_s * SAMPLE_RATE), np.int16)
     audio = np.concatenate([greeting, rest[: SAMPLE_RATE // 2], BEEP, rest])
     now = time.monotonic()
-    states = [CallState(at=now, state="confirmed", **TOLD), CallState(at=now + 9.0, state="disconnected", **TOLD)]
-    of: Any = leg([*states])
+    of = leg(*states("confirmed", "disconnected", began=now, apart_s=9.0))
     of.received_since = lambda since: audio
     context = make_context("VOICEMAIL")
     Expect(context, Call(context, of, "caller")).takes_message()
@@ -85,8 +83,7 @@ def test_a_voice_tells_and_nothing_else(
     make_context: MakeContext, heard: list[NDArray[np.int16]], verdict: Verdict, told: str
 ) -> None:
     now = time.monotonic()
-    states = [CallState(at=now, state="confirmed", **TOLD), CallState(at=now + 9.0, state="disconnected", **TOLD)]
-    of: Any = leg([*states])
+    of = leg(*states("confirmed", "disconnected", began=now, apart_s=9.0))
     of.received_since = lambda since: np.concatenate([silence(0), *heard])
     context = make_context("TRANSFER-UNAVAILABLE")
     Expect(context, Call(context, of, "caller")).is_told(since=now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from harness.audio import g711
 from harness.audio.detector import Heard, marks_heard
-from harness.calls.events import CallState, Event, FarEndReport, Listened, MarkHeard
+from harness.calls.events import FarEndReport, MarkHeard
 from harness.calls.verdict import Verdict
 from harness.scenario.call import Call
 from harness.scenario.conclusion import conclude
 from harness.scenario.expect import Expect
 from tests.unit.audio.sounds import mark as tone
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.legs import TOLD, heard, leg, message
+from tests.unit.scenario.legs import TOLD, heard, leg, message, sounds, states
 
 quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
@@ -36,7 +36,7 @@ quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], 
 def test_only_the_speakers_own_marks_are_the_speaker(
     make_context: MakeContext, told: list[tuple[int, int]], voices: set[int], since: int
 ) -> None:
-    call = Call(make_context(), leg([heard(float(at), mark) for at, mark in told]), "caller")
+    call = Call(make_context(), leg(*(heard(float(at), mark) for at, mark in told)), "caller")
     assert call.marks_heard(float(since)) == [mark for at, mark in sorted(told) if at >= since]
     speaker: Any = SimpleNamespace(voices_for=lambda peer: voices, label="the AI")
     sound = call.hears(speaker, float(since), time.monotonic())
@@ -48,23 +48,18 @@ def listening(sound: NDArray[np.int16], number: int, mark: int = 9, codec: str =
     """A leg that has been hearing this, until now."""
     origin = time.monotonic() - len(sound) / 8000
     facts = [fact for fact in marks_heard(sound) if isinstance(fact, Heard)]
-    made = leg(
-        [
-            *(
-                MarkHeard(
-                    at=origin + fact.decided,
-                    began=origin + fact.began,
-                    mark=fact.mark,
-                    level_dbov=fact.level_dbov,
-                    quality=fact.quality,
-                    **TOLD,
-                )
-                for fact in facts
-            ),
-            CallState(at=origin, state="confirmed", **TOLD),
-            Listened(at=origin + len(sound) / 8000, seconds=len(sound) / 8000, level_dbov=-21.0, **TOLD),
-        ]
-    )
+    marks = [
+        MarkHeard(
+            at=origin + fact.decided,
+            began=origin + fact.began,
+            mark=fact.mark,
+            level_dbov=fact.level_dbov,
+            quality=fact.quality,
+            **TOLD,
+        )
+        for fact in facts
+    ]
+    made = leg(*states("confirmed", began=origin), *marks, *sounds(origin, len(sound) / 8000))
     made.id, made.mark, made.codec = f"leg.{number}", mark, codec
     made.received_since = lambda since: sound[max(0, round((since - origin) * 8000)) :]
     return made
@@ -105,7 +100,7 @@ def test_at_its_end_a_case_looks_at_how_each_call_of_ours_was_answered(
     messages.append(message(2.1, "sent", "ACK sip:b@example.com SIP/2.0", tags[0], "ACK"))
     messages += [message(3.0 + number, "received", "SIP/2.0 200 OK", tags[0]) for number in range(repeats)]
     context = make_context()
-    call = Call(context, leg(cast("list[Event]", messages), messages), "caller")
+    call = Call(context, leg(*messages), "caller")
     context.calls.add(call)
     conclude(context, probe=False)
     found = {finding.check: finding.verdict for finding in context.evidence.findings}

@@ -8,149 +8,121 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import CallState, LegStarted, MarkHeard
+from harness.calls.events import LegStarted, MarkHeard
 from harness.calls.verdict import ExpectationError, Verdict
 from harness.deployment import Group as GroupEntry
+from harness.deployment import Synthflow
 from harness.phone.leg import Leg
-from harness.phone.waiter import NeverCame, never_came
+from harness.phone.waiter import NeverCame
 from harness.scenario.call import Call
 from harness.scenario.conclusion import conclude
-from harness.scenario.context import CaseContext
 from harness.scenario.people import Group
 from tests.unit.checks.calls import counted
 from tests.unit.scenario.conftest import MakeContext
-
-
-def leg(name: str, *states: str, successor: Any = None) -> Any:
-    events = [CallState(at=float(at), phone="caller", leg=name, state=state) for at, state in enumerate(states)]  # type: ignore[arg-type]
-    return SimpleNamespace(id=name, events=events, state=states[-1], successor=successor)
+from tests.unit.scenario.legs import CALLER, ScriptedPhone, leg, states
+from tests.unit.scenario.synthflow_api import Failing, Place, call, record
 
 
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [
+        (("calling",), (), "caller.2"),
+        (("calling", "confirmed", "disconnected"), (), "caller.2"),
+        (("calling", "disconnected"), (), "caller.1"),  # RFC 5589 section 6.2: the first call goes on
+        (("calling", "early", "disconnected"), (), "caller.1"),
         (("calling", "confirmed"), ("calling", "disconnected"), "caller.2"),  # the agent has a call: busy
         (("calling", "confirmed"), ("calling", "early"), "caller.2"),
-        (("calling", "disconnected"), ("calling", "early"), "caller.3"),
         (("calling", "disconnected"), ("calling", "confirmed"), "caller.3"),
         (("calling", "disconnected"), ("calling", "disconnected"), "caller.1"),
         (("calling", "confirmed"), ("calling", "confirmed"), "caller.3"),
-        (("calling", "confirmed", "disconnected"), ("calling", "disconnected"), "caller.2"),
-        (("calling", "confirmed", "disconnected"), ("calling", "early"), "caller.3"),
     ],
 )
-def test_of_two_transfers_the_one_that_came_to_something_counts(
+def test_a_call_is_the_leg_of_its_last_transfer_that_succeeded(
     first: tuple[str, ...], second: tuple[str, ...], expected: str
 ) -> None:
-    """An AI may ask twice for the same: two REFERs in one call (RFC 3515 section 2.4.6), the second while the first is carried out."""
+    """An AI may send a second REFER while the first is carried out (RFC 3515 section 2.4.6)."""
     phone: Any = SimpleNamespace(changed=threading.Condition())
     legs: list[Leg] = []
-    for number, states in enumerate((("calling", "confirmed"), first, second), start=1):
+    for number, named in enumerate(filter(None, (("calling", "confirmed"), first, second)), start=1):
         about: dict[str, Any] = {"phone": "caller", "leg": f"caller.{number}"}
         began = LegStarted(at=1.0, direction="outgoing", mark=number, remote_uri="", **about)
         legs.append(Leg(phone, number, began, legs[0] if legs else None))
-        for state in states:
-            legs[-1].take(CallState(at=2.0, state=state, **about))  # type: ignore[arg-type]
-    legs[0].succeed(legs[1])
-    legs[0].succeed(legs[2])
-    assert Call(SimpleNamespace(), legs[0], "caller").leg.id == expected  # type: ignore[arg-type]
+        for state in states(*named, leg=f"caller.{number}"):
+            legs[-1].take(state)
+    for successor in legs[1:]:
+        legs[0].succeed(successor)
+    context: Any = SimpleNamespace()
+    assert Call(context, legs[0], "caller").leg.id == expected
 
 
 OWN_MARKS, AGENT, FOREIGN = (1, 2, 3), 8, 99
-
-
-def transferred(context: CaseContext) -> list[Any]:
-    """The legs of a caller whose call was passed on twice; each heard the agent, and has lost nothing."""
-    legs: list[Any] = []
-    for number, mark in reversed(list(enumerate(OWN_MARKS, start=1))):
-        made = leg(f"caller.{number}", "calling", "confirmed", successor=legs[0] if legs else None)
-        made.mark, made.direction, made.messages, made.phone = mark, "outgoing", [], SimpleNamespace(name="caller")
-        made.lost = 0
-        made.statistics = lambda made=made: counted(450, made.lost)
-        hears(made, AGENT)
-        legs.insert(0, made)
-    context.calls.add(Call(context, legs[0], "caller"))
-    agent = leg("agent.1", "incoming", "confirmed")
-    agent.mark, agent.direction, agent.messages, agent.statistics = AGENT, "incoming", [], lambda: None
-    context.calls.add(Call(context, agent, "agent", peer=context.calls.own[0]))
-    process = SimpleNamespace(pid=1)
-    phone: Any = SimpleNamespace(process=process, fault=lambda: None, declined=None, legs=legs, incoming=[])
-    context.phones._phones["caller"] = phone
-    return legs
-
-
-def hears(of: Any, *marks: int) -> None:
-    told: dict[str, Any] = {"phone": "caller", "leg": of.id, "began": 1.0, "level_dbov": -15.0, "quality": 1.0}
-    of.events += [MarkHeard(at=2.0, mark=mark, **told) for mark in marks for _ in range(2)]
-
-
-def failed(context: CaseContext) -> list[tuple[str, str]]:
-    conclude(context, probe=False)
-    return [(f.check, f.subject) for f in context.evidence.findings if f.verdict is Verdict.FAILED]
 
 
 @pytest.mark.parametrize("wrong", [0, 1, 2])
 @pytest.mark.parametrize(
     ("mark", "lost", "check"),
     [
+        (AGENT, 0, None),
         (FOREIGN, 0, "audio.crossed"),
         (OWN_MARKS[0], 0, "audio.echo"),
         (OWN_MARKS[2], 0, "audio.echo"),
         (AGENT, 150, "audio.loss"),
     ],
 )
-def test_what_was_wrong_with_one_of_its_legs_is_found(
-    make_context: MakeContext, wrong: int, mark: int, lost: int, check: str
+def test_each_leg_of_a_transferred_call_is_checked_by_itself(
+    make_context: MakeContext, wrong: int, mark: int, lost: int, check: str | None
 ) -> None:
-    context = make_context()
-    legs = transferred(context)
-    hears(legs[wrong], mark)
-    legs[wrong].lost = lost
-    assert failed(context) == [(check, f"caller.{wrong + 1}")]
+    context, legs = make_context(), []
+    for number, own in enumerate(OWN_MARKS):
+        about: Any = {"phone": "caller", "leg": "x", "began": 1.0, "level_dbov": -15.0, "quality": 1.0}
+        marks = [MarkHeard(at=2.0, mark=each, **about) for each in (AGENT, AGENT, *[mark] * 2 * (number == wrong))]
+        legs.append(leg(*states("calling", "confirmed"), *marks, name=f"caller.{number + 1}", mark=own))
+        legs[-1].counted = counted(450, lost * (number == wrong))
+    legs[0].successor, legs[1].successor = legs[1], legs[2]
+    caller = context.calls.add(Call(context, legs[0], "caller"))
+    agent = leg(*states("incoming", "confirmed"), name="agent.1", mark=AGENT, direction="incoming")
+    context.calls.add(Call(context, agent, "agent", peer=caller))
+    conclude(context, probe=False)
+    failed = [(f.check, f.subject) for f in context.evidence.findings if f.verdict is Verdict.FAILED]
+    assert failed == ([(check, f"caller.{wrong + 1}")] if check else [])
 
 
-# -- What became of a transfer, as the AI's record tells it
+TRANSFER = {"name": "to_billing", "action_type": "transfer_call_action_type", "status_code": 486}
+LOOK_UP = {"name": "log_transfer", "action_type": "CUSTOM_ACTION", "status_code": 200}
 
 
-# -- A call that comes to an agent's phone where nobody can take it, or could only before it was looked for, has not landed
-
-
-OF: Any = SimpleNamespace(is_over=lambda: False)
+@pytest.mark.parametrize(
+    ("witness", "actions", "outcome"),
+    [
+        (("record",), [TRANSFER, LOOK_UP], 486),
+        (("record",), [LOOK_UP], None),  # a bare record need not list the transfer
+        (("record", "marks"), [LOOK_UP], 0),
+    ],
+)
+def test_a_transfer_s_outcome_is_read_from_the_record(
+    make_context: MakeContext, witness: tuple[Any, ...], actions: list[Any], outcome: int | None
+) -> None:
+    api: Any = Failing(record(executed_actions=actions))
+    talk = Place(make_context, api, witness=witness).endpoint.expect_call(call(), "main", within=0.0)
+    assert talk is not None
+    assert talk.transfer_outcome(0.0) == outcome
 
 
 @pytest.mark.parametrize("called", ["ben", "anna"])
-def test_who_is_away_or_is_offered_no_call_has_not_got_it(
+def test_a_call_that_no_agent_could_take_has_not_landed(
     make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, called: str
 ) -> None:
-    """Ben is away; and Anna's phone refuses a session interval that is too small (RFC 4028 section 6), and is not asked again."""
+    """Ben is away; Anna's phone refuses a session interval that is too small (RFC 4028 section 6), and is not asked again."""
     context = make_context()
     entry = GroupEntry(did="+13125550142", agents=("anna", "ben"), away=("ben",))
     context.deployment = context.deployment.model_copy(update={"groups": {"billing": entry}})
     monkeypatch.setattr(context.phones, "rang", lambda: [called])
-
-    def never(*_: Any, **__: Any) -> None:
-        raise never_came("a call at anna", 0.0, "anna", "it never came", "")
-
-    monkeypatch.setattr(context.phones, "first_incoming", never)
-    anna: Any = SimpleNamespace(name="anna", incoming=[])
+    of: Any = SimpleNamespace(is_over=lambda: True)
+    anna: Any = ScriptedPhone("anna")
     with pytest.raises(ExpectationError) as ended:
-        Group(context, "billing", entry, [anna]).expect_call(OF)
-    found = ended.value.finding
-    assert found.verdict is Verdict.FAILED
-    assert found.actual == f"it landed nowhere; {called} got an INVITE, but could not take the call"
+        Group(context, "billing", entry, [anna]).expect_call(of)
+    assert ended.value.finding.actual == f"it landed nowhere; {called} got an INVITE, but could not take the call"
     assert context.evidence.conclusion.verdict is Verdict.FAILED
-
-
-def at(name: str, *states: str) -> Any:
-    """A phone to which calls came that are in these states by now, and nobody has taken yet."""
-    legs = [SimpleNamespace(id=f"{name}.{number}", state=state) for number, state in enumerate(states, start=1)]
-
-    def expect_call(within: float, answer: bool) -> Any:
-        if not legs:
-            raise never_came(f"a call at {name}", within, name, "nothing", "")
-        return legs.pop(0)
-
-    return SimpleNamespace(name=name, expect_call=expect_call)
 
 
 @pytest.mark.parametrize(
@@ -162,14 +134,16 @@ def at(name: str, *states: str) -> Any:
         (("disconnected",), ("disconnected",), None),
     ],
 )
-def test_a_ring_that_was_over_before_it_was_looked_for_is_not_the_one_that_is_answered(
+def test_a_ring_that_is_over_is_not_answered(
     make_context: MakeContext, anna: tuple[str, ...], ben: tuple[str, ...], found: str | None
 ) -> None:
     """A caller may still be answering what the AI asks while a queue rings one agent after the other."""
-    phones, numbers = make_context().phones, set[str | None]()
-    both = [at("anna", *anna), at("ben", *ben)]
-    if found is not None:
-        assert phones.first_incoming(both, 5.0, lambda: False, numbers).id == found
-    else:
-        with pytest.raises(NeverCame):
-            phones.first_incoming(both, 5.0, lambda: True, numbers)
+    both: list[Any] = [ScriptedPhone("anna"), ScriptedPhone("ben")]
+    for phone, named in zip(both, (anna, ben), strict=True):
+        for state in named:
+            phone.rings(CALLER, state)
+    phones = make_context(synthflow=Synthflow()).phones
+    try:
+        assert phones.first_incoming(both, 5.0, lambda: found is None, set()).id == found
+    except NeverCame:
+        assert found is None
