@@ -1,4 +1,4 @@
-"""What came too late is told from what the harness itself was too late to see."""
+"""A failed finding that the harness itself may have caused is broken: lateness, a lost phone, a refused call, an ignored request."""
 
 from __future__ import annotations
 
@@ -12,220 +12,52 @@ import pytest
 
 from harness.calls.checks import landing, reach, timing
 from harness.calls.checks.finding import judged
-from harness.calls.events import CallsRefused, LegStarted, StrangerRefused
+from harness.calls.events import CallsRefused, LegStarted, SipMessage, StrangerRefused
 from harness.calls.measurement import Direction, Duration
 from harness.calls.verdict import ExpectationError, Finding, Strength, Verdict
 from harness.errors import PhoneLostError, WorldLostError
 from harness.phone.waiter import never_came
 from harness.scenario import audio_quality
 from harness.scenario.call import Call
-from harness.scenario.context import CaseContext
+from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.legs import ScriptedPhone, heard, leg
 
-Found = Callable[..., Finding]
-
-
-@pytest.fixture
-def add(make_context: MakeContext) -> Found:
-    """Adds a finding to a case whose harness was ``starved_s``, and in which ``broke`` has broken."""
-
-    def add(finding: Finding, starved_s: float = 0.0, broke: BaseException | None = None) -> Finding:
-        context = make_context()
-        context.evidence.starved = lambda begin, end: min(starved_s, end - begin)
-        if broke is not None:
-            context.background.start(lambda: fail(broke))
-            with contextlib.suppress(type(broke)):
-                context.background.join(10.0)
-        return context.evidence.add(finding)
-
-    return add
-
-
-def fail(error: BaseException) -> None:
-    raise error
+PASSED, FAILED, BROKEN = Verdict.PASSED, Verdict.FAILED, Verdict.BROKEN
 
 
 def late(seconds: float) -> Finding:
     return timing.took("reception", "the fallback", seconds, 2.0)
 
 
-def test_a_starved_harness_blames_nobody_and_does_not_pass(add: Found) -> None:
-    found = add(late(3.4), starved_s=0.5)
-    assert found.verdict is Verdict.BROKEN
-    assert found.actual == (
-        "it was after 3.40 s; but in the time it was too late this machine kept the harness waiting for 0.50 s"
-    )
-
-
-def test_a_failure_while_the_world_stood_still_is_broken(make_context: MakeContext) -> None:
-    evidence = make_context().evidence
-    evidence.world_fault = lambda: WorldLostError("it has not stirred for 0.8 s")
-    found = evidence.add(late(3.4))
-    assert found.verdict is Verdict.BROKEN
-    assert found.actual.endswith("but the harness itself had broken: it has not stirred for 0.8 s")
-
-
-def test_one_that_was_kept_waiting_for_less_than_was_missed_saw_it_late(add: Found) -> None:
-    assert add(late(3.4), starved_s=0.3).verdict is Verdict.FAILED
-    assert add(late(3.4), starved_s=0.0).verdict is Verdict.FAILED
-
-
-def test_a_failure_made_with_what_had_broken_blames_nobody(add: Found) -> None:
-    lost = PhoneLostError("phone caller was lost: its process ended\nlast lines")
-    found = add(timing.within("agent", "it", None, 1.0), broke=lost)
-    assert (found.verdict, found.actual) == (
-        Verdict.BROKEN,
-        "it never came; but the harness itself had broken: phone caller was lost: its process ended",
-    )
-    assert add(timing.within("agent", "it", 0.5, 1.0), broke=lost).verdict is Verdict.PASSED
-    expectation = ExpectationError(late(3.4))  # what failed in the background excuses nothing
-    assert add(timing.within("agent", "it", None, 1.0), broke=expectation).verdict is Verdict.FAILED
-
-
-def awaited(phone: str) -> Finding:
-    return never_came("a call", 1.0, phone, "it never came", "").finding
-
-
-def test_a_phone_without_room_excuses_no_call_that_was_not_for_it(make_context: MakeContext) -> None:
-    context = make_context()
-    evidence, groups = context.evidence, context.deployment.groups
-    billing, support = groups["billing"].agents[0], groups["support"].agents[0]
-    evidence.event(leg_started("caller.1", at=1.0))
-    evidence.event(CallsRefused(at=2.0, phone=billing, source="198.51.100.20"))
-    evidence.event(leg_started("caller.2", at=3.0))
-    answered = landing.only_one("the call", [], 'assistant "main"')
-    broken = [
-        landing.landed("the call", "billing", {}),
-        landing.turn(billing, False, True),
-        awaited(billing),
-    ]
-    failed = [landing.landed("the call", "support", {}), landing.turn(support, False, True), answered]
-    failed += [awaited(support), unanswered("caller.2")]
-    assert {evidence.add(finding).verdict for finding in [*broken, unanswered("caller.1")]} == {Verdict.BROKEN}
-    assert {evidence.add(finding).verdict for finding in failed} == {Verdict.FAILED}
-    evidence.event(CallsRefused(at=4.0, phone="stand-in", source="198.51.100.20"))
-    assert {evidence.add(finding).verdict for finding in (answered, failed[-1])} == {Verdict.BROKEN}
-
-
-@pytest.mark.parametrize("method", ["BYE", "INVITE", "ACK"])
-def test_what_a_phone_did_not_obey_blames_nobody(make_context: MakeContext, method: str) -> None:
-    """A platform has several addresses, and the file lacks one: of its call's requests some come from there."""
-    evidence = make_context().evidence
-    late_ones = [
-        timing.released("ai.1", None, 1.0),
-        timing.released("ai's leg", None, 1.0),
-        landing.stops("ai", False, 1.0),
-        reach.up("ai.1", 32.0),
-    ]
-    others = [timing.released("caller.1", None, 1.0), landing.landed("the call", "billing", {})]
-    refused: Any = {"phone": "ai", "transport": "udp", "user_agent": "", "count": 1}
-    evidence.event(
-        StrangerRefused(at=1.0, leg="ai.1", source="198.51.100.9", method="OPTIONS", why="address", **refused)
-    )
-    evidence.event(StrangerRefused(at=1.0, leg=None, source="198.51.100.9", method="BYE", why="address", **refused))
-    evidence.event(StrangerRefused(at=1.0, leg="ai.1", source="198.51.100.9", method="BYE", why="call-id", **refused))
-    assert {evidence.add(finding).verdict for finding in [*late_ones, *others]} == {Verdict.FAILED}
-    evidence.event(StrangerRefused(at=2.0, leg="ai.1", source="198.51.100.20", method=method, why="address", **refused))
-    found = [evidence.add(finding) for finding in late_ones]
-    assert {finding.verdict for finding in found} == {Verdict.BROKEN}
-    said = f"ai.1 did not act on {method} from 198.51.100.20, which is none of the platform's addresses in the file"
-    assert all(finding.actual.endswith(said) for finding in found)
-    assert {evidence.add(finding).verdict for finding in others} == {Verdict.FAILED}
-
-
-def unanswered(leg: str) -> Finding:
-    return judged("answered", leg, False, expected="an answer", actual="none came", measured=Duration())
-
-
-def leg_started(leg: str, at: float) -> LegStarted:
-    return LegStarted(at=at, phone="caller", leg=leg, direction="outgoing", remote_uri="sip:a@example.com", mark=1)
-
-
-def test_what_came_in_time_or_too_soon_or_never_is_what_it_is(add: Found) -> None:
-    assert add(late(2.4), starved_s=9.0).verdict is Verdict.PASSED
-    assert add(late(0.2), starved_s=9.0).verdict is Verdict.FAILED
-    assert add(timing.within("x", "it", None, 1.0), starved_s=9.0).verdict is Verdict.FAILED
-
-
-# -- a second look at a voice that came too late
-
-
-def _call(context: CaseContext, label: str) -> Call:
-    leg: Any = SimpleNamespace(id=label, events=[], successor=None, mark=7)
-    return Call(context, leg, "caller")
-
-
-class _FarEnd:
-    is_ours = False
-    label = "the AI"
-
-
-def _heard_after(ms: float) -> Finding:
-    return judged(
-        "audio", "x", True, expected="x", actual="x", strength=Strength.PROVED, measured=Direction(delay_ms=ms)
-    )
-
-
-@pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], float]:
-    """How many milliseconds a new beginning takes, by speaker and listener; another than a harness phone cannot be asked to."""
-    taken: dict[tuple[str, str], float] = {}
-
-    def again(_: Any, speaker: Any, listener: Any) -> float | None:
-        return taken[speaker.label, listener.label] if speaker.is_ours else None
-
-    monkeypatch.setattr(audio_quality, "_delay_of_a_new_start", again)
-    return taken
-
-
-def judged_by(
-    context: CaseContext, first: tuple[Finding, Any, Any], second: tuple[Finding, Any, Any]
-) -> list[tuple[str, Verdict]]:
-    audio_quality.check_delay(context, (first, second))
-    return [(finding.subject, finding.verdict) for finding in context.evidence.findings]
-
-
-def test_a_slow_way_is_not_excused_by_a_quick_way_back(
-    make_context: MakeContext, looks: dict[tuple[str, str], float]
-) -> None:
-    context = make_context()
-    caller, stand_in = _call(context, "caller"), _call(context, "stand-in")
-    looks |= {("caller", "stand-in"): 750.0, ("stand-in", "caller"): 150.0}
-    assert judged_by(context, (_heard_after(800.0), caller, stand_in), (_heard_after(150.0), stand_in, caller)) == [
-        ("caller → stand-in", Verdict.FAILED),
-        ("stand-in → caller", Verdict.PASSED),
-    ]
-
-
-@pytest.mark.parametrize(("starved_s", "verdict"), [(0.2, Verdict.BROKEN), (0.1, Verdict.FAILED)])
-def test_a_slow_way_on_a_machine_without_a_processor(
-    make_context: MakeContext, looks: dict[tuple[str, str], float], starved_s: float, verdict: Verdict
-) -> None:
-    context = make_context()
-    context.evidence.starved_at_once = lambda begin, end: starved_s
-    caller, stand_in = _call(context, "caller"), _call(context, "stand-in")
-    looks |= {("caller", "stand-in"): 750.0}  # of 600 that may be
-    found = judged_by(context, (_heard_after(800.0), caller, stand_in), (_heard_after(150.0), stand_in, caller))
-    assert found == [("caller → stand-in", verdict), ("stand-in → caller", Verdict.PASSED)]
-
-
-@pytest.mark.parametrize(("way_there_ms", "verdict"), [(750.0, Verdict.FAILED), (150.0, Verdict.PASSED)])
-def test_of_somebody_elses_far_end_the_way_to_it_is_tried(
-    make_context: MakeContext, looks: dict[tuple[str, str], float], way_there_ms: float, verdict: Verdict
-) -> None:
-    context = make_context()
-    caller, ai = _call(context, "caller"), _FarEnd()
-    looks |= {("caller", "the AI"): way_there_ms}
-    found = judged_by(context, (_heard_after(300.0), caller, ai), (_heard_after(800.0), ai, caller))
-    assert found == [("the AI → caller", verdict)]
+NEVER = timing.within("agent", "it", None, 1.0)
 
 
 @pytest.mark.parametrize(
-    ("stood_still", "verdict"), [((100.2, 100.9), Verdict.BROKEN), ((103.0, 104.0), Verdict.FAILED)]
+    ("finding", "starved_s", "verdict"),
+    [
+        (late(3.4), 0.5, BROKEN),
+        (late(3.4), 0.3, FAILED),  # less than was missed: it was late all the same
+        (late(2.4), 9.0, PASSED),
+        (late(0.2), 9.0, FAILED),  # too soon
+        (NEVER, 9.0, FAILED),
+    ],
 )
-def test_what_is_told_long_after_it_was_late_is_held_against_the_machine_of_that_time(
+def test_what_came_late_while_this_machine_was_starved_is_broken(
+    make_context: MakeContext, finding: Finding, starved_s: float, verdict: Verdict
+) -> None:
+    evidence = make_context().evidence
+    evidence.starved = lambda begin, end: min(starved_s, end - begin)
+    found = evidence.add(finding)
+    assert found.verdict is verdict
+    assert ("kept the harness waiting for 0.50 s" in found.actual) is (verdict is BROKEN)
+
+
+@pytest.mark.parametrize(("stood_still", "verdict"), [((100.2, 100.9), BROKEN), ((103.0, 104.0), FAILED)])
+def test_the_machine_of_the_time_that_was_missed_counts(
     make_context: MakeContext, stood_still: tuple[float, float], verdict: Verdict
 ) -> None:
+    """An interface may tell of an end long after it."""
     evidence = make_context().evidence
     since, until = stood_still
     evidence.starved = lambda begin, end: max(0.0, min(until, end) - max(since, begin))
@@ -234,23 +66,183 @@ def test_what_is_told_long_after_it_was_late_is_held_against_the_machine_of_that
 
 
 @pytest.mark.parametrize(
-    ("starved_s", "passed", "verdict"),
+    ("starved_s", "passed", "spans", "least_s", "verdict"),
     [
-        (0.5, False, Verdict.BROKEN),
-        (0.1, False, Verdict.FAILED),  # a jitter buffer hides it
-        (0.5, True, Verdict.PASSED),
+        (0.5, False, [(3.0, 7.0)], 0.2, BROKEN),
+        (0.5, False, [(4.0, 8.0)], 0.2, FAILED),
+        (0.5, False, [], 0.2, FAILED),
+        (0.5, False, [(3.0, 7.0), (9.0, 10.0)], 0.2, FAILED),  # it was said again
+        (0.5, False, [(3.0, 7.0)], 0.6, FAILED),
+        (0.1, False, [(3.0, 7.0)], 0.2, FAILED),  # a jitter buffer hides it
+        (0.5, True, [(3.0, 7.0)], 0.2, PASSED),
     ],
 )
-def test_what_was_said_once_while_nobody_had_a_processor(
-    make_context: MakeContext, starved_s: float, passed: bool, verdict: Verdict
+def test_what_was_said_while_this_machine_was_starved_may_not_have_been_heard(
+    make_context: MakeContext,
+    starved_s: float,
+    passed: bool,
+    spans: list[tuple[float, float]],
+    least_s: float,
+    verdict: Verdict,
 ) -> None:
     evidence = make_context().evidence
     evidence.starved_at_once = lambda begin, end: starved_s if (begin, end) == (3.0, 7.0) else 0.0
     said = reach.takes_message("caller.1", (0.5, 2.0) if passed else None, "it heard silence")
-    otherwise = Verdict.PASSED if passed else Verdict.FAILED
-    assert evidence.add_of_said(said, [(3.0, 7.0)]).verdict is verdict
-    assert evidence.add_of_said(said, [(4.0, 8.0)]).verdict is otherwise
-    assert evidence.add_of_said(said, []).verdict is otherwise
-    assert evidence.add_of_said(said, [(3.0, 7.0), (3.0, 7.0)]).verdict is verdict
-    assert evidence.add_of_said(said, [(3.0, 7.0), (9.0, 10.0)]).verdict is otherwise  # it was said again
-    assert evidence.add_of_said(said, [(3.0, 7.0)], 0.6).verdict is otherwise
+    assert evidence.add_of_said(said, spans, least_s).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("error", "finding", "verdict"),
+    [
+        (PhoneLostError("phone caller was lost: its process ended\nlast lines"), NEVER, BROKEN),
+        (PhoneLostError("phone caller was lost"), late(2.4), PASSED),
+        (ExpectationError(late(3.4)), NEVER, FAILED),  # what failed in the background excuses nothing
+    ],
+)
+@pytest.mark.parametrize("where", ["background", "phone", "world"])
+def test_a_failure_made_with_a_broken_part_is_broken(
+    make_context: MakeContext, where: str, error: BaseException, finding: Finding, verdict: Verdict
+) -> None:
+    context = make_context()
+
+    def fail() -> None:
+        raise error
+
+    if where == "background":
+        context.background.start(fail)
+        with contextlib.suppress(type(error)):
+            context.background.join(10.0)
+    elif isinstance(error, ExpectationError):
+        return  # only a scenario makes these
+    elif where == "phone":
+        phone: Any = ScriptedPhone("caller")
+        phone.fault = lambda: error
+        context.phones._phones["caller"] = phone
+    else:
+        context.evidence.world_fault = lambda: WorldLostError(str(error))
+    found = context.evidence.add(finding)
+    assert found.verdict is verdict
+    assert ("but the harness itself had broken: phone caller was lost" in found.actual) is (verdict is BROKEN)
+
+
+def awaited(phone: str) -> Finding:
+    return never_came("a call", 1.0, phone, "it never came", "").finding
+
+
+def unanswered(leg: str) -> Finding:
+    return judged("answered", leg, False, expected="an answer", actual="none came", measured=Duration())
+
+
+def test_a_phone_without_room_excuses_only_calls_for_it(make_context: MakeContext) -> None:
+    context = make_context()
+    evidence, groups = context.evidence, context.deployment.groups
+    billing, support = groups["billing"].agents[0], groups["support"].agents[0]
+    started: Any = {"phone": "caller", "direction": "outgoing", "remote_uri": "sip:a@example.com", "mark": 1}
+    evidence.event(LegStarted(at=1.0, leg="caller.1", **started))
+    evidence.event(CallsRefused(at=2.0, phone=billing, source="198.51.100.20"))
+    evidence.event(LegStarted(at=3.0, leg="caller.2", **started))
+    answered = landing.only_one("the call", [], 'assistant "main"')
+    never = landing.landed("the call", "billing", {})
+    broken = [never, landing.turn(billing, False, True), awaited(billing), unanswered("caller.1")]
+    failed = [landing.landed("the call", "support", {}), landing.turn(support, False, True), answered]
+    failed += [awaited(support), unanswered("caller.2"), late(3.4)]
+    assert {evidence.add(finding).verdict for finding in broken} == {BROKEN}
+    assert {evidence.add(finding).verdict for finding in failed} == {FAILED}
+    evidence.event(CallsRefused(at=4.0, phone="stand-in", source="198.51.100.20"))
+    assert evidence.add(answered).verdict is BROKEN
+    evidence.event(CallsRefused(at=5.0, phone=billing, source="198.51.100.20", why="DTLS-SRTP (RFC 5764)"))
+    assert evidence.add(never).actual.endswith("488, its stack does not know DTLS-SRTP (RFC 5764)")
+
+
+def test_a_request_that_a_phone_ignored_excuses_its_call(make_context: MakeContext) -> None:
+    """A platform has several addresses, and the file lacks one: of its call's requests some come from there."""
+    evidence = make_context().evidence
+    of_it = [timing.released("ai.1", None, 1.0), timing.released("ai's leg", None, 1.0)]
+    of_it += [landing.stops("ai", False, 1.0), reach.up("ai.1", 32.0)]
+    others = [timing.released("caller.1", None, 1.0), landing.landed("the call", "billing", {})]
+    refused: Any = {"phone": "ai", "transport": "udp", "user_agent": "", "count": 1, "source": "198.51.100.9"}
+    evidence.event(StrangerRefused(at=1.0, leg="ai.1", method="OPTIONS", why="address", **refused))
+    evidence.event(StrangerRefused(at=1.0, leg=None, method="BYE", why="address", **refused))
+    evidence.event(StrangerRefused(at=1.0, leg="ai.1", method="BYE", why="call-id", **refused))
+    assert {evidence.add(finding).verdict for finding in [*of_it, *others]} == {FAILED}
+    evidence.event(StrangerRefused(at=2.0, leg="ai.1", method="BYE", why="address", **refused))
+    found = [evidence.add(finding) for finding in of_it]
+    said = "ai.1 did not act on BYE from 198.51.100.9, which is none of the platform's addresses in the file"
+    assert {(finding.verdict, finding.actual.endswith(said)) for finding in found} == {(BROKEN, True)}
+    assert {evidence.add(finding).verdict for finding in others} == {FAILED}
+
+
+def test_a_message_over_another_transport_than_asked_excuses_its_call(make_context: MakeContext) -> None:
+    evidence = make_context().evidence
+    text = (
+        "SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP 192.0.2.9;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=us\r\nTo: <sip:b@x>;tag=them\r\n"
+        "Call-ID: c\r\nCSeq: 1 INVITE\r\nContact: <sip:b@192.0.2.1;transport=udp>\r\n\r\n"
+    )
+    common: Any = {"phone": "caller", "leg": "caller.1", "direction": "received", "transport": "tcp"}
+    for at in range(3):
+        assert evidence.add(reach.up("caller.1", 32.0)).verdict is FAILED
+        evidence.event(SipMessage(at=at, local="l", remote="r", text=text, **common))
+    found = evidence.add(reach.up("caller.1", 32.0))
+    assert found.verdict is BROKEN
+    assert "asks for UDP in 'SIP/2.0 200 OK', but the phone has only TCP: its ACK may not have arrived" in found.actual
+
+
+# -- A voice that came too late is begun again: a slow path is slow each time
+
+
+def heard_after(ms: float) -> Finding:
+    measured = Direction(delay_ms=ms)
+    return judged("audio", "x", True, expected="x", actual="x", strength=Strength.PROVED, measured=measured)
+
+
+class Speaker(Call):
+    """A harness phone whose voice, begun again, is heard so much later at the other end."""
+
+    def begin_again(self, listener: Any, clock: Clock, ms: float | None) -> None:
+        if isinstance(listener, Call) and ms is not None:
+            to: Any = listener.leg
+            self.leg.play = lambda source: to.told.append(heard(clock.now + ms / 1000, self.mark))  # type: ignore[assignment,method-assign]
+
+
+@pytest.mark.parametrize(
+    ("there_ms", "back_ms", "again_ms", "starved_s", "verdicts"),
+    [
+        (150.0, 150.0, None, 0.0, [PASSED, PASSED]),
+        (800.0, 150.0, 750.0, 0.0, [FAILED, PASSED]),  # of 600 that may be; the quick way back excuses nothing
+        (800.0, 150.0, 150.0, 0.0, [PASSED, PASSED]),  # late once
+        (800.0, 150.0, 9000.0, 0.0, [FAILED, PASSED]),  # not heard at all when it begins again
+        (800.0, 150.0, 750.0, 0.2, [BROKEN, PASSED]),
+        (800.0, 150.0, 750.0, 0.1, [FAILED, PASSED]),
+    ],
+)
+def test_a_late_voice_is_listened_to_again(
+    make_context: MakeContext,
+    clock: Clock,
+    there_ms: float,
+    back_ms: float,
+    again_ms: float | None,
+    starved_s: float,
+    verdicts: list[Verdict],
+) -> None:
+    context = make_context(clock=clock)
+    context.evidence.starved_at_once = lambda begin, end: starved_s
+    caller = Speaker(context, leg(name="caller", mark=7, clock=clock), "caller")
+    stand_in = Speaker(context, leg(name="stand-in", mark=8, clock=clock), "ai")
+    caller.begin_again(stand_in, clock, again_ms)
+    both = ((heard_after(there_ms), caller, stand_in), (heard_after(back_ms), stand_in, caller))
+    audio_quality.check_delay(context, both)
+    assert [finding.verdict for finding in context.evidence.findings] == verdicts
+
+
+@pytest.mark.parametrize(("way_there_ms", "verdicts"), [(750.0, [FAILED]), (150.0, [PASSED]), (None, [])])
+def test_of_an_ai_that_speaks_when_it_likes_the_way_to_it_is_tried(
+    make_context: MakeContext, clock: Clock, way_there_ms: float | None, verdicts: list[Verdict]
+) -> None:
+    context = make_context(clock=clock)
+    caller = Call(context, leg(name="caller", clock=clock), "caller")
+    hears: Callable[..., Any] = lambda speaker, since, deadline: (  # noqa: E731
+        None if way_there_ms is None else SimpleNamespace(at=since + way_there_ms / 1000)
+    )
+    ai: Any = SimpleNamespace(is_ours=False, label="the AI", hears_mark=hears)
+    audio_quality.check_delay(context, ((heard_after(300.0), caller, ai), (heard_after(800.0), ai, caller)))
+    assert [finding.verdict for finding in context.evidence.findings] == verdicts
