@@ -201,7 +201,7 @@ class Speaker(Call):
     def begin_again(self, listener: Any, clock: Clock, ms: float | None) -> None:
         if isinstance(listener, Call) and ms is not None:
             to: Any = listener.leg
-            self.leg.play = lambda source: to.told.append(heard(clock.now + ms / 1000, self.mark))  # type: ignore[assignment,method-assign]
+            self.leg.play = lambda source: to.told.append(heard(clock.now + ms / 1000, self.mark))  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize(
