@@ -12,7 +12,7 @@ import pytest
 
 from harness.calls.checks import landing, reach, timing
 from harness.calls.checks.finding import judged
-from harness.calls.events import CallsRefused, LegStarted, SipMessage, StrangerRefused
+from harness.calls.events import CallsRefused, LegStarted, StrangerRefused
 from harness.calls.measurement import Direction, Duration
 from harness.calls.verdict import ExpectationError, Finding, Strength, Verdict
 from harness.errors import PhoneLostError, WorldLostError
@@ -170,21 +170,6 @@ def test_a_request_that_a_phone_ignored_excuses_its_call(make_context: MakeConte
     said = "ai.1 did not act on BYE from 198.51.100.9, which is none of the platform's addresses in the file"
     assert {(finding.verdict, finding.actual.endswith(said)) for finding in found} == {(BROKEN, True)}
     assert {evidence.add(finding).verdict for finding in others} == {FAILED}
-
-
-def test_a_message_over_another_transport_than_asked_excuses_its_call(make_context: MakeContext) -> None:
-    evidence = make_context().evidence
-    text = (
-        "SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP 192.0.2.9;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=us\r\nTo: <sip:b@x>;tag=them\r\n"
-        "Call-ID: c\r\nCSeq: 1 INVITE\r\nContact: <sip:b@192.0.2.1;transport=udp>\r\n\r\n"
-    )
-    common: Any = {"phone": "caller", "leg": "caller.1", "direction": "received", "transport": "tcp"}
-    for at in range(3):
-        assert evidence.add(reach.up("caller.1", 32.0)).verdict is FAILED
-        evidence.event(SipMessage(at=at, local="l", remote="r", text=text, **common))
-    found = evidence.add(reach.up("caller.1", 32.0))
-    assert found.verdict is BROKEN
-    assert "asks for UDP in 'SIP/2.0 200 OK', but the phone has only TCP: its ACK may not have arrived" in found.actual
 
 
 # -- A voice that came too late is begun again: a slow path is slow each time
