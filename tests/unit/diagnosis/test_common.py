@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from harness.diagnosis.common import Judged, common_causes, plain
-from tests.unit.diagnosis.building import Example
 
 TRANSPORTS = ("udp", "tcp", "tls")
 
@@ -29,36 +26,6 @@ def test_many_failures_with_one_cause_are_one_line() -> None:
     assert found.where == ("group billing",)
 
 
-def test_what_explains_most_comes_first() -> None:
-    few = case("INBOUND", cause("from-anonymous"), transport="udp")
-    many = [case("TRANSFER", cause("refer-rejected"), transport=t) for t in TRANSPORTS]
-    assert [each.cause["id"] for each in common_causes([few, *many])] == ["refer-rejected", "from-anonymous"]
-
-
-def test_what_is_only_possible_beside_a_shown_cause_is_no_cause_of_the_run() -> None:
-    beside = cause("own-rtp-blocked") | {"confidence": "possible"}
-    first = cause("rtp-blocked-to-caller") | {"confidence": "likely"}
-    assert [each.cause["id"] for each in common_causes([case("INBOUND", first, beside)])] == ["rtp-blocked-to-caller"]
-
-
-def test_what_only_failures_share_is_told_and_what_passed_cases_share_is_not() -> None:
-    wrong = case("INBOUND", cause("certificate-expired"), transport="tls", codec="pcmu")
-    right = [case("INBOUND", passed=True, transport=t, codec="pcmu") for t in ("udp", "tcp")]
-    (found,) = common_causes([wrong, *right])
-    assert found.where == ("transport tls only",)
-
-
-@pytest.mark.parametrize("shown", ["expired", "wrong-name", "untrusted"])
-def test_a_certificate_that_another_call_of_the_row_took_is_not_the_cause(shown: str) -> None:
-    either = (cause(f"certificate-{shown}", candidate=True), cause("route-wrong-did", candidate=True))
-    cases = [
-        case("INBOUND", *either, transport="tls", line="a"),
-        case("INBOUND", passed=True, transport="tls", line="b"),
-    ]
-    (found,) = common_causes(cases)
-    assert found.cause["id"] == "route-wrong-did"
-
-
 def test_a_number_refused_in_one_form_alone_is_a_matter_of_its_form() -> None:
     """However sure the case alone was that the number is unknown."""
     national = case("NUMBERFORMATS", cause("number-unknown-at-platform"), transport="udp", form="national")
@@ -70,24 +37,11 @@ def test_a_number_refused_in_one_form_alone_is_a_matter_of_its_form() -> None:
     assert found.plain()["fix"].startswith("Have the platform take")
 
 
-def test_what_the_case_itself_says_of_its_cause_is_kept() -> None:
-    refused = cause("number-form-refused", candidate=True)
-    national = case("NUMBERFORMATS", cause("number-unknown-at-platform"), refused, transport="udp", form="national")
-    (found,) = common_causes([national, case("NUMBERFORMATS", passed=True, transport="udp", form="e164")])
-    assert found.cause == refused
-
-
 def test_a_number_refused_in_every_form_is_unknown() -> None:
     national = case("NUMBERFORMATS", cause("number-form-refused"), transport="udp", form="national")
     e164 = case("NUMBERFORMATS", cause("number-unknown-at-platform"), transport="udp", form="e164")
     (found,) = common_causes([national, e164])
     assert (found.cause["id"], len(found.cases)) == ("number-unknown-at-platform", 2)
-
-
-def test_another_transport_s_number_says_nothing_of_this_one() -> None:
-    national = case("NUMBERFORMATS", cause("number-unknown-at-platform"), transport="tls", form="national")
-    (found, *_) = common_causes([national, case("NUMBERFORMATS", passed=True, transport="udp", form="e164")])
-    assert found.cause["id"] == "number-unknown-at-platform"
 
 
 def test_a_case_that_cannot_decide_has_the_cause_that_others_show() -> None:
@@ -133,35 +87,11 @@ def test_other_cases_that_speak_against_every_cause_decide_nothing() -> None:
     assert (found.cause["id"], found.settled) == ("firewall-udp-32681", False)
 
 
-def test_what_nothing_decides_says_so() -> None:
-    (found,) = common_causes([case("INBOUND", cause("route-missing", candidate=True), transport="tls")])
-    assert not found.settled
-
-
 def test_the_plain_form_tells_of_failures_that_nothing_explains() -> None:
     told = plain([case("PRACK", {"id": "unknown"}), case("INBOUND", cause("echo")), case("XEI", passed=True)])
     assert told["failures"] == 2
     assert told["unexplained"] == ["PRACK[acme:]"]
     assert [each["id"] for each in told["causes"]] == ["echo"]
-
-
-def test_a_diagnosis_says_what_of_the_deployment_it_is_about() -> None:
-    example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken().to_ai().to_caller()
-    example.ai_refers("+17735550199").platform_says(202).landed("billing").probed("termination", "answers")
-    (cause_,) = example.diagnose().causes
-    assert cause_.about == {"line": "inbound", "group": "billing", "trunk": example.trunk.name}
-
-
-def test_a_case_that_failed_otherwise_has_its_own_cause_though_e164_works() -> None:
-    national = case("NUMBERFORMATS", cause("from-anonymous"), transport="udp", form="national")
-    (found,) = common_causes([national, case("NUMBERFORMATS", passed=True, transport="udp", form="e164")])
-    assert (found.cause["id"], found.because) == ("from-anonymous", ())
-
-
-def test_a_number_refused_in_e164_itself_is_what_the_case_says() -> None:
-    e164 = case("NUMBERFORMATS", cause("number-unknown-at-platform"), transport="udp", form="e164")
-    other = case("NUMBERFORMATS", passed=True, transport="udp", form="e164")
-    assert [each.cause["id"] for each in common_causes([e164, other])] == ["number-unknown-at-platform"]
 
 
 def test_an_e164_case_that_failed_otherwise_decides_nothing() -> None:
@@ -171,84 +101,3 @@ def test_an_e164_case_that_failed_otherwise_decides_nothing() -> None:
         ("number-form-refused", ()),
         ("echo", ()),
     ]
-
-
-def test_another_row_s_number_says_nothing_of_this_one() -> None:
-    national = case("NUMBERFORMATS", cause("number-unknown-at-platform"), transport="udp", form="national")
-    (found, *_) = common_causes([national, case("INBOUND", passed=True, transport="udp", form="e164")])
-    assert found.cause["id"] == "number-unknown-at-platform"
-
-
-def test_attempts_and_sites_are_no_difference_of_the_number() -> None:
-    unknown = cause("number-unknown-at-platform")
-    national = case("NUMBERFORMATS", unknown, transport="udp", form="national", site="a", attempt="1")
-    e164 = case("NUMBERFORMATS", passed=True, transport="udp", form="e164", site="b", attempt="2")
-    assert [each.cause["id"] for each in common_causes([national, e164])] == ["number-form-refused"]
-
-
-def test_one_reason_is_told_once() -> None:
-    wrong = [
-        case("NUMBERFORMATS", cause("number-form-refused"), transport="udp", form=form) for form in ("national", "00")
-    ]
-    (found,) = common_causes([*wrong, case("NUMBERFORMATS", passed=True, transport="udp", form="e164")])
-    assert len(found.cases) == 2
-    assert len(found.because) == 1
-
-
-def test_a_failure_without_a_diagnosis_and_a_pass_with_one_are_left_out() -> None:
-    """A case that passed when it was tried again keeps what was said of it first."""
-    retried = case("INBOUND", cause("echo"), passed=True)
-    told = plain([case("PRACK"), retried])
-    assert told["causes"] == []
-    assert (told["failures"], told["unexplained"]) == (1, ["PRACK[acme:]"])
-
-
-def test_one_case_alone_shares_its_group_with_no_other() -> None:
-    one = case("TRANSFER", cause("group-did-wrong", group="billing"), transport="udp")
-    assert [each.where for each in common_causes([one])] == [()]
-    two = [one, case("TRANSFER", cause("group-did-wrong", group="billing"), transport="tcp")]
-    assert [each.where for each in common_causes(two)] == [("group billing",)]
-
-
-def test_failures_of_several_groups_have_none_in_common() -> None:
-    two = [case("TRANSFER", cause("group-did-wrong", group=name), transport="udp") for name in ("billing", "sales")]
-    assert [each.where for each in common_causes(two)] == [()]
-    unsaid = [case("TRANSFER", cause("group-did-wrong"), transport=t) for t in TRANSPORTS]
-    assert [each.where for each in common_causes(unsaid)] == [()]
-
-
-def test_what_differs_among_the_failures_is_passed_over_and_the_next_axis_told() -> None:
-    wrong = [
-        case("INBOUND", cause("echo"), attempt=str(n), transport=t, codec="pcma") for n, t in enumerate(TRANSPORTS)
-    ]
-    right = case("INBOUND", passed=True, attempt="9", transport="udp", codec="pcmu")
-    assert [each.where for each in common_causes([*wrong, right])] == [("codec pcma only",)]
-
-
-def test_an_axis_that_a_passed_case_lacks_tells_nothing() -> None:
-    wrong = case("INBOUND", cause("echo"), transport="udp", codec="pcma")
-    assert [each.where for each in common_causes([wrong, case("INBOUND", passed=True, transport="udp")])] == [()]
-
-
-@pytest.mark.parametrize("row", ["INBOUND", "OTHER"])
-def test_only_the_same_row_s_passes_are_compared(row: str) -> None:
-    wrong, right = case("INBOUND", cause("echo"), codec="pcma"), case(row, passed=True, codec="pcmu")
-    assert [each.where for each in common_causes([wrong, right])] == [("codec pcma only",) if row == "INBOUND" else ()]
-
-
-def test_what_another_deployment_shows_settles_nothing() -> None:
-    open_ = case("INBOUND", cause("route-missing", candidate=True), cause("echo", candidate=True), transport="udp")
-    other = replace(case("INBOUND", cause("echo"), transport="tcp"), deployment="other")
-    assert [(each.cause["id"], each.settled) for each in common_causes([open_, other])] == [
-        ("echo", True),
-        ("route-missing", False),
-    ]
-
-
-def test_cases_that_nothing_decides_have_the_first_possible_cause_in_common() -> None:
-    open_ = [
-        case("INBOUND", cause("route-missing", candidate=True), cause("echo", candidate=True), transport=t)
-        for t in TRANSPORTS
-    ]
-    (found,) = common_causes(open_)
-    assert (found.cause["id"], len(found.cases), found.settled) == ("route-missing", 3, False)

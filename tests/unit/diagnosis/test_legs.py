@@ -6,121 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from harness.calls.events import LegStarted, SipMessage
+from harness.calls.events import SipMessage
 from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.leg_examples import capacity
-
-OFFER = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="9", lines="")
-
-
-@pytest.mark.parametrize(
-    ("code", "about"),
-    [
-        (406, "its media"),
-        (415, "its media"),
-        (488, "its media"),
-        (606, "its media"),
-        (420, "an extension"),
-        (486, "another call"),
-        (480, None),
-        (180, None),
-        (200, None),
-    ],
-)
-@pytest.mark.parametrize("phone", ["reception", "customer"])
-def test_what_a_stack_refuses_by_itself(phone: str, code: int, about: str | None) -> None:
-    facts = facts_of(Example().at_phone(phone, "INVITE", OFFER).at_phone(phone, "INVITE", code=code))
-    role = "agent" if phone == "reception" else "caller"
-    assert facts.value(f"refusal.{role}") == about
-    assert facts.value("offer.agent") == ("no G.711" if about and role == "agent" else None)
-
-
-def test_a_call_that_the_scenario_refuses_as_busy_is_not_refused_by_the_phone_itself() -> None:
-    example = Example().at_phone("reception", "INVITE", OFFER).at_phone("reception", "INVITE", code=486)
-    answer = example.events[-1]
-    assert isinstance(answer, SipMessage)
-    example.events[-1] = replace(answer, leg="reception.1")
-    assert facts_of(example).value("refusal.agent") is None
-
-
-def test_a_request_of_a_call_that_our_phone_does_not_know() -> None:
-    asked = Example().at_phone("caller", "INVITE", within=True)
-    assert facts_of(asked.copy().at_phone("caller", "INVITE", code=481)).value("dialog.unknown") is True
-    assert facts_of(asked.copy().at_phone("caller", "INVITE", code=200)).value("dialog.unknown") is None
-    theirs = asked.copy().at_phone("caller", "INVITE", code=481, sent=False)
-    assert facts_of(theirs).value("dialog.unknown") is None
-
-
-def test_what_comes_for_a_call_that_has_been_hung_up_is_answered_481_and_says_nothing() -> None:
-    """Two BYEs cross (RFC 3261 section 15.1.2)."""
-    ended = Example().at_phone("caller", "BYE", sent=True, within=True)
-    crossing = ended.at_phone("caller", "BYE", within=True).at_phone("caller", "BYE", code=481)
-    assert facts_of(crossing).value("dialog.unknown") is None
-
-
-def test_a_refused_change_of_a_call_is_no_refused_call() -> None:
-    facts = facts_of(Example().at_phone("reception", "INVITE", within=True).at_phone("reception", "INVITE", code=488))
-    assert facts.value("refusal.agent") is None
-
-
-def test_what_others_refuse_to_our_phone_is_not_its_own_refusal() -> None:
-    facts = facts_of(Example().at_phone("reception", "INVITE").at_phone("reception", "INVITE", code=488, sent=False))
-    assert facts.value("refusal.agent") is None
-    sent = Example().at_phone("reception", "INVITE", sent=True).at_phone("reception", "INVITE", code=488)
-    assert facts_of(sent).value("refusal.agent") is None
-
-
-def test_a_refusal_of_another_request_is_none_of_the_invite() -> None:
-    facts = facts_of(Example().at_phone("reception", "INVITE").at_phone("reception", "INFO", code=415))
-    assert facts.value("refusal.agent") is None
-
-
-def test_a_message_that_cannot_be_read_is_passed_over() -> None:
-    example = Example().at_phone("reception", "INVITE").caller_gets("INVITE sip:caller SIP/2.0")
-    example.caller_gets("SIP/2.0 488 No")
-    assert facts_of(example.at_phone("reception", "INVITE", code=488)).value("refusal.agent") == "its media"
-
-
-def test_a_refused_message_is_no_refused_call() -> None:
-    facts = facts_of(Example().at_phone("reception", "MESSAGE").at_phone("reception", "MESSAGE", code=415))
-    assert facts.value("refusal.agent") is None
-
-
-@pytest.mark.parametrize(
-    ("code", "outcome"),
-    [
-        (0, "none"),
-        (100, "none"),
-        (199, "none"),
-        (200, "accepted"),
-        (299, "accepted"),
-        (300, "refused"),
-        (481, "refused"),
-    ],
-)
-def test_what_became_of_an_agent_s_bye(code: int, outcome: str) -> None:
-    example = Example().at_phone("reception", "BYE", sent=True, within=True)
-    if code:
-        example.at_phone("reception", "BYE", code=code, sent=False)
-    example.after(2).finding("released", "reception", seconds=None)
-    facts = facts_of(example)
-    assert facts.value("hangup.agent") == outcome
-    assert facts.value("hangup.ai") is None
-
-
-@pytest.mark.parametrize(("code", "outcome"), [(481, None), (200, "accepted"), (500, "refused"), (403, "refused")])
-def test_a_bye_that_another_crosses_finds_no_call(code: int, outcome: str | None) -> None:
-    """RFC 3261 section 15.1.2; the call is over then, as it should be."""
-    crossing = Example().at_phone("reception", "BYE", sent=True, within=True).at_phone("reception", "BYE", within=True)
-    crossing.at_phone("reception", "BYE", code=code, sent=False)
-    assert facts_of(crossing).value("hangup.agent") == outcome
-    caller = Example().at_phone("caller", "BYE", sent=True, within=True).at_phone("caller", "BYE", within=True)
-    caller.at_phone("caller", "BYE", code=code, sent=False).finding("released", "caller.1")
-    assert facts_of(caller).value("hangup.answer") == outcome
-    byes = Example()._sip("sent", "BYE sip:x SIP/2.0", "BYE", number="3")._sip("received", "BYE sip:y SIP/2.0", "BYE")
-    assert facts_of(byes._sip("received", f"SIP/2.0 {code} x", "BYE", number="3")).value("hangup.ai") == outcome
 
 
 @pytest.mark.parametrize(("challenge", "code"), [(401, 200), (407, 200), (407, 481), (401, 0)])
@@ -137,57 +26,6 @@ def test_a_bye_that_is_challenged_is_known_by_the_next(challenge: int, code: int
     assert facts.value("hangup.agent") == ("accepted" if code == 200 else "refused")
 
 
-def test_a_bye_that_an_agent_gets_is_not_its_own() -> None:
-    example = Example().at_phone("reception", "BYE", within=True).after(2).finding("released", "reception")
-    assert facts_of(example).value("hangup.agent") is None
-    asked = Example().at_phone("reception", "INFO", sent=True, within=True).after(2).finding("released", "reception")
-    assert facts_of(asked).value("hangup.agent") is None
-
-
-@pytest.mark.parametrize(
-    ("now", "waited", "outcome"), [(0.0, 0.9, None), (0.0, 0.91, "none"), (100.0, 0.5, None), (100.0, 1.0, "none")]
-)
-def test_a_bye_may_still_be_under_way_when_a_case_ends(now: float, waited: float, outcome: str | None) -> None:
-    example = Example(now=now).at_phone("reception", "BYE", sent=True, within=True)
-    facts = facts_of(example.after(waited).finding("released", "reception", seconds=None))
-    assert facts.value("hangup.agent") == outcome
-
-
-def test_an_answer_without_a_cseq_answers_nothing() -> None:
-    example = Example().at_phone("reception", "BYE", sent=True, within=True)
-    example.at_phone("reception", "BYE", code=481, sent=False)
-    broken = example.events[-1]
-    assert isinstance(broken, SipMessage)
-    example.events[-1] = replace(broken, text=broken.text.replace("CSeq", "X-CSeq"))
-    example.at_phone("reception", "BYE", code=200, sent=False)
-    facts = facts_of(example.after(2).finding("released", "reception", seconds=None))
-    assert facts.value("hangup.agent") == "accepted"
-
-
-@pytest.mark.parametrize(
-    ("code", "outcome"), [(100, None), (199, None), (200, "accepted"), (299, "accepted"), (300, "refused")]
-)
-def test_what_became_of_a_bye_in_synthflow_s_own_messages(code: int, outcome: str | None) -> None:
-    example = Example()._sip("sent", "BYE sip:x SIP/2.0", "BYE", number="3")
-    facts = facts_of(example.platform_says(code, method="BYE"))
-    assert facts.value("hangup.ai") is None  # of another call
-    facts = facts_of(example._sip("received", f"SIP/2.0 {code} x", "BYE", number="3"))
-    assert facts.value("hangup.ai") == outcome
-
-
-def test_the_last_answer_to_synthflow_s_bye_counts() -> None:
-    example = Example()._sip("sent", "BYE sip:x SIP/2.0", "BYE", number="3")
-    example._sip("received", "SIP/2.0 407 x", "BYE", number="3")._sip("received", "SIP/2.0 200 x", "BYE", number="4")
-    assert facts_of(example).value("hangup.ai") == "accepted"
-
-
-def test_a_bye_that_the_ai_gets_is_not_its_own() -> None:
-    example = Example()._sip("received", "BYE sip:x SIP/2.0", "BYE")._sip("received", "SIP/2.0 200 OK", "BYE")
-    assert facts_of(example).value("hangup.ai") is None
-    asked = Example()._sip("sent", "INFO sip:x SIP/2.0", "INFO")._sip("received", "SIP/2.0 200 OK", "BYE")
-    assert facts_of(asked).value("hangup.ai") is None
-
-
 @pytest.mark.parametrize(
     ("number", "form"), [("+13125550100", "E.164"), ("3125550100", "another form"), ("sales", None)]
 )
@@ -195,55 +33,10 @@ def test_how_the_number_was_written(number: str, form: str | None) -> None:
     assert facts_of(Example().dials(number=number)).value("dialled.form") == form
 
 
-def test_a_call_that_comes_to_the_caller_was_not_dialled() -> None:
-    assert facts_of(Example().rings("customer")).value("dialled.form") is None
-    assert facts_of(Example()).value("dialled.form") is None
-
-
-def test_a_transfer_that_rang_nobody_s_phone_and_was_answered() -> None:
-    example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken().landed("billing")
-    assert facts_of(example).value("answered.elsewhere") is False  # the AI never asked for a transfer
-    assert facts_of(example, "caller+agents").value("answered.elsewhere") is None
-    assert facts_of(example.copy().replaces()).value("answered.elsewhere") is True
-    found = example.copy().replaces().landed("billing", "billing")
-    found.findings = found.findings[:1] + found.findings[2:]
-    assert facts_of(found).value("answered.elsewhere") is None
-
-
 def test_a_call_placed_on_a_refer_that_rings_was_not_answered() -> None:
     example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken().replaces().landed("billing")
     example.events = example.events[:-1]
     assert facts_of(example).value("answered.elsewhere") is False
-
-
-@pytest.mark.parametrize(("code", "elsewhere"), [(200, True), (486, False)])
-def test_an_ai_s_own_call_that_was_answered_by_nobody_of_ours(code: int, elsewhere: bool | None) -> None:
-    example = Example(row="TD-TRANSFER-WARM", line="inbound-warm").dials().ai_gets().answered().taken()
-    example.ai_invites("+18155550101").platform_says(code, method="INVITE").landed("billing")
-    assert facts_of(example).value("answered.elsewhere") is elsewhere
-
-
-def test_a_refer_that_is_accepted_is_no_answered_call() -> None:
-    example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken()
-    example.ai_refers("+18155550101").platform_says(202).landed("billing")
-    assert facts_of(example).value("answered.elsewhere") is None
-
-
-@pytest.mark.parametrize(
-    ("is_up", "taken_by_ai", "elsewhere"), [(True, False, True), (False, False, False), (True, True, False)]
-)
-def test_a_fallback_that_rang_nobody_s_phone_and_was_answered(
-    is_up: bool, taken_by_ai: bool, elsewhere: bool | None
-) -> None:
-    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials()
-    example = example.answered() if is_up else example
-    example = example.taken() if taken_by_ai else example.not_taken()
-    assert facts_of(example.landed("reception")).value("answered.elsewhere") is elsewhere
-
-
-def test_a_fallback_that_another_assistant_took_is_not_elsewhere() -> None:
-    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().answered()
-    assert facts_of(example.not_taken("sales").landed("reception")).value("answered.elsewhere") is False
 
 
 def _at_once(made: int, reached: int) -> Example:
@@ -275,16 +68,6 @@ def test_three_calls_at_once_are_agreed(made: int, reached: int, limit: str | No
     assert facts_of(example, "caller").value("limit") is None
 
 
-def test_an_incoming_leg_or_one_placed_on_a_refer_is_no_call_made() -> None:
-    example = _at_once(1, 1).rings("customer").replaces()
-    assert facts_of(example).value("limit") == "as agreed"
-
-
-def test_calls_of_a_case_that_is_not_about_the_limit_are_not_counted() -> None:
-    example = Example().dials().dials_too("caller-2").dials_too("caller-3").ai_gets()
-    assert facts_of(example).value("limit") is None
-
-
 def test_a_campaign_that_calls_its_customer() -> None:
     campaign = Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign")
     assert facts_of(campaign).value("customer.rang") is False
@@ -292,19 +75,6 @@ def test_a_campaign_that_calls_its_customer() -> None:
     assert facts_of(campaign.copy().rings("billing")).value("customer.rang") is False
     assert facts_of(campaign.copy().dials()).value("customer.rang") is False
     assert facts_of(Example().rings("customer")).value("customer.rang") is None
-
-
-def test_only_the_legs_that_began_are_looked_at() -> None:
-    example = Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign").hears_mark("customer.1", 3)
-    assert not [event for event in example.events if isinstance(event, LegStarted)]
-    assert facts_of(example).value("customer.rang") is False
-
-
-@pytest.mark.parametrize("row", ["CONCURRENT", "TD-CAPACITY"])
-def test_of_several_calls_at_once_one_that_is_refused_may_be_over_the_limit(row: str) -> None:
-    """Each row of several callers shows a limit that is too low; most integrations have no other."""
-    example = capacity(1, made=2, row=row).answered().taken().not_taken()
-    assert [(cause.id, cause.confidence) for cause in example.diagnose().causes] == [("limit-too-low", "likely")]
 
 
 @pytest.mark.parametrize(("ended", "code"), [("", 500), ("CANCEL", 487), ("BYE", 200)])
@@ -321,12 +91,3 @@ def test_a_call_that_is_tried_again_was_not_there_twice(ended: str, code: int, l
     example.events += answers + ends if ended == "BYE" else ends + answers
     again = example.ai_gets(call_id="again").ai_answers(200, "OK", call_id="again").landed("reception")
     assert facts_of(again).value("limit") == ("more than agreed" if late else "as agreed")
-
-
-def test_a_change_that_is_refused_ends_no_call() -> None:
-    example = capacity(3)
-    within = {"to": "<sip:ai@192.0.2.60>;tag=b", "call_id": "call-0", "number": "7"}
-    example._sip("received", "INVITE sip:ai SIP/2.0", "INVITE", **within)._sip(
-        "sent", "SIP/2.0 488 x", "INVITE", **within
-    )
-    assert facts_of(example.ai_gets(call_id="more").landed("reception")).value("limit") == "more than agreed"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.unit.diagnosis.building import Example, named
+from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import call, facts_of
 
@@ -20,28 +18,6 @@ def _changed(ai: str, method: str, first: str, then: str, *, refused: bool = Fal
     return example.after(4).to_ai().to_caller("no-rtp")
 
 
-@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
-@pytest.mark.parametrize(("first", "then", "told"), [(PUBLIC, PRIVATE, "private"), (PRIVATE, PUBLIC, "reachable")])
-def test_the_newest_sdp_says_where_the_ai_sends(method: str, first: str, then: str, told: str) -> None:
-    """RFC 3264 section 8, and RFC 3261 section 14.1: one that was refused leaves the one before it."""
-    changed, refused = (_changed("stand-in", method, first, then, refused=refused) for refused in (False, True))
-    assert facts_of(changed).value("sdp.to_ai") == told
-    assert ("sdp-private-address" in [cause.id for cause in changed.diagnose().causes]) is (told == "private")
-    assert facts_of(refused).value("sdp.to_ai") == ("reachable" if told == "private" else "private")
-
-
-def test_an_ai_that_hears_the_caller_may_need_no_address() -> None:
-    """It may send to where that RTP comes from (symmetric RTP), as Synthflow says that it does."""
-
-    def misled() -> Example:
-        return call().ai_gets(address=PRIVATE).ai_answers(200, "OK").answered().taken()
-
-    assert named(misled().to_ai("no-rtp").to_caller("no-rtp")) == [("sdp-private-address", "certain")]
-    heard = named(misled().to_ai().to_caller("no-rtp"))
-    assert heard == [("sdp-private-address", "likely"), ("rtp-blocked-to-caller", "possible")]
-    assert named(misled().to_caller("no-rtp")) == [("sdp-private-address", "likely")]
-
-
 def test_nobody_can_tell_which_of_two_addresses_in_a_record_was_the_newest_when_the_audio_failed() -> None:
     """Its messages have no time: one of them may have come later."""
     assert facts_of(_changed("synthflow", "INVITE", PUBLIC, PRIVATE)).value("sdp.to_ai") is None
@@ -51,11 +27,3 @@ def test_nobody_can_tell_which_of_two_addresses_in_a_record_was_the_newest_when_
         c for c in _changed("synthflow", "INVITE", PUBLIC, PRIVATE).diagnose().causes if c.confidence == "certain"
     ]
     assert not certain
-
-
-def test_an_invite_without_an_offer_is_answered_by_the_ack() -> None:
-    """RFC 3261 section 13.2.1: the 200 has the offer then."""
-    body = SDP.format(host=PRIVATE, protocol="RTP/AVP", formats="0", lines="")
-    example = call(ai="stand-in")._sip("received", "INVITE sip:ai SIP/2.0", "INVITE").ai_answers(200, "OK")
-    example._sip("received", "ACK sip:ai SIP/2.0", "ACK", body, to="<sip:ai@192.0.2.60>;tag=b")
-    assert facts_of(example.to_ai().to_caller("no-rtp")).value("sdp.to_ai") == "private"

@@ -11,7 +11,6 @@ from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of
 
 EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
-CRYPTO = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\n"
 
 
 def sdp(lines: str = "") -> str:
@@ -51,13 +50,6 @@ def test_where_telephone_event_was_lost(
     assert facts.value("digits.negotiated") == negotiated
 
 
-def test_where_one_side_is_not_seen_its_neighbours_are_compared() -> None:
-    example = Example().dials().asks("INVITE", 200, "OK", within=False, offer=sdp(EVENTS), answer=sdp())
-    assert facts_of(example).value("digits.negotiated") == "the platform took it out of the answer to the caller"
-    without_sdp = at_ai(example.copy(), "").ai_answers(200)
-    assert facts_of(without_sdp).value("digits.negotiated") == "the platform took it out of the answer to the caller"
-
-
 @pytest.mark.parametrize(("method", "told"), [("rfc4733", True), ("", True), ("info", False)])
 def test_digits_by_info_need_no_telephone_event(method: str, told: bool) -> None:
     example = Example(row="DTMF-INFO").dials().asks("INVITE", 200, "OK", within=False, offer=sdp(EVENTS), answer=sdp())
@@ -66,36 +58,7 @@ def test_digits_by_info_need_no_telephone_event(method: str, told: bool) -> None
     assert [cause.id for cause in example.diagnose().causes] == ["dtmf-not-negotiated" if told else "digits-lost"]
 
 
-def test_what_the_ai_says_before_it_answers_is_no_answer() -> None:
-    example = Example().dials().asks("INVITE", 200, "OK", within=False, offer=sdp(EVENTS), answer=sdp())
-    rang = at_ai(example, sdp(EVENTS)).ai_answers(180)
-    assert facts_of(rang.ai_answers(200, sdp=sdp())).value("digits.negotiated") == "the AI did not take it"
-
-
-def test_a_call_that_was_not_answered_has_not_negotiated_anything() -> None:
-    assert facts_of(called(sdp(EVENTS))).value("digits.negotiated") is None
-    refused = Example().dials().asks("INVITE", 488, "x", within=False, offer=sdp(EVENTS), answer=sdp(EVENTS))
-    assert facts_of(refused).value("digits.negotiated") is None
-
-
 # -- 100rel
-
-
-@pytest.mark.parametrize(
-    ("asked", "arrived", "lost"),
-    [
-        ({"Require": "100rel"}, {"Require": "100rel"}, False),
-        ({"Require": "100rel"}, {"Supported": "timer, 100rel"}, False),
-        ({"Require": "100rel"}, {"Supported": "timer"}, True),
-        ({"Require": "100rel"}, {}, True),
-        ({"Require": "timer"}, {}, None),
-        ({"Supported": "100rel"}, {}, None),
-        ({}, {}, None),
-    ],
-)
-def test_whether_100rel_was_taken_out(asked: dict[str, str], arrived: dict[str, str], lost: bool | None) -> None:
-    assert facts_of(at_ai(called(**asked), "", **arrived)).value("lost.reliability") is lost
-    assert facts_of(called(**asked)).value("lost.reliability") is None
 
 
 @pytest.mark.parametrize(
@@ -118,107 +81,3 @@ def test_whether_the_ai_s_reliable_responses_stay_reliable(sent: str, passed_on:
     assert facts.value("lost.reliability") is lost
     if lost:
         assert [cause.id for cause in example.diagnose().causes] == ["reliability-not-passed-on"]
-
-
-def test_of_the_ai_s_reliable_responses_one_has_lost_it() -> None:
-    example = at_ai(called(Require="100rel"), "", Require="100rel")
-    example._sip("sent", "SIP/2.0 183 Session Progress", "INVITE", to="<sip:ai@192.0.2.60>;tag=b", RSeq="1")
-    example.caller_gets("SIP/2.0 183 x\r\nCSeq: 1 INVITE\r\nRSeq: 77")
-    example.caller_gets("SIP/2.0 180 x\r\nCSeq: 1 INVITE")
-    example.finding("prack", "caller.1", True).finding("prack", "caller.1")  # the first came alone
-    assert [cause.id for cause in example.diagnose().causes] == ["reliability-not-passed-on"]
-
-
-def test_a_platform_that_acknowledged_by_itself_lost_nothing() -> None:
-    example = at_ai(called(Require="100rel"), "")
-    assert facts_of(example.copy().finding("prack", "caller.1", True)).value("lost.reliability") is None
-    assert facts_of(example.copy().finding("prack", "caller.1")).value("lost.reliability") is True
-    elsewhere = example.copy().rings("reception").finding("prack", "caller.1", True)
-    assert facts_of(elsewhere).value("lost.reliability") is True, "an agent's reliable 180 is none of the AI's"
-
-
-def test_an_invite_of_the_ai_s_own_and_another_request_are_not_what_reached_it() -> None:
-    asked = called(Require="100rel")
-    assert facts_of(asked.copy().ai_invites("+12065550199")).value("lost.reliability") is None
-    info = asked._sip("received", "INFO sip:ai@192.0.2.60 SIP/2.0", "INFO")
-    assert facts_of(info).value("lost.reliability") is None
-
-
-# -- encryption
-
-
-@pytest.mark.parametrize(
-    ("offered", "arrived", "lost"),
-    [(True, True, False), (True, False, True), (False, False, False), (False, True, False)],
-)
-def test_whether_the_keys_were_taken_out(offered: bool, arrived: bool, lost: bool) -> None:
-    example = at_ai(called(sdp(CRYPTO if offered else "")), sdp(CRYPTO if arrived else ""))
-    assert facts_of(example.copy().finding("media.encrypted", "caller.1")).value("lost.encryption") is lost
-    assert facts_of(example.copy().finding("media.encrypted", "caller.1", True)).value("lost.encryption") is None
-    assert facts_of(called(sdp(CRYPTO)).finding("media.encrypted", "caller.1")).value("lost.encryption") is None
-
-
-# -- early media
-
-
-@pytest.mark.parametrize(
-    ("sent", "got", "lost"),
-    [
-        ((183, sdp()), (183, sdp()), False),
-        ((183, sdp()), (183, ""), True),
-        ((183, sdp()), None, True),
-        ((180, sdp()), (180, sdp()), False),
-        ((189, sdp()), (189, sdp()), False),
-        ((179, sdp()), None, None),
-        ((190, sdp()), None, None),
-        ((183, ""), None, None),
-        ((183, sdp()), (200, sdp()), True),
-        (None, None, None),
-    ],
-)
-def test_whether_early_media_was_passed_on(
-    sent: tuple[int, str] | None, got: tuple[int, str] | None, lost: bool | None
-) -> None:
-    code, answer = got or (0, "")
-    example = Example().dials().asks("INVITE", code, "x", within=False, answer=answer)
-    at_ai(example, "")
-    if sent is not None:
-        example.ai_answers(sent[0], sdp=sent[1])
-    assert facts_of(example.copy().finding("audio.early", "assistant main → caller.1")).value("lost.early") is lost
-    heard = example.copy().finding("audio.early", "assistant main → caller.1", True)
-    assert facts_of(heard).value("lost.early") is None
-
-
-def test_a_provisional_response_to_another_request_opens_no_audio() -> None:
-    example = at_ai(called(), "").ai_answers(183, method="UPDATE", sdp=sdp())
-    assert facts_of(example.finding("audio.early", "assistant main → caller.1")).value("lost.early") is None
-
-
-# -- headers
-
-
-@pytest.mark.parametrize(
-    ("values", "wrong"),
-    [([], "missing"), (["a", "b"], "there more than once"), (["a"], "another value")],
-)
-def test_an_agreed_header(values: list[str], wrong: str) -> None:
-    facts: dict[str, Any] = {"header": "X-Account", "values": values, "value": "b"}
-    assert facts_of(Example().finding("header", "assistant main", **facts)).value("header.ai") == wrong
-    assert facts_of(Example().finding("header.absent", "billing.1", **facts)).value("header.agent") == wrong
-    assert "header.ai" not in facts_of(Example().finding("header", "caller.1", **facts))
-    assert "header.ai" not in facts_of(Example().finding("header", "assistant main", True, **facts))
-
-
-def test_gladly_s_own_headers_have_rules_of_their_own() -> None:
-    facts: dict[str, Any] = {"header": "X-Gladly-Caller-Id", "values": [], "value": "b"}
-    assert "header.ai" not in facts_of(Example().finding("header", "assistant main", **facts))
-    assert facts_of(Example().finding("header", "billing.1", **facts)).value("header.agent") == "missing"
-    both = Example().finding("header", "assistant main", **facts)
-    assert (
-        facts_of(both.finding("header", "assistant main", **facts | {"header": "X-B"})).value("header.ai") == "missing"
-    )
-    passed = Example().finding("header", "assistant main", True, **facts | {"header": "X-A"})
-    assert (
-        facts_of(passed.finding("header", "assistant main", **facts | {"header": "X-B"})).value("header.ai")
-        == "missing"
-    )

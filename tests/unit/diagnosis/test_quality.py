@@ -25,28 +25,6 @@ BAD: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("counters", BAD, ids=["lost", "reordered", "rtt_ms"])
-@pytest.mark.parametrize("leg", ["billing.1", "caller.2"])
-def test_what_becomes_of_the_agent_s_rtp_is_no_reason_for_what_caller_and_ai_hear(
-    leg: str, counters: dict[str, Any]
-) -> None:
-    assert named(noise().replaces().counted(leg, **counters)) == named(noise()) == [("payload-mismatch", "certain")]
-    deaf = talk(Example(ai="stand-in")).to_ai("no-rtp").to_caller()
-    causes = [name for name, _ in named(deaf.copy())]
-    assert [name for name, _ in named(deaf.replaces().counted(leg, **counters))] == causes
-
-
-def test_nor_is_what_a_check_found_of_it() -> None:
-    lossy = noise().counted("billing.1", 300, lost=33).finding("audio.loss", "billing.1", share=0.1)
-    lossy.finding("audio.delay", "caller.1 → billing.1", delay_ms=900.0)
-    assert named(lossy) == [("payload-mismatch", "certain")]
-
-
-@pytest.mark.parametrize("leg", ["caller.1", "stand-in.1"])
-def test_what_becomes_of_theirs_is(leg: str) -> None:
-    assert named(noise().counted(leg, 300, lost=33)) == [("heavy-loss", "certain")]
-
-
 def test_an_agent_to_whom_the_ai_speaks_has_a_part_in_that() -> None:
     """As in a warm transfer."""
     told = noise().finding("audio", "stand-in.2 → billing.1", kind="other", rx_packets=200, foreign=[])

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from harness.calls.events import FarEndRecord
-from harness.diagnosis.probes import without_second_call as left_out
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
 
@@ -51,28 +48,3 @@ def test_another_form_or_codec(asks: str, fact: str, outcome: dict[str, Any], to
 )
 def test_the_number_of_a_group(dialled: str, outcome: dict[str, Any], told: str | None) -> None:
     assert facts_of(again("group", dialled, **outcome)).value("again.group") == told
-
-
-def test_of_a_group_nothing_is_known_where_the_agents_are_not_seen_or_no_group_is() -> None:
-    example = again("group", GROUP, rang=["billing"])
-    assert facts_of(example, "caller").value("again.group") is None
-    assert facts_of(example, has_deployment=False).value("again.group") is None
-
-
-def test_only_the_probe_s_own_record_of_it_counts() -> None:
-    for changed in ({"phone": "synthflow"}, {"record": {"of": "ai", "asks": "group", "rang": ["billing"]}}):
-        example = again("group", GROUP, rang=["billing"])
-        told = example.events[-2] if not isinstance(example.events[-1], FarEndRecord) else example.events[-1]
-        assert isinstance(told, FarEndRecord)
-        example.events[example.events.index(told)] = replace(told, **changed)
-        assert facts_of(example).value("again.group") is None
-
-
-def test_what_came_from_the_second_call_on_is_left_out_but_for_records() -> None:
-    example = Example().dials()
-    before = list(example.events)
-    assert left_out(before) == before
-    kept = left_out(example.calls_again("group", GROUP, rang=["billing"]).events)
-    assert kept[: len(before)] == before
-    assert all(isinstance(event, FarEndRecord) for event in kept[len(before) :])
-    assert len(kept) == len(before) + 2

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from harness.calls.checks import landing
 from harness.diagnosis.rule import Symptom
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.shown import shown
@@ -63,76 +62,6 @@ def test_what_a_finding_is_a_symptom_of(
     assert shown(Example(row=row).finding(check, subject, True, **facts)) == []
 
 
-@pytest.mark.parametrize(("taken", "symptom"), [(True, "final"), (False, "other")])
-def test_a_platform_that_answers_nothing_has_not_come_to_route(taken: bool, symptom: Symptom) -> None:
-    example = Example(now=0.0).dials(taken=taken).after(5).ends_here(408, "Request Timeout")
-    example.finding("final_response", "caller.1", code=0, wanted=[200])
-    assert shown(example) == [symptom]
-    audio = Example(now=0.0).dials(taken=False).after(5).ends_here(408, "x").to_caller("no-rtp")
-    assert shown(audio) == ["audio"]
-
-
-@pytest.mark.parametrize(
-    ("from_", "withheld", "symptoms"),
-    [
-        ("anonymous@anonymous.invalid", False, ["caller_id.ai", "other"]),
-        ("anonymous@anonymous.invalid", True, ["other"]),
-        ("+14155550101@p.example", False, ["other"]),
-    ],
-)
-def test_a_wrong_number_seen_in_passing(from_: str, withheld: bool, symptoms: list[Symptom]) -> None:
-    example = Example().dials(withheld=withheld).ai_gets(shown=f"<sip:{from_}>;tag=a").answered().taken()
-    assert shown(example.copy().finding("prack", "caller.1")) == symptoms
-    assert shown(example) == []
-
-
-@pytest.mark.parametrize(
-    ("row", "end", "symptoms"),
-    [
-        ("TD-INBOUND", "refused", ["reach", "fallback"]),
-        ("TD-INBOUND", "ringing", ["reach"]),
-        ("TD-INBOUND", "answered", []),
-        ("TD-TRANSFER-BLIND", "refused", []),
-    ],
-)
-def test_a_caller_alone_sees_that_a_call_did_not_reach_the_ai(row: str, end: str, symptoms: list[Symptom]) -> None:
-    example = Example(now=0.0, row=row).dials().after(3)
-    if end == "refused":
-        example.ends_here(486, "x")
-    elif end == "answered":
-        example.answered()
-    assert shown(example, "caller") == symptoms
-    assert shown(example) == []
-
-
-@pytest.mark.parametrize(("line", "symptoms"), [("inbound", ["reach", "fallback"]), ("busy", ["reach"])])
-def test_a_refused_call_misses_no_fallback_where_none_is_set_up(line: str, symptoms: list[Symptom]) -> None:
-    assert shown(Example(now=0.0, line=line).dials().after(3).ends_here(486, "x"), "caller") == symptoms
-
-
-@pytest.mark.parametrize(
-    ("rang", "line", "symptoms"),
-    [
-        ("reception", "inbound", ["reach"]),
-        ("billing", "inbound", ["reach", "fallback"]),
-        ("billing", "busy", ["reach"]),
-        ("", "inbound", []),
-    ],
-)
-def test_callers_and_agents_see_who_rang_instead(rang: str, line: str, symptoms: list[Symptom]) -> None:
-    example = Example(now=0.0, line=line).dials()
-    example = (example.rings(rang) if rang else example).after(0.2).answered()
-    assert shown(example, "caller+agents") == symptoms
-    assert shown(example) == []
-
-
-def test_what_the_ai_s_side_says_of_who_answered_goes_before_what_a_caller_sees() -> None:
-    example = Example(now=0.0).dials().after(3).ends_here(486, "x")
-    assert shown(example.copy().not_taken()) == ["reach", "fallback"]
-    assert shown(example.copy().taken()) == []
-    assert shown(example.copy().not_taken(), "caller") == ["reach", "fallback"]
-
-
 def test_a_stand_in_that_refused_by_itself_was_not_reached() -> None:
     def of(listener: str, code: int = 0) -> list[Symptom]:
         example = Example(ai="stand-in").dials().ai_gets()
@@ -143,21 +72,3 @@ def test_a_stand_in_that_refused_by_itself_was_not_reached() -> None:
     assert of("stand-in.1", 488) == ["reach"]
     assert of("stand-in.1") == ["other"]
     assert of("caller.1", 488) == ["other"]
-
-
-@pytest.mark.parametrize(
-    ("phone", "known", "symptom"),
-    [
-        ("reception", False, "reach"),
-        ("support", False, "transfer.unasked"),
-        ("reception", True, "transfer.unasked"),
-    ],
-)
-def test_people_of_the_fallback_who_ring_before_anybody_asks_ring_for_want_of_the_ai(
-    phone: str, known: bool, symptom: str
-) -> None:
-    """Unless the AI is known to have answered: then it, or the platform, has handed the caller over."""
-    example = Example(row="TD-TRANSFER-BLIND").dials().after(0.3).rings(phone)
-    example = example.taken() if known else example
-    example.finding("landing.turn", phone, expected=f"it does not ring before {landing.ASKED}", rang=1)
-    assert shown(example)[0] == symptom

@@ -2,132 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from harness.calls.events import SipMessage
-from harness.diagnosis.facts import Facts
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import CALLER
 from tests.unit.diagnosis.known import facts_of, talk
-
-# -- who ended it
-
-
-def test_a_bye_before_what_failed_cut_the_call() -> None:
-    facts = facts_of(talk().after(1).ends("sent").to_caller("no-rtp"))
-    assert facts.value("call.cut") is True
-    assert facts.value("call.cut_by") == "the AI"
-    assert facts.value("agent.cut") is None
-    assert facts_of(talk().after(1).ends("received").to_caller("no-rtp")).value("call.cut_by") == "the platform"
-    assert facts_of(talk().to_caller("no-rtp").after(1).ends("sent")).value("call.cut") is None
-    assert facts_of(talk().ends("sent").to_caller()).value("call.cut") is None
-
-
-def test_a_bye_that_a_stand_in_got_first_does_not_hide_the_caller_s() -> None:
-    """A platform may end its two legs in either order."""
-    example = talk(ai="stand-in").after(1).ends("received")
-    facts = facts_of(example.to_caller("no-rtp"))
-    assert facts.value("call.cut") is True
-    assert facts.value("call.cut_by") == "the platform"
-
-
-def test_a_bye_at_another_leg_or_of_our_own_cut_nothing() -> None:
-    own = talk()
-    own._at_caller("sent", "BYE sip:platform SIP/2.0")
-    assert facts_of(own.to_caller("no-rtp")).value("call.cut") is None
-    info = talk().caller_gets("INFO sip:caller SIP/2.0")
-    assert facts_of(info.to_caller("no-rtp")).value("call.cut") is None
-    assert facts_of(talk().ends("sent").finding("audio", "billing.1 → support.1")).value("agent.cut") is None
-
-
-def test_a_bye_before_the_agent_was_heard_cut_the_call_with_the_agent() -> None:
-    facts = facts_of(talk().to_ai().to_caller().after(1).ends("received").with_agent("billing", "no-rtp"))
-    assert facts.value("agent.cut") is True
-    assert facts.value("call.cut") is None
-
-
-def test_a_bye_at_the_agent_cuts_the_call_with_the_agent_alone() -> None:
-    def cut(speaker: str) -> Facts:
-        example = talk().to_ai().to_caller().after(1).at_phone("billing", "BYE")
-        bye = example.events[-1]
-        assert isinstance(bye, SipMessage)
-        example.events[-1] = replace(bye, leg="billing.1")
-        return facts_of(example.finding("audio", f"{speaker} → billing.1", kind="no-rtp"))
-
-    assert cut("caller.1").value("agent.cut") is True
-    up = talk().after(1).at_phone("billing", "BYE")
-    bye = up.events[-1]
-    assert isinstance(bye, SipMessage)
-    up.events[-1] = replace(bye, leg="billing.1")
-    assert facts_of(up.finding("call.up", "billing.1", ended_after_s=1.0)).value("call.cut") is None
-
-
-def test_a_bye_that_cut_nothing_hides_none_that_did() -> None:
-    example = talk().after(1).finding("call.up", "billing.1", ended_after_s=1.0).ends("sent").to_caller("no-rtp")
-    assert facts_of(example).value("call.cut") is True
-
-
-def test_the_first_bye_at_the_ai_says_who_cut() -> None:
-    example = talk().after(1).ends("sent").ends("received").to_caller("no-rtp")
-    assert facts_of(example).value("call.cut_by") == "the AI"
-
-
-@pytest.mark.parametrize(("why", "cut"), [("the call has ended", True), ("it never came", None)])
-def test_a_wait_that_the_end_of_the_call_ended(why: str, cut: bool | None) -> None:
-    assert facts_of(talk().ends("sent").never(why)).value("call.cut") is cut
-    agent = talk().ends("sent").finding("phone.wait", "billing.1", why=why)
-    assert facts_of(agent).value("call.cut") is None
-
-
-# -- whether the AI spoke
-
-
-def test_a_stand_in_s_packets_tell_whether_the_ai_spoke() -> None:
-    stood = Example(ai="stand-in").dials().answered()
-    assert facts_of(stood.copy().counted("stand-in.1", received=10)).value("ai.spoke") is True
-    assert facts_of(stood.copy().counted("stand-in.1", received=0)).value("ai.spoke") is False
-    assert facts_of(stood.copy().counted("caller.1", received=10)).value("ai.spoke") == "nobody says otherwise"
-
-
-@pytest.mark.parametrize(
-    ("transcript", "spoke"),
-    [
-        ("bot: hello", True),
-        ("Assistant: hello", True),
-        ([{"role": "assistant", "content": "hello"}], True),
-        ("human: are you the robot: yes", None),
-        ([{"role": "user", "content": "hello"}], None),
-        ("bot:", None),
-        ("human: hello", None),
-        ("Anna: hello", None),
-        ("", None),
-        ([], None),
-        (None, None),
-    ],
-)
-def test_a_transcript_that_quotes_the_ai_shows_that_it_spoke_and_no_other_says_anything_of_it(
-    transcript: object, spoke: object
-) -> None:
-    assert facts_of(Example().dials().record(transcript=transcript)).value("ai.spoke") is spoke
-
-
-def test_where_no_transcript_is_told_nobody_says_that_the_ai_was_silent() -> None:
-    assert facts_of(Example().dials()).value("ai.spoke") == "nobody says otherwise"
-    assert facts_of(Example().dials().record(witness={"codec": "PCMU"})).value("ai.spoke") == "nobody says otherwise"
-
-
-@pytest.mark.parametrize(
-    "transcript", ["", None, [], "human: Hello.", [{"role": "user", "content": "Hello."}], "Anna: Hello."]
-)
-def test_a_transcript_without_words_of_the_ai_leaves_it_open_whether_it_spoke(transcript: object) -> None:
-    """That the caller's are in it does not say that the AI had any."""
-    talk = Example().dials().ai_gets().answered().taken().codec("caller.1", "PCMU").to_ai().to_caller("no-rtp")
-    diagnosis = talk.counted().record(status="completed", transcript=transcript, witness={"codec": "PCMU"}).diagnose()
-    assert [cause.id for cause in diagnosis.candidates] == ["rtp-blocked-to-caller", "ai-silent"]
-
 
 # -- digits
 
@@ -141,13 +22,6 @@ def test_digits_that_arrived(seen: str, passed: bool, value: str) -> None:
     assert facts.value("digits") == value
 
 
-def test_a_digit_that_could_not_be_sent() -> None:
-    assert facts_of(talk().never("no telephone-event was negotiated")).value("digits") == "could not be sent"
-    assert facts_of(talk().never("no answer")).value("digits") is None
-    told = facts_of(talk().never("no telephone-event was negotiated\nlog of the call"))
-    assert told["digits"].evidence == ("no telephone-event was negotiated",)
-
-
 @pytest.mark.parametrize(("listed", "value"), [(["0"], "arrived"), ([], "none"), (None, None), ("0", None)])
 def test_a_digit_that_asks_for_a_person(listed: object, value: str | None) -> None:
     example = Example(axes={"ask": "digit"}).dials().record(witness={"digits": listed})
@@ -155,146 +29,7 @@ def test_a_digit_that_asks_for_a_person(listed: object, value: str | None) -> No
     assert facts_of(Example(axes={"ask": "words"}).dials().record(witness={"digits": listed})).value("digits") is None
 
 
-# -- quality
-
-
-@pytest.mark.parametrize(
-    ("received", "lost", "loss"),
-    [(95, 5, "little"), (94, 6, "heavy"), (47, 3, "heavy"), (46, 3, "little"), (0, 0, "little"), (0, 50, "heavy")],
-)
-def test_loss_by_a_leg_s_counters(received: int, lost: int, loss: str) -> None:
-    assert facts_of(talk().counted(received=received, lost=lost)).value("loss") == loss
-
-
-@pytest.mark.parametrize(
-    ("received", "lost", "reordered", "order"),
-    [(100, 0, 20, None), (100, 0, 21, "broken"), (50, 0, 11, "broken"), (49, 0, 40, None), (40, 10, 11, "broken")],
-)
-def test_packets_out_of_order(received: int, lost: int, reordered: int, order: str | None) -> None:
-    facts = facts_of(talk().counted(received=received, lost=lost, reordered=reordered))
-    assert facts.value("order") == order
-
-
-@pytest.mark.parametrize(("rtt_ms", "delay"), [(800.0, "low"), (800.1, "high")])
-def test_delay_by_rtcp(rtt_ms: float, delay: str) -> None:
-    assert facts_of(talk().counted(rtt_ms=rtt_ms)).value("delay") == delay
-
-
-def test_without_counters_nothing_is_known_of_loss() -> None:
-    facts = facts_of(talk())
-    assert facts.value("loss") is None
-    assert facts.value("delay") is None
-
-
-def test_the_last_counters_of_a_leg_count() -> None:
-    assert facts_of(talk().counted(lost=100).counted(lost=1)).value("loss") == "little"
-
-
-@pytest.mark.parametrize("check", ["audio.delay", "audio.one_way_delay"])
-@pytest.mark.parametrize(
-    ("delay_ms", "passed", "delay"), [(700.0, False, "high"), (100.0, True, None), (None, False, None)]
-)
-def test_a_probe_that_was_not_heard_had_no_delay(
-    check: str, delay_ms: float | None, passed: bool, delay: str | None
-) -> None:
-    facts = facts_of(talk().finding(check, "caller.1 → assistant main", passed, delay_ms=delay_ms))
-    assert facts.value("delay") == delay
-
-
-@pytest.mark.parametrize(
-    ("check", "fact", "value"), [("audio.loss", "loss", "heavy"), ("audio.level", "level", "wrong")]
-)
-def test_loss_and_level_by_their_checks(check: str, fact: str, value: str) -> None:
-    assert facts_of(talk().finding(check, "caller.1")).value(fact) == value
-    assert facts_of(talk().finding(check, "caller.1", True)).value(fact) is None
-
-
-def test_what_was_never_sent_is_no_loss_of_the_networks() -> None:
-    assert facts_of(talk().finding("audio.loss", "caller.1", spanned_s=2.0, filled_s=0.5)).value("loss") == (
-        "none, but packets that were never sent"
-    )
-
-
-def test_a_path_that_loses_all_digits_and_no_voice_loses_the_digits_alone() -> None:
-    def loss(example: Example, seen: str) -> object:
-        return facts_of(
-            example.finding("dtmf", "assistant main", sent="12", seen=seen).finding("audio.loss", "x")
-        ).value("loss")
-
-    assert loss(talk().to_ai().to_caller(), "") == "of digits alone"
-    assert loss(talk().to_ai().to_caller(), "1") == "heavy"
-    assert loss(talk().to_ai("no-rtp").to_caller(), "") == "heavy"
-    assert loss(talk().to_ai().to_caller("no-rtp"), "") == "heavy"
-
-
-# -- codecs
-
-
-@pytest.mark.parametrize(("theirs", "sides"), [("PCMU", "the same"), ("pcmu", "the same"), ("PCMA", "different")])
-def test_the_codecs_of_both_sides(theirs: str, sides: str) -> None:
-    recorded = Example().dials().codec("caller.1", "PCMU").record(witness={"codec": theirs})
-    assert facts_of(recorded).value("codec.sides") == sides
-    stood = Example(ai="stand-in").dials().codec("caller.1", "PCMU").codec("stand-in.1", theirs)
-    assert facts_of(stood).value("codec.sides") == sides
-
-
-def test_one_side_s_codec_alone_tells_nothing() -> None:
-    assert "codec.sides" not in facts_of(Example().dials().codec("caller.1", "PCMU"))
-    assert "codec.sides" not in facts_of(Example().dials().record(witness={"codec": "PCMU"}))
-    assert "codec.sides" not in facts_of(Example().codec("caller.1", "PCMU").record(witness={"codec": "PCMU"}))
-    assert "codec.sides" not in facts_of(Example().dials().codec("caller.1", "").record(witness={"codec": "PCMU"}))
-    other = Example().dials().codec("caller.2", "PCMU").record(witness={"codec": "PCMU"})
-    assert "codec.sides" not in facts_of(other)
-
-
-def test_a_phone_s_own_codec_comes_before_a_record_s() -> None:
-    example = Example(ai="stand-in").dials().codec("caller.1", "PCMU").codec("stand-in.1", "PCMA")
-    facts = facts_of(example.record(witness={"codec": "PCMU"}))
-    assert facts.value("codec.sides") == "different"
-    assert facts["codec.sides"].evidence == ("caller.1 has PCMU", "stand-in.1 has PCMA")
-
-
-def test_what_an_announcement_before_the_answer_had_is_no_codec_of_the_call() -> None:
-    """Of another party than the one that answers, as where a call is forked (RFC 3960 section 3.1)."""
-    example = Example(ai="stand-in").dials().codec("caller.1", "PCMA").codec("stand-in.1", "PCMU").after(1.0)
-    example = example.codec("caller.1", "PCMU").state("confirmed", 200).after(1.0).codec("caller.1", "G722")
-    facts = facts_of(example)
-    assert facts["codec.sides"].evidence == ("caller.1 has PCMU", "stand-in.1 has PCMU")
-    assert facts.value("codec.sides") == "the same"
-
-
-def test_the_codecs_agreed_on_first_are_told() -> None:
-    example = Example(ai="stand-in").dials().codec("caller.1", "PCMU").codec("stand-in.1", "PCMU")
-    facts = facts_of(example.codec("caller.1", "PCMA").codec("stand-in.2", "G722"))
-    assert facts.value("codec.sides") == "the same"
-    assert facts["codec.sides"].evidence == ("caller.1 has PCMU", "stand-in.1 has PCMU")
-
-
 # -- who calls
-
-
-@pytest.mark.parametrize(
-    ("user", "shown"),
-    [
-        (CALLER, "in another form"),
-        ("4155550101", "in another form"),
-        ("+12025550177", "another number"),
-        ("anonymous", "no number"),
-        ("+12065550100", "a number of the deployment's own"),
-        ("12065550100", "a number of the deployment's own"),
-        ("5550101", "in another form"),
-        ("550101", "another number"),
-    ],
-)
-def test_which_number_was_shown_in_the_caller_s_place(user: str, shown: str) -> None:
-    assert facts_of(talk().caller_id("assistant main", user)).value("caller_id.ai") == shown
-
-
-def test_a_line_s_number_is_one_of_the_deployment_s_own() -> None:
-    facts = facts_of(talk().caller_id("assistant main", Example().did))
-    assert facts.value("caller_id.ai") == "a number of the deployment's own"
-    alone = facts_of(talk().caller_id("assistant main", "+12065550100"), has_deployment=False)
-    assert alone.value("caller_id.ai") == "another number"
 
 
 @pytest.mark.parametrize(
@@ -311,52 +46,6 @@ def test_a_from_without_a_user(host: str | None, anonymous: bool, shown: str) ->
     assert facts_of(example).value("caller_id.ai") == shown
 
 
-def test_the_number_at_an_agent_and_at_a_customer() -> None:
-    assert facts_of(talk().caller_id("billing.1", CALLER, passed=True)).value("caller_id.agent") == "right"
-    assert facts_of(talk().caller_id("billing.1", "1")).value("caller_id.customer") is None
-    campaign = Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign")
-    assert facts_of(campaign.copy().caller_id("customer.1", CALLER, passed=True)).value("caller_id.customer") == "right"
-    assert facts_of(campaign.copy().caller_id("billing.1", CALLER, passed=True)).value("caller_id.customer") is None
-    assert facts_of(talk().caller_id("customer.1", CALLER, passed=True)).value("caller_id.customer") is None
-
-
-@pytest.mark.parametrize(("asserted", "value"), [([CALLER], "present"), ([], "absent")])
-def test_an_asserted_identity(asserted: object, value: str) -> None:
-    example = Example().finding("caller_id.withheld", "assistant main", anonymous=True, asserted=asserted)
-    facts = facts_of(example)
-    assert facts.value("caller_id.asserted") == value
-    assert facts.value("caller_id.ai") is None
-    shown = facts_of(Example().finding("caller_id.withheld", "assistant main", anonymous=False, asserted=asserted))
-    assert shown.value("caller_id.ai") == "shown, though withheld"
-
-
-@pytest.mark.parametrize(
-    ("answers", "outcome"),
-    [
-        ([], None),
-        ([200], "accepted"),
-        ([0], "none"),
-        ([481], "refused"),
-        ([491, 200], "accepted"),
-        ([407, 200], "accepted"),
-        ([200, 500], "refused"),
-        ([200, 0], "none"),
-    ],
-)
-def test_what_became_of_the_ai_s_last_session_refresh(answers: list[int], outcome: str | None) -> None:
-    assert facts_of(talk().ai_refreshes(*answers)).value("ai.refresh") == outcome
-    assert (
-        facts_of(talk().ai_refreshes(*answers, interval="")).value("ai.refresh") is None
-    )  # another change of the call
-
-
-@pytest.mark.parametrize(("answers", "outcome"), [([0], "none"), ([481], "refused"), ([200], "accepted")])
-def test_an_answer_in_another_call_refreshes_no_session(answers: list[int], outcome: str) -> None:
-    """Each call numbers its requests by itself (RFC 3261 section 8.1.1.5): numbers that are equal say nothing."""
-    example = talk().ai_refreshes(*answers).platform_says(200, method="UPDATE", number=5)
-    assert facts_of(example).value("ai.refresh") == outcome
-
-
 def test_a_wrong_number_in_any_invite_is_told() -> None:
     example = Example().dials().ai_gets(shown="<sip:+12025550177@p.example>;tag=a").ai_gets()
     assert facts_of(example).value("caller_id.ai") == "another number"
@@ -366,11 +55,6 @@ def test_a_wrong_number_in_any_invite_is_told() -> None:
     assert facts_of(Example().dials().dials_too("stranger").ai_gets()).value("caller_id.ai") == "right"
     broken = Example().dials().ai_gets(shown="<sip:+12025550177@p.example>;tag=a").ai_gets(shown="<<>")
     assert facts_of(broken).value("caller_id.ai") == "another number"
-
-
-def test_of_several_callers_the_first_is_told_what_all_would_not_show() -> None:
-    example = Example().dials().dials_too("stranger").ai_gets(shown="<sip:4155550101@p.example>;tag=a")
-    assert facts_of(example).value("caller_id.ai") == "in another form"
 
 
 # -- X-headers

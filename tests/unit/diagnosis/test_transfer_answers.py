@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.diagnosis.building import Example, named
+from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.stories import GROUP, lost, transfer, warm
+from tests.unit.diagnosis.stories import GROUP, transfer, warm
 
 
 def cancelled(example: Example, number: int = 2, direction: str = "sent") -> Example:
@@ -34,21 +34,6 @@ def test_487_answers_the_ai_s_own_cancel(codes: list[int], answer: str) -> None:
         cancelled(invited().platform_says(487, method="INVITE")),
     ):
         assert facts_of(another).value("transfer.answer") == 487
-
-
-@pytest.mark.parametrize("by", ["sent", "received"])
-def test_487_to_a_refer_tells_that_a_bye_overtook_it(by: str) -> None:
-    """RFC 3261 section 15.1.2."""
-    overtaken = facts_of(transfer(Example()).ai_refers(GROUP).ends(by).platform_says(487))
-    assert overtaken.value("transfer.answer") == "none before the call ended"
-    assert len(overtaken["transfer.answer"].evidence) == 2
-    assert facts_of(transfer(Example()).ai_refers(GROUP).platform_says(487).ends(by)).value("transfer.answer") == 487
-    assert (
-        facts_of(transfer(Example()).ai_refers(GROUP).ends(by).platform_says(202)).value("transfer.answer")
-        == "accepted"
-    )
-    ended = warm(Example()).ai_invites(GROUP).ends(by).platform_says(487, method="INVITE")
-    assert facts_of(ended).value("transfer.answer") == 487, "the AI's own call is another than the one that ended"
 
 
 @pytest.mark.parametrize(
@@ -95,13 +80,3 @@ def test_a_platform_that_makes_no_subscription_owes_no_notify(says: str, sent: s
     if sent:
         example._sip("received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", sent)
     assert facts_of(example).value("transfer.outcome") == outcome
-
-
-@pytest.mark.parametrize("tag", ["nosub", "replaces, NoSub", "explicitsub"])
-def test_nor_does_one_that_is_asked_for_no_subscription(tag: str) -> None:
-    """RFC 7614: whoever wants to know asks by SUBSCRIBE, or not at all."""
-    example = transfer(Example())
-    refer = {"to": "<sip:x@y.example>;tag=p", "Refer_To": f"<sip:{GROUP}@platform.example>", "number": "2"}
-    example._sip("sent", "REFER sip:platform SIP/2.0", "REFER", Require=tag, **refer).platform_says(200, "OK")
-    assert facts_of(example).value("transfer.outcome") == "nothing, as agreed"
-    assert named(lost(example)) == [("transfer-unanswered", "likely")]

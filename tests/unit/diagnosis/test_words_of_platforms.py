@@ -5,10 +5,6 @@ from __future__ import annotations
 import pytest
 
 from harness.diagnosis.refusals import about
-from tests.unit.diagnosis.building import Example, named
-from tests.unit.diagnosis.known import facts_of
-from tests.unit.diagnosis.told_examples import refused_by_platform
-from tests.unit.diagnosis.transfer_examples import answered, own_call
 
 SAID = {
     "the trunk": (
@@ -84,52 +80,3 @@ SAID = {
 @pytest.mark.parametrize(("what", "phrase"), [(what, phrase) for what, phrases in SAID.items() for phrase in phrases])
 def test_what_the_words_are_about(what: str | None, phrase: str) -> None:
     assert about(phrase) == what
-
-
-@pytest.mark.parametrize(
-    ("phrase", "told"),
-    [
-        ("Forbidden", ("refer-rejected", "certain")),
-        ("", ("refer-rejected", "certain")),
-        ("forbidden", ("refer-rejected", "certain")),
-        ("Transfer not allowed", ("refer-rejected", "certain")),
-        ("Account is disabled D17", ("refer-rejected", "likely")),
-        ("Forbidden D36", ("refer-rejected", "likely")),
-        ("Trunk is disabled", ("trunk-inactive", "certain")),
-        ("Number not provisioned", ("number-unknown-at-platform", "certain")),
-        ("All agents are busy", ("nobody-available", "likely")),
-    ],
-)
-def test_words_that_nobody_can_read_may_be_of_another_cause(phrase: str, told: tuple[str, str]) -> None:
-    assert named(answered(403, phrase))[0] == told
-
-
-@pytest.mark.parametrize(
-    ("code", "phrase"), [(603, "Declined"), (603, "Call declined"), (603, "Decline"), (403, "Access Forbidden")]
-)
-def test_the_status_in_other_words_is_no_reason_of_its_own(code: int, phrase: str) -> None:
-    assert facts_of(answered(code, phrase)).value("transfer.refusal") is None
-    assert named(answered(code, phrase))[0] == ("refer-rejected", "certain")
-
-
-@pytest.mark.parametrize(("code", "phrase"), [(403, "Declined"), (603, "Access forbidden"), (603, "Declined D7")])
-def test_words_of_another_status_and_more_than_its_words_are_not_read(code: int, phrase: str) -> None:
-    assert facts_of(answered(code, phrase)).value("transfer.refusal") == "something that no rule reads"
-
-
-def test_what_a_refusal_of_the_status_alone_says_is_nothing() -> None:
-    assert facts_of(answered(405, "Method Not Allowed")).value("transfer.refusal") is None
-    assert facts_of(answered(405, "SIP Method Not Allowed D42")).value("transfer.refusal") is None
-    assert facts_of(answered(603, "Restricted D52")).value("transfer.refusal") == "something that no rule reads"
-    assert facts_of(own_call(503, "Trunk down")).value("transfer.refusal") == "the trunk"
-
-
-@pytest.mark.parametrize("code", [403, 433, 603])
-def test_a_platform_that_takes_no_withheld_numbers_says_so_with_several_statuses(code: int) -> None:
-    example = Example(row="ANONYMOUS").dials(withheld=True).after(0.1).state("disconnected", code, "x")
-    assert named(example.all_ports_answer().not_taken())[0] == ("platform-refuses-caller", "likely")
-
-
-def test_a_number_that_the_platform_does_not_take_is_who_calls() -> None:
-    said = refused_by_platform(403, "Caller Origination Number is Invalid D35")
-    assert named(said)[0] == ("platform-refuses-caller", "likely")
