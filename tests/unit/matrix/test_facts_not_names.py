@@ -60,18 +60,3 @@ def test_other_names_change_no_row(tmp_path: Path) -> None:
     found = load(file)
     assert not set(found.groups) & set(plain["groups"])
     assert counted(found) == counted(load(EXAMPLES / "simulated-generic.toml"))
-
-
-def test_a_number_is_dialled_over_the_trunk_that_carries_it_alone() -> None:
-    """A file with three trunks and one number has cases of one transport: none is labelled with what it did not do."""
-    talkdesk = load(EXAMPLES / "simulated-talkdesk.toml")
-    trunks = [next(t for t in talkdesk.trunks if t.transport == transport) for transport in ("udp", "tcp", "tls")]
-    line = talkdesk.lines["inbound"]
-    bound = line.model_copy(update={"trunk": trunks[0].name, "did": "+12065550142", "dids": {}})
-    found = talkdesk.model_copy(
-        update={"trunks": tuple(trunks), "lines": {"our only number": bound}, "campaign": None, "depth": "full"}
-    )
-    called = [case for case in cases([found]) if case.line]
-    assert called
-    assert {(case.trunk, case.axes["transport"]) for case in called} == {(trunks[0].name, "udp")}
-    assert {found.did(case.line, case.trunk) for case in called if case.line} == {"+12065550142"}

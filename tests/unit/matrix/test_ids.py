@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from harness.deployment import Deployment
 from harness.errors import SelectionError
-from harness.integrations import find
 from harness.integrations.matrix import _in_id, cases
 from harness.support.mask import mask_text
 
@@ -27,11 +26,6 @@ def test_a_name_in_an_id_stays_one_name(name: str, written: str) -> None:
     found = _in_id(name)
     assert found.startswith(written)
     assert len(found) == len(written) + (8 if written.endswith("~") else 0)
-
-
-def test_two_names_that_look_alike_in_an_id_are_two() -> None:
-    assert _in_id("a/b") != _in_id("a:b")
-    assert find("talkdesk").row("TD-INBOUND").id == "TD-INBOUND"
 
 
 #: Letters of scripts that an id has nothing of.

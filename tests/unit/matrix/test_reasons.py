@@ -1,195 +1,357 @@
-"""Why a row has no case, or not one of each number: it is not its time, or no harness phone could look."""
+"""Why a row has no case, or not one of each number: it is about nothing here, it is not its time, or no harness phone could look."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from harness.deployment import Deployment
+from harness.deployment import Deployment, Escalation, Synthflow
 from harness.deployment.hours import AS_OF_VARIABLE
+from harness.errors import SelectionError
 from harness.integrations import find
-from harness.integrations.matrix import left_out
+from harness.integrations.matrix import cases, left_out
 from harness.integrations.row_plan import RowPlan
-from tests.unit.matrix.conftest import of, why
+from tests.unit.matrix.conftest import Changes, changed, example, of, of_ai, said_of, why
+
+# A Wednesday and a Sunday, in New York 10:00 and 22:00.
+OPEN, CLOSED = "2026-03-04T15:00+00:00", "2026-03-08T03:00+00:00"
+TD, GL, LIVE_TD, LIVE_GL = "simulated-talkdesk", "simulated-gladly", "live-talkdesk", "live-gladly"
+SYNTHFLOW, PHONES = of_ai("synthflow"), of_ai("stand-in")
+BLIND, WARM = "TD-TRANSFER-BLIND", "TD-TRANSFER-WARM"
+NO_AGENTS: Changes = {"groups.*.agents": ()}
+STAND_IN_ALONE = "only a harness phone in the AI's place can show it"
+NO_DIGEST = "no trunk authenticates by digest"
+NO_API = "synthflow.api_base: there is no access to the AI's interface"
+UNSEEN = "not observable: no assistant that hands over so does to a group with a harness phone"
+NO_FALLBACK = "no number has a fallback to a group with a harness phone"
+NO_WAY = "escalation: no way is named in which this AI is asked for a person"
+HOURS = {"lines.*.hours": "mon-fri 08:00-18:00", "lines.*.zone": "America/New_York"}
+#: A group with people who have no harness phone, and one in which a machine answers.
+MORE_GROUPS = {
+    "groups": lambda groups: {
+        **groups,
+        "Others": groups["Inbox"].model_copy(update={"agents": ()}),
+        "Night": groups["Inbox"].model_copy(update={"agents": (), "empty": True, "voicemail": True}),
+    }
+}
+AT_NIGHT = "no number leads, while it is closed, to a group with a harness phone"
+AT_NIGHT_MACHINE = "no number leads, while it is closed, to a group that is empty and has voicemail"
+
+
+def live(trunks: Any, **synthflow: Any) -> Changes:
+    return {"kind": "live", "trunks": trunks, "synthflow": Synthflow(**synthflow) if synthflow else None}
+
+
+@pytest.fixture(autouse=True)
+def _a_sunday(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(AS_OF_VARIABLE, CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "row", "reason"),
+    [
+        # trunks
+        (TD, {"trunks": of_ai("stand-in", "udp")}, "TLS-BADCERT", "no trunk to a stand-in signals over tls"),
+        (TD, {"trunks": of_ai("synthflow", "udp")}, "TLS-BADCERT", STAND_IN_ALONE),
+        (TD, {"trunks": SYNTHFLOW}, "SRTP", STAND_IN_ALONE),
+        (TD, {"trunks": SYNTHFLOW}, "SESSIONTIMER", STAND_IN_ALONE),
+        (TD, {"trunks": of_ai("synthflow", "ip")}, "TD-REGISTER-OK", NO_DIGEST),
+        (TD, {"trunks": PHONES, "trunks.*.username": None}, "TD-REGISTER-OK", NO_DIGEST),
+        (LIVE_TD, {"trunks.*.authentication": "ip", "trunks.*.username": None}, "TD-REGISTER-OK", NO_DIGEST),
+        (LIVE_TD, {}, "TD-REGISTER-OK", "the AI's interface does not tell of registrations"),
+        (LIVE_TD, {"kind": "stand-in", "trunks.*.ai": "stand-in", "stand_in.bind": "192.0.2.10"}, "TD-REGISTER-NOTALLOWED",
+         "stand_in.stranger_bind: there is no address that no allowlist has"),
+        # what numbers and groups lack
+        (TD, {"lines.*.announcement_s": 2.0}, "SRTP", "the platform answers every number itself, before the AI"),
+        (TD, {"lines.*.press": None}, "TD-OUTBOUND-IVR", "no number has a menu in front of the AI"),
+        (TD, {"lines.skill-menu.press": None}, "TD-SKILLS-MENU", "press: of no number that is routed by a menu choice"),
+        (TD, {"lines.*.fallback": None}, "TD-FALLBACK-DOWN", NO_FALLBACK),
+        (TD, {**NO_AGENTS, "groups.*.empty": True}, "TD-FALLBACK-DOWN", NO_FALLBACK),
+        *((TD, NO_AGENTS, f"TD-FALLBACK-{what}", f"not observable: {NO_FALLBACK}") for what in ("DOWN", "REFUSED", "TIMEOUT")),
+        (TD, NO_AGENTS, BLIND, UNSEEN),
+        (TD, NO_AGENTS, WARM, UNSEEN),
+        (TD, NO_AGENTS, "PEOPLE", "not observable: no number leads to people only, with a harness phone"),
+        (GL, NO_AGENTS, "GL-TRANSFER-TOPIC", "not observable: no assistant hands over with a topic"),
+        *((GL, {"groups.*.did": None}, f"GL-ALLOWLIST-{listed}", "no group with a harness phone has a number, or a user, that could be called")
+          for listed in ("LISTED", "UNLISTED")),
+        (LIVE_GL, {}, "KEEPALIVE", "no group has an agent with a SIP account at the platform: all are at telephones"),
+        (LIVE_GL, NO_AGENTS, "KEEPALIVE", "no group has an agent with a harness phone"),
+        (TD, {"lines.*.fallback": None, "lines.busy.fallback": "reception", "lines.inbound.fallback": "reception", "trunks": SYNTHFLOW}, "BUSY",
+         "every number has a fallback (of those it is about: busy)"),
+        (TD, {"lines.*.fallback": "reception"}, "BUSY", "every number has a fallback"),
+        # a REFER that is passed on is followed from the telephone network, where nobody calls an extension
+        *((name, {"lines.*.refer": "passed-on", "groups.*.did": None, "groups.*.user": "q"}, row,
+           "no assistant hands over so to a group with a number (did)") for name, row in ((TD, BLIND), (GL, "GL-TRANSFER-TOPIC"))),
+        # what the AI is asked by, and what it shows
+        *((TD, {"escalation": Escalation(), "trunks": SYNTHFLOW}, row, NO_WAY)
+          for row in (BLIND, WARM, "HANGUP-AGENT", "TRANSFER-UNAVAILABLE")),
+        (TD, {"escalation.goodbye_digit": None, "trunks": SYNTHFLOW}, "HANGUP-AI", "escalation.goodbye_digit: nothing makes the AI hang up"),
+        *((TD, {f"escalation.{key}": None, "trunks": SYNTHFLOW}, "DTMF-INFO", "escalation: nothing makes the AI send digits") for key in
+          ("digits_back", "digits_back_digit")),
+        (TD, {"synthflow.witness": (), "trunks": SYNTHFLOW}, "DTMF-INFO", "the AI's record does not list digits"),
+        (TD, live(SYNTHFLOW), "HOLD", NO_API),
+        (TD, live(SYNTHFLOW, witness=("marks", "messages", "dtmf")), "HOLD", NO_API),  # what it would tell, nobody can ask it
+        (TD, live(SYNTHFLOW, api_base="https://api.example/v2"), "HOLD", "the AI's record does not tell which sounds it gets"),
+        (TD, live(SYNTHFLOW), "EARLYMEDIA", "before the answer the AI cannot be told from an announcement"),
+        # hours
+        (LIVE_GL, {}, "CLOSED", "no number has hours"),
+        (LIVE_GL, HOURS, "CLOSED", AT_NIGHT),
+        (LIVE_GL, HOURS, "GL-INBOUND", "every number is closed now"),
+        (LIVE_GL, HOURS, "CLOSED-VOICEMAIL", AT_NIGHT_MACHINE),
+        (LIVE_GL, HOURS | {"lines.*.closed": "Inbox"}, "CLOSED-VOICEMAIL", AT_NIGHT_MACHINE),
+        (LIVE_GL, HOURS | MORE_GROUPS | {"lines.*.closed": "Night"}, "CLOSED", AT_NIGHT),
+        (LIVE_GL, HOURS | MORE_GROUPS | {"lines.*.closed": "Others"}, "CLOSED", f"not observable: {AT_NIGHT}"),
+        (LIVE_GL, HOURS | MORE_GROUPS | {"lines.*.closed": "Night"}, "VOICEMAIL", "no number leads, while it is open, to a group that is empty"),
+        (TD, {"lines.*.hours": "mon-sun 00:00-24:00", "lines.*.zone": "UTC", "lines.*.closed": "billing"}, "CLOSED", "no number is closed now"),
+    ],
+)  # fmt: skip
+def test_a_row_without_a_case_says_why(name: str, changes: Changes, row: str, reason: str) -> None:
+    assert why(changed(example(name), changes), row).startswith(reason)
+
+
+@pytest.mark.parametrize(("closed", "row"), [("Inbox", "CLOSED"), ("Night", "CLOSED-VOICEMAIL")])
+def test_closed_numbers_are_called_where_somebody_looks(closed: str, row: str) -> None:
+    assert of(changed(example(LIVE_GL), HOURS | MORE_GROUPS | {"lines.*.closed": closed}), row)
+
+
+def test_where_no_row_has_a_case_the_reason_is_said_and_no_option_is_blamed(talkdesk: Deployment) -> None:
+    agents = {agent for group in talkdesk.groups.values() for agent in group.agents}
+    gone = {f"phones.{name}": None for name in talkdesk.phones if name not in agents}
+    nobody = {**gone, "campaign": None, "trunks": of_ai("synthflow", "ip"), "leave_out": {"KEEPALIVE": "no"}}
+    with pytest.raises(SelectionError, match=r"^simulated-talkdesk: no row has a case, .* since no test phone calls"):
+        cases([changed(talkdesk, nobody)])
+
+
+# -- numbers that are left out of rows that others prove
+
+
+@pytest.mark.parametrize(
+    ("at", "left"),
+    [
+        (CLOSED, ["Dusk is open now (its hours: mon-sun 00:00-23:59)"]),
+        (OPEN, ["no number is closed now"]),
+    ],
+)
+def test_each_number_that_is_closed_at_times_is_called_then_or_named(
+    monkeypatch: pytest.MonkeyPatch, at: str, left: list[str]
+) -> None:
+    monkeypatch.setenv(AS_OF_VARIABLE, at)
+    small = changed(example(LIVE_GL), MORE_GROUPS | HOURS)
+    entry = small.lines["Customer hotline"]
+    lines = {
+        name: entry.model_copy(update={"did": f"+1415555018{number}", "closed": closed})
+        for number, (name, closed) in enumerate(
+            {"Day": "Inbox", "Dusk": "Inbox", "Night": "Others", "Message": None}.items()
+        )
+    }
+    several = {"lines": lines, "lines.Dusk.hours": "mon-sun 00:00-23:59", "depth": "every-number"}
+    hidden = "not observable: Night leads, while it is closed, to people of whom none has a harness phone"
+    assert [why for _, why in said_of(changed(small, several), "CLOSED")] == [*left, hidden]
+
+
+def test_a_large_customer_is_called_while_its_numbers_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = example("live-large")
+    monkeypatch.setenv(AS_OF_VARIABLE, OPEN)
+    called = {case.line for case in cases([large]) if case.line}
+    assert {"Repairs US", "Press DE"} <= called <= {line for line in large.lines if large.is_open(line)}
+    monkeypatch.setenv(AS_OF_VARIABLE, CLOSED)
+    closed = {line for line in large.lines if not large.is_open(line)}
+    found = cases([large])
+    assert {case.line for case in found if case.row.id == "CLOSED"} == {"Repairs US", "Repairs US 2", "Shop US 2"}
+    assert not closed & {case.line for case in found if case.row.id != "CLOSED"}
+    said = {(one.row, one.line): one.why for one in left_out(large) if one.line}
+    assert said["TD-INBOUND", "Press DE"] == "Press DE is closed now (its hours: mon-fri 09:00-17:00)"
+    assert {line for _, line in said} == closed
+
+
+def test_what_a_night_hides_is_not_what_nobody_can_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By day it is left out for the same reason: to come again then would be in vain."""
+    always = changed(example("live-large"), {"lines.*.hours": "mon-fri 08:00-18:00"})
+    said = {}
+    for moment in (OPEN, CLOSED):
+        monkeypatch.setenv(AS_OF_VARIABLE, moment)
+        said[moment] = {row: why(always, row) for row in ("HOLD", "ANONYMOUS")}
+    assert said[OPEN] == said[CLOSED]
+    assert why(always, "TD-INBOUND") == "every number is closed now"
+
+
+def shut(deployment: Deployment, *lines: str, **more: Any) -> Deployment:
+    """These numbers are closed on weekdays."""
+    never = {name: getattr(deployment.lines["out-of-hours"], name) for name in ("hours", "zone")}
+    changes = {f"lines.{line}.{key}": value for line in lines for key, value in never.items()}
+    return changed(deployment, {**changes, "depth": "every-number", **more})
+
+
+@pytest.fixture
+def a_wednesday(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(AS_OF_VARIABLE, OPEN)
+
+
+@pytest.mark.usefixtures("a_wednesday")
+def test_what_only_a_closed_number_could_prove_is_told_as_closed_and_not_as_missing(talkdesk: Deployment) -> None:
+    assert why(shut(talkdesk, *talkdesk.lines), "HANGUP-CALLER") == "every number is closed now"
+    menus = [name for name, entry in talkdesk.lines.items() if entry.press]
+    assert why(shut(talkdesk, *menus), "TD-OUTBOUND-IVR") == f"closed now: {', '.join(menus)}"
+    without = changed(talkdesk, {f"lines.{name}": None for name in menus})
+    assert why(shut(without, *without.lines), "TD-OUTBOUND-IVR") == "no number has a menu in front of the AI"
+
+
+@pytest.mark.usefixtures("a_wednesday")
+def test_a_number_that_is_closed_now_is_told_of_the_rows_that_would_call_it(talkdesk: Deployment) -> None:
+    found = [(left.row, left.line) for left in left_out(shut(talkdesk, "ivr", "busy", "skill-language")) if left.line]
+    rows = {row.id: row for row in find("talkdesk").rows}
+    assert all(rows[row].every_number and not rows[row].out_of_hours for row, _ in found)
+    assert ("TD-OUTBOUND-IVR", "skill-language") in found
+    assert ("TD-OUTBOUND-IVR", "busy") not in found
+    assert len(set(found)) == len(found)
+    assert not [left for left in left_out(shut(talkdesk, "ivr", depth="once")) if left.line]
 
 
 @pytest.mark.usefixtures("a_wednesday")
 def test_a_closed_number_is_told_of_whichever_value_of_the_row_s_axis_it_would_prove(talkdesk: Deployment) -> None:
-    row = replace(find("talkdesk").row("TD-TRANSFER-BLIND"), every_number=True)
-    campaign = talkdesk.lines["campaign"].model_copy(update={"refer": "passed-on"})
-    two = talkdesk.model_copy(update={"lines": talkdesk.lines | {"campaign": campaign}})
+    row = replace(find("talkdesk").row(BLIND), every_number=True)
     for line in ("ivr", "campaign"):  # to one the platform consumes the REFER, to the other it passes it on
-        cells = RowPlan(row, closed(two, line), asked=False)
+        cells = RowPlan(row, shut(changed(talkdesk, {"lines.campaign.refer": "passed-on"}), line), asked=False)
         assert {cell.axes["refer"] for cell in cells.cells} == {"consumed", "passed-on"}
         assert line in dict(cells.not_now())
         assert "inbound" not in dict(cells.not_now())
 
 
-def closed(deployment: Deployment, *lines: str) -> Deployment:
-    """These numbers have the hours of one that is closed on weekdays."""
-    never = {name: getattr(deployment.lines["out-of-hours"], name) for name in ("hours", "zone")}
-    changed = {
-        name: entry.model_copy(update=never) if name in lines else entry for name, entry in deployment.lines.items()
-    }
-    return deployment.model_copy(update={"lines": changed, "depth": "every-number"})
-
-
-@pytest.fixture
-def a_wednesday(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T12:00+00:00")
-
-
-@pytest.mark.usefixtures("a_wednesday")
-def test_where_every_number_is_closed_a_row_says_so(talkdesk: Deployment) -> None:
-    assert why(closed(talkdesk, *talkdesk.lines), "HANGUP-CALLER") == "every number is closed now"
-    always = {name: entry.model_copy(update={"hours": None}) for name, entry in talkdesk.lines.items()}
-    open_ = talkdesk.model_copy(update={"lines": always})
-    reasons = {left.why for left in left_out(open_)}
-    assert "no number has hours" in reasons
-    assert "every number is closed now" not in reasons
-    hours = {"hours": "mon-sun 00:00-24:00", "zone": "UTC", "closed": "billing"}
-    round_the_clock = {name: entry.model_copy(update=hours) for name, entry in talkdesk.lines.items()}
-    assert why(talkdesk.model_copy(update={"lines": round_the_clock}), "CLOSED") == "no number is closed now"
-
-
-@pytest.mark.usefixtures("a_wednesday")
-def test_a_number_that_is_closed_now_is_told_of_the_rows_that_would_call_it(talkdesk: Deployment) -> None:
-    found = [(left.row, left.line) for left in left_out(closed(talkdesk, "ivr", "busy", "skill-language")) if left.line]
-    rows = {row.id: row for row in find("talkdesk").rows}
-    assert found
-    assert all(rows[row].every_number and not rows[row].out_of_hours for row, _ in found)
-    assert ("TD-OUTBOUND-IVR", "skill-language") in found
-    assert ("TD-OUTBOUND-IVR", "busy") not in found
-    assert len(set(found)) == len(found)
-    once = closed(talkdesk, "ivr", "skill-language").model_copy(update={"depth": "once"})
-    assert not [left for left in left_out(once) if left.line]
-
-
-@pytest.mark.usefixtures("a_wednesday")
-def test_what_only_a_closed_number_could_prove_is_told_as_closed_and_not_as_missing(talkdesk: Deployment) -> None:
-    menus = [name for name, entry in talkdesk.lines.items() if entry.press]
-    assert why(closed(talkdesk, *menus), "TD-OUTBOUND-IVR") == f"closed now: {', '.join(menus)}"
-    cold = {name for name, assistant in talkdesk.assistants.items() if assistant.transfer == "cold"}
-    leading = [name for name, entry in talkdesk.lines.items() if entry.assistant in cold]
-    assert str(why(closed(talkdesk, *leading), "TD-TRANSFER-BLIND")).startswith("closed now: ")
-    without = talkdesk.model_copy(
-        update={"lines": {name: entry for name, entry in talkdesk.lines.items() if name not in menus}}
-    )
-    assert why(without, "TD-OUTBOUND-IVR") == "no number has a menu in front of the AI"
-    everything = closed(without, *without.lines)
-    assert why(everything, "TD-OUTBOUND-IVR") == "no number has a menu in front of the AI", "open or not"
-
-
 @pytest.mark.usefixtures("a_wednesday")
 def test_every_number_is_closed_where_that_is_so_over_all_trunks(talkdesk: Deployment) -> None:
     """One trunk's only number is open and hands over to nobody, the other's is closed and does."""
-    first, second = (trunk for trunk in talkdesk.trunks[:2])
-    hands_over = next(name for name, assistant in talkdesk.assistants.items() if assistant.transfer == "cold")
+    first, second = talkdesk.trunks[:2]
     one = talkdesk.lines["inbound"].model_copy(update={"dids": {}, "trunk": first.name, "fallback": None})
-    talks = {**talkdesk.assistants, "silent": talkdesk.assistants["main"].model_copy(update={"transfer": None})}
     lines = {
         "a": one.model_copy(update={"did": "+13125550178", "assistant": "silent"}),
-        "b": one.model_copy(update={"trunk": second.name, "did": "+13125550177", "assistant": hands_over}),
+        "b": one.model_copy(update={"did": "+13125550177", "trunk": second.name}),
+        "out-of-hours": talkdesk.lines["out-of-hours"],
     }
-    both = talkdesk.model_copy(update={"trunks": (first, second), "lines": lines, "assistants": talks})
-    never = {name: getattr(talkdesk.lines["out-of-hours"], name) for name in ("hours", "zone")}
-    shut = {**lines, "b": lines["b"].model_copy(update=never)}
-    assert why(both.model_copy(update={"lines": shut}), "TD-TRANSFER-BLIND") == "closed now: b"
+    silent = talkdesk.assistants["main"].model_copy(update={"transfer": None})
+    both = changed(talkdesk, {"trunks": (first, second), "lines": lines, "assistants.silent": silent})
+    alone: Changes = {"lines.out-of-hours": None}
+    assert why(changed(shut(both, "b"), alone), BLIND) == "closed now: b"
     people = one.model_copy(update={"did": "+13125550176", "assistant": None, "group": "billing"})
-    all_shut = {**shut, "a": lines["a"].model_copy(update=never), "people": people}
-    assert why(both.model_copy(update={"lines": all_shut}), "HANGUP-CALLER") == "closed now: a, b", "each trunk's"
-
-
-def test_a_fallback_is_looked_at_over_the_trunks_that_carry_its_number(talkdesk: Deployment) -> None:
-    """Over the other trunk it cannot be made to fall back, whoever has a phone there, and that is said."""
-    stand_in, synthflow = (next(t for t in talkdesk.trunks if t.ai == ai) for ai in ("stand-in", "synthflow"))
-    entry = talkdesk.lines["ivr"].model_copy(update={"dids": {}, "reachable": True, "may_fail": True})
-    away = talkdesk.groups["billing"].model_copy(update={"agents": (), "did": "+18155550177"})
-    lines = {
-        "ours": entry.model_copy(update={"trunk": stand_in.name, "did": "+13125550178", "fallback": "billing"}),
-        "theirs": entry.model_copy(update={"trunk": synthflow.name, "did": "+13125550177", "fallback": "elsewhere"}),
-    }
-    both = talkdesk.model_copy(
-        update={
-            "trunks": (stand_in, synthflow),
-            "lines": lines,
-            "groups": {**talkdesk.groups, "elsewhere": away},
-            "depth": "every-number",
-        }
-    )
-    assert {case.line for case in of(both, "TD-FALLBACK-REFUSED")} == {"ours"}
-    told = [left for left in left_out(both) if left.row == "TD-FALLBACK-REFUSED"]
-    said = "not observable: theirs falls back, and its AI cannot be made to fail (elsewhere)"
-    assert [(left.line, left.why) for left in told] == [("theirs", said)]
-    same = {**lines, "theirs": lines["theirs"].model_copy(update={"fallback": "billing"})}
-    told = [left for left in left_out(both.model_copy(update={"lines": same})) if left.row == "TD-FALLBACK-REFUSED"]
-    assert not told, "another number proves that this group takes over"
-    moved = {**lines, "theirs": lines["theirs"].model_copy(update={"trunk": stand_in.name})}
-    told = [left for left in left_out(both.model_copy(update={"lines": moved})) if left.row == "TD-FALLBACK-REFUSED"]
-    assert [left.line for left in told] == ["theirs"]
+    all_shut = changed(shut(both, "a", "b"), {**alone, "lines.people": people})
+    assert why(all_shut, "HANGUP-CALLER") == "closed now: a, b", "each trunk's"
 
 
 @pytest.mark.usefixtures("a_wednesday")
 @pytest.mark.parametrize("depth", ["once", "every-number"])
 def test_a_value_that_only_a_closed_number_shows_is_told(gladly: Deployment, talkdesk: Deployment, depth: str) -> None:
     """The row passed by its other values, at night, and nothing said that the topic had not been looked at."""
-    shut = closed(gladly, "inbound-billing").model_copy(update={"depth": depth})
-    told = [(left.line, left.why) for left in left_out(shut) if left.row == "GL-HEADER-SELECTOR"]
-    hours = shut.lines["inbound-billing"].hours
+    hours = gladly.lines["out-of-hours"].hours
+    without = shut(gladly, "inbound-billing", depth=depth)
     said = (
-        f"inbound-billing is closed now (its hours: {hours}), and no other number proves it with selector billing over "
+        f"inbound-billing is closed now (its hours: {hours}), and no other number proves it with selector billing over"
     )
-    assert told == [("inbound-billing", f"{said}tls-ip, tls-ip-stand-in")]
-    assert {case.axes["selector"] for case in of(shut, "GL-HEADER-SELECTOR")} == {"support", "none"}
-    entry = shut.lines["inbound-billing"].model_copy(update={"hours": None, "dids": {"tls-ip": "+16465550177"}})
-    two = shut.model_copy(update={"lines": {**shut.lines, "another": entry}})
-    told = [(left.line, left.why) for left in left_out(two) if left.row == "GL-HEADER-SELECTOR"]
-    assert told == [("inbound-billing", f"{said}tls-ip-stand-in")]
-    passed_on = [name for name, line in talkdesk.lines.items() if line.refer == "passed-on"]
-    told = [
-        (left.line, left.why.partition("), and ")[2])
-        for left in left_out(closed(talkdesk, *passed_on).model_copy(update={"depth": depth}))
-        if left.row == "TD-TRANSFER-BLIND" and left.line
-    ]
+    told = [("inbound-billing", f"{said} tls-ip, tls-ip-stand-in")]
+    assert said_of(without, "GL-HEADER-SELECTOR") == told
+    assert {case.axes["selector"] for case in of(without, "GL-HEADER-SELECTOR")} == {"support", "none"}
+    another = gladly.lines["inbound-billing"].model_copy(update={"dids": {"tls-ip": "+16465550177"}})
+    told = [("inbound-billing", f"{said} tls-ip-stand-in")]
+    assert said_of(changed(without, {"lines.another": another}), "GL-HEADER-SELECTOR") == told
     over = ", ".join(trunk.name for trunk in talkdesk.trunks)
-    assert told == [("inbound-passed-on", f"no other number proves it with refer passed-on over {over}")]
+    ((line, why_not),) = [one for one in said_of(shut(talkdesk, "inbound-passed-on", depth=depth), BLIND) if one[0]]
+    assert line == "inbound-passed-on"
+    assert why_not.endswith(f"and no other number proves it with refer passed-on over {over}")
+
+
+def two_numbers(deployment: Deployment, line: str, trunks: dict[str, str], **more: Any) -> Deployment:
+    """That number again and again under names, each on a trunk."""
+    entry = deployment.lines[line].model_copy(update={"dids": {}, "fallback": "billing"})
+    lines = {
+        name: entry.model_copy(update={"did": f"+1312555017{number}", "trunk": trunk})
+        for number, (name, trunk) in enumerate(trunks.items())
+    }
+    kept = tuple(trunk for trunk in deployment.trunks if trunk.name in trunks.values())
+    return changed(deployment, {"trunks": kept, "lines": lines, "campaign": None, "depth": "every-number", **more})
 
 
 @pytest.mark.usefixtures("a_wednesday")
 def test_a_trunk_whose_numbers_are_closed_is_told_where_another_proves_the_row(talkdesk: Deployment) -> None:
-    first, second = (trunk for trunk in talkdesk.trunks if trunk.name in ("udp-ip", "tcp-ip"))
-    one = talkdesk.lines["inbound"].model_copy(update={"dids": {}, "trunk": first.name, "fallback": "billing"})
-    never = {name: getattr(talkdesk.lines["out-of-hours"], name) for name in ("hours", "zone")}
-    lines = {
-        "open": one.model_copy(update={"did": "+13125550178"}),
-        "shut": one.model_copy(update={"trunk": second.name, "did": "+13125550177", **never}),
-    }
-    both = talkdesk.model_copy(update={"trunks": (first, second), "lines": lines, "campaign": None})
+    never = {f"lines.shut.{name}": getattr(talkdesk.lines["out-of-hours"], name) for name in ("hours", "zone")}
+    both = two_numbers(talkdesk, "inbound", {"open": "udp-ip", "shut": "tcp-ip"}, **never)
     assert {case.line for case in of(both, "TD-CAPACITY")} == {"open"}
-    told = [(left.line, left.why) for left in left_out(both) if left.row == "TD-CAPACITY"]
-    closed_now = f"shut is closed now (its hours: {never['hours']}), and no other number proves it over {second.name}"
-    assert told == [("shut", closed_now)]
+    hours = never["lines.shut.hours"]
+    said = f"shut is closed now (its hours: {hours}), and no other number proves it over tcp-ip"
+    assert said_of(both, "TD-CAPACITY") == [("shut", said)]
 
 
-def test_what_is_so_of_some_numbers_is_not_said_of_every_one(talkdesk: Deployment) -> None:
-    """It said that every number has a fallback, though only those had one which lead to a harness phone, or to an AI that is busy."""
-    answered = {"udp-ip-stand-in", "tcp-ip-stand-in", "tls-ip-stand-in"}
-    with_fallback = {
-        name: entry.model_copy(update={"fallback": "reception"})
-        for name, entry in talkdesk.lines.items()
-        if name in ("inbound", "busy")
-    }
-    without = {name: entry.model_copy(update={"fallback": None}) for name, entry in talkdesk.lines.items()}
-    one = talkdesk.model_copy(update={"lines": {**without, **with_fallback}})
-    others = tuple(trunk for trunk in talkdesk.trunks if trunk.name not in answered)
-    assert (
-        why(one.model_copy(update={"trunks": others}), "BUSY")
-        == "every number has a fallback (of those it is about: busy)"
+def test_a_fallback_is_looked_at_over_the_trunks_that_carry_its_number(talkdesk: Deployment) -> None:
+    """Over the other trunk it cannot be made to fall back, whoever has a phone there, and that is said."""
+    away = talkdesk.groups["billing"].model_copy(update={"agents": (), "did": "+18155550177"})
+    elsewhere = {"groups.elsewhere": away, "lines.theirs.fallback": "elsewhere"}
+    both = two_numbers(talkdesk, "ivr", {"ours": "udp-ip-stand-in", "theirs": "udp-ip"}, **elsewhere)
+    row = "TD-FALLBACK-REFUSED"
+    assert {case.line for case in of(both, row)} == {"ours"}
+    said = "not observable: theirs falls back, and its AI cannot be made to fail (elsewhere)"
+    assert said_of(both, row) == [("theirs", said)]
+    assert not said_of(changed(both, {"lines.theirs.fallback": "billing"}), row), "another number proves this group"
+    moved = said_of(changed(both, {"lines.theirs.trunk": "udp-ip-stand-in"}), row)
+    assert [line for line, _ in moved] == ["theirs"]
+
+
+@pytest.mark.parametrize("depth", ["once", "every-number"])
+def test_a_trunk_that_there_are_too_few_phones_to_fill_is_told_where_another_is_filled(
+    talkdesk: Deployment, depth: str
+) -> None:
+    callers = len(changed(talkdesk, {"campaign": None}).callers)
+    trunks = {"inbound": "udp-ip", "small": "tcp-ip"}
+    carry = {"trunks.udp-ip.max_concurrent_calls": callers, "trunks.tcp-ip.max_concurrent_calls": callers - 1}
+    two = two_numbers(talkdesk, "inbound", trunks, **carry, depth=depth)
+    assert {case.trunk for case in of(two, "TD-CAPACITY")} == {"tcp-ip"}
+    ((line, told),) = said_of(two, "TD-CAPACITY")
+    assert line == "inbound"
+    assert told.startswith("not observable: there are fewer test phones that call, ")
+    assert told.endswith(" (trunk udp-ip)")
+    assert not said_of(changed(two, {"trunks.udp-ip.max_concurrent_calls": callers - 1}), "TD-CAPACITY")
+
+
+def test_of_several_trunks_that_one_says_what_is_missing_which_comes_nearest(talkdesk: Deployment) -> None:
+    """One trunk carries a number whose fallback no harness phone sees, another a number without: whichever is named last."""
+    unseen = {"groups.billing.agents": (), "lines.without.fallback": None}
+    both = two_numbers(talkdesk, "inbound", {"without": "udp-ip", "with": "tcp-ip"}, **unseen)
+    for order in (both.trunks, both.trunks[::-1]):
+        reason = why(changed(both, {"trunks": order}), "TD-CAPACITY")
+        assert reason.startswith("not observable: no number has a fallback")
+
+
+@pytest.mark.parametrize("row", ["TD-FALLBACK-TIMEOUT", "TD-FALLBACK-REFUSED", "TD-FALLBACK-DOWN"])
+def test_each_group_that_takes_over_is_proved_or_named(talkdesk: Deployment, row: str) -> None:
+    entry, away = (
+        talkdesk.lines["ivr"],
+        talkdesk.groups["billing"].model_copy(update={"agents": (), "did": "+18155550177"}),
     )
-    every = {
-        name: entry.model_copy(update={"fallback": "reception"})
-        for name, entry in talkdesk.lines.items()
-        if entry.assistant
-    }
-    assert why(talkdesk.model_copy(update={"lines": every}), "BUSY") == "every number has a fallback"
+    falls = {"gas": "billing", "water": "support", "power": "billing", "heat": "elsewhere", "fire": "elsewhere"}
+    lines = {name: entry.model_copy(update={"fallback": group}) for name, group in falls.items()}
+    several = changed(talkdesk, {"lines": lines, "groups.elsewhere": away, "depth": "every-number"})
+    proved = {case.line for case in of(several, row)}
+    assert sorted(falls[str(line)] for line in proved) == ["billing", "support"]
+    said = "not observable: heat falls back to people of whom none has a harness phone (elsewhere)"
+    assert said_of(several, row) == [("heat", said)]
+    assert not said_of(changed(several, {"depth": "once"}), row)
+
+
+def test_a_number_of_people_who_have_no_harness_phone_is_named_beside_those_that_are_called(
+    talkdesk: Deployment,
+) -> None:
+    others = talkdesk.groups["reception"].model_copy(update={"agents": (), "did": None})
+    line = talkdesk.lines["people"].model_copy(update={"did": "+17735550181", "group": "others"})
+    two = changed(talkdesk, {"groups.others": others, "lines.complaints": line, "depth": "every-number"})
+    assert "complaints" not in {case.line for case in cases([two])}
+    said = "not observable: complaints leads to people of whom none has a harness phone"
+    assert [one for one in said_of(two, "PEOPLE") if one[0] == "complaints"] == [("complaints", said)]
+
+
+def test_a_fallback_of_numbers_of_people_is_said_to_be_unproved(talkdesk: Deployment) -> None:
+    overflowing = talkdesk.lines["people"].model_copy(update={"fallback": "support"})
+    several = changed(talkdesk, {"lines": {f"desk {n}": overflowing for n in range(1, 6)}})
+    numbers = "desk 1, desk 2, desk 3 and 2 more"
+    said = f"the fallback of numbers of people ({numbers}): no row proves an overflow"
+    assert [(left.row, left.documented, left.why) for left in left_out(several) if "overflow" in left.why] == [
+        ("PEOPLE", False, said)
+    ]
+    assert not [left for left in left_out(talkdesk) if "overflow" in left.why]

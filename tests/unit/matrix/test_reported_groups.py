@@ -57,6 +57,9 @@ def test_a_report_that_is_a_file_is_the_same_content_wherever_it_lies(tmp_path: 
         contents.append(content_of(deployment(tmp_path / site, written)))
     assert contents[0] == contents[1]
     assert contents[0]["platform"]["report"]["file"] == "calls.csv"
+    report = deployment(tmp_path, written).platform.report
+    assert report is not None
+    assert report.file == str(tmp_path / "calls.csv"), "beside the deployment file"
 
 
 def test_what_a_report_tells_is_planned_and_no_more(tmp_path: Path) -> None:
@@ -118,38 +121,27 @@ def test_mistakes(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     assert "s3cret" not in str(caught.value) or "columns" in said
 
 
-def test_two_groups_of_one_name(tmp_path: Path) -> None:
-    written = plain(reported_as=["Kasse  Süd"])
-    written["groups"]["other"] = {"did": "+13125550199", "reported_as": ["kasse süd"]}
-    with pytest.raises(DeploymentError, match="kasse süd is already"):
-        deployment(tmp_path, written)
-
-
-def test_a_groups_name_that_is_passed_over(tmp_path: Path) -> None:
-    """Every landing there was one in no group, and not observable."""
-    written = plain(reported_as=["Kasse \u2013 Süd", "Kasse 2"])
-    written["platform"]["report"]["ignore"] = ["Trunk", "kasse - süd"]
+@pytest.mark.parametrize(
+    ("ignored", "other", "said"),
+    [
+        ([], "kasse - süd", "groups.other.reported_as: kasse - süd is already groups.{group}.reported_as"),
+        (
+            ["Trunk", "kasse - süd"],
+            "",
+            "groups.{group}.reported_as: Kasse \u2013  Süd is already platform.report.ignore",
+        ),
+    ],
+)
+def test_a_groups_name_is_its_own(tmp_path: Path, ignored: list[str], other: str, said: str) -> None:
+    """Every landing in a group whose name is passed over was one in no group, and not observable."""
+    written = plain(reported_as=["Kasse \u2013  Süd", "Kasse 2"])
+    (group,) = written["groups"]
+    written["platform"]["report"]["ignore"] = ignored
+    if other:
+        written["groups"]["other"] = {"did": "+13125550199", "reported_as": [other]}
     with pytest.raises(DeploymentError) as caught:
         deployment(tmp_path, written)
-    (said,) = [line for line in str(caught.value).splitlines() if "reported_as" in line]
-    assert "Kasse \u2013 Süd is already platform.report.ignore; allowed: a name of its own for each group" in said
-
-
-def test_a_variable_that_is_not_set_is_said(tmp_path: Path) -> None:
-    path = tmp_path / "d.toml"
-    path.write_text(tomli_w.dumps(plain(reported_as=["Kasse"])))
-    with pytest.raises(
-        DeploymentError, match=r"platform\.report\.headers_env\.X-Key: the environment variable KEY is not set"
-    ):
-        load(path, {})
-
-
-def test_a_file_is_one_beside_the_deployment_file(tmp_path: Path) -> None:
-    written = plain(reported_as=["Kasse"])
-    written["platform"]["report"] = {"file": "exports/calls.csv"}
-    report = deployment(tmp_path, written).platform.report
-    assert report is not None
-    assert report.file == str(tmp_path / "exports" / "calls.csv")
+    assert f"{said.format(group=group)}; allowed: a name of its own for each group" in str(caught.value)
 
 
 @pytest.mark.parametrize("strength", [None, "unknown"])
@@ -160,14 +152,11 @@ def test_what_a_report_cannot_tell_is_said_beforehand(tmp_path: Path, strength: 
     written["kind"] = "stand-in" if ai == "stand-in" else "live"
     for trunk in written["trunks"]:
         trunk["ai"] = ai
-    for did, behaviour in (("+18135550161", "never-answers"), ("+18135550162", "unavailable")):
-        name = f"that is {behaviour}"
-        written["assistants"][name] = {"did": did, "behaviour": behaviour}
-        first = next(iter(written["assistants"].values()))
-        if "model_id" in first:
-            written["assistants"][name]["model_id"] = behaviour
-        line = {"did": f"{did[:-2]}7{did[-1]}", "assistant": name, "fallback": next(iter(written["groups"]))}
-        written["lines"][name] = line | ({"trunk": written["trunks"][0]["name"]} if len(written["trunks"]) > 1 else {})
+    (group,) = written["groups"]
+    for number, behaviour in ((1, "never-answers"), (2, "unavailable")):
+        assistant = {"did": f"+1813555016{number}", "behaviour": behaviour, "model_id": behaviour}
+        written["assistants"][behaviour] = assistant
+        written["lines"][behaviour] = {"did": f"+1813555017{number}", "assistant": behaviour, "fallback": group}
     if strength:
         written["platform"]["report"]["strength"] = strength
     made = deployment(tmp_path, written)

@@ -1,0 +1,484 @@
+"""The cases of a deployment: by trunks, axes, numbers and selection; what each calls, where it lands, and whether it can pass."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import integrations
+from harness.deployment import Deployment, Escalation
+from harness.deployment.hours import AS_OF_VARIABLE
+from harness.errors import SelectionError
+from harness.finding_kinds import AUDIO_TO_AI, LANDING, LANDING_OTHERS
+from harness.integrations import find
+from harness.integrations.base import Cell
+from harness.integrations.matrix import (
+    Selection,
+    calls_of,
+    cases,
+    landing_groups,
+    left_out,
+    seconds_of,
+    why_never_passed,
+    why_not_now,
+)
+from harness.integrations.row_plan import _way
+from tests.unit.matrix.conftest import Changes, changed, example, of, of_ai, said_of
+
+SYNTHFLOW, PHONES = of_ai("synthflow"), of_ai("stand-in")
+BLIND, WARM = "TD-TRANSFER-BLIND", "TD-TRANSFER-WARM"
+
+
+@pytest.fixture(autouse=True)
+def _a_wednesday(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T12:00+00:00")
+
+
+def ais(deployment: Deployment, row: str) -> set[str]:
+    return {case.axes["ai"] for case in of(deployment, row)}
+
+
+# -- trunks, axes, numbers
+
+
+def test_every_documented_row_runs_with_synthflow_over_all_axes_and_stand_in_once_a_transport(
+    talkdesk: Deployment,
+) -> None:
+    cells = [
+        tuple(case.axes[a] for a in ("transport", "authentication", "codec", "ai"))
+        for case in of(talkdesk, "TD-INBOUND")
+    ]
+    every = {(t, a, c, "synthflow") for t in ("udp", "tcp", "tls") for a in ("ip", "digest") for c in ("pcmu", "pcma")}
+    assert {cell for cell in cells if cell[-1] == "synthflow"} == every
+    assert [cell[:3] for cell in cells if cell[-1] == "stand-in"] == [(t, "ip", "pcmu") for t in ("udp", "tcp", "tls")]
+    assert len({case.trunk for case in of(talkdesk, "HANGUP-CALLER", ai="synthflow")}) == 1
+
+
+def test_ids_are_unique_and_every_row_has_a_case_unless_opted_in(talkdesk: Deployment, gladly: Deployment) -> None:
+    found = cases([talkdesk, gladly])
+    assert len({case.id for case in found}) == len(set(found)) == len(found) >= 150
+    assert all(case.id.startswith(f"{case.row.id}[{case.deployment}:") for case in found)
+    for deployment in (talkdesk, gladly):
+        rows = {row.id for row in integrations.find(deployment.integration).rows}
+        assert {case.row.id for case in found if case.deployment == deployment.name} == rows - {"LONGCALL"}
+        assert [left.row for left in left_out(deployment)] == ["LONGCALL"]
+
+
+def test_a_number_registers_with_digest_over_whichever_trunk(talkdesk: Deployment) -> None:
+    """A stand-in's trunk takes calls by address, and may have credentials to register with all the same."""
+    found = of(talkdesk, "TD-REGISTER-OK")
+    assert {(case.axes["authentication"], case.line) for case in found} == {("digest", None)}
+    by_stand_in = [case.trunk for case in found if case.axes["ai"] == "stand-in"]
+    assert by_stand_in == ["udp-ip-stand-in", "tcp-ip-stand-in", "tls-ip-stand-in"]
+    assert {case.axes["authentication"] for case in of(talkdesk, "TD-INBOUND", ai="stand-in")} == {"ip"}
+    (one,) = of_ai("stand-in", "udp")(talkdesk.trunks)
+    two = one.model_copy(update={"name": "second", "authentication": "digest"})
+    alike = of(changed(talkdesk, {"trunks": (one, two)}), "TD-REGISTER-OK")
+    assert [case.axes["trunk"] for case in alike] == ["udp-ip-stand-in", "second"]
+    assert len({case.id for case in alike}) == 2
+
+
+def test_trunks_that_look_alike_are_told_apart_by_name() -> None:
+    for depth in ("once", "every-number", "full"):
+        found = cases([changed(example("live-large"), {"depth": depth})])
+        assert len({case.id for case in found}) == len(found)
+    assert {case.axes.get("trunk") for case in found} == {"US East", "EU", None}
+
+
+def test_an_axis_that_is_not_full_multiplies_the_first_trunk_alone(talkdesk: Deployment) -> None:
+    prompts = of(talkdesk, BLIND, ask="prompt")
+    assert {(case.axes["ai"], case.trunk, case.axes["refer"]) for case in prompts} == {
+        ("synthflow", "udp-ip", "consumed")
+    }
+    for trunk in ("udp-ip", "tls-digest"):
+        refers = {case.axes["refer"] for case in of(talkdesk, BLIND) if case.trunk == trunk}
+        assert refers == {"consumed", "passed-on"}
+
+
+@pytest.mark.parametrize(
+    ("row", "line", "axis"),
+    [(BLIND, "inbound-passed-on", {"refer": "passed-on"}), (WARM, "inbound-warm-fixed", {"caller_id": "fixed"})],
+)
+def test_a_cell_whose_line_the_deployment_does_not_have_is_left_out(
+    talkdesk: Deployment, row: str, line: str, axis: dict[str, str]
+) -> None:
+    without = changed(talkdesk, {f"lines.{line}": None})
+    assert of(talkdesk, row, **axis)
+    assert of(without, row)
+    assert not of(without, row, **axis)
+
+
+def test_every_number_is_proved_by_itself_where_the_file_asks_for_it(talkdesk: Deployment) -> None:
+    assert all("number" not in case.axes for case in cases([talkdesk]))
+    every, full = (changed(talkdesk, {"depth": depth}) for depth in ("every-number", "full"))
+    found = [case for case in of(every, "TD-INBOUND", ai="stand-in") if case.trunk == "udp-ip-stand-in"]
+    assert [case.axes["number"] for case in found] == [case.line for case in found]
+    assert len({case.line for case in found}) == len(found) > 1
+    few, more, most = (len(of(one, "HANGUP-CALLER")) for one in (talkdesk, every, full))
+    assert few <= more < most
+
+
+def test_every_number_that_can_proves_a_row_whichever_trunk_carries_it(talkdesk: Deployment) -> None:
+    entry = talkdesk.lines["inbound"].model_copy(update={"dids": {}})
+    lines = {
+        trunk.name: entry.model_copy(update={"did": f"+1312555010{place}", "trunk": trunk.name})
+        for place, trunk in enumerate(talkdesk.trunks[:2])
+    }
+    for depth, numbers in (("once", 1), ("every-number", 1), ("full", 2)):
+        two = changed(talkdesk, {"lines": lines, "depth": depth})
+        assert [case.line for case in of(two, "HANGUP-CALLER")] == list(lines)[:numbers]
+    assert len(of(two, "NOSUCHNUMBER")) == 1
+
+
+def test_numbers_of_people_are_called_whichever_trunk_they_are_bound_to() -> None:
+    """A number that nobody calls, and of which no plan says that it is left out, would be taken for verified."""
+    large = example("live-large")
+    of_people = {line for line, entry in large.lines.items() if entry.group}
+    every = changed(large, {f"lines.{name}": None for name in large.lines.keys() - of_people})
+    assert {case.line for case in of(every, "PEOPLE")} == of_people
+    # a group rings as it is set up, whichever number leads to it
+    groups = {str(large.lines[line].group) for line in of_people}
+    several = {group for group in groups if len(large.groups[group].present) > 1}
+    assert several == {large.lines[str(case.line)].group for case in of(every, "GROUP-RINGING")}
+
+
+def test_a_number_is_dialled_over_the_trunk_that_carries_it_alone(talkdesk: Deployment) -> None:
+    """A file with three trunks and one number has cases of one transport: none is labelled with what it did not do."""
+    one = {"trunk": "udp-ip", "did": "+12065550142", "dids": {}}
+    only = {"our only number": talkdesk.lines["inbound"].model_copy(update=one)}
+    found = changed(talkdesk, {"lines": only, "campaign": None, "depth": "full"})
+    called = [case for case in cases([found]) if case.line]
+    assert {(case.trunk, case.axes["transport"]) for case in called} == {("udp-ip", "udp")}
+    assert {calls_of(case, found)[0].number for case in called} == {"+12065550142"}
+
+
+def test_of_several_numbers_the_plainest_is_called(talkdesk: Deployment) -> None:
+    """In whichever order the file has them: one without a menu, and without an announcement."""
+    for lines in (talkdesk.lines, dict(reversed(talkdesk.lines.items()))):
+        once = changed(talkdesk, {"lines": lines})
+        called = [once.lines[str(case.line)] for case in of(once, "TD-INBOUND")]
+        assert {(entry.press, entry.announcement_s) for entry in called} == {(None, 0.0)}
+        # a stand-in does what it is told at any number; the one whose assistant does it by itself is called first
+        assert {case.line for case in of(once, "TD-FALLBACK-TIMEOUT")} == {"fallback-timeout"}
+
+
+@pytest.mark.parametrize(
+    ("row", "one", "other", "same"),
+    [
+        ("TD-INBOUND", {"announcement_s": 0.0}, {"announcement_s": 2.0}, False),
+        ("TD-INBOUND", {"announcement_s": 3.0}, {"announcement_s": 2.0}, True),
+        ("TD-INBOUND", {"press": None}, {"press": ""}, True),
+        ("TD-INBOUND", {"press": "1"}, {"press": "2"}, True),
+        ("TD-INBOUND", {"press": "1"}, {"press": "12"}, False),
+        ("TD-INBOUND", {"assistant": "main"}, {"assistant": "sales"}, False),
+        ("TD-INBOUND", {"group": "billing"}, {"group": "support"}, False),
+        ("TD-INBOUND", {"refer": "consumed"}, {"refer": "passed-on"}, False),
+        ("TD-INBOUND", {"selector": "billing"}, {"selector": None}, False),
+        ("TD-INBOUND", {"fallback": "billing"}, {"fallback": "support"}, True),
+        ("TD-FALLBACK-DOWN", {"fallback": "billing"}, {"fallback": "support"}, False),
+    ],
+)
+def test_numbers_to_the_same_assistant_by_another_way_are_proved_by_themselves(
+    talkdesk: Deployment, row: str, one: dict[str, Any], other: dict[str, Any], same: bool
+) -> None:
+    def way(changes: dict[str, Any]) -> object:
+        found = changed(talkdesk, {f"lines.ivr.{key}": value for key, value in changes.items()})
+        return _way(find("talkdesk").row(row), Cell(found, found.trunk("udp-ip"), "ivr", {}))
+
+    assert (way(one) == way(other)) is same
+
+
+@given(data=st.data())
+def test_whatever_phones_there_are_a_plan_can_be_made(talkdesk: Deployment, data: st.DataObject) -> None:
+    """Any of them may lack its number, be nobody's, or not be there at all; the campaign names any, or none."""
+    agents = {agent for group in talkdesk.groups.values() for agent in group.agents}
+    phones = {
+        name: data.draw(st.sampled_from([phone, phone.model_copy(update={"number": None, "user": "u"})]))
+        for name, phone in talkdesk.phones.items()
+        if name in agents or data.draw(st.booleans())
+    }
+    customer = data.draw(st.sampled_from([None, *phones]))
+    found = changed(talkdesk, {"phones": phones, "campaign.customer": customer})
+    try:
+        planned = cases([found])
+    except SelectionError:  # nothing is left
+        return
+    for case in planned:
+        assert all(call.number.startswith("+") for call in calls_of(case, found)), case.id
+
+
+# -- who is the AI
+
+
+@pytest.mark.parametrize(
+    ("changes", "row", "who"),
+    [
+        # what the platform alone answers is asked once, whoever the AI is
+        *(({"trunks": trunks}, row, {who}) for row in ("KEEPALIVE", "NOSUCHNUMBER") for trunks, who in
+          ((tuple, "synthflow"), (SYNTHFLOW, "synthflow"), (PHONES, "stand-in"))),
+        # a stand-in can be busy and decline as an AI can, where it may
+        *(({}, row, {"synthflow", "stand-in"}) for row in ("BUSY", "NOANSWER", "REJECTED", "ABANDON")),
+        *(({"assistants.*.behaviour": "talks"}, row, {"stand-in"}) for row in ("BUSY", "NOANSWER", "REJECTED", "ABANDON")),
+        ({"assistants.*.behaviour": "talks", "lines.*.may_fail": False}, "BUSY", set()),
+        # it hangs up and sends digits, whatever an AI is asked by, and takes any digit
+        ({"escalation.goodbye_digit": None}, "HANGUP-AI", {"stand-in"}),
+        ({"escalation.digits_back": None}, "DTMF-RFC4733", {"stand-in"}),
+        ({"escalation.digits_back_digit": None}, "DTMF-INFO", {"stand-in"}),
+        ({"escalation": Escalation()}, BLIND, {"stand-in"}),
+        ({"escalation": Escalation(ways=("prompt",))}, BLIND, {"synthflow", "stand-in"}),
+        # what nobody can show at Synthflow
+        ({"synthflow.witness": ()}, "DTMF-INFO", {"stand-in"}),
+        # a stand-in refuses what it cannot hold, and that is no failure of the trunk
+        *(({"trunks.*.max_concurrent_calls": most, "phones": lambda phones: phones | {
+            f"c{n}": phones["caller"].model_copy(update={"number": f"+141555502{n:02}"}) for n in range(40)}}, "TD-CAPACITY", who)
+          for most, who in ((3, {"synthflow", "stand-in"}), (4, {"synthflow"}), (30, {"synthflow"}))),
+        # people only: there is no AI that could be down, though a sheet says of all numbers that they are not reachable
+        ({"lines.*.assistant": None, "lines.*.group": "billing", "lines.*.reachable": False}, "TD-FALLBACK-DOWN", set()),
+        ({"lines.skill-menu.press": None}, "TD-SKILLS-MENU", set()),
+    ],
+)  # fmt: skip
+def test_who_is_the_ai_in_a_row(talkdesk: Deployment, changes: Changes, row: str, who: set[str]) -> None:
+    assert ais(changed(talkdesk, changes), row) == who
+
+
+def test_an_address_that_no_allowlist_has_registers(talkdesk: Deployment) -> None:
+    stand_in = {"kind": "stand-in", "trunks.*.ai": "stand-in", "stand_in.bind": "192.0.2.10"}
+    found = changed(example("live-talkdesk"), {**stand_in, "stand_in.stranger_bind": "192.0.2.77"})
+    assert of(found, "TD-REGISTER-NOTALLOWED")
+    ((_, why_not),) = said_of(example("live-talkdesk"), "TD-REGISTER-NOTALLOWED")
+    assert "stranger_bind" not in why_not, "Synthflow has addresses of its own"
+
+
+@pytest.mark.parametrize(
+    ("number", "region", "forms"),
+    [
+        ("+14155550101", "US", {"e164", "national", "tel"}),
+        ("+4930900100", "US", {"e164", "tel"}),  # there the digits are a stranger's number
+        ("+14155550101", "CH", {"e164", "tel"}),  # nor where others read them
+    ],
+)
+def test_national_form_is_dialled_from_the_numbers_own_country_alone(
+    talkdesk: Deployment, number: str, region: str, forms: set[str]
+) -> None:
+    found = changed(talkdesk, {"phones.caller.number": number, "region": region})
+    assert {case.axes["form"] for case in of(found, "NUMBERFORMATS")} == forms
+
+
+# -- selection
+
+
+def test_a_selection_is_kept_to(talkdesk: Deployment) -> None:
+    only = Selection(
+        rows=("TD-INBOUND",), transports=("tls",), ais=("synthflow",), codecs=("pcma",), authentication=("ip",)
+    )
+    (case,) = cases([talkdesk], only)
+    assert [case.axes[axis] for axis in ("transport", "codec", "ai", "authentication")] == [
+        "tls",
+        "pcma",
+        "synthflow",
+        "ip",
+    ]
+    assert cases([talkdesk], Selection(ids=(case.id,))) == [case]
+    left = changed(talkdesk, {"leave_out": {"XEI": "the carrier strips X- headers"}})
+    assert of(talkdesk, "XEI")
+    assert not of(left, "XEI")
+
+
+def test_a_case_is_selected_by_its_own_axes_whatever_its_trunk_does(talkdesk: Deployment) -> None:
+    """The command line that repeats a case has its axes (``report.rerun``), and so must be allowed."""
+    alone = changed(talkdesk, {"trunks": PHONES})
+    for case in cases([alone]):
+        axes = case.axes
+        again = Selection(
+            rows=(case.row.id,),
+            transports=(axes["transport"],),
+            authentication=(axes["authentication"],),
+            ais=(axes["ai"],),
+        )
+        assert case in cases([alone], again)
+
+
+@pytest.mark.parametrize(
+    ("selection", "changes", "said"),
+    [
+        (Selection(rows=("GL-PLAINTEXT",)), {}, r"--row GL-PLAINTEXT: not in simulated-talkdesk \(it is a row of gladly\)"),
+        (Selection(rows=("TD-INBOUND", "NONSENSE")), {}, "--row NONSENSE: not in simulated-talkdesk; allowed: ABANDON"),
+        (Selection(transports=("sctp",)), {}, "--transport sctp: not in simulated-talkdesk; allowed: tcp, tls, udp"),
+        (Selection(rows=("SRTP",), ais=("synthflow",)), {}, "no case is left by --row, "),
+        (Selection(ids=("x", "y")), {}, r"x: no such case here \(one of 2\); allowed: ids that --plan shows"),
+        (Selection(), {"require": ("documentd",)}, r"^require documentd: not in .* \(perhaps documented\); allowed: ABANDON"),
+        (Selection(), {"require": ("TD-NONSENSE",)}, "^require TD-NONSENSE: not in simulated-talkdesk"),
+        (Selection(), {"leave_out": {"TD-NONSENSE": "because"}}, "^leave_out TD-NONSENSE: not in simulated-talkdesk"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_selected_is_a_mistake(
+    talkdesk: Deployment, selection: Selection, changes: Changes, said: str
+) -> None:
+    with pytest.raises(SelectionError, match=said):
+        cases([changed(talkdesk, changes)], selection)
+
+
+# -- calls, landings, time
+
+
+def test_rows_that_take_long_run_when_named_and_take_the_minutes_of_their_case(talkdesk: Deployment) -> None:
+    found = cases([talkdesk], Selection(rows=("LONGCALL",), ais=("synthflow",)))
+    times = {case.axes["minutes"]: seconds_of(case, talkdesk, talkdesk.timings) for case in found}
+    assert times == {"10": 600.0, "31": 1860.0}
+
+
+@pytest.mark.parametrize(
+    ("row", "refer", "ai", "onward"),
+    [
+        (WARM, "passed-on", "synthflow", ("AI", "the AI")),
+        (WARM, "passed-on", "stand-in", ("stand-in", "the harness")),
+        (BLIND, "passed-on", "synthflow", ("caller", "the harness")),
+        (BLIND, "consumed", "synthflow", ("AI", "the AI")),
+    ],
+)
+def test_who_places_the_call_of_a_handover(
+    talkdesk: Deployment, row: str, refer: str, ai: str, onward: tuple[str, str]
+) -> None:
+    """A warm one is the AI's, whatever the platform does with a REFER: there is none that the caller could follow."""
+    found = changed(talkdesk, {"lines.*.refer": refer})
+    for case in of(found, row, ai=ai):
+        first, then = calls_of(case, found)
+        assert first.number == found.did(str(case.line), case.trunk)
+        assert (then.who, then.by) == (first.who if onward[0] == "caller" else onward[0], onward[1])
+    assert of(found, row, ai=ai)
+    assert calls_of(of(found, "TD-REGISTER-OK")[0], found) == []
+
+
+def test_a_callers_phone_cannot_follow_a_refer_to_an_extension(talkdesk: Deployment) -> None:
+    extension = changed(talkdesk, {"groups.billing.did": None, "groups.billing.user": "5001234567890"})
+    assert {case.axes["refer"] for case in of(extension, BLIND)} == {"consumed"}
+    for row in (BLIND, WARM):
+        assert {calls_of(case, extension)[-1].number for case in of(extension, row)} == {"5001234567890"}
+
+
+@pytest.mark.parametrize(
+    ("integration", "row", "groups"),
+    [
+        ("talkdesk", "TD-INBOUND", set()),  # the AI takes it, so that the line's fallback does not
+        ("talkdesk", BLIND, {"billing"}),
+        ("talkdesk", "TRANSFER-UNAVAILABLE", {"nobody"}),
+        ("talkdesk", "TD-FALLBACK-TIMEOUT", {"reception"}),
+        ("talkdesk", "ABANDON", set()),
+        ("talkdesk", "PEOPLE", {"everybody"}),
+        ("talkdesk", "CLOSED", {"reception"}),
+        ("talkdesk", "TD-REGISTER-OK", set()),
+        ("talkdesk", "NOANSWER", set()),
+        ("gladly", "GL-TRANSFER-PLAIN", {"queue"}),
+        ("gladly", "GL-TRANSFER-TOPIC", {"queue", "billing"}),
+        ("gladly", "GL-ALLOWLIST-LISTED", {"queue"}),  # the group's own number is called
+    ],
+)
+def test_the_groups_that_a_call_is_to_land_with(integration: str, row: str, groups: set[str]) -> None:
+    deployment = example(f"simulated-{integration}")
+    found = [set(landing_groups(case, deployment)) for case in of(deployment, row)]
+    assert found
+    assert all(each == groups for each in found)
+
+
+def test_a_transfer_and_people_in_time_land_neither_with_the_fallback_nor_where_a_closed_number_leads(
+    talkdesk: Deployment,
+) -> None:
+    found = changed(talkdesk, {"lines.*.fallback": "support", "lines.*.closed": "support"})
+    landing = [c for c in cases([found]) if c.row.moment in ("transfer", "people") and not c.row.out_of_hours]
+    assert {BLIND, "PEOPLE"} <= {case.row.id for case in landing}
+    for case in landing:
+        assert "support" not in landing_groups(case, found), case.id
+    of_people = changed(talkdesk, {"lines.out-of-hours.assistant": None, "lines.out-of-hours.group": "everybody"})
+    (closed,) = [case for case in of(of_people, "CLOSED") if case.line == "out-of-hours"]
+    assert set(landing_groups(closed, of_people)) == {"reception"}
+
+
+def test_nobody_else_can_ring_where_no_other_phone_is_the_harness_s(talkdesk: Deployment) -> None:
+    assert LANDING_OTHERS in of(talkdesk, BLIND)[0].required_findings
+    lonely = changed(talkdesk, {"groups.*.agents": ()})
+    assert all(LANDING_OTHERS not in case.required_findings for case in cases([lonely]))
+
+
+def test_what_nobody_sees_is_dispensed_with_where_that_is_so_alone(talkdesk: Deployment) -> None:
+    blind = changed(talkdesk, {"synthflow.witness": ()})
+    by_ai = {case.axes["ai"]: case.dispensable for case in of(blind, "TD-INBOUND")}
+    assert by_ai["synthflow"]["codec"] == "the AI's record does not hold the codec"
+    assert by_ai["stand-in"] == {}
+    shown = changed(talkdesk, {"phones.*.shows": "any"})
+    for case in cases([shown]):
+        assert ("caller_id" in case.dispensable) == (LANDING in case.required_findings), case.id
+    assert not any("caller_id" in case.dispensable for case in cases([talkdesk]))
+
+
+def test_a_world_without_the_ais_interface_is_planned_as_a_live_one(talkdesk: Deployment) -> None:
+    """What nobody will tell is dispensable, and what is about it left out: all else would be not observable in every run."""
+    blind = changed(talkdesk, {"synthflow": None})
+    live = changed(blind, {"kind": "live", "platform.host": "sbc.example"})  # a world fills it in
+    told = [
+        {(case.id, *case.dispensable) for case in cases([one]) if case.axes["ai"] == "synthflow"}
+        for one in (blind, live)
+    ]
+    assert told[0] == told[1]
+    assert any("landing.answered_by" in case.dispensable for case in cases([blind]))
+
+
+@pytest.mark.parametrize(
+    ("strength", "experiment", "synthflow", "said"),
+    [
+        ("proved", True, {}, "expect.strength"),  # what a file has that says nothing of it
+        ("proved", True, None, "expect.strength"),
+        ("proved", True, {"witness": ("record", "marks")}, None),
+        ("confirmed", True, {}, None),
+        ("confirmed", True, None, None),  # the experiment
+        ("confirmed", False, {}, None),
+        ("confirmed", False, {"transcript": "none"}, "expect.experiment"),
+        ("confirmed", False, None, "expect.experiment"),
+        ("indicated", False, None, None),
+    ],
+)
+def test_audio_that_nothing_can_make_known_so_strongly_is_told_beforehand(
+    strength: str, experiment: bool, synthflow: dict[str, Any] | None, said: str | None
+) -> None:
+    told: Changes = (
+        {"synthflow": None} if synthflow is None else {f"synthflow.{key}": value for key, value in synthflow.items()}
+    )
+    found = changed(example("live-talkdesk"), {"expect.strength": strength, "expect.experiment": experiment, **told})
+    for case in cases([found]):
+        why_not = why_never_passed(case, found)
+        assert (why_not or "none").startswith("none") is (said is None or AUDIO_TO_AI not in case.required_findings)
+        assert why_not is None or str(said) in why_not
+    phones = changed(found, {"kind": "stand-in", "trunks.*.ai": "stand-in"})
+    assert {why_never_passed(case, phones) for case in cases([phones])} == {None}, "a harness phone proves audio"
+
+
+@pytest.mark.parametrize(
+    ("moment", "opened", "closed"),
+    [
+        ("2026-11-23T12:00+01:00", None, "have begun or ended"),
+        ("2026-11-23T17:58:30+01:00", None, "have begun or ended"),
+        ("2026-11-23T17:59:30+01:00", "begin or end now", "begin or end now"),
+        ("2026-11-23T18:00:30+01:00", "begin or end now", "begin or end now"),
+        ("2026-11-23T18:01:30+01:00", "have begun or ended", None),
+        ("2026-11-24T07:59:30+01:00", "begin or end now", "begin or end now"),
+        ("2026-10-25T00:30+00:00", None, "have begun or ended"),  # 02:30 in summer time, and again an hour later
+        ("2026-10-25T01:30+00:00", None, "have begun or ended"),
+        ("2026-10-25T02:00:30+00:00", "begin or end now", "begin or end now"),
+        ("2026-03-29T00:59:30+00:00", "begin or end now", "begin or end now"),  # 01:59:30; what follows is 03:00
+        ("2026-03-29T01:02+00:00", "have begun or ended", None),
+    ],
+)
+def test_a_number_is_called_only_where_no_clock_doubts_its_time(
+    talkdesk: Deployment, moment: str, opened: str | None, closed: str | None
+) -> None:
+    hours = {"lines.inbound.hours": "sun 01:00-03:00, mon-fri 08:00-18:00", "lines.inbound.zone": "Europe/Berlin"}
+    found, at = changed(talkdesk, hours), datetime.fromisoformat(moment)
+    (case, *_) = [case for case in of(talkdesk, "TD-INBOUND") if case.line == "inbound"]
+    for planned, said in ((case, opened), (replace(case, row=replace(case.row, out_of_hours=True)), closed)):
+        why_not = why_not_now(planned, found, at)
+        assert why_not is None if said is None else said in str(why_not)
+    assert why_not_now(replace(case, line=None), found, at) is None
