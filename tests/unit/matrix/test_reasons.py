@@ -61,39 +61,93 @@ def _a_sunday(monkeypatch: pytest.MonkeyPatch) -> None:
         (TD, {"trunks": PHONES, "trunks.*.username": None}, "TD-REGISTER-OK", NO_DIGEST),
         (LIVE_TD, {"trunks.*.authentication": "ip", "trunks.*.username": None}, "TD-REGISTER-OK", NO_DIGEST),
         (LIVE_TD, {}, "TD-REGISTER-OK", "the AI's interface does not tell of registrations"),
-        (LIVE_TD, {"kind": "stand-in", "trunks.*.ai": "stand-in", "stand_in.bind": "192.0.2.10"}, "TD-REGISTER-NOTALLOWED",
-         "stand_in.stranger_bind: there is no address that no allowlist has"),
+        (
+            LIVE_TD,
+            {"kind": "stand-in", "trunks.*.ai": "stand-in", "stand_in.bind": "192.0.2.10"},
+            "TD-REGISTER-NOTALLOWED",
+            "stand_in.stranger_bind: there is no address that no allowlist has",
+        ),
         # what numbers and groups lack
         (TD, {"lines.*.announcement_s": 2.0}, "SRTP", "the platform answers every number itself, before the AI"),
         (TD, {"lines.*.press": None}, "TD-OUTBOUND-IVR", "no number has a menu in front of the AI"),
         (TD, {"lines.skill-menu.press": None}, "TD-SKILLS-MENU", "press: of no number that is routed by a menu choice"),
         (TD, {"lines.*.fallback": None}, "TD-FALLBACK-DOWN", NO_FALLBACK),
         (TD, {**NO_AGENTS, "groups.*.empty": True}, "TD-FALLBACK-DOWN", NO_FALLBACK),
-        *((TD, NO_AGENTS, f"TD-FALLBACK-{what}", f"not observable: {NO_FALLBACK}") for what in ("DOWN", "REFUSED", "TIMEOUT")),
+        *(
+            (TD, NO_AGENTS, f"TD-FALLBACK-{what}", f"not observable: {NO_FALLBACK}")
+            for what in ("DOWN", "REFUSED", "TIMEOUT")
+        ),
         (TD, NO_AGENTS, BLIND, UNSEEN),
         (TD, NO_AGENTS, WARM, UNSEEN),
         (TD, NO_AGENTS, "PEOPLE", "not observable: no number leads to people only, with a harness phone"),
         (GL, NO_AGENTS, "GL-TRANSFER-TOPIC", "not observable: no assistant hands over with a topic"),
-        *((GL, {"groups.*.did": None}, f"GL-ALLOWLIST-{listed}", "no group with a harness phone has a number, or a user, that could be called")
-          for listed in ("LISTED", "UNLISTED")),
+        *(
+            (
+                GL,
+                {"groups.*.did": None},
+                f"GL-ALLOWLIST-{listed}",
+                "no group with a harness phone has a number, or a user, that could be called",
+            )
+            for listed in ("LISTED", "UNLISTED")
+        ),
         (LIVE_GL, {}, "KEEPALIVE", "no group has an agent with a SIP account at the platform: all are at telephones"),
         (LIVE_GL, NO_AGENTS, "KEEPALIVE", "no group has an agent with a harness phone"),
-        (TD, {"lines.*.fallback": None, "lines.busy.fallback": "reception", "lines.inbound.fallback": "reception", "trunks": SYNTHFLOW}, "BUSY",
-         "every number has a fallback (of those it is about: busy)"),
+        (
+            TD,
+            {
+                "lines.*.fallback": None,
+                "lines.busy.fallback": "reception",
+                "lines.inbound.fallback": "reception",
+                "trunks": SYNTHFLOW,
+            },
+            "BUSY",
+            "every number has a fallback (of those it is about: busy)",
+        ),
         (TD, {"lines.*.fallback": "reception"}, "BUSY", "every number has a fallback"),
         # a REFER that is passed on is followed from the telephone network, where nobody calls an extension
-        *((name, {"lines.*.refer": "passed-on", "groups.*.did": None, "groups.*.user": "q"}, row,
-           "no assistant hands over so to a group with a number (did)") for name, row in ((TD, BLIND), (GL, "GL-TRANSFER-TOPIC"))),
+        *(
+            (
+                name,
+                {"lines.*.refer": "passed-on", "groups.*.did": None, "groups.*.user": "q"},
+                row,
+                "no assistant hands over so to a group with a number (did)",
+            )
+            for name, row in ((TD, BLIND), (GL, "GL-TRANSFER-TOPIC"))
+        ),
         # what the AI is asked by, and what it shows
-        *((TD, {"escalation": Escalation(), "trunks": SYNTHFLOW}, row, NO_WAY)
-          for row in (BLIND, WARM, "HANGUP-AGENT", "TRANSFER-UNAVAILABLE")),
-        (TD, {"escalation.goodbye_digit": None, "trunks": SYNTHFLOW}, "HANGUP-AI", "escalation.goodbye_digit: nothing makes the AI hang up"),
-        *((TD, {f"escalation.{key}": None, "trunks": SYNTHFLOW}, "DTMF-INFO", "escalation: nothing makes the AI send digits") for key in
-          ("digits_back", "digits_back_digit")),
+        *(
+            (TD, {"escalation": Escalation(), "trunks": SYNTHFLOW}, row, NO_WAY)
+            for row in (BLIND, WARM, "HANGUP-AGENT", "TRANSFER-UNAVAILABLE")
+        ),
+        (
+            TD,
+            {"escalation.goodbye_digit": None, "trunks": SYNTHFLOW},
+            "HANGUP-AI",
+            "escalation.goodbye_digit: nothing makes the AI hang up",
+        ),
+        *(
+            (
+                TD,
+                {f"escalation.{key}": None, "trunks": SYNTHFLOW},
+                "DTMF-INFO",
+                "escalation: nothing makes the AI send digits",
+            )
+            for key in ("digits_back", "digits_back_digit")
+        ),
         (TD, {"synthflow.witness": (), "trunks": SYNTHFLOW}, "DTMF-INFO", "the AI's record does not list digits"),
         (TD, live(SYNTHFLOW), "HOLD", NO_API),
-        (TD, live(SYNTHFLOW, witness=("marks", "messages", "dtmf")), "HOLD", NO_API),  # what it would tell, nobody can ask it
-        (TD, live(SYNTHFLOW, api_base="https://api.example/v2"), "HOLD", "the AI's record does not tell which sounds it gets"),
+        (
+            TD,
+            live(SYNTHFLOW, witness=("marks", "messages", "dtmf")),
+            "HOLD",
+            NO_API,
+        ),  # what it would tell, nobody can ask it
+        (
+            TD,
+            live(SYNTHFLOW, api_base="https://api.example/v2"),
+            "HOLD",
+            "the AI's record does not tell which sounds it gets",
+        ),
         (TD, live(SYNTHFLOW), "EARLYMEDIA", "before the answer the AI cannot be told from an announcement"),
         # hours
         (LIVE_GL, {}, "CLOSED", "no number has hours"),
@@ -103,10 +157,20 @@ def _a_sunday(monkeypatch: pytest.MonkeyPatch) -> None:
         (LIVE_GL, HOURS | {"lines.*.closed": "Inbox"}, "CLOSED-VOICEMAIL", AT_NIGHT_MACHINE),
         (LIVE_GL, HOURS | MORE_GROUPS | {"lines.*.closed": "Night"}, "CLOSED", AT_NIGHT),
         (LIVE_GL, HOURS | MORE_GROUPS | {"lines.*.closed": "Others"}, "CLOSED", f"not observable: {AT_NIGHT}"),
-        (LIVE_GL, HOURS | MORE_GROUPS | {"lines.*.closed": "Night"}, "VOICEMAIL", "no number leads, while it is open, to a group that is empty"),
-        (TD, {"lines.*.hours": "mon-sun 00:00-24:00", "lines.*.zone": "UTC", "lines.*.closed": "billing"}, "CLOSED", "no number is closed now"),
+        (
+            LIVE_GL,
+            HOURS | MORE_GROUPS | {"lines.*.closed": "Night"},
+            "VOICEMAIL",
+            "no number leads, while it is open, to a group that is empty",
+        ),
+        (
+            TD,
+            {"lines.*.hours": "mon-sun 00:00-24:00", "lines.*.zone": "UTC", "lines.*.closed": "billing"},
+            "CLOSED",
+            "no number is closed now",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_row_without_a_case_says_why(name: str, changes: Changes, row: str, reason: str) -> None:
     assert why(changed(example(name), changes), row).startswith(reason)
 
