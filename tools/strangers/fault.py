@@ -1,13 +1,20 @@
-"""What a stranger's fault is: how it is made, where it shows, and what has to be said of it."""
+"""The faults shown on third-party programs: how each is made, where it shows, and what must be said of it."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-#: Which way something goes over the trunk between platform and AI.
+#: The direction over the trunk between platform and AI.
 Side = Literal["to-ai", "from-ai"]
+SipChange = Literal["drop", "change", "hold", "copy"]
+MediaChange = Literal[
+    "drop", "stop", "first", "loss", "bursts", "disorder", "delay", "silence", "noise", "type", "quiet", "echo", "mark", "gaps",
+    "copy", "no-events", "events-twice",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -15,12 +22,12 @@ class Sip:
     """A change of the SIP messages of one kind, on the trunk's wire.
 
     ``kind`` is a method, or a status with its method (``200 INVITE``); ``INVITE*`` is an INVITE within a dialog, ``*`` every
-    message. ``pattern`` is a regular expression over the whole message, whose Content-Length is mended afterwards.
+    message. ``pattern`` is a regular expression over the whole message, whose Content-Length is corrected afterwards.
     """
 
     side: Side
     kind: str
-    do: Literal["drop", "change", "hold", "copy"]
+    do: SipChange
     pattern: str = ""
     into: str = ""
     seconds: float = 0.0
@@ -28,38 +35,16 @@ class Sip:
 
 @dataclass(frozen=True)
 class Media:
-    """A change of the RTP that goes over the trunk's wire. ``amount`` is a share, a number of packets, or seconds, by ``do``."""
+    """A change of the RTP on the trunk's wire. ``amount`` is a share, a number of packets, or seconds."""
 
     side: Side
-    do: Literal[
-        "drop",
-        "stop",
-        "first",
-        "loss",
-        "bursts",
-        "disorder",
-        "delay",
-        "silence",
-        "noise",
-        "type",
-        "quiet",
-        "echo",
-        "mark",
-        "gaps",
-        "copy",
-        "no-events",
-        "events-twice",
-    ]
+    do: MediaChange
     amount: float = 0.0
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. ``platform`` is the switch of Kamailio's (``kamailio.cfg``) that makes it; the wire makes the others.
-
-    ``causes`` are the causes that may be named first: more than one where the same wrong thing has a name by place.
-    ``unseen`` says why the harness cannot see the fault, where it cannot.
-    """
+    """A row of ``faults.toml``, which explains the fields."""
 
     name: str
     what: str
@@ -68,6 +53,15 @@ class Fault:
     platform: str = ""
     wire: tuple[Sip | Media, ...] = ()
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    known: bool = False  #: the self-proof's own catalogue has it too
-    held_out: bool = False  #: kept aside while rules are written
+    held_out: bool = False
     unseen: str = ""
+
+
+def _fault(name: str, plain: dict[str, Any]) -> Fault:
+    wire = tuple(Sip(**change) if "kind" in change else Media(**change) for change in plain.pop("wire", ()))
+    axes = {axis: tuple(values) for axis, values in plain.pop("axes", {}).items()}
+    return Fault(name, rows=tuple(plain.pop("rows")), causes=tuple(plain.pop("causes")), wire=wire, axes=axes, **plain)
+
+
+_TABLE = tomllib.loads(Path(__file__).with_name("faults.toml").read_text(encoding="utf-8"))
+FAULTS = tuple(_fault(name, plain) for name, plain in _TABLE.items())

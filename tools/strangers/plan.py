@@ -8,8 +8,7 @@ from itertools import count, cycle
 
 from harness.deployment import Deployment
 from harness.integrations.matrix import Case, Selection, cases
-from tools.strangers.catalogue import FAULTS
-from tools.strangers.fault import Fault
+from tools.strangers.fault import FAULTS, Fault
 from tools.trials import AXIS
 
 #: Rows that this platform cannot carry out: it is a proxy, in front of a wire that hides who registers.

@@ -11,8 +11,7 @@ from typing import Any, Literal
 
 from harness.calls.verdict import Verdict
 from harness.report.evidence import CaseEvidence
-from tools.strangers.catalogue import FAULTS
-from tools.strangers.fault import Fault
+from tools.strangers.fault import FAULTS, Fault
 from tools.strangers.plugin import RESULT
 
 NAMED_BAR, LISTED_BAR, FALSE_ALARM_CASES = 0.90, 0.98, 500

@@ -20,7 +20,7 @@ from pathlib import Path
 from tools import ROOT, trials
 from tools.interop.programs import missing as missing_packages
 from tools.interop.programs import version
-from tools.strangers.catalogue import FAULTS
+from tools.strangers.fault import FAULTS
 from tools.strangers.platform import Strangers
 from tools.strangers.plugin import RESULT, SWITCHES
 from tools.strangers.results import FALSE_ALARM_CASES, Proof, read

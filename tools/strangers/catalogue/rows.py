@@ -1,8 +1,0 @@
-"""The rows that the faults show in."""
-
-from __future__ import annotations
-
-INBOUND = ("TD-INBOUND",)
-BLIND, WARM = "TD-TRANSFER-BLIND", "TD-TRANSFER-WARM"
-REFUSED, TIMEOUT, DOWN = "TD-FALLBACK-REFUSED", "TD-FALLBACK-TIMEOUT", "TD-FALLBACK-DOWN"
-REGISTER = ("TD-REGISTER-OK",)
