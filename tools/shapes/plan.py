@@ -10,7 +10,7 @@ from harness.deployment import Deployment
 from harness.errors import SelectionError
 from harness.integrations import matrix
 from harness.integrations.matrix import Case
-from tools.selfproof.plan import FAULTS, OF_THE_GUIDES, Where
+from tools.selfproof.plan import FAULTS, SEEN_AT_PHONES, WHOLE_TENANT, Where
 from tools.shapes.untold import is_unseen
 from tools.trials import AXIS
 
@@ -18,46 +18,6 @@ from tools.trials import AXIS
 WRONG = "-wrong"
 #: Cases of other numbers, and of none, that run with the fault on: it must not show there.
 _OTHERS = 4
-
-#: Faults of a port, a certificate or a registration: they have no number.
-WHOLE_TENANT = frozenset(
-    name
-    for name in OF_THE_GUIDES
-    if name.startswith(("firewall-", "certificate-"))
-    or name
-    in {
-        "termination-uri-wrong",
-        "username-wrong",
-        "password-wrong",
-        "synthflow-ip-not-allowed",
-        "registration-expires-early",
-    }
-)
-#: What shows at harness phones, whatever the AI's side tells.
-SEEN_AT_PHONES = frozenset(
-    {
-        "route-missing",
-        "fallback-missing",
-        "fallback-wrong-group",
-        "ring-timeout-wrong",
-        "group-wrong",
-        "refer-rejected",
-        "refer-accepted-then-failed",
-        "refer-never-notified",
-        "caller-id-lost-on-transfer",
-        "transfer-no-audio",
-        "agent-audio-stops",
-        "rtp-blocked-both",
-        "no-g711",
-        "codecs-stripped-to-ai",
-        "rtp-one-packet-to-caller",
-        "caller-id-lost-on-fallback",
-        "group-answered-by-others",
-        "agent-hangup-not-passed-on",
-        "national-form-refused",
-    }
-)
-
 
 #: What the platform does on calls that it transfers itself: one that a caller's phone places on a REFER is no call of the number's.
 _OF_TRANSFERS = frozenset(

@@ -17,8 +17,9 @@ from harness.deployment.hours import is_open
 from harness.errors import SelectionError
 from harness.integrations import load, matrix
 from harness.world.faults import Fault
+from tools.selfproof.plan import WHOLE_TENANT
 from tools.shapes.draw import CLOSED, Customer, as_of, drawn
-from tools.shapes.plan import ANY, WHOLE_TENANT, Drawing, trials
+from tools.shapes.plan import ANY, Drawing, trials
 from tools.shapes.results import Results
 
 SEED = 11
