@@ -63,7 +63,7 @@ from harness.calls.verdict import Finding, Verdict
 @pytest.fixture
 def see(recorder):
     def see(verdict=Verdict.PASSED, actual="it was so"):
-        recorder.finding(Finding("seen", "caller.1", verdict, "it to be so", actual, time.monotonic()))
+        recorder.finding(Finding("session.interval", "caller.1", verdict, "it to be so", actual, time.monotonic()))
     return see
 """
 

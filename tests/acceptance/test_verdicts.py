@@ -72,9 +72,12 @@ def test_the_first_line_of_a_failure_stands_in_the_output_once(tree: Tree) -> No
     _, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcma", "-n", "2")
     first = "FAILED   TD-INBOUND[lab:synthflow-"  # of two cases with one cause, whichever ends first
     (line,) = [line for line in output.splitlines() if line.startswith(first)]
-    assert line.endswith("seen of caller.1: expected it to be so; nobody answered")
+    assert line.endswith("session.interval of caller.1: expected it to be so; nobody answered")
     assert (
-        sum(line.startswith("FAILED   No documented cause fits: seen of caller.1: ") for line in output.splitlines())
+        sum(
+            line.startswith("FAILED   No documented cause fits: session.interval of caller.1: ")
+            for line in output.splitlines()
+        )
         == 1
     )
     _, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcma", "-n", "2", "--every-failure")
@@ -125,7 +128,10 @@ def test_a_failure_stays_one_whatever_breaks_afterwards(tree: Tree) -> None:
     """)
     code, output = tree.run("--deployment", str(tree.deployment()), "--transport", "udp", "--codec", "pcmu")
     assert code == 1, output
-    assert "FAILED   TD-INBOUND[lab:synthflow-udp-ip-pcmu]  No documented cause fits: seen of caller.1" in output
+    assert (
+        "FAILED   TD-INBOUND[lab:synthflow-udp-ip-pcmu]  No documented cause fits: session.interval of caller.1"
+        in output
+    )
     (case,) = [json.loads(path.read_text()) for path in tree.run_directory.glob("cases/*/case.json")]
     assert case["end"]["verdict"] == "failed"
     assert case["end"]["diagnosis"] is not None
@@ -140,8 +146,8 @@ MIXTURES = """
     ERRORS = {
         "": None,
         "assertion": AssertionError("one is not two"),
-        "never came": ExpectationError(Finding("late", "x", Verdict.FAILED, "it", "it never came", 0.0)),
-        "unseen": NotObservableError(Finding("seen", "x", Verdict.NOT_OBSERVABLE, "it", "nobody looked", 0.0)),
+        "never came": ExpectationError(Finding("timing", "x", Verdict.FAILED, "it", "it never came", 0.0)),
+        "unseen": NotObservableError(Finding("session.interval", "x", Verdict.NOT_OBSERVABLE, "it", "nobody looked", 0.0)),
         "bug": ValueError("a mistake of ours"),
     }
 
@@ -382,7 +388,7 @@ def test_a_case_that_this_machine_had_no_processor_for_is_run_again_until_it_say
             never = case.axes["transport"] == "tcp" and case.axes["codec"] == "pcmu"
             once = case.axes["transport"] == "udp"
             if never or (once and tried == 0):
-                late = Finding("seen", "caller.1", Verdict.BROKEN, "it to be soon", "it was late", time.monotonic())
+                late = Finding("session.interval", "caller.1", Verdict.BROKEN, "it to be soon", "it was late", time.monotonic())
                 recorder.finding(replace(late, starved_s=0.7))
             else:
                 see(Verdict.FAILED if once and case.axes["codec"] == "pcma" else Verdict.PASSED)
