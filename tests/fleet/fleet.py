@@ -112,22 +112,10 @@ class Fleet:
         return path
 
     def controller(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        command = [*HARNESS, "fleet", "run", *map(str, arguments)]
+        command += ["--files", str(self.files), "--reports", str(self.reports)]
         return subprocess.Popen(
-            [
-                *HARNESS,
-                "fleet",
-                "run",
-                *map(str, arguments),
-                "--files",
-                str(self.files),
-                "--reports",
-                str(self.reports),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=ROOT,
-            env=self.environment(),
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=self.environment()
         )
 
     def run(self, *arguments: str | Path) -> tuple[int, str]:

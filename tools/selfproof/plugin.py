@@ -19,8 +19,7 @@ from harness.deployment import Deployment
 from harness.diagnosis import Diagnosis, Visibility, diagnose
 from harness.integrations.matrix import Case
 from harness.report.recorder import CaseRecorder
-from harness.run.plugin.items import case_of
-from harness.run.plugin.run import Run, run_of
+from harness.run.plugin.run import Run, case_of, run_of
 from tools.selfproof.plan import Trial, trials
 from tools.trials import add_options, made_wrong, take_the_cases
 

@@ -43,7 +43,7 @@ Exit codes: 0 all passed, 1 something failed or could not be observed, 2 a mista
 _COMMANDS = {
     "call": "call:call",
     "compare": "compare:run",
-    "examples": "examples:examples",
+    "examples": "lists:examples",
     "explain": "explain:explain",
     "fleet": "fleet:fleet_app",
     "init": "init:init",

@@ -8,6 +8,6 @@
 
 ``config`` is the fleet's file; ``plan`` makes shards of cases; ``controller`` hands them out, notices losses and resumes;
 ``worker`` is the site's end of Celery, and ``shard`` runs one by the site's own pytest; ``site`` is that pytest's plugin, with a
-``gate`` whose limits hold over all sites; ``state`` is all that stands in Redis, changed by ``scripts`` alone; ``store`` takes the
+``gate`` whose limits hold over all sites; ``state`` is all that stands in Redis, changed by Lua scripts; ``store`` takes the
 evidence; ``result`` makes one report of it.
 """

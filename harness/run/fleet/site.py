@@ -23,8 +23,7 @@ from harness.run.fleet.config import SharedTrunk, redis_address
 from harness.run.fleet.gate import RedisGate
 from harness.run.fleet.state import ShardRef, State
 from harness.run.fleet.store import REST, SCOPE, Store
-from harness.run.plugin.items import case_of
-from harness.run.plugin.run import Run, run_of
+from harness.run.plugin.run import Run, case_of, run_of
 
 #: The environment variable that holds the task as JSON.
 TASK = "HARNESS_FLEET_TASK"

@@ -28,10 +28,9 @@ from harness.phone.options_seen import patience
 from harness.report.evidence import key_of
 from harness.report.run_directory import as_kept
 from harness.report.scope import missing
-from harness.run.plugin.items import case_of
 from harness.run.plugin.options import given
 from harness.run.plugin.progress import mute_reporter
-from harness.run.plugin.run import Run, TimingsName, run_of
+from harness.run.plugin.run import Run, TimingsName, case_of, run_of
 from harness.support.files import json_file
 from harness.support.terminal import SafeConsole, print_document
 

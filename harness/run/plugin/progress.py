@@ -32,10 +32,9 @@ from harness.report.evidence import CaseEvidence
 from harness.report.run import FinishedRun, finish, remember
 from harness.report.run_directory import STOPPED, RunEnd, last_attempt, write_end
 from harness.report.summary import Figures
-from harness.run.plugin.items import case_id, case_of
 from harness.run.plugin.options import ignored
 from harness.run.plugin.parallel import WORLDS
-from harness.run.plugin.run import Run, run_of
+from harness.run.plugin.run import Run, case_id, case_of, run_of
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_text
 from harness.support.terminal import SafeConsole, print_document

@@ -6,8 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from harness.run.plugin.items import case_id
-from harness.run.plugin.run import Run, run_of
+from harness.run.plugin.run import Run, case_id, run_of
 from harness.support.memory import FreedMemory
 
 

@@ -172,3 +172,15 @@ RUN = pytest.StashKey[Run]()
 def run_of(config: pytest.Config) -> Run | None:
     """The run this process takes part in; None when this is another kind of pytest run."""
     return config.stash.get(RUN, None)
+
+
+def case_of(item: pytest.Item) -> Case | None:
+    """The case an item runs; None when it is an ordinary test."""
+    callspec = getattr(item, "callspec", None)
+    case = callspec.params.get("case") if callspec else None
+    return case if isinstance(case, Case) else None
+
+
+def case_id(nodeid: str) -> str:
+    """The case's id within a pytest node id; xdist adds a group's name to it (``--dist loadgroup``)."""
+    return nodeid.partition("::")[2].partition("[")[2].rpartition("]")[0] or nodeid

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -20,6 +21,10 @@ def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
 
 
+def reported(arguments: list[str]) -> Any:
+    return CliRunner().invoke(application("report"), ["report", *arguments])
+
+
 @pytest.mark.parametrize(
     ("interrupted", "code"), [("", 0), (STOPPED, 130), (f"{NEVER_ENDED}; {STOPPED}", 130), (NEVER_ENDED, 3)]
 )
@@ -27,7 +32,7 @@ def test_of_a_run_that_somebody_stopped_it_is_130(
     tmp_path: Path, runs: ModuleType, interrupted: str, code: int
 ) -> None:
     made = runs.make_run(tmp_path, rows=("HOLD",), interrupted=interrupted)
-    assert CliRunner().invoke(application(), ["report", str(made.directory)]).exit_code == code
+    assert reported([str(made.directory)]).exit_code == code
 
 
 def test_a_run_without_its_scope_is_not_merged_with_one_that_has_it(tmp_path: Path, runs: ModuleType) -> None:
@@ -36,7 +41,7 @@ def test_a_run_without_its_scope_is_not_merged_with_one_that_has_it(tmp_path: Pa
     faulty = runs.make_run(tmp_path, rows=("BUSY",), options={"fault": ["heavy-loss"]}).directory
     (faulty / "scope.json").unlink()
     manifest.write(faulty)
-    ended = CliRunner().invoke(application(), ["report", str(whole), str(faulty), "--into", str(tmp_path / "both")])
+    ended = reported([str(whole), str(faulty), "--into", str(tmp_path / "both")])
     assert isinstance(ended.exception, MistakeError)
     assert str(ended.exception).startswith(f"{faulty / 'scope.json'}: is missing")
     assert not (tmp_path / "both").exists()
@@ -46,10 +51,10 @@ def test_a_case_to_bundle_that_there_is_not_is_said_before_anything_is_made(tmp_
     """The views of thousands of cases take half a minute."""
     made = runs.make_run(tmp_path, rows=("HOLD",))
     before = {path.name for path in made.directory.iterdir()}
-    ended = CliRunner().invoke(application(), ["report", str(made.directory), "--zip", "BUSY"])
+    ended = reported([str(made.directory), "--zip", "BUSY"])
     assert isinstance(ended.exception, MistakeError)
     assert {path.name for path in made.directory.iterdir()} == before
-    assert CliRunner().invoke(application(), ["report", str(made.directory), "--zip", "HOLD"]).exit_code == 0
+    assert reported([str(made.directory), "--zip", "HOLD"]).exit_code == 0
 
 
 def test_of_a_run_whose_manifest_is_gone_no_other_is_made(tmp_path: Path, runs: ModuleType) -> None:
@@ -57,14 +62,14 @@ def test_of_a_run_whose_manifest_is_gone_no_other_is_made(tmp_path: Path, runs: 
     made = runs.make_run(tmp_path, rows=("HOLD",)).directory
     (made / manifest.FILE).unlink()
     for _ in range(2):
-        ended = CliRunner().invoke(application(), ["report", str(made)])
+        ended = reported([str(made)])
         assert ended.exit_code == 0
         assert f"no sign-off: {made / manifest.FILE} is missing" in ended.output
         assert (made / "report.html").exists()
         assert not list(made.glob("signoff.*"))
 
     other = runs.make_run(tmp_path, rows=("BUSY",)).directory
-    ended = CliRunner().invoke(application(), ["report", str(made), str(other), "--into", str(tmp_path / "both")])
+    ended = reported([str(made), str(other), "--into", str(tmp_path / "both")])
     assert isinstance(ended.exception, MistakeError)
     assert "signoff.manifest.json is missing, so the files of the run cannot be checked" in str(ended.exception)
     assert not (tmp_path / "both").exists()
@@ -75,7 +80,7 @@ def test_a_document_without_its_manifest_is_refused(tmp_path: Path, runs: Module
     made = runs.make_run(tmp_path, rows=("HOLD",)).directory
     (made / manifest.FILE).unlink()
     (made / name).touch()
-    ended = CliRunner().invoke(application(), ["report", str(made)])
+    ended = reported([str(made)])
     assert isinstance(ended.exception, MistakeError)
     assert "signoff.manifest.json is missing" in str(ended.exception)
 
@@ -84,7 +89,7 @@ def test_what_a_signature_does_not_cover_is_printed(tmp_path: Path, runs: Module
     """An edited report stands beside a genuine sign-off."""
     made = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
     public = attest.make_keys(tmp_path / "key.pem")
-    assert CliRunner().invoke(application(), ["report", str(made)]).exit_code == 0
+    assert reported([str(made)]).exit_code == 0
     signoff.make(made, key=tmp_path / "key.pem")
     (made / "report.html").write_text("everything passed")
     ended = CliRunner().invoke(application(), ["signoff", "verify", str(made), "--key", str(public)])

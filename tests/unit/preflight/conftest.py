@@ -125,27 +125,34 @@ class FarEnd:
         self._thread.join(10)
         self._loop.close()
 
-    # SIP
-
-    def udp(self, answer: Answer = fine) -> int:
-        """A port that answers datagrams."""
-        far = self
+    def _datagrams(self, reply: Callable[[bytes, tuple[str, int]], bytes | None], port: int = 0) -> int:
+        """A port that sends this reply to each datagram, if it is not None."""
 
         class Server(asyncio.DatagramProtocol):
             def connection_made(self, transport: Any) -> None:
                 self.transport = transport
 
             def datagram_received(self, data: bytes, addr: Any) -> None:
-                request = Message.parse(data)
-                assert isinstance(request, Request)
-                far.requests.append(request)
-                if (response := answer(request)) is not None:
-                    self.transport.sendto(bytes(response), addr)
+                if (answer := reply(data, addr)) is not None:
+                    self.transport.sendto(answer, addr)
 
-        transport, _ = self._do(self._loop.create_datagram_endpoint(Server, local_addr=(self.address, 0)))
+        transport, _ = self._do(self._loop.create_datagram_endpoint(Server, local_addr=(self.address, port)))
         self._closers.append(transport.close)
-        port: int = transport.get_extra_info("sockname")[1]
-        return port
+        found: int = transport.get_extra_info("sockname")[1]
+        return found
+
+    # SIP
+
+    def udp(self, answer: Answer = fine) -> int:
+        """A port that answers datagrams."""
+        return self._datagrams(lambda data, source: self._answered(data, answer))
+
+    def _answered(self, data: bytes, answer: Answer) -> bytes | None:
+        request = Message.parse(data)
+        assert isinstance(request, Request)
+        self.requests.append(request)
+        response = answer(request)
+        return None if response is None else bytes(response)
 
     def stream(self, answer: Answer = fine, context: ssl.SSLContext | None = None, *, hang_up: bool = False) -> int:
         """A port that answers on connections, over TLS if there is a context."""
@@ -157,11 +164,7 @@ class FarEnd:
                     if hang_up:
                         break
                     for raw in framer.feed(data):
-                        request = Message.parse(raw)
-                        assert isinstance(request, Request)
-                        self.requests.append(request)
-                        if (response := answer(request)) is not None:
-                            writer.write(bytes(response))
+                        writer.write(self._answered(raw, answer) or b"")
             writer.transport.abort()
 
         return self._serve(serve, context)
@@ -207,58 +210,41 @@ class FarEnd:
     def stun(self, mapped: Callable[[tuple[str, int], int], tuple[str, int]] | None) -> str:
         """Two neighbouring ports that tell where requests came from; ``mapped`` (source, which) changes what they say."""
 
-        class Server(asyncio.DatagramProtocol):
-            def __init__(self, which: int) -> None:
-                self.which = which
-
-            def connection_made(self, transport: Any) -> None:
-                self.transport = transport
-
-            def datagram_received(self, data: bytes, addr: Any) -> None:
+        def reply(which: int) -> Callable[[bytes, tuple[str, int]], bytes | None]:
+            def answer(data: bytes, source: tuple[str, int]) -> bytes | None:
                 if mapped is None:
-                    return
-                host, port = mapped(addr[:2], self.which)
+                    return None
+                host, port = mapped(source[:2], which)
                 packed = int(ipaddress.IPv4Address(host)) ^ 0x2112A442
                 value = b"\0\x01" + (port ^ 0x2112).to_bytes(2, "big") + packed.to_bytes(4, "big")
-                attribute = b"\0\x20\0\x08" + value
-                self.transport.sendto(b"\x01\x01" + len(attribute).to_bytes(2, "big") + data[4:20] + attribute, addr)
+                return b"\x01\x01\0\x0c" + data[4:20] + b"\0\x20\0\x08" + value
 
-        first = self._do(self._loop.create_datagram_endpoint(lambda: Server(0), local_addr=(self.address, 0)))[0]
-        port = first.get_extra_info("sockname")[1]
-        second = self._do(self._loop.create_datagram_endpoint(lambda: Server(1), local_addr=(self.address, port + 1)))[
-            0
-        ]
-        self._closers += [first.close, second.close]
+            return answer
+
+        port = self._datagrams(reply(0))
+        self._datagrams(reply(1), port + 1)
         return f"{self.address}:{port}"
 
     # DNS
 
     def dns(self, zone: dict[tuple[str, str], list[str]], *, silent: bool = False) -> dns.asyncresolver.Resolver:
-        """A resolver that asks a name server of ours."""
+        """A resolver that asks a name server of the far end."""
 
-        class Server(asyncio.DatagramProtocol):
-            def connection_made(self, transport: Any) -> None:
-                self.transport = transport
+        def reply(data: bytes, source: tuple[str, int]) -> bytes | None:
+            query = dns.message.from_wire(data)
+            answer = dns.message.make_response(query)
+            answer.flags |= dns.flags.RA
+            question = query.question[0]
+            name, kind = question.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(question.rdtype)
+            if records := zone.get((name, kind)):
+                answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *records))
+            elif not any(known == name for known, _ in zone):
+                answer.set_rcode(dns.rcode.NXDOMAIN)
+            return None if silent else answer.to_wire()
 
-            def datagram_received(self, data: bytes, addr: Any) -> None:
-                if silent:
-                    return
-                query = dns.message.from_wire(data)
-                answer = dns.message.make_response(query)
-                answer.flags |= dns.flags.RA
-                question = query.question[0]
-                name, kind = question.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(question.rdtype)
-                if records := zone.get((name, kind)):
-                    answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *records))
-                elif not any(known == name for known, _ in zone):
-                    answer.set_rcode(dns.rcode.NXDOMAIN)
-                self.transport.sendto(answer.to_wire(), addr)
-
-        transport, _ = self._do(self._loop.create_datagram_endpoint(Server, local_addr=(self.address, 0)))
-        self._closers.append(transport.close)
         resolver = dns.asyncresolver.Resolver(configure=False)
         resolver.nameservers = [self.address]
-        resolver.port = transport.get_extra_info("sockname")[1]
+        resolver.port = self._datagrams(reply)
         resolver.lifetime = resolver.timeout = 0.5 if silent else 10.0
         return resolver
 

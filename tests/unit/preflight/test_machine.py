@@ -4,8 +4,6 @@ import socket
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from harness.run.preflight import Status
 from harness.run.preflight.machine import number_lines, secret_line
@@ -55,15 +53,6 @@ def test_what_is_wrong_with_many_numbers_is_said_once(lab: Any) -> None:
     assert line.detail.count("belongs to GB") == 1
     assert "and the same of 39 others" in line.detail
     assert line.detail.count("premium") == 2
-
-
-@given(st.from_regex(r"[2-8][0-9]{1,4}", fullmatch=True))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_extensions_are_no_numbers_that_anybody_calls(lab: Any, extension: str) -> None:
-    """An agent's user at a PBX is an extension, and often a short code of the public network as well."""
-    lab.plain["phones"]["caller"]["user"] = extension
-    (line,) = number_lines(lab.deployment())
-    assert line.status is OK, line
 
 
 def test_rtp_ports(lab: Any, far: Any) -> None:

@@ -27,29 +27,31 @@ def test_one_that_is_in_order(lab: Any, far: Any) -> None:
     assert looked_at(lab, far, file, file).status is Status.OK
 
 
-def test_without_one_no_connection_is_set_up(lab: Any, far: Any) -> None:
-    file = far.pem((HOST,))
-    for certificate, key, missing in (
-        (None, None, "certificate"),
-        (None, file, "certificate"),
-        (file, None, "private_key"),
-    ):
-        line = looked_at(lab, far, certificate, key)
-        assert (line.status, line.detail.partition(" is missing")[0]) == (Status.FAILED, f"stand_in.{missing}")
-
-
-@pytest.mark.parametrize("encryption", [NoEncryption(), BestAvailableEncryption(b"secret")])
-def test_a_key_that_is_anothers_or_is_locked(lab: Any, far: Any, tmp_path: Path, encryption: Any) -> None:
-    key = tmp_path / "other.key"
-    made = ec.generate_private_key(ec.SECP256R1())
-    key.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
-    assert looked_at(lab, far, far.pem((HOST,)), str(key)).status is Status.FAILED
-
-
-def test_what_is_no_certificate(lab: Any, far: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("certificate", "key", "said"),
+    [
+        (None, None, "stand_in.certificate is missing"),
+        (None, "good", "stand_in.certificate is missing"),
+        ("good", None, "stand_in.private_key is missing"),
+        ("good", "other.key", "KEY_VALUES_MISMATCH"),
+        ("good", "locked.key", ""),
+        ("empty.pem", "empty.pem", ""),
+        ("none.pem", "none.pem", "No such file"),
+        (".", ".", ""),
+    ],
+)
+def test_one_that_cannot_be_shown(
+    lab: Any, far: Any, tmp_path: Path, certificate: str | None, key: str | None, said: str
+) -> None:
+    good = far.pem((HOST,))
     (tmp_path / "empty.pem").touch()
-    for file in (tmp_path / "empty.pem", tmp_path, tmp_path / "none.pem"):
-        assert looked_at(lab, far, str(file), str(file)).status is Status.FAILED
+    made = ec.generate_private_key(ec.SECP256R1())
+    for name, encryption in (("other.key", NoEncryption()), ("locked.key", BestAvailableEncryption(b"secret"))):
+        (tmp_path / name).write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    shown, own_key = (name and (good if name == "good" else str(tmp_path / name)) for name in (certificate, key))
+    line = looked_at(lab, far, shown, own_key)
+    assert line.status is Status.FAILED
+    assert said in line.detail
 
 
 @pytest.mark.parametrize("days", [{"days": -1, "starts": -9}, {"starts": 1}])

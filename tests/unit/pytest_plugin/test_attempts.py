@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.calls.events import PhoneLost
 from harness.calls.verdict import CaseOutcome, Finding, Verdict
 from harness.run.plugin import cases
-from harness.run.plugin.attempt import Attempt
+from harness.run.plugin.cases import Attempt
 from harness.run.plugin.fixtures import was_guessed
 
 #: What an attempt may come to; a guess, whose call it was, may come with any of them.

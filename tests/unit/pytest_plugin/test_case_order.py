@@ -12,9 +12,8 @@ from harness.deployment import Deployment
 from harness.deployment.network import CertificateFiles
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Case
-from harness.run.plugin.items import case_of
-from harness.run.plugin.order import in_order
-from harness.run.plugin.run import Run
+from harness.run.plugin.collection import in_order
+from harness.run.plugin.run import Run, case_of
 from harness.support.resources import EXAMPLES
 
 #: As pytest collects them: by the names of the scenarios' files.

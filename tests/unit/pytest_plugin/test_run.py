@@ -7,9 +7,8 @@ import pytest
 
 from harness.integrations import load
 from harness.integrations.matrix import Selection
-from harness.run.plugin.items import case_id
 from harness.run.plugin.parallel import pytest_configure_node
-from harness.run.plugin.run import RUN, Run
+from harness.run.plugin.run import RUN, Run, case_id
 from harness.support.resources import EXAMPLES
 
 
