@@ -8,7 +8,7 @@ import secrets
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -70,6 +70,7 @@ class _Host:
 
 
 _NO_RULES = Rules()
+MakePhone = Callable[[PhoneProcess, int], Phone]  # of a process and the phone's key
 
 
 class PhonePool:
@@ -127,23 +128,23 @@ class PhonePool:
         :class:`PhoneLostError` when no phone process starts.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        asked = (config, sink, marks, directory, rules)
+
+        def make(process: PhoneProcess, key: int) -> Phone:
+            return Phone(self, process, key, config, sink=sink, marks=marks, directory=directory, rules=rules)
+
         with self._leasing:
             if self._closed:
                 raise BrokenError("the phones are closed")
             if sharing is not None:
-                return self._put(self._shared(config, sharing), *asked)
-            return self._of_a_living_process(*asked)
+                return self._put(self._shared(config, sharing), make)
+            return self._of_a_living_process(config, make)
 
-    def _of_a_living_process(
-        self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path, rules: Rules
-    ) -> Phone:
+    def _of_a_living_process(self, config: PhoneConfig, make: MakePhone) -> Phone:
         """A parked phone, or a new one. Tries again if an idle process turns out to be dead."""
-        asked = (config, sink, marks, directory, rules)
         while True:
             idle = [host for host in self._hosts if host.process.lost is None and not host.phones]
             try:
-                return self._readopt(*asked) or self._add(*asked)
+                return self._readopt(config, make) or self._add(config, make)
             except PhoneLostError:
                 if all(host.process.lost is None for host in idle):
                     raise
@@ -168,42 +169,35 @@ class PhonePool:
                     del host.parked[parked.key]
                     host.process.call("remove", phone=parked.key)
 
-    def _readopt(
-        self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path, rules: Rules
-    ) -> Phone | None:
+    def _readopt(self, config: PhoneConfig, make: MakePhone) -> Phone | None:
         for host in self._hosts:
             for parked in list(host.parked.values()):
                 if parked.config != config or host.process.lost is not None or host.unpromised_slots() < 0:
                     continue
                 del host.parked[parked.key]
-                phone = Phone(
-                    self, host.process, parked.key, config, sink=sink, marks=marks, directory=directory, rules=rules
-                )
+                phone = make(host.process, parked.key)
                 with self._moving_in(host, phone):
-                    address, registered = host.process.call("adopt", phone=phone.key, directory=str(directory))
+                    address, registered = host.process.call("adopt", phone=phone.key, directory=str(phone.directory))
                 phone.address = address
                 phone.adopt(parked.registration if registered else None)
                 return phone
         return None
 
-    def _add(self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path, rules: Rules) -> Phone:
+    def _add(self, config: PhoneConfig, make: MakePhone) -> Phone:
         self._give_up(config)
         if config.stun_server and not stun_answers(config.stun_server, config.bind_address):
             raise ResourceError(f"phone {config.name}: the STUN server {config.stun_server} does not answer")
-        return self._put(self._host_for(config), config, sink, marks, directory, rules)
+        return self._put(self._host_for(config), make)
 
-    def _put(
-        self, host: _Host, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path, rules: Rules
-    ) -> Phone:
-        phone = Phone(
-            self, host.process, next(self._keys), config, sink=sink, marks=marks, directory=directory, rules=rules
-        )
+    def _put(self, host: _Host, make: MakePhone) -> Phone:
+        phone = make(host.process, next(self._keys))
+        config = phone.config
         with self._moving_in(host, phone):
             phone.address = host.process.call(
                 "add",
                 phone=phone.key,
                 config=config.to_plain(),
-                directory=str(directory),
+                directory=str(phone.directory),
                 networks=None if config.accepts_from is None else sources.networks(config.accepts_from),
             )
         return phone

@@ -50,7 +50,13 @@ _ASSERTED: Final = re.compile(
 )
 _starts: Final = itertools.count(1)
 
+
+class NotNegotiatedError(HarnessError):
+    """A command needs something that the far end did not negotiate."""
+
+
 ERRORS: Final[dict[str, type[HarnessError]]] = {
+    "not_negotiated": NotNegotiatedError,
     "misuse": PhoneMisuseError,
     "pending": OfferPendingError,
     "resource": ResourceError,
@@ -65,10 +71,6 @@ def environment() -> dict[str, str]:
     found["OPENBLAS_NUM_THREADS"] = "1"  # the matrices are small: threads only add cost
     found["PYTHONPATH"] = os.pathsep.join(filter(None, [root, found.get("PYTHONPATH")]))
     return found
-
-
-class NotNegotiatedError(Exception):
-    """A command needs something that the far end did not negotiate."""
 
 
 class Owner(Protocol):
@@ -188,8 +190,6 @@ class PhoneProcess:
             raise BrokenError(f"the phone process did not answer {name} within {within:g} s")
         if reply.kind == "lost":
             raise PhoneLostError(reply.text)
-        if reply.kind == "not_negotiated":
-            raise NotNegotiatedError(reply.text)
         if reply.kind:
             raise ERRORS[reply.kind](reply.text)
         if name == "remove" and self._registrations:

@@ -6,7 +6,7 @@ import contextlib
 import re
 import time
 
-from harness.calls.events import Event, SipMessage, TransferProgress
+from harness.calls.events import Event, SipMessage
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.sip.grammar import SipSyntaxError
@@ -66,10 +66,7 @@ class _Reader:
         return self.outcome
 
     def _look(self, event: Event) -> None:
-        if isinstance(event, TransferProgress):  # pjsua does not say which REFER it belongs to
-            if event.final and self._referrals.last_alone:
-                self.outcome = self.outcome or event.code
-        elif isinstance(event, SipMessage) and not event.unread:
+        if isinstance(event, SipMessage) and not event.unread:
             with contextlib.suppress(SipSyntaxError):
                 message = Message.parse(event.text)
                 if message.call_id == self._call_id:
@@ -80,6 +77,8 @@ class _Reader:
         if isinstance(message, Response):
             if direction == "received" and message.method == "REFER" and message.status >= 300:
                 self._referrals.refused(number)
+                if number == self._referrals.last and not message.is_challenge:
+                    self.outcome = self.outcome or message.status
         elif isinstance(message, Request) and (direction, message.method) == ("sent", "REFER"):
             if (last := self._referrals.last) is not None and number > last:
                 self.outcome = 0
@@ -87,5 +86,7 @@ class _Reader:
         elif isinstance(message, Request) and (direction, message.method) == ("received", "NOTIFY"):
             found = _STATUS.match(message.body)
             code = int(found[1]) if found else 0
-            if self._referrals.of(message, code) == self._referrals.last and code >= 200:
+            state = (message.get("Subscription-State") or "").strip().lower()
+            is_final = code >= 200 or state.startswith("terminated")  # with a 1xx the far end has given up
+            if self._referrals.of(message, code) == self._referrals.last and is_final:
                 self.outcome = self.outcome or code

@@ -24,7 +24,7 @@ from harness.errors import HarnessError, PhoneLostError, ResourceError
 from harness.phone import sources
 from harness.phone.config import PhoneConfig
 from harness.phone.options_seen import OptionsSeen
-from harness.phone.process import ERRORS, NotNegotiatedError, Owner, PhoneProcess
+from harness.phone.process import ERRORS, Owner, PhoneProcess
 from harness.phone.protocol import Wire
 from harness.support.files.own_directories import Scratch
 
@@ -332,10 +332,6 @@ class _Guest:
         _, number, name, arguments = message
         try:
             value = self._done(name, arguments)
-        except NotNegotiatedError as error:
-            answer = ["failed", number, "not_negotiated", str(error)]
-        except PhoneLostError as error:
-            answer = ["failed", number, "broken", str(error)]
         except HarnessError as error:
             kind = next((kind for kind, known in ERRORS.items() if type(error) is known), "broken")
             answer = ["failed", number, kind, str(error)]
@@ -390,13 +386,7 @@ class SharedProcess(PhoneProcess):
     def __init__(self, owner: Owner, sharing: Sharing, config: PhoneConfig) -> None:
         self.config = config
         self._sharing = sharing
-        ours = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            ours.connect(str(sharing.switchboard))
-        except OSError as error:
-            ours.close()
-            raise PhoneLostError(f"the switchboard of shared phones cannot be reached: {error.strerror}") from error
-        self._prepare(owner, Wire(ours), None)
+        self._prepare(owner, _connected(sharing.switchboard), None)
         self._last_log = ""
         self.most_calls = config.max_calls
         self._reader = threading.Thread(target=self._read, name=f"shared {config.name}", daemon=True)
@@ -470,19 +460,25 @@ def wait_until_asked(switchboard: Path, config: PhoneConfig, every_s: float | No
 
 def _asked(switchboard: Path, within: float | None, name: str, **arguments: Any) -> tuple[Wire, list[Any]]:
     """Connect to the switchboard and send a first command. Raises :class:`PhoneLostError` without an answer."""
+    wire = _connected(switchboard)
+    answer = None
+    try:
+        with contextlib.suppress(OSError, ValueError):
+            wire.send("call", 1, name, arguments)
+            answer = wire.receive(within)
+    finally:
+        if answer is None:  # or the run is interrupted
+            wire.close()
+    if answer is None:
+        raise PhoneLostError("the switchboard of shared phones has closed")
+    return wire, answer
+
+
+def _connected(switchboard: Path) -> Wire:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.connect(str(switchboard))
-        wire = Wire(connection)
-        wire.send("call", 1, name, arguments)
-        answer = wire.receive(within)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         connection.close()
-        raise PhoneLostError(f"the switchboard of shared phones cannot be reached: {error}") from error
-    except BaseException:  # the run is interrupted
-        connection.close()
-        raise
-    if answer is None:
-        connection.close()
-        raise PhoneLostError("the switchboard of shared phones has closed")
-    return wire, answer
+        raise PhoneLostError(f"the switchboard of shared phones cannot be reached: {error.strerror}") from error
+    return Wire(connection)

@@ -25,11 +25,6 @@ class Referrals:
             self._open.append(number)
             self.last = number
 
-    @property
-    def last_alone(self) -> bool:
-        """Whether a NOTIFY without an id can only be about the last REFER."""
-        return not [number for number in self._open if number != self.last]
-
     def refused(self, number: int) -> None:
         """Note that a REFER was refused, and created no subscription."""
         if number in self._open:

@@ -304,15 +304,14 @@ class AccountHolder(HostedPhone):
         self._unanswered.add(int(made.this))
         return made
 
-    @contextlib.contextmanager
-    def asked_by(self, share: PhoneShare, method: str) -> Iterator[None]:
-        """Attribute the next request of ``method`` that is sent to ``share``, unless sending fails."""
+    def send_for(self, share: PhoneShare, method: str, *request: Any) -> Any:
+        """Send a request by the shared account; its messages are attributed to ``share``."""
         asked = share, method
         self._asking.append(asked)
         try:
-            yield
+            return self.send_request(method, *request)
         except pj.Error:
-            self._asking = [other for other in self._asking if other is not asked]
+            self._asking.remove(asked)
             raise
 
     def asker(self, message: WireMessage) -> HostedPhone:
@@ -402,9 +401,7 @@ class PhoneShare(HostedPhone):
             self.holder.register(True)
 
     def send_request(self, method: str, uri: str, headers: Headers, body: str, content_type: str) -> Any:
-        """Send the request by the shared account; its messages are attributed to this share."""
-        with self.holder.asked_by(self, method):
-            return self.holder.send_request(method, uri, headers, body, content_type)
+        return self.holder.send_for(self, method, uri, headers, body, content_type)
 
     def close(self) -> None:
         """End the share; the account stays."""

@@ -22,7 +22,7 @@ from harness.phone.waiter import NeverCame
 from harness.scenario.call import Call
 from harness.sip.message import Response
 from tests.loopback import fresh_address
-from tests.process.phone.conftest import Desk, connect, hears
+from tests.process.phone.conftest import Desk
 from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered
 
 KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\n"
@@ -115,20 +115,6 @@ def reported(leg: Leg, received: int) -> FarEndReport:
     event = leg.wait("a report", lambda e: isinstance(e, FarEndReport) and e.received >= received, 20)
     assert isinstance(event, FarEndReport)
     return event
-
-
-def test_the_far_ends_account_is_told(lease: Desk) -> None:
-    out, back = connect(lease("alice"), lease("bob"))
-    hears(back, out)
-    before = back.statistics()
-    assert isinstance(before, RtpStatistics)
-    event = reported(out, max(1, before.rx_packets))
-    after = back.statistics()
-    assert isinstance(after, RtpStatistics)
-    assert event.names_us
-    assert event.lost == 0
-    assert before.rx_packets <= event.received <= event.sent
-    assert event.received <= after.rx_packets
 
 
 def bound(host: str) -> socket.socket:

@@ -24,11 +24,3 @@ def test_an_ipv6_address_carries_calls_or_is_refused(lease: Desk, authority: Aut
     assert str(refused.value) == (
         f"phone alice cannot open {transport} [::1]: the installed pjsua2 has no IPv6; use IPv4"
     )
-
-
-def test_the_next_phone_is_not_refused(lease: Desk) -> None:
-    if not lease.process.has_ipv6:
-        with pytest.raises(ResourceError):
-            lease("alice", bind_address="::1")
-    out, back = connect(lease("bob"), lease("carol"))
-    hears(out, back)

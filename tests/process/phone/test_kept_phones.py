@@ -6,7 +6,6 @@ import itertools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,24 +91,6 @@ def test_a_case_waits_until_the_platform_has_asked_and_again_when_a_row_had_the_
             rules = {"sink": lambda event: None, "marks": itertools.count(), "directory": tmp_path}
             pool.lease(config, **rules).release()  # type: ignore[arg-type]
             reserved.release()
-
-
-def test_who_waits_goes_on_where_another_trunks_phone_at_the_same_address_is_asked(
-    board: Switchboard, platform: OptionsAsker, config: PhoneConfig, said: list[str], waiting: threading.Event
-) -> None:
-    """Two trunks over one transport lead to one address; the platform asks the address."""
-    with ThreadPoolExecutor(1) as threads:
-        case = threads.submit(wait_until_asked, board.path, config, 600.0)
-        assert waiting.wait(20)
-        board.keep(replace(config, username="other-trunk"))
-        assert platform.asks(*place(config)) == 200
-        told = case.result(20)
-        assert told is not None
-        assert told.answered
-    again = wait_until_asked(board.path, config, 600.0)
-    assert again is not None
-    assert again.answered, "the address was never left"
-    assert len(said) == 1
 
 
 def test_a_case_that_shares_the_phone_hears_of_options_too(

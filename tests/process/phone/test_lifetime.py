@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.events import Listened, PhoneLost
-from harness.errors import BrokenError, PhoneLostError
+from harness.calls.events import Listened
+from harness.errors import BrokenError
 from harness.phone import Answer, Reject, recording
 from harness.phone.pool import PhonePool
 from tests.loopback import fresh_address
@@ -25,25 +25,6 @@ from tests.process.phone.conftest import Desk, connect, hears, media_of, uri_of
 def sockets_of(pid: int) -> int:
     """How many sockets a process has open."""
     return sum(link.startswith("socket:") for link in _links_of(pid))
-
-
-@pytest.mark.parametrize(
-    "last_words",
-    ["python3: ../src/pj/os.c:7: pj_run: Assertion `tp->ref_cnt > 0' failed.", "double free or corruption (out)"],
-)
-def test_what_a_library_says_before_it_aborts_is_in_the_line_that_a_report_shows(lease: Desk, last_words: str) -> None:
-    alice, bob = lease("alice", max_calls=lease.process_holds), lease("bob")
-    assert alice.process.pid != bob.process.pid
-    with Path(f"/proc/{alice.process.pid}/fd/2").open("a") as errors:
-        errors.write(f"{last_words}\nAborted\n")
-    for phone in (bob, alice):
-        os.kill(phone.process.pid, signal.SIGABRT)
-        with pytest.raises(PhoneLostError):
-            phone.wait("its end", lambda event: False, 10)
-    assert {event.phone: event.reason for event in lease.events if isinstance(event, PhoneLost)} == {
-        "alice": f"its process ended by SIGABRT: {last_words}",
-        "bob": "its process ended by SIGABRT",
-    }
 
 
 def files_of(pid: int, name: str) -> int:

@@ -75,13 +75,6 @@ def lives(own: Desk, phone: Phone) -> None:
     call.wait_state("confirmed", 10)
 
 
-def test_what_is_refused_for_another_codec_is_the_far_ends(own: Desk, stranger: Stranger) -> None:
-    phone = own("callee", srtp="optional", codecs=("PCMU",))
-    assert stranger.calls(phone, SESSION + DTLS.replace("SAVPF 0", "SAVPF 8")).status == 488
-    lives(own, phone)
-    assert not any(isinstance(event, CallsRefused) for event in phone.events)
-
-
 def test_an_answer_with_a_master_key_identifier_is_nobodys_silence(lease: Desk, stranger: Stranger) -> None:
     phone = lease("caller", srtp="mandatory", codecs=("PCMU",))
     leg = phone.dial(f"sip:stranger@{stranger.address}")

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.errors import ResourceError
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, uri_of
 from tests.process.phone.refused_requests import datagram, wait_refused
@@ -76,24 +75,3 @@ def test_behind_a_router_that_changes_ports_strangers_get_no_answer_either(lease
     datagram(stranger.sip, phone, "INVITE", to=(phone.config.bind_address, published - 1000))
     assert wait_refused(phone).source == stranger.host
     assert phone.incoming == []
-
-
-@pytest.mark.parametrize("kind", [0x0001, 0x0111], ids=["an echo", "an error"])
-def test_a_server_that_tells_no_address_is_a_resource_error(lease: Desk, kind: int) -> None:
-    """RFC 8489 section 6: of the answers with its transaction ID a success response alone has an address."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind((fresh_address(), 0))
-
-        def run() -> None:
-            while len(request := server.recvfrom(2048)) and len(request[0]) >= 20:
-                server.sendto(struct.pack("!H", kind) + request[0][2:], request[1])
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        host, port = server.getsockname()
-        try:
-            with pytest.raises(ResourceError, match=f"{host}:{port}"):
-                lease("alice", stun_server=f"{host}:{port}")
-        finally:
-            server.sendto(b"stop", (host, port))
-            thread.join()

@@ -8,11 +8,8 @@ from socket import AF_INET, AF_INET6, inet_pton
 
 from harness.phone.child.crossing import (
     ATTACH,
-    DESTROY,
     DETACH,
     FUNCTIONS,
-    INFO,
-    REPORT_TO,
     SEND,
     START,
     GroupLock,
@@ -27,10 +24,6 @@ Words = ctypes.c_void_p * FUNCTIONS
 Sends = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 Attaches = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 Detaches = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
-Destroys = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
-ReportsTo = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_void_p, ctypes.c_size_t
-)
 Starts = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint
 )
@@ -108,26 +101,17 @@ class Transport:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
         self.heard: list[bytes] = []
-        self.errors: list[int] = []
         self._attached: Attachment | None = None
-        self.is_destroyed = False
         own = (
             Sends(self._send),
             Attaches(self._attach),
             Detaches(self._detach),
-            Destroys(self._destroy),
             Starts(self._start),
-            Attaches(self._tell),
-            ReportsTo(self._report_to),
         )
         table = Words()
-        for at, function in zip((SEND, ATTACH, DETACH, DESTROY, START, INFO, REPORT_TO), own, strict=True):
+        for at, function in zip((SEND, ATTACH, DETACH, START), own, strict=True):
             table[at] = ctypes.cast(function, ctypes.c_void_p)
         self._on_rtp, self._on_rtcp = OnRtp(self._rtp_arrived), OnRtcp(self._rtcp_arrived)
-        self.reported_to: list[int] = []
-        self.last_report = b""
-        self.report_source = sockaddr(*END)
-        self.reported: list[tuple[bytes | None, bytes]] = []  #: where RTCP was sent to, if that was said, and what
         self.structure = Structure(b"udp", 0, ctypes.pointer(table), None, GROUP)
         self.address = ctypes.addressof(self.structure)
         self._kept = own, table
@@ -137,16 +121,6 @@ class Transport:
         self.sent.append(ctypes.string_at(packet, size))
         return 0
 
-    def _tell(self, transport: int, info: int) -> int:
-        assert transport == self.address
-        ctypes.memmove(info + 108, self.report_source, 28)  # behind two sockets with their names, and the source of RTP
-        return 0
-
-    def _report_to(self, transport: int, to: int | None, length: int, packet: int, size: int) -> int:
-        assert transport == self.address
-        self.reported.append((ctypes.string_at(to, length) if to else None, ctypes.string_at(packet, size)))
-        return 0
-
     def _attach(self, transport: int, attachment: int) -> int:
         self._attached = Attachment.from_buffer_copy(Attachment.from_address(attachment))
         return 0
@@ -154,14 +128,7 @@ class Transport:
     def _detach(self, transport: int, stream: int) -> None:
         assert self._attached is not None
         assert stream == self._attached.user_data  # pj_assert in transport_udp.c
-        if self.last_report:  # under way when it was asked to detach: it waits until that has been taken
-            self.reports(self.last_report)
         self._attached = None
-
-    def _destroy(self, transport: int) -> int:
-        assert transport == self.address
-        self.is_destroyed = True
-        return 7
 
     def _start(self, *given: int) -> int:
         LOCK.done.append(("start", given[-1]))
@@ -171,24 +138,18 @@ class Transport:
     def start(self) -> int:
         return int(Starts(self.structure.functions.contents[START])(self.address, 1, 2, 3, 4))
 
-    def destroy(self) -> None:
-        assert Destroys(self.structure.functions.contents[DESTROY])(self.address) == 7
-
     def _rtcp_arrived(self, stream: int, packet: int, size: int) -> None:
-        self.reported_to.append(stream)
+        pass
 
     def _rtp_arrived(self, arrival: int) -> None:
         given = Arrival.from_address(arrival)
         assert given.user_data == STREAM
-        if given.size < 0:
-            self.errors.append(given.size)
-        else:
-            self.heard.append(ctypes.string_at(given.packet, given.size))
+        self.heard.append(ctypes.string_at(given.packet, given.size))
         given.switch = int(given.source is not None)  # as the stream asks for when the source is another than the SDP's
 
-    def attach(self, end: bytes, reporter: bytes = bytes(28)) -> None:
+    def attach(self, end: bytes) -> None:
         asked = Attachment(rtp_address=(ctypes.c_uint8 * 28)(*end), user_data=STREAM)
-        asked.rtcp_address[:], asked.address_length = reporter, 16
+        asked.address_length = 16
         asked.on_rtp = ctypes.cast(self._on_rtp, ctypes.c_void_p)
         asked.on_rtcp = ctypes.cast(self._on_rtcp, ctypes.c_void_p)
         Attaches(self.structure.functions.contents[ATTACH])(self.address, ctypes.addressof(asked))
@@ -200,14 +161,6 @@ class Transport:
         kept = ctypes.create_string_buffer(packet, len(packet)), ctypes.create_string_buffer(source, 28)
         self._calls(ctypes.addressof(kept[0]), len(packet), ctypes.addressof(kept[1]))
 
-    def reports(self, packet: bytes) -> None:
-        assert self._attached is not None
-        kept = ctypes.create_string_buffer(packet, len(packet))
-        OnRtcp(self._attached.on_rtcp)(self._attached.user_data, ctypes.addressof(kept), len(packet))
-
-    def fails(self) -> None:
-        self._calls(None, -1, None)
-
     def _calls(self, packet: int | None, size: int, source: int | None) -> None:
         assert self._attached is not None
         arrival = Arrival(self._attached.user_data, packet, size, source)
@@ -215,7 +168,7 @@ class Transport:
         assert arrival.switch == 0
         assert arrival.user_data == self._attached.user_data
 
-    def sends(self, packet: bytes, by: int = SEND) -> None:
+    def sends(self, packet: bytes) -> None:
         kept = ctypes.create_string_buffer(packet, len(packet))
-        function = Sends(self.structure.functions.contents[by])
+        function = Sends(self.structure.functions.contents[SEND])
         assert function(self.address, ctypes.addressof(kept), len(packet)) == 0

@@ -7,8 +7,6 @@ import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-
 from harness.phone.child.attribution import UNKNOWN, Attribution
 from harness.phone.child.messages import Connection, WireMessage, read_text
 from harness.phone.child.socket_limits import SocketName
@@ -154,33 +152,6 @@ def test_requests_outside_calls_find_both_their_phones() -> None:
     assert [phone for _, phone, _ in scene.delivered] == [scene.alice, scene.bob, scene.bob, scene.alice]
 
 
-def test_whose_request_is_answered_though_its_via_names_another_port() -> None:
-    """As a TLS phone's without a certificate does, which names that of the connection it has opened."""
-    scene = Scene()
-    carol = FakePhone("127.0.0.3:5061", "c", "tls")
-    dave = FakePhone("127.0.0.3:5062", "d", "tls", public="192.0.2.3")
-    scene.phones += [carol, dave]
-
-    def asker(user: str, tag: str = "other", via: str = "TLS 127.0.0.3:40001", asked: bool = True) -> FakePhone | None:
-        def written(text: str) -> str:
-            return text.replace("UDP 127.0.0.1:1", via).replace("<sip:a@x>;tag=fa", f"<sip:{user}@x>;tag={tag}")
-
-        if asked:
-            text = written(request("REGISTER", "sip:x", call_id=user))
-            scene.attribution.message(0.0, read_text(text, direction="sent", transport="tls", remote="127.0.0.9:9"))
-        answer = written(response(401, "REGISTER", call_id=user))
-        found: FakePhone | None = scene.attribution.asker_of(read_text(answer, direction="received"))
-        return found
-
-    assert asker("c", asked=False) is None, "anybody can answer what was never asked"
-    assert asker("c") is carol
-    assert asker("d") is dave
-    assert asker("anonymous") is None
-    assert asker("z", via="TLS 192.0.2.3:5062") is dave
-    leg = scene.begins(FakeLeg(dave, "c", "outgoing", tag="known"))
-    assert asker("anonymous", tag=leg.tag) is dave
-
-
 def test_what_is_for_a_phone_that_is_gone_is_nobody_elses() -> None:
     """Whoever may have its user and its address by now; and the phone is not kept for that."""
     scene = Scene()
@@ -270,24 +241,3 @@ def test_connections_say_where_a_message_left_from() -> None:
     scene.phones.remove(twin)
     assert scene.attribution.take_connections(carol) == {("127.0.0.3", 40001)}
     assert scene.attribution.local_address(carol, message) == carol.address
-
-
-def test_a_tls_phone_that_names_the_port_of_its_connection_is_known_by_its_user() -> None:
-    scene = Scene()
-    scene.phones[:] = [FakePhone("127.0.0.1:1", user, "tls") for user in ("a", "b")]
-    register = request("REGISTER", "sip:x", via="127.0.0.1:40000")
-    for told in (
-        read_text(register, direction="sent", transport="tls", remote="127.0.0.9:9"),
-        read_text(response(200, "REGISTER"), direction="received", transport="tls", remote="127.0.0.9:9"),
-    ):
-        scene.attribution.message(0.0, told)
-    assert [phone.user for _, phone, _ in scene.delivered] == ["a", "a"]
-
-
-@pytest.mark.parametrize(("transport", "via"), [("tcp", "127.0.0.1:40000"), ("tls", "127.0.0.3:40000")])
-def test_what_another_sent_is_no_phones(transport: str, via: str) -> None:
-    scene = Scene()
-    scene.phones[:] = [FakePhone("127.0.0.1:1", user, "tls") for user in ("a", "b")]
-    text = request("REGISTER", "sip:x", via=via)
-    scene.attribution.message(0.0, read_text(text, direction="sent", transport=transport, remote="127.0.0.9:9"))
-    assert not scene.delivered

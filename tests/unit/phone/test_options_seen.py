@@ -100,28 +100,6 @@ def test_options_far_apart_are_no_keep_alive_and_not_waited_for_unless_the_file_
     assert seen.wait(None, said.append).every_s == 30.0, "those of every half minute are"
 
 
-def test_where_strangers_are_answered_their_options_do_not_tell_that_the_platform_asks(said: list[str]) -> None:
-    seen = OptionsSeen("stand-in", "192.0.2.9:32681/udp", strangers=True)
-    seen.phone_came()
-    for number, at in enumerate((10.0, 12.0)):
-        seen.take(answer(at, number))
-    seen.phone_came()
-    told = seen.wait(None, said.append)
-    assert (told.answered, told.every_s, said) == (False, None, [])
-
-
-def test_whose_time_is_over_before_anybody_waits_is_said_with_who_was_refused(
-    seen: OptionsSeen, said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(options_seen, "_SLACK_S", -10.0)
-    seen.take(refused("198.51.100.7"))
-    for _ in range(2):
-        assert not seen.wait(1.0, said.append).answered
-    (line,) = said
-    assert "no OPTIONS came to 192.0.2.9:32681/udp" in line
-    assert "(OPTIONS from 198.51.100.7 were refused" in line
-
-
 @pytest.mark.usefixtures("_at_once")
 def test_a_phone_that_comes_again_is_asked_anew_as_often_as_was_seen(seen: OptionsSeen, said: list[str]) -> None:
     for at, number in ((10.0, 1), (10.01, 2), (10.05, 3), (10.9, 3), (10.07, 4)):  # the third once more, late

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -40,19 +39,6 @@ class Permit:
 
     def release(self) -> None:
         self.released += 1
-
-
-class Scheduler:
-    """Deadlines that never come."""
-
-    def __init__(self) -> None:
-        self.cancelled = 0
-
-    def after(self, seconds: float, do: Callable[[], None]) -> Callable[[], None]:
-        def cancel() -> None:
-            self.cancelled += 1
-
-        return cancel
 
 
 @given(steps=st.lists(st.tuples(st.sampled_from(["dial", "receive", "refer", "follow", "end"]), st.integers(0, 99))))
@@ -114,23 +100,6 @@ def test_a_permit_that_came_too_late_for_the_answer_is_given_back(monkeypatch: p
     assert slots.promised() is None
 
 
-@pytest.mark.parametrize("times", [1, 2])
-def test_the_deadline_goes_with_the_call(times: int) -> None:
-    scheduler: Any = Scheduler()
-    call = CallLimits()
-    call.end_after(5.0, scheduler, lambda: None)
-    for _ in range(times):
-        call.release()
-    assert scheduler.cancelled >= 1
-
-
-class Call:
-    """What a deadline ends."""
-
-    def end(self) -> None:
-        """It is over."""
-
-
 def test_things_are_done_in_the_order_of_their_deadlines() -> None:
     scheduler, done, may = DeadlineScheduler(), queue.Queue[str](), threading.Event()
     scheduler.after(0.0, lambda: done.put("waited") if may.wait(10) else None)  # until all are there
@@ -149,16 +118,4 @@ def test_what_is_cancelled_is_not_done() -> None:
     cancel()
     scheduler.after(0.5, lambda: done.put("later"))
     assert done.get(timeout=10) == "later"
-    scheduler.close()
-
-
-def test_what_is_cancelled_is_let_go_long_before_its_deadline() -> None:
-    """A call that ended would stay in memory, with all that it heard, until it would have been ended by force."""
-    scheduler, call = DeadlineScheduler(), Call()
-    gone = weakref.ref(call)
-    cancel = scheduler.after(3600.0, call.end)
-    del call
-    assert gone() is not None
-    cancel()
-    assert gone() is None
     scheduler.close()

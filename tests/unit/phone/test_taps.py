@@ -24,7 +24,6 @@ from tests.unit.phone.media_transport import (
     OTHER_PORT,
     STRANGER,
     STRANGER_6,
-    STREAM,
     Transport,
     address,
     sockaddr,
@@ -50,10 +49,6 @@ class Call:
         packets = list(read(self._path))
         came = [((p.source[0].packed, p.source[1]), p.octets) for p in packets if p.source]
         return came, [p.octets for p in packets if not p.source]
-
-    def times(self) -> list[float]:
-        self.tap.close()
-        return [packet.at for packet in read(self._path)]
 
 
 PLACES = {"v4": (END, OTHER_PORT, STRANGER), "v6": (END_6, OTHER_6, STRANGER_6)}
@@ -157,14 +152,6 @@ def test_figures_are_those_of_one_moment(scratch: Path) -> None:
     assert told[-1]["rx_other_type"] > 10_000
 
 
-def test_a_report_that_comes_while_the_stream_is_taken_off_is_that_stream_s(scratch: Path) -> None:
-    """A far end that hangs up says so in RTCP, too; a stream of none ended the process."""
-    call = Call(scratch, END)
-    call.transport.last_report = struct.pack("!BBHI", 0x80, 203, 1, 7)
-    call.transport.detach()
-    assert call.transport.reported_to == [STREAM]
-
-
 def test_a_report_on_the_port_of_rtp_is_read(scratch: Path) -> None:
     """RFC 5761; from where RTP is put aside, too."""
     call = Call(scratch, END)
@@ -174,20 +161,6 @@ def test_a_report_on_the_port_of_rtp_is_read(scratch: Path) -> None:
     block = struct.pack("!IBBHIIII", 7, 0, 0, 1, 8, 0, 0, 0)  # of our source, one lost, 8 the highest
     call.transport.arrives(struct.pack("!BBHI", 0x81, 201, 7, 9) + block, sockaddr(*END))
     assert call.reports == [(9, 10, 8)]
-
-
-@pytest.mark.parametrize(
-    ("source", "heard"),
-    [(END, True), (OTHER_PORT, True), (("127.0.0.77", 9), True), (("127.0.0.1", 4009), True), (STRANGER, False)],
-)
-def test_reports_are_heard_from_where_the_sdp_says_alone(scratch: Path, source: tuple[str, int], heard: bool) -> None:
-    """RFC 3605 lets it name another host for them; who binds the wildcard address on this machine sends from 127.0.0.1."""
-    call = Call(scratch, END)
-    call.transport.attach(sockaddr(*END), sockaddr("127.0.0.77", 4009))
-    call.transport.sends(rtp(0))
-    call.transport.report_source = sockaddr(*source)
-    call.transport.reports(struct.pack("!BBHI", 0x80, 201, 1, 7))
-    assert (call.transport.reported_to, call.reports) == (([STREAM], [(7, 1, None)]) if heard else ([], []))
 
 
 def test_a_transport_starts_under_its_lock(scratch: Path) -> None:

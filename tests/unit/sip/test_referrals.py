@@ -55,9 +55,7 @@ def test_a_name_in_capitals_and_with_blanks_is_one() -> None:
 @pytest.mark.parametrize("state", ["terminated", "Terminated;reason=noresource"])
 def test_a_subscription_that_has_ended_waits_no_longer(state: str) -> None:
     referrals = sent(2, 3)
-    assert not referrals.last_alone
     assert referrals.of(notify(state=state), 0) == 2
-    assert referrals.last_alone
     assert referrals.of(notify(), 200) == 3
 
 
@@ -65,7 +63,6 @@ def test_a_refused_refer_has_no_news() -> None:
     referrals = sent(2, 3)
     referrals.refused(2)
     referrals.refused(8)
-    assert referrals.last_alone
     assert referrals.of(notify(), 200) == 3
 
 
@@ -79,4 +76,3 @@ def test_a_refer_sent_once_more_is_the_same() -> None:
 
 def test_of_a_refer_that_nobody_saw_nothing_is_known() -> None:
     assert Referrals().of(notify("refer;id=3"), 200) is None
-    assert Referrals().last_alone
