@@ -44,7 +44,7 @@ class Fault(StrEnum):
     TERMINATION_URI_WRONG = (
         "termination-uri-wrong",
         _REGISTRATION,
-        "Synthflow's Termination URI names a host where nobody is: its REGISTER and INVITE time out",
+        "Synthflow's Termination URI names a host without a listener: its REGISTER and INVITE time out",
         _BUT_GLADLY,
         False,
     )
@@ -202,7 +202,7 @@ class Fault(StrEnum):
     FROM_OTHER_NUMBER = (
         "from-other-number",
         _CALLER_ID,
-        "the platform's From to the AI is a number of nobody's in the call",
+        "the platform's From to the AI is a number of no party to the call",
     )
     PAI_STRIPPED = "pai-stripped", _CALLER_ID, "the platform sends the AI no P-Asserted-Identity"
     CALLER_ID_LOST_ON_TRANSFER = (
@@ -225,7 +225,7 @@ class Fault(StrEnum):
         _TRANSFER,
         "somebody else answers the group's calls: another member, or another device of the agent's",
     )
-    GROUP_DID_WRONG = "group-did-wrong", _TRANSFER, "Synthflow's transfer names a number that nobody has: 404"
+    GROUP_DID_WRONG = "group-did-wrong", _TRANSFER, "Synthflow's transfer names an unassigned number: 404"
     GROUP_WRONG = "group-wrong", _TRANSFER, "the platform maps the group's DID to another group: that one rings"
     TRUNK_INACTIVE = (
         "trunk-inactive",
@@ -236,7 +236,7 @@ class Fault(StrEnum):
     REFER_ACCEPTED_THEN_FAILED = (
         "refer-accepted-then-failed",
         _TRANSFER,
-        "the platform accepts REFER, and its NOTIFY says 486; nobody rings",
+        "the platform accepts REFER, and its NOTIFY says 486; no agent rings",
     )
     REFER_NEVER_NOTIFIED = "refer-never-notified", _TRANSFER, "the platform accepts REFER, and nothing follows"
     REFER_OTHER_WAY = (

@@ -71,7 +71,7 @@ class TransportLayer:
 
     def _open(self, listen: Listen) -> None:
         if listen.transport == "udp":
-            self._udp.append(UdpSocket(listen, self._filter, self._received, self._user.flow_failed))
+            self._udp.append(UdpSocket(listen, self._filter, self.received, self._user.flow_failed))
         else:
             context = self._tls.server_context() if self._tls is not None and listen.transport == "tls" else None
             self._listeners.append(
@@ -170,7 +170,8 @@ class TransportLayer:
     def _inbound(self, listen: Listen, remote: Address) -> StreamFlow:
         return self._stream(listen.transport, listen, remote, inbound=True)
 
-    def _received(self, data: bytes, flow: Flow) -> None:
+    def received(self, data: bytes, flow: Flow) -> None:
+        """A whole message came."""
         if not data.strip(b"\r\n\x00"):
             return  # keep-alive of NATs
         try:
@@ -216,10 +217,6 @@ class TransportLayer:
         self.response_flow(response, flow).send(response.raw)
 
     # --- what streams report -----------------------------------------------------------------------
-
-    def stream_received(self, data: bytes, flow: Flow) -> None:
-        """A whole message came."""
-        self._received(data, flow)
 
     def stream_unframed(self, error: FramingError, flow: StreamFlow) -> None:
         """The bytes cannot be cut into messages; the flow closes after this."""

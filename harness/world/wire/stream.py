@@ -150,7 +150,7 @@ class StreamFlow(Flow, asyncio.Protocol):
                     self._write(PONG)
                 else:
                     self._filter.record("received", self, message)
-                    self._user.stream_received(message, self)
+                    self._user.received(message, self)
         except FramingError as error:
             self._cause = error
             self._user.stream_unframed(error, self)

@@ -147,7 +147,7 @@ class Nodes:
     @staticmethod
     async def settled(agents: list[UserAgent]) -> None:
         """Wait until no transaction of theirs is left."""
-        while any(ua.transactions() for ua in agents):  # noqa: ASYNC110 - nobody tells of their end
+        while any(ua.transactions() for ua in agents):  # noqa: ASYNC110 - nothing reports their end
             await asyncio.sleep(0.02)
 
     async def _settle(self, patient: bool) -> None:

@@ -1,4 +1,4 @@
-"""A UDP socket beside a node of ours, without any SIP in it."""
+"""A UDP socket beside a node, without any SIP in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.sip.message import Message, Response
 
 
 class Datagrams:
-    """Sends what it is told to ``target``, and parses the responses that come."""
+    """Sends datagrams to ``target``, and parses the responses."""
 
     def __init__(self, target: tuple[str, int], address: str) -> None:
         self.target = target

@@ -176,7 +176,7 @@ def test_a_non_invite_is_repeated_at_most_every_t2(nodes: Any) -> None:
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 @pytest.mark.parametrize("why", ["the node's own firewall refuses", "no listener"])
-def test_what_is_refused_fails_at_once(nodes: Any, transport: TransportName, why: str) -> None:
+def test_a_refused_message_fails_at_once(nodes: Any, transport: TransportName, why: str) -> None:
     """Over UDP a port without a listener shows by the ICMP error (RFC 3261 section 18.4)."""
 
     async def story() -> None:
@@ -218,7 +218,7 @@ def test_an_icmp_error_of_one_peer_costs_another_nothing(nodes: Any) -> None:
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
 @pytest.mark.parametrize("how", [REJECT, None])
-def test_a_firewall_at_the_door(nodes: Any, transport: TransportName, how: Passed) -> None:
+def test_a_firewall_refuses_or_ignores_connections(nodes: Any, transport: TransportName, how: Passed) -> None:
     """Refused at accept: told at once. Accepted and deaf: the caller runs into its own timers."""
 
     async def story() -> None:

@@ -281,7 +281,7 @@ def test_a_node_that_stops_hangs_up(nodes: Any, transport: TransportName) -> Non
     nodes.run(story())
 
 
-def test_a_node_stops_though_nobody_answers(nodes: Any) -> None:
+def test_a_node_stops_without_an_answer_to_its_bye(nodes: Any) -> None:
     async def story() -> None:
         caller, callee = await nodes.ua("caller"), await nodes.ua("callee")
         call, theirs = await nodes.connected(caller, callee)

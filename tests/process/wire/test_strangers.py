@@ -1,4 +1,4 @@
-"""Who is no party to a dialog cannot touch it, and who floods a node gets answers, not memory."""
+"""Strangers cannot send within a dialog, and a flood of requests takes no memory."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Stranger(Datagrams):
         self.send(f"{method} {uri} SIP/2.0\r\n{text}Content-Length: {len(body)}\r\n\r\n{body}".encode())
 
 
-def test_a_dialog_is_its_parties_alone(nodes: Any) -> None:
+def test_a_stranger_cannot_send_within_a_dialog(nodes: Any) -> None:
     """A stranger who has read Call-ID and tags gets 481, as if there were no such dialog; the call goes on."""
 
     async def story() -> None:
@@ -151,7 +151,7 @@ def test_calls_beyond_what_a_node_takes_are_refused(nodes: Any, monkeypatch: pyt
     nodes.run(story())
 
 
-def test_one_source_gets_so_many_connections(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_of_one_source_are_limited(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.world.wire.layer._MOST_OF_ONE_SOURCE", 5)
 
     async def story() -> None:
@@ -177,7 +177,7 @@ def test_one_source_gets_so_many_connections(nodes: Any, monkeypatch: pytest.Mon
     nodes.run(story())
 
 
-def test_one_call_of_a_stranger_keeps_a_node_from_nothing(nodes: Any) -> None:
+def test_a_slow_multipart_body_does_not_block_a_node(nodes: Any) -> None:
     """A body of several parts, made to be read for a minute, during which the world does nothing else."""
 
     async def refuse(call: IncomingCall) -> None:

@@ -54,7 +54,7 @@ def test_segments_may_fall_anywhere(nodes: Any) -> None:
     nodes.run(story())
 
 
-def test_what_does_not_speak_sip_is_cut_off(nodes: Any) -> None:
+def test_a_stream_that_is_no_sip_is_closed(nodes: Any) -> None:
     texts = [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # a TLS client at a plain port
         b"x" * 70_000,

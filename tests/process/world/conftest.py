@@ -200,7 +200,7 @@ class Stage:
         )
 
     def record(self, since: float = 0.0) -> CallRecord:
-        """The newest call Synthflow knows of; a list leaves out what came with it."""
+        """The newest call Synthflow knows of, with the fields that a list leaves out."""
         api = self.api()
         try:
             found = api.calls(since, self.deployment.models())

@@ -1,4 +1,4 @@
-"""Where a world says that phones register: over whatever transport, and under whatever name, a customer's file has for it."""
+"""Accounts of a customer's file: the transports and names that a world publishes for them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def changed(name: str, **accounts: dict[str, Any]) -> Deployment:
 
 
 def told(deployment: Deployment, directory: Path) -> Deployment:
-    """What its world says of itself when it has started."""
+    """The deployment that its world publishes."""
 
     async def run() -> Deployment:
         world = World(deployment, 1, directory)
@@ -40,8 +40,8 @@ def told(deployment: Deployment, directory: Path) -> Deployment:
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
-def test_the_platform_s_port_is_the_one_for_its_agents_transport(tmp_path: Path, transport: str) -> None:
-    """As docs/deployment.md has ``platform.port``; over TLS it was UDP's, where preflight found nobody who speaks TLS."""
+def test_the_platform_port_is_that_of_the_agents_transport(tmp_path: Path, transport: str) -> None:
+    """As docs/deployment.md has ``platform.port``; over TLS it was UDP's, where preflight found no TLS listener."""
     world = told(changed("talkdesk", agents={"transport": transport}), tmp_path)
     agents = world.accounts["agents"]
     assert (world.platform.host, world.platform.port) == (agents.host, agents.port)
@@ -58,8 +58,8 @@ def test_an_account_s_name_is_any_text(tmp_path: Path, name: str) -> None:
     assert world.accounts[name].port
 
 
-def test_agents_over_what_the_platform_does_not_speak_are_a_mistake(tmp_path: Path) -> None:
-    """The world of such a file ended in a traceback: ``udp`` is what an account has that says nothing."""
+def test_agents_on_an_unsupported_transport_are_a_mistake(tmp_path: Path) -> None:
+    """Such a file ended in a traceback; ``udp`` is the default."""
     with pytest.raises(DeploymentError) as caught:
         told(changed("gladly", agents={"transport": "udp"}), tmp_path)
     assert str(caught.value) == (
@@ -67,8 +67,8 @@ def test_agents_over_what_the_platform_does_not_speak_are_a_mistake(tmp_path: Pa
     )
 
 
-def test_an_account_at_a_carrier_has_a_user_unlike_its_number(pool: PhonePool, tmp_path: Path) -> None:
-    """As many carriers have it; the world refused its REGISTER with 403, and preflight named the password."""
+def test_a_carrier_account_may_have_a_user_name_and_a_number(pool: PhonePool, tmp_path: Path) -> None:
+    """Many carriers do so; the world refused such a REGISTER with 403, and preflight blamed the password."""
     text = Path(__file__).with_name("customer.toml").read_text(encoding="utf-8")
     for number, user in (("+4915155501001", "2345678e0"), ("+4915155501009", "2345678e9")):
         assert number in text
@@ -86,8 +86,8 @@ def test_an_account_at_a_carrier_has_a_user_unlike_its_number(pool: PhonePool, t
         stage.close()
 
 
-def test_a_telephone_is_shown_the_number_that_was_called(pool: PhonePool, tmp_path: Path) -> None:
-    """Of a routing with numbers on several trunks it was the first trunk's, which a file of the other trunk does not have."""
+def test_an_outside_agent_is_shown_the_called_number(pool: PhonePool, tmp_path: Path) -> None:
+    """With numbers on several trunks it was the first trunk's, which the file of another trunk does not have."""
     text = Path(__file__).with_name("customer.toml").read_text(encoding="utf-8")
     for old, new in (
         (
@@ -113,7 +113,7 @@ def test_a_telephone_is_shown_the_number_that_was_called(pool: PhonePool, tmp_pa
         stage.close()
 
 
-def test_an_account_of_the_platform_s_and_of_a_carrier_s_is_a_mistake(tmp_path: Path) -> None:
+def test_an_account_for_phones_with_and_without_numbers_is_a_mistake(tmp_path: Path) -> None:
     """The agents of such an account were refused with 403."""
     plain = to_plain(load(EXAMPLES / "simulated-talkdesk.toml"))
     plain["phones"]["billing"]["number"] = "+14155550133"
@@ -125,8 +125,8 @@ def test_an_account_of_the_platform_s_and_of_a_carrier_s_is_a_mistake(tmp_path: 
     )
 
 
-def test_settings_for_what_the_file_does_not_have_are_a_mistake(tmp_path: Path) -> None:
-    """A misspelt name was passed over, and the world behaved as if nothing had been said of it."""
+def test_settings_for_unknown_names_are_a_mistake(tmp_path: Path) -> None:
+    """A misspelt name was ignored."""
     plain = to_plain(load(EXAMPLES / "simulated-gladly.toml"))
     plain["simulated"] = {"groups": {"Queue": {"queue_s": 5.0}, "*": {}}, "lines": {"inbound": {}, "people-": {}}}
     with pytest.raises(DeploymentError) as caught:

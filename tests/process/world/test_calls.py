@@ -34,7 +34,7 @@ from tests.process.world.handset import (
 
 
 @pytest.mark.parametrize(("method", "law"), [("rfc4733", PCMA), ("info", PCMU), ("inband", PCMU)])
-def test_a_menu_takes_its_digit_in_every_way_and_no_other(talkdesk: RunningWorld, method: str, law: Codec) -> None:
+def test_a_menu_takes_its_digit_by_each_method(talkdesk: RunningWorld, method: str, law: Codec) -> None:
     async def script(deployment: Deployment, make: Handsets) -> None:
         caller = await make("caller")
         codecs = (law,) if method == "inband" else (law, EVENT_96)
@@ -58,7 +58,7 @@ def test_a_menu_takes_its_digit_in_every_way_and_no_other(talkdesk: RunningWorld
 # -- groups
 
 
-def test_the_first_phone_to_answer_has_the_call_and_the_other_is_let_go(talkdesk: RunningWorld) -> None:
+def test_the_first_phone_to_answer_gets_the_call(talkdesk: RunningWorld) -> None:
     async def script(deployment: Deployment, make: Handsets) -> None:
         ai = await make(None)
         desk, mobile = await make("billing", registered=True), await make("billing", registered=True)
@@ -250,7 +250,7 @@ def test_an_offer_that_the_other_side_refuses_changes_nothing(talkdesk: RunningW
 # -- campaigns
 
 
-def test_a_campaign_says_what_it_cannot_do(talkdesk: RunningWorld) -> None:
+def test_a_campaign_refuses_unknown_numbers(talkdesk: RunningWorld) -> None:
     deployment = talkdesk.deployments[0]
     assert deployment.campaign is not None
     assert deployment.campaign.url is not None
@@ -264,7 +264,7 @@ def test_a_campaign_says_what_it_cannot_do(talkdesk: RunningWorld) -> None:
         (f'{{"from": "{line}", "to": "+12015550100"}}'.encode(), 404),
     ]:
         assert talkdesk.client.post(deployment.campaign.url, content=body, headers=kind).status_code == status
-    # a customer who is not there: the call is made, and comes to nothing
+    # the customer's phone is not registered: the call is made, and fails
     asked = f'{{"from": "{line}", "to": "{customer}"}}'.encode()
     assert talkdesk.client.post(deployment.campaign.url, content=asked, headers=kind).status_code == 202
     talkdesk.wait_until_quiet()

@@ -54,7 +54,7 @@ def talk(caller: Leg, agent: Leg) -> None:
     hears(agent, caller.mark)
 
 
-def test_all_ring_at_once_and_the_others_are_let_go(cu: Stage, settle: Settle) -> None:
+def test_all_agents_ring_and_one_answer_cancels_the_others(cu: Stage, settle: Settle) -> None:
     zoe, bernd, mobile = (cu.phone(name) for name in ("Zoë", "Bernd", "Handy"))
     call = dial(cu, "people")
     legs = [ringing(phone) for phone in (zoe, bernd, mobile)]
@@ -64,7 +64,7 @@ def test_all_ring_at_once_and_the_others_are_let_go(cu: Stage, settle: Settle) -
         other.wait_state("disconnected", PATIENCE)
 
 
-def test_one_after_another(cu: Stage, settle: Settle) -> None:
+def test_agents_ring_one_by_one(cu: Stage, settle: Settle) -> None:
     settle(groups={"tier-1": {"rings": "one-by-one", "ring_s": 2.0, "pause_s": 1.0}})
     zoe, bernd = cu.phone("Zoë"), cu.phone("Bernd")
     call = dial(cu, "people")
@@ -77,7 +77,7 @@ def test_one_after_another(cu: Stage, settle: Settle) -> None:
     talk(call, second)
 
 
-def test_batches(cu: Stage, settle: Settle) -> None:
+def test_agents_ring_in_batches(cu: Stage, settle: Settle) -> None:
     settle(groups={"tier-1": {"rings": "batches", "batch": 2, "ring_s": 3.0, "pause_s": 1.0}})
     zoe, bernd, mobile = (cu.phone(name) for name in ("Zoë", "Bernd", "Handy"))
     call = dial(cu, "people")
@@ -90,7 +90,7 @@ def test_batches(cu: Stage, settle: Settle) -> None:
     assert together[1].wait_state("disconnected", PATIENCE).at <= third.events[0].at
 
 
-def test_who_is_away_or_not_registered_does_not_ring(cu: Stage, settle: Settle) -> None:
+def test_away_and_unregistered_agents_do_not_ring(cu: Stage, settle: Settle) -> None:
     settle(groups={"*": {"away": ["Zoë", "Handy"]}})
     zoe, bernd = cu.phone("Zoë"), cu.phone("Bernd")
     call = dial(cu, "people")
@@ -101,7 +101,7 @@ def test_who_is_away_or_not_registered_does_not_ring(cu: Stage, settle: Settle) 
 
 
 def test_a_transfer_reaches_a_group_of_several(cu: Stage, settle: Settle) -> None:
-    """Shared agents, and a group that is named as nobody in it."""
+    """Shared agents, and a group named unlike its members."""
     zoe, bernd, chris = cu.phone("Zoë"), cu.phone("Bernd"), cu.phone("Chris")
     call = dial(cu, "Hotline (Köln)")
     call.wait_state("confirmed", PATIENCE)
@@ -116,7 +116,7 @@ def test_a_transfer_reaches_a_group_of_several(cu: Stage, settle: Settle) -> Non
     assert "+4915155501001" in landed.invite.text
 
 
-def test_a_queue_plays_music_until_somebody_comes(cu: Stage, settle: Settle) -> None:
+def test_a_queue_plays_music_until_an_agent_logs_in(cu: Stage, settle: Settle) -> None:
     settle(groups={"tier-1": {"queue_s": 10.0, "away": ["Zoë", "Handy"]}})
     call = dial(cu, "people")
     answered = call.wait_state("confirmed", PATIENCE)
@@ -127,11 +127,11 @@ def test_a_queue_plays_music_until_somebody_comes(cu: Stage, settle: Settle) -> 
     assert landed.events[0].at > answered.at
 
 
-def test_nobody_there_is_a_refusal_or_voicemail(cu: Stage, settle: Settle) -> None:
-    nobody = {"away": ["Zoë", "Bernd", "Handy"]}
-    settle(groups={"tier-1": nobody})
+def test_an_empty_group_refuses_or_has_voicemail(cu: Stage, settle: Settle) -> None:
+    empty = {"away": ["Zoë", "Bernd", "Handy"]}
+    settle(groups={"tier-1": empty})
     assert dial(cu, "people").wait_state("disconnected", PATIENCE).code == 480
-    settle(groups={"tier-1": {**nobody, "queue_s": 1.0, "voicemail": True}})
+    settle(groups={"tier-1": {**empty, "queue_s": 1.0, "voicemail": True}})
     call = dial(cu, "people")
     call.wait_state("confirmed", PATIENCE)
     call.wait("a greeting and a tone", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > 150, PATIENCE)
@@ -153,7 +153,7 @@ def test_an_agent_at_an_outside_number_takes_the_call_by_a_digit(cu: Stage, sett
     talk(call, there)
 
 
-def test_who_does_not_take_it_loses_it(cu: Stage, settle: Settle) -> None:
+def test_an_outside_agent_who_presses_no_digit_loses_the_call(cu: Stage, settle: Settle) -> None:
     settle(groups={"tier-1": {"away": ["Zoë", "Bernd"], "external": {"accept": "1", "accept_within_s": 1.0}}})
     mobile = cu.phone("Handy")
     call = dial(cu, "people")
@@ -174,7 +174,7 @@ def test_an_announcement_and_two_menus_come_before_the_ai(cu: Stage) -> None:
     assert first.at - answered.at > 1.5
 
 
-def test_a_closed_number_says_so_or_leads_to_people(cu: Stage, settle: Settle) -> None:
+def test_a_closed_number_plays_a_message_or_rings_its_closed_group(cu: Stage, settle: Settle) -> None:
     settle(lines={"Hotline (Köln)": {"open": False}})
     call = dial(cu, "Hotline (Köln)")
     call.wait_state("confirmed", PATIENCE)

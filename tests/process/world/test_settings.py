@@ -51,7 +51,7 @@ def test_settings_are_checked(talkdesk: RunningWorld) -> None:
 
 
 @pytest.mark.parametrize(("reports", "lost"), [("passed-on", True), ("terminated", False)])
-def test_who_reports_is_who_received(
+def test_rtcp_reports_come_from_the_receiver(
     td: Stage, talkdesk: RunningWorld, settle: Settle, reports: str, lost: bool
 ) -> None:
     """What is lost behind the relay is told by the AI's own reports, and unknown to the relay's."""
@@ -86,12 +86,12 @@ def confirmed(td: Stage, line: str = "inbound", **more: Any) -> Leg:
 def test_an_assistant_answers_when_it_is_ready(td: Stage, settle: Settle) -> None:
     settle({"assistants": {"main": {"answers_after_s": 1.2}}})
     leg = td.dial("inbound")
-    # What comes late is told late, so that it is measured from what went out. After two seconds the platform gives up.
+    # Measured from the INVITE, since a busy phone reports the answer late. After two seconds the platform gives up.
     assert leg.wait_state("confirmed", PATIENCE).at - leg.invite.at >= 1.2
 
 
 @pytest.mark.parametrize("sends", ["tone", "music", "silence", "machine", "talks-on", "speech"])
-def test_what_a_deaf_assistant_sends_answers_nothing(td: Stage, settle: Settle, sends: str) -> None:
+def test_a_deaf_assistant_sends_and_hears_nothing(td: Stage, settle: Settle, sends: str) -> None:
     settle({"assistants": {"*": {"sends": sends, "hears": False}}})
     leg = confirmed(td)
     statistics(leg, "RTP of two seconds", lambda e: e.rx_packets > 100 and e.tx_packets > 100)
@@ -117,7 +117,7 @@ def test_an_assistant_that_only_speaks_hears_digits_and_hands_over(td: Stage, se
     assert "bot: I am connecting you now." in td.record().transcript
 
 
-def test_a_greeting_that_is_not_to_be_interrupted_hears_nothing(td: Stage, settle: Settle) -> None:
+def test_an_uninterruptible_greeting_hears_nothing(td: Stage, settle: Settle) -> None:
     settle({"assistants": {"main": {"greeting_s": 2.0, "interruptible": False}}})
     leg = confirmed(td)
     leg.send_digits("5")
@@ -130,7 +130,7 @@ def test_a_greeting_that_is_not_to_be_interrupted_hears_nothing(td: Stage, settl
 # -- Synthflow's API
 
 
-def test_a_record_tells_what_it_is_allowed_to(td: Stage, settle: Settle) -> None:
+def test_a_record_has_the_fields_that_the_settings_allow(td: Stage, settle: Settle) -> None:
     leg = confirmed(td)
     hears(leg, reply_to(leg.mark))
     assert "[mark" in td.record().transcript

@@ -143,7 +143,7 @@ def garbage(seed: int) -> bytes:
     return kinds[seed % len(kinds)]
 
 
-def test_garbage_harms_nobody(td: Stage) -> None:
+def test_garbage_ends_no_call(td: Stage) -> None:
     call = td.dial("inbound")
     call.wait_state("confirmed", PATIENCE)
     account = td.deployment.accounts["carrier"]
@@ -161,7 +161,7 @@ def test_garbage_harms_nobody(td: Stage) -> None:
     assert td.world.state()["errors"] == []
 
 
-def test_a_caller_that_dies_is_noticed(td: Stage) -> None:
+def test_a_dead_caller_ends_its_call(td: Stage) -> None:
     deployment = td.deployment
 
     async def script(ua: UserAgent) -> None:
@@ -175,10 +175,10 @@ def test_a_caller_that_dies_is_noticed(td: Stage) -> None:
     assert td.record().status == "completed"
 
 
-# -- who is let in
+# -- strangers
 
 
-def test_strangers_get_403_and_everybody_options(td: Stage) -> None:
+def test_strangers_get_403_and_options_an_answer(td: Stage) -> None:
     trunk = td.deployment.trunk("udp-ip")
     host, _, port = (trunk.termination or "").rpartition(":")
     stranger = td.deployment.stand_in.stranger_bind
@@ -270,7 +270,7 @@ def test_a_number_is_attached_and_detached(td: Stage) -> None:
 # -- the control API
 
 
-def test_control_says_what_is_allowed(talkdesk: RunningWorld) -> None:
+def test_control_refuses_unknown_faults_and_tenants(talkdesk: RunningWorld) -> None:
     for asked in ({"name": "nonsense"}, {}, {"name": "from-anonymous", "tenant": 7}, [1]):
         assert talkdesk.client.post("/faults", json=asked).status_code == 400
     talkdesk.client.post("/faults", json={"name": "heavy-loss", "line": "ivr"}).raise_for_status()
@@ -280,7 +280,7 @@ def test_control_says_what_is_allowed(talkdesk: RunningWorld) -> None:
 
 
 def test_control_ends_calls(td: Stage) -> None:
-    """One that a fault keeps up, too: at once, and not when the platform notices that nobody is there."""
+    """A call that a fault keeps up ends at once, too, before the platform notices that its other side has gone."""
 
     def end(**asked: int) -> httpx.Response:
         return td.world.client.request("DELETE", "/calls", json=asked, timeout=2 * PATIENCE)

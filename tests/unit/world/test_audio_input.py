@@ -1,4 +1,4 @@
-"""What an assistant hears of a mark that goes on, and of what comes after it."""
+"""What an assistant hears of a continuing mark, and of the sound after it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def analysed_by(ear: Bench) -> list[bytes]:
     return analysed
 
 
-def test_a_mark_that_goes_on_is_not_analysed_again_and_still_told() -> None:
+def test_a_continuing_mark_is_reported_without_analysis() -> None:
     with bench() as ear:
         ear.hear_mark(CALLER, 40)
         analysed, told = analysed_by(ear), len(ear.notes.marks)

@@ -174,7 +174,7 @@ def test_an_answer_names_one_codec() -> None:
     with_legs(script)
 
 
-def test_what_cannot_be_agreed_on_raises() -> None:
+def test_offers_without_agreement_raise() -> None:
     async def script(a: LegMedia, b: LegMedia) -> None:
         with pytest.raises(NoAgreementError):
             a.answer(b.offer((G722,)))
@@ -220,7 +220,7 @@ def test_an_uncoupled_relay_leaves_a_port_that_was_coupled_anew() -> None:
 # -- digits
 
 
-def test_every_event_is_told_once_with_its_length() -> None:
+def test_each_telephone_event_is_reported_once_with_its_length() -> None:
     receiver, told, timestamp = digits.EventReceiver(), [], 1000
     for sent in digits.event_packets("1*D", 160):
         if sent is None:
@@ -264,7 +264,7 @@ def through(impairment: Callable[[bytes, Callable[[bytes], None]], None], count:
     return [found for data in got if (found := Packet.parse(data)) is not None]
 
 
-def test_loss_is_as_high_as_told_and_comes_in_bursts() -> None:
+def test_loss_has_the_given_rate_and_comes_in_bursts() -> None:
     got = [p.sequence for p in through(impairments.lossy(0.3), 10000)]
     assert 0.27 < 1 - len(got) / 10000 < 0.33
     gaps = [b - a - 1 for a, b in itertools.pairwise(got) if b - a > 1]
@@ -280,7 +280,7 @@ def test_blocking_begins_after_its_time() -> None:
     assert through(impairments.blocked, 3) == []
 
 
-def test_crossed_audio_is_another_calls_and_noise_nobodys() -> None:
+def test_crossed_audio_is_a_foreign_mark_and_noise_is_no_mark() -> None:
     crossed = through(impairments.crossed(), 4)
     period = sound.mark(impairments.FOREIGN_MARK, "PCMU")
     assert [p.payload for p in crossed] == list(period[1:5])

@@ -110,7 +110,7 @@ def test_a_held_line_is_not_spoken_to() -> None:
         assert len(ear.said) == before
 
 
-def test_there_are_no_more_ears_than_told_and_a_closed_one_is_free_again() -> None:
+def test_channels_are_limited_and_a_closed_one_is_free_again() -> None:
     with bench() as ear:
         with pytest.raises(ResourceError):
             ear.media_engine.open(ear.media, ear.notes, VOICE, AssistantSettings())
@@ -119,11 +119,11 @@ def test_there_are_no_more_ears_than_told_and_a_closed_one_is_free_again() -> No
         ear.media_engine.open(ear.media, ear.notes, VOICE, AssistantSettings()).close()
 
 
-def test_a_listener_that_fails_harms_its_own_call_only() -> None:
+def test_a_failing_listener_closes_its_own_channel_only() -> None:
     with bench() as ear:
 
         def fail(mark: int, began: float, level_dbov: float) -> None:
-            raise ValueError("nobody expects this")
+            raise ValueError("unexpected")
 
         ear.notes.heard_mark = fail  # type: ignore[method-assign]
         period = sound.mark(CALLER, "PCMU")
@@ -131,7 +131,7 @@ def test_a_listener_that_fails_harms_its_own_call_only() -> None:
             if len(ear.media_engine):
                 ear.hear(frame)
         ear.idle(3)
-        assert [error.partition(":")[2].strip() for error in ear.audit.errors] == ["ValueError: nobody expects this"]
+        assert [error.partition(":")[2].strip() for error in ear.audit.errors] == ["ValueError: unexpected"]
         assert len(ear.media_engine) == 0
         ear.audit.errors.clear()
 

@@ -56,10 +56,10 @@ def test_a_report_counts_what_was_lost(start: int, count: int, data: st.DataObje
     assert (block.ssrc, block.lost) == (SSRC, len(lost))
     assert block.fraction_lost == (len(lost) << 8) // (count + 1)
     assert block.highest & 0xFFFF == (start + count) & 0xFFFF
-    assert block.jitter == 0, "what comes in time has none"
+    assert block.jitter == 0, "packets in time have none"
 
 
-def test_who_hears_nothing_reports_nothing() -> None:
+def test_a_silent_source_is_not_reported() -> None:
     """The sender of what never arrived learns just that: a report without a block about it (section 6.4.1)."""
     reporter = Reporter("leg")
     reporter.sent(packet(0, ssrc=7), 0.0)

@@ -44,7 +44,7 @@ def faults(integration: str = "talkdesk") -> Faults:
 # -- addresses
 
 
-def test_blocks_are_ones_own_until_they_are_released() -> None:
+def test_a_block_is_exclusive_until_it_is_released() -> None:
     blocks = [take_block() for _ in range(3)]
     assert len({str(block) for block in blocks}) == 3
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other, pytest.raises(OSError, match="in use"):
@@ -127,7 +127,7 @@ def test_a_fault_holds_for_its_line_or_for_all() -> None:
         ("talkdesk", "from-anonymous", "Inbound", r"no such line \(perhaps inbound\); allowed: "),
     ],
 )
-def test_what_is_no_fault_here_is_refused(integration: str, name: str, line: str | None, says: str) -> None:
+def test_unknown_faults_and_lines_are_refused(integration: str, name: str, line: str | None, says: str) -> None:
     with pytest.raises(SelectionError, match=says):
         faults(integration).set(name, line)
 
@@ -178,13 +178,13 @@ def invite(*headers: tuple[str, str], from_: str = "<sip:+14155550101@carrier.ex
     return Request.build("INVITE", "sip:x@y", lines)
 
 
-def test_a_trusted_peers_assertion_is_believed_and_nobody_elses() -> None:
+def test_only_a_trusted_peer_asserts_a_number() -> None:
     request = invite(("P-Asserted-Identity", "<sip:+14155550102@carrier.example>"))
     assert Caller.of(request, "US", asserted=True).number == "+14155550102"
     assert Caller.of(request, "US", asserted=False).number == "+14155550101"
 
 
-def test_a_withheld_number_is_shown_to_nobody_and_asserted_to_the_trusted() -> None:
+def test_a_withheld_number_is_only_asserted_to_trusted_peers() -> None:
     request = invite(
         ("P-Asserted-Identity", "<sip:+14155550101@carrier.example>"),
         ("Privacy", "id"),
@@ -253,7 +253,7 @@ def test_wrong_settings_lead_elsewhere() -> None:
     assert routes.fallback(route) is None
 
 
-def test_where_there_is_nothing_else_the_wrong_one_is_none() -> None:
+def test_wrong_settings_without_an_alternative_lead_nowhere() -> None:
     """One trunk, one assistant, one group."""
     plain = to_plain(deployment())
     plain["trunks"] = plain["trunks"][:1]

@@ -39,7 +39,7 @@ def sent(kind: Sends, seconds: float, **more: Any) -> list[bytes]:
 
 
 @pytest.mark.parametrize("kind", ["talks-on", "tone", "music"])
-def test_what_has_no_end_goes_on_whoever_speaks(kind: Sends) -> None:
+def test_endless_sounds_ignore_the_caller(kind: Sends) -> None:
     turns = Turns()
     made = played(kind, turns)
     loud = 0
@@ -79,7 +79,7 @@ def test_the_caller_is_answered_once_finished() -> None:
 
 
 @pytest.mark.parametrize("interruptible", [True, False])
-def test_only_who_is_interruptible_falls_silent(interruptible: bool) -> None:
+def test_only_an_interruptible_assistant_falls_silent(interruptible: bool) -> None:
     turns = Turns()
     made = played("speech", turns, greeting_s=10, interruptible=interruptible)
     after = []
