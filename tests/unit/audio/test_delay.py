@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.audio import g711
-from harness.audio.delay import PERIOD_SECONDS, one_way_delay, probe, pulses_in
+from harness.audio.delay import one_way_delay, probe
 from harness.audio.wav import to_int16
 
 from .sounds import join, mark, noise, silence
@@ -36,11 +36,6 @@ def test_a_slip_shows_as_a_step() -> None:
     assert measured.most_ms == pytest.approx(20, abs=0.1)
 
 
-def test_pulses_say_which_they_are() -> None:
-    assert [pulse.number for pulse in pulses_in(to_int16(probe()))] == list(range(12))
-    assert [pulse.number for pulse in pulses_in(to_int16(probe(16000)), 16000)] == list(range(12))
-
-
 @pytest.mark.parametrize("early_s", [0.0, 0.009, 0.04])
 def test_what_seems_to_come_before_it_was_sent_has_no_delay(early_s: float) -> None:
     """Either end's time is known to a packet only, and a whole circle of the probe is no delay of 2.4 s."""
@@ -52,8 +47,3 @@ def test_what_seems_to_come_before_it_was_sent_has_no_delay(early_s: float) -> N
 def test_no_probe_no_delay() -> None:
     for audio in (silence(3.0), noise(3.0, -20), mark(4, 3.0), silence(0.01)):
         assert one_way_delay(audio, 8000, sent_from=0.0, received_from=0.0) is None
-
-
-def test_the_probe_loops() -> None:
-    assert len(probe()) == round(PERIOD_SECONDS * 8000)
-    assert probe()[-1] == 0.0

@@ -77,14 +77,3 @@ def test_each_window_has_the_pair_that_its_correlations_say(seed: int, number: i
             if abs(off - TOLERANCE_HZ) > 0.1:
                 assert agrees == (same and off < TOLERANCE_HZ)
         before = now
-
-
-def test_streams_are_looked_at_each_by_itself() -> None:
-    one, other = (mark(number, 0.1).reshape(-1, HOP).astype(np.float32) for number in (3, 200))
-    both = unpacked(TONES.analyse(np.stack([one, other])))
-    for got, alone in zip(both, [*unpacked(TONES.analyse(one)), *unpacked(TONES.analyse(other))], strict=True):
-        assert got == pytest.approx(alone, rel=1e-3)
-
-
-def test_a_past_alone_says_nothing() -> None:
-    assert list(unpacked(TONES.analyse(np.ones((2, HOP), np.float32)))) == []

@@ -35,14 +35,3 @@ def test_every_code_comes_back(law: str) -> None:
     decoded = getattr(g711, f"decode_{law}")(codes)
     again = getattr(g711, f"decode_{law}")(getattr(g711, f"encode_{law}")(decoded))
     assert np.array_equal(decoded, again)
-
-
-@pytest.mark.parametrize("law", ["ulaw", "alaw"])
-def test_error_is_within_half_a_step(law: str) -> None:
-    there_and_back = getattr(g711, f"decode_{law}")(getattr(g711, f"encode_{law}")(ALL)).astype(int)
-    error = np.abs(there_and_back - np.clip(ALL.astype(int), -32124, 32124))
-    assert np.all(error <= np.maximum(8, np.abs(ALL.astype(int)) // 32 + 16))
-
-
-def test_non_contiguous_samples_are_taken() -> None:
-    assert g711.encode_ulaw(ALL[::2]) == g711.encode_ulaw(ALL[::2].copy())

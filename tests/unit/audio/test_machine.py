@@ -28,17 +28,6 @@ def silence(seconds: float) -> Audio:
 GREETING = prompt_samples("hello-en").astype(np.int16)
 
 
-@pytest.mark.parametrize("hertz", [440.0, 1000.0, 1400.0])
-def test_speech_and_then_a_tone(hertz: float) -> None:
-    asked = asks_for_message(
-        classify(np.concatenate([silence(0.5), GREETING, silence(0.3), tone(0.4, hertz), silence(1.2)]))
-    )
-    assert asked is not None
-    began, beep = asked
-    assert began == pytest.approx(0.5, abs=0.2)
-    assert beep == pytest.approx(0.8 + len(GREETING) / SAMPLE_RATE, abs=0.2)
-
-
 @pytest.mark.parametrize(
     "heard",
     [
@@ -130,12 +119,13 @@ def test_no_beginning_of_a_network_tone_is_a_beep(name: str) -> None:
 
 
 @given(
-    hertz=st.floats(720.0, 1600.0),
-    on=st.floats(0.3, 0.6),
+    hertz=st.floats(340.0, 1600.0),
+    on=st.floats(0.12, 0.6),
     off=st.floats(0.2, 0.8),
     times=st.integers(3, 8),
     until=st.floats(0.0, 6.0),
 )
+@example(700.0, 0.272468587079881, 0.359375, 6, 0.0)  # whose second is as music to the classifier
 @settings(deadline=None)
 def test_a_rhythm_of_any_frequency_is_no_beep(hertz: float, on: float, off: float, times: int, until: float) -> None:
     """PBXs have tones of their own; neither while it goes on nor once it has stopped."""
@@ -209,14 +199,6 @@ def test_a_ringing_tones_first_ring_is_no_beep(hertz: float, on: float, off: flo
     ring = np.concatenate([GREETING, silence(0.3), tone(on, hertz)])
     assert message_asked_in(np.concatenate([ring, silence(until)])) is None
     assert message_asked_in(np.concatenate([ring, silence(off), tone(on, hertz), silence(6)])) is None
-
-
-@given(hertz=st.floats(340.0, 1600.0), on=st.floats(0.12, 0.3), off=st.floats(0.2, 0.8), times=st.integers(3, 8))
-@example(700.0, 0.272468587079881, 0.359375, 6)  # whose second is as music to the classifier
-@settings(deadline=None)
-def test_short_tones_that_come_again_and_again_are_no_beep(hertz: float, on: float, off: float, times: int) -> None:
-    rhythm = np.concatenate([tone(on, hertz), silence(off)] * times)
-    assert message_asked_in(np.concatenate([GREETING, silence(0.3), rhythm, silence(6)])) is None
 
 
 @given(st.sampled_from(["hello-en", "how-can-i-help-en", "agent-please-de", "goodbye-en"]), st.floats(0.2, 3.0))

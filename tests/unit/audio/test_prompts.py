@@ -68,13 +68,6 @@ def test_said_twice_is_found_twice() -> None:
     assert [match.name for match in find_prompts(audio, ["hello-en"])] == ["hello-en"] * 2
 
 
-def test_pieces_do_not_matter() -> None:
-    audio = join(silence(0.3), prompt_samples("goodbye-en"), silence(0.4))
-    matcher = PromptMatcher(["goodbye-en"])
-    pieces = [match for at in range(0, len(audio), 77) for match in matcher.feed(audio[at : at + 77])]
-    assert pieces == find_prompts(audio, ["goodbye-en"])
-
-
 def test_others_and_marks_and_noise_are_not_it() -> None:
     others = [prompt_samples(name) for name in prompt_names() if name != "agent-please-en"]
     assert find_prompts(join(*others, mark(5, 2.0), noise(2.0, -20)), ["agent-please-en"]) == []

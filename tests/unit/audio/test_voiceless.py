@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from harness.audio import g711, marks
+from harness.audio import g711
 from harness.audio.prompts import prompt_samples
 from harness.audio.voiceless import audible_s, is_garbled, is_ringing, voiceless
 from harness.audio.wav import to_int16
@@ -82,18 +82,6 @@ def test_misread_speech_is_no_voice(name: str) -> None:
     assert not is_garbled(speech)
     assert not is_garbled((speech * 0.3).astype(np.int16))
     assert is_garbled(misread(np.concatenate([speech, np.zeros(8000, np.int16)])))
-
-
-@pytest.mark.parametrize("kind", ["tone", "chord", "mark", "silence", "a click"])
-def test_what_is_no_speech_and_somebody_made(kind: str) -> None:
-    sounds = {
-        "tone": 8000 * np.sin(2 * np.pi * 440 * TIME),
-        "chord": sum(2000 * np.sin(2 * np.pi * note * TIME) for note in (220.0, 261.6, 329.6)),
-        "mark": to_int16(np.tile(marks.waveform(7), 10)),
-        "silence": np.zeros(16000),
-        "a click": np.where(TIME < 0.02, 9000, 0),
-    }
-    assert not is_garbled(np.asarray(sounds[kind]).astype(np.int16))
 
 
 def test_what_can_be_heard_of_it() -> None:
