@@ -10,12 +10,10 @@ import pytest
 from aiosipua.auth import SipDigestAuth, build_credentials
 from aiosipua.headers import parse_auth, stringify_auth
 from aiosipua.message import SipMessage, SipRequest
-from aiosipua.sdp import parse_sdp
 
 from harness.sip.digest import CredentialCheck, DigestServer
 from harness.sip.message import Message, Request
 from harness.sip.offer_answer import offer
-from harness.sip.sdp import Description
 
 INVITE = (
     "INVITE sip:+12065550100@sip.example.com:32681;transport=tcp SIP/2.0\r\n"
@@ -49,18 +47,6 @@ def test_messages() -> None:
         assert (mine.display, mine.tag, dict(mine.params)) == (other.display_name, other.tag, other.params)
         assert (mine.uri.user, mine.uri.host, mine.uri.port) == (other.uri.user, other.uri.host, other.uri.port)
     assert ours.values("Record-Route") == theirs.headers.get("record-route")
-
-
-def test_descriptions() -> None:
-    text = str(offer("192.0.2.1", 4000))
-    ours, theirs = Description.parse(text), parse_sdp(text)
-    assert ours.rtp == theirs.rtp_address
-    assert ours.audio is not None
-    assert theirs.audio is not None
-    assert ours.direction == theirs.audio.direction
-    assert [(c.name, c.payload_type, c.clock_rate, c.fmtp) for c in ours.audio.codecs] == [
-        (c.encoding_name, c.payload_type, c.clock_rate, c.fmtp) for c in theirs.audio.codecs
-    ]
 
 
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])

@@ -101,56 +101,10 @@ def test_escapes() -> None:
     assert str(request("escnull").contacts[0].uri) == "sip:%00@host5.example.com"
 
 
-def test_a_percent_that_is_no_escape() -> None:
-    message = request("esc02")
-    assert message.method == "RE%47IST%45R"
-    assert message.to.display == "%Z%45"
-    assert len(message.contacts) == 2  # C%6Fntact is not Contact
-
-
-def test_long_values_and_thirty_four_vias() -> None:
-    message = request("longreq")
-    assert len(message.vias) == 34
-    assert message.to.uri.port == 6000
-    assert message.from_.uri.user == "amazinglylongcallername" * 5
-
-
-def test_octets_after_content_length_are_no_part_of_the_message() -> None:
-    assert request("dblreq").body == b""
-
-
-def test_semicolons_of_the_user_part() -> None:
-    uri = request("semiuri").uri
-    assert uri.user == "user;par=u@example.net"
-    assert uri.params.items == ()
-
-
-def test_reasons() -> None:
-    unusual, empty = parsed("unreason"), parsed("noreason")
-    assert isinstance(unusual, Response)
-    assert isinstance(empty, Response)
-    assert unusual.reason == "= 2**3 * 5**2 но сто девяносто девять - простое"
-    assert (empty.status, empty.reason) == (100, "")
-
-
-def test_a_bare_cookie_is_no_branch() -> None:
-    assert not request("badbranch").via.has_cookie
-
-
 def test_other_schemes_in_name_addr() -> None:
     message = request("unksm2")
     assert (message.to.uri.scheme, message.to.uri.opaque) == ("isbn", "2983792873")
     assert message.from_.uri == NameAddr.parse("<http://www.example.com>").uri
-
-
-def test_whose_is_an_unknown_contact_parameter() -> None:
-    bare, angled = request("cparam01").contacts[0], request("cparam02").contacts[0]
-    assert "unknownparam" in bare.params
-    assert "unknownparam" in angled.uri.params
-
-
-def test_contact_with_escaped_header() -> None:
-    assert request("regescrt").contacts[0].uri.header("route") == "<sip:sip.example.com>"
 
 
 @pytest.mark.parametrize("cut", range(0, 700, 41))

@@ -65,11 +65,6 @@ def test_what_headers_tell_a_reader() -> None:
     assert str(Reason("SIP", 3)) == "Reason SIP cause 3"
 
 
-def test_the_names_of_causes_that_calls_are_refused_for() -> None:
-    assert (Q850[1], Q850[3]) == ("unallocated (unassigned) number", "no route to destination")
-    assert (Q850[34], Q850[42]) == ("no circuit/channel available", "switching equipment congestion")
-
-
 @given(st.text(st.characters(blacklist_characters="\r\n\x00", blacklist_categories=["Cs"]), max_size=80))
 def test_nothing_breaks_it(value: str) -> None:
     message = response("Reason: x").setting("Reason", value).setting("Warning", value).setting("Retry-After", value)
