@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
@@ -48,6 +49,20 @@ def parse(value: str) -> Params:
     return params
 
 
+def parse_all(values: Iterable[str]) -> list[Params]:
+    """Those of the values that are Digest and can be read."""
+    found: list[Params] = []
+    for value in values:
+        with contextlib.suppress(SipSyntaxError):
+            found.append(parse(value))
+    return found
+
+
+def qop_of(params: Params) -> list[str]:
+    """The qualities of protection that a challenge offers."""
+    return [token for part in params.get("qop", "").split(",") if (token := part.strip().lower())]
+
+
 def build(params: Params, *, challenge: bool = False) -> str:
     """The header value. In a challenge qop is a quoted list, in credentials a token."""
     bare = _BARE - {"qop"} if challenge else _BARE
@@ -59,11 +74,6 @@ def _hash(algorithm: str, data: str | bytes) -> str:
     raw = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
     base = algorithm.upper().removesuffix("-SESS")
     return hashlib.new(_HASHES[base], raw, usedforsecurity=False).hexdigest()
-
-
-def is_known(algorithm: str) -> bool:
-    """Whether an algorithm token can be computed here."""
-    return algorithm.upper().removesuffix("-SESS") in _HASHES
 
 
 def digest_response(credentials: Credentials, params: Params, method: str, body: bytes = b"") -> str:
@@ -91,8 +101,10 @@ class DigestClient:
         self._counts: dict[str, int] = {}
         self._strongest: dict[str, int] = {}  # realm → rank of the best algorithm it has challenged with
 
-    def answer(self, request: Request, response: Response) -> Request | None:
-        """``request`` with the answer to the 401 or 407 in it, the CSeq untouched.
+    def answer(
+        self, request: Request, response: Response, challenges: Iterable[Params] | None = None
+    ) -> Request | None:
+        """``request`` with the answer to the 401 or 407 in it, the CSeq untouched; to one of these ``challenges``, if given.
 
         None when nothing can be answered: no challenge understood, one of another realm than the credentials are for,
         a weaker algorithm than that realm has asked for before (RFC 7616 section 5.7, a downgrade), or the same
@@ -100,19 +112,28 @@ class DigestClient:
         """
         proxy = response.status == 407
         header = "Proxy-Authorization" if proxy else "Authorization"
-        challenges = response.get_all("Proxy-Authenticate" if proxy else "WWW-Authenticate")
-        challenge = _best_challenge(challenges, self.credentials.realm)
+        if challenges is None:
+            challenges = parse_all(response.get_all("Proxy-Authenticate" if proxy else "WWW-Authenticate"))
+        # RFC 7616 section 3.7 leaves the choice of the strongest to the client.
+        challenge = min(filter(self._can_answer, challenges), key=_rank, default=None)
         if challenge is None:
             return None
         realm, rank = challenge["realm"], _rank(challenge)
         if rank > self._strongest.get(realm, rank):
             return None
         self._strongest[realm] = rank
-        tried = any(_realm_of(value) == realm for value in request.get_all(header))
+        tried = any(params.get("realm") == realm for params in parse_all(request.get_all(header)))
         if tried and challenge.get("stale", "").lower() != "true":
             return None
         self._challenges[header] = challenge
         return self._authorise(request, header)
+
+    def _can_answer(self, challenge: Params) -> bool:
+        algorithm = challenge.get("algorithm", "MD5").upper().removesuffix("-SESS")
+        offered = qop_of(challenge)
+        is_computed = algorithm in _HASHES and (not offered or not {"auth", "auth-int"}.isdisjoint(offered))
+        is_mine = self.credentials.realm in (None, challenge.get("realm"))
+        return is_computed and is_mine and "realm" in challenge and bool(challenge.get("nonce"))
 
     def again(self, request: Request) -> Request:
         """``request`` with fresh credentials for the challenges known, which saves a round trip."""
@@ -130,8 +151,7 @@ class DigestClient:
             "uri": request.request_uri,
             "algorithm": challenge.get("algorithm", "MD5"),
         }
-        offered = {token.strip().lower() for token in challenge.get("qop", "").split(",")} - {""}
-        if offered:
+        if offered := qop_of(challenge):
             self._counts[nonce] = self._counts.get(nonce, 0) + 1
             params["qop"] = "auth" if "auth" in offered else "auth-int"
             params["nc"] = f"{self._counts[nonce]:08x}"
@@ -146,33 +166,9 @@ class DigestClient:
         return request.without(header).adding(header, build(params))
 
 
-def _best_challenge(values: list[str], realm: str | None) -> Params | None:
-    known: list[Params] = []
-    for value in values:
-        try:
-            params = parse(value)
-        except SipSyntaxError:
-            continue
-        offered = {token.strip().lower() for token in params.get("qop", "").split(",")} - {""}
-        usable = not offered or offered & {"auth", "auth-int"}
-        if realm is not None and params.get("realm") != realm:
-            continue
-        if "realm" in params and params.get("nonce") and is_known(params.get("algorithm", "MD5")) and usable:
-            known.append(params)
-    # RFC 7616 section 3.7 leaves the choice of the strongest to the client.
-    return min(known, key=_rank, default=None)
-
-
 def _rank(challenge: Params) -> int:
     """How late a challenge's algorithm comes in the order of preference."""
     return _PREFERENCE.index(challenge.get("algorithm", "MD5").upper().removesuffix("-SESS"))
-
-
-def _realm_of(value: str) -> str | None:
-    try:
-        return parse(value).get("realm")
-    except SipSyntaxError:
-        return None
 
 
 class CredentialCheck(Enum):
@@ -289,11 +285,5 @@ class DigestServer:
         return CredentialCheck.ACCEPTED
 
     def _credentials(self, request: Request) -> Params | None:
-        for value in request.get_all("Proxy-Authorization" if self.proxy else "Authorization"):
-            try:
-                params = parse(value)
-            except SipSyntaxError:
-                continue
-            if params.get("realm") == self.realm:
-                return params
-        return None
+        given = parse_all(request.get_all("Proxy-Authorization" if self.proxy else "Authorization"))
+        return next((params for params in given if params.get("realm") == self.realm), None)

@@ -90,12 +90,6 @@ class Via:
         return self.params.get("branch") or ""
 
     @property
-    def has_cookie(self) -> bool:
-        """Whether the branch is unique by RFC 3261; a bare cookie is not (RFC 4475 section 3.2.1)."""
-        branch = self.branch
-        return branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE)
-
-    @property
     def sent_by(self) -> tuple[str, int]:
         """Host in lower case and port, the transport's default where none is given."""
         default = 5061 if self.transport == "TLS" else 5060

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.sip.digest import Credentials, DigestClient, Params, parse
-from harness.sip.grammar import SipSyntaxError
+from harness.sip.digest import Credentials, DigestClient, Params, parse_all, qop_of
 from harness.sip.message import Request, Response
 
 ANY_REALM = "*"
@@ -43,17 +42,15 @@ class Login:
 
     def answer(self, request: Request, response: Response) -> Request | None:
         """``request`` with an answer to the 401 or 407; None where it gets none, or has refused one already."""
-        header = _HEADERS[response.status]
-        asked = [(value, params) for value in response.get_all(header) if (params := _read(value))]
-        self.realm = asked[0][1]["realm"] if asked else None
-        self.unanswered = self._why_not([params for _, params in asked])
+        challenges = parse_all(response.get_all(_HEADERS[response.status]))
+        asked = [params for params in challenges if "realm" in params]
+        self.realm = asked[0]["realm"] if asked else None
+        self.unanswered = self._why_not(asked)
         if self.unanswered is not None:
             return None
-        answerable = response.without(header)
-        for value, params in asked:
-            if self._is_mine(params) and _is_computed(params):
-                answerable, self.realm = answerable.adding(header, value), params["realm"]
-        return self._client.answer(request, answerable)
+        answerable = [params for params in asked if self._is_mine(params) and _is_computed(params)]
+        self.realm = answerable[-1]["realm"]
+        return self._client.answer(request, response, answerable)
 
     def _why_not(self, asked: list[Params]) -> Unanswered | None:
         if not asked:
@@ -74,23 +71,11 @@ class Login:
         return self._mine in (ANY_REALM, params["realm"])
 
 
-def _read(value: str) -> Params | None:
-    """A digest challenge; None for another scheme, broken text, or one without the realm that it has to have."""
-    try:
-        params = parse(value)
-    except SipSyntaxError:
-        return None
-    return params if "realm" in params else None
-
-
 def _is_computed(params: Params) -> bool:
-    return params.get("algorithm", "MD5").upper() in _ALGORITHMS and ("auth" in _qop(params) or not _qop(params))
-
-
-def _qop(params: Params) -> list[str]:
-    return [token for part in params.get("qop", "").split(",") if (token := part.strip().lower())]
+    offered = qop_of(params)
+    return params.get("algorithm", "MD5").upper() in _ALGORITHMS and (not offered or "auth" in offered)
 
 
 def _wanted(params: Params) -> str:
-    algorithm = params.get("algorithm", "MD5")
-    return f"{algorithm} with qop {', '.join(_qop(params))}" if _qop(params) else algorithm
+    algorithm, offered = params.get("algorithm", "MD5"), qop_of(params)
+    return f"{algorithm} with qop {', '.join(offered)}" if offered else algorithm

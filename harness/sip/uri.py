@@ -147,10 +147,6 @@ class Uri:
         """The same with a parameter set."""
         return replace(self, params=self.params.with_(name, value))
 
-    def without_param(self, name: str) -> Uri:
-        """The same lacking a parameter."""
-        return replace(self, params=self.params.without(name))
-
     def with_header(self, name: str, value: str) -> Uri:
         """The same with one more URI header."""
         return replace(self, headers=(*self.headers, (name, value)))

@@ -271,14 +271,6 @@ def test_what_is_no_via(text: str) -> None:
         Via.parse(text)
 
 
-@pytest.mark.parametrize(
-    ("branch", "has"),
-    [(";branch=z9hG4bK", False), (";branch=z9hG4bKx", True), (";branch=xyz", False), ("", False), (";branch", False)],
-)
-def test_the_cookie_of_a_branch(branch: str, has: bool) -> None:
-    assert Via.parse(f"SIP/2.0/UDP h{branch}").has_cookie is has
-
-
 def test_the_vias_below_the_top_one_stay_and_keep_no_request_from_its_answer() -> None:
     changed = invite().with_top_via(Via.parse("SIP/2.0/TCP four;branch=z9hG4bK4"))
     assert [via.host for via in changed.vias] == ["four", "192.0.2.2", "192.0.2.3"]

@@ -134,7 +134,7 @@ def test_parameters_that_decide_when_one_side_lacks_them(name: str) -> None:
     one, other = Uri.parse(f"sip:a@h;{name}=1;x=1"), Uri.parse("sip:a@h;y=1")
     assert not one.matches(other)
     assert not other.matches(one)
-    assert one.without_param(name).matches(other)
+    assert Uri.parse("sip:a@h;x=1").matches(other)
     assert one.matches(other.with_param(name.lower(), "1"))
 
 
