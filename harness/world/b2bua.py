@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from harness.sip.digest import Credentials
 from harness.sip.grammar import SipSyntaxError
@@ -29,33 +29,8 @@ from harness.world.wire.transport import Flow, Hop
 Headers = list[tuple[str, str]]
 
 
-class LegSdp(Protocol):
-    """A leg's side of offer and answer (RFC 3264): `LegMedia` where media is anchored, `DirectMedia` where it is not."""
-
-    remote: Description | None
-    local: Description | None
-
-    def learn(self, body: bytes) -> Description:
-        """Take the peer's description. Raises SdpError."""
-
-    def pass_on(self, other: Description) -> bytes:
-        """Another leg's description as this leg's."""
-
-    def pass_answer(self, other: Description) -> bytes:
-        """The same, as an answer."""
-
-    def again(self) -> bytes:
-        """The description that the peer has now."""
-
-    def restore(self, local: Description | None) -> None:
-        """Go back to ``local``: the peer has not accepted the description it was sent last."""
-
-    def close(self) -> None:
-        """The leg is over."""
-
-
 class DirectMedia:
-    """Descriptions pass unchanged; media does not come through here."""
+    """Descriptions pass unchanged; media does not come through here. Has the methods of `LegMedia` that a call needs."""
 
     def __init__(self) -> None:
         self.remote: Description | None = None
@@ -78,7 +53,11 @@ class DirectMedia:
         self.local = local
 
     def close(self) -> None:
-        """See `LegSdp`."""
+        """The leg is over."""
+
+
+LegSdp = LegMedia | DirectMedia
+"""A leg's side of offer and answer (RFC 3264): media is anchored here, or passes by."""
 
 
 @dataclass(eq=False)
@@ -153,12 +132,10 @@ class BackToBack:
             return None
         return next((other for other in self.legs if other is not leg), None)
 
-    def join(self, leg: WireLeg, to: WireLeg) -> WireLeg | None:
-        """Join ``leg`` with ``to``; returns the leg that ``to`` was joined with before."""
-        old = self.other(to)
+    def join(self, leg: WireLeg, to: WireLeg) -> None:
+        """Join ``leg`` with ``to``, instead of the leg that ``to`` was joined with before."""
         self.legs = [to, leg]
         self.recouple()
-        return old
 
     def recouple(self, *pair: WireLeg) -> None:
         """Relay media between the joined legs, or the two of ``pair``, by their present descriptions."""
@@ -247,12 +224,12 @@ class BackToBack:
             raise SdpError("an offer is needed")
         return media.pass_on(toward.media.remote)
 
-    def connect(self, leg: WireLeg, toward: WireLeg) -> WireLeg | None:
-        """Join an answered leg, answering ``toward`` if it still waits; returns the leg that was joined before."""
+    def connect(self, leg: WireLeg, toward: WireLeg) -> None:
+        """Join an answered leg, answering ``toward`` if it still waits."""
         call = toward.call
         if isinstance(call, IncomingCall) and call.state == "early":
             call.answer(self.answer(toward, leg))
-        return self.join(leg, toward)
+        self.join(leg, toward)
 
     def answer(self, toward: WireLeg, leg: WireLeg) -> bytes:
         """The answer that ``toward`` gets once ``leg`` has answered."""

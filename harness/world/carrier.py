@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from harness.sip.digest import DigestServer
 from harness.sip.uri import NameAddr, Uri
@@ -16,16 +16,10 @@ from harness.world.wire.call import ReferRequest
 from harness.world.wire.incoming import IncomingCall
 from harness.world.wire.transport import Hop
 
+if TYPE_CHECKING:
+    from harness.world.platform.base import Platform
+
 _RING_SECONDS = 180.0  # no carrier lets a phone ring for longer
-
-
-@dataclass(frozen=True, slots=True)
-class Interconnect:
-    """The carrier's connection to a platform: its SBC, which it trusts by address, and its numbers."""
-
-    hop: Hop
-    has: Callable[[str], bool]
-    takes: Callable[[str, str], bool]  #: the number as it was dialled, and in E.164
 
 
 class Carrier:
@@ -33,6 +27,10 @@ class Carrier:
 
     ``passwords`` are by the user of each account, ``users`` by its number: many carriers name accounts otherwise.
     """
+
+    #: The platform that it is connected with, whose SBC it trusts by its address; the tenant sets both.
+    platform: Platform
+    to_platform: Hop
 
     def __init__(
         self, context: TenantContext, ua: UserAgent, realm: str, passwords: Mapping[str, str], users: Mapping[str, str]
@@ -46,7 +44,6 @@ class Carrier:
         self.subscribers = users
         self.numbers = {user: number for number, user in users.items()}
         self.calls: set[CarrierCall] = set()
-        self.interconnect: Interconnect | None = None
         ua.on_invite = self._invited
         ua.on("REGISTER", self.registrar.handle)
 
@@ -56,11 +53,6 @@ class Carrier:
 
     async def _invited(self, call: IncomingCall) -> None:
         CarrierCall(self, call).start(WireLeg(call, DirectMedia(), "caller"))
-
-    def platform(self) -> Interconnect:
-        """The platform it is connected with."""
-        assert self.interconnect is not None
-        return self.interconnect
 
 
 class CarrierCall(BackToBack):
@@ -78,7 +70,7 @@ class CarrierCall(BackToBack):
             call.reject(488, "An offer is needed")
             return
         first.media.learn(call.offer)
-        from_platform = call.source[0] == carrier.platform().hop.address
+        from_platform = call.source[0] == carrier.to_platform.address
         if from_platform:
             caller = Caller.of(call.request, carrier.region, asserted=True)
         else:
@@ -113,16 +105,16 @@ class CarrierCall(BackToBack):
         if number is None:
             return 484 if request.uri.user else 404
         headers: Headers = [*x_headers(request)]
-        platform = carrier.platform()
+        platform, hop = carrier.platform, carrier.to_platform
         # a group's number may be a subscriber's: what the platform itself sends out goes to the subscriber
-        if platform.has(number) and not (from_platform and number in carrier.subscribers):
+        if platform.routes.has(number) and not (from_platform and number in carrier.subscribers):
             if not platform.takes(request.uri.user or "", number):
                 return 404
             return LegTarget(
                 peer="platform",
                 ua=carrier.ua,
-                uri=platform.hop.uri(number),
-                hop=platform.hop,
+                uri=hop.uri(number),
+                hop=hop,
                 from_=caller.from_(carrier.realm),
                 headers=[*headers, *caller.asserted(carrier.realm)],
             )

@@ -15,7 +15,7 @@ from harness.support.model_words import nearest
 from harness.world.addresses import Block, Host, take_block
 from harness.world.audit import Watched, end_dead_calls
 from harness.world.b2bua import BackToBack
-from harness.world.carrier import Carrier, Interconnect
+from harness.world.carrier import Carrier
 from harness.world.context import TenantContext
 from harness.world.faults import Fault, Faults
 from harness.world.http_server import HttpServer
@@ -247,8 +247,7 @@ class Tenant:
 
     def _interconnect(self, transport: TransportName) -> None:
         platform, carrier = self.platform, self.carrier
-        hop = platform.ua.local(transport).hop
-        carrier.interconnect = Interconnect(hop, platform.routes.has, platform.takes)
+        carrier.platform, carrier.to_platform = platform, platform.ua.local(transport).hop
         platform.connect_carrier(carrier.ua.local(transport).hop, frozenset(carrier.subscribers))
 
     async def _start_synthflow_agents(self) -> None:
