@@ -113,8 +113,6 @@ def _hours(text: str) -> str:
 @cache
 def _is_zone(name: str) -> bool:
     """As :func:`zoneinfo.available_timezones` has it, which reads six hundred files to know."""
-    if name.partition("/")[0] in ("posix", "right", "posixrules"):
-        return False
     try:
         ZoneInfo(name)
     except (LookupError, ValueError, OSError):  # none of that name, no name of one, a directory of some

@@ -435,11 +435,3 @@ class Permit:
             slot, self._slot = self._slot, None
         if slot is not None:
             self._settle(slot, self._placed_at)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()

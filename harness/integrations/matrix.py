@@ -170,24 +170,17 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
         required = tuple(row for row in deployment.require if row != DOCUMENTED)
         _all_known("require", required, [DOCUMENTED, *rows], [deployment], prefix="")
     there = [case for d in deployments for case in _of_deployment(d, selection.rows)]
-    known: dict[str, set[str]] = {
-        "row": {row.id for d in deployments for row in integrations.find(d.integration).rows},
-        "transport": {trunk.transport for d in deployments for trunk in d.trunks},
-        # a number of a trunk that takes calls by address may register with digest all the same
-        "auth": {case.axes["authentication"] for case in there}
-        | {t.authentication for d in deployments for t in d.trunks},
-        "codec": {codec for d in deployments for codec in d.axes.codecs},
-        "ai": {trunk.ai for d in deployments for trunk in d.trunks},
-    }
-    asked = {
-        "row": selection.rows,
-        "transport": selection.transports,
-        "auth": selection.authentication,
-        "codec": selection.codecs,
-        "ai": selection.ais,
-    }
-    for what, values in asked.items():
-        _all_known(what, values, known[what], deployments)
+    trunks = [trunk for deployment in deployments for trunk in deployment.trunks]
+    # a number of a trunk that takes calls by address may register with digest all the same
+    authentication = {case.axes["authentication"] for case in there} | {trunk.authentication for trunk in trunks}
+    for what, values, known in (
+        ("row", selection.rows, {row.id for d in deployments for row in integrations.find(d.integration).rows}),
+        ("transport", selection.transports, {trunk.transport for trunk in trunks}),
+        ("auth", selection.authentication, authentication),
+        ("codec", selection.codecs, {codec for d in deployments for codec in d.axes.codecs}),
+        ("ai", selection.ais, {trunk.ai for trunk in trunks}),
+    ):
+        _all_known(what, values, known, deployments)
     found = [case for case in there if selection.admits(case)]
     if unknown := set(selection.ids) - {case.id for case in found}:
         raise SelectionError(
