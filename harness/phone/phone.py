@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.calls.events import Event, LegStarted, PhoneLost, Recorded, RegistrationState, from_values
-from harness.deployment.limits import LEG_MARKS
+from harness.deployment.limits import LEG_MARKS, Admitted
 from harness.deployment.safety import check_headers, check_request
 from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
 from harness.phone import crash_cleanup
@@ -17,7 +17,7 @@ from harness.phone.config import PhoneConfig
 from harness.phone.leg import Headers, Leg, accept_every_leg
 from harness.phone.process import PhoneProcess
 from harness.phone.protocol import Answer, Mark, Policy, Ring, Silent, Source, choice_to_plain
-from harness.phone.rules import CallSlot, CallSlots, Rules, check_transport
+from harness.phone.rules import CallSlots, Rules, check_transport
 from harness.phone.unread import why_nothing_came
 from harness.phone.waiter import NeverCame, event_lines, first, wait_for
 
@@ -188,7 +188,7 @@ class Phone:
             )
         except BaseException:
             if slot is not None:
-                slot.leave()
+                slot.release()
             raise
         leg = self._legs[key]
         if slot is not None:
@@ -417,7 +417,7 @@ class Phone:
             self._crash_hangup = threading.Thread(target=self._end_for_the_lost, args=(left,), name=f"end {self.name}")
             self._crash_hangup.start()
 
-    def _end_for_the_lost(self, left: list[tuple[Leg, CallSlot | None]]) -> None:
+    def _end_for_the_lost(self, left: list[tuple[Leg, Admitted | None]]) -> None:
         for leg, slot in left:
 
             def note(event: Event, leg: Leg = leg) -> None:
@@ -426,8 +426,11 @@ class Phone:
 
             ended = crash_cleanup.end(self.config, self.directory, leg.id, leg.messages, note)
             if slot is not None:  # a call that may still be up keeps its slot for its maximum length
-                over = 0.0 if ended else leg.events[0].at + (self._rules.seconds_per_call or 0.0)
-                slot.leave_at(over, self._owner.deadlines)
+                left_s = leg.events[0].at + (self._rules.seconds_per_call or 0.0) - time.monotonic()
+                if ended or left_s <= 0:
+                    slot.release()
+                else:
+                    self._owner.deadlines.after(left_s, slot.release)
 
     def leg(self, key: int) -> Leg | None:
         """The leg with the process's ``key``."""

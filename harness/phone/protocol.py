@@ -15,6 +15,8 @@ Each message is a list in MessagePack, after a length of four bytes:
 from __future__ import annotations
 
 import contextlib
+import itertools
+import queue
 import socket
 import struct
 import threading
@@ -119,6 +121,27 @@ class Wire:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+
+class Questions:
+    """Questions to the other end of a wire. One thread passes on the answers."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._numbers = itertools.count(1)
+        self._answers: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
+
+    def take(self, answer: list[Any]) -> None:
+        """Note an answer: the number of the question, and the value."""
+        self._answers.put(answer)
+
+    def ask(self, name: str, arguments: dict[str, Any], within: float) -> Any:
+        """The answer. Raises ``OSError`` when the other end is closed, ``queue.Empty`` without an answer in time."""
+        number = next(self._numbers)
+        self._wire.send("ask", number, name, arguments)
+        while (answer := self._answers.get(timeout=within))[0] != number:
+            pass  # the answer to an earlier question
+        return answer[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,42 +52,19 @@ def check_transport(target: str, config: PhoneConfig) -> None:
             raise ResourceError(f"the phone has only {own.upper()}, but Refer-To asks for {asked.upper()}")
 
 
-class CallSlot:
-    """The permit of one call."""
-
-    def __init__(self, permit: Admitted) -> None:
-        self.permit = permit
-
-    def share(self) -> CallSlot:
-        """The slot of the call that replaces this one. Raises what :meth:`Admitted.another` raises."""
-        return CallSlot(self.permit.another())
-
-    def leave(self) -> None:
-        """Free the slot; a second call does nothing."""
-        self.permit.release()
-
-    def leave_at(self, moment: float, scheduler: DeadlineScheduler) -> None:
-        """Free the slot at ``moment`` (monotonic), or at once if that has passed."""
-        seconds = moment - time.monotonic()
-        if seconds > 0:
-            scheduler.after(seconds, self.leave)
-        else:
-            self.leave()
-
-
 class CallSlots:
     """The slots of one phone's calls: taken when a call is dialled, or promised to the call that a REFER asks for."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._promised: deque[CallSlot] = deque()  # added to and taken from in different threads
+        self._promised: deque[Admitted] = deque()  # added to and taken from in different threads
 
-    def take(self) -> CallSlot | None:
+    def take(self) -> Admitted | None:
         """A slot for a new call, as soon as one is free; None without a limit."""
         return self._take(self._rules.admitted_within_s)
 
-    def _take(self, within: float) -> CallSlot | None:
-        return CallSlot(self._rules.admit(within)) if self._rules.admit else None
+    def _take(self, within: float) -> Admitted | None:
+        return self._rules.admit(within) if self._rules.admit else None
 
     def promise(self, referred: CallLimits) -> None:
         """Promise a slot to the call that replaces ``referred``: a share of its slot, or a new one if it has none.
@@ -96,23 +73,23 @@ class CallSlots:
         and :class:`ResourceError` when the slot came too late for the answer to the REFER.
         """
         began = time.monotonic()
-        slot = referred.slot.share() if referred.slot is not None else self._take(_ADMITTED_WITHIN_S)
+        slot = referred.slot.another() if referred.slot is not None else self._take(_ADMITTED_WITHIN_S)
         if slot is None:
             return
         if (took := time.monotonic() - began) > _ANSWERED_WITHIN_S:
-            slot.leave()
+            slot.release()
             raise ResourceError(f"a call was admitted after {took:.1f} s, too late for the answer to its REFER")
         self._promised.append(slot)
         referred.at_end(lambda: self._withdraw(slot))
 
-    def _withdraw(self, slot: CallSlot) -> None:
+    def _withdraw(self, slot: Admitted) -> None:
         try:
             self._promised.remove(slot)
         except ValueError:  # a call took it
             return
-        slot.leave()
+        slot.release()
 
-    def promised(self) -> CallSlot | None:
+    def promised(self) -> Admitted | None:
         """Take the slot that was promised first."""
         return self._promised.popleft() if self._promised else None
 
@@ -121,15 +98,15 @@ class CallLimits:
     """The slot of a call and the deadline at which the call is ended."""
 
     def __init__(self) -> None:
-        self.slot: CallSlot | None = None  #: None for an incoming call, or when the call is over
+        self.slot: Admitted | None = None  #: None for an incoming call, or when the call is over
         self._cancel_deadline: Callable[[], None] | None = None
         self._at_end: list[Callable[[], None]] = []
         self._over = False
 
-    def hold(self, slot: CallSlot) -> None:
+    def hold(self, slot: Admitted) -> None:
         """Keep a slot until the call ends; free it at once if the call is over."""
         if self._over:
-            slot.leave()
+            slot.release()
         else:
             self.slot = slot
 
@@ -144,7 +121,7 @@ class CallLimits:
         else:
             self._at_end.append(do)
 
-    def keep_slot(self) -> CallSlot | None:
+    def keep_slot(self) -> Admitted | None:
         """Hand the slot over to the caller, who frees it: the far end may outlive this end of the call."""
         slot, self.slot = self.slot, None
         return slot
@@ -154,7 +131,7 @@ class CallLimits:
         self._over = True
         slot, self.slot = self.slot, None
         if slot is not None:
-            slot.leave()
+            slot.release()
         if self._cancel_deadline is not None:
             self._cancel_deadline()
         at_end, self._at_end = self._at_end, []

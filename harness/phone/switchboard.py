@@ -25,7 +25,7 @@ from harness.phone import sources
 from harness.phone.config import PhoneConfig
 from harness.phone.options_seen import OptionsSeen
 from harness.phone.process import ERRORS, Owner, PhoneProcess
-from harness.phone.protocol import Wire
+from harness.phone.protocol import Questions, Wire
 from harness.support.files.own_directories import Scratch
 
 #: How long to wait for another deployment's phone to leave an address.
@@ -288,8 +288,7 @@ class _Guest:
         self._line: _Line | None = None
         self._phones: dict[int, int] = {}  #: the worker's key → the key in the phone's process
         self._commands: queue.SimpleQueue[list[Any] | None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
-        self._questions = itertools.count(1)
+        self._questions = Questions(wire)
 
     def start(self) -> None:
         threading.Thread(target=self._read, name="guest", daemon=True).start()
@@ -302,20 +301,14 @@ class _Guest:
 
     def ask(self, name: str, arguments: dict[str, Any]) -> Any:
         """The worker's answer to a question; None when it does not arrive in time."""
-        number = next(self._questions)
-        try:
-            self.wire.send("ask", number, name, arguments)
-            while True:
-                answer = self._answers.get(timeout=_ANSWERED_WITHIN_S)
-                if answer[0] == number:
-                    return answer[1]
-        except (OSError, queue.Empty):
-            return None
+        with contextlib.suppress(OSError, queue.Empty):
+            return self._questions.ask(name, arguments, _ANSWERED_WITHIN_S)
+        return None
 
     def _read(self) -> None:
         for message in self.wire:
             if message[0] == "answer":
-                self._answers.put(message[1:])
+                self._questions.take(message[1:])
             elif message[2] == "request":  # its answer may take long, and must not delay a hang-up
                 threading.Thread(target=self._do, args=(message,), name="guest's request", daemon=True).start()
             else:

@@ -138,20 +138,6 @@ class HostedPhone:
         """The phone or share that sends this request outside of calls."""
         return self
 
-    # What the parent asks for.
-
-    def register(self, active: bool) -> None:
-        """REGISTER, or take the registration back."""
-        raise NotImplementedError
-
-    def send_request(self, method: str, uri: str, headers: Headers, body: str, content_type: str) -> Any:
-        """A request outside dialogs. Returns what has to be kept until the answer comes: its address is the token."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Give it up."""
-        raise NotImplementedError
-
 
 class AccountHolder(HostedPhone):
     """A phone with its account. Raises :class:`Refusal` when its address is in use."""
@@ -409,6 +395,9 @@ class PhoneShare(HostedPhone):
         self.holder.forget(self)
 
 
+LeasedPhone = AccountHolder | PhoneShare
+
+
 class Phones:
     """Phones by key: those with accounts, leased or parked, and cases' shares of them."""
 
@@ -424,11 +413,11 @@ class Phones:
         yield from self._accounts.values()
         yield from self._shares.values()
 
-    def find(self, key: int) -> HostedPhone | None:
+    def find(self, key: int) -> LeasedPhone | None:
         """The phone or share with this key."""
         return self._accounts.get(key) or self._shares.get(key)
 
-    def add(self, phone: AccountHolder | PhoneShare) -> None:
+    def add(self, phone: LeasedPhone) -> None:
         if isinstance(phone, PhoneShare):
             self._shares[phone.key] = phone
         else:
@@ -443,7 +432,7 @@ class Phones:
 class _Departure:
     """A phone that is being removed, and the parent's call that waits for it."""
 
-    phone: HostedPhone
+    phone: LeasedPhone
     call: int
     deadline: float
 
@@ -460,7 +449,7 @@ class Departures:
         """Whether a phone is being removed."""
         return bool(self._under_way)
 
-    def begin(self, phone: HostedPhone, call: int) -> None:
+    def begin(self, phone: LeasedPhone, call: int) -> None:
         """Start to remove a phone; the parent's ``call`` is answered when that is done."""
         for leg in self._legs.of(phone):
             leg.hang_up()

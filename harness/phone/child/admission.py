@@ -30,9 +30,8 @@ from harness.phone.child.requests import (
     OK,
     PASS,
     UNSUPPORTED_MEDIA_TYPE,
-    Arrival,
 )
-from harness.phone.child.socket_limits import LONGEST_TRANSACTION
+from harness.phone.child.socket_limits import LONGEST_TRANSACTION, SocketName
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message
 
@@ -95,10 +94,14 @@ class Admission:
         self._let_in: tuple[HostedPhone, str] | None = None
         self._accepted: dict[tuple[str, str], float] = {}  # time of the ACK, by the INVITE's branch and Call-ID
 
-    def decide(self, arrival: Arrival) -> int:
-        """:data:`PASS`, :data:`DROP`, or the status to answer a request with. Strangers' requests are no evidence."""
-        phone, message = self._at(arrival), arrival.message
-        if phone is not None and not arrival.ours and not phone.admits(message.remote_host, message.transport):
+    def decide(self, message: WireMessage, local: SocketName, body: memoryview, *, ours: bool) -> int:
+        """:data:`PASS`, :data:`DROP`, or the status to answer a request with. Strangers' requests are no evidence.
+
+        ``local`` is the name of its socket, ``body`` its SDP in pjsip's memory, which is changed in place; ``ours``: it came on a
+        connection that this process opened.
+        """
+        phone = self._at(message, local)
+        if phone is not None and not ours and not phone.admits(message.remote_host, message.transport):
             self._refuse(phone, message, "address")
             return DROP
         self._host.passed(message)
@@ -113,12 +116,12 @@ class Admission:
         if self._is_late_copy(message, leg):
             return DROP
         if leg is not None and not leg.disconnected:
-            self._narrow(arrival, leg.phone, leg.codecs)
+            self._narrow(message, body, leg.phone, leg.codecs)
             return _within(message, leg)
         if leg is not None or attribution.has_ended(message):
             return DOES_NOT_EXIST if message.method in _NOTHING_LEFT else PASS  # RFC 3261 section 12.2.2
         if message.begins_call:
-            return self._begins(arrival, phone)
+            return self._begins(message, body, phone)
         return PASS if tag else _outside(message)
 
     def _is_late_copy(self, message: WireMessage, leg: CallLeg | None) -> bool:
@@ -135,8 +138,8 @@ class Admission:
             self._accepted.setdefault((leg.branch, leg.call_id), time.monotonic())
         return False
 
-    def _begins(self, arrival: Arrival, phone: HostedPhone | None) -> int:
-        message, host = arrival.message, self._host
+    def _begins(self, message: WireMessage, body: memoryview, phone: HostedPhone | None) -> int:
+        host = self._host
         if _OFFER.search(message.text) and not _MEDIA.search(message.text):
             return _NOT_ACCEPTABLE_HERE  # valid, but without media (RFC 3264 section 5); pjsip would answer 400
         if not host.socket_slots.admits((message.branch, message.sent_by, message.call_id)):
@@ -147,7 +150,7 @@ class Admission:
         is_busy = phone is not None and host.calls_up(phone) >= phone.config.max_calls == 1
         refuses = is_busy and not _REPLACES.search(message.head)
         self._let_in = (phone, message.remote_host) if phone is not None and not refuses else None
-        if phone is not None and (unknown := self._narrow(arrival, phone, phone.config.codecs)):
+        if phone is not None and (unknown := self._narrow(message, body, phone, phone.config.codecs)):
             phone.emit(CallsRefused, source=message.remote_host, why=unknown)
         return PASS
 
@@ -157,11 +160,11 @@ class Admission:
             phone, source = self._let_in
             phone.emit(CallsRefused, source=source)
 
-    def _narrow(self, arrival: Arrival, phone: HostedPhone, codecs: tuple[str, ...]) -> str:
+    def _narrow(self, message: WireMessage, body: memoryview, phone: HostedPhone, codecs: tuple[str, ...]) -> str:
         """Hide media from pjsip that the phone cannot use; returns the unknown encryption, if that leaves no media."""
-        if not arrival.sdp or arrival.message.method not in _OFFERING:
+        if not body or message.method not in _OFFERING:
             return ""
-        return sdp.narrow(arrival.sdp, self._host.endpoint.spoken(codecs), phone.config.srtp)
+        return sdp.narrow(body, self._host.endpoint.spoken(codecs), phone.config.srtp)
 
     def refuses_unread(self, message: WireMessage) -> bool:
         """Whether a message that pjsip cannot parse comes from a stranger; such a message is counted."""
@@ -211,10 +214,10 @@ class Admission:
         leg = next((leg for leg in self._host.legs.of(phone) if leg.name == kind.leg), None)
         self._host.emit([StrangerRefused(at=now, count=count.count, **facts)], phone, leg)
 
-    def _at(self, arrival: Arrival) -> HostedPhone | None:
+    def _at(self, message: WireMessage, local: SocketName) -> HostedPhone | None:
         """The phone whose socket received the request."""
         for phone in self._host.phones.accounts():
-            if phone.transport_name == arrival.message.transport and phone.bound.covers(arrival.local):
+            if phone.transport_name == message.transport and phone.bound.covers(local):
                 return phone
         return None
 

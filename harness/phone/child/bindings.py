@@ -47,12 +47,13 @@ def misuse(text: str) -> Refusal:
 
 
 def _callback(method: Callable[..., None]) -> Callable[..., None]:
-    """Keep exceptions from leaving a callback: pjsua2's C++ would end in ``std::terminate``."""
+    """Ignore a callback of an object without a listener, and keep its exceptions: pjsua2's C++ would end in ``std::terminate``."""
 
     @functools.wraps(method)
     def wrapped(self: Any, *arguments: Any) -> None:
         try:
-            method(self, *arguments)
+            if self.listener is not None:
+                method(self, *arguments)
         except Exception:
             self.fault(traceback.format_exc())
 
@@ -94,23 +95,21 @@ class Log(pj.LogWriter):  # type: ignore[misc]
 class Account(pj.Account):  # type: ignore[misc]
     """A phone's account; without a listener its callbacks are ignored."""
 
-    listener: AccountHolder | None
+    listener: Any  #: the :class:`AccountHolder`, or None
 
-    def __init__(self, listener: AccountHolder, fault: Callable[[str], None]) -> None:
+    def __init__(self, listener: AccountHolder | None, fault: Callable[[str], None]) -> None:
         super().__init__()
         self.listener, self.fault = listener, fault
 
     @_callback
     def onIncomingCall(self, prm: Any) -> None:
         """A call came in."""
-        if self.listener:
-            self.listener.incoming(prm.callId)
+        self.listener.incoming(prm.callId)
 
     @_callback
     def onRegState(self, prm: Any) -> None:
         """A REGISTER was answered."""
-        if self.listener:
-            self.listener.registration_changed(prm.code, prm.reason, prm.expiration)
+        self.listener.registration_changed(prm.code, prm.reason, prm.expiration)
 
     @_callback
     def onSendRequest(self, prm: Any) -> None:
@@ -119,8 +118,7 @@ class Account(pj.Account):  # type: ignore[misc]
         body = event.body
         tsx_state = body.tsxState
         tsx = tsx_state.tsx
-        if self.listener:
-            self.listener.request_answered(int(prm.userData), tsx.statusCode, tsx.statusText)
+        self.listener.request_answered(int(prm.userData), tsx.statusCode, tsx.statusText)
 
 
 class Call(pj.Call):  # type: ignore[misc]
@@ -128,55 +126,48 @@ class Call(pj.Call):  # type: ignore[misc]
 
     def __init__(self, account: Account, listener: CallLeg | None, *arguments: Any) -> None:
         super().__init__(account, *arguments)
-        self.listener, self.fault = listener, account.fault
+        self.listener: Any = listener
+        self.fault = account.fault
 
     @_callback
     def onCallState(self, prm: Any) -> None:
         """The call has another state."""
-        if self.listener:
-            self.listener.state_changed()
+        self.listener.state_changed()
 
     @_callback
     def onCreateMediaTransport(self, prm: Any) -> None:
         """RTP's sockets are open."""
-        if self.listener:
-            self.listener.transport_opened(int(prm.mediaTp))
+        self.listener.transport_opened(int(prm.mediaTp))
 
     @_callback
     def onCallMediaState(self, prm: Any) -> None:
         """Media was negotiated."""
-        if self.listener:
-            self.listener.media_changed()
+        self.listener.media_changed()
 
     @_callback
     def onStreamDestroyed(self, prm: Any) -> None:
         """A stream is about to go."""
-        if self.listener:
-            self.listener.stream_ends(prm.streamIdx)
+        self.listener.stream_ends(prm.streamIdx)
 
     @_callback
     def onDtmfEvent(self, prm: Any) -> None:
         """A digit begins, goes on, or has ended."""
-        if self.listener:
-            self.listener.telephone_event(prm.digit, prm.timestamp, prm.duration, bool(prm.flags & _DTMF_ENDS))
+        self.listener.telephone_event(prm.digit, prm.timestamp, prm.duration, bool(prm.flags & _DTMF_ENDS))
 
     @_callback
     def onCallTransferRequest(self, prm: Any) -> None:
         """A REFER came in."""
-        if self.listener:
-            self.listener.transfer_asked(prm)
+        self.listener.transfer_asked(prm)
 
     @_callback
     def onCallTransferStatus(self, prm: Any) -> None:
         """A sent REFER progressed."""
-        if self.listener:
-            self.listener.transfer_progressed(prm.statusCode, prm.reason, prm.finalNotify)
+        self.listener.transfer_progressed(prm.statusCode, prm.reason, prm.finalNotify)
 
     @_callback
     def onCallReplaceRequest(self, prm: Any) -> None:
         """An INVITE with Replaces came in."""
-        if self.listener:
-            self.listener.replacement_asked(prm)
+        self.listener.replacement_asked(prm)
 
     def onCallRedirected(self, prm: Any) -> int:
         """Do not follow a 3xx. REJECT ends the call with the 3xx; STOP would end it with a 487 by pjsip."""
@@ -185,14 +176,12 @@ class Call(pj.Call):  # type: ignore[misc]
     @_callback
     def onCallRxOffer(self, prm: Any) -> None:
         """A later offer came in, by re-INVITE, UPDATE or PRACK."""
-        if self.listener:
-            self.listener.offer_came(prm)
+        self.listener.offer_came(prm)
 
     @_callback
     def onCallTxOffer(self, prm: Any) -> None:
         """A re-INVITE without an offer came in, so the response must contain one."""
-        if self.listener:
-            self.listener.offer_comes()
+        self.listener.offer_comes()
 
 
 def set_headers(option: Any, headers: Headers) -> None:

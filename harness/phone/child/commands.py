@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.phone.child.account import AccountHolder, HostedPhone, PhoneShare
+from harness.phone.child.account import AccountHolder, LeasedPhone, PhoneShare
 from harness.phone.child.bindings import Headers, Refusal, misuse
 from harness.phone.child.incoming import CallFilter
 from harness.phone.child.leg import CallLeg
@@ -40,7 +40,7 @@ class Commands:
             return getattr(leg, name)(**arguments)
         return _COMMANDS[name](self, call=call, **arguments)
 
-    def _phone(self, key: int) -> HostedPhone:
+    def _phone(self, key: int) -> LeasedPhone:
         found = self._host.phones.find(key)
         if found is None:
             raise misuse("this phone was released")

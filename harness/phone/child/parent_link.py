@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import queue
 import sys
@@ -14,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from harness.phone.log_ring import LogRing
-from harness.phone.protocol import FAREWELL_SECONDS, Wire
+from harness.phone.protocol import FAREWELL_SECONDS, Questions, Wire
 
 _ANSWER_S: Final = 1.0  # all calls of the process wait for the answer
 
@@ -29,8 +28,7 @@ class Parent:
         self._wire, self._ring = wire, ring
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._next: Command | None = None
-        self._questions = itertools.count(1)
-        self._answers: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
+        self._questions = Questions(wire)
         self._gone = threading.Event()
 
     def listen(self, wake: Callable[[], None]) -> None:
@@ -40,7 +38,7 @@ class Parent:
     def _read(self, wake: Callable[[], None]) -> None:
         for message in self._wire:
             if message[0] == "answer":
-                self._answers.put(message[1:])
+                self._questions.take(message[1:])
             else:
                 _, call, name, arguments = message
                 self._commands.put((name, call, arguments))
@@ -98,12 +96,8 @@ class Parent:
 
     def ask(self, name: str, arguments: dict[str, Any]) -> Any:
         """The parent's answer to a question. Without an answer in time this process counts as lost, a fault of the harness."""
-        question = next(self._questions)
         with contextlib.suppress(OSError, queue.Empty):
-            self._wire.send("ask", question, name, arguments)
-            while (answer := self._answers.get(timeout=_ANSWER_S))[0] != question:
-                pass  # the answer to an earlier question
-            return answer[1]
+            return self._questions.ask(name, arguments, _ANSWER_S)
         self.tell("lost", reason=f"the harness took more than {_ANSWER_S:g} s to answer {name!r}")
         return None
 

@@ -12,7 +12,6 @@ import ipaddress
 import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -138,19 +137,6 @@ def _layout(packet_size: int) -> Any:
     return Received
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A received request. ``ours``: it came on a connection that this process opened.
-
-    ``sdp`` is its session description in pjsip's memory, which may be changed in place.
-    """
-
-    message: WireMessage
-    local: SocketName
-    ours: bool
-    sdp: memoryview
-
-
 class MessageFilter:
     """The module; it lasts as long as the process. Raises ``OSError`` when pjsip refuses it."""
 
@@ -195,7 +181,7 @@ class MessageFilter:
             message, body = _read(received), self._bodies.octets(received.parsed)
             transport = received.transport.contents
             local, ours = SocketName(*_place(transport.local)), transport.direction == _OUTGOING
-            code = self._host.admission.decide(Arrival(message, local, ours, body))
+            code = self._host.admission.decide(message, local, body, ours=ours)
             if code == PASS:
                 self._keep_to_transport(received, message)
                 if message.method == "REFER":

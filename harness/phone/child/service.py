@@ -22,7 +22,7 @@ from harness.calls.events import (
     TransportFailed,
     to_values,
 )
-from harness.phone.child.account import AccountHolder, Departures, HostedPhone, Phones
+from harness.phone.child.account import AccountHolder, Departures, HostedPhone, LeasedPhone, Phones
 from harness.phone.child.admission import Admission
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import Refusal, pj
@@ -188,7 +188,7 @@ class Service:
         """Report that a call was assigned to a case by a guess."""
         self._parent.tell("guessed", phone=phone.key)
 
-    def departs(self, phone: HostedPhone, call: int) -> None:
+    def departs(self, phone: LeasedPhone, call: int) -> None:
         """Remove a phone: hang up, un-REGISTER, close, and answer ``call``."""
         self._departures.begin(phone, call)
 

@@ -50,28 +50,6 @@ def test_a_mark_is_heard_where_it_began_and_ended(late: float) -> None:
     assert ended[0].at == pytest.approx(101.3, abs=0.05)
 
 
-def looks(samples: np.ndarray) -> list[tuple[float, float]]:
-    """When a stream is looked at, in seconds, and how long the pause after it is, by what the hearing itself asks for."""
-    hearing = Hearing("alice", "alice.1", lambda events: None)
-    looked, at = [], 0
-    while (frames := max(1, round(hearing.pause * RATE) // FRAME)) * FRAME <= len(samples) - at:
-        hearing.feed(100 + (at + frames * FRAME) / RATE, samples[at : at + frames * FRAME].tobytes())
-        at += frames * FRAME
-        looked.append((at / RATE, hearing.pause))
-    return looked
-
-
-def test_a_voice_that_goes_on_is_looked_at_half_as_often() -> None:
-    turns = [mark(7, 0.48), mark(7 + 256, 0.32)] * 5  # an assistant's own voice, and what it hears
-    paused = looks(np.concatenate([*turns, silence(0.8), mark(9, 1.92)]))
-    assert {pause for at, pause in paused if at < 0.08} == {0.002}
-    assert {pause for at, pause in paused if 0.2 < at < 1.0} == {0.16}
-    assert {pause for at, pause in paused if 1.4 < at < 4.0} == {0.32}
-    assert {pause for at, pause in paused if 4.4 < at < 4.7} == {0.05}
-    assert {pause for at, pause in paused if 5.0 < at < 5.7} == {0.16}
-    assert paused[-1][1] == 0.32
-
-
 def test_the_pulse_tells_silence_from_not_looking() -> None:
     pulses = [e for e in hear(np.concatenate([silence(0.4), mark(3, 0.48)])) if isinstance(e, Listened)]
     assert [p.seconds for p in pulses] == pytest.approx([0.2, 0.4, 0.6, 0.8], abs=0.021)

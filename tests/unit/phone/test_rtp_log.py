@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.phone import recording, rtp_log
-from harness.phone.rtp_log import RtpLog, RtpPacket, packets, path_of, read, record
+from harness.phone.rtp_log import RtpLog, RtpPacket, path_of, read, record
 from tests.disk import full_beyond
 
 FOUR = (ip_address("192.0.2.7").packed, 40_000)
@@ -69,15 +69,6 @@ def test_a_damaged_log_is_read_up_to_the_damage(tmp_path: Path, where: int, dama
     whole = path.read_bytes()
     path.write_bytes(whole[:where] + damage + whole[where + len(damage) :])
     assert len(list(read(path))) <= 60
-
-
-@given(st.lists(st.tuples(st.integers(0, 10**10), st.binary(max_size=40)), max_size=8), st.integers(0, 200))
-def test_records_are_read_up_to_where_they_are_torn(crossed: list[tuple[int, bytes]], cut: int) -> None:
-    """Of a machine that has been up for months."""
-    whole = b"".join(record(at / 1000, octets) for at, octets in crossed)
-    found = [(round(at * 1000), octets) for at, octets in packets(whole[: len(whole) - cut] if cut else whole)]
-    assert found == crossed[: len(found)]
-    assert cut or len(found) == len(crossed)
 
 
 ENDING = ".received.wav"

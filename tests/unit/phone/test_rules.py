@@ -59,7 +59,7 @@ def test_a_permit_is_given_back_once_with_its_call(steps: list[tuple[str, int]])
             calls[-1].hold(slot)
         elif step == "end" and calls:
             calls[which % len(calls)].release()
-        held: set[Any] = {call.slot.permit for call in calls if call.slot is not None}
+        held: set[Any] = {call.slot for call in calls if call.slot is not None}
         assert all(not permit.released for permit in held), "a call is up on a permit that was given back"
     for call in calls:
         call.release()
