@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from typing import Final
 
 import pytest
@@ -94,69 +95,50 @@ def in_order(items: list[pytest.Item], run: Run) -> list[pytest.Item]:
     At the end those that have a stand-in's address for themselves, and last of all those behind which a platform may take
     the trunk for down.
     """
+    cases = {id(item): case_of(item) for item in items}
     turns = Counter[str]()
 
     def place_in_queue(item: pytest.Item) -> tuple[float, int]:
-        found = case_of(item)
-        if found is None:
+        case = cases[id(item)]
+        if case is None:
             return 0.0, 0
-        turns[found.deployment] += 1  # deployments take turns, since one that is real carries few cases at once
-        return -found.row.seconds, turns[found.deployment]
+        turns[case.deployment] += 1  # deployments take turns, since one that is real carries few cases at once
+        return -case.row.seconds, turns[case.deployment]
+
+    def is_real(item: pytest.Item) -> bool:
+        case = cases[id(item)]
+        return case is not None and run.deployment(case.deployment).kind != "simulated"
+
+    def is_last(item: pytest.Item) -> bool:
+        """Whether the case needs the stand-in's address for itself, so that the phone is set up again afterwards."""
+        case = cases[id(item)]
+        return case is not None and case.row.own_place and case.axes["ai"] == "stand-in" and is_real(item)
+
+    def troubles_trunk(item: pytest.Item) -> tuple[bool, float]:
+        case = cases[id(item)]
+        return (case.row.takes_trunk_down, case.row.seconds) if case else (False, 0.0)
 
     queue = sorted(items, key=place_in_queue)
-    first, last = list[pytest.Item](), list[pytest.Item]()
-    for item in queue:
-        (last if _has_place_alone(item, run) else first).append(item)
-    return _dealt(first, run) + sorted(last, key=_troubles_trunk)
+    last = sorted(filter(is_last, queue), key=troubles_trunk)
+    first = [item for item in queue if item not in last]
+    # cases of real deployments in an order in which they do not wait for each other, in the places that such cases have
+    real = [index for index, item in enumerate(first) if is_real(item)]
+    waiting = [(case, run.deployment(case.deployment)) for index in real if (case := cases[id(first[index])])]
+    ordered = list(first)
+    for index, taken in zip(real, in_turns(waiting, run.workers), strict=True):
+        ordered[index] = first[real[taken]]
+    seconds = [case.row.seconds if (case := cases[id(item)]) else 0.0 for item in ordered]
+    return _dealt(ordered, seconds, run.workers, any_real=bool(real)) + last
 
 
-def _dealt(queue: list[pytest.Item], run: Run) -> list[pytest.Item]:
-    ordered = _taking_turns(queue, run)
-    workers = run.workers
+def _dealt(ordered: list[pytest.Item], seconds: Sequence[float], workers: int, *, any_real: bool) -> list[pytest.Item]:
+    """The same, so that xdist's first deal of two to each worker keeps no case waiting behind a long one for nothing."""
     if not workers or len(ordered) < 2 * workers:
         return ordered
-    if any(_is_real(item, run) for item in ordered):
-        return _two_each(ordered, workers)
-    longest, rest, shortest = ordered[:workers], ordered[workers:-workers], ordered[-workers:]
-    return [item for pair in zip(longest, reversed(shortest), strict=True) for item in pair] + rest
-
-
-def _has_place_alone(item: pytest.Item, run: Run) -> bool:
-    """Whether the case needs the stand-in's address for itself, so that the phone is set up again afterwards."""
-    case = case_of(item)
-    return case is not None and case.row.own_place and case.axes["ai"] == "stand-in" and _is_real(item, run)
-
-
-def _troubles_trunk(item: pytest.Item) -> tuple[bool, float]:
-    case = case_of(item)
-    assert case is not None
-    return case.row.takes_trunk_down, case.row.seconds
-
-
-def _is_real(item: pytest.Item, run: Run) -> bool:
-    case = case_of(item)
-    return case is not None and run.deployment(case.deployment).kind != "simulated"
-
-
-def _two_each(ordered: list[pytest.Item], workers: int) -> list[pytest.Item]:
-    """In that order, but behind a long case stands one of the last, which has time; others would wait there for nothing."""
-    rest, dealt = deque(ordered[workers:]), list[pytest.Item]()
-    for item in ordered[:workers]:
-        case = case_of(item)
-        dealt += [item, rest.pop() if case is not None and case.row.seconds > _LONG_S else rest.popleft()]
-    return dealt + list(rest)
-
-
-def _taking_turns(items: list[pytest.Item], run: Run) -> list[pytest.Item]:
-    """Cases of real deployments in an order in which they do not wait for each other, in the places that such cases have."""
-    real = [
-        i
-        for i, item in enumerate(items)
-        if (case := case_of(item)) and run.deployment(case.deployment).kind != "simulated"
-    ]
-    cases = [found for i in real if (found := case_of(items[i])) is not None]
-    order = in_turns([(case, run.deployment(case.deployment)) for case in cases], run.workers)
-    ordered = list(items)
-    for place_of, taken in zip(real, order, strict=True):
-        ordered[place_of] = items[real[taken]]
-    return ordered
+    if not any_real:
+        longest, rest, shortest = ordered[:workers], ordered[workers:-workers], ordered[-workers:]
+        return [item for pair in zip(longest, reversed(shortest), strict=True) for item in pair] + rest
+    left, dealt = deque(ordered[workers:]), list[pytest.Item]()
+    for item, lasts_s in zip(ordered[:workers], seconds, strict=False):
+        dealt += [item, left.pop() if lasts_s > _LONG_S else left.popleft()]
+    return dealt + list(left)

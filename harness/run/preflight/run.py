@@ -1,12 +1,13 @@
-"""All probes of a deployment, at once."""
+"""All probes of a deployment, as rows of one table, asked at once."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from harness.errors import DeploymentError, ResourceError
 from harness.integrations import load
 from harness.integrations.matrix import Case
 from harness.run.preflight import accounts, answers, api, machine, names, nat, own_certificate, reach, rows
-from harness.run.preflight.lines import REGISTRATION, Name, ProbeKind, ProbeResult, Report, failed
+from harness.run.preflight.lines import REGISTRATION, ProbeKind, ProbeResult, Report, failed
 from harness.witness.ports.probes import Probing, Target, ai_end, termination
 
-Probe = Awaitable[ProbeResult | list[ProbeResult]]
+#: What it asks, of what, by which function, and with which arguments.
+Probe = tuple[ProbeKind, str, Callable[..., Any], tuple[Any, ...]]
 
 
 def run(deployment: Deployment, asked: Iterable[Case] | None = None, **settings: Any) -> Report:
@@ -77,41 +79,49 @@ def _without(deployment: Deployment, variables: set[str]) -> Deployment:
 
 async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeResult]:
     probing = Probing(deployment, **settings)
-    lines = list(machine.number_lines(deployment))
     # They begin in this order: this machine's ports are looked at before a probe has one of them.
-    probes: list[tuple[Name, Probe]] = [*_machine(probing), *_names(probing), *_places(probing), *_phones(probing)]
-    if (synthflow := deployment.synthflow) and (base := synthflow.api_base):
-        probes.append(((ProbeKind.API, ""), api.api_lines(probing, synthflow, base)))
-    if (started := deployment.campaign) and started.trigger == "http" and started.url:
-        probes.append((api.CAMPAIGN, api.trigger_line(probing, started)))
-    for (name, _), found in zip(
-        probes, await asyncio.gather(*(p for _, p in probes), return_exceptions=True), strict=True
-    ):
-        if isinstance(found, BaseException):
-            if isinstance(found, ResourceError) or not isinstance(found, Exception):
-                raise found
-            # A probe must not hide what the others found, whatever a far end sends it.
-            fix = "This probe broke; what it looks at is unknown."
-            lines.append(failed(*name, f"{type(found).__name__}: {found}", REGISTRATION, fix))
-        else:
-            lines += [found] if isinstance(found, ProbeResult) else found
+    probes = [*_machine(probing), *_names(probing), *_places(probing), *_phones(probing), *_http(probing)]
+    found = await asyncio.gather(*(_asked(*probe) for probe in probes))
+    lines = [*machine.number_lines(deployment), *(line for some in found for line in some)]
     return [answers.by_registrar(probing, line) for line in lines]
 
 
-def _names(probing: Probing) -> Iterator[tuple[Name, Probe]]:
+async def _asked(
+    kind: ProbeKind, subject: str, look: Callable[..., Any], arguments: tuple[Any, ...]
+) -> list[ProbeResult]:
+    """The lines of a probe. One that breaks must not hide what the others found, whatever a far end sends it."""
+    try:
+        found = look(*arguments)
+        found = await found if isawaitable(found) else found
+    except ResourceError:
+        raise
+    except Exception as error:
+        fix = "This probe broke; what it looks at is unknown."
+        return [failed(kind, subject, f"{type(error).__name__}: {error}", REGISTRATION, fix)]
+    return [found] if isinstance(found, ProbeResult) else list(found)
+
+
+def _http(probing: Probing) -> Iterator[Probe]:
+    if (synthflow := probing.deployment.synthflow) and (base := synthflow.api_base):
+        yield ProbeKind.API, "", api.api_lines, (probing, synthflow, base)
+    if (started := probing.deployment.campaign) and started.trigger == "http" and started.url:
+        yield *api.CAMPAIGN, api.trigger_line, (probing, started)
+
+
+def _names(probing: Probing) -> Iterator[Probe]:
     for host, what in names.hosts(probing).items():
-        yield (ProbeKind.DNS, host), names.host_line(probing, host, what)
+        yield ProbeKind.DNS, host, names.host_line, (probing, host, what)
     seen = set[tuple[str, str]]()
     for account in probing.deployment.accounts.values():
         if account.host and not is_address(account.host) and (account.domain, account.transport) not in seen:
             seen.add((account.domain, account.transport))
-            yield (ProbeKind.SERVICE, account.domain), names.service_line(probing, account)
+            yield ProbeKind.SERVICE, account.domain, names.service_line, (probing, account)
     for trunk in probing.deployment.trunks:
         if trunk.allowed_addresses and trunk.host:
-            yield (ProbeKind.ALLOWLIST, trunk.name), names.allowlist_line(probing, trunk)
+            yield ProbeKind.ALLOWLIST, trunk.name, names.allowlist_line, (probing, trunk)
 
 
-def _places(probing: Probing) -> Iterator[tuple[Name, Probe]]:
+def _places(probing: Probing) -> Iterator[Probe]:
     """Ports and OPTIONS of each place, once."""
     deployment = probing.deployment
     seen = set[Target]()
@@ -120,9 +130,9 @@ def _places(probing: Probing) -> Iterator[tuple[Name, Probe]]:
             continue
         seen.add(place)
         if place.transport != "udp":
-            yield (ProbeKind.PORT, str(place)), reach.port_lines(probing, place, kind)
-        asked = answers.asked(probing, place, kind, domain or deployment.platform.domain)
-        yield (ProbeKind.OPTIONS, str(place)), asked
+            yield ProbeKind.PORT, str(place), reach.port_lines, (probing, place, kind)
+        domain = domain or deployment.platform.domain
+        yield ProbeKind.OPTIONS, str(place), answers.asked, (probing, place, kind, domain)
 
 
 def _wanted(probing: Probing) -> Iterator[tuple[str, Target, str]]:
@@ -155,7 +165,7 @@ def _of_the_platform(probing: Probing) -> Iterator[Target]:
             yield Target(platform.host, platform.port, account.transport, account.bind, ca_file, account.own_pair)
 
 
-def _phones(probing: Probing) -> Iterator[tuple[Name, Probe]]:
+def _phones(probing: Probing) -> Iterator[Probe]:
     deployment = probing.deployment
     for name, phone in deployment.phones.items():
         account = deployment.accounts[phone.account]
@@ -163,35 +173,33 @@ def _phones(probing: Probing) -> Iterator[tuple[Name, Probe]]:
         if account.register_ and place is not None:
             if phone.bind:
                 place = replace(place, bind=phone.bind)
-            yield (ProbeKind.REGISTRATION, name), accounts.phone_line(probing, name, phone, place)
+            yield ProbeKind.REGISTRATION, name, accounts.phone_line, (probing, name, phone, place)
     for trunk in deployment.trunks:
         if trunk.ai == "stand-in" and trunk.username and (place := termination(deployment, trunk)):
-            probe = accounts.trunk_line(probing, trunk, place)
-            yield (ProbeKind.REGISTRATION, f"trunk {trunk.name}"), probe
+            yield ProbeKind.REGISTRATION, f"trunk {trunk.name}", accounts.trunk_line, (probing, trunk, place)
 
 
-def _machine(probing: Probing) -> Iterator[tuple[Name, Probe]]:
+def _machine(probing: Probing) -> Iterator[Probe]:
     deployment = probing.deployment
     for name, account in deployment.accounts.items():
-        yield (ProbeKind.RTP_PORTS, name), _soon(machine.rtp_line, name, account, deployment.limits.concurrent_calls)
+        yield ProbeKind.RTP_PORTS, name, machine.rtp_line, (name, account, deployment.limits.concurrent_calls)
         if account.own_pair:
-            look = _soon(own_certificate.account_line, name, account, probing.wall_clock())
-            yield (ProbeKind.OWN_CERTIFICATE, name), look
+            yield ProbeKind.OWN_CERTIFICATE, name, own_certificate.account_line, (name, account, probing.wall_clock())
         if account.stun_server:
-            yield (ProbeKind.STUN, name), nat.stun_line(probing, name, account)
+            yield ProbeKind.STUN, name, nat.stun_line, (probing, name, account)
     if bind := deployment.stand_in.bind:
         seen = set[tuple[int, str]]()
         for trunk in deployment.trunks:
             if trunk.ai == "stand-in" and (trunk.port, trunk.transport) not in seen:
                 seen.add((trunk.port, trunk.transport))
-                yield (ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}"), _soon(machine.stand_in_line, bind, trunk)
+                yield ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}", machine.stand_in_line, (bind, trunk)
         on_tls = [trunk for trunk in deployment.trunks if trunk.ai == "stand-in" and trunk.transport == "tls"]
         if on_tls:
             hosts = sorted({trunk.host for trunk in on_tls if trunk.host})
-            at = probing.wall_clock()
-            yield own_certificate.NAME, _soon(own_certificate.certificate_line, deployment.stand_in, hosts, at)
+            looked_at = (deployment.stand_in, hosts, probing.wall_clock())
+            yield *own_certificate.NAME, own_certificate.certificate_line, looked_at
     for where, address in _own_addresses(deployment):
-        yield (ProbeKind.STAND_IN_PORT, where), _soon(machine.address_line, where, address)
+        yield ProbeKind.STAND_IN_PORT, where, machine.address_line, (where, address)
 
 
 def _own_addresses(deployment: Deployment) -> Iterator[tuple[str, str]]:
@@ -201,7 +209,3 @@ def _own_addresses(deployment: Deployment) -> Iterator[tuple[str, str]]:
     for name, phone in deployment.phones.items():
         if phone.bind:
             yield f"phones.{name}.bind", phone.bind
-
-
-async def _soon(look: Callable[..., ProbeResult], *arguments: object) -> ProbeResult:
-    return look(*arguments)

@@ -22,9 +22,10 @@ WORLD, LIVE = str(EXAMPLES / "simulated-talkdesk.toml"), str(EXAMPLES / "live-ta
 #: Longer than the name of a file may be (NAME_MAX).
 LONG = "x" * 300
 
-#: Names given where a file, or a run's directory, is asked for; :func:`here` makes them.
+#: Names given where a file, or a run's directory, is asked for; :func:`here` makes them. FIFOs, devices and large files are in
+#: ``tests/unit/files/test_special_files.py``.
 FILES = ["missing", "directory", "empty", "octets", "latin-1", "wrong-types", "", "\u202ename", "two\nlines", LONG]
-FILES += ["f/x", "fifo", "device", "huge"]
+FILES += ["f/x"]
 RUNS = ["missing", "directory", "empty", "octets", "no-end", "", "two\nlines", LONG, "f/x"]
 #: Commands that end with the name of a file, or of a run's directory.
 OF_A_FILE = """preflight
@@ -67,7 +68,7 @@ WRONG_WORDS = {
     "call +13125550100 --deployment WORLD --press": ["12x", "\u0661", "-"],
     "call +13125550100 --deployment WORLD --say": ["helo-en", "directory"],
     "call +13125550100 --deployment WORLD --directory": ["f"],
-    "nightly WORLD --bounds": ["missing", "directory", "octets", "fifo", "device", "huge"],
+    "nightly WORLD --bounds": ["missing", "directory", "octets"],
     "nightly WORLD --check-fresh": ["-1", "nan", "x"],
     "nightly WORLD --verify": ["'", '--row "TD-INBOUND'],
     "nightly WORLD --reports": ["f"],
@@ -94,10 +95,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "wrong-types": b"name = ['a']\nkind = 3\nsites = 'x'\nverify = -1\nresults = {}",
     }.items():
         Path(name).write_bytes(octets)
-    os.mkfifo("fifo")  # nobody writes into it
-    Path("device").symlink_to("/dev/zero")
-    with Path("huge").open("wb") as file:
-        file.truncate(3 << 30)  # takes no disk
 
 
 def _commands() -> list[list[str]]:

@@ -207,7 +207,8 @@ def test_a_worker_that_is_silent_though_redis_answers_is_lost(tmp_path: Path) ->
     assert ([loss["site"] for loss in record.losses], len(sites.tasks)) == (["ams"], 2)
 
 
-def test_redis_says_since_when_it_answers() -> None:
+def test_redis_says_since_when_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.run.fleet.state._RETRY_S", 0.0)
     with contextlib.closing(State("redis://127.0.0.1:1", within_s=30.0)) as state:
         assert state.answered_for_s == math.inf
         answers: Iterator[Exception | str] = iter(

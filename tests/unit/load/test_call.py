@@ -194,11 +194,6 @@ def test_a_load_that_was_stopped(place: Place, lane: Lane) -> None:
     assert (evidence.verdict, evidence.message) == (call.verdict, call.message) == (Verdict.BROKEN, INTERRUPTED)
 
 
-def test_a_load_that_was_stopped_before_the_lanes_first_call(lane: Lane) -> None:
-    lane.interrupted()
-    assert ended(lane).verdict is Verdict.BROKEN
-
-
 def test_a_trunk_that_no_call_came_to_has_not_failed(place: Place, lane: Lane, tmp_path: Path) -> None:
     """A step failed before its turn: nobody has looked at it, and the results name it all the same."""
     whole = lane.context

@@ -16,44 +16,11 @@ from harness.run.preflight import ProbeKind, ProbeResult, Status, of_file
 from tests.unit.preflight.conftest import SOON, FarEnd, Lab, only, says
 
 PAGE = Path(__file__).parents[3] / "docs" / "live.md"
-MINUTE = 60.0
 
 
-def secret(lab: Lab, far: FarEnd) -> None:
-    lab.plain["phones"]["caller"] = {"account": "carrier", "number": "+14155550101", "password_env": "NOT_SET"}
+def certified(**options: Any) -> Callable[[Lab, FarEnd], object]:
+    """The account's server shows a certificate of this kind."""
 
-
-def numbers(lab: Lab, far: FarEnd) -> None:
-    lab.plain["numbers"] = {"no_such_number": "+19005550100"}  # premium
-
-
-def dns(lab: Lab, far: FarEnd) -> None:
-    lab.account["host"] = "sip.carrier.example"
-    lab.settings["resolver"] = far.dns({})
-
-
-def service(lab: Lab, far: FarEnd) -> None:
-    lab.account["host"] = "sip.carrier.example"
-    zone = {
-        ("sip.carrier.example", "A"): [far.address],
-        ("_sip._udp.carrier.example", "SRV"): ["10 10 5099 sip.carrier.example."],
-    }
-    lab.settings["resolver"] = far.dns(zone)
-
-
-def allowlist(lab: Lab, far: FarEnd) -> None:
-    lab.trunk["allowed_addresses"] = ["198.51.100.9"]
-
-
-def port(lab: Lab, far: FarEnd) -> None:
-    lab.account.update({"transport": "tcp", "port": far.closed_port()})
-
-
-def tls(lab: Lab, far: FarEnd) -> None:
-    lab.account.update({"transport": "tls", "port": far.stream()})  # a port that speaks plain SIP
-
-
-def certified(**options: Any) -> Callable[[Lab, FarEnd], None]:
     def wrong(lab: Lab, far: FarEnd) -> None:
         lab.account.update({"transport": "tls", "port": far.stream(context=far.certificate(**options))})
         lab.plain["ca_file"] = far.ca_file
@@ -61,39 +28,20 @@ def certified(**options: Any) -> Callable[[Lab, FarEnd], None]:
     return wrong
 
 
-def options(lab: Lab, far: FarEnd) -> None:
-    lab.account["port"] = far.udp(only("OPTIONS", says(403)))
+def named(*records: tuple[str, str, str]) -> Callable[[Lab, FarEnd], object]:
+    """The account's host is a name, in a zone with these records (name, kind, value)."""
+
+    def wrong(lab: Lab, far: FarEnd) -> None:
+        lab.account["host"] = "sip.carrier.example"
+        zone = {(name, kind): [value.replace("FAR", far.address)] for name, kind, value in records}
+        lab.settings["resolver"] = far.dns(zone)
+
+    return wrong
 
 
-def clock(lab: Lab, far: FarEnd) -> None:
-    late = email.utils.formatdate(time.time() - 5 * MINUTE, usegmt=True)
-    lab.account["port"] = far.udp(says(200, ("Date", late)))
-
-
-def codecs(lab: Lab, far: FarEnd) -> None:
-    sdp = "v=0\r\no=- 0 0 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 0 RTP/AVP 18\r\n"
-    lab.account["port"] = far.udp(says(200, ("Content-Type", "application/sdp"), body=sdp))
-
-
-def address(lab: Lab, far: FarEnd) -> None:
-    lab.account["public_address"] = "192.0.2.7"
-
-
-def stun(lab: Lab, far: FarEnd) -> None:
-    lab.account["stun_server"] = far.stun(None)  # silent
-    lab.settings |= SOON
-
-
-def registration(lab: Lab, far: FarEnd) -> None:
-    lab.account["port"] = far.udp(only("REGISTER", says(404)))
-
-
-def rtp_ports(lab: Lab, far: FarEnd) -> None:
-    lab.account["bind"] = "192.0.2.1"
-
-
-def stand_in_port(lab: Lab, far: FarEnd) -> None:
-    lab.trunk["port"] = far.udp()  # somebody else listens there
+def answers(answer: Any) -> Callable[[Lab, FarEnd], object]:
+    """The account's server answers so."""
+    return lambda lab, far: lab.account.update(port=far.udp(answer))
 
 
 def stand_in_certificate(lab: Lab, far: FarEnd) -> None:
@@ -102,14 +50,14 @@ def stand_in_certificate(lab: Lab, far: FarEnd) -> None:
 
 
 def own_certificate(lab: Lab, far: FarEnd) -> None:
+    certified()(lab, far)
     shown = far.pem(("ai.example",), days=-1, starts=-9)
     lab.account.update({"certificate": shown, "private_key": shown})
-    lab.account.update({"transport": "tls", "port": far.stream(context=far.certificate())})
-    lab.plain["ca_file"] = far.ca_file
 
 
-def api(lab: Lab, far: FarEnd) -> None:
-    lab.plain["synthflow"] = {"api_base": far.api("401 Unauthorized"), "api_token": "t0ken"}
+def stun(lab: Lab, far: FarEnd) -> None:
+    lab.account["stun_server"] = far.stun(None)  # silent
+    lab.settings |= SOON
 
 
 def model(lab: Lab, far: FarEnd) -> None:
@@ -122,34 +70,38 @@ def model(lab: Lab, far: FarEnd) -> None:
     lab.plain["synthflow"] = {"api_base": far.api(body=body), "api_token": "t0ken"}
 
 
-def campaign(lab: Lab, far: FarEnd) -> None:
-    lab.plain["campaign"] = {"trigger": "http", "url": f"http://{far.address}:{far.closed_port()}/start"}
+SDP = "v=0\r\no=- 0 0 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 0 RTP/AVP 18\r\n"
+LATE = email.utils.formatdate(time.time() - 300, usegmt=True)
+HOST, SERVICE = "sip.carrier.example", "_sip._udp.carrier.example"
+UNSET = {"account": "carrier", "number": "+14155550101", "password_env": "NOT_SET"}
+API = {"api_token": "t0ken"}
 
-
-WRONG: Mapping[ProbeKind, Callable[[Lab, FarEnd], None]] = {
-    ProbeKind.SECRET: secret,
-    ProbeKind.NUMBERS: numbers,
-    ProbeKind.DNS: dns,
-    ProbeKind.SERVICE: service,
-    ProbeKind.ALLOWLIST: allowlist,
-    ProbeKind.PORT: port,
-    ProbeKind.TLS: tls,
+WRONG: Mapping[ProbeKind, Callable[[Lab, FarEnd], object]] = {
+    ProbeKind.SECRET: lambda lab, far: lab.plain["phones"].update(caller=UNSET),
+    ProbeKind.NUMBERS: lambda lab, far: lab.plain.update(numbers={"no_such_number": "+19005550100"}),  # premium
+    ProbeKind.DNS: named(),
+    ProbeKind.SERVICE: named((HOST, "A", "FAR"), (SERVICE, "SRV", "10 10 5099 sip.carrier.example.")),
+    ProbeKind.ALLOWLIST: lambda lab, far: lab.trunk.update(allowed_addresses=["198.51.100.9"]),
+    ProbeKind.PORT: lambda lab, far: lab.account.update(transport="tcp", port=far.closed_port()),
+    ProbeKind.TLS: lambda lab, far: lab.account.update(transport="tls", port=far.stream()),  # it speaks plain SIP
     ProbeKind.CHAIN: certified(signed_by="stranger"),
     ProbeKind.CERTIFICATE_NAME: certified(names=("sip.other.example",)),
     ProbeKind.EXPIRY: certified(days=-1, starts=-90),
-    ProbeKind.OPTIONS: options,
-    ProbeKind.CLOCK: clock,
-    ProbeKind.CODECS: codecs,
-    ProbeKind.ADDRESS: address,
+    ProbeKind.OPTIONS: answers(only("OPTIONS", says(403))),
+    ProbeKind.CLOCK: answers(says(200, ("Date", LATE))),
+    ProbeKind.CODECS: answers(says(200, ("Content-Type", "application/sdp"), body=SDP)),
+    ProbeKind.ADDRESS: lambda lab, far: lab.account.update(public_address="192.0.2.7"),
     ProbeKind.STUN: stun,
-    ProbeKind.REGISTRATION: registration,
-    ProbeKind.RTP_PORTS: rtp_ports,
-    ProbeKind.STAND_IN_PORT: stand_in_port,
+    ProbeKind.REGISTRATION: answers(only("REGISTER", says(404))),
+    ProbeKind.RTP_PORTS: lambda lab, far: lab.account.update(bind="192.0.2.1"),
+    ProbeKind.STAND_IN_PORT: lambda lab, far: lab.trunk.update(port=far.udp()),  # somebody else listens there
     ProbeKind.STAND_IN_CERTIFICATE: stand_in_certificate,
     ProbeKind.OWN_CERTIFICATE: own_certificate,
-    ProbeKind.API: api,
+    ProbeKind.API: lambda lab, far: lab.plain.update(synthflow=API | {"api_base": far.api("401 Unauthorized")}),
     ProbeKind.MODEL: model,
-    ProbeKind.CAMPAIGN: campaign,
+    ProbeKind.CAMPAIGN: lambda lab, far: lab.plain.update(
+        campaign={"trigger": "http", "url": f"http://{far.address}:{far.closed_port()}/start"}
+    ),
 }
 #: What shows in other lines as well, since those depend on it.
 DRAGS_ALONG = {
