@@ -17,7 +17,7 @@ from aiohttp import hdrs
 from yarl import URL
 
 from harness.support import network_text
-from harness.support.http_client import MOST_BYTES, HttpError, HttpResponse, Trust
+from harness.support.http_client.answers import MOST_BYTES, HttpError, HttpResponse, Trust
 
 #: Of a line of an answer's head; aiohttp's own limit of 8 KiB is less than some pages' policies have.
 _MOST_LINE_BYTES = 64 * 1024
