@@ -247,7 +247,7 @@ def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
     if known := read_end(run):
         return known
     found = scopes.read(run)
-    if found is None and (run / CASES).is_dir():
+    if found is None and any((run / CASES).glob("*")):
         return [], RunEnd(workers=0, wall_s=0.0, interrupted=NEVER_ENDED)
     if found is None:
         what = "not a run's directory" if run.exists() else "no such directory"

@@ -18,6 +18,7 @@ FILE, TEMPORARY, PROCESS, PYTHON, DATABASE = "file", "temporary directory", "pro
 #: Module or room → what it may use, and why.
 ALLOWED = {
     "support/files/": ({FILE, TEMPORARY}, "is where all others read, write and make directories"),
+    "audio/marks.py": ({FILE}, "reads the package's own table of words"),
     "audio/wav.py": ({FILE}, "hands libsndfile a file that user_files has opened"),
     "report/history.py": ({DATABASE}, "keeps earlier runs in SQLite"),
     "report/recorder.py": ({FILE}, "appends evidence to a file of its own case while the case runs"),
