@@ -128,8 +128,3 @@ def test_the_hooks_are_those_of_the_lint() -> None:
     programs = re.findall(r"\.venv/bin/([\w-]+)", lint)
     assert len(programs) >= 6
     assert [name for name in programs if f".venv/bin/{name}" not in hooks] == []
-
-
-def test_the_devcontainer_makes_the_environment() -> None:
-    plain = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
-    assert plain["postCreateCommand"] == "make .venv/.ready"

@@ -79,13 +79,6 @@ def thresholds() -> Iterator[tuple[int, int, int]]:
     gc.set_threshold(*before)
 
 
-def test_what_is_settled_is_looked_at_no_more_and_garbage_more_seldom(thresholds: tuple[int, int, int]) -> None:
-    made = [[] for _ in range(5_000)]  # type: ignore[var-annotated]
-    settle()
-    assert gc.get_freeze_count() >= len(made)
-    assert gc.get_threshold()[0] > thresholds[0]
-
-
 def test_where_real_time_goes_on_no_collection_takes_long(thresholds: tuple[int, int, int]) -> None:
     looked_at: list[int] = []
 

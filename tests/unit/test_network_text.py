@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.calls.events import SipMessage, from_values, to_values
 from harness.deployment import from_plain, to_plain
 from harness.deployment.file import load
-from harness.phone.process import PhoneProcess
-from harness.phone.protocol import Wire
 from harness.run.fleet.config import REDIS_VARIABLE, redis_address
 from harness.support import mask
 from harness.support.http_client import HttpError, HttpResponse
@@ -125,33 +120,3 @@ def test_the_address_of_redis_holds_a_secret(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv(REDIS_VARIABLE, "redis://:of-the-fleet@127.0.0.1:6379/0")
     redis_address()
     assert redacted("AUTH of-the-fleet failed") == "AUTH REDACTED failed"
-
-
-class Listener:
-    def __init__(self) -> None:
-        self.events: list[Any] = []
-
-    def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
-        self.events += map(from_values, arguments["events"])
-
-    def asked(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> Any:
-        raise AssertionError(name)
-
-    def lost(self, process: PhoneProcess, reason: str, log: str) -> None:
-        raise AssertionError(reason)
-
-
-def test_what_the_wire_says_to_a_softphone_is_redacted_as_it_becomes_an_event(tmp_path: Path) -> None:
-    keep_secret("of-the-phone")
-    ours, theirs = socket.socketpair()
-    listener, process = Listener(), PhoneProcess.__new__(PhoneProcess)
-    process._prepare(listener, Wire(ours), None)
-    process._closing, process.pid = True, 0
-    process._directory, process._errors = tmp_path, tmp_path / "child.err"
-    text = "SIP/2.0 403 Wrong password of-the-phone\r\n\r\n"
-    said = SipMessage(at=1.0, phone="caller", direction="received", transport="udp", local="", remote="", text=text)
-    with ours, theirs:
-        Wire(theirs).send("tell", "events", {"phone": 1, "leg": None, "events": [to_values(said)]})
-        theirs.close()
-        process._read()
-    assert [event.text for event in listener.events] == ["SIP/2.0 403 Wrong password REDACTED\r\n\r\n"]

@@ -33,11 +33,3 @@ def test_each_worker_begins_with_one_of_the_longest(count: int) -> None:
     assert all(share[0].startswith("long") for share in shares)
     others = [name for share in shares for name in share if name.startswith("t")]
     assert others == [f"t{number}" for number in range(count - 4)], "in their own order, and none is lost"
-
-
-def test_fewer_tests_than_workers_are_none_the_less_run() -> None:
-    assert sorted(name for share in in_order({"long 1", "long 2"}, 3, 8) for name in share) == [
-        "long 1",
-        "long 2",
-        "t0",
-    ]

@@ -32,11 +32,6 @@ def names(built: Path) -> list[PurePosixPath]:
         return [PurePosixPath(name) for name in archive.namelist()]
 
 
-def test_the_wheel_holds_the_programs(names: list[PurePosixPath]) -> None:
-    for path in ("harness/run/cli/app.py", "harness/world/__main__.py", "harness/phone/child/bindings.py"):
-        assert PurePosixPath(path) in names
-
-
 @pytest.mark.parametrize("directory", [resources.SCENARIOS, resources.PROMPTS, resources.TEMPLATES])
 def test_the_wheel_holds_every_resource(names: list[PurePosixPath], directory: Path) -> None:
     files = [path for path in directory.rglob("*") if path.is_file() and "__pycache__" not in path.parts]

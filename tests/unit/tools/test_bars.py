@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tools.speed.bars import BARS, at_reference, missed
+from tools.speed.bars import at_reference, missed
 
 
 def test_a_bar_holds_for_the_figure_as_it_is() -> None:
@@ -18,12 +18,3 @@ def test_cpu_is_told_at_the_speed_of_the_machine_that_the_bars_were_set_on() -> 
     assert at_reference(figures) == {"leg_cpu_percent": pytest.approx(0.6)}
     del figures["machine_slowness"]
     assert at_reference(figures) == {}
-
-
-def test_nothing_but_cpu_is_scaled() -> None:
-    assert {name for name, bar in BARS.items() if bar.scales} == {
-        "matrix_cpu_s_per_case",
-        "evidence_cpu_ms",
-        "leg_cpu_percent",
-        "call_cpu_percent",
-    }

@@ -100,17 +100,3 @@ def test_every_part_is_a_target_of_the_makefile_or_a_tool(parts: Sequence[Part])
     assert {part.command[0] for part in parts} <= {"make", ".venv/bin/python"}
     assert len({part.name for part in parts}) == len(parts)
     assert {part.after for part in parts} <= {"", *(part.name for part in parts)}
-
-
-def test_pytest_s_last_line_is_shown() -> None:
-    log = (
-        "....F  [100%]\n=== FAILURES ===\nE  assert\nFAILED tests/a.py::test_b - assert\n1 failed, 12 passed in 4.53s\n"
-    )
-    assert submission.of_pytest(log) == ["FAILED tests/a.py::test_b - assert", "1 failed, 12 passed in 4.53s"]
-    assert submission.of_pytest("985 passed in 620.81s (0:10:20)\n") == ["985 passed in 620.81s (0:10:20)"]
-
-
-def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        nightly.main(["liveprof"])
-    assert "liveprof" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from subprocess import PIPE
 import pytest
 
 from tools import ROOT
-from tools.flakes import busy, count, main
+from tools.flakes import count, main
 
 PERFECT = {"cases": 9, "passed": 9, "failed": 0, "not_observable": 0, "broken": 0}
 
@@ -48,12 +48,6 @@ def test_what_cannot_be_gone_on_with_is_said(tmp_path: Path, text: str) -> None:
 
 def test_no_run_is_no_success(tmp_path: Path) -> None:
     assert main(["--reports", str(tmp_path), "--runs", "0", "--suites", "0"]) == 1
-
-
-def test_the_machine_is_busy_for_as_long_as_asked() -> None:
-    with busy(2) as processes:
-        assert [process.poll() for process in processes] == [None, None]
-    assert all(process.poll() is not None for process in processes)
 
 
 def test_what_kept_the_machine_busy_ends_with_whoever_asked_for_it() -> None:

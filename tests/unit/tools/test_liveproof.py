@@ -5,20 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness.calls.verdict import Verdict
-from harness.deployment.file import load
 from tools.liveproof import results
-from tools.liveproof.outside import FILE
-from tools.liveproof.page import page
 from tools.liveproof.plan import AIS, FAULTS, INBOUND, LISTENS, ROWS, WITNESSES, World, clean, worlds, wrong
 from tools.liveproof.results import Proof, Result
-from tools.liveproof.run import TENANTS, again, batches
+from tools.liveproof.run import again
 
 BY_NAME = {witness.name: witness for witness in WITNESSES}
 DEAF = next(ai for ai in AIS if not ai.hears)
@@ -42,12 +38,6 @@ def test_every_fault_meets_every_witness_and_so_does_every_ai() -> None:
     told = {(one.witness.name, one.ai.name) for one in wrong()}
     asked = [witness for witness in WITNESSES if witness.asks == "confirmed"]
     assert told >= {(witness.name, ai.name) for witness in asked for ai in AIS}
-
-
-def test_its_file_is_a_deployment_and_its_rows_and_faults_exist() -> None:
-    deployment = load(FILE)
-    assert deployment.kind == "simulated"
-    assert set(FAULTS) <= set(ROWS)
 
 
 def test_a_sample_has_as_many_wrong_worlds_as_are_asked_for_and_clean_ones() -> None:
@@ -123,14 +113,6 @@ def test_the_worlds_standing_still_counts_by_the_time_of_the_case() -> None:
     assert results._share([(90.0, 101.0), (104.0, 105.0), (109.5, 120.0)], case) == pytest.approx(0.25)
 
 
-def test_every_world_is_in_one_batch_with_others_of_its_rows() -> None:
-    made = worlds(None, 40, random.Random(1))
-    found = batches(made)
-    assert sorted(one.number for batch in found for one in batch.worlds) == list(range(len(made)))
-    assert all(one.rows == batch.rows for batch in found for one in batch.worlds)
-    assert max(len(batch.worlds) for batch in found) == TENANTS
-
-
 def step(title: str, began: float, ended: float | None) -> Any:
     return SimpleNamespace(title=title, began=began, ended=ended, steps=[])
 
@@ -150,16 +132,3 @@ def test_the_time_of_looks_is_without_that_of_the_ai_and_of_experiments() -> Non
     assert looks == pytest.approx((0.5, 30.0 - 1.0 - 21.0, 2.0))
     assert experiments == (21.0,)
     assert held == pytest.approx(30.5)
-
-
-def test_the_page_has_the_figures_and_says_what_it_is_a_sample_of(tmp_path: Path) -> None:
-    found = [result(world(), Verdict.PASSED), result(world(fault="no-g711"), Verdict.FAILED)]
-    proof = Proof(found, 2, 1, 1.0)
-    text = page(proof, "3 of 300 worlds, drawn (seed 1)")
-    assert "3 of 300 worlds" in text
-    assert "| `false_pass` | 0 |" in text
-    assert " | 1 | 1 | 0 | 0 | 1 | 1 | 0 | 0 |" in text
-    assert "sample" not in page(replace(proof, missing=0)).partition("| figure |")[0]
-    assert proof.shortfalls == ["1 worlds left no case"]
-    proof.to_json(tmp_path / "liveproof.json")
-    assert '"false_pass": 0' in (tmp_path / "liveproof.json").read_text()

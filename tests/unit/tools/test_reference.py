@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from harness.deployment import Deployment
-from harness.support.resources import prompt_names
 from tools.reference import cli, deployment, schemas
 
 
@@ -36,19 +33,6 @@ def test_every_json_output_of_the_command_line_has_a_schema() -> None:
     assert [command for command in commands if f"{command} " not in f"{described} "] == []
 
 
-def test_every_prompt_that_comes_with_the_harness_is_listed() -> None:
-    page = deployment.page()
-    assert [name for name in prompt_names() if f"`{name}`" not in page] == []
-
-
-def test_every_key_of_a_table_is_listed() -> None:
-    keys = deployment.keys()
-    assert {key.name for key in keys["Line"]} >= {"did", "dids", "trunk", "assistant", "group", "press", "fallback"}
-    assert "register" in {key.name for key in keys["Account"]}, "the name it has in the file"
-    assert "password" not in {key.name for key in keys["Trunk"]}
-    assert "quick" in {key.name for key in keys[deployment.TABLES["`[timings]`"]]}
-
-
 def test_every_key_has_a_meaning_and_every_table_is_there() -> None:
     keys = deployment.keys()
     shown = {name: keys[name] for name in deployment.TABLES.values()}
@@ -69,18 +53,3 @@ def test_what_is_allowed_and_needed_is_the_model_s() -> None:
     assert found["Platform", "port"] == ("port", "none")
     numbers = {key: type_ for key, (type_, _) in found.items() if type_.endswith("number")}
     assert numbers == {}, "each has its range"
-
-
-@pytest.mark.parametrize(
-    ("annotation", "words"),
-    [
-        ("E164 | None", "E.164"),
-        ("tuple[str, ...]", "list of: text"),
-        ("dict[str, E164]", "table: text = E.164"),
-        ("Transport", "`udp`, `tcp`, `tls`"),
-        ("Prompt", "prompt"),
-        ("tuple[Annotated[str, Field(pattern='x')], ...]", "list of: text"),
-    ],
-)
-def test_types_are_said_in_words(annotation: str, words: str) -> None:
-    assert deployment.in_words(annotation) == words
