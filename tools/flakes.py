@@ -19,7 +19,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -48,14 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures = read(file) if asked.add else {}
     if not asked.add:
         shutil.rmtree(kept, ignore_errors=True)
-    for name, processes, runs, at_once, once in _wanted(asked):
+    for name, processes, runs, once in _wanted(asked):
         figures[name] = found = _more(figures.get(name), {})
         with busy(processes):
-            for summaries, revision, seconds, load in _again(once, runs, at_once, kept / name, found["runs"]):
+            for summary, revision, seconds, load in _again(once, runs, kept / name, found["runs"]):
                 found["load_average"] = _mean(found.get("load_average", load), found["seconds"], load, seconds)
-                found |= _more(found, {"seconds": seconds})
-                for summary in summaries:
-                    found |= _more(found, count(summary), revision)
+                found |= _more(found, {"seconds": seconds} | count(summary), revision)
                 file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         print(f"{name}: " + "  ".join(f"{figure} {value}" for figure, value in found.items()), flush=True)
     return int(not any(one["runs"] for one in figures.values()) or any(one["flakes"] for one in figures.values()))
@@ -65,23 +62,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make flakes", description=__doc__)
     parser.add_argument("--runs", type=int, default=100, help="of the matrix, at each load")
     parser.add_argument("--suites", type=int, default=10, help="of make test, at each load")
-    parser.add_argument("--load", type=int, nargs="+", metavar="N", help="busy processes beside it (default: 0 6)")
-    parser.add_argument(
-        "--together", type=int, metavar="N", help="suites N at once, which is the load: in whole rounds"
-    )
+    parser.add_argument("--load", type=int, nargs="+", default=[0, 6], metavar="N", help="busy processes beside it")
     parser.add_argument("--add", action="store_true", help="to the runs that flakes.json has, of whatever revisions")
     parser.add_argument("--reports", type=Path, default=ROOT / "reports", help="where results are left")
     return parser
 
 
-def _wanted(asked: argparse.Namespace) -> Iterator[tuple[str, int, int, int, Once]]:
-    """Each load: its name, the busy processes, how often what is run, and how many of that at once."""
-    for load in asked.load if asked.load is not None else [] if asked.together else [0, 6]:
+def _wanted(asked: argparse.Namespace) -> Iterator[tuple[str, int, int, Once]]:
+    """Each load: its name, the number of busy processes, the number of runs, and what is run."""
+    for load in asked.load:
         for what, runs, once in (("matrix", asked.runs, _matrix), ("suite", asked.suites, _suite)):
             if runs:
-                yield f"load_{load}_{what}", load, runs, 1, once
-    if asked.together and asked.suites:
-        yield f"together_{asked.together}_suite", 0, asked.suites, asked.together, _suite
+                yield f"load_{load}_{what}", load, runs, once
 
 
 def read(file: Path) -> dict[str, Figures]:
@@ -134,28 +126,19 @@ def watched() -> Iterator[Callable[[], float]]:
         watching.join()
 
 
-def _again(
-    once: Once, runs: int, at_once: int, kept: Path, number: int
-) -> Iterator[tuple[list[Summary], str, float, float]]:
-    """The summaries of as many runs as there are at once, each in a directory of its own, until there were enough of them.
+def _again(once: Once, runs: int, kept: Path, number: int) -> Iterator[tuple[Summary, str, float, float]]:
+    """For each run its summary, its revision, how long it took, and the system's load meanwhile.
 
-    With the revision they were of, how long they took and the system's load meanwhile. What a run that was not perfect left is kept,
-    under its ``number``.
+    What an imperfect run left is kept, under its ``number``.
     """
-    for first in range(number, number + runs, at_once):
+    for place in range(number, number + runs):
         began, before = time.monotonic(), revision()
-        with contextlib.ExitStack() as stack:
-            load = stack.enter_context(watched())
-            directories = [
-                Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-flakes-"))) for _ in range(at_once)
-            ]
-            with ThreadPoolExecutor(at_once) as threads:
-                summaries = list(threads.map(once, directories))
-            for place, (directory, summary) in enumerate(zip(directories, summaries, strict=True)):
-                if not is_perfect(summary):
-                    shutil.copytree(directory, kept / str(first + place), symlinks=True, ignore=_no_files)
+        with watched() as load, tempfile.TemporaryDirectory(prefix="harness-flakes-") as directory:
+            summary = once(Path(directory))
+            if not is_perfect(summary):
+                shutil.copytree(directory, kept / str(place), symlinks=True, ignore=_no_files)
         after = revision()
-        yield summaries, before if before == after else f"{before}..{after}", time.monotonic() - began, load()
+        yield summary, before if before == after else f"{before}..{after}", time.monotonic() - began, load()
 
 
 def _no_files(directory: str, names: Sequence[str]) -> list[str]:
@@ -185,7 +168,7 @@ def _matrix(directory: Path) -> Summary:
 
 def _suite(directory: Path) -> Summary:
     left = directory / "junit.xml"
-    # several at once have to stay out of each other's way, and what failed leaves its evidence here
+    # what failed leaves its evidence here
     own = f"--basetemp={directory / 'tmp'} -o tmp_path_retention_policy=failed"
     _run(["make", "-s", "test", f"ARGS=--junitxml={left} {own}"], directory)
     with contextlib.suppress(OSError, ParseError):

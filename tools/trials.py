@@ -1,4 +1,4 @@
-"""What the self-proofs have in common: a pytest run whose cases are trials, watched until it ends."""
+"""What the self-proofs share: a pytest run whose cases are trials, watched until it ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 import httpx
 import pytest
@@ -18,7 +18,7 @@ import pytest
 from harness.deployment import Deployment
 from harness.errors import HarnessError
 from harness.integrations.matrix import Case
-from harness.run.plugin.run import Run
+from harness.run.plugin.run import Run, run_of
 from tools import ROOT
 
 MET, MISSED, BROKEN = 0, 1, 3
@@ -37,7 +37,7 @@ class CaseTrial(Protocol):
         """The case it is made of."""
 
 
-T = TypeVar("T", bound=CaseTrial)
+_TRIALS = pytest.StashKey[dict[str, CaseTrial]]()
 
 
 def fresh(directory: Path) -> Path:
@@ -60,10 +60,10 @@ def run(
     environment: Mapping[str, str] | None = None,
     so_far: Callable[[Path], object] = lambda run: None,
 ) -> Path | None:
-    """Run the scenarios with ``plugin``, telling how far it is; the run's directory, None when there is none.
+    """Run the scenarios with ``plugin`` and report progress; the run's directory, or None if no trial was made.
 
-    Each trial leaves a file ``result`` in its case's directory below ``reports``. ``so_far`` gets the run's directory now and
-    then while it lasts: to write figures that are there, too, when the run does not come to its end.
+    Each trial leaves a file ``result`` in its case's directory below ``reports``. ``so_far`` gets the run's directory from time
+    to time, so that an interrupted run leaves figures as well.
     """
     command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
     command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", plugin]
@@ -71,7 +71,7 @@ def run(
     command += ["-n", str(at_once), "--reports", str(reports), f"--clean-cases={clean}"]
     command += [*(f"--only-fault={fault}" for fault in faults), *(f"--deployment={file}" for file in deployments)]
     log = reports / "run.log"
-    print(f"trials run side by side; what each says stands in {log}")
+    print(f"trials run side by side; log: {log}")
     with log.open("wb") as out:
         process = subprocess.Popen(
             [*command, *arguments], stdout=out, stderr=subprocess.STDOUT, cwd=ROOT, env=environment
@@ -104,7 +104,7 @@ def _watch(process: subprocess.Popen[bytes], reports: Path, result: str, so_far:
             told = _runs(reports, result)
             print(f"{time.monotonic() - began:5.0f} s  {len(told)} trials", flush=True)
             if told and time.monotonic() - written > _WRITTEN_EVERY_S:
-                # A case is just being written: next time.
+                # A case that is just being written is counted next time.
                 with contextlib.suppress(ValueError, KeyError, OSError, HarnessError):
                     so_far(told[-1])
                 written = time.monotonic()
@@ -119,7 +119,7 @@ def judged(shortfalls: Sequence[str], plain: Mapping[str, Any]) -> int:
     return MISSED if shortfalls else MET
 
 
-# For the plugins, which both have these.
+# For the plugins of the proofs.
 
 
 def add_options(parser: pytest.Parser, group: str, clean: int) -> None:
@@ -129,19 +129,27 @@ def add_options(parser: pytest.Parser, group: str, clean: int) -> None:
     options.addoption("--only-fault", action="append", default=[], help="prove this fault alone (repeatable)")
 
 
-def take_the_cases(run: Run, trials: Sequence[T]) -> dict[str, T]:
-    """The trials take the place of the matrix's cases, in the controller and in every worker alike; by the case's id."""
-    run.cases = [trial.case for trial in trials]
-    return {trial.case.id: trial for trial in trials}
+def take_the_cases(session: pytest.Session, plan: Callable[[Run], Iterable[CaseTrial]]) -> None:
+    """The trials replace the matrix's cases, in the controller and in every worker alike."""
+    run = run_of(session.config)
+    if run is not None:
+        trials = list(plan(run))
+        run.cases = [trial.case for trial in trials]
+        session.config.stash[_TRIALS] = {trial.case.id: trial for trial in trials}
+
+
+def trial_of(request: pytest.FixtureRequest, case: Case) -> Any:
+    """The trial that this case is."""
+    return request.config.stash[_TRIALS][case.id]
 
 
 @contextlib.contextmanager
 def made_wrong(
     run: Run, deployment: str, replica: Deployment, faults: Sequence[str], line: str | None = None
 ) -> Iterator[None]:
-    """The faults are switched on, on that line alone if one is named, for the tenant of the case; off again at the end.
+    """Switch the faults on for the tenant of the case (on one line, if named), and off again at the end.
 
-    What they left up is hung up: a call that a fault kept at the AI takes one of the trunk's places from the case behind.
+    Calls left up are hung up: a call that a fault kept at the AI would take one of the trunk's places from the next case.
     """
     if not faults:
         yield

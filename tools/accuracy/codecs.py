@@ -46,12 +46,7 @@ def tandem(samples: Samples) -> Samples:
 
 def gsm(samples: Samples) -> Samples:
     """GSM 06.10 full rate (13 kbit/s)."""
-    file = io.BytesIO()
-    padded = np.concatenate([samples, np.zeros(-len(samples) % 320, np.int16)])
-    soundfile.write(file, padded, 8000, subtype="GSM610", format="WAV")
-    file.seek(0)
-    decoded: Samples = soundfile.read(file, dtype="int16")[0]
-    return decoded[: len(samples)]
+    return _by_soundfile(samples, "GSM610", "WAV", block=320)
 
 
 def opus(samples: Samples, vbr: str = "on") -> Samples:
@@ -74,13 +69,20 @@ def amr(samples: Samples) -> Samples:
 
 def g726(samples: Samples) -> Samples:
     """G.726 at 32 kbit/s (by libsndfile under its old name, G.721)."""
+    return _by_soundfile(samples, "G721_32", "AU", block=120)
+
+
+def _by_soundfile(samples: Samples, subtype: str, form: str, block: int) -> Samples:
     file = io.BytesIO()
-    soundfile.write(
-        file, np.concatenate([samples, np.zeros(-len(samples) % 120, np.int16)]), 8000, "G721_32", format="AU"
-    )
+    soundfile.write(file, _padded(samples, block), 8000, subtype=subtype, format=form)
     file.seek(0)
     decoded: Samples = soundfile.read(file, dtype="int16")[0]
     return _fitted(decoded, len(samples))
+
+
+def _padded(samples: Samples, block: int, more: int = 0) -> Samples:
+    """The samples, with silence up to whole blocks, and ``more`` samples of silence."""
+    return np.concatenate([samples, np.zeros(-len(samples) % block + more, np.int16)])
 
 
 def _by_av(samples: Samples, name: str, rate: int, bit_rate: int, options: dict[str, str]) -> Samples:
@@ -94,7 +96,7 @@ def _by_av(samples: Samples, name: str, rate: int, bit_rate: int, options: dict[
     if encoder.extradata:
         decoder.extradata = encoder.extradata
     size = encoder.frame_size or rate // 50
-    padded = np.concatenate([samples, np.zeros(-len(samples) % size + 2 * size, np.int16)])
+    padded = _padded(samples, size, 2 * size)
     parts: list[NDArray[Any]] = []
     resampler: Any = None
 
@@ -134,7 +136,7 @@ def ilbc(samples: Samples, lost: Lost | None = None) -> Samples:
     library.initEncode(encoder, 30)
     library.initDecode(decoder, 30, 1)
     size = 240
-    padded = np.concatenate([samples, np.zeros(-len(samples) % size, np.int16)]).astype(np.float32)
+    padded = _padded(samples, size).astype(np.float32)
     out = np.zeros(len(padded), np.float32)
     payload = ctypes.create_string_buffer(50)
     block = np.zeros(size, np.float32)
@@ -162,7 +164,7 @@ def g729(samples: Samples) -> Samples:
     encoder = library.initBcg729EncoderChannel(0)
     decoder = library.initBcg729DecoderChannel()
     size = 80
-    padded = np.concatenate([samples, np.zeros(-len(samples) % size, np.int16)])
+    padded = _padded(samples, size)
     out = np.zeros(len(padded), np.int16)
     payload = ctypes.create_string_buffer(10)
     length = ctypes.c_uint8(0)

@@ -55,18 +55,6 @@ def corpus(share: float = 1.0) -> list[Item]:
     return [Item(kind, seed) for kind, minutes in MINUTES.items() for seed in range(max(1, round(minutes * share)))]
 
 
-def _speech(seed: int) -> Samples:
-    return monologue(seed, ITEM_SECONDS)
-
-
-def _music(seed: int) -> Samples:
-    return music(_generator("music", seed), ITEM_SECONDS)
-
-
-def _hold_music(seed: int) -> Samples:
-    return hold_music(_generator("hold music", seed), ITEM_SECONDS)
-
-
 def _beeps(seed: int) -> Samples:
     """The nearest thing to a mark that is none: pairs of tones in the marks' bands, 30-60 ms each, one after another."""
     draw = _generator("beeps", seed)
@@ -127,11 +115,6 @@ def _dtmf(seed: int) -> Samples:
     return to_int16(np.concatenate(parts)[: ITEM_SECONDS * RATE])
 
 
-def _white_noise(seed: int) -> Samples:
-    draw = _generator("white noise", seed)
-    return to_int16(draw.normal(0, 10 ** (draw.uniform(-45, -12) / 20), ITEM_SECONDS * RATE))
-
-
 def pink(draw: np.random.Generator, count: int) -> NDArray[np.float64]:
     """Noise of equal power in each octave, RMS 1."""
     spectrum = np.fft.rfft(draw.normal(0, 1, count))
@@ -142,8 +125,11 @@ def pink(draw: np.random.Generator, count: int) -> NDArray[np.float64]:
     return scaled
 
 
-def _pink_noise(seed: int) -> Samples:
-    draw = _generator("pink noise", seed)
+def _white_noise(draw: np.random.Generator) -> Samples:
+    return to_int16(draw.normal(0, 10 ** (draw.uniform(-45, -12) / 20), ITEM_SECONDS * RATE))
+
+
+def _pink_noise(draw: np.random.Generator) -> Samples:
     return to_int16(pink(draw, ITEM_SECONDS * RATE) * 10 ** (draw.uniform(-45, -12) / 20))
 
 
@@ -176,14 +162,14 @@ def _generator(kind: str, seed: int) -> np.random.Generator:
 
 
 _MAKERS: Final[dict[str, Callable[[int], Samples]]] = {
-    "speech": _speech,
-    "music": _music,
-    "hold music": _hold_music,
+    "speech": lambda seed: monologue(seed, ITEM_SECONDS),
+    "music": lambda seed: music(_generator("music", seed), ITEM_SECONDS),
+    "hold music": lambda seed: hold_music(_generator("hold music", seed), ITEM_SECONDS),
     "beeps": _beeps,
     "call progress": _call_progress,
     "dtmf": _dtmf,
-    "white noise": _white_noise,
-    "pink noise": _pink_noise,
+    "white noise": lambda seed: _white_noise(_generator("white noise", seed)),
+    "pink noise": lambda seed: _pink_noise(_generator("pink noise", seed)),
     "babble": _babble,
     "line noise": _line_noise,
 }

@@ -84,18 +84,6 @@ def _packets(samples: Samples) -> int:
     return len(samples) // _FRAME + 1
 
 
-def _ulaw(draw: Draw, samples: Samples, level: float) -> Samples:
-    return codecs.ulaw(samples)
-
-
-def _alaw(draw: Draw, samples: Samples, level: float) -> Samples:
-    return codecs.alaw(samples)
-
-
-def _tandem(draw: Draw, samples: Samples, level: float) -> Samples:
-    return codecs.tandem(samples)
-
-
 def _snr(snr_db: float) -> Callable[[Draw, Samples, float], Samples]:
     return lambda draw, samples, level: codecs.ulaw(with_noise(draw, samples, snr_db, level))
 
@@ -137,14 +125,14 @@ _G711, _LOSSY, _LOW = "g711", "lossy", "low rate"
 # Level ranges: low-rate codecs get no clipped speech levels; what clips at 0 dBov is G.711's own row.
 _SPEECH = (-30.0, -6.0)
 CONDITIONS: Final[tuple[Condition, ...]] = (
-    Condition("G.711 µ-law", _ulaw, bar=_G711),
-    Condition("G.711 A-law", _alaw, bar=_G711),
-    Condition("µ-law, A-law, µ-law", _tandem, bar=_G711),
-    Condition("level -30 dBov", _ulaw, (-30.0, -30.0), bar=_G711),
-    Condition("level 0 dBov", _ulaw, (0.0, 0.0), bar=_G711),
+    Condition("G.711 µ-law", _codec("ulaw"), bar=_G711),
+    Condition("G.711 A-law", _codec("alaw"), bar=_G711),
+    Condition("µ-law, A-law, µ-law", _codec("tandem"), bar=_G711),
+    Condition("level -30 dBov", _codec("ulaw"), (-30.0, -30.0), bar=_G711),
+    Condition("level 0 dBov", _codec("ulaw"), (0.0, 0.0), bar=_G711),
     Condition("SNR 15 dB", _snr(15.0), bar=_G711),
-    Condition("+100 ppm", _ulaw, ppm=(100.0, 100.0), bar=_G711),
-    Condition("-100 ppm", _ulaw, ppm=(-100.0, -100.0), bar=_G711),
+    Condition("+100 ppm", _codec("ulaw"), ppm=(100.0, 100.0), bar=_G711),
+    Condition("-100 ppm", _codec("ulaw"), ppm=(-100.0, -100.0), bar=_G711),
     Condition("G.722", _codec("g722"), bar=_G711),
     Condition("Opus 12 kbit/s", _codec("opus"), _SPEECH, bar=_G711),
     Condition("5 % loss, concealed", _loss(0.05), bar=_LOSSY),

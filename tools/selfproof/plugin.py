@@ -19,17 +19,15 @@ from harness.deployment import Deployment
 from harness.diagnosis import Diagnosis, Visibility, diagnose
 from harness.integrations.matrix import Case
 from harness.report.recorder import CaseRecorder
-from harness.run.plugin.run import Run, case_of, run_of
+from harness.run.plugin.run import Run, case_of
 from tools.selfproof.plan import Trial, trials
-from tools.trials import add_options, made_wrong, take_the_cases
+from tools.trials import add_options, made_wrong, take_the_cases, trial_of
 
 #: What a trial leaves beside its evidence.
 RESULT = "selfproof.json"
 VISIBILITIES: tuple[Visibility, ...] = ("all", "caller+agents", "caller")
 
 _LONG_S = 10.0
-
-_TRIALS = pytest.StashKey[dict[str, Trial]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,13 +37,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """The trials take the place of the matrix's cases, in the controller and in every worker alike."""
-    config = session.config
-    run = run_of(config)
-    if run is None:
-        return
-    found = trials(run.deployments, config.getoption("clean_cases"), config.getoption("only_fault"))
-    config.stash[_TRIALS] = take_the_cases(run, found)
+    """Replace the cases by trials."""
+    option = session.config.getoption
+    take_the_cases(session, lambda run: trials(run.deployments, option("clean_cases"), option("only_fault")))
 
 
 @pytest.hookimpl(trylast=True)
@@ -63,7 +57,7 @@ def _is_long(item: pytest.Item) -> bool:
 def _made_wrong(
     request: pytest.FixtureRequest, run: Run, case: Case, replica: Deployment, recorder: Any
 ) -> Iterator[None]:
-    trial = request.config.stash[_TRIALS][case.id]
+    trial: Trial = trial_of(request, case)
     try:
         with made_wrong(run, case.deployment, replica, trial.faults):
             yield

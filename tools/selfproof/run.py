@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BROKEN
     proof = proof_of(run)
     _write(proof, asked, clean_wanted)
-    for visibility in asked.visibility or VISIBILITIES:
+    for visibility in VISIBILITIES:
         claims = proof.claims(visibility)
         print(f"seen by {visibility}: " + "  ".join(f"{claim} {count}" for claim, count in claims.items()))
     return trials.judged(proof.shortfalls(clean_wanted), proof.plain())
@@ -60,9 +60,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clean", type=int, default=CLEAN_CASES, metavar="N", help="clean cases, at least")
     parser.add_argument(
         "-n", dest="workers", type=int, default=max(12, 6 * (os.cpu_count() or 1)), help="cases at once"
-    )
-    parser.add_argument(
-        "--visibility", action="append", choices=VISIBILITIES, help="tell what is known to who sees this"
     )
     parser.add_argument("--reports", type=Path, default=ROOT / "reports", help="where results are left")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "selfproof.md", help="where the page goes")

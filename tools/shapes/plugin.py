@@ -11,11 +11,9 @@ import pytest
 
 from harness.deployment import Deployment
 from harness.integrations.matrix import Case
-from harness.run.plugin.run import Run, run_of
+from harness.run.plugin.run import Run
 from tools.shapes.plan import Drawing, Trial, trials
-from tools.trials import made_wrong, take_the_cases
-
-_TRIALS = pytest.StashKey[dict[str, Trial]]()
+from tools.trials import made_wrong, take_the_cases, trial_of
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,19 +25,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """The trials take the place of the matrix's cases, in the controller and in every worker alike."""
-    config = session.config
-    run = run_of(config)
-    if run is None:
-        return
-    drawing = Drawing(config.getoption("shapes_seed"), tuple(config.getoption("shapes_only_fault")))
-    found = list(trials(run.deployments, drawing))
-    config.stash[_TRIALS] = take_the_cases(run, found)
+    """Replace the cases by trials."""
+    option = session.config.getoption
+    drawing = Drawing(option("shapes_seed"), tuple(option("shapes_only_fault")))
+    take_the_cases(session, lambda run: trials(run.deployments, drawing))
 
 
 @pytest.fixture(autouse=True)
 def _made_wrong(request: pytest.FixtureRequest, run: Run, case: Case, replica: Deployment) -> Iterator[None]:
-    trial = request.config.stash[_TRIALS][case.id]
-    is_ours = case.deployment in run.controls  # a world that is up by itself is wrong all the time
-    with made_wrong(run, case.deployment, replica, [trial.fault] if trial.fault and is_ours else [], trial.line):
+    trial: Trial = trial_of(request, case)
+    own_world = case.deployment in run.controls  # a world started apart keeps its fault all the time
+    with made_wrong(run, case.deployment, replica, [trial.fault] if trial.fault and own_world else [], trial.line):
         yield

@@ -1,7 +1,6 @@
-"""What a leg of pjsua2 costs that plays a tone and has its own C recorder write what comes: the least a leg of ours could cost.
+"""What a leg of plain pjsua2 costs that plays a tone and records with pjsua2's own recorder: the least a harness leg can cost.
 
-Two processes call each other, with :data:`CALLS_A_PROCESS` calls each; no line of the harness runs in them.
-``python -m tools.speed.floor`` measures this alone.
+Two processes call each other, with :data:`CALLS_A_PROCESS` calls each; no code of the harness runs in them.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ import soundfile
 from tools.speed.processes import cpu_s
 
 _RATE = 8000
-_STEADY_S = 10.0
 #: As many as a process of the wheel on PyPI holds: what a process costs by itself is shared by so many legs, here and in ``leg``.
 CALLS_A_PROCESS = 4
 _HOST = "127.0.73.1"
@@ -131,15 +129,6 @@ def floor() -> Iterator[Floor]:
         yield Floor(Path(scratch), (answering.pid, dialling.pid))
 
 
-def measure_floor(seconds: float = _STEADY_S) -> dict[str, float]:
-    """``floor_leg_cpu_percent``, of one core."""
-    with floor() as running:
-        before = running.cpu_s()
-        time.sleep(seconds)
-        used = running.cpu_s() - before
-        return {"floor_leg_cpu_percent": used * 100 / seconds / running.legs(seconds)}
-
-
 @contextlib.contextmanager
 def _started(scratch: str, *dial: str) -> Any:
     command = [sys.executable, "-m", "tools.speed.floor", scratch, *dial]
@@ -157,6 +146,4 @@ def _said(process: subprocess.Popen[str]) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        _run(Path(sys.argv[1]), "".join(sys.argv[2:]))
-    print(measure_floor())
+    _run(Path(sys.argv[1]), "".join(sys.argv[2:]))

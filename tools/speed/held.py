@@ -1,11 +1,7 @@
-"""How many verified calls this machine holds at once, and what a leg of SIPp, which verifies nothing, costs beside them.
-
-``python -m tools.speed.held [--calls N] [--seconds S]`` measures these two alone.
-"""
+"""How many verified calls this machine holds at once, and what a leg of SIPp costs, which verifies nothing."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -152,17 +148,3 @@ def _free(host: str) -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
         trial.bind((host, 0))
         return int(trial.getsockname()[1])
-
-
-def main() -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m tools.speed.held", description=__doc__)
-    parser.add_argument("--calls", type=int, default=CALLS)
-    parser.add_argument("--seconds", type=float, default=HOLD_S)
-    asked = parser.parse_args()
-    print(json.dumps(measure_held(asked.calls, asked.seconds) | measure_sipp(), indent=1))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

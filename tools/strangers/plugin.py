@@ -13,14 +13,13 @@ import pytest
 
 from harness.integrations.matrix import Case
 from harness.report.recorder import CaseRecorder
-from harness.run.plugin.run import Run, run_of
+from harness.run.plugin.run import Run
 from tools.strangers.plan import Trial, trials
-from tools.trials import add_options, take_the_cases
+from tools.trials import add_options, take_the_cases, trial_of
 
 #: Where the switches of the platforms listen, by deployment (a directory with a socket of that name).
 SWITCHES = "STRANGERS_SWITCHES"
 RESULT = "strangers.json"
-_TRIALS = pytest.StashKey[dict[str, Trial]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,20 +32,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """The trials take the place of the matrix's cases."""
-    config = session.config
-    run = run_of(config)
-    if run is None:
-        return
-    run.switchboard = None  # no case is beside another: a platform shows the fault of one case at a time
-    option = config.getoption
-    found = trials(run.deployments, option("clean_cases"), option("only_fault"), option("held_out"))
-    config.stash[_TRIALS] = take_the_cases(run, found)
+    """Replace the cases by trials."""
+    option = session.config.getoption
+
+    def plan(run: Run) -> list[Trial]:
+        run.switchboard = None  # cases never run beside each other: a platform shows the fault of one case at a time
+        return trials(run.deployments, option("clean_cases"), option("only_fault"), option("held_out"))
+
+    take_the_cases(session, plan)
 
 
 @pytest.fixture(autouse=True)
-def _made_wrong(request: pytest.FixtureRequest, run: Run, case: Case, recorder: Any) -> Iterator[None]:
-    trial = request.config.stash[_TRIALS][case.id]
+def _made_wrong(request: pytest.FixtureRequest, case: Case, recorder: Any) -> Iterator[None]:
+    trial: Trial = trial_of(request, case)
     assert isinstance(recorder, CaseRecorder)
     name = trial.fault.name if trial.fault else ""
     result = Path(recorder.directory) / RESULT
