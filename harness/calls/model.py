@@ -51,6 +51,12 @@ class CallMessage:
     def received(self) -> bool:
         return self.direction == "received"
 
+    @property
+    def time(self) -> float:
+        """When a harness phone sent or received it."""
+        assert self.at is not None, "a message of a record has no time"
+        return self.at
+
     @cached_property
     def transaction(self) -> tuple[str, int, str] | None:
         """Call-ID, CSeq number and method; None if CSeq cannot be read. Each attempt at a request has a number of its own."""
@@ -91,6 +97,13 @@ class CallMessage:
     def is_of(self, request: CallMessage) -> bool:
         """Whether it belongs to the same transaction."""
         return self.transaction is not None and self.transaction == request.transaction
+
+    @property
+    def fragment_status(self) -> int:
+        """The status in a NOTIFY's sipfrag (RFC 3515 section 2.4.5); 0 without one."""
+        words = self.message.body.decode("utf-8", "replace").split()
+        known = len(words) >= 2 and words[0].upper().startswith("SIP/2")
+        return (decimal(words[1], most=699) if known else None) or 0
 
     @property
     def is_final(self) -> bool:
@@ -146,6 +159,12 @@ def messages_of(events: Iterable[Event], number_of: NumberOf = _unnumbered) -> I
             yield CallMessage(parsed, e.direction, e.transport, e.local, e.remote, number_of(e), e.at, e.phone, e.leg)
 
 
+def message_of(event: Event) -> CallMessage | None:
+    """The event's SIP message; None for another event, and for a message that the phone's stack dropped."""
+    is_read = isinstance(event, SipMessage) and not event.unread
+    return next(messages_of([event]), None) if is_read else None
+
+
 def messages_in_record(record: FarEndRecord) -> Iterator[CallMessage]:
     """The SIP messages that a far end's record shows, in order, as far as they can be parsed."""
     for index, entry in enumerate(record.messages, start=1):
@@ -199,10 +218,9 @@ def notifies(refer: CallMessage, messages: Iterable[CallMessage]) -> Iterator[tu
         elif seen.received and seen.answers("REFER") >= 300:
             referrals.refused(seen.number)
         elif seen.received and seen.is_request("NOTIFY"):
-            words = seen.message.body.decode("utf-8", "replace").split()
-            known = len(words) >= 2 and words[0].startswith("SIP/2")
-            status = (decimal(words[1], most=699) if known else None) or 0
-            if referrals.of(seen.message, status) in (None, refer.number):
+            status = seen.fragment_status
+            number = referrals.of(seen.message, status)
+            if number in (None, refer.number):
                 yield seen, status
 
 

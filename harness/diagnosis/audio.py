@@ -266,11 +266,11 @@ def _stopped_at(scene: Scene, failed: Finding, fact: str) -> None:
     # A change before they heard each other is what connected them.
     since = min((*proved, *(e.began for e in _marks_heard(scene, failed))), default=call.at)
     legs = dict.fromkeys((call.leg, failed.speaker, failed.listener))
-    changes = [m for leg in legs for m in scene.messages_on(leg) if m.changes_media and m.at is not None]
-    changes = [m for m in changes if call.at < (m.at or 0.0) and since <= (m.at or 0.0) < failed.at]
+    changes = [m for leg in legs for m in scene.messages_on(leg) if m.changes_media]
+    changes = [m for m in changes if call.at < m.time and since <= m.time < failed.at]
     heard = [e.at for e in scene.events if isinstance(e, MarkHeard) and e.leg == failed.listener and e.at < failed.at]
     for change in changes:
-        if heard and abs((change.at or 0.0) - heard[-1]) < _AT_A_CHANGE_S:
+        if heard and abs(change.time - heard[-1]) < _AT_A_CHANGE_S:
             scene.record(fact, "a re-INVITE or UPDATE", change.where)
     if any(seen.changes_media for seen in scene.in_records):
         return

@@ -120,7 +120,7 @@ def _unheard(scene: Scene, call: LegStarted) -> tuple[str, str] | None:
         invites = [m for m in invites if m.is_of(last)]
     if scene.at_ai or any(leg.direction == "incoming" for leg in scene.legs):
         return None  # the platform routed the call, so its answers were lost
-    if max(e.at for e in scene.events) - (invites[0].at or 0.0) < AT_ONCE_S:  # 100 comes within 200 ms (section 17.2.1)
+    if max(e.at for e in scene.events) - invites[0].time < AT_ONCE_S:  # 100 comes within 200 ms (section 17.2.1)
         return None
     told = f"{call.leg} sent it {len(invites)}× to {invites[-1].remote} over {invites[-1].transport.upper()}"
     return UNHEARD, told + (", with credentials: the one before was challenged" if received else "")
@@ -131,7 +131,7 @@ def _sent(scene: Scene) -> list[CallMessage]:
 
 
 def _invited_at(scene: Scene, call: LegStarted) -> float:
-    return min((m.at for m in scene.own if m.is_request("INVITE") and m.at is not None), default=call.at)
+    return min((m.time for m in scene.own if m.is_request("INVITE")), default=call.at)
 
 
 def _when(scene: Scene, call: LegStarted, moment: float, confirmed: float | None) -> None:
@@ -190,5 +190,5 @@ def _has_answered(scene: Scene, legs: set[str | None], by: float) -> bool:
     up = ("connecting", "confirmed")
     if any(isinstance(e, CallState) and e.leg in legs and e.state in up and e.at <= by for e in scene.events):
         return True
-    sent = (m for m in scene.messages if m.leg in legs and not m.received and (m.at or 0.0) <= by)
+    sent = (m for m in scene.messages if m.leg in legs and not m.received and m.time <= by)
     return any(200 <= m.answers("INVITE") < 300 for m in sent)

@@ -21,7 +21,7 @@ def tell(scene: Scene) -> None:
         scene.record("ack.arrived", False, finding.actual)
     messages = scene.messages_of("caller")
     for seen in messages:
-        if seen.received and seen.at is not None and seen.at <= scene.over and 200 <= seen.answers("CANCEL") < 300:
+        if seen.received and seen.time <= scene.over and 200 <= seen.answers("CANCEL") < 300:
             scene.record("cancel.answer", "accepted", seen.where)
     _prack(scene)
     _own_addresses(scene)
@@ -43,14 +43,14 @@ def _requests(scene: Scene, messages: Sequence[CallMessage]) -> None:
                 _offer(scene, messages, exchange, where)
         elif request.method in ("INVITE", "UPDATE"):
             scene.record("change.answer", _outcome(scene, exchange, messages), *where)
-        elif request.method == "BYE" and (request.at or 0.0) <= scene.over:
+        elif request.method == "BYE" and request.time <= scene.over:
             scene.record("hangup.answer", _outcome(scene, exchange, messages), *where)
 
 
 def _outcome(scene: Scene, exchange: Exchange, messages: Sequence[CallMessage]) -> str | None:
     answer = exchange.response.message if exchange.response else None
     if not isinstance(answer, Response):
-        return "none" if scene.over - (exchange.request.at or 0.0) > UNDER_WAY_S else None
+        return "none" if scene.over - exchange.request.time > UNDER_WAY_S else None
     if exchange.request.method == "BYE":
         return bye_outcome(answer, [m for m in messages if m.received])
     return "accepted" if answer.is_success else "refused"

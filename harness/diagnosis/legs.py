@@ -27,7 +27,7 @@ _ANSWERED_AND_OVER_S = 1.0
 def tell(scene: Scene) -> None:
     roles: tuple[Role, ...] = ("caller", "agent", "ai")
     for role in roles:
-        messages = [m for m in scene.messages_of(role) if (m.at or 0.0) <= scene.over]
+        messages = [m for m in scene.messages_of(role) if m.time <= scene.over]
         _refused(scene, role, messages)
         if role != "caller":
             _hung_up(scene, role, messages)
@@ -82,7 +82,7 @@ def _hung_up(scene: Scene, role: Role, messages: list[CallMessage]) -> None:
     for number, bye in enumerate(byes, start=1):
         answer = next((m for m in received if m.is_final and m.is_of(bye)), None)
         if answer is None:
-            under_way = scene.over - (bye.at or 0.0) <= UNDER_WAY_S
+            under_way = scene.over - bye.time <= UNDER_WAY_S
             scene.record(f"hangup.{role}", None if under_way else "none", bye.where)
             continue
         again = any(later.message.call_id == bye.message.call_id for later in byes[number:])
@@ -141,13 +141,13 @@ def _ended_at_once(scene: Scene) -> str | None:
     """The BYE that the caller got within a second of the AI's REFER: too soon for somebody to have answered and hung up."""
     referred: float | None = None
     for seen in scene.messages:
-        if seen.at is None or seen.at > scene.over:
+        if seen.time > scene.over:
             continue
         role = scene.vantage.role(seen.phone)
         if role == "ai" and not seen.received and seen.is_request("REFER"):
-            referred = seen.at
+            referred = seen.time
         elif role == "caller" and seen.received and seen.is_request("BYE") and referred is not None:
-            return seen.where if seen.at - referred < _ANSWERED_AND_OVER_S else None
+            return seen.where if seen.time - referred < _ANSWERED_AND_OVER_S else None
     return None
 
 

@@ -79,7 +79,7 @@ def _options(scene: Scene) -> None:
     told = next((event for event in scene.events if isinstance(event, AskedByOptions)), None)
     if told is None or scene.call is None:
         return
-    asked = [m.at or 0.0 for m in scene.messages if m.phone == told.phone and m.is_request("OPTIONS")]
+    asked = [m.time for m in scene.messages if m.phone == told.phone and m.is_request("OPTIONS")]
     often = f"every {told.every_s:g} s" if told.every_s else ""
     if asked or told.answered or often:
         scene.record("trunk.asks", True, often)

@@ -89,7 +89,7 @@ class Scene:
     @cached_property
     def at_ai(self) -> list[CallMessage]:
         """Messages at the AI's side until the harness hung up: those in its records, then those of a stand-in."""
-        return [*self.in_records, *(m for m in self.messages_of("ai") if m.at is not None and m.at <= self.over)]
+        return [*self.in_records, *(m for m in self.messages_of("ai") if m.time <= self.over)]
 
     @cached_property
     def in_records(self) -> list[CallMessage]:

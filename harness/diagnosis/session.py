@@ -41,7 +41,7 @@ def _cut(scene: Scene) -> None:
         legs = {finding.subject, finding.speaker, finding.listener}
         with_agent = finding.check == "audio" and direction_of(scene, finding) == "audio.agent"
         received = (m for m in scene.messages if m.received and m.is_request("BYE") and m.leg in legs)
-        byes = [m for m in received if (m.at or 0.0) <= finding.at]
+        byes = [m for m in received if m.time <= finding.at]
         bye = next((m for m in byes if with_agent or scene.vantage.role(m.phone) == "caller"), None)
         if bye is None:
             continue

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from harness.calls.events import AskedByOptions, Event, SipMessage, StrangerRefused
+from harness.calls.events import AskedByOptions, Event, StrangerRefused
+from harness.calls.model import message_of
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.message import Message, Response
 
 #: An OPTIONS is due within twice its interval, plus some time for a busy machine or network.
 _INTERVALS: Final = 2.0
@@ -59,12 +59,11 @@ class OptionsSeen:
         if isinstance(event, StrangerRefused) and event.method == "OPTIONS":
             with self._changed:
                 self._refused.add(event.source)
-        elif isinstance(event, SipMessage) and event.direction == "sent" and event.text.startswith("SIP/2.0 2"):
+        elif (
+            (answer := message_of(event)) is not None and not answer.received and answer.answers("OPTIONS") // 100 == 2
+        ):
             with suppress(SipSyntaxError):
-                answer = Message.parse(event.text)
-                assert isinstance(answer, Response)
-                if answer.cseq.method == "OPTIONS":
-                    self._answered(event.at, answer.via.branch)
+                self._answered(event.at, answer.message.via.branch)
 
     def _answered(self, at: float, transaction: str | None) -> None:
         with self._changed:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 
-from harness.calls.events import Event, SipMessage
+from harness.calls.events import Event
+from harness.calls.model import message_of
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
-from harness.sip.grammar import SipSyntaxError
-from harness.sip.message import Message, Request, Response
 from harness.sip.referrals import Referrals
-
-_STATUS = re.compile(rb"\s*SIP/2\.0 +(\d{3})\b", re.IGNORECASE)
-
 
 _GOAL = "the outcome of the transfer"
 
@@ -26,7 +21,8 @@ def outcome(leg: Leg, within: float, *, outlives_call: bool = True) -> int:
     arrive after the BYE, because the subscription is a separate usage (RFC 5057 section 4.1), or before the subscription ends.
     """
     deadline = time.monotonic() + within
-    reader = _Reader(Message.parse(leg.invite.text).call_id)
+    invite = message_of(leg.invite)
+    reader = _Reader(invite.message.call_id if invite else "")
     for event in list(leg.events):
         reader.status(event)
     if reader.outcome:
@@ -66,27 +62,20 @@ class _Reader:
         return self.outcome
 
     def _look(self, event: Event) -> None:
-        if isinstance(event, SipMessage) and not event.unread:
-            with contextlib.suppress(SipSyntaxError):
-                message = Message.parse(event.text)
-                if message.call_id == self._call_id:
-                    self._message(message, event.direction)
-
-    def _message(self, message: Message, direction: str) -> None:
-        number = message.cseq.number
-        if isinstance(message, Response):
-            if direction == "received" and message.method == "REFER" and message.status >= 300:
-                self._referrals.refused(number)
-                if number == self._referrals.last and not message.is_challenge:
-                    self.outcome = self.outcome or message.status
-        elif isinstance(message, Request) and (direction, message.method) == ("sent", "REFER"):
-            if (last := self._referrals.last) is not None and number > last:
+        seen = message_of(event)
+        if seen is None or seen.message.call_id != self._call_id:
+            return
+        if seen.received and seen.answers("REFER") >= 300:
+            self._referrals.refused(seen.number)
+            if seen.number == self._referrals.last and not seen.is_challenge:
+                self.outcome = self.outcome or seen.status
+        elif not seen.received and seen.is_request("REFER"):
+            if (last := self._referrals.last) is not None and seen.number > last:
                 self.outcome = 0
-            self._referrals.sent(number)
-        elif isinstance(message, Request) and (direction, message.method) == ("received", "NOTIFY"):
-            found = _STATUS.match(message.body)
-            code = int(found[1]) if found else 0
-            state = (message.get("Subscription-State") or "").strip().lower()
+            self._referrals.sent(seen.number)
+        elif seen.received and seen.is_request("NOTIFY"):
+            code = seen.fragment_status
+            state = (seen.message.get("Subscription-State") or "").strip().lower()
             is_final = code >= 200 or state.startswith("terminated")  # with a 1xx the far end has given up
-            if self._referrals.of(message, code) == self._referrals.last and is_final:
+            if self._referrals.of(seen.message, code) == self._referrals.last and is_final:
                 self.outcome = self.outcome or code

@@ -19,6 +19,7 @@ from harness.calls.events import (
     SipMessage,
     StrangerRefused,
 )
+from harness.calls.model import messages_of, read
 from harness.errors import BrokenError, PhoneParseError
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
@@ -88,13 +89,13 @@ def why_it_ended(events: Sequence[Event]) -> str | BrokenError:
 
 def _undecipherable(events: Sequence[Event]) -> BrokenError | None:
     """An error when the answer's SRTP keys have an MKI: the phone's stack cannot use them and ends the call."""
-    for event in events:
-        if isinstance(event, SipMessage) and event.direction == "received" and event.text.startswith("SIP/2.0 "):
+    for answer in messages_of(events):
+        if answer.received and answer.status:
             with contextlib.suppress(SipSyntaxError):
-                audio = Description.parse(Message.parse(event.text).body).audio
+                audio = Description.parse(answer.message.body).audio
                 if audio and audio.crypto and all(key.has_mki for key in audio.crypto):
                     return BrokenError(
-                        f"{event.leg or event.phone} got {event.text.splitlines()[0]!r} with a master key identifier in its SRTP "
+                        f"{answer.leg or answer.phone} got {answer.message.start_line!r} with a master key identifier in its SRTP "
                         "key (RFC 4568 section 6.1), which the phone's stack does not support"
                     )
     return None
@@ -147,7 +148,7 @@ def _refused(events: Sequence[Event]) -> str | None:
 
 
 def _is_request_in_dialog(text: str) -> bool:
-    message = Message.parse(text)
+    message = read(text)
     return isinstance(message, Request) and message.to.tag is not None
 
 

@@ -11,6 +11,7 @@ from harness.audio.marks import reply_to
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Observation
 from harness.calls.events import FarEndRecord, SipMessage
+from harness.calls.model import read
 from harness.deployment import TOPIC_HEADER, Assistant, Trunk
 from harness.errors import FarEndError, PhoneMisuseError
 from harness.phone import refer
@@ -24,7 +25,7 @@ from harness.scenario.far_records import reported_end
 from harness.scenario.handover import SentTransfer, in_actions, in_messages
 from harness.scenario.signs import RECOGNISED_WITHIN_S, Words
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.message import Message, Request
+from harness.sip.message import Request
 from harness.sip.uri import Uri
 from harness.witness.call_record import CallRecord
 from harness.witness.clock import to_wall
@@ -460,9 +461,8 @@ AiCall = StandInCall | SynthflowCall
 
 
 def _initial_invite(text: str) -> Request | None:
-    """The INVITE that begins a dialog; None for any other message, and for what is none."""
-    try:
-        message = Message.parse(text)
+    """The INVITE that begins a dialog; None for any other message."""
+    message = read(text)
+    with contextlib.suppress(SipSyntaxError):
         return message if isinstance(message, Request) and message.method == "INVITE" and not message.to.tag else None
-    except SipSyntaxError:
-        return None
+    return None

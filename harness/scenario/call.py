@@ -19,6 +19,8 @@ from harness.calls.checks import landing
 from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Observation
 from harness.calls.events import CallState, Event, MediaState, SipMessage
+from harness.calls.model import Call as CallFacts
+from harness.calls.model import message_of, read
 from harness.deployment import is_digit
 from harness.errors import OfferPendingError
 from harness.phone import Mark, Silence, Wav, recording
@@ -29,7 +31,7 @@ from harness.scenario.context import LOOKS_EVERY_S, CaseContext
 from harness.scenario.handover import hands_over_unasked
 from harness.scenario.listening import ListeningLeg
 from harness.scenario.reactions import wait_for_pause, wait_for_speech
-from harness.sip.message import Message, Request, Response
+from harness.sip.message import Request, Response
 
 if TYPE_CHECKING:
     from harness.scenario.signs import Look
@@ -306,7 +308,7 @@ class Call(ListeningLeg):
         """The INVITE that began the leg. Raises :class:`PhoneParseError` where not all of its headers are known."""
         if (cut_off := headers_cut_off(self.leg.invite)) is not None:
             raise cut_off
-        message = Message.parse(self.leg.invite.text)
+        message = read(self.leg.invite.text)
         assert isinstance(message, Request)
         return message
 
@@ -329,24 +331,20 @@ class Call(ListeningLeg):
             return 0, "no final response"
         if state.code < 300:
             return state.code, state.reason
-        sent = [parsed(m) for m in self.messages() if m.direction == "sent" and m.text.startswith("INVITE ")]
-        beginning = [invite.cseq.number for invite in sent if invite.to.tag is None]
-        last = beginning[-1] if beginning else 0  # an earlier one was challenged
+        invite = CallFacts(self.messages()).invite
 
         def is_final(event: Event) -> bool:
-            if not isinstance(event, SipMessage) or event.unread or not event.text.startswith("SIP/2.0 "):
-                return False
-            answer = parsed(event)
-            return isinstance(answer, Response) and answer.is_final and str(answer.cseq) == f"{last} INVITE"
+            answer = message_of(event)
+            return answer is not None and invite is not None and answer.is_final and answer.is_of(invite)
 
         try:
             event = self.leg.wait("a final response", is_final, within=within, outlives_call=True)
         except NeverCame:
             return 0, f"no final response; the phone itself ended it as {state.code} {state.reason}"
-        assert isinstance(event, SipMessage)
-        answer = parsed(event)
-        assert isinstance(answer, Response)
-        return answer.status, answer.reason
+        answer = message_of(event)
+        assert answer is not None
+        assert isinstance(answer.message, Response)
+        return answer.message.status, answer.message.reason
 
     def answered_at(self) -> float | None:
         """When the leg was confirmed; where the agent was connected only later, when that was."""
@@ -386,15 +384,9 @@ def _either(*predicates: Callable[[Event], bool]) -> Callable[[Event], bool]:
 
 def _is_pending(event: Event) -> bool:
     """Whether our offer was refused because the far end has one under way (RFC 3261 section 14.2)."""
-    if not isinstance(event, SipMessage) or event.unread or event.direction != "received":
-        return False
-    return event.text.startswith("SIP/2.0 491 ") and parsed(event).cseq.method == "INVITE"
+    answer = message_of(event)
+    return answer is not None and answer.received and answer.answers("INVITE") == 491
 
 
 def _is_media(predicate: Callable[[MediaState], bool]) -> Callable[[Event], bool]:
     return lambda event: isinstance(event, MediaState) and event.active and predicate(event)
-
-
-def parsed(message: SipMessage) -> Message:
-    """A recorded message, parsed."""
-    return Message.parse(message.text)

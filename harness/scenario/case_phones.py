@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from harness.calls.events import SipMessage
+from harness.calls.events import Event
+from harness.calls.model import exchanges, messages_of, read
 from harness.deployment import Deployment
 from harness.deployment.limits import MOST_WORKERS, Admitted, Gate
 from harness.deployment.safety import Guard, numbers_of
@@ -26,7 +27,7 @@ from harness.scenario.evidence import Evidence
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import caller_id, written_without_plus
 from harness.sip.login import MOST_CHALLENGES, Login
-from harness.sip.message import Message, Request, Response
+from harness.sip.message import Request, Response
 
 
 @dataclass(frozen=True)
@@ -232,10 +233,10 @@ class CasePhones:
     def _shown(self, leg: Leg) -> tuple[str, ...]:
         """The numbers that a call shows; none where none can be read."""
         invite = next((m for m in leg.messages if m.text.startswith("INVITE ")), None)
-        if invite is None:
+        if invite is None or (parsed := read(invite.text)) is None:
             return ()
         try:
-            told = caller_id(Message.parse(invite.text), self._deployment.region_at(leg.phone.name))
+            told = caller_id(parsed, self._deployment.region_at(leg.phone.name))
             return told.numbers_by(self._written_without_plus)
         except SipSyntaxError:
             return ()
@@ -282,7 +283,7 @@ def send_options(phone: Phone, uri: str) -> tuple[int, str]:
     for _ in range(1 + MOST_CHALLENGES):
         seen = len(phone.events)
         code, reason = phone.request("OPTIONS", uri, within=_ANSWERED_WITHIN_S, credentials=credentials)
-        request, response = _exchange([e for e in phone.events[seen:] if isinstance(e, SipMessage)])
+        request, response = _exchange(phone.events[seen:])
         if request is None:
             raise BrokenError(f"{phone.name}: its own OPTIONS is not in its log, so nobody can say who answered it")
         if response is None:
@@ -296,19 +297,11 @@ def send_options(phone: Phone, uri: str) -> tuple[int, str]:
     return code, reason
 
 
-def _exchange(messages: list[SipMessage]) -> tuple[Request | None, Response | None]:
-    """The request as it was sent, and its final response."""
-    request: Request | None = None
-    response: Response | None = None
-    for event in messages:
-        try:
-            message = Message.parse(event.text)
-            if message.cseq.method != "OPTIONS":
-                continue
-        except SipSyntaxError:
-            continue
-        if isinstance(message, Request) and event.direction == "sent":
-            request = message
-        elif isinstance(message, Response) and message.is_final and event.direction == "received":
-            response = message
-    return request, response
+def _exchange(events: Sequence[Event]) -> tuple[Request | None, Response | None]:
+    """The last OPTIONS as it was sent, and its final response."""
+    asked = [each for each in exchanges(list(messages_of(events))) if each.request.method == "OPTIONS"]
+    if not asked:
+        return None, None
+    request, response = asked[-1].request.message, asked[-1].response
+    assert isinstance(request, Request)
+    return request, response.response_to("OPTIONS") if response else None

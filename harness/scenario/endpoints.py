@@ -9,6 +9,7 @@ from functools import cached_property
 
 from harness.audio.marks import reply_to
 from harness.calls.events import CallState, SipMessage
+from harness.calls.model import read
 from harness.deployment import Trunk
 from harness.deployment.safety import numbers_of
 from harness.errors import FarEndError
@@ -22,7 +23,7 @@ from harness.scenario.context import CaseContext, Line
 from harness.scenario.far_records import ReportedEnd, reported_end
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of, is_spelling, normalise
-from harness.sip.message import Message, Request
+from harness.sip.message import Request
 from harness.witness.call_record import REGISTERED, CallRecord
 from harness.witness.clock import to_wall
 
@@ -32,7 +33,7 @@ _TRIED = {"ringing", "no-answer", "busy", "failed", "canceled", "user-canceled",
 
 def request_user_of(invite: SipMessage) -> str:
     """The number an INVITE is for."""
-    request = Request.parse(invite.text)
+    request = read(invite.text)
     assert isinstance(request, Request)
     return digits_of(request.uri)
 
@@ -373,8 +374,9 @@ class StandInEndpoint:
 
     def _shows(self, leg: Leg, numbers: Collection[str]) -> bool:
         """Whether its From, however it spells it, is one of these."""
+        invite = read(leg.invite.text)
         with contextlib.suppress(SipSyntaxError):
-            shown = digits_of(Message.parse(leg.invite.text).from_.uri)
+            shown = digits_of(invite.from_.uri) if invite else ""
             return any(is_spelling(shown, number, self._context.deployment.region) for number in numbers)
         return False
 

@@ -11,13 +11,14 @@ from typing import Literal
 from harness.audio.voiceless import is_ringing
 from harness.calls.checks import dialog, headers, identity, landing, provisional, reach, session, signalling, timing
 from harness.calls.checks.finding import not_observable
-from harness.calls.events import Event, MediaState, SipMessage
+from harness.calls.events import Event, MediaState
+from harness.calls.model import message_of
 from harness.calls.verdict import ExpectationError, Finding, Verdict
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario import audio_quality
 from harness.scenario.ai_calls import SynthflowCall
-from harness.scenario.call import Call, parsed
+from harness.scenario.call import Call
 from harness.scenario.context import Line
 from harness.scenario.end import End
 from harness.scenario.expect_audio import ExpectAudio
@@ -370,12 +371,8 @@ class Expect(ExpectAudio):
         call = self._call
 
         def done(event: Event) -> bool:
-            return (
-                isinstance(event, SipMessage)
-                and event.direction == "received"
-                and event.text.startswith("SIP/2.0 200")
-                and parsed(event).cseq.method == "PRACK"
-            )
+            answer = message_of(event)
+            return answer is not None and answer.received and answer.answers("PRACK") == 200
 
         def later() -> list[Finding]:
             finding = provisional.acknowledged(call.label, call.messages())

@@ -9,13 +9,14 @@ from typing import Any
 
 from harness.calls.checks import landing
 from harness.calls.checks.finding import not_observable
+from harness.calls.model import read
 from harness.calls.verdict import Finding
 from harness.deployment import TOPIC_HEADER, Handover
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.context import CaseContext
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of
-from harness.sip.message import Message, Request
+from harness.sip.message import Request
 from harness.sip.uri import Uri
 from harness.witness.recorded_transfer import landed_by, recorded_target
 
@@ -32,15 +33,14 @@ class SentTransfer:
 def in_messages(texts: Iterable[str]) -> Iterator[SentTransfer]:
     """The transfers among the requests that an AI sent: REFER, and INVITEs of its own."""
     for text in texts:
-        if not text.startswith(("REFER ", "INVITE ")):
+        request = read(text)
+        if not isinstance(request, Request):
             continue
         with suppress(SipSyntaxError):
-            request = Message.parse(text)
-            assert isinstance(request, Request)
             if request.method == "REFER":
                 to = request.refer_to.uri
                 yield from _to(to, to.header(TOPIC_HEADER))
-            elif request.to.tag is None:
+            elif request.method == "INVITE" and request.to.tag is None:
                 yield from _to(request.uri, request.get(TOPIC_HEADER))
 
 

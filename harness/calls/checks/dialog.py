@@ -46,12 +46,12 @@ def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
     acks: dict[int, list[float]] = {}  # sent, by the CSeq number of their INVITE
     for ack in call.sent:
         if ack.is_request("ACK"):
-            acks.setdefault(ack.number, []).append(ack.at or 0.0)
+            acks.setdefault(ack.number, []).append(ack.time)
     first: dict[tuple[int, str], float] = {}
     last: dict[tuple[int, str], float] = {}
     copies: dict[tuple[int, str], list[float]] = {}
     for answer in call.answers:
-        key, at = (answer.number, answer.message.to.tag or ""), answer.at or 0.0
+        key, at = (answer.number, answer.message.to.tag or ""), answer.time
         begun = first.setdefault(key, at)
         own = acks.get(answer.number, [])
         since = next((sent for sent in own if sent >= begun), None) if own else begun

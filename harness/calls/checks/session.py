@@ -8,7 +8,7 @@ from harness.calls import measurement
 from harness.calls.checks.finding import judged
 from harness.calls.checks.registry import check
 from harness.calls.events import Event, SipMessage
-from harness.calls.model import Call, messages_of, seconds_of
+from harness.calls.model import Call, message_of, messages_of, seconds_of
 from harness.calls.verdict import Finding
 from harness.sip.message import Message, Request
 
@@ -85,9 +85,7 @@ def accepts_refresh(event: Event, since: Sequence[SipMessage]) -> bool:
 
     A refused refresh does not count (section 10); a 2xx without an interval ends the timer (section 7.2).
     """
-    if not isinstance(event, SipMessage) or event.unread:
-        return False
-    answer = next(messages_of([event]), None)
+    answer = message_of(event)
     if answer is None or answer.method not in _REFRESHES or not 200 <= answer.status < 300:
         return False
     asked = (m for m in messages_of(since) if m.received != answer.received and isinstance(m.message, Request))
