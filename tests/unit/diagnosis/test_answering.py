@@ -29,6 +29,13 @@ def first(example: Example, visibility: Any = "all") -> object:
     return facts_of(example, visibility).value("answered.first")
 
 
+@pytest.mark.parametrize("state", ["connecting", "confirmed"])
+def test_an_agent_who_had_taken_it(state: str) -> None:
+    assert first(taken_by(called(), "reception", state).after(0.1).answered()) is None
+    assert first(taken_by(called(), "reception", state).answered()) is None, "the moment is the same"
+    assert first(taken_by(called(), "reception", "early").answered()) == PLATFORM
+
+
 @pytest.mark.parametrize("method", ["INVITE", "PRACK"])
 def test_a_200_that_left_before_the_phone_told_of_it(method: str) -> None:
     """A platform that is quick has the caller answered before the stand-in's phone has told its state."""
@@ -49,3 +56,11 @@ def test_where_the_ai_is_not_seen_the_platform_may_have_been_first() -> None:
     assert "platform-answers-first" in {cause.id for cause in late.diagnose("caller").causes if cause.candidate}
     taken = taken_by(called(), "reception", "confirmed").answered().after(1)
     assert first(taken.finding("ringing", "caller.1", seconds=None), "caller+agents") is None, "an agent had"
+
+
+def test_a_challenge_is_not_the_answer_to_what_was_asked_after_it() -> None:
+    example = Example(authentication="digest").dials().ai_gets().ai_answers(407)
+    example.ai_gets(authorization='Digest username="x"', number="2").ai_answers(200, number="2")
+    facts = facts_of(example.after(0.3).answered().finding("prack", "caller.1"))
+    assert facts.value("ai.challenge") == "none"
+    assert facts.value("answered.first") == UNSEEN

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from harness.calls.events import LegStarted, RtpStatistics
 from harness.diagnosis.audio import FEW_PACKETS
 from harness.diagnosis.facts import Facts
 from tests.unit.diagnosis.building import Example
@@ -47,6 +50,40 @@ def test_rtp_that_came_for_less_than_half_of_the_time_is_no_silence_that_somebod
     assert facts_of(noise.counted(received=packets, lost=100)).value("audio.to_caller") == "noise", "it was sent"
 
 
+@pytest.mark.parametrize(("octets", "heard"), [(160, "a few packets"), (240, "silent RTP"), (480, "silent RTP")])
+def test_fewer_packets_that_hold_more_are_for_all_of_the_time(octets: int, heard: str) -> None:
+    """RFC 3551 section 4.2: 20 ms are a default; with 60 ms a third of the packets is all that there is."""
+    call = talk().counted(received=50).to_caller("silence", 50, listened_s=2.4)
+    call.events = [
+        replace(event, rx_bytes=50 * octets) if isinstance(event, RtpStatistics) else event for event in call.events
+    ]
+    assert facts_of(call).value("audio.to_caller") == heard
+
+
+def test_a_packet_that_came_before_anybody_listened_came() -> None:
+    one = talk().counted(received=1).to_caller("no-rtp", 0)
+    assert facts_of(one).value("audio.to_caller") == "a few packets"
+    assert facts_of(talk().counted(received=0).to_caller("no-rtp", 0)).value("audio.to_caller") == "nothing"
+    assert facts_of(talk().counted(received=FEW_PACKETS).to_caller("no-rtp", 0)).value("audio.to_caller") == "nothing"
+
+
+@pytest.mark.parametrize(("mark", "heard"), [(239, "crossed"), (240, None), (99, "crossed")])
+def test_without_the_ai_s_side_only_a_phone_s_mark_is_another_call_s(mark: int, heard: str | None) -> None:
+    """Voices of assistants begin at 240: one of them may be the right one."""
+    example = talk().to_caller("crossed", 200, foreign=[mark])
+    assert facts_of(example, "caller").value("audio.to_caller") == heard
+    assert facts_of(example).value("audio.to_caller") == "crossed"
+
+
+def test_the_first_that_failed_is_told() -> None:
+    facts = facts_of(talk().to_caller().after(1).to_caller("no-rtp"))
+    assert facts.value("audio.to_caller") == "nothing"
+    assert facts.value("audio.stopped") is True
+    assert facts_of(talk().to_caller("no-rtp").to_caller()).value("audio.stopped") is False
+    assert facts_of(talk().to_caller("no-rtp").to_caller("no-rtp")).value("audio.stopped") is False
+    assert "audio.stopped" not in facts_of(talk())
+
+
 def test_a_strange_voice_beneath_the_right_one_is_told_of_its_listener() -> None:
     def crossed(subject: str, *, passed: bool = False) -> Facts:
         return facts_of(talk().to_ai().to_caller().finding("audio.crossed", subject, passed))
@@ -87,9 +124,51 @@ def _stopped(at_change: float, *, heard: bool = True, at_agent: bool = False) ->
     return facts_of(example.to_caller("no-rtp"))
 
 
+@pytest.mark.parametrize("at_change", [0.9, -0.9, 0.0])
+def test_audio_that_stopped_when_the_call_was_changed(at_change: float) -> None:
+    assert _stopped(at_change).value("audio.stopped_at") == "a re-INVITE or UPDATE"
+
+
+@pytest.mark.parametrize("at_change", [1.0, -1.0, 5.0])
+def test_audio_that_stopped_by_itself(at_change: float) -> None:
+    facts = _stopped(at_change)
+    assert facts.value("audio.stopped_at") == "nothing in particular"
+    assert facts["audio.stopped_at"].evidence == ("10.0 s into the call",)
+
+
 def test_nobody_can_tell_when_audio_stopped_at_a_listener_that_does_not_say() -> None:
     assert _stopped(0.0, heard=False).value("audio.stopped_at") is None
     assert _stopped(0.0, at_agent=True).value("audio.stopped_at") is None
+
+
+@pytest.mark.parametrize("at_change", [-10.0, 10.0, 11.0])
+def test_a_change_before_the_call_or_after_the_failure_is_none(at_change: float) -> None:
+    facts = _stopped(at_change, heard=False)
+    assert facts["audio.stopped_at"].evidence == ("assistant main was heard, and nobody changed the call",)
+
+
+def test_an_invite_that_begins_a_call_and_one_of_another_leg_change_nothing() -> None:
+    example = Example(now=0.0).dials().ai_gets().answered().taken().to_caller().after(10)
+    example._at_caller("sent", "INVITE sip:platform SIP/2.0\r\nTo: <sip:platform>")
+    example._at_caller("sent", "INFO sip:platform SIP/2.0\r\nTo: <sip:platform>;tag=p")
+    example.at_phone("caller", "INVITE", within=True)
+    facts = facts_of(example.after(1).to_caller("no-rtp"))
+    assert facts["audio.stopped_at"].evidence == ("assistant main was heard, and nobody changed the call",)
+
+
+def test_a_mark_after_the_failure_is_not_the_last_before_it() -> None:
+    example = Example(now=0.0).dials().ai_gets().answered().taken().to_caller().after(5).hears_mark("caller.1", 240)
+    example.after(5).to_caller("no-rtp").hears_mark("caller.1", 240)
+    assert facts_of(example)["audio.stopped_at"].evidence == ("5.0 s into the call",)
+
+
+def test_the_last_mark_before_the_failure_counts_from_when_the_call_was_dialled() -> None:
+    example = Example(now=100.0).dials().ai_gets().answered().taken().to_caller()
+    example.after(2).hears_mark("caller.1", 240).after(5).hears_mark("caller.1", 240)
+    still = facts_of(example.copy().after(5).to_caller("no-rtp"))
+    assert still["audio.stopped_at"].evidence == ("7.0 s into the call",)
+    changed = facts_of(example.after(0.5).reinvites().after(5).to_caller("no-rtp"))
+    assert changed.value("audio.stopped_at") == "a re-INVITE or UPDATE"
 
 
 _WITH_SDP = "\r\nContent-Type: application/sdp\r\n\r\n" + SDP.format(
@@ -115,6 +194,15 @@ def _changed(method: str, where: str, more: str = "", *, heard: bool = True, tag
     return example.to_ai("no-rtp").to_caller("no-rtp")
 
 
+@pytest.mark.parametrize("where", ["caller", "stand-in"])
+@pytest.mark.parametrize(("method", "more"), [("INVITE", ""), ("INVITE", _WITH_SDP), ("UPDATE", _WITH_SDP)])
+def test_a_change_is_made_by_either_request_and_on_either_leg(method: str, more: str, where: str) -> None:
+    """RFC 3261 section 14 and RFC 3311: the platform may change the leg of the AI alone."""
+    example = _changed(method, where, more)
+    assert facts_of(example).value("audio.stopped_at") == "a re-INVITE or UPDATE"
+    assert [cause.id for cause in example.diagnose().causes] == ["media-lost-on-reinvite"]
+
+
 @pytest.mark.parametrize("heard", [True, False])
 @pytest.mark.parametrize(
     ("method", "more", "told"),
@@ -128,6 +216,17 @@ def test_nobody_can_tell_when_a_change_was_that_the_ai_s_record_shows(
     assert facts_of(example).value("audio.stopped_at") == told
     certain = [cause.id for cause in example.diagnose().causes if cause.confidence == "certain"]
     assert ("rtp-blocked-after-10s" in certain) is (told is not None)
+
+
+def test_a_stand_in_is_known_by_the_mark_of_its_own_leg() -> None:
+    def heard(mark: int) -> object:
+        example = Example(now=0.0, ai="stand-in").dials().rings("stand-in").rings("billing").ai_gets().answered()
+        own = [e for e in example.events if isinstance(e, LegStarted) and e.phone == "billing"]
+        example.events[example.events.index(own[0])] = replace(own[0], mark=10)
+        return facts_of(example.taken().hears_mark("caller.1", mark).to_caller("no-rtp")).value("audio.stopped")
+
+    assert heard(9) is True
+    assert heard(10) is False
 
 
 @pytest.mark.parametrize(("mark", "late"), [(240, True), (7 + 256, True), (241, False), (7, False), (99, False)])

@@ -74,6 +74,15 @@ def test_an_invite_with_credentials_that_nobody_answers_is_unheard(
         assert facts["caller.end"].evidence == (told,)
 
 
+def test_a_leg_without_an_invite_or_that_came_in_is_not_unheard() -> None:
+    assert (
+        facts_of(Example(now=0.0).rings("customer").after(5).ends_here(408, "x")).value("caller.end") == "still ringing"
+    )
+    bare = Example(now=0.0).dials(taken=False)
+    bare.events = bare.events[:1]
+    assert facts_of(bare.after(5).ends_here(408, "x")).value("caller.end") == "refused"
+
+
 @pytest.mark.parametrize(("after", "when"), [(0.99, "at once"), (1.0, "after waiting")])
 def test_when_somebody_rang_instead(after: float, when: str) -> None:
     facts = facts_of(call().after(after).rings("reception"))
@@ -82,3 +91,11 @@ def test_when_somebody_rang_instead(after: float, when: str) -> None:
     refused = facts_of(call().after(after).ends_here(486, "x"))
     assert refused.value("instead.when") == when
     assert refused.value("instead") == "nobody"
+
+
+@pytest.mark.parametrize(("after", "when"), [(0.99, "at once"), (1.0, None)])
+def test_a_caller_alone_may_be_answered_too_soon(after: float, when: str | None) -> None:
+    """Later, it may have been an agent who took a while."""
+    facts = facts_of(call().after(after).answered(), "caller")
+    assert facts.value("instead.when") == when
+    assert facts.value("instead") is None

@@ -26,6 +26,13 @@ def test_many_failures_with_one_cause_are_one_line() -> None:
     assert found.where == ("group billing",)
 
 
+def test_what_only_failures_share_is_told_and_what_passed_cases_share_is_not() -> None:
+    wrong = case("INBOUND", cause("certificate-expired"), transport="tls", codec="pcmu")
+    right = [case("INBOUND", passed=True, transport=t, codec="pcmu") for t in ("udp", "tcp")]
+    (found,) = common_causes([wrong, *right])
+    assert found.where == ("transport tls only",)
+
+
 def test_a_number_refused_in_one_form_alone_is_a_matter_of_its_form() -> None:
     """However sure the case alone was that the number is unknown."""
     national = case("NUMBERFORMATS", cause("number-unknown-at-platform"), transport="udp", form="national")
@@ -101,3 +108,17 @@ def test_an_e164_case_that_failed_otherwise_decides_nothing() -> None:
         ("number-form-refused", ()),
         ("echo", ()),
     ]
+
+
+def test_attempts_and_sites_are_no_difference_of_the_number() -> None:
+    unknown = cause("number-unknown-at-platform")
+    national = case("NUMBERFORMATS", unknown, transport="udp", form="national", site="a", attempt="1")
+    e164 = case("NUMBERFORMATS", passed=True, transport="udp", form="e164", site="b", attempt="2")
+    assert [each.cause["id"] for each in common_causes([national, e164])] == ["number-form-refused"]
+
+
+def test_one_case_alone_shares_its_group_with_no_other() -> None:
+    one = case("TRANSFER", cause("group-did-wrong", group="billing"), transport="udp")
+    assert [each.where for each in common_causes([one])] == [()]
+    two = [one, case("TRANSFER", cause("group-did-wrong", group="billing"), transport="tcp")]
+    assert [each.where for each in common_causes(two)] == [("group billing",)]

@@ -21,6 +21,30 @@ def test_a_platform_that_answers_nothing_did_not_refuse_either() -> None:
     assert facts_of(rang).value("caller.end") == "still ringing"
 
 
+def test_of_a_challenged_invite_the_last_one_counts() -> None:
+    example = Example(authentication="digest").dials().ai_gets().ai_answers(407, "Proxy Authentication Required")
+    example.ai_gets(authorization='Digest username="synthflow-udp", response="x"').ai_answers(403, "Forbidden")
+    facts = facts_of(example.not_taken())
+    assert facts.value("ai.challenge") == "credentials refused"
+    assert facts.value("ai.code") == 403
+
+
+@pytest.mark.parametrize(
+    ("address", "remote", "value"),
+    [
+        ("10.1.2.3", "198.51.100.20:5060", "private"),
+        ("172.31.0.1", "198.51.100.20:5060", "private"),
+        ("100.64.9.9", "198.51.100.20:5060", "private"),
+        ("10.1.2.3", "10.9.9.9:5060", "reachable"),
+        ("198.51.100.70", "198.51.100.20:5060", "reachable"),
+        ("media.example", "198.51.100.20:5060", None),
+    ],
+)
+def test_a_private_address_is_wrong_unless_all_is_private(address: str, remote: str, value: str | None) -> None:
+    facts = facts_of(Example().dials().ai_gets(address=address, remote=remote))
+    assert facts.value("sdp.to_ai") == value
+
+
 def test_a_phone_whose_connection_was_refused_says_so() -> None:
     example = Example(row="TD-REGISTER-OK", ai="stand-in", transport="tcp")
     example.finding("registration", "the stand-in's number", code=503, reason="Service Unavailable")
@@ -71,6 +95,35 @@ def test_a_phone_whose_connection_was_refused_says_so() -> None:
 )
 def test_what_a_refusal_says_it_is_about(words: str | None, what: str | None) -> None:
     assert about(words) == what
+
+
+def test_noise_is_only_noise_when_the_ai_can_be_known_by_its_voice() -> None:
+    example = Example().dials().answered().taken().to_caller("other", 200)
+    assert facts_of(example).value("audio.to_caller") == "noise"
+    assert facts_of(example, "caller").value("audio.to_caller") is None
+
+
+def test_loss_by_the_counters_of_a_leg() -> None:
+    assert facts_of(Example().dials().counted(received=80, lost=20)).value("loss") == "heavy"
+    assert facts_of(Example().dials().counted(received=10, lost=5)).value("loss") == "little"  # too few to say
+    assert facts_of(Example().dials().counted(rtt_ms=900.0)).value("delay") == "high"
+
+
+def test_a_fallback_to_a_group_that_other_numbers_are_transferred_to_is_one() -> None:
+    example = Example(row="TD-FALLBACK-TIMEOUT", ai="stand-in", line="fallback-timeout").dials().ai_gets().after(4)
+    example.gives_up().landed("billing")
+    assert example.deployment.assistants["main"].transfer_to == "billing"
+    facts = facts_of(example)
+    assert facts.value("fallback.landed") == "nowhere"
+    assert facts.value("transfer.landed") is None
+    assert [cause.id for cause in example.diagnose().causes] == ["ring-timeout-wrong"]
+
+
+def test_what_the_second_call_brought_about_is_no_evidence() -> None:
+    example = Example(ai="stand-in").dials().after(0.1).state("disconnected", 404, "Not Found").not_taken()
+    alone = example.copy().diagnose()
+    example.calls_again("codec", "+14155550123", rang=["stand-in"], again_as_before="not refused")
+    assert example.ai_gets().rings("reception").diagnose() == alone
 
 
 def test_a_transfer_is_read_from_the_messages_of_the_ai() -> None:

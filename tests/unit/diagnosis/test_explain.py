@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.calls.events import SipMessage
-from harness.calls.verdict import Verdict
+from harness.calls.verdict import Finding, Verdict
 from harness.diagnosis import Diagnosis
 from harness.diagnosis.explain import explain
 from tests.unit.diagnosis.building import Example
@@ -67,6 +67,28 @@ def test_a_case_without_a_diagnosis_says_so() -> None:
     assert nothing[-1] == "  none"
 
 
+def test_each_finding_has_its_sign_and_its_time() -> None:
+    example = (
+        Example()
+        .dials()
+        .finding("codec", "x", True)
+        .finding("ringing", "x", actual="one\ntwo")
+        .finding("dtmf", "x", actual="")
+    )
+    found: list[Finding] = [
+        *example.findings,
+        replace(example.findings[0], verdict=Verdict.NOT_OBSERVABLE, evidence=("m1", "m2")),
+        replace(example.findings[0], verdict=Verdict.BROKEN),
+    ]
+    lines = text(example, None, findings=found)
+    at = lines.index("What was expected, and what was seen") + 1
+    heads = [lines[at + 3 * n].split() for n in range(5)]
+    assert [(head[0], head[1]) for head in heads] == [(sign, "0.500") for sign in "✓✗✗?!"]
+    assert lines[at + 5] == "               seen: one"
+    assert lines[at + 8] == "               seen: "
+    assert lines[at + 11] == "               seen: seen  [m1, m2]"
+
+
 def test_each_message_has_its_number_and_direction() -> None:
     example = Example().dials().at_phone("reception", "INVITE")
     lines = text(example, None)
@@ -77,3 +99,13 @@ def test_each_message_has_its_number_and_direction() -> None:
         "     m4   0.500 s  reception ← 192.0.2.2:5060  INVITE sip:reception SIP/2.0",
     ]
     assert "The SIP messages of the harness's own phones" not in text(example, None, messages=[])
+
+
+def test_what_was_ruled_out_stands_by_cause() -> None:
+    example = Example().dials().ai_gets(offer="no G.711").ai_answers(488).after(0.1).rings("reception").gives_up()
+    diagnosis = example.not_taken("the phone reception").diagnose()
+    lines = text(example, diagnosis)
+    after = lines[lines.index("Rules that were ruled out, and why") + 1 :]
+    causes = [line.strip() for line in after if not line.startswith("    ")]
+    assert causes == sorted(set(causes))
+    assert sum(line.startswith("    ") for line in after) == len(diagnosis.ruled_out)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import call, facts_of
@@ -16,6 +18,16 @@ def _changed(ai: str, method: str, first: str, then: str, *, refused: bool = Fal
     example._sip("received", f"{method} sip:ai SIP/2.0", method, body, to="<sip:ai@192.0.2.60>;tag=b", number="2")
     example.ai_answers(488 if refused else 200, method=method, number="2")
     return example.after(4).to_ai().to_caller("no-rtp")
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+@pytest.mark.parametrize(("first", "then", "told"), [(PUBLIC, PRIVATE, "private"), (PRIVATE, PUBLIC, "reachable")])
+def test_the_newest_sdp_says_where_the_ai_sends(method: str, first: str, then: str, told: str) -> None:
+    """RFC 3264 section 8, and RFC 3261 section 14.1: one that was refused leaves the one before it."""
+    changed, refused = (_changed("stand-in", method, first, then, refused=refused) for refused in (False, True))
+    assert facts_of(changed).value("sdp.to_ai") == told
+    assert ("sdp-private-address" in [cause.id for cause in changed.diagnose().causes]) is (told == "private")
+    assert facts_of(refused).value("sdp.to_ai") == ("reachable" if told == "private" else "private")
 
 
 def test_nobody_can_tell_which_of_two_addresses_in_a_record_was_the_newest_when_the_audio_failed() -> None:

@@ -10,6 +10,7 @@ from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.own_examples import (
     asked_by_options,
+    connects,
 )
 
 
@@ -53,6 +54,10 @@ def test_whether_an_address_of_ours_is_within_reach(named: str, peer: str, found
     kind = "IP6" if ":" in named else "IP4"
     body = f"v=0\r\no=- 1 1 IN {kind} {named}\r\ns=-\r\nc=IN {kind} {named}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
     assert own_reach(body, peer) == found
+
+
+def test_a_connection_before_the_call_is_not_the_call_s() -> None:
+    assert "certificate-refused" not in [cause.id for cause in connects(-1.0).diagnose().causes]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of
 
 EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
+CRYPTO = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\n"
 
 
 def sdp(lines: str = "") -> str:
@@ -62,6 +63,23 @@ def test_digits_by_info_need_no_telephone_event(method: str, told: bool) -> None
 
 
 @pytest.mark.parametrize(
+    ("asked", "arrived", "lost"),
+    [
+        ({"Require": "100rel"}, {"Require": "100rel"}, False),
+        ({"Require": "100rel"}, {"Supported": "timer, 100rel"}, False),
+        ({"Require": "100rel"}, {"Supported": "timer"}, True),
+        ({"Require": "100rel"}, {}, True),
+        ({"Require": "timer"}, {}, None),
+        ({"Supported": "100rel"}, {}, None),
+        ({}, {}, None),
+    ],
+)
+def test_whether_100rel_was_taken_out(asked: dict[str, str], arrived: dict[str, str], lost: bool | None) -> None:
+    assert facts_of(at_ai(called(**asked), "", **arrived)).value("lost.reliability") is lost
+    assert facts_of(called(**asked)).value("lost.reliability") is None
+
+
+@pytest.mark.parametrize(
     ("sent", "passed_on", "lost"),
     [
         ("RSeq: 1", "", True),
@@ -81,3 +99,32 @@ def test_whether_the_ai_s_reliable_responses_stay_reliable(sent: str, passed_on:
     assert facts.value("lost.reliability") is lost
     if lost:
         assert [cause.id for cause in example.diagnose().causes] == ["reliability-not-passed-on"]
+
+
+# -- encryption
+
+
+@pytest.mark.parametrize(
+    ("offered", "arrived", "lost"),
+    [(True, True, False), (True, False, True), (False, False, False), (False, True, False)],
+)
+def test_whether_the_keys_were_taken_out(offered: bool, arrived: bool, lost: bool) -> None:
+    example = at_ai(called(sdp(CRYPTO if offered else "")), sdp(CRYPTO if arrived else ""))
+    assert facts_of(example.copy().finding("media.encrypted", "caller.1")).value("lost.encryption") is lost
+    assert facts_of(example.copy().finding("media.encrypted", "caller.1", True)).value("lost.encryption") is None
+    assert facts_of(called(sdp(CRYPTO)).finding("media.encrypted", "caller.1")).value("lost.encryption") is None
+
+
+# -- headers
+
+
+@pytest.mark.parametrize(
+    ("values", "wrong"),
+    [([], "missing"), (["a", "b"], "there more than once"), (["a"], "another value")],
+)
+def test_an_agreed_header(values: list[str], wrong: str) -> None:
+    facts: dict[str, Any] = {"header": "X-Account", "values": values, "value": "b"}
+    assert facts_of(Example().finding("header", "assistant main", **facts)).value("header.ai") == wrong
+    assert facts_of(Example().finding("header.absent", "billing.1", **facts)).value("header.agent") == wrong
+    assert "header.ai" not in facts_of(Example().finding("header", "caller.1", **facts))
+    assert "header.ai" not in facts_of(Example().finding("header", "assistant main", True, **facts))

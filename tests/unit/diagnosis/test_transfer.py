@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from harness.calls.events import TransferProgress
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import GROUP, OTHER_GROUP
@@ -133,6 +135,24 @@ def test_the_platform_s_answer(codes: list[int], answer: object) -> None:
     assert facts_of(invite).value("transfer.answer") == answer
 
 
+def test_an_answer_is_to_the_attempt_of_its_number() -> None:
+    """RFC 3261 section 17.1.3: an AI that asks twice may get the first answer after the second request."""
+    twice = blind().ai_refers(GROUP)
+    again = twice.copy()._sip(
+        "sent",
+        "REFER sip:platform SIP/2.0",
+        "REFER",
+        to="<sip:x@y.example>;tag=p",
+        Refer_To=f"<sip:{GROUP}@platform.example>",
+        number="3",
+    )
+    assert facts_of(again.copy().platform_says(603, number=2)).value("transfer.answer") == "none"
+    assert facts_of(again.copy().platform_says(202, number=3).platform_says(603)).value("transfer.answer") == "accepted"
+    refreshed = warm().ai_invites(GROUP).platform_says(200, method="INVITE")
+    refused = refreshed.platform_says(491, method="INVITE", number=3)  # a re-INVITE of the same call
+    assert facts_of(refused).value("transfer.answer") == "accepted"
+
+
 @pytest.mark.parametrize(
     ("said", "outcome"),
     [
@@ -171,7 +191,48 @@ def test_a_refer_handed_on_is_seen_at_the_caller_alone() -> None:
     assert "transfer.passed_on" not in facts_of(Example().dials().caller_gets("REFER sip:caller SIP/2.0\r\nbroken"))
 
 
+def test_what_a_stand_in_s_phone_says_of_its_refer_counts_until_the_case_is_over() -> None:
+    stood = Example(now=0.0, row="TD-TRANSFER-BLIND", ai="stand-in").dials().finding("prack", "caller.1")
+    assert facts_of(stood.copy().refer_ended(603)).value("transfer.outcome") == 603
+    under_way = stood.copy().refer_ended(180)
+    trying = under_way.events[-1]
+    assert isinstance(trying, TransferProgress)
+    under_way.events[-1] = replace(trying, final=False)
+    assert facts_of(under_way).value("transfer.outcome") is None
+    assert facts_of(stood.copy().after(0.1).refer_ended(603)).value("transfer.outcome") is None
+
+
+@pytest.mark.parametrize(
+    ("action", "asked", "way"),
+    [
+        ({"name": "transfer_call", "type": "cold"}, True, "REFER"),
+        ({"name": "transfer_call", "type": "warm"}, True, "INVITE"),
+        ({"name": "transfer_call"}, True, None),
+        ({"name": "transfer_reason", "action_type": "EXTRACT_INFO"}, None, None),
+        ({"name": "hang_up"}, None, None),
+        ({}, None, None),
+        ("transfer_call", None, None),
+    ],
+)
+def test_an_action_of_the_record(action: object, asked: bool | None, way: str | None) -> None:
+    for actions in ([action], {"a": action}):
+        facts = facts_of(Example(row="TD-TRANSFER-BLIND").dials().record(executed_actions=actions))
+        assert facts.value("transfer.asked") is asked
+        assert facts.value("transfer.way") == way
+        assert facts.value("transfer.answer") is None
+
+
 # -- what is left, and when
+
+
+@pytest.mark.parametrize(
+    ("seconds", "passed", "left"), [(None, False, "still up"), (1.7, False, "late"), (0.1, True, "ended")]
+)
+def test_what_is_left_of_a_leg(seconds: float | None, passed: bool, left: str) -> None:
+    ai = facts_of(blind().finding("released", "assistant main", passed, seconds=seconds))
+    assert (ai.value("release.ai"), ai.value("release.caller")) == (left, None)
+    caller = facts_of(blind().finding("released", "caller.1", passed, seconds=seconds))
+    assert (caller.value("release.ai"), caller.value("release.caller")) == (None, left)
 
 
 @pytest.mark.parametrize(
