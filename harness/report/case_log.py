@@ -262,7 +262,7 @@ class CaseLog:
                 self.made_from.append(made_from)
             case "scripted":
                 at, seconds = finite(value["at"]), finite(value["seconds"])
-                began = finite(value.get("began", at - seconds))
+                began = finite(value["began"])
                 self._scripted.append((began, began + seconds))
                 self.times.append(at)
             case "step":

@@ -302,12 +302,8 @@ def _without_end(findings: Sequence[Finding]) -> Conclusion:
 
 
 def _causes(diagnosis: object) -> tuple[Mapping[str, Any], ...]:
-    """A diagnosis in any plain form as a tuple of causes; a bare sentence becomes one cause."""
-    if diagnosis is None:
-        return ()
-    if isinstance(diagnosis, Mapping):
-        causes = diagnosis.get("causes")
-        return _causes(causes) if isinstance(causes, list) else (diagnosis,)
-    if isinstance(diagnosis, list):
-        return tuple(cause if isinstance(cause, Mapping) else {"cause": str(cause)} for cause in diagnosis)
-    return ({"cause": str(diagnosis)},)
+    """The causes of a diagnosis, which is a document or their list. Raises ``ValueError`` for anything else."""
+    causes = diagnosis.get("causes") if isinstance(diagnosis, Mapping) else diagnosis or []
+    if not isinstance(causes, list) or not all(isinstance(cause, Mapping) for cause in causes):
+        raise ValueError("its diagnosis has no list of causes")
+    return tuple(causes)

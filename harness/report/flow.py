@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
 
-from harness.calls.events import FarEndRecord
 from harness.calls.verdict import Finding
 from harness.report.case_log import finite
 from harness.report.evidence import CaseEvidence
@@ -63,7 +62,7 @@ class Arrow:
     phone: str  #: the phone, or far end, that recorded it
     sent: bool  #: recorded by its sender
     leg: str | None
-    far_end: bool  #: known only from the far end's own record
+    far_end: bool = False  #: known only from the far end's own record
     unread: bool = False  #: the phone's stack dropped it
     repeats: int = 0  #: how often it was sent again
 
@@ -165,35 +164,53 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
     found: list[Arrow] = []
     for message in evidence.messages:
         event = message.event
-        local, remote = FlowEnd.parse(event.local), FlowEnd.parse(event.remote)
-        sent = event.direction == "sent"
-        source, target = (local, remote) if sent else (remote, local)
+        source, target = _way(event.direction, event.local, event.remote)
         arrow = Arrow(
-            (message.number,),
-            event.at,
-            source,
-            target,
-            event.transport,
-            event.text,
-            event.phone,
-            sent,
-            event.leg,
-            False,
-            bool(event.unread),
+            numbers=(message.number,),
+            at=event.at,
+            source=source,
+            target=target,
+            transport=event.transport,
+            text=event.text,
+            phone=event.phone,
+            sent=event.direction == "sent",
+            leg=event.leg,
+            unread=bool(event.unread),
         )
         twin = next((index for index, other in enumerate(found) if _same(other, arrow)), None)
         if twin is None:
             found.append(arrow)
         else:
             found[twin] = _joined(found[twin], arrow)
-    count = 0
-    for record in evidence.far_end:
-        listed = _far_end_arrows(evidence, record, count)
-        count += len(listed)
-        for arrow in listed:
-            if not any(_same(other, arrow) for other in found):
-                found.append(arrow)
+    recorded = [(record, entry) for record in evidence.far_end for entry in record.messages if _is_message(entry)]
+    for number, (record, entry) in enumerate(recorded, start=1):
+        source, target = _way(entry.get("direction"), entry["local"], entry["remote"])
+        arrow = Arrow(
+            numbers=(f"f{number}",),
+            at=on_our_clock(evidence, entry.get("at"), record.at),
+            source=source,
+            target=target,
+            transport=str(entry.get("transport", "udp")),
+            text=entry["text"],
+            phone=record.phone,
+            sent=entry.get("direction") == "sent",
+            leg=None,
+            far_end=True,
+        )
+        if not any(_same(other, arrow) for other in found):
+            found.append(arrow)
     return sorted(found, key=lambda arrow: arrow.at)
+
+
+def _way(direction: object, local: str, remote: str) -> tuple[FlowEnd, FlowEnd]:
+    """From where to where a message went."""
+    here, there = FlowEnd.parse(local), FlowEnd.parse(remote)
+    return (here, there) if direction == "sent" else (there, here)
+
+
+def _is_message(entry: object) -> bool:
+    """Whether an entry of a far end's record can be shown as a message."""
+    return isinstance(entry, Mapping) and all(isinstance(entry.get(key), str) for key in ("text", "local", "remote"))
 
 
 def _same(one: Arrow, other: Arrow) -> bool:
@@ -208,47 +225,7 @@ def _same(one: Arrow, other: Arrow) -> bool:
 
 def _joined(one: Arrow, other: Arrow) -> Arrow:
     first, second = (one, other) if one.sent else (other, one)
-    return Arrow(
-        first.numbers + second.numbers,
-        first.at,
-        first.source,
-        first.target,
-        first.transport,
-        first.text,
-        first.phone,
-        True,
-        first.leg,
-        False,
-        second.unread,
-    )
-
-
-def _far_end_arrows(evidence: CaseEvidence, record: FarEndRecord, count: int) -> list[Arrow]:
-    """The messages a far end witnessed (``witness.messages``, or ``messages``); those without text are left out."""
-    found = []
-    for index, entry in enumerate(record.messages, start=count + 1):
-        if not isinstance(entry, Mapping) or not all(
-            isinstance(entry.get(k), str) for k in ("text", "local", "remote")
-        ):
-            continue
-        local, remote = FlowEnd.parse(entry["local"]), FlowEnd.parse(entry["remote"])
-        sent = entry.get("direction") == "sent"
-        source, target = (local, remote) if sent else (remote, local)
-        found.append(
-            Arrow(
-                (f"f{index}",),
-                on_our_clock(evidence, entry.get("at"), record.at),
-                source,
-                target,
-                str(entry.get("transport", "udp")),
-                entry["text"],
-                record.phone,
-                sent,
-                None,
-                True,
-            )
-        )
-    return found
+    return dataclasses.replace(first, numbers=first.numbers + second.numbers, unread=second.unread)
 
 
 def on_our_clock(evidence: CaseEvidence, at: Any, fallback: float) -> float:

@@ -215,7 +215,7 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
         if results and not _has_results(results, run, planned):
             # the run was moved, or came from another machine, or others' results are there by now
             results = run / ALLURE
-        values = end | {"allure_results": results, "broke": tuple(end.get("broke", ()))}
+        values = end | {"allure_results": results, "broke": tuple(end["broke"])}
         require_kinds(RunEnd, values)
         finite(values["wall_s"])
         return planned, RunEnd(**values)

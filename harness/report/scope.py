@@ -251,7 +251,7 @@ def read(run: Path) -> Scope | None:
     try:
         plain = json_file.read(run / FILE)
         deployments = tuple(_read_deployment(one) for one in plain["deployments"])
-        required = {case: _read_required(kinds) for case, kinds in plain.get("required", {}).items()}
+        required = {case: _read_required(kinds) for case, kinds in plain["required"].items()}
         values = plain | {"deployments": deployments, "required": required}
         require_kinds(Scope, values)
         require_kinds(Options, values["options"])
@@ -279,7 +279,7 @@ def _read_deployment(plain: dict[str, Any]) -> DeploymentScope:
     rows = []
     for row in plain["rows"]:
         require_kinds(RowScope, row)
-        rows.append(RowScope(**row | {name: tuple(row.get(name, ())) for name in lists}))
+        rows.append(RowScope(**row | {name: tuple(row[name]) for name in lists}))
     values = plain | {"rows": tuple(rows)}
     require_kinds(DeploymentScope, values)
     require_kinds(_Content, values["content"])

@@ -41,8 +41,9 @@ def report(
     end = dataclasses.replace(end, workers=workers, wall_s=record.wall_s, command=command, interrupted=interrupted)
     write_end(target, planned, end)
     _write_scope(target, plan, command)
-    _write(target / FILE, plan, record, ledger, target)
     finished = remake(target)
+    document = plain(plan, record, ledger, finished.evidence.cases)
+    whole_file.write(target / FILE, json.dumps(document, indent=1) + "\n")
     signoff.seal(finished.evidence)
     if why := point_latest(target):
         finished = dataclasses.replace(finished, notes=(*finished.notes, why))
@@ -151,7 +152,3 @@ def plain(
         "duplicates": record.duplicates,
         "interrupted": record.interrupted,
     }
-
-
-def _write(path: Path, plan: FleetPlan, record: Record, ledger: Sequence[Mapping[str, Any]], run: Path) -> None:
-    whole_file.write(path, json.dumps(plain(plan, record, ledger, latest(read_cases(run))), indent=1) + "\n")

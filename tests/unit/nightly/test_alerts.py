@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +11,6 @@ from types import ModuleType
 from unittest.mock import MagicMock
 
 import pytest
-import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -73,16 +71,6 @@ class TestAlerts:
             "New:\n- Transfer fails\n  fix: Allow it.\n  owner: trunk\n  why: harness explain run 1\n  1\n  2\n  3\n"
             "  and 8 more\n- another\n\nx"
         )
-
-    def test_what_was_not_verified_is_not_gone(self) -> None:
-        before = ("A[x] at Berlin: failed", "B[y]: broken", "answer_s of A: over its bound")
-        found = told(before, ("the verification ended with exit code 3",))
-        assert found is not None
-        assert found.title == "s: 1 new, 1 gone, 2 not verified this night, 1 in all"
-        assert "Gone:\n- answer_s of A: over its bound\n\nNot verified this night, so nobody knows" in found.body
-        left_out = told(before, (), verified=["A[x] at Berlin"])
-        assert left_out is not None
-        assert (left_out.title, left_out.kind) == ("s: 2 gone, 1 not verified this night", "info")
 
     @given(st.data())
     def test_every_problem_is_told_once(self, data: st.DataObject) -> None:
@@ -185,23 +173,6 @@ def test_a_night_that_is_stopped_while_it_tells_is_told_the_next_night(
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
-def test_a_terminal_that_takes_no_line_keeps_no_alert_back(
-    tmp_path: Path, receiver: Receiver, pass_one: Pass, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A log on a full disk, say."""
-    pass_one()
-    monkeypatch.setattr(typer, "echo", MagicMock(side_effect=OSError(28, "No space left on device")))
-    error, told = pass_one()
-    assert isinstance(error, OSError)
-    assert told == ["s: 1 new, 1 in all"]
-    ended = CliRunner().invoke(
-        application(), ["nightly", "lab.toml", "--reports", str(tmp_path), "--check-fresh", "26"]
-    )
-    assert isinstance(ended.exception, OSError)
-    assert json.loads(receiver.requests[-1][2])["title"] == "lab: a night is missing"
-
-
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
 class TestUnrecordedNights:
     @pytest.fixture(autouse=True)
     def verified(self, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,17 +210,6 @@ class TestUnrecordedNights:
         said = f"it is now {kept.name}, and a new history begins"
         assert [line for line in ended.stdout.splitlines() if said in line]
         assert said in json.loads(receiver.requests[0][2])["message"]
-
-    @pytest.mark.parametrize("option", ["--metrics", "--push"])
-    def test_figures_that_cannot_be_made_are_told_before_the_night(
-        self, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, option: str
-    ) -> None:
-        """All calls were placed, and the exit code was no longer that of the night."""
-        monkeypatch.setattr(night, "one_night", MagicMock(side_effect=AssertionError("a call was placed")))
-        monkeypatch.setitem(sys.modules, "prometheus_client", None)
-        ended = self.nightly(tmp_path, option, "m.prom")
-        assert isinstance(ended.exception, MistakeError)
-        assert json.loads(receiver.requests[0][2])["title"] == "s: the night did not begin"
 
 
 class TestMetrics:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
-from types import ModuleType
 
 import pytest
-from typer.testing import CliRunner
 
 from harness.calls.verdict import Verdict
-from harness.report.history import Result, Run, runs_of
+from harness.report.history import Result, Run
 from harness.report.nightly.compare import compare, lines, markdown
-from harness.report.run_directory import RunEvidence
-from harness.run.cli.app import application
 from harness.support.files import json_file
 
 
@@ -104,18 +99,3 @@ def test_a_table_holds_no_markup_of_others() -> None:
     (line,) = (line for line in markdown([found]).splitlines() if "newly" in line)
 
     assert "a \\| b &lt;script>" in line
-
-
-def test_the_terminal_breaks_no_name_that_is_to_be_copied(tmp_path: Path, runs: ModuleType) -> None:
-    old, new = (
-        runs.make_run(tmp_path / name, rows=("HOLD",), plays=plays)
-        for name, plays in (("old", {}), ("new", {"HOLD": runs.fails}))
-    )
-    outcome = CliRunner().invoke(
-        application(), ["compare", str(old.directory), str(new.directory)], env={"COLUMNS": "40"}
-    )
-    assert outcome.exit_code == 1
-    (case,) = [one.case for one in runs_of(RunEvidence.read(new.directory))[0].results]
-    _, found, why = outcome.output.partition(f"  newly failing       {case}\n")
-    assert found
-    assert max(map(len, why.splitlines())) <= 40

@@ -22,7 +22,6 @@ from harness.report.nightly import night, store
 from harness.report.nightly.alerts import problem_of
 from harness.report.nightly.bounds import Bound, read
 from harness.report.nightly.night import check_fresh
-from harness.report.signoff import manifest
 from harness.support import resources
 from tests.unit.nightly.conftest import ROWS, Nights
 
@@ -41,6 +40,7 @@ for number, command in enumerate([["harness", *sys.argv[1:]], ["harness", "verif
     scope = json.loads((run / "scope.json").read_text())
     (run / "scope.json").write_text(json.dumps(scope | {"command": shlex.join(command)}))
 """
+
 #: Ends as a verification does.
 _STOPPED = """
 import pathlib, sys, time
@@ -108,20 +108,6 @@ def test_a_figure_over_its_bound_is_a_problem_though_all_passed(nights: Nights) 
     assert found.night.code == 1
 
 
-def test_an_alert_leads_to_where_its_problems_are_shown(nights: Nights, runs: ModuleType) -> None:
-    """The report of a run that passed shows neither bounds nor what has changed."""
-    nights.pass_one()
-    led = []
-    for bound, plays, code in ((0.4, {}, 0), (9.0, {"HOLD": runs.fails}, 1)):
-        made = runs.make_run(nights.reports, rows=ROWS, plays=plays).directory
-        (made / "report.html").touch()
-        bounds = (Bound(kpi="answer_s", row="HOLD", max=bound),)
-        found = nights.conclude(made.name, code=code, bound=bounds)
-        assert found.alert is not None
-        led.append(found.alert.body.rpartition("See ")[2] == str(found.page))
-    assert led == [True, False]
-
-
 def test_a_bound_that_nothing_was_held_to_is_a_problem(nights: Nights) -> None:
     """A row's name with a slip in it, say; one of every row says nothing of one in particular."""
     found = nights.pass_one(
@@ -161,16 +147,6 @@ def test_a_preflight_that_fails_says_what_is_wrong(nights: Nights, runs: ModuleT
     )
     again = nights.conclude(made.directory.name, code=1)
     assert "never came to its end" in again.night.problems[0], "it went on all the same"
-
-
-def test_a_run_that_somebody_else_begins_meanwhile_is_not_the_nights(
-    tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With faults in it, say: they would be the night's problems."""
-    made, reports = runs.make_run(tmp_path / "made", rows=ROWS).directory, tmp_path / "nights of ours"
-    monkeypatch.setattr(night, "_HARNESS", _TWO_RUNS)
-    found = night.one_night([Path("a b.toml")], reports, series="s", bound=(), more=(str(made),))
-    assert found.night.run == "20991231T000000Z-1"
 
 
 def test_a_verification_that_leaves_no_results_has_not_passed(
@@ -228,16 +204,6 @@ def test_a_night_that_is_stopped_lets_its_verification_end(tmp_path: Path, endin
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-
-
-def test_a_night_without_results_hides_none_of_the_nights_before(nights: Nights) -> None:
-    with_results = nights.pass_one()
-    none = nights.conclude(code=2)
-    page = none.page.read_text()
-    assert [[one.run for one in found] for found in none.histories] == [[with_results.night.run]]
-    assert "The last night left no results; these are of the nights before it." in page
-    assert '<th scope="row">HOLD</th>' in page
-    assert "The last night left no results" not in nights.pass_one().page.read_text()
 
 
 class TestFresh:
@@ -303,16 +269,6 @@ def test_the_page_says_what_has_changed(nights: Nights, runs: ModuleType) -> Non
     assert "all is well" in mended.page.read_text()
 
 
-def test_a_night_after_one_that_was_not_told_is_not_the_first(nights: Nights, runs: ModuleType) -> None:
-    for _ in range(2):
-        failed = nights.pass_one(code=1, plays={"HOLD": runs.fails})
-        store.leave_untold(nights.reports / history.FILE, failed.night)
-    assert failed.news.new == failed.night.problems
-    text = failed.page.read_text()
-    assert "This is the first night" not in text
-    assert "Since the last alert that could be sent, if any: 1 new, 1 in all." in text
-
-
 def test_a_night_whose_page_cannot_be_written_is_not_recorded(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next night tells what this one could not."""
     monkeypatch.setattr("harness.report.nightly.page.write", MagicMock(side_effect=OSError("full")))
@@ -340,17 +296,11 @@ def test_mistakes_in_bounds_are_told(tmp_path: Path) -> None:
         read(tmp_path / "none")
 
 
-def test_a_place_that_is_no_directory_is_a_mistake(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    for place in (tmp_path / "file", tmp_path / "file" / "reports"):
-        with pytest.raises(MistakeError, match=r"--reports .*file.*: cannot be written to: .*; allowed: ") as caught:
-            night.one_night([], place, series="s", bound=(), more=())
-        assert len(str(caught.value).splitlines()) == 1
-
-
-def test_no_night_is_passed_in_the_directory_of_a_run(tmp_path: Path, runs: ModuleType) -> None:
-    """Its lock, its history and its page would be files that the run never left."""
-    run = runs.make_run(tmp_path, rows=("HOLD",)).directory
-    with pytest.raises(MistakeError, match="is in the directory of the run"):
-        night.one_night([], run, series="s", bound=(), more=())
-    assert manifest.differences(run) == []
+def test_a_run_that_somebody_else_begins_meanwhile_is_not_the_nights(
+    tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With faults in it, say: they would be the night's problems."""
+    made, reports = runs.make_run(tmp_path / "made", rows=ROWS).directory, tmp_path / "nights of ours"
+    monkeypatch.setattr(night, "_HARNESS", _TWO_RUNS)
+    found = night.one_night([Path("a b.toml")], reports, series="s", bound=(), more=(str(made),))
+    assert found.night.run == "20991231T000000Z-1"

@@ -94,13 +94,6 @@ def test_whether_it_stops_when_interrupted(
     assert said(call(tmp_path, samples, (AI, 0.5, ended)))["stops when interrupted"] == seconds
 
 
-def test_its_marks_take_turns_without_a_stop(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
-    """An agent that answers marks alternates its own with the reply: that is no end of its turn."""
-    spoken["sent"] = [(2.0, 4.0)]
-    figures = said(call(tmp_path, samples, (AI, 0.5, 2.1), (268, 2.15, 6.0)))
-    assert figures["stops when interrupted"] is None
-
-
 def test_an_agent_without_a_mark_is_known_by_its_speech(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
     spoken["received"] = [(0.8, 2.0), (9.0, 10.0)]
     figures = said(call(tmp_path, samples, (AGENT, 5.0, 8.0)))
@@ -113,11 +106,6 @@ class TestSent:
     @pytest.fixture
     def mark(self) -> Samples:
         return (np.tile(waveform(12), 20) * 32767).astype(np.int16)
-
-    def test_a_mark_alone_holds_none(self, mark: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        write_wav(tmp_path / "sent.wav", mark[:-77], 8000)  # it ends where the call does
-        monkeypatch.setattr(module, "classify", None)
-        assert module._sent(tmp_path / "sent.wav") == []
 
     def test_words_amid_it_are_found(self, mark: Samples, tmp_path: Path) -> None:
         rate, words = 8000, read_wav(prompt_path("agent-please-en"))

@@ -14,7 +14,6 @@ import pytest
 from harness.calls.verdict import Verdict
 from harness.errors import MistakeError
 from harness.report import bundle
-from harness.report.merge import merge
 from harness.report.run_directory import RunEnd, case_directory, create, write_end
 
 
@@ -80,36 +79,6 @@ def test_a_guess_that_was_not_tried_alone_is_told_as_the_run_tells_it(
     with zipfile.ZipFile(bundle.zipped(directory, which)) as archive:
         page = archive.read("report.html").decode()
     assert re.findall(r'data-verdict="(\w+)"', page) == ["broken"]
-
-
-def test_a_case_of_two_sites_is_chosen_by_its_directory(tmp_path: Path, runs: ModuleType) -> None:
-    made = [
-        runs.make_run(tmp_path, deployment=runs.live().model_copy(update={"site": site}), rows=("HOLD",))
-        for site in ("Austin", "Berlin")
-    ]
-    merged = merge([one.directory for one in made], tmp_path)
-    with pytest.raises(MistakeError, match="more than one case") as told:
-        bundle.zipped(merged, "HOLD")
-    for name in str(told.value).partition("one of ")[2].split(", "):
-        assert bundle.zipped(merged, name).is_file()
-
-
-def test_the_table_has_the_second_cause_of_a_case(tmp_path: Path, samples: ModuleType) -> None:
-    """Who mends by the table would mend half of it; what is only possible in the first one's stead is no second."""
-    directory = create(tmp_path)
-    case = samples.case_of()
-    told = [
-        {"id": name, "cause": f"cause {name}", "fix": f"mend {name}", "owner": f"owner {name}", "candidate": candidate}
-        for name, candidate in (("á", False), ("β", False), ("γ", True))
-    ]
-    with samples.playing(case_directory(directory, case), case) as sample:
-        sample.recorder.close(Verdict.FAILED, "it failed", told)
-    write_end(directory, [case], RunEnd(workers=1, wall_s=1.0))
-    with bundle.table(directory).open(encoding="utf-8-sig", newline="") as file:
-        (row,) = csv.DictReader(file)
-
-    assert (row["cause"], row["owner"]) == ("cause á", "owner á")
-    assert row["also"].splitlines() == ["Also: cause β", "Fix: mend β", "Owner: owner β"]
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1312", "-2", "@SUM(A1)", "\t=1", "\r=1"])

@@ -18,7 +18,7 @@ from harness.integrations.matrix import Selection, cases
 from harness.report import ladder, rerun
 from harness.report.callfacts import call_facts, numbers_of
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import arrows, messages_of, without_repeats
+from harness.report.flow import arrows, messages_of
 from harness.report.hearing import figures
 from harness.report.ladder import without_registrations
 
@@ -124,17 +124,6 @@ class TestLinks:
 
 
 class TestFolded:
-    def test_a_retransmission_is_counted_in_the_first(self, tmp_path: Path, samples: ModuleType) -> None:
-        invite = samples.sip("INVITE sip:+12065550110@127.0.3.1 SIP/2.0", "1 INVITE")
-        with samples.playing(tmp_path / "case") as sample:
-            for wait in (0.0, 0.5, 1.0):
-                sample.after(wait).message("sent", invite)
-            sample.recorder.close(Verdict.PASSED, "")
-        evidence = CaseEvidence.read(tmp_path / "case")
-        (arrow,) = without_repeats(arrows(evidence))
-        assert (arrow.label, arrow.numbers) == ("INVITE ×3", ("m1", "m2", "m3"))
-        assert "INVITE ×3" in ladder.svg(evidence)
-
     @pytest.mark.parametrize(("row", "arrows_left"), [("TD-INBOUND", 0), ("TD-REGISTER-OK", 4)])
     def test_a_registration_that_worked_is_a_line(
         self, tmp_path: Path, samples: ModuleType, row: str, arrows_left: int
@@ -153,14 +142,6 @@ class TestFolded:
             sample.event(RegistrationState, "caller", code=status, reason="X", expires=300, active=status == 200)
             sample.recorder.close(Verdict.PASSED, "")
         return CaseEvidence.read(tmp_path / "case")
-
-    def test_the_caller_stands_left(self, tmp_path: Path, samples: ModuleType) -> None:
-        with samples.playing(tmp_path / "case") as sample:
-            sample.message("sent", samples.sip("OPTIONS sip:127.0.3.1 SIP/2.0", "1 OPTIONS"), "billing.1")
-            sample.inbound()
-            sample.recorder.close(Verdict.PASSED, "")
-        shown = ladder.Ladder.of(CaseEvidence.read(tmp_path / "case"))
-        assert next(lifeline.title for lifeline in shown.lifelines) == "caller"
 
 
 def _holds(name: str, word: str, **_: object) -> bool:

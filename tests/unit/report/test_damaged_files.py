@@ -17,8 +17,7 @@ from harness.report import signoff
 from harness.report.bundle import table
 from harness.report.evidence import CaseEvidence
 from harness.report.history import runs_of
-from harness.report.merge import merge
-from harness.report.run import finish, remake
+from harness.report.run import finish
 from harness.report.run_directory import RunEnd, RunEvidence, case_directory, create
 from harness.run.cli.explain import explain
 
@@ -88,17 +87,6 @@ def test_of_what_a_run_was_asked_for_and_how_it_ended(tmp_path: Path, runs: Modu
     assert made_or_told(run / name, views, whole)
 
 
-def test_of_a_case_that_is_merged(tmp_path: Path, runs: ModuleType) -> None:
-    first, second = (runs.make_run(tmp_path / name, rows=("HOLD",)) for name in ("a", "b"))
-    file = first.case_directory("HOLD") / "case.json"
-    plain = json.loads(file.read_text())
-    merged = [
-        made_or_told(file, lambda: merge([first.directory, second.directory], tmp_path / "merged"), text)
-        for text in odd({name: plain[name] for name in ("id", "site", "began_wall", "pid")})
-    ]
-    assert {True, False} == set(merged)
-
-
 def test_of_a_diagnosis_that_is_explained(tmp_path: Path, samples: ModuleType) -> None:
     directory = samples.failed(tmp_path / "case")
     file = directory / "case.json"
@@ -145,21 +133,3 @@ def test_a_figure_that_is_masked_is_no_damage(tmp_path: Path, samples: ModuleTyp
         sample.recorder.event(ssrc)
     read = CaseEvidence.read(tmp_path / "case")
     assert (read.damaged_lines, [type(event) for event in read.events]) == (0, [FarEndReport])
-
-
-@pytest.mark.parametrize("kept", ["caller.1.received.json", "caller.1.received.sounds.json"])
-@pytest.mark.parametrize(
-    "text", ["", "[]", '{"seconds": "x"}', '{"seconds": 1.0, "sounds": [{"began": []}]}', DEEP], ids=range(5)
-)
-def test_of_what_was_measured_in_a_recording(
-    tmp_path: Path, samples: ModuleType, kept: str, text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is measured again."""
-    monkeypatch.setenv("PATH", "/nonexistent")
-    run, case = create(tmp_path), samples.case_of()
-    directory = samples.failed(case_directory(run, case), case, sound=True)
-    finish(run, [case], RunEnd(workers=1, wall_s=1.0))
-    whole = (directory / kept).read_text()
-    (directory / kept).write_text(text)
-    remake(run)
-    assert (directory / kept).read_text() == whole

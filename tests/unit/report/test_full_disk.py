@@ -9,7 +9,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from harness.errors import HarnessError, ResourceError
 from harness.report import history
@@ -18,7 +17,6 @@ from harness.report.run_directory import RunEnd, case_directory, create, read_en
 from tests.disk import full_beyond
 
 OF_A_CASE = (".mp3", ".png", ".json", ".pcapng")
-_DRAWN = settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def kept(directory: Path) -> dict[str, bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +13,7 @@ from harness.audio.marks import reply_to, waveform
 from harness.audio.wav import to_int16, write_wav
 from harness.calls.events import FarEndReport, Listened, Recorded, RtpStatistics
 from harness.calls.verdict import Verdict
-from harness.report import hearing, metrics, tables, timeline
+from harness.report import metrics, tables, timeline
 from harness.report.case_page import player_of
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import COLUMNS, draw, figures, hearings
@@ -73,20 +72,6 @@ def test_a_recording_begins_when_its_first_sample_came(tmp_path: Path, samples: 
     assert float(x) == pytest.approx(left + (found.began - evidence.began) * scale, abs=0.1)
 
 
-def test_made_once_and_kept_beside_the_recording(
-    tmp_path: Path, samples: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    evidence = heard(samples, tmp_path, 240)
-    before, rows = hearings(evidence), figures(evidence)
-    kept = {path.name.removeprefix("caller.1.received.") for path in tmp_path.glob("caller.1.received.*")}
-    assert kept == {"json", "mp3", "png", "sounds.json", "wav"}
-    assert json.loads((tmp_path / "caller.1.received.json").read_text())["seconds"] == pytest.approx(1.46)
-
-    monkeypatch.delattr(hearing, "classify")
-    monkeypatch.delattr(hearing, "marks_heard")
-    assert (hearings(evidence), figures(evidence)) == (before, rows)
-
-
 def test_what_passed_is_drawn_when_it_is_asked_for(tmp_path: Path, samples: ModuleType) -> None:
     evidence = heard(samples, tmp_path, 240, verdict=Verdict.PASSED)
     (found,) = hearings(evidence)
@@ -124,12 +109,6 @@ def test_what_pjmedia_discards_is_neither_lost_nor_late(tmp_path: Path, samples:
 )
 def test_nine_packets_are_no_call_to_rate(tmp_path: Path, samples: ModuleType, packets: int, said: str) -> None:
     assert cells(heard(samples, tmp_path, 240, rx_packets=packets, rx_lost=0))["MOS"] == said
-
-
-def test_packets_for_a_part_of_the_time_rate_nothing(tmp_path: Path, samples: ModuleType) -> None:
-    """Loss is counted by sequence numbers: packets that were never sent are in none of the figures."""
-    evidence = heard(samples, tmp_path, 240, 240, 240, rx_packets=100, rx_lost=0)
-    assert cells(evidence)["MOS"] == "– (RTP for 2.0 of 4.4 s)"
 
 
 @pytest.mark.parametrize("reports", [(), (False,), (False, False), (True,), (False, True)])

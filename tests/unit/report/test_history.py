@@ -19,17 +19,6 @@ def a_run(name: str, began: float = 1.0, key: str = "k", verdict: str = "passed"
     )
 
 
-def test_runs_come_back_as_they_were_the_oldest_first(tmp_path: Path) -> None:
-    path = tmp_path / history.FILE
-    assert history.read(path) == []
-    runs = [a_run("two", 2.0), a_run("one", 1.0)]
-    for run in runs:
-        history.append(path, [run])
-
-    assert history.read(path) == [runs[1], runs[0]]
-    assert history.read(path, most=1) == [runs[0]]
-
-
 def test_a_run_that_is_told_again_is_there_once(tmp_path: Path) -> None:
     path = tmp_path / history.FILE
     history.append(path, [a_run("one", verdict="failed")])

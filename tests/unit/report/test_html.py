@@ -18,7 +18,6 @@ import pytest
 
 from harness.calls.verdict import Finding, Verdict
 from harness.report import html, processes
-from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Result, Run
 from harness.report.recorder import CaseRecorder
@@ -85,29 +84,6 @@ class TestReport:
 
         assert [a["data-verdict"] for a in listed] == ["failed", "broken", "not observable", "passed"]
         assert {a["data-row"] for a in listed} == {case["row"] for case in run.planned[:-1]}
-
-    def test_each_owner_that_one_may_choose_has_the_cases_of_its_causes(
-        self, tmp_path: Path, samples: ModuleType
-    ) -> None:
-        """A case with two causes is the second one's owner's, too."""
-        owners = ("Fernmeldeamt", "réseau & co")
-        told = [
-            {"id": f"c{n}", "cause": f"cause {n}", "title": f"cause {n}", "owner": owner, "candidate": False}
-            for n, owner in enumerate(owners)
-        ]
-        for number, causes in enumerate((told, told[:1])):
-            with samples.playing(tmp_path / str(number), samples.case_of(f"ROW-{number}")) as sample:
-                sample.recorder.close(Verdict.FAILED, "it failed", causes)
-        cases = [CaseEvidence.read(tmp_path / name) for name in ("0", "1")]
-        text = page_of(run_of(*cases, directory=tmp_path))
-        page = Page(text)
-
-        chosen = [a["value"] for a in page.all("option") if a.get("value") in owners]
-        listed = {a["data-row"]: (a["data-owner"] or "").split("\n") for a in page.all("details", **{"class": "case"})}
-        assert sorted(map(str, chosen)) == sorted(owners)
-        assert listed == {"ROW-0": [*owners], "ROW-1": [owners[0]]}
-        index = next(zlib.decompress(base64.b64decode(p)).decode() for p in re.findall(r'id="index">([^<]+)<', text))
-        assert "cause 1" in index
 
     def test_a_passed_case_is_there_when_it_is_opened(self, run: Any) -> None:
         (detail,) = unpacked(report(run))
@@ -191,26 +167,6 @@ class TestReport:
         assert "injected on purpose: heavy-loss, no-g711@inbound" in " ".join(said.split())
         assert "injected on purpose" not in report(run)
 
-    def test_what_the_case_may_do_without_is_no_reason_for_its_verdict(
-        self, tmp_path: Path, samples: ModuleType
-    ) -> None:
-        def why(*findings: tuple[str, bool]) -> str:
-            home = tmp_path / "-".join(check for check, _ in findings)
-            with samples.playing(home) as sample:
-                for check, dispensable in findings:
-                    sample.finding(
-                        check, "the AI", Verdict.NOT_OBSERVABLE, actual="not observable: dark", dispensable=dispensable
-                    )
-                sample.recorder.close(Verdict.NOT_OBSERVABLE, "nobody could look")
-            text = CasePage.of(CaseEvidence.read(home), home, "").html()
-            return text.partition('<p class="about">')[0]
-
-        both = why(("route.transport", True), ("audio", False))
-        assert "<code>audio</code>" in both
-        assert "<code>route.transport</code>" not in both
-        assert '<span class="seen">not seen: <b>dark</b></span>' in both
-        assert "<code>codec</code>" in why(("codec", True)), "nothing else says why"
-
     def test_hostile_text_stays_text(self, tmp_path: Path, samples: ModuleType) -> None:
         evil = "<script>alert(1)</script>\x00\ud800"
         case = samples.case_of(id=evil, title=evil, description=evil, axes={"codec": evil}, site=evil)
@@ -282,14 +238,3 @@ class TestReport:
         unseen = {words for found in finished.summary.coverage.values() for words in found.unseen}
         assert unseen
         assert {words for words in unseen if words not in section} == set()
-
-    def test_a_run_in_which_no_case_began_has_its_own_time_and_deployment(
-        self, tmp_path: Path, runs: ModuleType
-    ) -> None:
-        """Stopped before the first call, say."""
-        made = runs.make_run(tmp_path, rows=("HOLD",), lost=("HOLD",))
-        text = remake(made.directory).report.read_text()
-        assert "2027-01-15 08:00:00 UTC" in text  # as its scope says
-        assert "<bdi>example</bdi> (live)" in text
-        (made.directory / "scope.json").unlink()
-        assert "1970" not in remake(made.directory).report.read_text()

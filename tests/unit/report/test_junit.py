@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Verdict
 from harness.report import junit
-from harness.report.evidence import CaseEvidence
 from harness.report.run_directory import read_cases
 from tests.unit.conftest import run_of
 
@@ -88,13 +84,3 @@ def test_the_other_verdicts(root: ET.Element) -> None:
     assert problems["TD-FALLBACK-DOWN"][:2] == ("error", "broken")
     assert problems["TD-FALLBACK-REFUSED"] == ("error", "broken", "planned, but never reported")
     assert "TD-INBOUND" not in problems
-
-
-def test_hostile_words(tmp_path: Path, samples: ModuleType) -> None:
-    with samples.playing(tmp_path / "case") as sample:
-        sample.recorder.close(Verdict.FAILED, "a <b> & \x00 \ud800")
-    junit.write(tmp_path / "j.xml", run_of(CaseEvidence.read(tmp_path / "case")))
-    root = ET.parse(tmp_path / "j.xml").getroot()
-
-    assert violations(root) == []
-    assert [f.get("message") for f in root.iter("failure")] == ["a <b> & \ufffd \ufffd"]

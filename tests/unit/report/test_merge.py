@@ -16,7 +16,6 @@ import pytest
 
 from harness.errors import MistakeError
 from harness.report import scope
-from harness.report.allure_report import command
 from harness.report.merge import merge
 from harness.report.run import remake
 from harness.report.run_directory import RunEvidence, read_cases, read_planned, write_end
@@ -77,48 +76,6 @@ def with_allure(made: Any, command: str = "") -> Path:
     return Path(made.directory)
 
 
-def results_of(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in (run / "allure-results").glob("*-result.json")]
-
-
-def labels_of(results: list[dict[str, Any]], name: str) -> list[str]:
-    return sorted(label["value"] for result in results for label in result["labels"] if label["name"] == name)
-
-
-def test_allure_has_a_result_of_each_case_of_each_site_and_what_is_said_of_the_run_once(
-    tmp_path: Path, runs: ModuleType
-) -> None:
-    one = with_allure(runs.make_run(tmp_path, deployment=at(runs, "Berlin"), rows=ROWS, lost=("BUSY",)))
-    two = with_allure(runs.make_run(tmp_path, deployment=at(runs, "Austin"), rows=ROWS, plays={"HOLD": runs.fails}))
-    without = runs.make_run(tmp_path, deployment=at(runs, "Oslo"), rows=ROWS)
-    merged = merge([one, two, without.directory], tmp_path)
-    finished = remake(merged)
-    results = results_of(merged)
-
-    directories = [case.directory.name for case in finished.evidence.attempts]
-    named = labels_of(results, "evidence")
-    assert len(directories) == 5
-    assert len(set(named)) == 6
-    (lost,) = set(named) - set(directories)
-    assert lost.endswith(" at Berlin"), "Austin's and Oslo's are there"
-    assert len({result["historyId"] for result in results}) == len(results) == 6
-    assert sorted(result["status"] for result in results) == ["broken", "failed", *["passed"] * 4]
-    gate = json.loads((merged / "allurerc.json").read_text())
-    assert gate["qualityGate"]["rules"] == [{"maxFailures": 0, "minTestsCount": 6}]
-    said = (merged / "allure-results" / "environment.properties").read_text()
-    assert f"run={merged.name}" in said
-    assert f"made.of={one.name}, {two.name}, {without.directory.name}" in said
-    (figures,) = (merged / "allure-results").glob("*-perf.json")
-    assert figures.name.startswith(merged.name)
-    assert finished.notes == (
-        f"Allure's report, where Node.js is: {shlex.join(command(merged, merged / 'allure-results'))}",
-    )
-
-    before = {path.name for path in (merged / "allure-results").iterdir()}
-    remake(merged)
-    assert {path.name for path in (merged / "allure-results").iterdir()} == before
-
-
 def test_injected_faults_and_the_way_to_run_a_case_again_are_those_of_its_run(tmp_path: Path, runs: ModuleType) -> None:
     def made(row: str, *faults: str) -> Path:
         found = runs.make_run(
@@ -136,19 +93,6 @@ def test_injected_faults_and_the_way_to_run_a_case_again_are_those_of_its_run(tm
     assert [re.findall(r"--fault (\S+)", line) for line in again] == [["no-g711"], ["heavy-loss"]]
     assert "faults.injected=heavy-loss, no-g711" in (merged / "allure-results" / "environment.properties").read_text()
     assert json.loads((merged / "summary.json").read_text())["faults"] == ["heavy-loss", "no-g711"]
-
-
-def test_the_versions_are_those_that_verified(tmp_path: Path, runs: ModuleType) -> None:
-    made = [runs.make_run(tmp_path, rows=(row,)).directory for row in ROWS]
-    for run, version in zip(made, ("0.1.0", "0.2.0"), strict=True):
-        plain = json.loads((run / "scope.json").read_text())
-        assert plain["versions"]["harness"]
-        plain["versions"] = {"harness": version, "python": "3.11.7"}
-        (run / "scope.json").write_text(json.dumps(plain))
-    finished = remake(made[1])
-    assert finished.summary.versions == {"harness": "0.2.0", "python": "3.11.7"}
-    merged = remake(merge(made, tmp_path))
-    assert merged.summary.versions == {"harness": "0.1.0 and 0.2.0", "python": "3.11.7"}
 
 
 def test_the_same_run_twice_counts_once(tmp_path: Path, runs: ModuleType) -> None:
@@ -216,18 +160,6 @@ def test_runs_of_two_versions_of_the_harness_are_merged_by_their_rows(tmp_path: 
             assert all(case.startswith(f"{row.row}[") for case in (*row.cases, *row.asked))
         assert {row.row for row in deployment.rows if row.asked} == set(ROWS)
         assert "DTMF-INFO" in {row.row for row in deployment.rows}
-
-
-def test_a_row_that_one_of_two_sites_was_asked_for_by_name_is_not_said_to_be_nothing(
-    tmp_path: Path, runs: ModuleType
-) -> None:
-    long = runs.make_run(tmp_path, deployment=at(runs, "Austin"), rows=("LONGCALL",), plays={"LONGCALL": runs.passes})
-    other = runs.make_run(tmp_path, deployment=at(runs, "Berlin"), rows=("HOLD",))
-    decision = decide(
-        RunEvidence.read(merge([long.directory, other.directory], tmp_path)), today=datetime.date(2026, 11, 20)
-    )
-    (row,) = [row for row in decision.rows if row.scope.row == "LONGCALL"]
-    assert (row.verdict, row.passed) == ("passed", len(long.cases))
 
 
 def test_options_that_differ_are_told_each_once_and_a_choice_that_one_run_had_not_is_none(

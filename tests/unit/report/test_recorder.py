@@ -2,22 +2,17 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from harness.calls.events import MarkHeard, Recorded, SipMessage
 from harness.calls.verdict import Strength, Verdict
 from harness.errors import MistakeError, ResourceError
-from harness.report import recorder as ours
 from harness.report.case_document import EVENTS
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
-from tests.unit.asserted import asserted
 from tests.unit.phone_events import sip_message
 
 
@@ -89,29 +84,6 @@ def test_bytes_that_are_no_utf8_survive(tmp_path: Path) -> None:
     assert CaseEvidence.read(tmp_path).messages[0].event.text == text
 
 
-def test_many_threads_lose_nothing(tmp_path: Path) -> None:
-    recorder = CaseRecorder(tmp_path, {"id": "A"})
-
-    def record(thread: int) -> None:
-        with recorder.step(f"thread {thread}"):
-            for index in range(100):
-                recorder.event(heard(thread, at=float(index)))
-                recorder.event(message(at=float(index)))
-
-    threads = [threading.Thread(target=record, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    recorder.close(Verdict.PASSED, "")
-    evidence = CaseEvidence.read(tmp_path)
-
-    assert evidence.damaged_lines == 0
-    assert len(evidence.events) == 1600
-    assert len({m.number for m in evidence.messages}) == 800
-    assert sorted(step.title for step in evidence.steps) == [f"thread {n}" for n in range(8)]
-
-
 def test_a_step_keeps_what_went_wrong_in_it(tmp_path: Path) -> None:
     recorder = CaseRecorder(tmp_path, {"id": "A"})
     with pytest.raises(AssertionError), recorder.step("expects"):
@@ -122,15 +94,6 @@ def test_a_step_keeps_what_went_wrong_in_it(tmp_path: Path) -> None:
     expects, breaks = CaseEvidence.read(tmp_path).steps
     assert (expects.failed, expects.error) == (True, "no audio")
     assert (breaks.failed, breaks.error) == (False, "gone")
-
-
-def test_a_step_that_broke_by_an_assertion_of_ours_did_not_fail(tmp_path: Path) -> None:
-    recorder = CaseRecorder(tmp_path, {"id": "A"})
-    bug = asserted("a leg has media", [str(ours.__file__)])
-    with pytest.raises(AssertionError), recorder.step("breaks"):
-        raise bug
-    (breaks,) = CaseEvidence.read(tmp_path).steps
-    assert (breaks.failed, breaks.error) == (False, "a leg has media")
 
 
 def test_attachments_and_notes(tmp_path: Path) -> None:
@@ -177,15 +140,6 @@ class TestFullDisk:
 
         assert CaseEvidence.read(tmp_path).verdict is Verdict.BROKEN
         assert len((tmp_path / EVENTS).read_bytes().splitlines()) == 1  # no torn line is left
-
-    def test_does_not_hide_what_went_wrong_in_a_step(self, tmp_path: Path, room: list[int]) -> None:
-        recorder = CaseRecorder(tmp_path, {"id": "A"})
-        room[0] = 200
-        with pytest.raises(AssertionError, match="no audio"), recorder.step("expects"):  # noqa: PT012  # fills in between
-            room[0] = 0
-            raise AssertionError("no audio")
-        with pytest.raises(ResourceError, match="disk is full"):
-            recorder.close(Verdict.FAILED, "no audio")
 
 
 class TestMasked:
@@ -236,25 +190,3 @@ class TestVersion:
         (tmp_path / EVENTS).write_text('{"format":{"version":6}}\n')
         with pytest.raises(MistakeError, match=r"events.jsonl: version 6; this harness reads versions up to 5"):
             CaseEvidence.read(tmp_path)
-
-
-@given(
-    waits=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)), max_size=6),
-    lasted=st.integers(1, 40),
-)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_scripted_time_is_the_moments_at_which_something_was_waited_for(
-    tmp_path_factory: pytest.TempPathFactory, samples: ModuleType, waits: list[tuple[int, int]], lasted: int
-) -> None:
-    """So it is never more than the case took, whatever went on at once, and however early it was said."""
-    directory = tmp_path_factory.mktemp("case")
-    with samples.playing(directory) as sample:
-        begun = sample.now
-        for began, seconds in waits:
-            sample.recorder.scripted(float(seconds), "a wait", began=begun + began)
-        sample.after(float(lasted))
-        sample.recorder.close(Verdict.PASSED, "")
-    evidence = CaseEvidence.read(directory)
-    waited = {second for began, seconds in waits for second in range(began, began + seconds) if second < lasted}
-    assert evidence.scripted_s == pytest.approx(len(waited))
-    assert evidence.overhead_s == pytest.approx(lasted - len(waited), abs=1e-6)

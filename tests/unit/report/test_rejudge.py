@@ -10,17 +10,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from harness.calls.checks import identity, landing, quality, reach, signalling
+from harness.calls.checks import identity, reach, signalling
 from harness.calls.checks.finding import excused, hindered, mute, not_observable, unclear, unproven
 from harness.calls.events import Event, SipMessage
-from harness.calls.verdict import ExpectationError, Finding
-from harness.errors import MistakeError
+from harness.calls.verdict import Finding
 from harness.report.case_document import EVENTS
 from harness.report.recorder import CaseRecorder
 from harness.run.cli.app import application
 from harness.sip.message import Message
 from tests.unit.checks.check_examples import EXAMPLES
-from tests.unit.phone_events import rtp_statistics, sip_message
+from tests.unit.phone_events import sip_message
 
 INVITE = "INVITE sip:+12065550100@192.0.2.1 SIP/2.0\r\nFrom: <sip:{}@192.0.2.2>;tag=a\r\n\r\n"
 
@@ -106,36 +105,6 @@ def test_a_finding_is_adjusted_again(
     assert (found["now"]["verdict"], found["made_again"]) == (verdict, 1)
 
 
-def test_a_finding_that_passes_now_is_not_adjusted(tmp_path: Path, case: Callable[..., CaseRecorder]) -> None:
-    recorder = case()
-    end(recorder, [excused(reach.answered("caller.1", 9.0, 4.0), 6.0)])
-    change(recorder, "finding", lambda finding: finding["asked"]["given"].update(limit_s=10.0))
-    (found,) = rejudged(tmp_path, code=1)["cases"]
-    assert found["now"]["verdict"] == "passed"
-
-
-def test_events_are_referred_to(tmp_path: Path, case: Callable[..., CaseRecorder]) -> None:
-    """A message by its number, another event by its place."""
-    recorder = case()
-    invite, counted = sip_message("received", INVITE.format("+12065550142")), rtp_statistics(rx_packets=500, rx_lost=9)
-    for event in (sip_message("sent", "OPTIONS sip:a SIP/2.0\r\n\r\n"), invite, counted):
-        recorder.event(event)
-    end(
-        recorder,
-        [
-            identity.caller_id(Message.parse(invite.text), "p.1", "+12065550142", "e164", "US", "m2"),
-            *filter(None, [quality.loss("p.1", counted)]),
-        ],
-    )
-    asked: list[dict[str, Any]] = []
-    change(recorder, "finding", lambda finding: asked.append(finding["asked"]["given"]))
-    assert [one.get("invite") or one.get("statistics") for one in asked] == [{"event": "m2"}, {"event": 2}]
-    assert rejudged(tmp_path)["totals"]["made_again"] == 2
-    change(recorder, "event", lambda event: event.update(rx_lost=400) if "rx_lost" in event else None)
-    (found,) = rejudged(tmp_path, code=1)["cases"]
-    assert found["now"]["failed"] == ["audio.loss"]
-
-
 def test_what_only_the_run_could_see_is_taken_from_the_record(
     tmp_path: Path, case: Callable[..., CaseRecorder]
 ) -> None:
@@ -143,27 +112,6 @@ def test_what_only_the_run_could_see_is_taken_from_the_record(
     (found,) = rejudged(tmp_path)["cases"]
     assert found["from_the_record"] == {"made from what only the run could see": 1}
     assert found["now"]["verdict"] == "not observable"
-
-
-def test_what_ended_the_scenario_counts(tmp_path: Path, case: Callable[..., CaseRecorder]) -> None:
-    recorder = case()
-    recorder.finding(reach.up("caller.1", None))
-    finding = landing.landed("the call", "billing", {})
-    recorder.outcome.raised(ExpectationError(finding))
-    recorder.outcome.raised(RuntimeError("the disk"))
-    recorder.finding(finding)
-    end(recorder)
-    (found,) = rejudged(tmp_path)["cases"]
-    assert (found["now"]["verdict"], found["now"]["failed"]) == ("failed", ["landing"])
-    change(
-        recorder,
-        "finding",
-        lambda finding: (
-            finding["asked"]["given"].update(rang={"p1": "billing"}) if finding["check"] == "landing" else None
-        ),
-    )
-    (found,) = rejudged(tmp_path, code=1)["cases"]
-    assert found["now"]["verdict"] == "broken", "the error is left"
 
 
 def test_checks_that_compare_masked_numbers_are_taken_from_the_record(
@@ -191,18 +139,3 @@ def test_a_check_that_does_not_take_what_was_recorded_is_said(
     assert [why.partition(": ")[0] for why in found["from_the_record"]] == 2 * [
         "today's check does not take what was recorded"
     ]
-
-
-def test_many_cases_are_judged_in_the_order_of_their_names(tmp_path: Path, case: Callable[..., CaseRecorder]) -> None:
-    names = [f"{number:02}" for number in range(40)]
-    for name in reversed(names):
-        end(case(name), [signalling.codec("caller.1", ["PCMU"], "PCMU")])
-    assert [one["directory"] for one in rejudged(tmp_path)["cases"]] == names
-
-
-@pytest.mark.parametrize("more", [["--zip", "all"], ["--csv"], ["--complete"]])
-def test_it_makes_no_view(tmp_path: Path, case: Callable[..., CaseRecorder], more: list[str]) -> None:
-    end(case())
-    ended = CliRunner().invoke(application(), ["report", str(tmp_path), "--rejudge", *more])
-    assert isinstance(ended.exception, MistakeError)
-    assert str(ended.exception).startswith(f"--rejudge: cannot be combined with {more[0]}")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import datetime
 import errno
-import json
 import os
 import re
-import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,10 +14,9 @@ from typing import Any
 
 import pytest
 
-from harness.errors import MistakeError, ResourceError
+from harness.errors import MistakeError
 from harness.integrations import load
-from harness.report import allure_report, history
-from harness.report import summary as summaries
+from harness.report import history
 from harness.report.case_document import names
 from harness.report.history import runs_of
 from harness.report.run import FinishedRun, finish, remake, remember
@@ -89,30 +86,6 @@ class TestLatest:
 
 
 class TestFinish:
-    def test_the_line_for_allure_is_one_to_copy(self, run: Any) -> None:
-        """Also from a directory whose name has a blank."""
-        directory = run.directory.rename(run.directory.with_name("of Zoë's"))
-        results = directory / "allure-results"
-        finished = ended(directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results))
-
-        (note,) = (note for note in finished.notes if "npx" in note)
-        words = shlex.split(note.partition(": ")[2])
-        assert words == allure_report.command(directory, results)
-
-    def test_results_of_an_earlier_run_are_not_this_ones(self, tmp_path: Path, runs: ModuleType) -> None:
-        """``--alluredir`` may name one place for all runs: a case that left no result was shown as it had passed before."""
-        results = tmp_path / "results"
-        for lost in ((), ("HOLD",)):
-            made = runs.make_run(tmp_path / "reports", rows=("HOLD", "BUSY"), lost=lost)
-            planned = [runs.plain(case, made.deployment) | {"run": made.directory.name} for case in made.cases]
-            finish(made.directory, planned, RunEnd(workers=1, wall_s=1.0, allure_results=results))
-            remake(made.directory)
-        found = [json.loads(path.read_text()) for path in results.glob("*-result.json")]
-        labels = [{label["name"]: label["value"] for label in one["labels"]} for one in found]
-        seen = [(of["feature"], one["status"]) for one, of in zip(found, labels, strict=True)]
-        assert sorted(seen) == [("BUSY", "passed"), ("BUSY", "passed"), ("HOLD", "broken"), ("HOLD", "passed")]
-        assert len({of["run"] for of in labels}) == 2
-
     def test_a_run_whose_results_are_gone_leaves_others_alone(self, tmp_path: Path, runs: ModuleType) -> None:
         """A CI job empties the place, and its next run is there by now."""
         results = tmp_path / "results"
@@ -155,29 +128,6 @@ class TestFinish:
         assert again.report.is_file()
         assert len(list(results.glob("*-result.json"))) == 5
         assert len(history.read(run.directory.parent / history.FILE)) == 1
-
-    def test_a_full_disk_is_said_to_be_one(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        def full(*_: object) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(summaries.Summary, "write", full)
-        with pytest.raises(ResourceError, match="disk is full"):
-            ended(run.directory, run.planned, RunEnd(workers=1, wall_s=1.0))
-        assert not (run.directory.parent / "latest").exists()
-
-    def test_reports_of_a_live_run_hold_no_number(self, tmp_path: Path, samples: ModuleType) -> None:
-        directory = create(tmp_path)
-        case = samples.case_of(mask=True, kind="live")
-        lost = samples.case_of("TD-OUTBOUND-IVR", mask=True, kind="live", title="from +13125550142")
-        samples.failed(case_directory(directory, case), case, sound=True)
-        ended(directory, [case, lost], RunEnd(workers=1, wall_s=1.0, allure_results=directory / "allure-results"))
-
-        for path in directory.rglob("*"):
-            assert "55501" not in path.name
-            if path.is_file() and path.suffix not in (".wav", ".mp3"):
-                raw = path.read_bytes()
-                for number in (b"3125550100", b"2065550110", b"3125550142", b"2065550190"):
-                    assert number not in raw, path
 
 
 def test_a_live_run_whose_names_are_numbers_is_whole_and_holds_none(tmp_path: Path, runs: ModuleType) -> None:

@@ -7,8 +7,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from markupsafe import escape
 
 from harness.calls.verdict import Verdict
@@ -36,16 +34,6 @@ class TestSummary:
             "TD-INBOUND of light": 0,
         }
         assert list(summarise(run_of(dark)).coverage) == ["TD-INBOUND"]
-
-    def test_overhead_is_of_passed_cases_alone(self, tmp_path: Path, samples: ModuleType) -> None:
-        """A failed case waits for audio that never comes: that time is nobody's overhead."""
-        passed = CaseEvidence.read(samples.passed(tmp_path / "a"))
-        failed = CaseEvidence.read(samples.failed(tmp_path / "b"))
-        both = summarise(run_of(passed, failed))
-        alone = summarise(run_of(failed))
-        assert both.overhead_s_median == pytest.approx(passed.wall_s - passed.scripted_s)
-        assert alone.overhead_s_median is None
-        assert alone.plain()["case_overhead_s_median"] is None
 
     def test_the_last_attempt_counts_and_says_so(self, tmp_path: Path, samples: ModuleType) -> None:
         first, second = samples.case_of(), samples.case_of(attempt=2)
@@ -132,27 +120,3 @@ class TestSummary:
         is_retry = starved_s is None
         assert summarise(run).passed_on_retry == [evidences[0].id] * is_retry
         assert [result.attempts for result in found.results] == [1 + is_retry]
-
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # it only plays cases
-    @given(
-        st.lists(
-            st.lists(st.tuples(st.sampled_from(["passed", "failed"]), st.floats(-9e3, 9e3)), min_size=1, max_size=3),
-            min_size=1,
-            max_size=3,
-        )
-    )
-    def test_a_clock_that_is_set_back_turns_no_attempts_around(
-        self, tmp_path_factory: pytest.TempPathFactory, samples: ModuleType, drawn: list[list[tuple[str, float]]]
-    ) -> None:
-        """Runs a day apart; within each the wall clock goes where it likes."""
-        directory = tmp_path_factory.mktemp("cases")
-        evidences = []
-        for day, attempts in enumerate(drawn):
-            for number, (play, jump) in enumerate(attempts, start=1):
-                case = samples.case_of(attempt=number, run=f"run-{day}")
-                home = getattr(samples, play)(directory / f"{day}.{number}", case)
-                plain = json.loads((home / "case.json").read_text()) | {"began_wall": 1.8e9 + 86_400 * day + jump}
-                (home / "case.json").write_text(json.dumps(plain))
-                evidences.append(CaseEvidence.read(home))
-        for order in (evidences, evidences[::-1]):
-            assert latest(order) == [evidences[-1]]

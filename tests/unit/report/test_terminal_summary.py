@@ -8,8 +8,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.calls.verdict import Verdict
@@ -17,7 +15,7 @@ from harness.report import terminal
 from harness.report.causes import CauseGroup, grouped, signature
 from harness.report.evidence import CaseEvidence
 from harness.report.run_directory import read_cases
-from harness.report.summary import Counts, summarise
+from harness.report.summary import summarise
 from tests.unit.conftest import run_of
 
 
@@ -170,27 +168,3 @@ def test_words_of_others_are_no_markup(run: Any, hostile: str) -> None:
     out = io.StringIO()
     terminal.show(summary, [], Console(file=out, width=200, color_system=None), run=run.directory)
     assert out.getvalue().count(hostile) == 4
-
-
-@given(
-    st.lists(
-        st.tuples(st.sampled_from("ABCD"), st.sampled_from(["east", "west", "north"]), st.sampled_from(["dark", "no"])),
-        unique=True,
-    ),
-    st.sets(st.sampled_from("ABCD")),
-)
-def test_no_row_is_said_to_be_left_out_where_it_ran(left: list[tuple[str, str, str]], ran: set[str]) -> None:
-    """A row that one deployment ran is told with the deployments that did not; so is one that they left out for several reasons."""
-    summary = summarise(run_of())
-    summary.deployments = dict.fromkeys(("east", "west", "north"), "live")
-    summary.rows = dict.fromkeys(ran, Counts(cases=1))
-    summary.left_out = [{"row": row, "deployment": of, "why": why, "documented": True} for row, of, why in left]
-    said = {(name, why) for why, names in summary.not_run(documented=True).items() for name in names}
-    for row, of, why in left:
-        named = {words for words, reason in said if reason == why and words.split()[0] == row}
-        assert len(named) == 1, "each row once for each reason"
-        (words,) = named
-        whys = {other for one, _, other in left if one == row}
-        assert ("of" in words.split()) == (row in ran or len(whys) > 1)
-        assert "of" not in words.split() or of in words.split()
-    assert {row for row, _, _ in left} == {words.split()[0] for words, _ in said}

@@ -88,24 +88,3 @@ def test_a_row_claims_no_more_than_its_cases_saw(tmp_path: Path, runs: ModuleTyp
     assert "By the AI's record : the caller's number" in text
     assert "Declared, not seen : transport" in text
     assert "To be shown:" in text
-
-
-@pytest.mark.parametrize("turned", [1, -1])
-def test_what_was_seen_twice_is_claimed_by_what_saw_it_less_well(tmp_path: Path, runs: ModuleType, turned: int) -> None:
-    """One message of ours shows the number, and of another call the AI's record alone: the row rests on the record."""
-
-    def twice(case: Any, recorder: Any) -> tuple[Verdict, str]:
-        ways: list[dict[str, Any]] = [
-            {"measured": CallerId(from_user="+13125550100"), "evidence": ("m3",)},
-            {"measured": CallerId(from_user="+13125550100", record=True)},
-        ]
-        for way in ways[::turned]:
-            recorder.finding(runs.finding("caller_id", **way))
-        for one in runs.promised(case):
-            if one.check != "caller_id":
-                recorder.finding(one)
-        return Verdict.PASSED, ""
-
-    run = runs.make_run(tmp_path, rows=(ROW,), plays={ROW: twice}).directory
-    (row,) = [row for row in decide_on(RunEvidence.read(run), today=TODAY).rows if row.scope.row == ROW]
-    assert {claim.source for claim in row.claims if claim.words == "the caller's number"} == {claims.BY_RECORD}

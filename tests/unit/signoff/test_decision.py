@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import json
 import shutil
@@ -77,34 +76,6 @@ def test_deployments_and_sites_whose_masked_names_are_alike_stay_apart(tmp_path:
     assert sorted(held.values()) == [("failed", 2), ("passed", 1)]
     assert all(name.startswith("acme +1312•••0100 ~") for name in held)
     assert {row.deployment for row in decision.rows if row.verdict == "not run"} == held.keys()
-
-
-def test_a_reason_says_once_that_nobody_could_look(tmp_path: Path, runs: ModuleType) -> None:
-    """The row's verdict, the case's and the finding's are the same."""
-
-    def unseen(case: Any, recorder: Any) -> tuple[Verdict, str]:
-        found = runs.finding("codec", Verdict.NOT_OBSERVABLE, actual="not observable: no SDP is shown")
-        recorder.finding(found)
-        return Verdict.NOT_OBSERVABLE, str(found)
-
-    (reason, *_) = decide(runs.make_run(tmp_path, plays={ROW: unseen}).directory).reasons
-    assert reason == f"{ROW}: not observable (codec of x: expected what was promised; no SDP is shown)."
-
-
-def test_what_a_report_tells_of_a_landing_is_no_audio(tmp_path: Path, runs: ModuleType) -> None:
-    """It says where the call landed, and nobody heard anything: the document's audio column read "confirmed"."""
-
-    def by_the_report(case: Any, recorder: Any) -> tuple[Verdict, str]:
-        unheard = {"verdict": Verdict.NOT_OBSERVABLE, "strength": Strength.UNKNOWN, "dispensable": True}
-        for one in runs.promised(case):
-            is_audio = one.check.startswith("audio")
-            recorder.finding(dataclasses.replace(one, **(unheard if is_audio else {"strength": Strength.CONFIRMED})))
-        return Verdict.PASSED, ""
-
-    decision = decide(runs.make_run(tmp_path, plays={"PEOPLE": by_the_report}).directory)
-    row = result(decision, "PEOPLE")
-    assert (row.verdict, row.strength) == ("passed", None)
-    assert "confirmed, by the far system's own account" in {claim.source for claim in row.claims}
 
 
 @pytest.mark.parametrize("play", ["fails", "cannot_look", "breaks"])
@@ -218,18 +189,6 @@ class TestWhatWasNotRun:
         assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert decision.reasons == ("The run was interrupted: stopped by the user.",)
 
-    def test_what_broke_outside_of_any_case_cannot_be_waived(self, tmp_path: Path, runs: ModuleType) -> None:
-        """It has exit code 3; nobody knows what the runs' cases would have been."""
-        run = runs.make_run(tmp_path).directory
-        planned, end = read_planned(run)
-        write_end(run, planned, dataclasses.replace(end, broke=("test_mine.py cannot be read:",)))
-        manifest.write(run)
-        for directory in (run, merge([run, runs.make_run(tmp_path).directory], tmp_path)):
-            decision = decide(directory)
-            assert decision.outcome is Acceptance.NOT_ACCEPTED
-            assert "The harness broke outside of any case: test_mine.py cannot be read:." in decision.reasons
-            assert remake(directory).summary.exit_code == 3
-
     def test_a_run_that_was_killed(self, tmp_path: Path, runs: ModuleType) -> None:
         decision = decide(runs.make_run(tmp_path, ended=False, lost=(ROW,)).directory)
 
@@ -303,13 +262,3 @@ class TestWaivers:
             "TD-INBOUND of another: in this run no deployment of that name has the row; allowed: example"
         )
         assert "TD-INBUOND: no such row in this run; allowed: " in misspelt
-
-
-def test_what_preflight_found_in_several_runs_is_told_once(tmp_path: Path, runs: ModuleType) -> None:
-    """Each shard of a fleet's run looks again: hundreds of equal lines stood in the document that a customer signs."""
-    line = {"name": "clock", "status": "warning", "detail": "nobody tells the time", "fix": "Set it by NTP."}
-    made = [runs.make_run(tmp_path, rows=(row,)).directory for row in ("HOLD", "BUSY")]
-    for run in made:
-        (run / "preflight.json").write_text(json.dumps([{"deployment": "example", "lines": [line]}]))
-    decision = decide(merge(made, tmp_path))
-    assert decision.preflight == ("example: clock: warning: nobody tells the time Set it by NTP.",)
