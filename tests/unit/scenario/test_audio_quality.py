@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +15,9 @@ from harness.audio.wav import to_int16
 from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Observation
 from harness.calls.checks.finding import judged
-from harness.calls.events import CallState, Event, Listened, MarkHeard, MediaState, RtpPaused, RtpStatistics
+from harness.calls.events import Event, Listened, MarkHeard, MediaState, RtpPaused, RtpStatistics
 from harness.calls.verdict import Verdict
 from harness.deployment import Assistant
-from harness.phone.waiter import never_came
 from harness.scenario import audio_quality, conclusion
 from harness.scenario.ai_calls import StandInCall
 from harness.scenario.audio_quality import excuse_mute_phone, longest_mute_s
@@ -28,14 +25,15 @@ from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
 from harness.scenario.expect_audio import ExpectAudio
 from tests.unit.checks.calls import counted
+from tests.unit.clock import Clock
 from tests.unit.phone_events import rtp_statistics
 from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.legs import ScriptedLeg, states
+from tests.unit.scenario.legs import heard as mark_heard
 
+PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
 OWN, VOICE, FOREIGN, SALES, OTHERS = 7, 240, 99, 246, 8
-ASSISTANTS = {
-    "main": Assistant(did="+12065550100", voice=VOICE),
-    "sales": Assistant(did="+12065550101", voice=SALES),
-}
+ASSISTANTS = {"main": Assistant(did="+12065550100", voice=VOICE), "sales": Assistant(did="+12065550101", voice=SALES)}
 
 
 def sound(*beneath: int, db: float = -15.0) -> NDArray[np.int16]:
@@ -46,208 +44,131 @@ def sound(*beneath: int, db: float = -15.0) -> NDArray[np.int16]:
     return to_int16(mixed)
 
 
-class Leg:
-    """A caller's leg that received ``sounds``, one a look, the last one from then on."""
-
-    direction, successor = "outgoing", None
-
-    def __init__(
-        self,
-        *sounds: NDArray[np.int16],
-        level_dbov: float = -15.0,
-        ended_at: float | None = None,
-        name: str = "caller.1",
-        mark: int = OWN,
-    ) -> None:
-        self.id, self.mark = name, mark
-        self.sounds = list(sounds)
-        told: dict[str, Any] = {"phone": "caller", "leg": self.id}
-        self.events: list[Any] = [
-            CallState(at=1.0, state="confirmed", **told),
-            MarkHeard(at=1.2, mark=VOICE, began=1.1, level_dbov=level_dbov, quality=1.0, **told),
-        ]
-        self.told = told
-        self.ended = None if ended_at is None else CallState(at=ended_at, state="disconnected", **told)
-        self.events += [self.ended] if self.ended else []
-
-    def received_since(self, since: float) -> NDArray[np.int16]:
-        return self.sounds.pop(0) if len(self.sounds) > 1 else self.sounds[0]
-
-    def statistics(self) -> None:
-        """Nobody counted."""
-
-    def wait(self, *_: Any, **__: Any) -> CallState:
-        if self.ended is None:
-            raise never_came("the end", 0.0, self.id, "it never came", "")
-        return self.ended
+def hearing(*looks: NDArray[np.int16], level_dbov: float = -15.0, ended: bool = False, lasts: bool = False) -> Any:
+    """A caller's leg that received these sounds, one a look, the last one from then on."""
+    left = list(looks)
+    marks = [replace(mark_heard(at, VOICE), level_dbov=level_dbov) for at in (1.2, *([1e6] if lasts else []))]
+    told = [*states("confirmed", began=1.0), *marks, *(states("disconnected", began=2.0) if ended else [])]
+    return ScriptedLeg(*told, heard=lambda since: left.pop(0) if left[1:] else left[0])
 
 
-class Lasting(Leg):
-    """A leg on which the AI's mark goes on."""
-
-    def wait(self, what: str, *_: Any, **__: Any) -> Any:
-        if "marks" not in what:
-            return super().wait(what)
-        heard = next(e for e in self.events if isinstance(e, MarkHeard))
-        return replace(heard, at=time.monotonic())
-
-
-class Ai:
-    """The assistant that the caller talks to."""
-
-    label, role, is_ours = "assistant main", "ai", False
-
-    def voices_for(self, peer: object) -> Collection[int]:
-        return {VOICE}
-
-    def answered_at(self) -> float:
-        return 1.0
-
-    def hears(self, speaker: object, since: float, deadline: float) -> Sound | None:
-        return Sound(since, Observation.MARK, "mark 7")
+def ai(voice: int | None = VOICE) -> Any:
+    """The assistant that the caller talks to; one of Synthflow's may have no mark of its own."""
+    return SimpleNamespace(
+        label="assistant main",
+        role="ai",
+        is_ours=False,
+        voices_for=lambda peer: () if voice is None else {voice},
+        answered_at=lambda: 1.0,
+        hears=lambda speaker, since, deadline: Sound(since, Observation.MARK, "mark 7"),
+    )
 
 
-class Wordy(Ai):
-    """One that speaks, and has no mark of its own."""
-
-    def voices_for(self, peer: object) -> Collection[int]:
-        return ()
-
-
-@pytest.fixture
-def failed(make_context: MakeContext) -> Callable[[Leg], list[str]]:
-    """What a look at a call with the assistant ``main`` finds wrong."""
-
-    def failed(leg: Leg) -> list[str]:
-        context = make_context(assistants=ASSISTANTS)
-        context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main", legs=())))
-        call = Call(context, cast("Any", leg), "caller")
-        audio_quality.check_crosstalk(context, call, cast("Any", Ai()))
-        return [f"{f.check}: {f.actual}" for f in context.evidence.findings if f.verdict is Verdict.FAILED]
-
-    return failed
+def case(make_context: MakeContext, leg: Any, **changes: Any) -> tuple[CaseContext, Call]:
+    """A case with two callers, of whom the assistant main took the first."""
+    context = make_context(assistants=ASSISTANTS, **changes)
+    took: Any = SimpleNamespace(assistant="main", legs=())
+    context.calls.add_ai(took)
+    other: Any = ScriptedLeg(name="caller.2", mark=OTHERS)
+    context.calls.add(Call(context, other, "caller"))
+    return context, context.calls.add(Call(context, leg, "caller"))
 
 
 @pytest.mark.parametrize(
     ("leg", "wrong"),
     [
-        (Leg(sound()), []),
-        (Leg(sound(FOREIGN)), ["audio.crossed: it heard mark 99 of another call"]),
-        (Leg(sound(FOREIGN), sound()), []),  # heard once only
-        (Leg(sound(SALES)), ["audio.crossed: it heard assistant sales"]),
-        (Leg(sound(OWN)), ["audio.echo: it heard its own mark, as echo"]),
-        (Leg(sound(), level_dbov=-50.0), ["audio.level: at -50 dBov, 35 dB below what was sent"]),
-        (Leg(sound(), ended_at=2.0), ["call.up: it ended 1.0 s after it was answered"]),
+        (hearing(sound()), []),
+        (hearing(sound(FOREIGN)), ["audio.crossed: it heard mark 99 of another call"]),
+        (hearing(sound(FOREIGN), sound()), []),  # heard once only
+        (hearing(sound(SALES)), ["audio.crossed: it heard assistant sales"]),
+        (hearing(sound(OTHERS)), ["audio.crossed: it heard caller.2"]),
+        (hearing(sound(reply_to(OTHERS))), ["audio.crossed: it heard the AI answering caller.2"]),
+        (hearing(sound(reply_to(OWN))), []),
+        (hearing(sound(OWN)), ["audio.echo: it heard its own mark, as echo"]),
+        (hearing(sound(), level_dbov=-50.0), ["audio.level: at -50 dBov, 35 dB below what was sent"]),
+        (hearing(sound(), ended=True), ["call.up: it ended 1.0 s after it was answered"]),
     ],
 )
-def test_an_end_hears_its_peer_alone(failed: Callable[[Leg], list[str]], leg: Leg, wrong: list[str]) -> None:
-    assert failed(leg) == wrong
+def test_an_end_hears_its_peer_alone(make_context: MakeContext, leg: Any, wrong: list[str]) -> None:
+    context, call = case(make_context, leg)
+    audio_quality.check_crosstalk(context, call, ai())
+    assert [f"{f.check}: {f.actual}" for f in context.evidence.findings if f.verdict is FAILED] == wrong
 
 
-@pytest.mark.parametrize(
-    ("beneath", "told"),
-    [
-        (OTHERS, "audio.crossed: it heard caller.2"),
-        (reply_to(OTHERS), "audio.crossed: it heard the AI answering caller.2"),
-        (reply_to(OWN), None),
-    ],
-)
-def test_another_caller_of_the_case_is_another_call(make_context: MakeContext, beneath: int, told: str | None) -> None:
-    context = make_context(assistants=ASSISTANTS)
-    context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main", legs=())))
-    call = context.calls.add(Call(context, cast("Any", Leg(sound(beneath))), "caller"))
-    context.calls.add(Call(context, cast("Any", Leg(sound(), name="caller.2", mark=OTHERS)), "caller"))
-    audio_quality.check_crosstalk(context, call, cast("Any", Ai()))
-    wrong = [f"{f.check}: {f.actual}" for f in context.evidence.findings if f.verdict is Verdict.FAILED]
-    assert wrong == ([told] if told else [])
-
-
-def leg_of(context: CaseContext, role: str, number: int, mark: int, of: Call | None = None) -> Call:
-    """A call of the case; an agent's is ``of`` a caller, and so is one that a harness phone takes in the AI's place."""
-    made = cast("Any", Leg(sound(), name=f"{role}.{number}", mark=mark))
-    if role == "ai":
-        assert of is not None
-        taken = StandInCall(context, made, cast("Any", None), context.trunk, "main", of)
-        context.calls.add_ai(taken)
-        return taken
-    return context.calls.add(Call(context, made, role, peer=of))
-
-
-def test_whoever_one_caller_is_led_to_another_must_not_hear(make_context: MakeContext) -> None:
-    """Of one caller's conversation all may hear each other: a briefing, a transfer, a second leg. Of unknown legs nobody knows."""
+def test_only_other_conversations_are_strange(make_context: MakeContext) -> None:
+    """Within one caller's conversation all may hear each other: a briefing, a transfer, a second leg."""
     context = make_context()
-    first, second = leg_of(context, "caller", 1, 1), leg_of(context, "caller", 2, 2)
-    ais = [leg_of(context, "ai", 1, 3, first), leg_of(context, "ai", 2, 4, second)]
-    agent = leg_of(context, "agent", 1, 5, first)
-    unknown = cast("Any", Leg(sound(), name="ai.3", mark=6))
-    context.phones._phones["ai"] = cast("Any", SimpleNamespace(legs=[*(ai.leg for ai in ais), unknown]))
-    everybody = {1, 2, 3, 4, 5, 6, *map(reply_to, (1, 2))}
+
+    def add(name: str, mark: int, of: Call | None = None) -> Call:
+        leg: Any = ScriptedLeg(name=name, mark=mark)
+        phone: Any = None
+        if of is not None and name.startswith("ai"):
+            taken = StandInCall(context, leg, phone, context.trunk, "main", of)
+            context.calls.add_ai(taken)
+            return taken
+        return context.calls.add(Call(context, leg, name.partition(".")[0], peer=of))
+
+    first, second = add("caller.1", 1), add("caller.2", 2)
+    talk, _ = add("ai.1", 3, first), add("ai.2", 4, second)
+    agent = add("agent.1", 5, first)
+    everybody = {1, 2, 3, 4, 5, *map(reply_to, (1, 2))}
     theirs = {2, 4, reply_to(2)}
     assert context.calls.strange(first.leg, everybody) == theirs | {1}
     assert context.calls.strange(agent.leg, everybody) == theirs | {5}
-    assert context.calls.strange(ais[0].leg, everybody) == theirs | {3}
+    assert context.calls.strange(talk.leg, everybody) == theirs | {3}
     assert context.calls.strange(second.leg, everybody) == {1, 2, 3, 5, reply_to(1)}
-    assert context.calls.strange(unknown, everybody) == {6}
-
-
-def test_a_mark_that_a_later_call_of_a_load_has_again_is_not_the_earlier_one_s(make_context: MakeContext) -> None:
-    context = make_context()
-    leg_of(context, "caller", 1, 1)
-    again = leg_of(context, "caller", 2, 2)
-    leg_of(context, "ai", 1, 1, again)
+    again = add("caller.3", 6)
+    add("ai.3", 1, again)  # a load's later call may have a mark again
     assert context.calls.strange(again.leg, {1}) == set()
 
 
-def test_voices_are_absent_only_where_it_is_known_who_took_the_call(make_context: MakeContext) -> None:
+def test_an_assistant_s_voice_is_strange_once_it_is_known_who_took_the_call(make_context: MakeContext) -> None:
     context = make_context(assistants=ASSISTANTS)
-    marks: Sequence[int] = (VOICE, SALES)
-    call = Call(context, cast("Any", Leg(sound())), "caller")
-    assert context.calls.strange(call.leg, marks) == set()
-    context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main", legs=())))
-    assert context.calls.strange(call.leg, marks) == {SALES}
+    call = Call(context, hearing(sound()), "caller")
+    assert context.calls.strange(call.leg, (VOICE, SALES)) == set()
+    took: Any = SimpleNamespace(assistant="main", legs=())
+    context.calls.add_ai(took)
+    assert context.calls.strange(call.leg, (VOICE, SALES)) == {SALES}
 
 
 @pytest.mark.parametrize(
-    ("leg", "ai", "told"),
+    ("leg", "voice", "verdicts"),
     [
-        (Leg(sound()), Ai(), [("assistant main → caller.1", "failed"), ("caller.1 → assistant main", "passed")]),
-        (Lasting(sound()), Ai(), [("assistant main → caller.1", "passed"), ("caller.1 → assistant main", "passed")]),
-        (Leg(sound()), Wordy(), [("caller.1 → assistant main", "passed")]),
-        (Leg(sound(), ended_at=2.0), Ai(), []),
+        (hearing(sound()), VOICE, [FAILED, PASSED]),
+        (hearing(sound(), lasts=True), VOICE, [PASSED, PASSED]),
+        (hearing(sound()), None, [PASSED]),
+        (hearing(sound(), ended=True), VOICE, []),
     ],
 )
-def test_audio_that_has_stopped_is_not_only_the_others(
-    make_context: MakeContext, leg: Leg, ai: Ai, told: list[tuple[str, str]]
+def test_a_voice_without_others_has_to_go_on(
+    make_context: MakeContext, leg: Any, voice: int | None, verdicts: list[Verdict]
 ) -> None:
-    context = make_context(assistants=ASSISTANTS)
-    context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main", legs=())))
-    ExpectAudio(context, Call(context, cast("Any", leg), "caller")).hears_only(cast("Any", ai))
-    assert sorted((f.subject, str(f.verdict)) for f in context.evidence.findings if f.check == "audio") == told
+    context, call = case(make_context, leg)
+    ExpectAudio(context, call).hears_only(ai(voice))
+    found = {f.subject: f.verdict for f in context.evidence.findings if f.check == "audio"}
+    assert [found[subject] for subject in sorted(found)] == verdicts
 
 
 @pytest.mark.parametrize(
-    ("sounds", "held", "verdict"),
+    ("looks", "held", "verdict"),
     [
-        ([sound()], False, Verdict.PASSED),
-        ([sound(OTHERS, db=-6.0)], False, Verdict.FAILED),
-        ([sound(OTHERS, db=-20.0)], False, Verdict.FAILED),
-        ([sound(FOREIGN, db=-6.0)], False, Verdict.PASSED),  # not what is asked
-        ([sound(OTHERS, db=-6.0), sound()], False, Verdict.PASSED),  # what was on its way
-        ([sound()[:0]], False, Verdict.PASSED),  # without a recording there is only the ear
-        ([sound(OTHERS, db=-6.0)], True, Verdict.PASSED),  # a phone that holds the call takes none of it
+        ([sound()], False, PASSED),
+        ([sound(OTHERS, db=-20.0)], False, FAILED),  # an AI that stays in a conference of caller and agent
+        ([sound(FOREIGN, db=-6.0)], False, PASSED),  # not what is asked
+        ([sound(OTHERS, db=-6.0), sound()], False, PASSED),  # what was on its way
+        ([sound(OTHERS, db=-6.0)], True, PASSED),  # a phone that holds the call takes no audio
     ],
 )
 def test_who_is_heard_beneath_another_is_not_silent(
-    make_context: MakeContext, sounds: list[NDArray[np.int16]], held: bool, verdict: Verdict
+    make_context: MakeContext, clock: Clock, looks: list[NDArray[np.int16]], held: bool, verdict: Verdict
 ) -> None:
-    """As an AI that stays in a conference of caller and agent."""
-    context, leg = make_context(), Leg(*sounds)
-    leg.events.append(Listened(at=time.monotonic() + 60.0, seconds=9.0, level_dbov=-15.0, **leg.told))
+    context, made = make_context(clock=clock), hearing(*looks)
+    made.told.append(Listened(at=clock.now + 60.0, seconds=9.0, level_dbov=-15.0, **TOLD))
     if held:
-        leg.events.append(MediaState(at=1.0, active=True, direction="sendonly", **leg.told))
-        leg.statistics = lambda: counted(100, 0)  # type: ignore[assignment, method-assign]
-    left = cast("Any", SimpleNamespace(label="ai.1", voices_for=lambda peer: {OTHERS}))
-    ExpectAudio(context, Call(context, cast("Any", leg), "caller")).silence_from(left)
+        made.told.append(media(1.0, "sendonly"))
+        made.counted = counted(100, 0)
+    left: Any = SimpleNamespace(label="ai.1", voices_for=lambda peer: {OTHERS})
+    ExpectAudio(context, Call(context, made, "caller")).silence_from(left)
     assert [(f.check, f.verdict) for f in context.evidence.findings] == [("audio.silent", verdict)]
 
 
@@ -295,7 +216,7 @@ def test_audio_missing_at_a_mute_phone_is_broken(make_context: MakeContext) -> N
     well = Call(context, leg(media(9.9), *counts((10.0, 0), (11.0, 50), (12.5, 125))), "caller")
     unheard = judged("audio", "x", False, expected="it is heard", actual="no RTP packet arrived")
     verdicts = [excuse_mute_phone(unheard, ends, 9.95).verdict for ends in ((still, well), (well, still), (well, well))]
-    assert verdicts == [Verdict.BROKEN, Verdict.BROKEN, Verdict.FAILED]
+    assert verdicts == [Verdict.BROKEN, Verdict.BROKEN, FAILED]
 
 
 # -- A mark has no pauses: an RTP pause between two of one voice's marks is a dropout
@@ -334,11 +255,11 @@ def test_a_short_pause_within_one_voice_is_a_dropout(events: list[Event], dropou
 @pytest.mark.parametrize(
     ("stood_still", "verdict", "dropouts_told"),
     [
-        ([], Verdict.FAILED, 3),
+        ([], FAILED, 3),
         ([(9.97, 10.3), (11.0, 11.3), (12.1, 12.3)], Verdict.BROKEN, 3),
-        ([(11.0, 11.3)], Verdict.FAILED, 2),  # what is left is the stream's own
+        ([(11.0, 11.3)], FAILED, 2),  # what is left is the stream's own
         ([(10.0, 10.3), (11.0, 11.3)], Verdict.BROKEN, 3),  # one pause is no broken stream
-        ([(10.0, 10.1), (11.0, 11.1), (12.0, 12.1)], Verdict.FAILED, 3),  # less than the half of each
+        ([(10.0, 10.1), (11.0, 11.1), (12.0, 12.1)], FAILED, 3),  # less than the half of each
     ],
 )
 def test_dropouts_while_this_machine_had_no_processor_are_not_the_streams(
@@ -355,7 +276,7 @@ def test_dropouts_while_this_machine_had_no_processor_are_not_the_streams(
     assert f"{dropouts_told} dropouts amid a voice" in found.actual
 
 
-@pytest.mark.parametrize(("starved_s", "verdict"), [(0.1, Verdict.FAILED), (0.5, Verdict.BROKEN)])
+@pytest.mark.parametrize(("starved_s", "verdict"), [(0.1, FAILED), (0.5, Verdict.BROKEN)])
 def test_a_thin_stream_fails_unless_this_machine_was_starved(
     make_context: MakeContext, starved_s: float, verdict: Verdict
 ) -> None:

@@ -92,32 +92,6 @@ def test_what_the_ai_sent_tells(
     assert actual in found.actual
 
 
-@pytest.mark.parametrize("order", [("both", "one"), ("one", "both")])
-@pytest.mark.parametrize(
-    ("both", "one", "verdict"),
-    [
-        ("transfer-success", "transfer-failed-timeout", Verdict.PASSED),
-        (None, "transfer-failed-connection-error", Verdict.PASSED),
-        ("transfer-failed-timeout", "transfer-success", Verdict.FAILED),
-    ],
-)
-def test_a_transfer_that_failed_is_not_the_one_it_landed_by(
-    landed: Callable[..., CaseContext], order: tuple[str, str], both: str | None, one: str | None, verdict: Verdict
-) -> None:
-    """A record has them by name: one that is tried again stays where it was."""
-    told = {"both": (BOTH, both), "one": (ONE, one)}
-    actions = [
-        {
-            "action_type": "transfer_call_action_type",
-            "parameters_hard_coded": {"phone": told[name][0]},
-            "return_value": {"status": told[name][1]},
-        }
-        for name in order
-    ]
-    sent = list(handover.in_actions(actions))
-    assert handover.judged(landed("both", "ada"), "Both", ["One"], sent).verdict is verdict
-
-
 def test_one_number_for_both_needs_the_topic(landed: Callable[..., CaseContext]) -> None:
     context = landed("both", "ada")
     groups = context.deployment.groups

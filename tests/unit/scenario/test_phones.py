@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
-from harness.calls.events import Event, TlsHandshake, TransferProgress, TransportFailed
-from harness.calls.verdict import Verdict
+from harness.calls.events import TransferProgress
 from harness.deployment import Deployment, from_plain, to_plain
 from harness.deployment.safety import Guard
-from harness.errors import RefusedError
+from harness.errors import PhoneMisuseError, RefusedError
 from harness.integrations import load
 from harness.phone import PhoneConfig
 from harness.phone.authorities import systems_list
-from harness.phone.leg import accept_every_leg
 from harness.phone.rules import Rules
-from harness.phone.waiter import never_came
-from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import StandInCall
 from harness.scenario.case_phones import CasePhones
-from harness.scenario.endpoints import StandInEndpoint
 from harness.scenario.phones import own_phone, stand_in
 from harness.sip.uri import Uri
 from harness.support.resources import EXAMPLES
+from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.legs import CALLER, ScriptedLeg, invite, leg, states
 
 _FILE = EXAMPLES / "live-talkdesk.toml"
 
@@ -174,121 +169,64 @@ def test_each_phone_dials_in_its_own_country(make_context: MakeContext) -> None:
         pool.rules[abroad].guard(f"sip:0441234567@{host}")
 
 
-# -- A call that waits for the deployment's own limits: until its turn comes, however many are before it, and told as a wait
+# -- The stand-in hands a caller over, and leaves when an agent has taken the call, however long that takes
 
 
-# -- The AI that is ours hands a caller over, and leaves when an agent has taken the call, however long that takes
-
-
-AN_AGENT_TAKES_S = 25.0
-
-
-class Leg:
-    """The stand-in's leg; an agent answers :data:`AN_AGENT_TAKES_S` after the REFER, and nobody waits for it in the test."""
-
-    invite = SimpleNamespace(
-        text="INVITE sip:ai@ai.example SIP/2.0\r\nVia: SIP/2.0/UDP b.example;branch=z9hG4bK1\r\nFrom: <sip:a@b.example>;tag=1\r\n"
-        "To: <sip:ai@ai.example>\r\nCall-ID: 1@b.example\r\nCSeq: 1 INVITE\r\n\r\n"
-    )
-    closed = False
-    state = "confirmed"
-    successor = None
+class Transferring(ScriptedLeg):
+    """A leg whose REFER is accepted, and told to have ended so, 25 s later."""
 
     def __init__(self, status: int) -> None:
-        self.id = "stand-in.1"
-        self.events: list[Event] = []
-        self.status = status
-        self.hung_up = False
+        over = TransferProgress(at=25.0, phone="ai", leg="ai.1", code=status, reason="", final=True)
+        super().__init__(invite(CALLER, at=0.0), over, name="ai.1", clock=Clock(0.0))
         self.referred_to = ""
 
     def transfer(self, uri: str) -> None:
-        """The platform accepts the REFER."""
         self.referred_to = uri
 
-    def wait(self, goal: str, tells: Callable[[Event], bool], within: float) -> Event:
-        told = TransferProgress(
-            at=AN_AGENT_TAKES_S, phone="stand-in", leg=self.id, code=self.status, reason="", final=True
-        )
-        if within < AN_AGENT_TAKES_S or not tells(told):
-            raise never_came(goal, within, self.id, "no final NOTIFY", "")
-        return told
 
-    def hangup(self) -> None:
-        self.hung_up = True
+def hand_over(
+    make_context: MakeContext, made: Any, how: str = "cold", phone: Any = None, topic: str | None = None
+) -> Any:
+    """The case whose stand-in has handed its caller over."""
+    context = make_context("TD-TRANSFER-BLIND", "stand-in")
+    trunk = context.deployment.trunks[0].model_copy(update={"termination": "sbc.example:5061"})
+    context.deployment = context.deployment.model_copy(update={"trunks": (trunk,)})
+    peer: Any = None
+    talk = StandInCall(context, made, phone, trunk, "main", peer)
+    talk.digits = lambda count, within: ("0", ["rfc4733"], [160])  # type: ignore[method-assign]
+    group: Any = SimpleNamespace(name="billing", address=next(iter(context.deployment.groups.values())).did)
+    talk.hand_over(group, how, topic=topic)
+    return context
 
 
 @pytest.mark.parametrize(("status", "leaves"), [(200, True), (486, False)])
-def test_it_leaves_when_an_agent_has_answered_whenever_that_is(
-    make_context: MakeContext, status: int, leaves: bool
+def test_a_stand_in_leaves_when_an_agent_has_answered(make_context: MakeContext, status: int, leaves: bool) -> None:
+    made: Any = Transferring(status)
+    hand_over(make_context, made).background.join(5.0)
+    assert made.did == ["BYE"] * leaves
+
+
+@pytest.mark.parametrize("topic", ["billing", "returns & refunds", "Rückfragen", "a?b=c;d"])
+def test_a_topic_is_escaped_in_the_refer_to_uri(make_context: MakeContext, topic: str) -> None:
+    """RFC 3261 section 19.1.1."""
+    made: Any = Transferring(200)
+    context = hand_over(make_context, made, topic=topic)
+    context.background.join(5.0)
+    assert Uri.parse(made.referred_to).header("X-Gladly-Routing-Selector") == topic
+    Guard(context.deployment)(made.referred_to)
+
+
+@pytest.mark.parametrize(("state", "breaks"), [("disconnected", False), ("confirmed", True)])
+def test_a_group_s_call_that_the_platform_ended_cannot_be_joined(
+    make_context: MakeContext, state: str, breaks: bool
 ) -> None:
-    context = make_context("TD-TRANSFER-BLIND", "stand-in")
-    leg: Any = Leg(status)
-    trunk = context.deployment.trunks[0]
-    phone: Any = SimpleNamespace(name="stand-in")
-    talk = StandInCall(context, leg, phone, trunk, "+12065550100", None)  # type: ignore[arg-type]
-    talk.digits = lambda count, within: ("0", ["rfc4733"], [160])  # type: ignore[method-assign]
-    group: Any = SimpleNamespace(name="billing", address="+18155550101")
-    talk.hand_over(group, "cold")
-    context.background.join(5.0)
-    assert leg.hung_up is leaves
+    """What a faulty platform does has to fail; of a call that is up it is the harness's own doing."""
 
+    def bridge(other: Any) -> None:
+        raise PhoneMisuseError(f"{other.id} has ended")
 
-@given(st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=20))
-@example("returns & refunds")
-@example("Rückfragen")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_a_topic_is_written_as_a_uri_takes_it(make_context: MakeContext, topic: str) -> None:
-    """RFC 3261 section 19.1.1: what a header of a URI cannot hold as it is is escaped."""
-    context = make_context("TD-TRANSFER-BLIND", "stand-in")
-    leg: Any = Leg(200)
-    trunk = context.deployment.trunks[0].model_copy(update={"termination": "sbc.example:5061"})
-    phone: Any = SimpleNamespace(name="stand-in")
-    talk = StandInCall(context, leg, phone, trunk, "+12065550100", None)  # type: ignore[arg-type]
-    talk.digits = lambda count, within: ("0", ["rfc4733"], [160])  # type: ignore[method-assign]
-    group: Any = SimpleNamespace(name="returns", address=next(iter(context.deployment.groups.values())).did)
-    talk.hand_over(group, "cold", topic=topic)
-    context.background.join(5.0)
-    assert Uri.parse(leg.referred_to).header("X-Gladly-Routing-Selector") == topic
-    Guard(context.deployment.model_copy(update={"trunks": (trunk,)}))(leg.referred_to)
-
-
-# -- A certificate is refused by whom it was shown to: a platform that never connected has refused none
-
-
-INVITED = SimpleNamespace(
-    id="stand-in.1", events=[SimpleNamespace(at=12.0)], phone=SimpleNamespace(is_ours=accept_every_leg)
-)
-
-
-def handshake(at: float, *, failed: bool = True) -> Event:
-    return TlsHandshake(at=at, phone="stand-in", remote="127.0.0.1:40004", failed=failed)
-
-
-@pytest.mark.parametrize(
-    ("events", "incoming", "verdict"),
-    [
-        ([handshake(11.0)], [], Verdict.PASSED),
-        ([handshake(11.0, failed=False)], [], Verdict.PASSED),  # some look at the certificate once they are connected
-        ([handshake(11.0, failed=False)], [INVITED], Verdict.FAILED),
-        ([], [INVITED], Verdict.FAILED),
-        ([handshake(9.0)], [], Verdict.NOT_OBSERVABLE),  # of a call before
-        (
-            [TransportFailed(at=11.0, phone="stand-in", transport="tls", remote="x", reason="y")],
-            [],
-            Verdict.NOT_OBSERVABLE,
-        ),
-        ([], [], Verdict.NOT_OBSERVABLE),  # a trunk that is taken for down, since an earlier call failed
-    ],
-)
-def test_who_is_shown_it(make_context: MakeContext, events: list[Event], incoming: list[Any], verdict: Verdict) -> None:
-    context = make_context(ai="stand-in")
-    ai = Ai(context)
-    phone: Any = SimpleNamespace(events=events, incoming=incoming)
-    ai._endpoint = StandInEndpoint(context, phone, context.trunk)
-    of: Any = SimpleNamespace(began=10.0)
-    ai.was_refused_for_its_certificate(of)
-    (found,) = context.evidence.findings
-    assert (found.check, found.verdict) == ("route.not_reached", verdict)
-
-
-# -- Whom OPTIONS asks: the platform's host, however the file writes it, at its port or at the transport's own
+    made, onward = leg(name="ai.1"), leg(*states("confirmed"), name="ai.2", state=state)
+    made.bridge = bridge
+    context = hand_over(make_context, made, "warm", SimpleNamespace(dial=lambda uri, identity: onward))
+    with pytest.raises(PhoneMisuseError) if breaks else nullcontext():
+        context.background.join(10.0)

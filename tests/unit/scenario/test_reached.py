@@ -1,118 +1,105 @@
-"""Which calls of a case reached a stand-in: those of others do not count."""
+"""Which calls of a case reached the AI, or were answered there: other people's calls do not count."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from harness.calls.events import CallState
+from harness.calls.events import Event, TlsHandshake
 from harness.calls.verdict import Verdict
-from harness.phone.leg import accept_every_leg
 from harness.scenario.ai import Ai
-from harness.scenario.endpoints import StandInEndpoint, SynthflowEndpoint
+from harness.scenario.endpoints import AiEndpoint, StandInEndpoint, SynthflowEndpoint
 from harness.witness.clock import to_wall
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.synthflow_api import CALLER, FakeApi, call, record
+from tests.unit.scenario.legs import CALLER, STRANGER, ScriptedPhone
+from tests.unit.scenario.synthflow_api import FakeApi, call, record
+
+PASSED, FAILED, UNSEEN = Verdict.PASSED, Verdict.FAILED, Verdict.NOT_OBSERVABLE
+LOOKS = ("was_not_reached", "waited_for_choice", "answered_nothing")
 
 
-def place(*legs: Any, is_ours: Any = accept_every_leg) -> Any:
-    """The stand-in's phone."""
-    phone = SimpleNamespace(name="stand-in", incoming=list(legs), is_ours=is_ours)
-    for leg in legs:
-        leg.phone = phone
-    return phone
-
-
-@pytest.mark.parametrize(
-    ("after_s", "verdict"),
-    [(-30.0, Verdict.FAILED), (-2.0, Verdict.FAILED), (0.2, Verdict.PASSED), (None, Verdict.NOT_OBSERVABLE)],
-)
-def test_the_same_by_the_moments_of_synthflow_s_records(
-    make_context: MakeContext, after_s: float | None, verdict: Verdict
-) -> None:
-    of = call()
-    of.chosen, of.began = of.began + 60.0, of.began
-    started = None if after_s is None else f"{to_wall(of.chosen + after_s):.3f}"
-    api: Any = FakeApi([record(start_time=started)])
-    context = make_context(api=api)
-    ai = Ai(context)
-    ai._endpoint = SynthflowEndpoint(context)
-    ai.waited_for_choice(of)
-    assert context.evidence.findings[-1].verdict is verdict
-
-
-@pytest.mark.parametrize(
-    ("began", "states", "expected"),
-    [
-        (10.1, ("incoming", "early"), Verdict.PASSED),
-        (10.1, ("incoming", "early", "disconnected"), Verdict.PASSED),
-        (10.1, ("incoming", "connecting"), Verdict.FAILED),
-        (10.1, ("incoming", "connecting", "confirmed"), Verdict.FAILED),
-        (10.1, ("incoming", "connecting", "confirmed", "disconnected"), Verdict.FAILED),  # taken, and over by now
-        (9.0, ("incoming", "connecting", "confirmed"), Verdict.PASSED),  # of a call before
-    ],
-)
-def test_a_call_that_was_set_up_was_answered_whatever_became_of_it(
-    make_context: MakeContext, began: float, states: tuple[Any, ...], expected: Verdict
-) -> None:
-    context = make_context(ai="stand-in")
-    told: Any = {"phone": "stand-in", "leg": "stand-in.1"}
-    events = [CallState(at=began + number / 10, state=state, **told) for number, state in enumerate(states)]
-    leg = SimpleNamespace(id="stand-in.1", events=events, state=states[-1])
-    ai = Ai(context)
-    ai._endpoint = StandInEndpoint(context, place(leg), context.trunk)
-    ai.answered_nothing(cast("Any", SimpleNamespace(began=10.0)))
-    assert [found.verdict for found in context.evidence.findings] == [expected]
-
-
-@pytest.mark.parametrize(
-    ("shown", "verdict"),
-    [
-        ("+14155550101", Verdict.FAILED),  # the caller's own
-        (None, Verdict.FAILED),  # a call that shows none is taken for ours where nobody says that others call as well
-        ("anonymous", Verdict.FAILED),
-        ("+13035550177", Verdict.NOT_OBSERVABLE),
-        ("(303) 555-0177", Verdict.NOT_OBSERVABLE),
-    ],
-)
-@pytest.mark.parametrize("look", ["was_not_reached", "waited_for_choice", "answered_nothing"])
-def test_a_call_of_a_strangers_number_speaks_against_nobody(
-    make_context: MakeContext, shown: str | None, verdict: Verdict, look: str
-) -> None:
-    """A customer who called the same assistant meanwhile failed the case, where the file does not say that others do."""
-    of = call()
-    of.chosen = of.began + 60.0
-    api: Any = FakeApi([record(phone_number_from=shown, start_time=f"{to_wall(of.began + 5.0):.3f}")])
-    context = make_context(api=api)
-    ai = Ai(context)
-    ai._endpoint = SynthflowEndpoint(context)
+def verdict(endpoint: AiEndpoint, look: str, of: Any) -> Verdict:
+    ai = Ai(endpoint._context)
+    ai._endpoint = endpoint
     getattr(ai, look)(of)
-    assert context.evidence.findings[-1].verdict is verdict
+    return endpoint._context.evidence.findings[-1].verdict
 
 
 @pytest.mark.parametrize(
-    ("shown", "shared", "verdict"),
+    ("shown", "named", "at", "shared", "verdicts"),
     [
-        (CALLER, True, Verdict.FAILED),
-        ("anonymous", True, Verdict.NOT_OBSERVABLE),  # where strangers call as well, it may be theirs
-        ("anonymous", False, Verdict.FAILED),
+        (CALLER, ("incoming", "confirmed"), 15.0, False, (FAILED, FAILED, FAILED)),
+        (CALLER, ("incoming", "confirmed", "disconnected"), 15.0, False, (FAILED, FAILED, FAILED)),
+        (CALLER, ("incoming", "early"), 15.0, False, (FAILED, FAILED, PASSED)),
+        (CALLER, ("incoming", "early"), 75.0, False, (FAILED, PASSED, PASSED)),  # the caller had chosen
+        (CALLER, ("incoming", "confirmed"), 9.0, False, (PASSED, PASSED, PASSED)),  # a call of before
+        ("anonymous", ("incoming", "confirmed"), 15.0, False, (FAILED, FAILED, FAILED)),
+        ("anonymous", ("incoming", "confirmed"), 15.0, True, (UNSEEN, UNSEEN, UNSEEN)),  # strangers call as well
     ],
 )
-@pytest.mark.parametrize("look", ["was_not_reached", "waited_for_choice", "answered_nothing"])
-def test_the_same_at_a_stand_in(
-    make_context: MakeContext, shown: str, shared: bool, verdict: Verdict, look: str
+def test_a_call_at_the_stand_in(
+    make_context: MakeContext,
+    shown: str,
+    named: tuple[str, ...],
+    at: float,
+    shared: bool,
+    verdicts: tuple[Verdict, ...],
 ) -> None:
-    context = make_context(ai="stand-in")
-    of = call()
+    context, of, phone = make_context(ai="stand-in"), call(), ScriptedPhone("stand-in")
     of.began, of.chosen = 10.0, 70.0
     context.calls.add(of)
-    text = f"INVITE sip:ai@p SIP/2.0\r\nFrom: <sip:{shown}@b.example>;tag=1\r\nTo: <sip:ai@p>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n"
-    answered = CallState(at=15.0, phone="stand-in", leg="stand-in.1", state="confirmed")
-    leg = SimpleNamespace(id="stand-in.1", events=[answered], messages=[SimpleNamespace(text=text)])
-    phone = place(leg, is_ours=context.phones.may_be_ours if shared else accept_every_leg)
-    ai = Ai(context)
-    ai._endpoint = StandInEndpoint(context, phone, context.trunk)
-    getattr(ai, look)(of)
-    assert context.evidence.findings[-1].verdict is verdict
+    phone.rings(shown, *named, at=at)
+    if shared:
+        phone.is_ours = context.phones.may_be_ours
+    there: Any = phone
+    assert tuple(verdict(StandInEndpoint(context, there, context.trunk), look, of) for look in LOOKS) == verdicts
+
+
+@pytest.mark.parametrize(
+    ("fields", "after_s", "verdicts"),
+    [
+        ({}, 5.0, (FAILED, FAILED, FAILED)),
+        ({"status": "ringing"}, 5.0, (FAILED, FAILED, PASSED)),
+        ({}, 60.2, (FAILED, PASSED, FAILED)),  # the caller had chosen
+        ({}, None, (UNSEEN, UNSEEN, UNSEEN)),
+        ({"phone_number_from": None}, 5.0, (FAILED, FAILED, FAILED)),
+        ({"phone_number_from": STRANGER}, 5.0, (UNSEEN, UNSEEN, UNSEEN)),  # a stranger, or a wrong number
+        ({"call_id": "p1", "status": "registered"}, -1.0, (PASSED, PASSED, PASSED)),  # given out, and not called
+        ({"call_id": "p1", "status": "ringing"}, -1.0, (FAILED, UNSEEN, PASSED)),  # it has the time of its preparation
+    ],
+)
+def test_a_call_in_synthflow_s_list(
+    make_context: MakeContext, fields: dict[str, Any], after_s: float | None, verdicts: tuple[Verdict, ...]
+) -> None:
+    of = call(prepared="p1")
+    of.chosen = of.began + 60.0
+    started = None if after_s is None else f"{to_wall(of.began + after_s):.3f}"
+    api: Any = FakeApi([record(start_time=started, **fields)])
+    context = make_context(api=api)
+    assert tuple(verdict(SynthflowEndpoint(context), look, of) for look in LOOKS) == verdicts
+
+
+@pytest.mark.parametrize(
+    ("shaken_at", "rings", "expected"),
+    [
+        (11.0, False, PASSED),
+        (11.0, True, FAILED),
+        (None, True, FAILED),
+        (9.0, False, UNSEEN),  # of a call before
+        (None, False, UNSEEN),  # a platform that never connected has refused no certificate
+    ],
+)
+def test_a_bad_certificate_is_refused_by_a_platform_that_saw_it(
+    make_context: MakeContext, shaken_at: float | None, rings: bool, expected: Verdict
+) -> None:
+    context, phone = make_context(ai="stand-in"), ScriptedPhone("stand-in")
+    about: Any = {"phone": "stand-in", "remote": "127.0.0.1:40004", "failed": True}
+    shaken: list[Event] = [] if shaken_at is None else [TlsHandshake(at=shaken_at, **about)]
+    if rings:
+        phone.rings(CALLER, at=12.0)
+    there: Any = phone
+    there.events = shaken
+    endpoint = StandInEndpoint(context, there, context.trunk)
+    assert verdict(endpoint, "was_refused_for_its_certificate", SimpleNamespace(began=10.0)) is expected

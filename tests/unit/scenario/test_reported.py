@@ -108,16 +108,40 @@ def test_the_report_comes_late(make: Callable[..., Case]) -> None:
     assert not any("Eve" in text for finding in found.values() for text in (finding.actual, *finding.evidence))
 
 
-@pytest.mark.parametrize("reads", [[], [FarEndError("the platform's report: 503")]])
-def test_a_report_that_never_lists_the_call(make: Callable[..., Case], reads: list[Any]) -> None:
+OPEN = Verdict.NOT_OBSERVABLE
+
+
+@pytest.mark.parametrize(
+    ("rows", "ahead_s", "verdict", "said"),
+    [
+        ([{}], 0.0, Verdict.PASSED, "billing"),
+        ([{"group": "support"}], 0.0, Verdict.FAILED, "support"),
+        ([{"caller": ANOTHER}], 0.0, OPEN, "does not list the call, 0.2 s after the call's end"),
+        ([{"later_s": -30.0}], 0.0, OPEN, "does not list the call"),  # an earlier call's row
+        ([{"later_s": -5 * 3600.0}], 0.0, OPEN, "5 h"),  # the report's times are read in another zone
+        ([{}, {"number": "", "later_s": 3600.0}], 0.0, OPEN, "platform.report.zone"),  # a call of ours yet to come
+        ([{}, {"number": "", "later_s": 5.0}], 0.0, Verdict.PASSED, "billing"),
+        ([{}, {"caller": ANOTHER, "later_s": 86_400.0}], 0.0, Verdict.PASSED, "billing"),
+        ([{}], 2.5, OPEN, "ahead of"),  # an earlier call's row may then be in the time of this one
+        ([{}], -61.0, OPEN, "behind"),
+        (FarEndError("the platform's report: 503"), 0.0, OPEN, "503"),
+    ],
+)
+def test_a_landing_is_what_the_report_lists(
+    make: Callable[..., Case], monkeypatch: pytest.MonkeyPatch, rows: Any, ahead_s: float, verdict: Verdict, said: str
+) -> None:
     case = make(strength="unknown")
     case.lands()
-    case.reads = reads or [[listed(case.context, caller=ANOTHER)]]
+    monkeypatch.setattr(ReportSource, "clock_ahead_s", ahead_s)
+    if isinstance(rows, list):
+        moments = [(time.time() + row.get("later_s", 0.0),) for row in rows]
+        plain = [{name: value for name, value in row.items() if name != "later_s"} for row in rows]
+        rows = [listed(case.context, **row, moments=at) for row, at in zip(plain, moments, strict=True)]
+    case.reads = [rows]
     found = case.told()
-    assert {finding.verdict for finding in found.values()} == {Verdict.NOT_OBSERVABLE}
-    assert not any(finding.dispensable for finding in found.values()), "no row passes without its landing"
-    said = "503" if reads else "does not list the call, 0.2 s after the call's end"
+    assert found["landing"].verdict is verdict
     assert said in found["landing"].actual
+    assert not any(finding.dispensable for finding in found.values()), "no row passes without its landing"
 
 
 @pytest.mark.parametrize("strength", ["unknown", None])
@@ -165,39 +189,6 @@ def test_a_person_may_hang_up(make: Callable[..., Case], over: bool) -> None:
     assert of_caller.verdict is (Verdict.NOT_OBSERVABLE if over else Verdict.PASSED)
     assert of_people.verdict is Verdict.NOT_OBSERVABLE
     assert of_people.dispensable
-
-
-@pytest.mark.parametrize("ahead", [-61.0, -2.5, 2.5, 3600.0])
-def test_clocks_that_differ_leave_it_open(
-    make: Callable[..., Case], monkeypatch: pytest.MonkeyPatch, ahead: float
-) -> None:
-    """Whose clock is wrong nobody knows, and an earlier call's row would be in the time of this one by either."""
-    case = make()
-    case.lands()
-    monkeypatch.setattr(ReportSource, "clock_ahead_s", ahead)
-    case.reads = [[listed(case.context), listed(case.context, moments=(time.time() + ahead,))]]
-    found = case.told()["landing"]
-    assert found.verdict is Verdict.NOT_OBSERVABLE
-    assert "ahead of" in found.actual if ahead > 0 else "behind" in found.actual
-
-
-@pytest.mark.parametrize(("caller", "later_s", "verdict"), [
-    (CALLER, 3600.0, Verdict.NOT_OBSERVABLE),
-    (CALLER.removeprefix("+1"), 1800.0, Verdict.NOT_OBSERVABLE),
-    (CALLER, 5.0, Verdict.PASSED),
-    (ANOTHER, 86_400.0, Verdict.PASSED),
-])  # fmt: skip
-def test_a_call_of_ours_that_is_yet_to_come_tells_that_the_times_are_misread(
-    make: Callable[..., Case], caller: str, later_s: float, verdict: Verdict
-) -> None:
-    """A report by the clocks of the country, read as UTC: the row of a call an hour ago was taken for this one's."""
-    case = make()
-    case.lands()
-    an_hour_ago = listed(case.context)
-    case.reads = [[an_hour_ago, listed(case.context, caller=caller, number="", moments=(time.time() + later_s,))]]
-    found = case.told()["landing"]
-    assert found.verdict is verdict
-    assert verdict is Verdict.PASSED or "platform.report.zone" in found.actual
 
 
 @pytest.mark.parametrize(
