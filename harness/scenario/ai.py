@@ -39,12 +39,12 @@ class Ai:
         return self._context.has_stand_in
 
     def take_place(self, **more: object) -> None:
-        """From here on it can be called; ``more`` overrides single fields of a stand-in's phone."""
+        """Make the AI reachable; ``more`` overrides single fields of a stand-in's phone."""
         self._endpoint = self._take(**more)
 
     @property
     def endpoint(self) -> AiEndpoint:
-        """Who can be called there."""
+        """The side that answers calls to the AI."""
         if self._endpoint is None:
             raise BrokenError("nobody has taken the AI's place in this case yet")
         return self._endpoint
@@ -99,7 +99,7 @@ class Ai:
         self._endpoint = self._take(tls=tls)
 
     def goes_down(self, line: Line) -> None:
-        """Nobody listens at the AI's place. A line whose trunk leads to a host that does not answer needs nothing done."""
+        """Stop listening at the AI's address. A line whose trunk leads to an unreachable host needs no action."""
         if line.entry.reachable and self._endpoint is not None:
             if self.is_ours and not self._context.case.row.own_place:
                 raise self._set_up_for_one()
@@ -156,7 +156,7 @@ class Ai:
         self._context.evidence.add(reach.tried(subject, wanted, asked))
 
     def told(self, look: Callable[[Call], list[T]], of: Call, since: float) -> list[T]:
-        """What is seen of ``of``; waits for what happened by ``since`` and an interface may list later."""
+        """What ``look`` finds of the call; waits as long as an interface may lag behind ``since``."""
         return self._wait_for(lambda: look(of), since + self._lag_s, "what the AI's interface may tell later")
 
     def _wait_for(self, look: Callable[[], T], until: float, why: str = "") -> T:

@@ -440,7 +440,7 @@ class SynthflowCall(End):
         return asked if self.farewell_s else self.released_at(asked + self._context.patience) or asked
 
     def let_go(self) -> None:
-        """Nothing to do: the assistant hangs up when nobody can take the caller."""
+        """Nothing to do: the assistant hangs up by itself when no agent can take the caller."""
 
     @property
     def farewell_s(self) -> float:

@@ -86,7 +86,7 @@ class Calls:
         return parties + [Party(leg.id, [leg], None) for leg in self._phones.legs if leg.id not in known]
 
     def name_of_mark(self, mark: int) -> str | None:
-        """Whose mark it is; None when nobody in this case sends it."""
+        """The name of the party that sends a mark; None when no party of this case does."""
         of = next((party for party in self._parties() if party.is_told_by(mark)), None)
         if of is not None:
             return of.label if of.sends(mark) else f"the AI answering {of.label}"

@@ -128,7 +128,7 @@ class CasePhones:
         return self._phones[name]
 
     def _guard_at(self, name: str) -> Guard:
-        """That of what the phone dials: digits mean another number in another country."""
+        """The guard for the phone's country: the same digits are another number elsewhere."""
         region = self._deployment.region_at(name)
         if region not in self._guards:
             self._guards[region] = Guard(self._deployment, region)
@@ -140,29 +140,29 @@ class CasePhones:
         self._phones.pop(phone.name).release()
 
     def reserve(self, config: PhoneConfig) -> None:
-        """Nobody shares a phone at the address of ``config`` for the rest of the case: it is set up for this one alone."""
+        """Keep other cases from sharing a phone at the address of ``config`` for the rest of the case."""
         if self.company.switchboard is not None:
             self._reserved.append(Reservation(self.company.switchboard, config))
 
     @property
     def guessed(self) -> bool:
-        """Whether a call came that may have been this case's, or that of one beside it: its number did not tell."""
+        """Whether a call came whose number does not show which of the concurrent cases it belongs to."""
         unclear = (phone.guessed and phone.is_ours is accept_every_leg for phone in self._phones.values())
         return self._guessed or any(unclear)  # where strangers call, too, a number that tells nothing is theirs
 
     @property
     def by_name(self) -> Mapping[str, Phone]:
-        """Those that are leased."""
+        """The leased phones."""
         return self._phones
 
     @property
     def legs(self) -> list[Leg]:
-        """All legs of all of them."""
+        """All legs of all phones."""
         return [leg for phone in self._phones.values() for leg in phone.legs]
 
     @property
     def fatal_error(self) -> BaseException | None:
-        """Why one of them cannot be relied on any more, or did not do what the far end asked of it."""
+        """Why a phone is no longer reliable, or declined what the far end asked."""
         one_each = {phone.process.pid: phone for phone in self._phones.values()}
         declined = (phone.declined for phone in self._phones.values())
         return next(filter(None, (*(phone.fault() for phone in one_each.values()), *declined)), None)
@@ -181,10 +181,10 @@ class CasePhones:
     def first_incoming(
         self, phones: Sequence[Phone], within: float, unless: Callable[[], bool], numbers: Collection[str | None]
     ) -> Leg:
-        """The first call that reaches one of ``phones`` and still rings: who rings in turns may have gone on to the next by now.
+        """The first call that reaches one of ``phones`` and still rings: a platform that rings in turns may have gone on by now.
 
-        Raises :class:`NeverCame`, before the time is over when ``unless`` comes true or other agents ring instead, for one of the
-        callers with these ``numbers``: a stranger's call that tells nobody's number may ring elsewhere meanwhile.
+        Raises :class:`NeverCame`. The wait ends early when ``unless`` comes true, or when other agents ring for one of the callers
+        with these ``numbers``; a stranger's call without a number may ring elsewhere meanwhile.
         """
         if not phones:
             raise BrokenError("nobody of that group has a phone here, so its call cannot be seen")
@@ -259,7 +259,7 @@ class CasePhones:
             phone.hang_up()
 
     def release(self) -> None:
-        """Give all of them back."""
+        """Give all phones back."""
         with ExitStack() as stack:
             for reserved in self._reserved:
                 stack.callback(reserved.release)

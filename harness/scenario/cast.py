@@ -121,7 +121,7 @@ class Cast:
         raise BrokenError(f"groups: none has the topic {topic!r}")
 
     def landed_by_its_handover(self, call: Call, talk: AiCall, group: Group) -> None:
-        """The people who rang did so for the handover that was asked for, where they are in the group of another one, too."""
+        """The agents rang for the requested handover, where they are in the group of another handover as well."""
         rivals = handover.mistakable(self.context, group.name)
         if self.ai.is_ours or not rivals:
             return
@@ -129,9 +129,9 @@ class Cast:
             self.context.evidence.add(handover.judged(self.context, group.name, rivals, self._sent(call, talk)))
 
     def _sent(self, call: Call, talk: AiCall) -> list[handover.SentTransfer]:
-        """The AI's transfers, as its own side tells; where that tells no topic, as the caller's phone got them.
+        """The AI's transfers, by its own record or messages; where these show no topic, as the caller's phone received them.
 
-        What came to the caller is what the platform made of them: a topic that it lacks may have been minded on the way.
+        The platform passes a transfer on to the caller in its own form: it may have acted on a topic that is missing there.
         """
         own = self.ai.told(lambda of: talk.transfers(), call, time.monotonic())
         got = (m.text for leg in (call.first_leg, call.leg) for m in leg.messages if m.direction == "received")
@@ -141,10 +141,10 @@ class Cast:
     def topic_arrives(
         self, call: Call, talk: AiCall, landed: Call | ReportedCall, topic: str, people: tuple[Group, Group]
     ) -> None:
-        """The topic reached the platform; ``people`` are those that it, and those that the number alone leads to.
+        """The topic reached the platform; ``people`` are the groups of the topic, and of the number alone.
 
-        A platform need not pass it on to an agent's phone, and a telephone network cannot: without it the AI's transfer has to
-        show that it was asked for, and who took the call that it was minded.
+        A platform need not pass the topic on to an agent's phone, and a telephone network cannot. Without it, the AI's transfer has
+        to show that the topic was sent, and the agent who took the call that the platform followed it.
         """
         invite, (its, others) = landed.invite, people
         if invite is not None and invite.has(TOPIC_HEADER):
@@ -200,7 +200,7 @@ class Cast:
         return [(name, HEADER_NUMBER)] if name and handover.transfer_caller_id == "header" else []
 
     def one_call_each(self, *calls: Call | ReportedCall) -> None:
-        """Each of these phones has this one call up, and no other."""
+        """Each of these phones has exactly this call up."""
         for call in calls:
             unheard = self.context.unheard
             if isinstance(call, ReportedCall) or (unheard is not None and call.is_over()):
@@ -219,7 +219,7 @@ class Cast:
             self.context.evidence.add(found)
 
     def _call_unseen(self, call: Call | ReportedCall) -> None:
-        """At phones of others, neither their calls nor who hung up can be seen."""
+        """At phones outside the harness, neither calls nor hang-ups are visible."""
         there = isinstance(call, ReportedCall)
         why = "none of our phones is there" if there else "it ended, and no harness phone sees who hung up"
         finding = not_observable("one_call", call.label, expected="one call is up", why=why)
@@ -261,7 +261,7 @@ class Cast:
                 self.context.evidence.add(self.context.held_against([leg], found), since=after)
 
     def _ais_leg_ends(self, of: Call, after: float, limit: float) -> None:
-        """A stand-in's legs are among those of the harness phones; what only an interface shows may be told later."""
+        """A stand-in's legs are checked as harness phones; Synthflow's interface may lag."""
         if self.ai.is_ours:
             return
         context, endpoint = self.context, self.ai.endpoint
@@ -284,7 +284,7 @@ class Cast:
 
 
 def _up(phone: Phone) -> list[str]:
-    """The calls that a phone has up, without those of strangers, which go on ringing where others call the same number."""
+    """The calls that a phone has up, without ringing calls of strangers."""
     own = phone.incoming
     up = (leg for leg in phone.legs if leg in own or leg.direction == "outgoing")
     return [leg.id for leg in up if leg.state != "disconnected"]

@@ -1,4 +1,4 @@
-"""What every part of a scenario needs of its case."""
+"""The state that all parts of a scenario share: the case, its evidence, its phones and calls."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class Background:
 
     @property
     def fatal_error(self) -> BaseException | None:
-        """What broke; an expectation that failed is none."""
+        """The error that broke the work; a failed expectation is none."""
         return None if is_failure(self._error) else self._error
 
     def join(self, within: float) -> None:
-        """Wait for all of it. Raises what went wrong."""
+        """Wait for all work. Raises its error."""
         for thread in self._threads:
             thread.join(timeout=within)
         if self._error is not None:
@@ -144,10 +144,10 @@ class CaseContext:
         self.calls = Calls(deployment, self.phones)
         self.far_end = FarRecords(deployment, api, self.evidence)
         self.late_rings: list[Callable[[], Sequence[Finding]]] = []  #: findings on who rings after a call was taken
-        self.last_looks: list[Callable[[], Sequence[Finding]]] = []  #: findings on what may have been told late
-        self.later: list[Callable[[], Sequence[Finding]]] = []  #: findings on what is told only when the calls are over
-        self.over_at: float | None = None  #: when the harness hung up for the case's end, or had looked at all
-        self.outlasted: list[Callable[[], None]] = []  #: waits, at the end, for what would reach the next case
+        self.last_looks: list[Callable[[], Sequence[Finding]]] = []  #: findings that an interface may report late
+        self.later: list[Callable[[], Sequence[Finding]]] = []  #: findings that need the calls to be over
+        self.over_at: float | None = None  #: when the harness hung up to end the case, or had made its last check
+        self.outlasted: list[Callable[[], None]] = []  #: waits for calls that would otherwise reach the next case
 
     @cached_property
     def trunk(self) -> Trunk:
@@ -174,29 +174,29 @@ class CaseContext:
         return self.case.axes["ai"] == "stand-in"
 
     def end_here(self) -> None:
-        """From now on what comes is no evidence: the harness brings it about itself."""
+        """Mark the end of the evidence: from now on the harness itself causes what happens."""
         self.over_at = self.over_at or self.clock.monotonic()
 
     def before_the_end(self, finding: Finding) -> Finding:
-        """A finding as one of the time until then, whenever it is made: a diagnosis looks at what came before the last."""
+        """The finding, dated to the end of the evidence at the latest: the diagnosis reads events up to the last finding."""
         return finding if self.over_at is None else replace(finding, at=min(finding.at, self.over_at))
 
     @property
     def own_numbers(self) -> set[str]:
-        """What only this case's calls show: its callers' numbers, and the one that its callers ask for in a header.
+        """The numbers that only this case's calls show: its callers', and the one that a caller requests in a header.
 
-        Whom an AI hands over with a number of its own, or a fixed one, may be anybody.
+        The AI's own number, or a fixed one, may be shown by any handover.
         """
         handover = self.case.handover(self.deployment)
         by_header = handover is not None and handover.transfer_caller_id == "header"
         return self.calls.numbers | ({HEADER_NUMBER} if by_header else set())
 
     def is_surely_ours(self, leg: Leg) -> bool:
-        """Whether a call that came to a harness phone is this case's without a doubt, also where strangers call."""
+        """Whether an incoming call certainly belongs to this case, also where strangers call."""
         return self.phones.is_surely_of(leg, leg.phone, self.own_numbers)
 
     def held_against(self, legs: Iterable[Leg], finding: Finding) -> Finding:
-        """A finding that failed for these calls; not observable where each of them may be a stranger's."""
+        """The finding on these calls; a failed one is not observable where each call may be a stranger's."""
         doubtful = list(legs)
         if finding.verdict is not Verdict.FAILED or any(map(self.is_surely_ours, doubtful)):
             return finding

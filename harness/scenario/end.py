@@ -101,7 +101,7 @@ class End:
         return None
 
     def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
-        """What arrived here after ``since``, and what came instead of ``missing``."""
+        """A report of the audio that arrived here after ``since``, and of what was heard instead of ``missing``."""
         return None
 
     def marks_since(self, since: float) -> tuple[Sequence[int], float] | None:

@@ -252,7 +252,7 @@ class SynthflowEndpoint:
         """Its assistants behave by their own configuration."""
 
     def leave(self) -> None:
-        """Nobody can make it."""
+        """Nothing to do: Synthflow cannot be stopped."""
 
 
 class StandInEndpoint:
@@ -267,8 +267,8 @@ class StandInEndpoint:
         self.blind = False  # the last look showed calls that may be strangers'
 
     def others(self, of: Call, assistant: str) -> list[str]:
-        """Those that were called, by the Request-URIs of what came from the caller's own number; and ``assistant`` itself where
-        the call goes on there a second time.
+        """The assistants beside ``assistant`` in the Request-URIs of the caller's own calls; and ``assistant`` itself where a second
+        call goes on there.
         """
         came = [leg for leg in self.phone.incoming if leg.events[0].at >= of.began]
         own = [leg for leg in came if of.number and self._shows(leg, {of.number})]

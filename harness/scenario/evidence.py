@@ -73,10 +73,9 @@ class Evidence:
     def add(self, finding: Finding, since: float | None = None) -> Finding:
         """Record a finding; ``since`` is from when its time runs, where it is made long after that is over.
 
-        A failed one is broken instead where the harness itself may be the reason: it is late by no more than the harness was kept
-        waiting for a processor; or a softphone, a simulated world, or what the scenario does in the background, had broken by then;
-        or no call came, and the softphone it was for had no room for one; or a softphone did not act on what came within its call,
-        or what it said within it went over another transport than it was asked for, and got no answer.
+        A failed finding becomes broken where the harness itself may be the reason: the harness waited for a processor for as long
+        as the event was late; a softphone, the simulated world or background work had broken; the softphone that the missing call
+        was for had no room; or a softphone ignored a request of its call.
         """
         missed_s = missed_by(finding) if finding.verdict is Verdict.FAILED else None
         if missed_s is not None:

@@ -1,4 +1,4 @@
-"""``expect(…)``: what a scenario holds calls to. Each adds a finding; a failed one fails the case when it is over."""
+"""``expect(…)``: expectations of calls. Each adds a finding; a failed one fails the case when it is over."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ class Expect(ExpectAudio):
         with self._evidence.step(f"{end.label} gets the digits {sent}"):
             limit = self._context.patience + _A_DIGIT_S * len(sent)
             found = end.digits(len(sent), within=limit)
-            if found is not None:  # what comes twice may come once more behind the last
+            if found is not None:  # a digit that is passed on twice may come again behind the last
                 self._context.pause(_A_DIGIT_MORE_S)
                 self._evidence.scripted(_A_DIGIT_MORE_S, "listening for a digit more")
                 found = end.digits(len(sent), within=0.0)
@@ -280,7 +280,7 @@ class Expect(ExpectAudio):
         return at
 
     def still_up(self) -> None:
-        """Nobody has ended it by now: it is the coming hang-up that is to. What an interface may tell late it does not show."""
+        """The call is still up before the hang-up that is to end it. An interface that may lag proves nothing here."""
         end = self._end
         ended = end.released_at(0.0)
         if end.is_ours or ended is not None:

@@ -1,4 +1,4 @@
-"""What a scenario holds the audio of calls to: who hears whom, how clearly and how soon."""
+"""Expectations of audio: who hears whom, how clearly and how soon."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class ExpectAudio:
 
     @staticmethod
     def _last_words(ends: Iterable[End], since: float) -> float:
-        """When somebody spoke last to one of the harness phones among them, by no mark, after ``since``; ``since`` if nobody did."""
+        """When words (no mark) were last heard at a harness phone among ``ends`` after ``since``; ``since`` if none were."""
         return max((last_words_to(end.leg, since) for end in ends if isinstance(end, Call)), default=since)
 
     def _with_others_people(self, caller: Call, people: ReportedCall) -> None:
@@ -152,7 +152,7 @@ class ExpectAudio:
             ]
             if starved_s := look.starved_s:
                 found = [hindered(finding, starved_s) if _was_not_understood(finding) else finding for finding in found]
-            # of the time when the call was as it is looked at: what came later, the harness brought about by hanging up
+            # dated before the hang-up, which is the harness's own doing
             return [replace(finding, at=min(finding.at, look.until)) for finding in found]
 
         self._context.later.append(find)

@@ -34,7 +34,7 @@ class ExpectGroup:
     def never_rang(self, since: float = 0.0) -> None:
         """No agent of the group was called after ``since`` (``time.monotonic()``), though all could have been.
 
-        Where strangers call, too, only a call that is surely the case's speaks against it.
+        Where strangers call as well, only a call that certainly belongs to the case fails it.
         """
         for phone in self._group.phones:
             legs = [leg for leg in phone.incoming if leg.events[0].at >= since]
@@ -51,8 +51,8 @@ class ExpectGroup:
 
         The AI's ringing begins once the call has come to it, and ends when it is let go (``rang``): of what lies before and
         after, a carrier, words to the caller, a queue, the network of an agent's telephone, the timeout says nothing.
-        Where nobody saw the AI ring (``rang`` is None), the caller was told at the latest that it does, and the others have
-        their time.
+        Where the AI's ringing was not seen (``rang`` is None), it began when the caller was told of it at the latest, and queue,
+        telephone network and carrier have their time.
         """
         if isinstance(landed, ReportedCall):
             if rang is None:
@@ -68,7 +68,7 @@ class ExpectGroup:
             before_s = way_in_s(of, self._context.patience)
         else:
             after, ended = rang[0], landed.began
-            if waits_s or timing.is_too_soon(rang[1] - after, ring_timeout_s):  # whoever took over, and when
+            if waits_s or timing.is_too_soon(rang[1] - after, ring_timeout_s):  # whichever phone took over, and when
                 ended = rang[1]
             elif ended - after > ring_timeout_s + timing.TOLERANCE_S:
                 ended -= last_words_to(of.leg, rang[1], ended) - rang[1]
@@ -97,7 +97,7 @@ class ExpectGroup:
     ) -> None:
         """The group's agent was called within ``limit_s`` seconds, from the end of the caller's way in.
 
-        That ends when the AI is asked (``rang``), or where nobody saw it, when the caller is told that it rings. A queue, and a
+        The way in ends when the AI is asked (``rang``), or else when the caller is told that it rings. A queue, and a
         telephone network, have their time.
         """
         if isinstance(landed, ReportedCall):

@@ -23,7 +23,7 @@ from harness.witness.recorded_transfer import landed_by, recorded_target
 
 @dataclass(frozen=True, slots=True)
 class SentTransfer:
-    """A transfer of an AI's, as far as it is told."""
+    """A transfer that an AI sent, as far as its side shows it."""
 
     number: str
     topic: str | None = None

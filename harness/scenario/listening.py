@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from harness.scenario.call import Call
 
 _WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
-_JUDGED_BY_S = 0.35  # so much behind an unclear mark tells why it is, with the period before: it is told each 0.2 s
+_JUDGED_BY_S = 0.35  # audio needed behind an unclear mark to tell why it is unclear; marks are reported each 0.2 s
 
 
 class ListeningLeg(End):
@@ -143,7 +143,7 @@ class ListeningLeg(End):
         if leg.codec.upper() not in G711:
             return False
         began, until = time.monotonic(), heard.at + _JUDGED_BY_S + ON_DISK_WITHIN_S
-        try:  # what was joined in the middle of a symbol is clear when it is told again
+        try:  # a mark that was joined within a symbol is clear the next time
             leg.wait(
                 "a clear mark",
                 lambda e: isinstance(e, MarkHeard) and e.mark in voices and e.quality >= CLEAR and e.at <= until,

@@ -73,7 +73,7 @@ class Caller:
         self._context.evidence.scripted(self._now() - began, "the next menu", began=began)
 
     def _left_of(self, announcement_s: float, call: Call) -> float:
-        """How much of an announcement is to come when the call is answered: what came so late was answered behind it."""
+        """How much of the announcement is left at the answer: a call that is answered late has had it as early media."""
         answered = call.answered_at()
         if answered is None or answered - call.began <= self._context.patience:
             return announcement_s
@@ -230,7 +230,7 @@ class Group:
             self._context.wait_for(lambda: of.is_over() or self._surely_rang(), until, "waiting in the queue")
 
     def _wait_for_others(self, leg: Leg, of: Call) -> None:
-        """Where who rings is in another group as well, let it ring until it is told which group was called.
+        """Where the agent is in another group as well, let the phone ring until it is clear which group was called.
 
         A platform may ring agents a moment apart, and rings no other once one of them has answered.
         """
@@ -251,15 +251,19 @@ class Group:
         """The agents who were called for the case without a doubt."""
         return self._context.phones.rang_for(self._context.own_numbers)
 
+    def _rang(self) -> dict[str, str]:
+        """The agents who were called, with their groups."""
+        return {phone: self._group_of(phone) for phone in self._context.phones.rang()}
+
     def _landed(self) -> Finding:
-        rang = {phone: self._group_of(phone) for phone in self._context.phones.rang()}
+        rang = self._rang()
         ours = [phone for phone, group in rang.items() if group == self.name]
         alike = self._context.deployment.alike(self.name, ours) if ours else []
         return landing.landed("the call", self.name, rang, alike=alike)
 
     def _missed(self) -> Finding:
         """That no call came which an agent of the group could take: one who is away may have been called, or only refused calls."""
-        rang = {phone: self._group_of(phone) for phone in self._context.phones.rang()}
+        rang = self._rang()
         in_vain = [phone for phone, group in rang.items() if group == self.name]
         return landing.landed("the call", self.name, {p: g for p, g in rang.items() if p not in in_vain}, in_vain)
 

@@ -12,7 +12,6 @@ from harness.calls.events import CallState, FarEndRecord
 from harness.calls.verdict import ExpectationError, Verdict
 from harness.diagnosis import diagnose
 from harness.errors import BrokenError, FarEndError, HarnessError
-from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
@@ -40,12 +39,12 @@ def _records(context: CaseContext, began: float) -> None:
         return
     except BrokenError:  # a deployment without an API
         return
-    # what the AI placed itself is nothing that came to it
+    # calls that the AI placed did not come to it
     records = [record for record in listed if record.is_since(to_wall(began)) and not record.is_outbound]
     declared = context.deployment.synthflow
     if declared is not None and declared.shared:  # third-party calls are left out
         records = [record for record in records if record.number_from in context.calls.numbers]
-    # Nor are those of the cases beside this one: what came to the AI there did not come to it here.
+    # Records of concurrent cases are no evidence here.
     records = [record for record in records if record.number_from not in context.company.others]
     for record in reversed(records):
         source = f"GET /v2/calls/{record.id}"
@@ -61,7 +60,6 @@ def _records(context: CaseContext, began: float) -> None:
 # counts against every limit, as any other does. The diagnosis reads its outcome alone.
 
 _OTHER_LAW = {"pcmu": "PCMA", "pcma": "PCMU"}
-_LOOKS_EVERY_S = 0.05
 #: An agent's phone that is going to ring does so by then, where a machine has answered first.
 _RINGS_WITHIN_S = 0.5
 
@@ -139,22 +137,22 @@ def _outcome(context: CaseContext, phone: Phone, number: str) -> dict[str, Any]:
     """Who took the call, or its refusal; nothing of either within the deployment's patience is no outcome."""
     before = {leg.id for leg in context.phones.legs}
     leg = phone.dial(number if ":" in number else f"sip:{number}@{phone.config.domain}")
+
+    def rang() -> list[str]:
+        legs = context.phones.legs
+        return [one.phone.name for one in legs if one.direction == "incoming" and one.id not in before]
+
     try:
-        until, answered = time.monotonic() + context.patience, False
-        while time.monotonic() < until:
-            if came := [one.phone.name for one in context.phones.legs if _came(one, before)]:
-                return {"rang": came}
-            if leg.state == "disconnected":
-                return {"refused": max(event.code for event in leg.events if isinstance(event, CallState))}
-            if leg.state == "confirmed" and not answered:
-                answered, until = True, min(until, time.monotonic() + _RINGS_WITHIN_S)
-            time.sleep(_LOOKS_EVERY_S)
-        return {"answered": True} if answered else {}
+        until = time.monotonic() + context.patience
+        context.wait_for(lambda: rang() or leg.state in ("confirmed", "disconnected"), until)
+        if leg.state == "confirmed":
+            context.wait_for(rang, min(until, time.monotonic() + _RINGS_WITHIN_S))
+        if came := rang():
+            return {"rang": came}
+        if leg.state == "disconnected":
+            return {"refused": max(event.code for event in leg.events if isinstance(event, CallState))}
+        return {"answered": True} if leg.state == "confirmed" else {}
     finally:
         if leg.state != "disconnected":
             leg.hangup()
             leg.wait_state("disconnected", within=context.patience)
-
-
-def _came(leg: Leg, before: set[str]) -> bool:
-    return leg.direction == "incoming" and leg.id not in before

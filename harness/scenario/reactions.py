@@ -1,4 +1,4 @@
-"""An AI that names no marks: whether it is speaking, so that nobody speaks over it, and whether it reacts to being spoken to."""
+"""An AI that names no marks: whether it is speaking, so that the caller does not interrupt it, and whether it reacts to speech."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from harness.scenario.context import CaseContext
 SOUND_DBOV: Final = -45.0
 #: A pause between two sentences, not between two words.
 PAUSE_S: Final = 0.6
-#: Whoever speaks longer without a pause is spoken over.
+#: A far end that speaks longer without a pause is interrupted.
 PAUSES_WITHIN_S: Final = 10.0
 #: So much longer caller and agent may be kept apart while the platform tells the agent something: who calls, say, or for whom.
 WHISPER_S: Final = 10.0
@@ -68,7 +68,7 @@ def wait_for_speech(leg: Leg, since: float, within: float) -> bool:
 
 
 def last_spoken_to(leg: Leg, since: float) -> float:
-    """When somebody or something but a mark was heard last after ``since``; that itself where nothing was."""
+    """When a sound other than a mark was last heard after ``since``; ``since`` where there was none."""
     heard = (event for event in leg.events if isinstance(event, Listened) and event.at > since)
     return max((event.at for event in heard if _is_speech(leg, event)), default=since)
 
@@ -79,7 +79,7 @@ def received_between(leg: Leg, since: float, until: float) -> NDArray[np.int16]:
 
 
 def last_words_to(leg: Leg, since: float, until: float | None = None) -> float:
-    """When somebody was heard to speak last between two moments; the first of them where nobody was. No mark, nor music, is speech."""
+    """When speech was last heard between two moments; ``since`` where there was none. Marks and music are no speech."""
     heard = leg.received_since(since) if until is None else received_between(leg, since, until)
     words = (span for span in classify(heard) if span.kind == "speech" and span.ended - span.began > _WORD_S)
     return since + max((span.ended for span in words), default=0.0)
@@ -123,7 +123,7 @@ class Reaction:
 
     @property
     def echo(self) -> bool:
-        """Whether what came back was what was said."""
+        """Whether the far end only echoed the caller."""
         return any(outcome.echo for outcome in self.outcomes)
 
     @property

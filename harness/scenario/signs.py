@@ -114,7 +114,7 @@ class Look:
     def __init__(
         self, context: CaseContext, talk: SynthflowCall, caller: Call, since: float, *, again: bool = False
     ) -> None:
-        """Nothing is done before :meth:`begin`. ``since``: what came before counts for nothing; ``again``: the call was changed."""
+        """Nothing happens before :meth:`begin`. Audio before ``since`` does not count; ``again``: the call was changed."""
         self._context = context
         self._talk = talk
         self._caller = caller
@@ -242,7 +242,7 @@ class Look:
             since = again
 
     def _worth_judging(self, since: float) -> NDArray[np.int16]:
-        """What came since then, and all of it that came before as well where that is too little to be told."""
+        """The audio received since then, or all audio of the look where that is too short to classify."""
         latest = self._caller.leg.received_since(since)
         return latest if audible_s(latest) >= _TOLD_BY_S else self._caller.leg.received_since(self._since)
 
