@@ -6,7 +6,6 @@ import datetime
 import email.utils
 import gzip
 import json
-import socket
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -97,15 +96,6 @@ def test_silence(web: Make) -> None:
     for asked in methods(api):
         with pytest.raises(FarEndError, match=r"no whole answer within 0\.2 s|not asked again"):
             asked()
-    api.close()
-
-
-def test_nobody_there() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    api = SynthflowApi(f"http://127.0.0.1:{port}/v2", "t0ken")
-    with pytest.raises(FarEndError, match="ConnectError"):
-        api.calls(since=0.0)
     api.close()
 
 

@@ -40,7 +40,3 @@ def test_at_a_terminal_it_is_said_whatever_becomes_of_stdout() -> None:
     said = _at_a_terminal(silent="0")
     assert b">>> start it now" in said
     assert b"True" in said
-
-
-def test_at_a_terminal_nobody_is_asked_either_when_that_was_asked_for() -> None:
-    assert _at_a_terminal(silent="1").split() == [b"False"]

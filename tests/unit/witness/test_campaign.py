@@ -86,11 +86,6 @@ def test_a_refusal_is_said(web: Make, monkeypatch: pytest.MonkeyPatch, status: s
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_connection_that_breaks(web: Make) -> None:
-    with pytest.raises(FarEndError, match="the connection was closed without a whole answer"):
-        campaign.start(described(web(b"").base), LINE, CUSTOMER)
-
-
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
 def test_a_connection_that_breaks_calls_nobody_twice(web: Make, method: str) -> None:
     server = web(b"", answer("200 OK"))

@@ -117,19 +117,6 @@ def test_a_dead_api_is_asked_once_a_minute(web: Make, answers: list[bytes], aske
     assert not api.is_down
 
 
-def test_a_refused_connection_is_tried_once_a_minute() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    clock = Clock()
-    api = SynthflowApi(f"http://127.0.0.1:{port}", "token", clock=clock)
-    _refused(api, "ConnectError")
-    assert api.is_down
-    _refused(api, "not asked again")
-    clock.now += 61.0
-    _refused(api, "ConnectError: |not asked again")
-    assert api.is_down
-
-
 @pytest.mark.parametrize("status", ["400 Bad Request", "403 Forbidden", "404 Not Found"])
 def test_a_question_refused_is_no_dead_api(web: Make, status: str) -> None:
     server = web(answer(status))

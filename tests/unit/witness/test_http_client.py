@@ -13,7 +13,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -53,16 +53,6 @@ def test_a_requests_header_is_sent_in_the_clients_stead() -> None:
     client.close()
     lines = web.requests[0].lower().split(b"\r\n")
     assert {b"x-a: request", b"x-b: client", b"accept-encoding: identity"} <= set(lines)
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["http://127.0.0.1:70000/", "http://[::zz]/", "http:///x", "ftp://127.0.0.1/", "x", "http://127.0.0.1:9/a\nb"],
-)
-def test_a_url_that_nobody_can_be_asked_by(client: HttpClient, url: str) -> None:
-    with pytest.raises(HttpError) as caught:
-        client.request("GET", url, 30.0)
-    assert caught.value.trouble == "unusable"
 
 
 @contextmanager
@@ -109,13 +99,6 @@ def test_a_client_trusts_nobody_whom_the_system_does_not(client: HttpClient, tmp
 def test_the_apis_certificate_is_looked_at_however_its_scheme_is_written(tmp_path: Path) -> None:
     with secured(tmp_path) as (url, _), pytest.raises(FarEndError, match="CERTIFICATE_VERIFY_FAILED"):
         SynthflowApi(url.replace("https", "HTTPS"), "t0ken").call("c1")
-
-
-def test_a_client_may_be_given_whom_it_trusts(tmp_path: Path) -> None:
-    with secured(tmp_path) as (url, authority):
-        client = HttpClient(ssl.create_default_context(cafile=authority))
-        assert client.request("GET", url, 30.0).is_success
-        client.close()
 
 
 @pytest.mark.parametrize("ends", ["client.close()", ""], ids=["closed", "not closed"])
@@ -182,11 +165,6 @@ def test_a_path_and_a_query_are_asked_for_as_they_stand(client: HttpClient, path
     assert "Host: HOST" in lines
 
 
-def test_parameters_keep_their_order(client: HttpClient) -> None:
-    request, *_ = head(client, "/calls", params={"z": "a b&c", "model_id": "m:1/+", "a": "ä"})
-    assert request == "GET /calls?z=a+b%26c&model_id=m%3A1%2F%2B&a=%C3%A4 HTTP/1.1"
-
-
 def test_a_body_is_sent_as_it_is(client: HttpClient) -> None:
     with serving(Web([answer("200 OK")])) as web:
         client.request("POST", web.base, 30.0, content="{grüße}")
@@ -196,28 +174,6 @@ def test_a_body_is_sent_as_it_is(client: HttpClient) -> None:
     assert b"content-type" not in plain[0].lower()
     assert json.loads(told[2]) == {"a": "ü"}
     assert b"content-type: application/json" in told[0].lower()
-
-
-def test_an_address_in_ipv6(client: HttpClient) -> None:
-    try:
-        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
-    except OSError:
-        pytest.skip("no IPv6 here")
-    said = list[bytes]()
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            said.append(connection.recv(65536))
-            connection.sendall(answer("200 OK"))
-
-    serving = threading.Thread(target=serve)
-    serving.start()
-    with listener:
-        place = f"[::1]:{listener.getsockname()[1]}"
-        assert client.request("GET", f"http://{place}/", 30.0).is_success
-        serving.join(30)
-    assert f"\r\nHost: {place}\r\n".encode() in said[0]
 
 
 def test_nothing_is_read_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,45 +191,11 @@ def test_nothing_is_read_from_the_environment(tmp_path: Path, monkeypatch: pytes
     assert b"authorization" not in web.requests[0].lower()
 
 
-def test_no_cookie_is_kept(client: HttpClient) -> None:
-    with serving(Web([answer("200 OK", "{}", "Set-Cookie: a=b; Path=/")])) as web:
-        for _ in range(2):
-            client.request("GET", web.base.replace("127.0.0.1", "localhost"), 30.0)
-    assert b"cookie" not in web.requests[1].lower()
-
-
-def test_a_header_that_stands_there_twice(client: HttpClient) -> None:
-    with serving(Web([answer("200 OK", "{}", "Retry-After: 1", "X: a", "retry-after: 2")])) as web:
-        headers = client.request("GET", web.base, 30.0).headers
-    assert (headers["retry-after"], headers["x"]) == ("1, 2", "a")
-    twice = answer("200 OK", "{}", "Content-Encoding: identity", "Content-Encoding: gzip")
-    with serving(Web([twice])) as web, pytest.raises(HttpError, match="compressed"):
-        client.request("GET", web.base, 30.0)
-
-
-@pytest.mark.parametrize("said", ["", "UTF-8", "none", "identity", "Identity, utf-8"])
-def test_what_is_no_coding_leaves_an_answer_as_it_is(client: HttpClient, said: str) -> None:
-    """Servers that take the header for the charset's: their reports were compressed ones that nobody had asked for."""
-    with serving(Web([answer("200 OK", "{}", f"Content-Encoding: {said}")])) as web:
-        assert client.request("GET", web.base, 30.0).body == b"{}"
-
-
 @pytest.mark.parametrize("said", ["gzip", "GZIP", "br", "utf-8, deflate", "zstd"])
 def test_a_coding_that_was_not_asked_for(client: HttpClient, said: str) -> None:
     coded = answer("200 OK", "{}", f"Content-Encoding: {said}")
     with serving(Web([coded])) as web, pytest.raises(HttpError, match="compressed"):
         client.request("GET", web.base, 30.0)
-
-
-def test_a_long_header_is_none_of_ours(client: HttpClient) -> None:
-    with serving(Web([answer("200 OK", "{}", f"Content-Security-Policy: {'a' * 20_000}")])) as web:
-        assert client.request("GET", web.base, 30.0).is_success
-
-
-def test_bytes_that_are_no_text_can_be_written_to_a_file(client: HttpClient) -> None:
-    with serving(Web([answer("200 OK", "{}").replace(b"OK", b"\xffK").replace(b"close", b"close\r\nX: \xfe")])) as web:
-        found = client.request("GET", web.base, 30.0)
-    assert (found.reason.encode(), found.headers["x"].encode()) == ("\ufffdK".encode(), "\ufffd".encode())
 
 
 @pytest.mark.parametrize(
@@ -360,49 +282,12 @@ def test_a_connection_that_nobody_uses_is_closed(monkeypatch: pytest.MonkeyPatch
         client.close()
 
 
-def test_a_name_that_the_system_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    monkeypatch.setattr("aiohttp.connector.DefaultResolver", None)  # another, where aiodns is installed
-    client = HttpClient()
-    with pytest.raises(HttpError) as caught:
-        client.request("GET", "http://api.example/", 30.0)
-    client.close()
-    assert caught.value.trouble == "refused"
-    assert str(caught.value) == f"ConnectError: [Errno {int(socket.EAI_NONAME)}] Name or service not known"
-
-
-def test_a_port_without_tls(client: HttpClient) -> None:
-    def serve(connection: socket.socket, _ended: threading.Event) -> None:
-        connection.recv(65536)
-        connection.sendall(answer("400 Bad Request"))
-
-    with listening(serve) as base, pytest.raises(HttpError, match=r"ConnectError: \[SSL") as caught:
-        client.request("GET", base.replace("http:", "https:"), 30.0)
-    assert caught.value.trouble == "refused"
-
-
 def test_nobody_listens(client: HttpClient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(HttpError, match=rf"^ConnectError: \[Errno 111\] .*127\.0\.0\.1', {port}") as caught:
         client.request("GET", f"http://127.0.0.1:{port}/", 30.0)
     assert caught.value.trouble == "refused"
-
-
-def test_threads_ask_at_the_same_time(client: HttpClient) -> None:
-    together = threading.Barrier(8)  # nobody is answered before all have asked
-
-    def serve(connection: socket.socket, _ended: threading.Event) -> None:
-        connection.recv(65536)
-        together.wait(30)
-        connection.sendall(answer("200 OK"))
-
-    with listening(serve) as base, ThreadPoolExecutor(8) as threads:
-        found = threads.map(lambda _: client.request("GET", base, 30.0).status, range(8))
-        assert list(found) == [200] * 8
 
 
 class StoppedError(Exception):

@@ -169,15 +169,6 @@ def test_calls_that_look_at_once_have_one_reading() -> None:
     assert len(asked) == 2, "the one that was under way, and one for all others"
 
 
-def test_an_api_that_gives_the_first_page_for_ever_is_not_asked_for_ever() -> None:
-    now = time.time()
-    with documented({"m": [listed(n, now) for n in range(30)]}, deaf=("offset",)) as (base, asked):
-        api = SynthflowApi(base, "token")
-        assert len(api.calls(now, ["m"])) == 20
-        api.close()
-    assert len(asked) == 2
-
-
 @pytest.mark.parametrize("counts", [True, False, None])
 def test_an_api_that_gives_the_first_page_alone_and_the_newest_call_last_tells_nothing(counts: bool | None) -> None:
     """A call of the harness that is on no page one can have would be one that the AI never got."""
@@ -379,30 +370,6 @@ def test_moments_as_they_are_told(told: object, later: float, earlier: float) ->
     assert record.is_since(earlier) is False
 
 
-@pytest.mark.parametrize(
-    "told",
-    [
-        None,
-        "",
-        "0",
-        0,
-        True,
-        "soon",
-        "2026-11-23T01:34:42",
-        [1],
-        {},
-        "nan",
-        "inf",
-        -1,
-        10**400,
-        20261123,
-        20261123013442,
-    ],
-)
-def test_a_moment_that_is_none_is_not_known(told: object) -> None:
-    assert CallRecord("c", {"start_time": told}).is_since(AT) is None
-
-
 @pytest.mark.parametrize("ahead", [0.0, -45.0, 400.0])
 @pytest.mark.parametrize(("later_s", "is_since"), [(-3600.0, False), (30.0, True), (900.0, None), (3600.0, None)])
 def test_a_call_that_is_yet_to_begin_is_none_whose_moment_is_known(
@@ -434,11 +401,6 @@ def test_further_statuses(status: str, answered: bool, over: bool) -> None:
     record = CallRecord("c", {"status": status, "phone_number_to": ASSISTANT})
     assert record.readable
     assert (record.answered, record.over) == (answered, over)
-
-
-@pytest.mark.parametrize("spelled", ["sip:+18085550160@sip.example", "tel:+1-808-555-0160", "<sip:18085550160>"[1:-1]])
-def test_a_number_in_a_uri(spelled: str) -> None:
-    assert CallRecord("c", {"phone_number_to": spelled}).number_to == ASSISTANT
 
 
 def test_another_calls_record_is_none_of_this_one(web: Callable[..., Web]) -> None:

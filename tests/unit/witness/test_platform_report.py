@@ -332,9 +332,3 @@ def test_no_input_breaks_the_reader(raw: bytes, formatted: bool) -> None:
     for row in rows:
         assert row.words("US")
         names_in(row.groups, frozenset({"a, b"}))
-
-
-@pytest.mark.parametrize("raw", [b"[" * 100_000, b'{"a":' * 50_000, b'caller,group,started\n"' + b"x" * 200_000])
-def test_deep_and_long_ones_end(raw: bytes) -> None:
-    with pytest.raises(FarEndError):
-        rows_of(raw, declared())

@@ -99,11 +99,6 @@ def test_a_file_counts_when_it_was_written_since_the_call(tmp_path: Path) -> Non
     assert row.groups == ("Billing",)
 
 
-def test_a_directory_is_no_report(tmp_path: Path) -> None:
-    with pytest.raises(FarEndError, match=r"platform\.report\.file"):
-        source(file=str(tmp_path)).read(0.0)
-
-
 @pytest.mark.parametrize("holds", ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "\x30\x82"])
 def test_authorities_that_are_none_are_no_fault_of_the_harness(tmp_path: Path, holds: str) -> None:
     """A file that is there, and no PEM: what OpenSSL says of it broke the case."""

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.deployment import Report
-from harness.witness import reported_landing
 from harness.witness.platform_report import ReportRow, rows_of
 from harness.witness.reported_landing import GroupNames, ReportedLanding, Sought, hours_earlier, where_landed
 
@@ -260,11 +259,3 @@ def test_nothing_lands_where_no_row_of_the_call_says_so(rows: list[ReportRow]) -
     listed = {name for found in rows if BEGAN <= found.moments[0] <= BEGAN + 62 for name in NAMES.read(found)}
     assert set(landed.groups) <= listed
     assert bool(landed.groups) is (landed.why == "")
-
-
-def test_a_month_of_other_calls_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A number takes a hundred times as long to read as a moment takes to compare."""
-    read: list[str] = []
-    monkeypatch.setattr(reported_landing, "is_spelling", lambda user, *_: read.append(user))
-    where_landed([row(-3600.0 * hour) for hour in range(1, 700)], TRANSFER, NAMES)
-    assert read == []

@@ -68,23 +68,6 @@ def test_those_who_ask_while_it_is_read_share_the_next_reading(lists: Lists) -> 
     assert lists.readings == [(5.0, "calls"), (3.0, "calls")], "from the earliest moment of all"
 
 
-def test_who_asks_later_has_a_reading_of_its_own(lists: Lists) -> None:
-    lists.end(2)
-    assert lists.ask(1.0).result(60) == []
-    lists.entries.append("new")
-    assert lists.ask(2.0).result(60) == ["new"]
-    assert lists.readings == [(1.0, "calls"), (2.0, "calls")]
-
-
-def test_another_list_is_not_waited_for(lists: Lists) -> None:
-    one = lists.ask(1.0, "one")
-    lists.begun()
-    other = lists.ask(2.0, "other")
-    lists.begun()
-    assert not one.done()
-    assert not other.done()
-
-
 def test_what_a_reading_raises_is_raised_to_all_who_share_it_and_to_nobody_else(lists: Lists) -> None:
     first = lists.ask(1.0)
     lists.begun()

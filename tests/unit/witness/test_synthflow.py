@@ -33,12 +33,6 @@ def test_fields_that_changed_are_unknown_not_wrong(web: Make) -> None:
     assert not record.answered
 
 
-def test_half_a_character_is_no_text_that_breaks_a_file(web: Make) -> None:
-    server = web(answer("200 OK", '{"call_id": "c1", "transcript": "human: \\ud800 na\\u00efve \\ud83d\\ude00"}'))
-    record = SynthflowApi(server.base, "token").call("c1")
-    assert record.transcript.encode() == "human: ? naïve 😀".encode()
-
-
 @pytest.mark.parametrize(
     ("declared", "told"), [(["record"], None), ([], None), (["marks"], "PCMA"), (["record", "messages"], "PCMA")]
 )
