@@ -1,8 +1,9 @@
-"""Whole pytest runs in pytest: a small tree of scenarios that use nothing but the plugin, and deployments nobody is called at."""
+"""Whole pytest runs in pytest: a small tree of scenarios that use the plugin alone, and deployments without a far end."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -155,8 +157,17 @@ class Tree:
 
     @property
     def run_directory(self) -> Path:
-        """Of the only run so far."""
+        """The directory of the only run so far."""
         (found,) = [path for path in (self.path / "reports").iterdir() if path.is_dir() and not path.is_symlink()]
+        return found
+
+    def cases(self) -> list[dict[str, Any]]:
+        """Each attempt at a case of the only run, as its evidence describes it."""
+        return [json.loads(path.read_text()) for path in self.run_directory.glob("cases/*/case.json")]
+
+    def summary(self) -> dict[str, Any]:
+        """The summary of the only run."""
+        found: dict[str, Any] = json.loads((self.run_directory / "summary.json").read_text())
         return found
 
 

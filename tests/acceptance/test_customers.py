@@ -24,7 +24,7 @@ def customer(tree: Any) -> Path:
 
 def verified(tree: Any, *arguments: str) -> tuple[int, dict[str, Any]]:
     code, output = tree.harness("verify", *arguments, "-n", "3", "--reports", str(tree.path / "reports"))
-    found = json.loads((tree.run_directory / "summary.json").read_text())
+    found = tree.summary()
     assert found["planned"]["missing"] == found["planned"]["unplanned"] == [], output
     return code, found
 

@@ -62,7 +62,7 @@ def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(
     assert given.partition(" ")[0] == "pytest", "harness has no such options"
     assert given.endswith("--codec pcmu --transport udp")
     tree.nothing_left()
-    cases = [json.loads(path.read_text()) for path in tree.run_directory.glob("cases/*/case.json")]
+    cases = tree.cases()
     assert cases
     assert all(case["end"]["verdict"] == "broken" for case in cases)
 
@@ -82,7 +82,7 @@ def test_a_run_that_pytest_ends_is_no_interruption_by_the_user(tree: Tree, optio
     assert code == pytest.ExitCode.TESTS_FAILED, output
     assert f"the run was interrupted: pytest ended it: {why}" in output
     assert "stopped by the user" not in output
-    summary = json.loads((tree.run_directory / "summary.json").read_text())
+    summary = tree.summary()
     assert (summary["failed"], len(summary["planned"]["missing"])) == (1, 1)
     results = [json.loads(path.read_text()) for path in tree.run_directory.glob("allure-results/*-result.json")]
     assert [one["fullName"] for one in results] == ["scenarios.test_lab#test_inbound"] * 2, (
@@ -114,7 +114,7 @@ def test_a_run_goes_on_when_nobody_reads_its_output_any_more(
     assert process.stdout is not None
     process.stdout.close()
     assert process.wait(timeout=600) == (pytest.ExitCode.OK if verdict == "passed" else pytest.ExitCode.TESTS_FAILED)
-    summary = json.loads((tree.run_directory / "summary.json").read_text())
+    summary = tree.summary()
     assert (summary["cases"], summary[verdict], summary["broke"]) == (4, 4, [])
     assert (tree.run_directory / "report.html").exists()
     tree.nothing_left()
@@ -146,7 +146,7 @@ def test_a_killed_runner_leaves_nothing_behind(tree: Tree) -> None:
     finally:
         process.kill()
     tree.nothing_left()
-    cases = [json.loads(path.read_text()) for path in tree.run_directory.glob("cases/*/case.json")]
+    cases = tree.cases()
     assert [case["end"]["verdict"] for case in cases] == ["broken"]
 
 
@@ -305,9 +305,9 @@ def test_a_clock_that_jumps_changes_no_verdict_and_no_duration(tree: Tree, jump_
     """)
     code, output = tree.run("--deployment", str(tree.deployment()), "-n", "1", "--codec", "pcmu")
     assert code == 0, output
-    summary = json.loads((tree.run_directory / "summary.json").read_text())
+    summary = tree.summary()
     assert 0 <= summary["wall_s"] < 300
-    cases = [json.loads(path.read_text()) for path in tree.run_directory.glob("cases/*/case.json")]
+    cases = tree.cases()
     assert cases
     assert all(0 <= case["end"]["at"] - case["began"] < 300 for case in cases), cases
     times = [

@@ -1,4 +1,4 @@
-"""Live and stand-in files run with their own timings; ``--timings`` is of simulated ones, and said to be ignored."""
+"""Live and stand-in files run with their own timings; ``--timings`` is for simulated ones, and a note says it is ignored."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ def _timed(tree: Tree, kind: str) -> Path:
     return file
 
 
-@pytest.mark.parametrize("kind", ["live", "stand-in"])
-@pytest.mark.parametrize("asked", [[], ["--timings", "quick"], ["--timings", "documented"]])
+@pytest.mark.parametrize(
+    ("kind", "asked"), [("live", []), ("live", ["--timings", "documented"]), ("stand-in", ["--timings", "quick"])]
+)
 def test_a_files_own_timings_are_obeyed(tree: Tree, kind: str, asked: list[str]) -> None:
     tree.scenarios(SCENARIO)
     code, output = tree.run(
