@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from harness.calls.events import CallState, Event, FarEndRecord, LegStarted, SipMessage
+from harness.calls.events import Event, FarEndRecord, SipMessage
 from harness.sip.grammar import SipSyntaxError, decimal
 from harness.sip.message import Message, Request, Response
 from harness.sip.referrals import Referrals
@@ -249,23 +249,10 @@ def exchanges(messages: Sequence[CallMessage], *, without: Collection[str] = ("A
 
 
 class Call:
-    """The facts of one call of a harness phone, from the events of its leg, or from its messages alone."""
+    """The facts of one call of a harness phone, from the SIP messages among the events of its leg."""
 
-    def __init__(self, events: Iterable[Event], number_of: NumberOf = _unnumbered) -> None:
-        self.events = list(events)
-        self.messages = list(messages_of(self.events, number_of))
-
-    @cached_property
-    def started(self) -> LegStarted | None:
-        return next((e for e in self.events if isinstance(e, LegStarted)), None)
-
-    @cached_property
-    def states(self) -> list[CallState]:
-        return [e for e in self.events if isinstance(e, CallState)]
-
-    def state(self, name: str) -> CallState | None:
-        """The first state of that name."""
-        return next((state for state in self.states if state.state == name), None)
+    def __init__(self, events: Iterable[Event]) -> None:
+        self.messages = list(messages_of(events))
 
     @cached_property
     def sent(self) -> list[CallMessage]:
@@ -294,28 +281,6 @@ class Call:
         return list(dict.fromkeys(m.message.to.tag or "" for m in self.answers if m.number in initial))
 
     @cached_property
-    def final_response(self) -> Response | None:
-        """The final response received to the INVITE that began the call; of several attempts, to the last."""
-        if self.invite is None:
-            return None
-        finals = (m.message for m in self.received if m.is_final and m.is_of(self.invite))
-        return next((message for message in finals if isinstance(message, Response)), None)
-
-    @cached_property
-    def refusal(self) -> Response | None:
-        """The last refusal of the last INVITE sent. None if the call ended by the phone's CANCEL (487, RFC 3261 section 9.1)."""
-        last: Response | None = None
-        cancelled = False
-        for m in self.messages:
-            if not m.received and m.is_request("INVITE"):
-                last, cancelled = None, False
-            elif not m.received and m.is_request("CANCEL"):
-                cancelled = True
-            elif m.received and m.answers("INVITE") >= 300:
-                last = m.response_to("INVITE")
-        return None if last is not None and cancelled and last.status == 487 else last
-
-    @cached_property
     def provisional(self) -> list[Response]:
         """The provisional responses received, except 100."""
         return [m.message for m in self.received if isinstance(m.message, Response) and 100 < m.status < 200]
@@ -330,11 +295,6 @@ class Call:
     @cached_property
     def byes(self) -> list[CallMessage]:
         return [m for m in self.messages if m.is_request("BYE")]
-
-    @property
-    def is_ended_by_far_end(self) -> bool:
-        """Whether the far end's BYE came first (RFC 3261 section 15.1.2)."""
-        return bool(self.byes) and self.byes[0].received
 
     @cached_property
     def answer_to_bye(self) -> Response | None:
