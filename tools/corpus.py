@@ -4,7 +4,8 @@ The self-proofs are run with their evidence kept, and one case of each kind is p
 out, and the cases of each proof are packed into one archive. ``expected.txt`` has a line for each case: how it is judged.
 
     python -m tools.corpus                 # record, pick, pack and write what is expected: an hour on a quiet machine
-    python -m tools.corpus --from DIR      # the same of evidence that was kept in DIR, by proof: DIR/selfproof*, DIR/strangers* …
+    python -m tools.corpus --from DIR      # the same from evidence kept in DIR, by proof: DIR/selfproof*, DIR/strangers* …;
+                                           # a proof without evidence there keeps its archive
     python -m tools.corpus --expect        # only write expected.txt again, by today's code; review the difference
 """
 
@@ -71,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             picked = {proof: _picked(proof, kept) for proof in LEAST}
         CORPUS.mkdir(exist_ok=True)
         for proof, cases in picked.items():
+            if not cases:  # the archive that is there stays
+                continue
             archive = CORPUS / f"{proof}.tar.xz"
             _pack(archive, proof, cases)
             print(f"{archive.relative_to(ROOT)}: {len(cases)} cases, {archive.stat().st_size / 1e6:.1f} MB")

@@ -145,9 +145,14 @@ _ROWS: Final = (
 CHECKS: Final[Mapping[str, Check]] = {row.name: row for row in _ROWS}
 
 
+def check_named(name: str) -> Check:
+    """The check of that name. A scenario's own check, which the table does not have, measures nothing and has no properties."""
+    return CHECKS.get(name) or Check(name, name, name)
+
+
 def read_measurement(check: str, plain: Mapping[str, Any]) -> Measurement:
     """The inverse of :meth:`Measurement.plain`. Raises ``KeyError`` for a check without one, ``TypeError`` for wrong fields."""
-    kind = CHECKS[check].measures
+    kind = check_named(check).measures
     if kind is None:
         raise KeyError(check)
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}

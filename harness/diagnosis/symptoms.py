@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from harness.calls.check_table import CHECKS
+from harness.calls.check_table import check_named
 from harness.calls.verdict import Finding
 from harness.diagnosis.audio import NO_VOICE, direction_of
 from harness.diagnosis.caller_end import DROPPED, PLATFORM, UNHEARD, UNSENT, comes_before_the_answer, is_withheld
@@ -46,7 +46,7 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
     role, moment = scene.vantage.made_by(finding), scene.moment
     if check == "final_response" and (method := answered_request(finding)) != "INVITE":
         return "release" if method == "BYE" else "other"  # OPTIONS belongs to no call
-    if symptom := CHECKS[check].symptom:
+    if symptom := check_named(check).symptom:
         return cast(Symptom, symptom)
     if is_unsent_digit(finding):
         return "digits"

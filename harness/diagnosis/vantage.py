@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, cast
 
-from harness.calls.check_table import CHECKS
+from harness.calls.check_table import check_named
 from harness.calls.events import Event, FarEndRecord, LegStarted, phone_of
 from harness.calls.verdict import Finding
 from harness.deployment import SIP_NUMBER, STAND_IN, STRANGER, Deployment
@@ -71,7 +71,7 @@ class Vantage:
 
     def made_by(self, finding: Finding) -> Role:
         """Whose eyes or ears a finding is from."""
-        if made_by := CHECKS[finding.check].made_by:
+        if made_by := check_named(finding.check).made_by:
             return cast(Role, made_by)
         return self.role(finding.listener or finding.subject)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.calls.check_table import CHECKS
+from harness.calls.check_table import CHECKS, check_named
 from harness.calls.events import phone_of
 from harness.calls.measurement import Direction
 from harness.calls.verdict import Finding, Strength, Verdict
@@ -68,7 +68,7 @@ def _at(finding: Finding, ours: Collection[str]) -> str:
 
 def words_of(finding: Finding) -> str:
     """The claim that the finding supports, as the sign-off words it."""
-    words = CHECKS[finding.check].claim or finding.check
+    words = check_named(finding.check).claim or finding.check
     if finding.check == "audio":
         measured = finding.measured
         towards = measured.towards if isinstance(measured, Direction) else ""

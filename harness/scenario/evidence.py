@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from harness.calls.check_table import CHECKS
+from harness.calls.check_table import check_named
 from harness.calls.checks.finding import excused, hindered, missed_by, not_observable, unproven
 from harness.calls.events import CallsRefused, Event, LegStarted, SipMessage, StrangerRefused
 from harness.calls.measurement import AnsweredBy, Landing, Measurement
@@ -105,7 +105,7 @@ class Evidence:
         return self.add(hindered(finding, starved_s) if is_kept else finding)
 
     def _no_room(self, finding: Finding) -> ResourceError | None:
-        if not CHECKS[finding.check].needs_call:
+        if not check_named(finding.check).needs_call:
             return None
         refused = [event for event in self.events if isinstance(event, CallsRefused)]
         meant = [event for event in refused if self._may_be_missed(event, finding)]
@@ -132,7 +132,7 @@ class Evidence:
 
     def _not_obeyed(self, finding: Finding) -> BrokenError | None:
         """That a request within the call came from an address that the file lacks: its sender knew the call's tag."""
-        if not CHECKS[finding.check].needs_request:
+        if not check_named(finding.check).needs_request:
             return None
         about = {finding.subject, finding.speaker, finding.listener}
         refused = (

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.calls.check_table import CHECKS
+from harness.calls.check_table import check_named
 from harness.calls.checks.claims import Observation
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.report.coverage import CLAIMED, declared, words_of
@@ -115,6 +115,6 @@ def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:
         return BY_THEIR_MESSAGES
     if any(_OUR_MESSAGE.fullmatch(item) for item in finding.evidence):
         return BY_MESSAGES
-    if stand_in or not CHECKS[finding.check].at_ai or any(_is_about(finding.subject, name) for name in ours):
+    if stand_in or not check_named(finding.check).at_ai or any(_is_about(finding.subject, name) for name in ours):
         return BY_PHONES
     return BY_RECORD

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 import harness.calls.checks
-from harness.calls.check_table import CHECKS
+from harness.calls.check_table import CHECKS, check_named
 from harness.calls.checks import finding, registry
 from harness.calls.checks.finding import judged, not_observable
 from harness.calls.measurement import Direction
@@ -101,3 +101,9 @@ def test_a_direction_names_both_its_ends() -> None:
 def test_a_check_measures_what_is_its_own() -> None:
     with pytest.raises(TypeError, match="codec does not measure Direction"):
         judged("codec", "x", True, expected="it", actual="it", measured=Direction())
+
+
+def test_a_check_of_a_users_own_scenario_is_read_and_reported() -> None:
+    own = Finding("queue.length", "billing", Verdict.FAILED, "at most 3 waiting", "5 waiting", at=1.0)
+    assert Finding.from_plain(json.loads(json.dumps(own.plain()))) == own
+    assert check_named("queue.length").claim == "queue.length"
