@@ -7,7 +7,7 @@
     │   ├── DeploymentError       a deployment file
     │   ├── SelectionError        a row, axis or fault that does not exist here
     │   └── RefusedError          a call the safety rules do not allow
-    │       └── WrongTargetError      one that nobody has reason to ask for, whatever this run allows
+    │       └── WrongTargetError      a target that no run may call
     └── BrokenError           the harness or its surroundings; never counts against the platform (exit 3)
         ├── PhoneLostError        a softphone's process died or hung
         ├── PhoneParseError       a softphone's stack dropped a message that is in order
@@ -57,7 +57,7 @@ class RefusedError(MistakeError):
 
 
 class WrongTargetError(RefusedError):
-    """Whoever asks for this call is wrong: its number is none of the deployment's, or its URI none that a call goes to."""
+    """The target is not in the deployment file, or is not callable."""
 
 
 class BrokenError(HarnessError):

@@ -34,7 +34,7 @@ def read(text: str) -> Request | Response | None:
 class CallMessage:
     """A message as a harness phone or a far end saw it. ``local`` and ``remote`` are ``address:port``.
 
-    ``where`` names it in reports: ``m12``, or ``message 3 of GET …``. ``at`` is None in a far end's record, which has no time of ours.
+    ``where`` names it in reports: ``m12``, or ``message 3 of GET …``. ``at`` is None in a record of a far end, which has its own clock.
     """
 
     message: Request | Response

@@ -92,7 +92,7 @@ def _pair(certificate: str | None, private_key: str | None) -> tuple[str, str] |
 class StandIn(Model):
     """The address at which a harness phone listens as the AI."""
 
-    bind: Host | None = None  #: this machine's address where the phone in the AI's place listens
+    bind: Host | None = None  #: this machine's address where the stand-in for the AI listens
     certificate: str | None = None  #: its TLS certificate (PEM)
     private_key: str | None = None  #: the certificate's key
     stranger_bind: Host | None = None  #: another address, in no allowlist

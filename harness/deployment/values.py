@@ -39,7 +39,7 @@ Witness = Literal["marks", "in-band", "messages", "dtmf", "registration", "recor
 
 #: Synthflow's signalling ports (guide, Prerequisites).
 PLAIN_PORT, TLS_PORT = 32681, 32682
-#: Phones that the harness adds: in the AI's place, registered as the AI's number, outside the platform.
+#: Phones that the harness adds: as stand-in for the AI, registered as the AI's number, outside the platform.
 STAND_IN, SIP_NUMBER, STRANGER = "stand-in", "sip-number", "stranger"
 #: Names that phones of the file must not have: those above, the stand-in per transport, the port probes, and the AI's record.
 OWN_PHONES: Final = frozenset(

@@ -103,7 +103,7 @@ def direction_of(scene: Scene, finding: Finding) -> str:
 
 
 def _heard(scene: Scene, finding: Finding) -> str | None:
-    """``heard``, or what came instead. None if that cannot be known, or if one sign says so and another denies it."""
+    """``heard``, or what arrived instead. None if that cannot be known, or if one sign says so and another denies it."""
     facts = finding.facts
     if not finding.failed:
         denied = bool(facts.get("denied_by")) and finding.verdict is not Verdict.PASSED

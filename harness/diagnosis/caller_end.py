@@ -1,4 +1,4 @@
-"""Facts on how the caller's call ended, who answered it first, and who rang in the AI's place."""
+"""Facts on how the caller's call ended, who answered it first, and who rang instead of the AI."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from harness.diagnosis.scene import Scene, answered_request
 from harness.sip import why
 from harness.sip.message import Response
 
-#: Sooner than this after the INVITE, nobody can have waited for anything.
+#: Sooner than this after the INVITE, no timer can have run out.
 AT_ONCE_S = 1.0
 #: How the caller's call ended when the platform did not answer the INVITE at all.
 UNHEARD = "not at all: nothing came back to the INVITE"
 #: And when no INVITE left the phone.
 UNSENT = "not at all: no INVITE left, for want of an address"
-#: And when the platform itself had answered, with an announcement or a menu, and nobody took the call after that.
+#: And when the platform itself had answered, with an announcement or a menu, and no party took the call after that.
 DROPPED = "dropped, after the platform itself had answered"
 #: Who answered the caller first.
 PLATFORM = "the platform"
@@ -53,7 +53,7 @@ def _ended(scene: Scene, call: LegStarted) -> None:
     refused = (s for s in scene.states(call.leg) if s.state == "disconnected" and s.code >= 300)
     final = next(refused, None)
     if final is not None and final.code == TERMINATED and any(m.is_request("CANCEL") for m in _sent(scene)):
-        final = ended = None  # the harness hung up on a call that nobody answered
+        final = ended = None  # the harness hung up on an unanswered call
     taken = scene.value("ai.saw") in ("answered", "another assistant answered")
     byes = [m for m in scene.own if m.is_request("BYE")]
     hung_up_on = bool(confirmed and ended and not taken and byes and byes[0].received)
@@ -103,7 +103,7 @@ def _refused(scene: Scene, call: LegStarted, final: CallState) -> None:
 
 
 def _unheard(scene: Scene, call: LegStarted) -> tuple[str, str] | None:
-    """That nothing came back to the caller's INVITE, or that none could be sent. None if something came, or nobody waited for it."""
+    """That nothing came back to the caller's INVITE, or that none could be sent. None if something came, or no phone waited for it."""
     invites = [m for m in _sent(scene) if m.is_request("INVITE")]
     if not invites and (names := scene.shown_by("name.caller")):
         return UNSENT, names[0]

@@ -17,7 +17,7 @@ from harness.diagnosis.catalogue import cause_text
 from harness.diagnosis.result import UNKNOWN
 from harness.diagnosis.rule import Confidence
 
-#: Causes that would hold for a group by whatever way it is reached; for a trunk whoever calls over it; and for one codec alone.
+#: Causes that hold for a group on every way to it, for a trunk with every caller, and for one codec.
 _OF_THE_GROUP = frozenset({"group-wrong", "nobody-available", "another-device-answered", "number-unknown-at-platform"})
 _OF_THE_TRUNK = frozenset(
     {
@@ -196,7 +196,7 @@ def _settle(found: dict[tuple[str, str], _Found], case: Judged, cases: Sequence[
 
 
 def _excluded(case: Judged, cases: Sequence[Judged]) -> Iterator[tuple[Callable[[str], bool], str]]:
-    """What cases that passed speak against, and why."""
+    """Causes that cases which passed exclude, and why."""
     for other in cases:
         if not other.passed or other.deployment != case.deployment:
             continue

@@ -138,7 +138,7 @@ class _Inference:
         return [rule for rule in self._rules if not set(symptoms).isdisjoint(rule.symptoms)]
 
     def _is_possible(self, rule: Rule) -> bool:
-        """Whether nothing speaks against it."""
+        """Whether no fact contradicts it."""
         known = all(c.holds(self._facts) for c in rule.needs)
         return known and all(c.holds(self._facts) is not False for c in rule.when + rule.unless)
 
@@ -195,7 +195,7 @@ class _Inference:
         return ""
 
     def _ruled_out(self, symptoms: Iterable[Symptom], named: Iterable[str]) -> Iterator[RuledOut]:
-        """The rules of other causes, each with the condition that speaks against it, or else one that is not known."""
+        """The rules of other causes, each with a condition that the facts contradict, or else one that is not known."""
         for rule in self._of(*symptoms):
             answers = {c.holds(self._facts): c for c in reversed(rule.conditions)}
             condition = answers.get(False) or answers.get(None)

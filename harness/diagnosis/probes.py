@@ -85,7 +85,7 @@ def _at_group(scene: Scene, event: FarEndRecord) -> str | None:
         return "another group"
     if not event.record.get("answered"):
         return None
-    waits = group is not None and group.answers_itself and not rang  # a queue or a machine answers when nobody is there
+    waits = group is not None and group.answers_itself and not rang  # a queue or a machine answers in place of people
     return "the platform itself" if waits else "another device"
 
 

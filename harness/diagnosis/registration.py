@@ -1,4 +1,4 @@
-"""Facts on the registration of the AI's phone: what was sent, as whom, and what came of it."""
+"""Facts on the registration of the AI's phone: what was sent, by which user, and the outcome."""
 
 from __future__ import annotations
 

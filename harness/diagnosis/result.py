@@ -23,7 +23,7 @@ HEDGES: Mapping[str, str] = {"certain": "", "likely": "probably ", "possible": "
 class Cause:
     """One cause, ready to be read: what it is, whose it is, how it is mended, and what shows it.
 
-    ``candidate`` is true when the evidence at hand does not show it, only speaks against nothing it needs, like the others
+    ``candidate`` is true when the evidence at hand does not show it, and only contradicts nothing that it needs, like the others
     so marked; then ``separating_observation`` says what would decide.
     """
 
@@ -44,7 +44,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class RuledOut:
-    """A rule that was looked at and did not apply, and the fact that speaks against it."""
+    """A rule that was looked at and did not apply, and the fact that contradicts it."""
 
     rule: str
     cause: str
@@ -73,7 +73,7 @@ class CauseDocument(TypedDict):
 
 
 class RuledOutDocument(TypedDict):
-    """A rule that did not apply, and the fact that speaks against it."""
+    """A rule that did not apply, and the fact that contradicts it."""
 
     rule: str
     cause: str

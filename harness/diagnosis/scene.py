@@ -32,7 +32,7 @@ class Scene:
     deployment: Deployment | None
     vantage: Vantage
     number_of: NumberOf
-    over: float = math.inf  #: time of the last finding; what came later is due to the harness hanging up
+    over: float = math.inf  #: time of the last finding; later events are due to the harness hanging up
     facts: Facts = field(default_factory=Facts)
 
     def record(self, fact: str, value: object, *evidence: str) -> None:
@@ -70,7 +70,7 @@ class Scene:
         return [f for f in told if f.check in checks and role in (None, self.vantage.made_by(f))]
 
     def failed(self, *checks: str, role: str | None = None) -> list[Finding]:
-        """The findings among :meth:`of` that speak against the system under test."""
+        """The findings among :meth:`of` that count against the system under test."""
         return [finding for finding in self.of(*checks, role=role) if finding.failed]
 
     # -- messages
@@ -171,7 +171,7 @@ class Scene:
 
     @property
     def takers_are_seen(self) -> bool:
-        """Whether those who take over for the AI have harness phones. True if nobody takes over."""
+        """Whether those who take over for the AI have harness phones. True if there is no fallback."""
         fallback = self.line[1].fallback if self.line else None
         return fallback is None or self.deployment is None or bool(self.deployment.groups[fallback].agents)
 

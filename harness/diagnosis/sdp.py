@@ -53,7 +53,7 @@ def is_beside(body: str, sender: str) -> bool | None:
 
 
 def own_reach(body: str, peer: str) -> str | None:
-    """The same of a description of ours, by the address it was sent to. On this machine itself every address is within reach."""
+    """The same for a description that a harness phone sent, by the address it was sent to. On this machine all are reachable."""
     try:
         there = _host(peer)
     except ValueError:
@@ -100,7 +100,7 @@ def _readable(body: str) -> Description:
 def _section(head: str, rest: str) -> Media:
     """As far as it goes: the end of a message may be cut off."""
     kind, port, protocol, *formats = [*head.removeprefix("m=").split(), "", "", ""]
-    in_use = int(port != "0")  # nobody asks here which port; 0 alone means something
+    in_use = int(port != "0")  # only port 0 has a meaning here
     return Media(kind, in_use, protocol, tuple(filter(None, formats)), _lines(rest))
 
 

@@ -16,7 +16,7 @@ from harness.diagnosis.vocabulary import value_lists
 
 #: What a platform does with a call that it has accepted.
 _OF_THE_PLATFORM: tuple[Symptom, ...] = ("reach", "route", "fallback", "fallback.time", "final", "transfer")
-#: The rows in which the AI, and nobody else, should take the call.
+#: The rows in which only the AI should take the call.
 _CALLS_THE_AI = ("inbound", "campaign")
 
 
@@ -80,7 +80,7 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
             if moment == "fallback":
                 return "fallback"
             unseen = scene.value("instead") not in (None, "nobody") and scene.value("ai.saw") is None
-            # People rang in the AI's place, or it is not known whether the AI got the call.
+            # People rang instead of the AI, or it is not known whether the AI got the call.
             return "reach" if moment == "unanswered" or (unseen and moment in _CALLS_THE_AI) else "other"
         case "answered" | "ringing" | "voicemail" if moment == "people":
             return "transfer"
@@ -103,7 +103,7 @@ def _rings_instead_of_ai(scene: Scene, phone: str) -> bool:
 
 
 def _without_finding(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
-    """If the AI's side is not seen, a call that another party answered, or nobody, has not reached the AI."""
+    """If the AI's side is not seen, a call that another party answered, or no party, has not reached the AI."""
     end, instead = scene.value("caller.end"), scene.value("instead")
     if "answered.first" in found:
         return
@@ -111,12 +111,12 @@ def _without_finding(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
     not_reached = end in ("refused", "still ringing") or instead not in (None, "nobody")
     if unseen and not_reached and "landing.answered_by" not in {f.check for f in scene.findings}:
         found.setdefault("reach", [])
-    # The platform answered, as agreed, and hung up; nothing was heard of the AI, and nobody saw that it took the call.
+    # The platform answered, as agreed, and hung up; nothing was heard of the AI, and no evidence shows that it took the call.
     dropped = end == DROPPED and scene.value("call.reason") not in value_lists()["why ended"]
     unheard = scene.value("audio.to_caller") in NO_VOICE and scene.value("ai.spoke") is not True
     if dropped and unheard and scene.moment in _CALLS_THE_AI:
         found.setdefault("reach", [])
-    # If the AI took the call, it may have transferred it to whoever rang.
+    # If the AI took the call, it may have transferred it to the phone that rang.
     taken = scene.value("ai.saw") in ("answered", "another assistant answered")
     turned_away = end == "refused" or (instead == "another group" and not taken)
     if "reach" in found and scene.value("fallback.configured") is True and turned_away:

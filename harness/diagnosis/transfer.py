@@ -113,7 +113,7 @@ def _dialled(scene: Scene) -> None:
     if scene.value("caller.end") == "refused":
         scene.record("transfer.answer", scene.value("final.code"), *scene.shown_by("caller.end"))
         scene.record("transfer.refusal", scene.value("final.refusal"), *scene.shown_by("caller.end"))
-    # If voicemail was to answer, whoever rang is of another group.
+    # If voicemail was to answer, a phone that rang is of another group.
     if scene.value("instead") not in (None, "nobody") and not scene.of("landing"):
         scene.record("transfer.landed", "another group", *scene.shown_by("instead"))
 

@@ -62,7 +62,7 @@ def own_phone(deployment: Deployment, name: str, /, **more: object) -> PhoneConf
 
 
 def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfig:
-    """A phone in the AI's place: it listens at the trunk's address, on the trunk's own port."""
+    """A phone that stands in for the AI: it listens at the trunk's address, on the trunk's own port."""
     place = deployment.stand_in
     if place.bind is None or trunk.termination is None:
         raise ResourceError("stand_in.bind: no address is known; the world has not filled it in")

@@ -253,7 +253,7 @@ class _Kept:
 class NamedMedia:
     """Keeps messages whose SDP contains host names.
 
-    ``look_up`` resolves a name and delivers its addresses later. ``arrives`` is told of a request that goes on.
+    ``look_up`` resolves a name and delivers its addresses later. ``arrives`` is called with a request that goes on.
     """
 
     def __init__(

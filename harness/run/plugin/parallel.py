@@ -203,7 +203,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def _stand_ins(run: Run) -> list[PhoneConfig]:
-    """The phones in the AI's place at real platforms."""
+    """The stand-ins for the AI at real platforms."""
     trunks = dict.fromkeys((case.deployment, case.trunk) for case in run.cases if case.axes["ai"] == "stand-in")
     all_of_them = ((run.deployment(name), trunk) for name, trunk in trunks)
     return [stand_in(d, d.trunk(trunk)) for d, trunk in all_of_them if d.kind != "simulated"]

@@ -1,4 +1,4 @@
-"""The TLS certificate of harness phones: needed in the AI's place, and for servers that ask for a client certificate."""
+"""The TLS certificate of harness phones: needed by the stand-in for the AI, and for servers that ask for a client certificate."""
 
 from __future__ import annotations
 

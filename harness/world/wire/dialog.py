@@ -245,7 +245,7 @@ class Dialog:
     def is_from_peer(self, flow: Flow) -> bool:
         """Whether a request over ``flow`` can be the peer's: from where the dialog began, or where the peer says it is.
 
-        Call-ID and tags cross the network in the clear, but whoever has read them can only send from elsewhere.
+        Call-ID and tags cross the network in the clear, but an eavesdropper can only send from another address.
         """
         known = [self.remote_target, *(route.uri for route in self.route_set)]
         return flow.remote[0] in (self.source, *(uri.address for uri in known))
