@@ -134,14 +134,17 @@ def test_the_call_gate_holds_over_all_workers(tree: Tree) -> None:
         def test_gate(see, case, gate, run):
             see()
             for _ in range(5):
-                with gate.admit(10.0):
+                permit = gate.admit(10.0)
+                try:
                     with open("log", "a") as log:
                         log.write(f"{run.calls_up.total()}\\n")
                     Path(f"up-{case.deployment}").touch()
                     deadline = time.monotonic() + 90
-                    while len(list(Path().glob("up-*"))) < 2:  # whoever is the first stays up until another is, too
+                    while len(list(Path().glob("up-*"))) < 2:  # the first call stays up until another one is up
                         assert time.monotonic() < deadline, "no other deployment has a call up"
                         time.sleep(0.02)
+                finally:
+                    permit.release()
     """)
     names = ("one", "other", "third")
     files = [argument for name in names for argument in ("--deployment", str(tree.deployment(name)))]

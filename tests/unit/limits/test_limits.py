@@ -327,8 +327,10 @@ def test_calls_up_are_told_and_added_up(tmp_path: Path) -> None:
     shared, seen = CallCounter(tmp_path / "calls", 3), CallCounter(tmp_path / "calls", 3)
     calls = CallGate(tmp_path / "gate", Limits(calls_per_second=1000.0), lambda count: shared.set(1, count))
     shared.set(2, 5)
-    with calls.admit(30.0), calls.admit(30.0):
-        assert seen.total() == 7
+    permits = [calls.admit(30.0), calls.admit(30.0)]
+    assert seen.total() == 7
+    for permit in permits:
+        permit.release()
     assert seen.total() == 5
 
 
