@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,7 +109,7 @@ ELSEWHERE = ("route-wrong-trunk", "route-missing")
     ],
 )
 def test_an_outcome_follows_from_the_causes_that_were_named(
-    fault: str, causes: tuple[str, ...], is_list: bool, more: dict[str, object], outcome: str
+    fault: str, causes: tuple[str, ...], is_list: bool, more: dict[str, Any], outcome: str
 ) -> None:
     assert result(fault, causes=causes, candidates=causes if is_list else (), **more).outcome == outcome
 
