@@ -1,4 +1,4 @@
-"""The table of checks: one row declares a check, and every other module reads its properties here."""
+"""The table of checks: one line declares a check, and every other module reads its properties here."""
 
 from __future__ import annotations
 
