@@ -1,6 +1,6 @@
 """``make corpus``: stored cases that every version has to judge as this one does (``tests/contract/corpus``).
 
-The self-proofs are run with their evidence kept, and one case of each kind is picked: by row, fault, AI and outcome. Sound is left
+The self-proofs are run with their evidence kept, and one case of each kind is picked: by row, fault, AI, what its interface shows, and outcome. Sound is left
 out, and the cases of each proof are packed into one archive. ``expected.txt`` has a line for each case: how it is judged.
 
     python -m tools.corpus                 # record, pick, pack and write what is expected: an hour on a quiet machine
@@ -52,7 +52,16 @@ class Case:
         axes = plain.get("axes") or {}
         fault = str(axes.get("trial", "")).partition(".")[0]
         where = plain["integration"] if self.verdict == _PASSED else ""
-        return plain["row"], fault, axes.get("ai"), where, *_cells(self.judged["recorded"])
+        return plain["row"], fault, axes.get("ai"), where, self._shown(), *_cells(self.judged["recorded"])
+
+    def _shown(self) -> str:
+        """What the AI's interface shows of a live call; a simulated AI shows everything."""
+        path = self.directory / "deployment.json"
+        deployment = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if deployment.get("kind") != "live":
+            return ""
+        synthflow = deployment.get("synthflow") or {}
+        return json.dumps([synthflow.get(key) for key in ("witness", "transcript", "rtcp")])
 
     @property
     def verdict(self) -> str:

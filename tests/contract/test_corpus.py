@@ -16,7 +16,7 @@ from tests.contract.harness_command import start
 from tools import corpus
 
 #: How many cases of each proof are committed at least.
-COMMITTED = {"selfproof": 165, "passed": 140}
+COMMITTED = {"selfproof": 350, "strangers": 80, "liveproof": 80, "shapes": 60, "passed": 100}
 
 
 def test_stored_cases_are_judged_as_expected(tmp_path: Path) -> None:
