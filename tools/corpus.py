@@ -1,7 +1,8 @@
 """``make corpus``: stored cases that every version has to judge as this one does (``tests/contract/corpus``).
 
-The self-proofs are run with their evidence kept, and one case of each kind is picked: by row, fault, AI, what its interface shows, and outcome. Sound is left
-out, and the cases of each proof are packed into one archive. ``expected.txt`` has a line for each case: how it is judged.
+The self-proofs are run with their evidence kept, and one case of each kind is picked: by row, fault, AI, what its interface shows,
+and outcome. Sound is left out, and the cases of each proof are packed into one archive. ``expected.txt`` has a line for each case:
+how it is judged.
 
     python -m tools.corpus                 # record, pick, pack and write what is expected: an hour on a quiet machine
     python -m tools.corpus --from DIR      # the same from evidence kept in DIR, by proof: DIR/selfproof*, DIR/strangers* …;
