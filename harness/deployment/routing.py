@@ -131,6 +131,10 @@ class Group(Model):
     def _complete(self) -> Self:
         if self.did and self.user:
             raise ValueError("did and user are both there; allowed: did, or user where it has no number")
+        if "batch" in self.model_fields_set and "rings" not in self.model_fields_set:
+            raise ValueError(
+                f'batch: {self.batch}: without rings all ring at once; allowed: rings = "batches" beside it'
+            )
         if self.user and self.user.startswith("+"):
             raise ValueError(f"user: {self.user!r} is a number; allowed: did for it")
         if len(set(self.agents)) < len(self.agents):

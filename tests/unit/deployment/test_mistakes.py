@@ -42,6 +42,11 @@ UNREGISTERED = "has register = false; allowed: a phone of an account that regist
             "campaign.url: 'ftp://acme.example/dial': no address that HTTP",
         ),
         (LIVE_TD, REQUEST | {"campaign.url": ""}, "campaign.url: '': no address that HTTP"),
+        (
+            TD,
+            {"groups.billing.batch": 3},
+            'groups.billing: batch: 3: without rings all ring at once; allowed: rings = "batches" beside it',
+        ),
         # numbers
         (
             LIVE_TD,
