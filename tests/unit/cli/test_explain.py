@@ -91,7 +91,7 @@ def test_a_diagnosis_of_another_version_is_a_line(tmp_path: Path, told: object) 
     directory = case(tmp_path, "TD-INBOUND[a]")
     end = json.loads((directory / "case.json").read_text())["end"]
     amend(directory, end=end | {"diagnosis": told})
-    with pytest.raises(MistakeError, match="not of this version|not a case's evidence: its diagnosis"):
+    with pytest.raises(MistakeError, match=r"not of this version|not a case's evidence: its diagnosis"):
         explained(str(directory))
 
 
