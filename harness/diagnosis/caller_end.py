@@ -181,7 +181,7 @@ def _answered_first(scene: Scene, call: LegStarted) -> None:
         what = "which had not answered" if scene.has_stand_in else f"which {scene.value('ai.saw')}"
         scene.record("answered.first", PLATFORM, f"{call.leg} was answered before the AI, {what}")
     elif any(comes_before_the_answer(finding) for finding in scene.findings if finding.failed):
-        told = f"{call.leg} was answered, and nobody seen had answered"
+        told = f"{call.leg} was answered, and no phone that was seen had answered"
         scene.record("answered.first", "nobody who was seen", told)
 
 

@@ -114,7 +114,7 @@ def _answered_elsewhere(scene: Scene) -> None:
         if value("transfer.way") == "INVITE" and value("transfer.answer") == "accepted":
             record(fact, True, *scene.shown_by("transfer.answer"))
         if value("transfer.passed_on") is True:
-            record(fact, False, "nobody answered a call that the caller's phone placed on the REFER")
+            record(fact, False, "no party answered the call that the caller's phone placed on the REFER")
         if value("transfer.asked") is False or value("transfer.answer") not in (None, "accepted"):
             record(fact, False, "the transfer was not accepted")
         if value("transfer.failed") is True:
@@ -125,7 +125,7 @@ def _answered_elsewhere(scene: Scene) -> None:
             None,
             "done",
             200,
-        ):  # the AI is told of an answer (RFC 3515 section 2.4.4)
+        ):  # a NOTIFY reports an answer to the AI (RFC 3515 section 2.4.4)
             record(fact, False, "the AI's record does not say that the transfer was done")
     if value("fallback.landed") == "nowhere":
         end = value("caller.end")

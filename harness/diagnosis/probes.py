@@ -17,7 +17,7 @@ def tell(scene: Scene) -> None:
         scene.record("destination.clear", scene.line[1].plaintext or None, declared)
         scene.record("refer.passed_on", scene.line[1].refer == "passed-on" or None, declared)
     if scene.has_stand_in:
-        scene.record("probe.ai", "ours", "a stand-in of ours listens there")
+        scene.record("probe.ai", "ours", "the stand-in of this run listens there")
         scene.record("probe.certificate", "ours", "the stand-in's own")
     elif scene.axes.get("transport") != "tls":
         scene.record("probe.certificate", "none needed", "the trunk is not TLS")

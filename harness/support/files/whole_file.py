@@ -45,8 +45,3 @@ def writing(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
-
-
-def is_partial(name: str) -> bool:
-    """Whether a file of that name is what a killed process left half written."""
-    return name.startswith(".") and name.endswith(PARTIAL)
