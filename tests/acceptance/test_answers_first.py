@@ -16,7 +16,7 @@ _OTHERS = ("TD-INBOUND", "TD-FALLBACK-TIMEOUT")
 
 
 @pytest.mark.nightly
-def test_what_cannot_come_any_more_has_its_cause(tree: Any) -> None:
+def test_platform_that_answers_first_is_named_as_the_cause(tree: Any) -> None:
     for path in (_FILE, _FILE.with_suffix(".csv")):
         shutil.copy(path, tree.path)
     file = tree.path / _FILE.name

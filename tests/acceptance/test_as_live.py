@@ -20,7 +20,7 @@ from harness.integrations.matrix import calls_of
 from tests.acceptance.outside import Outside
 
 
-def test_a_live_and_a_stand_in_deployment_run_green(outside: Outside) -> None:
+def test_live_and_stand_in_deployments_pass(outside: Outside) -> None:
     files = [outside.file("live"), outside.file("stand-in")]
     rows = ["TD-INBOUND", "TD-TRANSFER-BLIND", "TD-OUTBOUND-CAMPAIGN", "XEI", "TD-REGISTER-NOTALLOWED"]
     code, output = outside.run(*files, *(f"--row={row}" for row in rows), "--transport=tls", "--codec=pcmu", "-n", "4")
@@ -52,7 +52,7 @@ def test_a_live_and_a_stand_in_deployment_run_green(outside: Outside) -> None:
 
 
 @pytest.mark.nightly
-def test_limits_hold_over_all_workers_as_the_world_counts(outside: Outside) -> None:
+def test_limits_hold_over_all_workers_by_the_worlds_count(outside: Outside) -> None:
     def few(text: str) -> str:
         for old, new in {
             "concurrent_calls = 200": "concurrent_calls = 2",
@@ -80,7 +80,7 @@ def test_limits_hold_over_all_workers_as_the_world_counts(outside: Outside) -> N
 
 
 @pytest.mark.nightly
-def test_secrets_are_in_no_file_of_a_run(outside: Outside) -> None:
+def test_no_file_of_a_run_contains_a_secret(outside: Outside) -> None:
     """Byte by byte and in every spelling, in what the runs of this module left behind and said, those that failed included."""
     live, own = outside.file("live"), outside.file("stand-in")
     code, output = outside.run(live, own, "--row=XEI", "-n", "1")
@@ -161,7 +161,7 @@ def spellings(secret: str) -> Iterator[bytes]:
 LOAD = ["--cps", "5"]
 
 
-def test_a_load_is_verified_by_words_and_by_marks(outside: Outside) -> None:
+def test_load_calls_are_verified_by_transcript_and_by_marks(outside: Outside) -> None:
     """The stand-in hears marks; what a live AI heard its transcripts say when the calls are over."""
     for kind, strength in (("live", 2), ("stand-in", 3)):
         reports = outside.directory / f"load-{kind}"
@@ -177,7 +177,7 @@ def test_a_load_is_verified_by_words_and_by_marks(outside: Outside) -> None:
     assert outside.calls_up() == []
 
 
-def test_a_load_that_is_stopped_leaves_no_call_up(outside: Outside) -> None:
+def test_interrupted_load_leaves_no_call_up(outside: Outside) -> None:
     reports = outside.directory / "load-stopped"
     process = outside.command(
         "load", outside.file("stand-in"), *LOAD, "--calls", "3", "--step", "2", "--for", "60", "--reports", reports
@@ -205,7 +205,7 @@ BUSY_ROWS = [f"--row={row}" for row in ("HOLD", "CONCURRENT", "TD-TRANSFER-BLIND
 
 @pytest.mark.parametrize("kind", ["verify, alone", "verify, with workers", "call"])
 @pytest.mark.nightly
-def test_a_killed_runner_leaves_no_call_up(outside: Outside, kind: str) -> None:
+def test_killed_runner_leaves_no_call_up(outside: Outside, kind: str) -> None:
     """SIGKILL at random moments, four of each kind; the phones' processes hang up, as the world's control API shows."""
     chance = random.Random(kind)
     file = outside.file("stand-in" if kind.startswith("verify") else "live")

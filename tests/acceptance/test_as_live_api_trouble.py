@@ -164,7 +164,7 @@ def troubles(outside: Outside, kinds: Iterable[str]) -> Iterator[tuple[dict[str,
 
 
 @pytest.mark.nightly
-def test_an_api_in_trouble_lowers_the_strength_and_fails_no_call(outside: Outside) -> None:
+def test_failing_api_weakens_the_evidence_and_fails_no_call(outside: Outside) -> None:
     with troubles(outside, TROUBLES) as (servers, authority, real):
         files = [
             outside.file("live", kind, of_trouble(server, authority, real, SOON if TROUBLES[kind] != "passed" else {}))
@@ -189,7 +189,7 @@ def test_an_api_in_trouble_lowers_the_strength_and_fails_no_call(outside: Outsid
 
 
 @pytest.mark.nightly
-def test_an_api_that_quotes_its_token_has_it_shown_nowhere(outside: Outside) -> None:
+def test_token_echoed_by_the_api_is_redacted_everywhere(outside: Outside) -> None:
     """``401 Denied Bearer <token>``, or the token within a record: terminal, preflight, evidence and every view showed it."""
     narrow = ("--row=TD-INBOUND", "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "1")
     with troubles(outside, ("denies", "quotes")) as (servers, authority, real):

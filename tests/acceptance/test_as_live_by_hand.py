@@ -59,7 +59,7 @@ def at_a_terminal(outside: Outside, *arguments: str | Path) -> Iterator[Terminal
         os.close(screen)
 
 
-def test_a_campaign_is_started_by_who_sits_at_the_terminal(outside: Outside) -> None:
+def test_campaign_by_hand_asks_the_user_at_the_terminal(outside: Outside) -> None:
     world = outside.tenants[0]
     assert world.campaign is not None
     assert world.campaign.url is not None
@@ -75,7 +75,7 @@ def test_a_campaign_is_started_by_who_sits_at_the_terminal(outside: Outside) -> 
     assert set(outside.verdicts().values()) == {"passed"}
 
 
-def test_nobody_is_asked_to_start_a_campaign(outside: Outside) -> None:
+def test_campaign_by_hand_needs_a_terminal(outside: Outside) -> None:
     file = outside.file("live", "by-nobody", by_hand)
     with at_a_terminal(outside, file, *CAMPAIGN, "--no-manual") as sitting:
         output, _ = sitting.process.communicate(timeout=300)

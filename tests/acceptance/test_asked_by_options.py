@@ -57,7 +57,7 @@ def every_second(text: str) -> str:
     return text.replace("[stand_in]\n", f"[stand_in]\noptions_every_s = {EVERY_S}\n", 1)
 
 
-def test_a_stand_in_is_there_throughout_and_each_call_waits_until_the_platform_has_asked(outside: Outside) -> None:
+def test_stand_in_stays_up_and_calls_wait_for_the_platforms_options(outside: Outside) -> None:
     file = outside.file("stand-in", "asked", every_second)
     asking = Asking(outside)
     arguments = (*(f"--row={row}" for row in ROWS), "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "1")
@@ -84,7 +84,7 @@ def test_a_stand_in_is_there_throughout_and_each_call_waits_until_the_platform_h
     )
 
 
-def test_a_load_says_that_the_platform_has_not_asked_before_its_first_call(outside: Outside) -> None:
+def test_load_reports_missing_options_before_its_first_call(outside: Outside) -> None:
     file = outside.file("stand-in", "asked by nobody", every_second)
     reports = outside.directory / "load"
     code, output = outside.load(file, reports, "--calls", "1", "--for", "0")

@@ -14,7 +14,7 @@ SCENARIO = """
 
 
 @pytest.mark.parametrize(("workers", "body", "code"), [("0", "pass", 0), ("2", "raise ValueError('of its own')", 1)])
-def test_an_ordinary_test_is_no_case(tree: Tree, workers: str, body: str, code: int) -> None:
+def test_ordinary_test_is_not_a_case(tree: Tree, workers: str, body: str, code: int) -> None:
     tree.scenarios(SCENARIO)
     (tree.path / "scenarios" / "test_ordinary.py").write_text(f"def test_ordinary():\n    {body}\n")
     found, output = tree.run("--deployment", str(tree.deployment()), "-n", workers, "--codec", "pcmu")
@@ -23,14 +23,14 @@ def test_an_ordinary_test_is_no_case(tree: Tree, workers: str, body: str, code: 
     assert ("of its own" in output) == bool(code)
 
 
-def test_ordinary_tests_alone_are_no_verification(tree: Tree) -> None:
+def test_ordinary_tests_alone_do_not_make_a_run(tree: Tree) -> None:
     (tree.path / "scenarios" / "test_ordinary.py").write_text("def test_ordinary():\n    pass\n")
     code, output = tree.run("--deployment", str(tree.deployment()), "-n", "0")
     assert code == pytest.ExitCode.NO_TESTS_COLLECTED
     assert "no case is left" in output
 
 
-def test_a_scenario_that_proves_nothing_is_told(tree: Tree) -> None:
+def test_scenario_without_a_row_of_its_own_is_reported(tree: Tree) -> None:
     tree.scenarios(SCENARIO)
     for name in ("NOWHERE", "INBOUND"):
         text = f"from harness.scenario import scenario\n\n@scenario({name!r})\ndef test_mine(see):\n    see()\n"
@@ -53,7 +53,7 @@ def test_a_scenario_that_proves_nothing_is_told(tree: Tree) -> None:
         ('@pytest.fixture(params=["1", "2"])\ndef digit(request):\n    return request.param\n', "digit"),
     ],
 )
-def test_a_scenario_that_is_parametrized_is_told(tree: Tree, before: str, argument: str) -> None:
+def test_parametrized_scenario_is_reported(tree: Tree, before: str, argument: str) -> None:
     """Its tests would be one case: what the second found stood in the place of what the first had."""
     mark = '@scenario("INBOUND")\n'
     body = f"def test_inbound(see, {argument}):\n    see(Verdict.FAILED if digit == '1' else Verdict.PASSED)\n"
@@ -64,7 +64,7 @@ def test_a_scenario_that_is_parametrized_is_told(tree: Tree, before: str, argume
         assert "test_inbound: is parametrized, and a case is one test; allowed: a custom row for each value" in output
 
 
-def test_without_pytests_own_reporter_a_run_is_like_any(tree: Tree) -> None:
+def test_run_works_without_the_terminal_reporter(tree: Tree) -> None:
     tree.scenarios(SCENARIO)
     arguments = ("--deployment", str(tree.deployment()), "-n", "0", "--codec", "pcmu", "-p", "no:terminal")
     code, output = tree.run(*arguments)
@@ -73,7 +73,7 @@ def test_without_pytests_own_reporter_a_run_is_like_any(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("how", [("-n", "0"), ("-n", "2"), ("--plan",)])
-def test_a_row_that_is_declared_when_the_plan_is_made_is_told(tree: Tree, how: tuple[str, ...]) -> None:
+def test_row_declared_too_late_is_reported(tree: Tree, how: tuple[str, ...]) -> None:
     """In workers its cases were run, and called, though no plan had shown them; without, the scenario was left out in silence."""
     tree.scenarios(SCENARIO)
     late = tree.path / "scenarios" / "late"

@@ -34,7 +34,7 @@ def call(forked_python: str) -> Call:
     return call
 
 
-def test_a_call_is_shown_with_its_ladder_and_kept(call: Call, tmp_path: Path) -> None:
+def test_call_shows_its_ladder_and_keeps_its_evidence(call: Call, tmp_path: Path) -> None:
     done = call("+13125550100", "--deployment", WORLD, "--seconds", "1", "--directory", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     for said in (
@@ -51,7 +51,7 @@ def test_a_call_is_shown_with_its_ladder_and_kept(call: Call, tmp_path: Path) ->
     assert list(kept.glob("*.wav"))
 
 
-def test_what_is_pressed_and_said_is_told_in_its_turn(call: Call) -> None:
+def test_call_shows_digits_and_prompts_in_order(call: Call) -> None:
     arguments = ["--press", "5", "--say", "hello-en", "--say", "agent-please-en", "--seconds", "0"]
     done = call("+13125550100", "--deployment", WORLD, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -68,7 +68,7 @@ def test_what_is_pressed_and_said_is_told_in_its_turn(call: Call) -> None:
 
 
 @pytest.mark.parametrize("moment", ["caller.1 calling", "caller.1 confirmed"])
-def test_a_phone_that_dies_is_no_failed_call_and_no_answered_one(tmp_path: Path, moment: str) -> None:
+def test_call_with_a_killed_softphone_is_broken(tmp_path: Path, moment: str) -> None:
     program = [sys.executable, "-c", "from harness.run.cli.app import main; main()", "call", "+13125550100"]
     arguments = ["--deployment", str(WORLD), "--seconds", "60", "--directory", str(tmp_path)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -92,21 +92,21 @@ def softphone_of(process: int) -> int:
     return int(found)
 
 
-def test_a_call_nobody_takes_ends_with_one(call: Call) -> None:
+def test_unanswered_call_exits_with_one(call: Call) -> None:
     done = call("+17735550199", "--deployment", WORLD)  # the number nobody has
     assert done.returncode == 1
     assert "disconnected 404" in done.stdout
 
 
 @pytest.mark.parametrize("number", ["911", "+19005550100", "sip:+13125550100@evil.example"])
-def test_the_rules_hold_here_too(call: Call, number: str) -> None:
+def test_call_obeys_the_safety_rules(call: Call, number: str) -> None:
     done = call(number, "--deployment", WORLD)
     assert done.returncode == 2
     assert "is not called" in done.stderr
     assert not done.stdout, "nobody registers for it either"
 
 
-def test_a_real_call_has_to_be_asked_for(call: Call, tmp_path: Path) -> None:
+def test_call_to_a_real_platform_needs_live(call: Call, tmp_path: Path) -> None:
     file = tmp_path / "live.toml"
     file.write_text(
         'name = "x"\nintegration = "talkdesk"\nkind = "live"\nplatform = { domain = "a.example" }\n'
@@ -121,7 +121,7 @@ def test_a_real_call_has_to_be_asked_for(call: Call, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("digits", ["12x", "5w6", "1 2", "٣"])
-def test_what_is_no_digit_is_said_before_the_call(call: Call, digits: str) -> None:
+def test_invalid_digit_is_refused_before_the_call(call: Call, digits: str) -> None:
     done = call("+13125550100", "--deployment", WORLD, "--press", digits)
     assert done.returncode == 2, done.stdout + done.stderr
     assert done.stderr.startswith(f"ERROR: --press {digits}: ")

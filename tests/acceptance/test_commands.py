@@ -95,7 +95,7 @@ def environment() -> Mapping[str, str]:
 
 
 @pytest.mark.nightly
-def test_every_command_does_what_the_page_says(checkout: Path) -> None:
+def test_documented_commands_do_what_the_page_says(checkout: Path) -> None:
     for command in shown():
         if command.line not in BY_CI:
             run(command, checkout)
@@ -103,18 +103,18 @@ def test_every_command_does_what_the_page_says(checkout: Path) -> None:
     assert 'did = "+13125550100"' in plan, "init wrote what was answered"
 
 
-def test_what_is_left_to_ci_is_run_there() -> None:
+def test_commands_left_to_ci_are_run_there() -> None:
     run_there = {f"make {part.command[2]}" for part in PARTS if part.command[0] == "make"}
     assert BY_CI - run_there == set()
 
 
-def test_no_table_names_what_no_page_shows() -> None:
+def test_tables_list_only_commands_that_a_page_shows() -> None:
     lines = {command.line for command in shown()}
     assert BY_CI | LONG | set(ANSWERED) <= lines
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_no_command_hides_in_a_block_that_is_not_run(page: Path) -> None:
+def test_every_command_block_is_run(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert not re.search(r"\n\n {4}\S", text), "an indented block is not run"
     for fence in fences(page):
@@ -125,7 +125,7 @@ def test_no_command_hides_in_a_block_that_is_not_run(page: Path) -> None:
             assert not {"make", "pytest", "pip", "pipx", "uv", ".venv/bin/harness"} & set(starts)
 
 
-def test_the_list_of_commands_has_every_command_and_no_other() -> None:
+def test_command_list_is_complete() -> None:
     listed = set(re.findall(r"^harness ([a-z]+)", README.read_text(encoding="utf-8"), re.MULTILINE))
     there = set(re.findall(r"^## `harness ([a-z]+)", cli.page(), re.MULTILINE))
     assert listed == there

@@ -30,7 +30,7 @@ def verified(tree: Any, *arguments: str) -> tuple[int, dict[str, Any]]:
 
 
 @pytest.mark.nightly
-def test_whatever_things_are_called(tree: Any, customer: Path) -> None:
+def test_names_with_spaces_and_foreign_letters_work_everywhere(tree: Any, customer: Path) -> None:
     code, summary = verified(tree, str(customer), *(f"--row={row}" for row in ROWS))
     rows = {row: (counts["passed"], counts["cases"]) for row, counts in summary["rows"].items()}
     assert (code, rows) == (
@@ -46,7 +46,7 @@ def test_whatever_things_are_called(tree: Any, customer: Path) -> None:
 
 
 @pytest.mark.nightly
-def test_no_name_leads_out_of_the_run(tree: Any, customer: Path) -> None:
+def test_phone_names_cannot_escape_the_run_directory(tree: Any, customer: Path) -> None:
     """An AI of which the record alone tells: its caller speaks words from files as well, which are named as recordings are."""
     text = customer.read_text()
     for phone, other in (("caller-1", "../../out"), ("mobile phone", "/a/b.1"), ("shared", "..\\\\x")):
@@ -67,12 +67,12 @@ def outside(tree: Any) -> set[Path]:
 
 
 @pytest.mark.nightly
-def test_a_call_in_another_group_is_seen_where_groups_share_agents(tree: Any, customer: Path) -> None:
+def test_wrong_group_is_detected_when_groups_share_agents(tree: Any, customer: Path) -> None:
     code, summary = verified(tree, str(customer), "--row=TD-TRANSFER-BLIND", "--fault=group-wrong")
     assert (code, summary["passed"], summary["failed"]) == (1, 0, 3)
 
 
-def test_what_is_not_there_is_said_and_may_be_required(tree: Any, customer: Path) -> None:
+def test_missing_features_are_listed_and_can_be_required(tree: Any, customer: Path) -> None:
     code, summary = verified(tree, str(customer), "--row=PEOPLE", "--require=TD-SKILLS-MENU")
     assert code == 1, "a row that has to be run was not"
     assert summary["required_missing"] == ["Müller & Söhne: TD-SKILLS-MENU (no number is routed by a menu choice)"]
@@ -89,7 +89,7 @@ def confused(path: Path, assistant: str, **instead: str) -> Path:
 
 
 @pytest.mark.nightly
-def test_an_assistant_hands_over_to_several_groups(tree: Any, customer: Path) -> None:
+def test_assistant_hands_over_to_several_groups(tree: Any, customer: Path) -> None:
     """Cold by a digit, cold and warm by words, a recording among them, and after a question of the AI's; groups share agents."""
     rows = ("--row=TD-TRANSFER-BLIND", "--row=TD-TRANSFER-WARM", "--row=HANGUP-AGENT")
     code, summary = verified(tree, str(customer.with_name("handovers.toml")), *rows)
@@ -98,9 +98,7 @@ def test_an_assistant_hands_over_to_several_groups(tree: Any, customer: Path) ->
 
 
 @pytest.mark.nightly
-def test_one_that_leads_elsewhere_is_seen_also_where_all_its_people_are_of_the_right_group(
-    tree: Any, customer: Path
-) -> None:
+def test_confused_handover_is_detected_though_its_agents_belong_to_the_right_group(tree: Any, customer: Path) -> None:
     """Who is in "Umzüge" is in "Rechnung & Vertrag", too, so that nobody else rings: the AI's side tells."""
     wrong = {"Rechnung": "umzug", "Störung melden": "Rechnung"}
     path = confused(customer.with_name("handovers.toml"), "Zentrale", **wrong)
@@ -109,7 +107,7 @@ def test_one_that_leads_elsewhere_is_seen_also_where_all_its_people_are_of_the_r
     assert [(cause["id"], cause["failures"]) for cause in summary["causes"]] == [("handover-confused", 3)]
 
 
-def test_topics_of_one_number_are_told_apart(tree: Any, customer: Path) -> None:
+def test_topics_of_one_number_are_distinguished(tree: Any, customer: Path) -> None:
     rows = ("--row=GL-TRANSFER-PLAIN", "--row=GL-TRANSFER-TOPIC")
     code, summary = verified(tree, str(customer.with_name("topics.toml")), *rows)
     counted = {row: (counts["passed"], counts["cases"]) for row, counts in summary["rows"].items()}
@@ -118,7 +116,7 @@ def test_topics_of_one_number_are_told_apart(tree: Any, customer: Path) -> None:
     assert said == ["assistants.Nora.handovers.manager: no row proves a warm handover"]
 
 
-def test_another_topic_is_seen_where_they_share_an_agent(tree: Any, customer: Path) -> None:
+def test_wrong_topic_is_detected_when_topics_share_an_agent(tree: Any, customer: Path) -> None:
     path = confused(customer.with_name("topics.toml"), "Nora", money="sizes", sizes="")
     code, summary = verified(tree, str(path), "--row=GL-TRANSFER-TOPIC")
     assert (code, summary["failed"]) == (1, 2)
@@ -149,7 +147,7 @@ def out_of_hours(tmp: Path) -> Path:
     return path
 
 
-def test_people_in_turns_at_telephones_away_and_out_of_hours(tree: Any) -> None:
+def test_groups_with_turns_external_phones_absent_agents_and_hours_pass(tree: Any) -> None:
     code, summary = verified(tree, str(out_of_hours(tree.path)), *(f"--row={row}" for row in PEOPLE))
     rows = {row: (counts["passed"], counts["cases"]) for row, counts in summary["rows"].items()}
     once = dict.fromkeys(("CLOSED", "CLOSED-VOICEMAIL", "VOICEMAIL"), (1, 1))
@@ -157,7 +155,7 @@ def test_people_in_turns_at_telephones_away_and_out_of_hours(tree: Any) -> None:
 
 
 @pytest.mark.nightly
-def test_a_platform_that_is_not_set_up_so_is_seen(tree: Any) -> None:
+def test_platform_set_up_differently_fails_the_group_rows(tree: Any) -> None:
     """All ring at once, who is away as well; telephones are shown the caller; the number is open on a Sunday; no machine is on."""
     path = out_of_hours(tree.path)
     path.write_text(

@@ -44,7 +44,7 @@ def _no_nohup() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_no_nohup")
 @pytest.mark.parametrize(("ending", "workers"), [(signal.SIGINT, "2"), (signal.SIGTERM, "0"), (signal.SIGHUP, "2")])
-def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(
+def test_interrupted_run_ends_its_cases_and_keeps_the_evidence(
     tree: Tree, ending: signal.Signals, workers: str
 ) -> None:
     tree.scenarios(WAITS)
@@ -75,7 +75,7 @@ def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(
         (("-n", "0", "--stepwise"), "Test failed, continuing from this test next run."),
     ],
 )
-def test_a_run_that_pytest_ends_is_no_interruption_by_the_user(tree: Tree, options: tuple[str, ...], why: str) -> None:
+def test_run_ended_by_pytest_is_not_reported_as_ctrl_c(tree: Tree, options: tuple[str, ...], why: str) -> None:
     """What failed first is why it ended: it is no harness that broke, and nobody pressed Ctrl-C."""
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see(Verdict.FAILED)\n')
     code, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcmu", *options)
@@ -91,7 +91,7 @@ def test_a_run_that_pytest_ends_is_no_interruption_by_the_user(tree: Tree, optio
     assert len({one["historyId"] for one in results}) == 2
 
 
-def test_a_run_whose_last_case_fails_was_not_cut_short(tree: Tree) -> None:
+def test_run_whose_last_case_fails_counts_as_complete(tree: Tree) -> None:
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see(Verdict.FAILED)\n')
     code, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcmu", "-n", "0", "--maxfail=2")
     assert code == pytest.ExitCode.TESTS_FAILED, output
@@ -101,9 +101,7 @@ def test_a_run_whose_last_case_fails_was_not_cut_short(tree: Tree) -> None:
 
 @pytest.mark.parametrize("options", [("-n", "0"), ("-n", "2", "--json")])
 @pytest.mark.parametrize("verdict", ["failed", "passed"])
-def test_a_run_goes_on_when_nobody_reads_its_output_any_more(
-    tree: Tree, options: tuple[str, ...], verdict: str
-) -> None:
+def test_run_goes_on_when_its_output_pipe_is_closed(tree: Tree, options: tuple[str, ...], verdict: str) -> None:
     """As where it is piped into ``less`` or ``head``: the cases that were left were broken, and a passed run exited with 1."""
     tree.scenarios(f"""
         @scenario("INBOUND")
@@ -120,7 +118,7 @@ def test_a_run_goes_on_when_nobody_reads_its_output_any_more(
     tree.nothing_left()
 
 
-def test_a_plan_ends_well_when_nobody_reads_it_to_its_end(tree: Tree) -> None:
+def test_plan_into_a_closed_pipe_exits_with_zero(tree: Tree) -> None:
     command = "harness=$0; $harness verify simulated-talkdesk --plan | head -n 1; exit ${PIPESTATUS[0]}"
     harness = str(Path(sys.executable).with_name("harness"))
     code, output = tree.finished(tree.command(["bash", "-c", command, harness]))
@@ -128,7 +126,7 @@ def test_a_plan_ends_well_when_nobody_reads_it_to_its_end(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_run_whose_streams_are_closed_says_nothing_and_is_a_run_all_the_same(tree: Tree, closed: str) -> None:
+def test_run_with_closed_standard_streams_works(tree: Tree, closed: str) -> None:
     harness = str(Path(sys.executable).with_name("harness"))
     for command, exits in ((f"verify {tree.deployment()} --plan", 0), ("rows", 0), ("init x.toml", 2)):
         code, output = tree.finished(tree.command(["bash", "-c", f'"$0" {command} {closed}', harness]))
@@ -136,7 +134,7 @@ def test_a_run_whose_streams_are_closed_says_nothing_and_is_a_run_all_the_same(t
         assert "Traceback" not in output
 
 
-def test_a_killed_runner_leaves_nothing_behind(tree: Tree) -> None:
+def test_killed_runner_leaves_no_process_behind(tree: Tree) -> None:
     tree.scenarios(WAITS)
     process = tree.start("--deployment", str(tree.deployment()), "-n", "2")
     try:
@@ -150,7 +148,7 @@ def test_a_killed_runner_leaves_nothing_behind(tree: Tree) -> None:
     assert [case["end"]["verdict"] for case in cases] == ["broken"]
 
 
-def test_of_a_run_that_goes_on_no_report_is_made(tree: Tree) -> None:
+def test_report_refuses_a_run_under_way(tree: Tree) -> None:
     """Its cases would be broken in Allure's results, beside what they then come to."""
     tree.scenarios(WAITS)
     process = tree.start("--deployment", str(tree.deployment()), "-n", "0")
@@ -170,7 +168,7 @@ def test_of_a_run_that_goes_on_no_report_is_made(tree: Tree) -> None:
         process.kill()
 
 
-def test_what_broke_outside_of_its_cases_is_known_without_reports_too(tree: Tree) -> None:
+def test_breakage_outside_cases_is_recorded_without_reports(tree: Tree) -> None:
     """A site of a fleet makes none: whoever makes them has to know."""
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see()\n')
     (tree.path / "scenarios" / "test_torn.py").write_text("def test_torn(:\n")
@@ -183,7 +181,7 @@ def test_what_broke_outside_of_its_cases_is_known_without_reports_too(tree: Tree
     assert code == 3, output
 
 
-def test_a_full_disk_breaks_the_run(tree: Tree) -> None:
+def test_full_disk_breaks_the_run(tree: Tree) -> None:
     tree.scenarios("""
         @scenario("INBOUND")
         def test_inbound(see):
@@ -203,7 +201,7 @@ def test_a_full_disk_breaks_the_run(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize(("error", "words"), [("ENOSPC", "the disk is full"), ("EROFS", "Read-only file system")])
-def test_a_disk_that_takes_nothing_any_more_breaks_the_case_and_says_why(tree: Tree, error: str, words: str) -> None:
+def test_failing_disk_breaks_the_case_with_the_reason(tree: Tree, error: str, words: str) -> None:
     """A file system is remounted read-only by the kernel when its device fails."""
     tree.scenarios(f"""
         import errno
@@ -244,21 +242,21 @@ def with_few_files(tree: Tree, soft: int, hard: int) -> tuple[int, str]:
     return tree.finished(tree.command([sys.executable, "-c", starts, harness, *arguments, "--row=CONCURRENT"]))
 
 
-def test_a_low_limit_on_open_files_that_may_be_raised_is_raised(tree: Tree) -> None:
+def test_soft_limit_on_open_files_is_raised(tree: Tree) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     code, output = with_few_files(tree, 80, hard)
     assert code == 0, output
 
 
 @pytest.mark.parametrize("files", [64, 80])
-def test_a_world_that_has_too_few_files_fails_no_case(tree: Tree, files: int) -> None:
+def test_world_without_open_files_fails_no_case(tree: Tree, files: int) -> None:
     code, output = with_few_files(tree, files, files)
     assert code == 3, output
     assert "FAILED" not in output
     assert "Too many open files" in output
 
 
-def test_reports_that_cannot_be_written_are_said_at_once(tree: Tree) -> None:
+def test_unwritable_reports_directory_is_reported_at_once(tree: Tree) -> None:
     tree.scenarios("def test_nothing(): pass")
     blocked = tree.path / "blocked"
     blocked.write_text("a file, not a directory")
@@ -269,7 +267,7 @@ def test_reports_that_cannot_be_written_are_said_at_once(tree: Tree) -> None:
 
 @pytest.mark.parametrize("workers", ["0", "2"])
 @pytest.mark.nightly
-def test_reports_that_are_deleted_meanwhile_break_the_run(tree: Tree, workers: str) -> None:
+def test_reports_deleted_during_the_run_break_it(tree: Tree, workers: str) -> None:
     tree.scenarios("""
         @scenario("INBOUND")
         def test_inbound(see, case):
@@ -293,7 +291,7 @@ def test_reports_that_are_deleted_meanwhile_break_the_run(tree: Tree, workers: s
 
 
 @pytest.mark.parametrize("jump_s", [3600.0, -3600.0])
-def test_a_clock_that_jumps_changes_no_verdict_and_no_duration(tree: Tree, jump_s: float) -> None:
+def test_clock_change_alters_no_verdict_and_no_duration(tree: Tree, jump_s: float) -> None:
     """Somebody sets the machine's clock, or NTP does, in the middle of a case; what is measured is measured by the monotonic one."""
     tree.scenarios(f"""
         @scenario("INBOUND")

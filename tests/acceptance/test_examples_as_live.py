@@ -86,7 +86,7 @@ def zones(at: datetime) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("minute", range(60))
-def test_no_hours_begin_or_end_while_an_example_is_verified(minute: int) -> None:
+def test_no_opening_hours_change_while_an_example_is_verified(minute: int) -> None:
     begun = datetime(2026, 11, 24, 13, minute, tzinfo=UTC)
     for zone in zones(begun).values():
         for later in range(-2, 9):
@@ -116,7 +116,7 @@ def played(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Played]:
 
 @pytest.mark.minutes
 @pytest.mark.nightly
-def test_a_live_example_passes_as_it_stands(played: Played, tmp_path: Path, forked_python: str) -> None:
+def test_live_example_passes_unchanged(played: Played, tmp_path: Path, forked_python: str) -> None:
     code, output = verified(forked_python, played, tmp_path / "reports")
     assert code == 0, output
     summary = json.loads((tmp_path / "reports" / "latest" / "summary.json").read_text())

@@ -98,7 +98,7 @@ def who_has_open(tree: Tree, files: str) -> Callable[[Path], int]:
 
 
 @pytest.mark.nightly
-def test_a_world_that_stands_still_for_a_while_breaks_its_cases_and_fails_none(tree: Tree) -> None:
+def test_paused_world_breaks_its_cases_and_fails_none(tree: Tree) -> None:
     (tree.path / "slow_pytest.py").write_text(SLOW_PYTEST)
     slow = {"PYTEST_PLUGINS": "slow_pytest", "PYTHONPATH": str(tree.path)}
     process, pid, directory = stopped(tree, lambda _: world_of(tree), MORE, **slow)
@@ -119,7 +119,7 @@ def test_a_world_that_stands_still_for_a_while_breaks_its_cases_and_fails_none(t
 
 
 @pytest.mark.nightly
-def test_a_softphone_that_stands_still_for_a_while_fails_no_case(tree: Tree) -> None:
+def test_paused_softphone_fails_no_case(tree: Tree) -> None:
     """As for a slow disk: shorter than one that counts as hung, and longer than the case waits for audio."""
     process, phone, _ = stopped(tree, who_has_open(tree, "*.rtp.gz"), MORE)
     try:
@@ -135,7 +135,7 @@ def test_a_softphone_that_stands_still_for_a_while_fails_no_case(tree: Tree) -> 
 
 
 @pytest.mark.nightly
-def test_a_world_that_hangs_is_ended_and_breaks_every_case(tree: Tree) -> None:
+def test_hung_world_is_killed_and_breaks_every_case(tree: Tree) -> None:
     process, _, _ = stopped(tree, lambda _: world_of(tree))
     code, output = tree.finished(process)
     assert code == 3, output
@@ -145,7 +145,7 @@ def test_a_world_that_hangs_is_ended_and_breaks_every_case(tree: Tree) -> None:
 
 
 @pytest.mark.nightly
-def test_a_worker_that_hangs_is_ended_and_breaks_its_case_alone(tree: Tree) -> None:
+def test_hung_worker_is_killed_and_breaks_only_its_case(tree: Tree) -> None:
     process, _, directory = stopped(tree, who_has_open(tree, "events.jsonl"))
     code, output = tree.finished(process)
     assert code == 3, output
@@ -156,7 +156,7 @@ def test_a_worker_that_hangs_is_ended_and_breaks_its_case_alone(tree: Tree) -> N
 
 
 @pytest.mark.nightly
-def test_a_runner_that_is_stopped_for_a_while_changes_nothing(tree: Tree) -> None:
+def test_paused_runner_changes_no_verdict(tree: Tree) -> None:
     process = tree.start_harness("verify", TALKDESK, *CASES)
     try:
         directory = case_under_way(tree, process)
@@ -171,7 +171,7 @@ def test_a_runner_that_is_stopped_for_a_while_changes_nothing(tree: Tree) -> Non
 
 
 @pytest.mark.nightly
-def test_a_run_that_is_suspended_as_a_whole_loses_nobody(tree: Tree) -> None:
+def test_suspended_run_loses_no_process(tree: Tree) -> None:
     """Ctrl-Z and ``fg``: those that listen have slept as long as those that they listen to."""
     process = tree.start_harness("verify", TALKDESK, *CASES)
     try:

@@ -50,7 +50,7 @@ def run_of(reports: Path) -> tuple[Path, dict[str, Any]]:
     return run, json.loads((run / result.FILE).read_text())
 
 
-def test_every_call_is_placed_verified_and_ended(load: Load, tmp_path: Path) -> None:
+def test_load_places_verifies_and_ends_every_call(load: Load, tmp_path: Path) -> None:
     done = load(WORLD, tmp_path, "--calls", "3", "--cps", "5", "--for", "0.5", "--step", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     run, found = run_of(tmp_path)
@@ -76,7 +76,7 @@ def test_every_call_is_placed_verified_and_ended(load: Load, tmp_path: Path) -> 
     assert "3 of 3 calls held" in "".join(root.itertext())
 
 
-def test_more_calls_than_the_callers_phones_take_at_once(load: Load, tmp_path: Path) -> None:
+def test_load_with_more_calls_than_one_phone_takes(load: Load, tmp_path: Path) -> None:
     """A caller then has several phones, each with a name of its own."""
     plain = wide(CALLS_A_PHONE + 2)
     for other in ("caller-2", "caller-3", "caller-4", "customer"):
@@ -90,7 +90,7 @@ def test_more_calls_than_the_callers_phones_take_at_once(load: Load, tmp_path: P
     assert {call["leg"].partition(".")[0] for call in found["calls"]} == {"caller", "caller~2"}
 
 
-def test_the_first_step_beyond_the_platforms_limit_is_named(load: Load, tmp_path: Path) -> None:
+def test_load_names_the_first_step_beyond_the_platforms_limit(load: Load, tmp_path: Path) -> None:
     done = load(WORLD, tmp_path, "--calls", "6", "--cps", "5", "--for", "60", "--step", "2", "--json")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "first failing step: 2 (4 calls)" in done.stderr
@@ -112,7 +112,7 @@ def test_the_first_step_beyond_the_platforms_limit_is_named(load: Load, tmp_path
     assert json.loads((case / "case.json").read_text())["end"]["verdict"] == "failed"
 
 
-def test_nothing_is_placed_beyond_the_files_limits(load: Load, tmp_path: Path) -> None:
+def test_load_stays_within_the_files_limits(load: Load, tmp_path: Path) -> None:
     done = load(WORLD, tmp_path, "--calls", "201", "--cps", "1")
     assert done.returncode == 2, done.stdout + done.stderr
     assert done.stderr.splitlines() == [

@@ -40,7 +40,7 @@ SCENARIO = """
         ),
     ],
 )
-def test_a_wrong_choice_is_named_with_what_is_allowed(tree: Tree, arguments: list[str], said: str) -> None:
+def test_invalid_choice_is_reported_with_the_valid_ones(tree: Tree, arguments: list[str], said: str) -> None:
     tree.scenarios(SCENARIO)
     code, output = tree.run("--deployment", str(tree.deployment()), *arguments)
     assert code == pytest.ExitCode.USAGE_ERROR
@@ -60,7 +60,7 @@ def test_scenarios_need_a_deployment(tree: Tree, workers: str) -> None:
     )
 
 
-def test_a_plan_places_no_call(tree: Tree) -> None:
+def test_plan_places_no_call(tree: Tree) -> None:
     tree.scenarios(SCENARIO)
     code, output = tree.run("--deployment", str(tree.deployment()), "--plan", "-n", "4", "--codec", "pcmu")
     assert code == 0
@@ -83,7 +83,7 @@ def test_a_plan_places_no_call(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("quiet", [(), ("-q",)])
-def test_collecting_lists_the_cases_and_leaves_nothing(tree: Tree, quiet: tuple[str, ...]) -> None:
+def test_collect_only_lists_the_cases_and_writes_nothing(tree: Tree, quiet: tuple[str, ...]) -> None:
     """What an editor asks for before it shows any test: it wrote a report of a run that never was where it was started."""
     tree.scenarios(SCENARIO)
     file, before = str(tree.deployment()), {path.name for path in tree.path.iterdir()}
@@ -94,7 +94,7 @@ def test_collecting_lists_the_cases_and_leaves_nothing(tree: Tree, quiet: tuple[
 
 
 @pytest.mark.parametrize("look", ["--fixtures-per-test", "--cache-show", "--markers"])
-def test_what_pytest_only_shows_is_no_run(tree: Tree, look: str) -> None:
+def test_pytest_information_options_make_no_run(tree: Tree, look: str) -> None:
     tree.scenarios(SCENARIO)
     code, output = tree.run("--deployment", str(tree.deployment()), look, live=False)
     assert code in (0, pytest.ExitCode.NO_TESTS_COLLECTED), output
@@ -103,7 +103,7 @@ def test_what_pytest_only_shows_is_no_run(tree: Tree, look: str) -> None:
 
 
 @pytest.mark.parametrize("options", ["--collect-only", "--help", "--fixtures", "--markers", "--plan", "--version"])
-def test_a_verification_that_placed_no_call_is_no_success(tree: Tree, options: str) -> None:
+def test_verification_that_placed_no_call_never_exits_with_zero(tree: Tree, options: str) -> None:
     """Left over in the environment, such an option ended a nightly verification at once, with 0."""
     file = str(tree.deployment())
     code, output = tree.harness("verify", file, "-n", "0", PYTEST_ADDOPTS=options, HARNESS_LIVE="1")
@@ -114,12 +114,12 @@ def test_a_verification_that_placed_no_call_is_no_success(tree: Tree, options: s
     assert not (tree.path / "reports").exists()
 
 
-def test_a_plan_that_was_asked_for_is_a_success(tree: Tree) -> None:
+def test_requested_plan_exits_with_zero(tree: Tree) -> None:
     code, output = tree.harness("verify", str(tree.deployment()), "--plan", PYTEST_ADDOPTS="-p no:logging")
     assert code == 0, output
 
 
-def test_a_plan_counts_what_the_rules_refuse(tree: Tree) -> None:
+def test_plan_counts_calls_that_the_safety_rules_refuse(tree: Tree) -> None:
     tree.scenarios(SCENARIO)
     file = tree.deployment()
     file.write_text(file.read_text().replace("+13125550101", "+442079460101"))
@@ -130,7 +130,7 @@ def test_a_plan_counts_what_the_rules_refuse(tree: Tree) -> None:
     ]
 
 
-def test_real_calls_have_to_be_asked_for(tree: Tree) -> None:
+def test_real_calls_need_live(tree: Tree) -> None:
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see()\n')
     arguments = ["--deployment", str(tree.deployment()), "-n", "0"]
     code, output = tree.run(*arguments, live=False)
@@ -144,7 +144,7 @@ def test_real_calls_have_to_be_asked_for(tree: Tree) -> None:
     assert tree.run(*arguments, "--live", live=False)[0] == 0
 
 
-def test_a_run_ends_before_its_first_call_when_the_preflight_fails(tree: Tree) -> None:
+def test_failed_preflight_ends_the_run_before_its_first_call(tree: Tree) -> None:
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see()\n')
     arguments = ["--deployment", str(tree.deployment()), "-n", "0"]
     code, output = tree.run(*arguments, "--preflight=stop")
@@ -156,14 +156,14 @@ def test_a_run_ends_before_its_first_call_when_the_preflight_fails(tree: Tree) -
     assert {line["status"] for line in told["lines"]} >= {"ok", "failed"}
 
 
-def test_a_preflight_may_only_tell(tree: Tree) -> None:
+def test_preflight_tell_only_reports(tree: Tree) -> None:
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see()\n')
     code, output = tree.run("--deployment", str(tree.deployment()), "-n", "2", "--preflight=tell")
     assert code == 0
     assert "OPTIONS 127.9.9.1:5060/udp" in output
 
 
-def test_names_that_another_user_has_taken_in_the_temporary_folder_break_no_run(tree: Tree) -> None:
+def test_files_of_another_user_in_the_temporary_folder_break_no_run(tree: Tree) -> None:
     """Anybody can make them first in /tmp: pytest's own directory and the harness's."""
     (tree.path / "elsewhere").mkdir()
     for name in (f"pytest-of-{getpass.getuser()}", f"harness-{os.geteuid()}"):
@@ -176,7 +176,7 @@ def test_names_that_another_user_has_taken_in_the_temporary_folder_break_no_run(
     assert len(list((tree.path / "tmp").iterdir())) == 2, "nothing is left of the run"
 
 
-def test_without_any_directory_of_its_own_a_run_says_what_to_do(tree: Tree) -> None:
+def test_run_without_a_private_directory_says_what_to_do(tree: Tree) -> None:
     (tree.path / "tmp" / f"harness-{os.geteuid()}").symlink_to(tree.path)
     tree.scenarios(SCENARIO)
     process = tree.start("--deployment", str(tree.deployment()), forked=True, HOME="/proc/nowhere")

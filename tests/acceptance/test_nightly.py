@@ -49,7 +49,7 @@ def nightly(outside: Outside, receiver: Receiver, reports: Path) -> Nightly:
 
 
 @pytest.mark.nightly
-def test_a_change_is_told_once_and_every_night_is_kept(
+def test_nightly_reports_a_change_once_and_keeps_every_night(
     outside: Outside, receiver: Receiver, reports: Path, nightly: Nightly
 ) -> None:
     assert nightly("--check-fresh", "26")[0] == 1
@@ -97,7 +97,7 @@ def test_a_change_is_told_once_and_every_night_is_kept(
     assert receiver.requests == []
 
 
-def test_a_night_that_cannot_begin_is_told(
+def test_night_that_cannot_begin_raises_an_alert(
     outside: Outside, receiver: Receiver, reports: Path, nightly: Nightly
 ) -> None:
     """By day somebody broke the file: nothing is verified, and nobody is at the terminal."""

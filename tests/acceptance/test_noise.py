@@ -81,7 +81,7 @@ def evidence(outside: Outside) -> list[CaseEvidence]:
 
 @pytest.mark.parametrize("settings", [STRANGERS, LATE], ids=["strangers", "late"])
 @pytest.mark.nightly
-def test_a_right_case_passes_and_a_wrong_one_fails_with_its_cause(outside: Outside, settings: dict[str, Any]) -> None:
+def test_noise_changes_no_verdict_and_hides_no_cause(outside: Outside, settings: dict[str, Any]) -> None:
     with noise(outside, **settings), fault(outside):
         found, output = verdicts(outside)
     assert found == {row: {"failed" if row == WRONG else "passed"} for row in ROWS}, output
@@ -93,7 +93,7 @@ def test_a_right_case_passes_and_a_wrong_one_fails_with_its_cause(outside: Outsi
 
 
 @pytest.mark.nightly
-def test_a_scanner_changes_no_verdict_and_is_named(outside: Outside) -> None:
+def test_scanner_changes_no_verdict_and_is_reported(outside: Outside) -> None:
     with noise(outside, **STRANGERS):
         code, output = outside.run(outside.file("stand-in"), *UDP, "--row=TD-INBOUND", "--row=HANGUP-CALLER")
     assert code == 0, output
@@ -108,7 +108,7 @@ def test_a_scanner_changes_no_verdict_and_is_named(outside: Outside) -> None:
 
 
 @pytest.mark.nightly
-def test_a_starved_world_fails_no_right_case_and_passes_no_wrong_one(outside: Outside) -> None:
+def test_starved_world_causes_no_false_verdict(outside: Outside) -> None:
     """What came late by its fault is broken, and an AI that understood nothing has said nothing."""
     with noise(outside, **STARVED), fault(outside):
         found, output = verdicts(outside)
@@ -117,7 +117,7 @@ def test_a_starved_world_fails_no_right_case_and_passes_no_wrong_one(outside: Ou
 
 
 @pytest.mark.nightly
-def test_a_date_that_jumps_ahead_makes_no_call_fail(outside: Outside) -> None:
+def test_api_date_that_jumps_ahead_fails_no_call(outside: Outside) -> None:
     """Known by its id, a call is what it is; otherwise it may be an earlier one, and nobody knows."""
     files = [
         outside.file("live", "known"),

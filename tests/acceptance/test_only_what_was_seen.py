@@ -85,20 +85,20 @@ def certain(of: CaseEvidence) -> set[str]:
 
 
 @pytest.mark.nightly
-def test_rtp_that_never_reaches_the_ai_does_not_pass_on_a_reaction(run: Path) -> None:
+def test_missing_rtp_to_the_ai_does_not_pass_by_a_reaction(run: Path) -> None:
     one = case(run, "nothing reaches the AI")
     assert one.verdict is not Verdict.PASSED, "broken on a machine that is much too busy"
     assert certain(one) <= {"rtp-blocked-to-ai"}
 
 
-def test_what_was_sent_is_not_what_was_heard(run: Path) -> None:
+def test_sent_audio_does_not_count_as_heard(run: Path) -> None:
     one = case(run, "no reaction")
     assert one.verdict is Verdict.NOT_OBSERVABLE, one.message
     (finding,) = [f for f in one.findings if f.check == "audio" and f.facts.get("towards") == "ai"]
     assert finding.strength is Strength.UNKNOWN is STRENGTH[Claim.HEARD][Observation.SENT]
 
 
-def test_a_caller_who_hears_nothing_is_not_called_a_silent_ai(run: Path) -> None:
+def test_missing_rtp_to_the_caller_is_not_blamed_on_a_silent_ai(run: Path) -> None:
     """A transcript that this API never has shows nothing by its absence, neither against the AI nor against another cause."""
     one = case(run, "nothing reaches the caller")
     assert one.verdict is Verdict.FAILED, one.message
@@ -109,7 +109,7 @@ def test_a_caller_who_hears_nothing_is_not_called_a_silent_ai(run: Path) -> None
     ]
 
 
-def test_what_the_record_alone_knows_is_signed_as_that(run: Path) -> None:
+def test_facts_from_the_record_alone_are_signed_as_such(run: Path) -> None:
     one = case(run, "in order")
     assert one.verdict is Verdict.PASSED, one.message
     (finding,) = [f for f in one.findings if f.check == "caller_id"]
@@ -119,7 +119,7 @@ def test_what_the_record_alone_knows_is_signed_as_that(run: Path) -> None:
     assert sources["transport"] == "declared, not seen"
 
 
-def test_a_label_that_nobody_saw_is_said_to_be_declared(run: Path) -> None:
+def test_unobserved_axis_is_marked_declared(run: Path) -> None:
     """The AI has its record alone, so nobody sees over which trunk the call came; what the caller's phone negotiated it saw."""
     one = case(run, "in order")
     shown = labels(one)
@@ -131,20 +131,20 @@ def test_a_label_that_nobody_saw_is_said_to_be_declared(run: Path) -> None:
     assert sources["how the trunk authenticates"] == "declared, not seen"
 
 
-def test_a_row_that_does_not_look_at_its_transport_does_not_claim_it(run: Path) -> None:
+def test_row_without_a_transport_check_does_not_claim_the_transport(run: Path) -> None:
     """Nothing of a transfer's checks is about the trunk; its label is no more than what the file declares."""
     one = case(run, "REFER swallowed")
     assert "route.transport" not in {finding.check for finding in one.findings}
     assert labels(one)["transport"] == "udp (declared)"
 
 
-def test_a_record_whose_caller_is_anonymous_says_so(run: Path) -> None:
+def test_anonymous_caller_in_the_record_is_reported(run: Path) -> None:
     one = case(run, "anonymous")
     assert one.verdict is Verdict.FAILED, one.message
     assert "the record says 'anonymous'" in one.message
 
 
-def test_a_refer_that_nobody_hears_of_again_is_told_with_the_next_look(run: Path) -> None:
+def test_refer_without_an_outcome_names_the_next_step(run: Path) -> None:
     one = case(run, "REFER swallowed")
     assert one.verdict is Verdict.FAILED, one.message
     assert certain(one) <= {"refer-never-notified"}

@@ -84,7 +84,7 @@ def causes(summary: Mapping[str, Any]) -> list[str]:
 
 
 @pytest.mark.nightly
-def test_a_scenario_of_ones_own(tmp_path: Path, environment: Mapping[str, str]) -> None:
+def test_documented_scenario_works(tmp_path: Path, environment: Mapping[str, str]) -> None:
     page = Followed(SCENARIO, tmp_path, environment)
     page.verifies("harness verify", **PASSES)
     summary = page.verifies("harness verify", **FAILS)
@@ -92,14 +92,14 @@ def test_a_scenario_of_ones_own(tmp_path: Path, environment: Mapping[str, str]) 
     assert page.left == []
 
 
-def test_a_scenario_takes_fifteen_lines() -> None:
+def test_documented_scenario_has_at_most_fifteen_lines() -> None:
     written = [text for name, text in files(SCENARIO).items() if name.startswith("scenarios/")]
     assert len(written) == 2
     assert sum(text.count("\n") for text in written) <= 15
 
 
 @pytest.mark.nightly
-def test_an_integration_of_ones_own(tmp_path: Path, environment: Mapping[str, str]) -> None:
+def test_documented_integration_works(tmp_path: Path, environment: Mapping[str, str]) -> None:
     page = Followed(INTEGRATION, tmp_path, environment)
     page.does("uv pip install")
     assert "ACME-TICKET" in page.does("harness rows acme")
@@ -110,7 +110,7 @@ def test_an_integration_of_ones_own(tmp_path: Path, environment: Mapping[str, st
     assert page.left == []
 
 
-def test_an_integration_takes_eighty_lines() -> None:
+def test_documented_integration_has_at_most_eighty_lines() -> None:
     (declared,) = [text for name, text in files(INTEGRATION).items() if name.endswith("__init__.py")]
     assert declared.count("\n") <= 80
     assert {fence.language for fence in fences(INTEGRATION)} == {"toml", "python", "sh"}

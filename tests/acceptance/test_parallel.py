@@ -58,7 +58,7 @@ def test_cases_of_two_deployments_run_side_by_side(tree: Tree) -> None:
     assert code == 0, output
 
 
-def test_a_dead_worker_breaks_its_case_alone(tree: Tree) -> None:
+def test_killed_worker_breaks_only_its_case(tree: Tree) -> None:
     tree.scenarios("""
         @scenario("INBOUND")
         def test_inbound(see, case):
@@ -89,7 +89,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 @pytest.mark.parametrize(("then", "passed"), [("Path('mended').touch()", 4), ("pass", 0)])
-def test_a_worker_that_gives_up_makes_room_for_the_next(tree: Tree, then: str, passed: int) -> None:
+def test_failed_worker_frees_its_slot_for_the_next(tree: Tree, then: str, passed: int) -> None:
     """Its process serves on, and kept the slot that its successor waits for: the run never ended. Each is told."""
     tree.scenarios("""
         @scenario("INBOUND")
@@ -104,7 +104,7 @@ def test_a_worker_that_gives_up_makes_room_for_the_next(tree: Tree, then: str, p
     assert "no case is left" not in output
 
 
-def test_every_worker_has_marks_of_its_own(tree: Tree) -> None:
+def test_each_worker_has_its_own_marks(tree: Tree) -> None:
     tree.scenarios("""
         @scenario("INBOUND", "HANGUP-CALLER", "HANGUP-AI", "HOLD", "BUSY")
         def test_marks(see, case, case_marks):
@@ -128,7 +128,7 @@ def test_every_worker_has_marks_of_its_own(tree: Tree) -> None:
     assert all(0 <= mark < 240 for found in marks.values() for mark in found)
 
 
-def test_the_call_gate_holds_over_all_workers(tree: Tree) -> None:
+def test_call_gate_holds_over_all_workers(tree: Tree) -> None:
     tree.scenarios("""
         @scenario("INBOUND", "HANGUP-CALLER")
         def test_gate(see, case, gate, run):
@@ -154,7 +154,7 @@ def test_the_call_gate_holds_over_all_workers(tree: Tree) -> None:
     assert 1 < max(up) <= 3
 
 
-def test_two_runs_at_once_stay_out_of_each_others_way(tree: Tree) -> None:
+def test_two_runs_at_once_do_not_disturb_each_other(tree: Tree) -> None:
     tree.scenarios(SPANS)
     files = [str(tree.deployment(name)) for name in ("one", "other")]
     both = [tree.start("--deployment", file, "-n", "2", forked=True) for file in files]
@@ -167,7 +167,7 @@ def test_two_runs_at_once_stay_out_of_each_others_way(tree: Tree) -> None:
     assert len(finished) == 2  # and latest is one of them
 
 
-def test_no_worker_is_started_that_has_no_case(tree: Tree) -> None:
+def test_no_worker_is_started_without_a_case(tree: Tree) -> None:
     cell = ("--row", "TD-INBOUND", "--transport", "udp", "--auth", "ip", "--codec", "pcmu")
     code, output = tree.harness("verify", TALKDESK, *cell, "-n", "4")
     assert code == 0, output
@@ -186,7 +186,7 @@ def pytest_sessionfinish():
 """
 
 
-def test_of_cases_that_are_over_next_to_nothing_is_kept(tree: Tree) -> None:
+def test_ended_cases_leave_almost_nothing_in_memory(tree: Tree) -> None:
     """A night has thousands. What failed stays whole, in the controller, which shows it."""
     tree.scenarios("""
         @scenario("INBOUND", "HANGUP-CALLER")

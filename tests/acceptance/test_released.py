@@ -12,7 +12,7 @@ _FILE = EXAMPLES / "simulated-talkdesk.toml"
 _ROW = "TRANSFER-UNAVAILABLE"
 
 
-def test_who_is_told_and_released_passes_and_who_is_kept_does_not(tree: Any) -> None:
+def test_announced_release_passes_and_a_kept_caller_fails(tree: Any) -> None:
     shutil.copy(_FILE.with_suffix(".csv"), tree.path)
     text = _FILE.read_text().replace('transfer_unavailable = "returns"', 'transfer_unavailable = "released"')
     verdicts = {}

@@ -128,7 +128,7 @@ def run(outside: Outside, row: str, render: Render, **more: Any) -> tuple[str, d
     return verdict, {found["check"]: found for found in outside.findings(case)}, output
 
 
-def test_the_report_confirms_where_it_landed_and_no_more(outside: Outside) -> None:
+def test_platform_report_confirms_the_landing_only(outside: Outside) -> None:
     verdict, found, output = run(outside, BLIND, told)
     assert verdict == "not observable", output
     assert (found["landing"]["verdict"], found["landing"]["strength"]) == ("passed", 2)
@@ -138,21 +138,21 @@ def test_the_report_confirms_where_it_landed_and_no_more(outside: Outside) -> No
     assert KEY not in output
 
 
-def test_a_deployment_may_do_without_what_nobody_hears(outside: Outside) -> None:
+def test_deployment_may_accept_unobserved_audio(outside: Outside) -> None:
     verdict, found, output = run(outside, BLIND, told, strength="unknown")
     assert verdict == "passed", output
     assert found["audio"]["verdict"] == "not observable"
     assert found["released"]["verdict"] == "passed"
 
 
-def test_a_report_that_lists_another_group_is_a_wrong_landing(outside: Outside) -> None:
+def test_report_of_another_group_is_a_wrong_landing(outside: Outside) -> None:
     verdict, found, output = run(outside, BLIND, lambda landing: told(landing, group="Empfang"), strength="unknown")
     assert verdict == "failed", output
     assert found["landing"]["measured"]["rang"] == ["reception"]
     assert "leads to another group" in " ".join(output.split())
 
 
-def test_a_call_that_rings_a_phone_of_ours_instead(outside: Outside) -> None:
+def test_call_that_rings_a_harness_phone_instead_is_a_wrong_landing(outside: Outside) -> None:
     outside.control.post("/faults", json={"name": "group-wrong"}).raise_for_status()
     try:
         verdict, found, output = run(outside, BLIND, told, strength="unknown")
@@ -162,7 +162,7 @@ def test_a_call_that_rings_a_phone_of_ours_instead(outside: Outside) -> None:
     assert found["landing"]["measured"]["rang"] == ["support"]
 
 
-def test_a_fallback_to_people_of_the_platforms_own(outside: Outside) -> None:
+def test_fallback_to_another_group_of_people_fails(outside: Outside) -> None:
     verdict, found, output = run(outside, FALLBACK, lambda landing: told(landing, group=NAMES["billing"]))
     assert verdict == "failed", output
     assert found["landing"]["measured"]["rang"] == ["billing"]

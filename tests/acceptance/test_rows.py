@@ -24,7 +24,7 @@ ONCE = (
 
 
 @pytest.mark.nightly
-def test_every_row_looks_at_all_that_it_promises(tree: Tree) -> None:
+def test_every_row_checks_everything_it_requires(tree: Tree) -> None:
     """A check that a scenario no longer makes, or that says nothing any more, is missed by its row (``Row.required_findings``)."""
     # A case that a busy machine broke shows nothing of what it looks at: it has a second go.
     code, output = tree.harness("verify", *FILES, "-k", ONCE, "--retries", "1", "--reports", "reports")
@@ -36,7 +36,7 @@ def test_every_row_looks_at_all_that_it_promises(tree: Tree) -> None:
 
 
 @pytest.mark.nightly
-def test_what_no_scenario_asks_for_is_looked_at_all_the_same(tree: Tree) -> None:
+def test_loss_delay_and_crossed_audio_are_checked_on_every_call(tree: Tree) -> None:
     """Loss, delay and crossed audio are found by the stage itself, on every call."""
     wrong = {
         "TD-INBOUND": ("heavy-loss@inbound", "audio.loss"),

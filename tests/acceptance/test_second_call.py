@@ -16,7 +16,7 @@ ARGUMENTS = ("--row=NUMBERFORMATS", "--ai=stand-in", "--fault=national-form-refu
 
 
 @pytest.mark.parametrize("is_on", [True, False])
-def test_a_number_refused_in_national_form_is_dialled_in_e164(tree: Tree, is_on: bool) -> None:
+def test_number_refused_in_national_form_is_dialled_in_e164(tree: Tree, is_on: bool) -> None:
     text = (EXAMPLES / "simulated-talkdesk.toml").read_text()
     text = text.replace('"simulated-talkdesk.csv"', json.dumps(str(EXAMPLES / "simulated-talkdesk.csv")))
     file = tree.path / "deployment.toml"

@@ -16,7 +16,7 @@ DEPLOYMENT = str(Path("scenarios/deployments/simulated-talkdesk.toml").resolve()
 VERIFY = "--row HANGUP-CALLER -n 1"
 
 
-def test_a_night_is_signed_and_every_change_is_found(tree: Any) -> None:
+def test_signed_night_reveals_every_change(tree: Any) -> None:
     code, output = tree.harness("nightly", DEPLOYMENT, "--verify", VERIFY, "--metrics", "m.prom")
     assert code == 0, output
     assert "changed        this is the first night" in output
@@ -47,7 +47,7 @@ def test_a_night_is_signed_and_every_change_is_found(tree: Any) -> None:
     assert tree.harness("report", str(run))[0] == 2
 
 
-def test_the_moment_that_hours_were_judged_by_is_in_scope_report_and_sign_off(tree: Any) -> None:
+def test_moment_used_for_hours_is_in_scope_report_and_signoff(tree: Any) -> None:
     """Otherwise HARNESS_AS_OF could open or close a number, and nobody who reads the sign-off would know."""
     file = tree.deployment()
     tree.scenarios("""
@@ -77,7 +77,7 @@ def test_the_moment_that_hours_were_judged_by_is_in_scope_report_and_sign_off(tr
 
 
 @pytest.mark.nightly
-def test_a_run_that_was_killed_is_not_accepted(tree: Any) -> None:
+def test_killed_run_is_not_accepted(tree: Any) -> None:
     process = tree.start_harness("verify", DEPLOYMENT, "--row", "HANGUP-CALLER", "-n", "1")
     deadline = time.monotonic() + 300
     while not list((tree.path / "reports").glob("*/cases/*/case.json")):

@@ -30,7 +30,7 @@ def _timed(tree: Tree, kind: str) -> Path:
 @pytest.mark.parametrize(
     ("kind", "asked"), [("live", []), ("live", ["--timings", "documented"]), ("stand-in", ["--timings", "quick"])]
 )
-def test_a_files_own_timings_are_obeyed(tree: Tree, kind: str, asked: list[str]) -> None:
+def test_timings_of_the_file_are_obeyed(tree: Tree, kind: str, asked: list[str]) -> None:
     tree.scenarios(SCENARIO)
     code, output = tree.run(
         "--deployment", str(_timed(tree, kind)), "--transport", "udp", "--codec", "pcmu", "-n", "0", *asked

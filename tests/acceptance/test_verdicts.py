@@ -27,7 +27,7 @@ BODIES = {
 }
 
 
-def test_a_case_ends_as_its_findings_and_exceptions_say(tree: Tree) -> None:
+def test_verdict_follows_findings_and_exceptions(tree: Tree) -> None:
     tests = [
         f'@scenario("{row}")\ndef test_{row.replace("-", "_").lower()}(see):\n    {body}\n'
         for row, (body, _) in BODIES.items()
@@ -53,7 +53,7 @@ def test_a_case_ends_as_its_findings_and_exceptions_say(tree: Tree) -> None:
         ("see(Verdict.BROKEN, 'it came late'); see(Verdict.FAILED, 'it was not')", 1),
     ],
 )
-def test_the_exit_code_says_what_the_worst_was(tree: Tree, body: str, code: int) -> None:
+def test_exit_code_follows_the_worst_verdict(tree: Tree, body: str, code: int) -> None:
     tree.scenarios(f"""
         @scenario("INBOUND")
         def test_inbound(see):
@@ -63,7 +63,7 @@ def test_the_exit_code_says_what_the_worst_was(tree: Tree, body: str, code: int)
     assert found == code, output
 
 
-def test_the_first_line_of_a_failure_stands_in_the_output_once(tree: Tree) -> None:
+def test_failure_with_one_cause_is_printed_once(tree: Tree) -> None:
     tree.scenarios("""
         @scenario("INBOUND")
         def test_inbound(see):
@@ -84,7 +84,7 @@ def test_the_first_line_of_a_failure_stands_in_the_output_once(tree: Tree) -> No
     assert sum(line.startswith(first) for line in output.splitlines()) == 2
 
 
-def test_json_is_the_whole_output(tree: Tree) -> None:
+def test_json_option_prints_only_json(tree: Tree) -> None:
     tree.scenarios("""
         @scenario("INBOUND")
         def test_inbound(see):
@@ -99,7 +99,7 @@ def test_json_is_the_whole_output(tree: Tree) -> None:
     assert plain["files"]["report"].endswith("/report.html")
 
 
-def test_a_failure_stays_one_whatever_breaks_afterwards(tree: Tree) -> None:
+def test_failure_stays_a_failure_when_teardown_breaks(tree: Tree) -> None:
     """A teardown that fails breaks a case that passed, and hides no failure."""
     tree.scenarios("""
         @pytest.fixture
@@ -194,7 +194,7 @@ def verdict_of(mixture: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("error", ["OSError", "AssertionError"])
 @pytest.mark.parametrize("found", ["passed", "failed", "not observable"])
-def test_every_reader_hears_of_a_plugin_that_breaks_a_case_which_has_ended(tree: Tree, found: str, error: str) -> None:
+def test_plugin_error_after_the_case_reaches_every_view(tree: Tree, found: str, error: str) -> None:
     """Its evidence is closed by then, and its Allure result filled from that."""
     tree.scenarios(f"""
         @scenario("INBOUND")
@@ -218,7 +218,7 @@ def test_every_reader_hears_of_a_plugin_that_breaks_a_case_which_has_ended(tree:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_every_reader_of_a_run_agrees(tree: Tree, seed: int) -> None:
+def test_all_views_of_a_run_agree(tree: Tree, seed: int) -> None:
     rows = ["TD-INBOUND", "HANGUP-CALLER", "HANGUP-AI", "HOLD", "BUSY", "XEI", "ANONYMOUS", "KEEPALIVE", "NOANSWER"]
     head = HEAD.replace("import Finding", "import ExpectationError, Finding, NotObservableError")
     tree.scenarios(MIXTURES.replace("ROWS", ", ".join(f'"{row.removeprefix("TD-")}"' for row in rows)), head=head)
@@ -289,7 +289,7 @@ READERS = {
 }
 
 
-def test_a_scenario_that_cannot_be_read_breaks_the_run(tree: Tree) -> None:
+def test_unreadable_scenario_breaks_the_run(tree: Tree) -> None:
     tree.scenarios("import no_such_module")
     for workers in ("0", "2"):
         code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers)
@@ -297,7 +297,7 @@ def test_a_scenario_that_cannot_be_read_breaks_the_run(tree: Tree) -> None:
         assert "No module named 'no_such_module'" in output
 
 
-def test_what_broke_outside_of_any_case_stands_in_every_view(tree: Tree) -> None:
+def test_breakage_outside_cases_is_in_every_view(tree: Tree) -> None:
     """All cases that could be read passed; nobody knows what the others would have been."""
     tree.scenarios("""
         @scenario("INBOUND")
@@ -326,7 +326,7 @@ def attempts(tree: Tree) -> dict[str, list[tuple[int, str]]]:
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_retried_case_shows_both_attempts(tree: Tree, workers: str) -> None:
+def test_retried_case_shows_both_attempts(tree: Tree, workers: str) -> None:
     tree.scenarios("""
         @scenario("INBOUND")
         def test_inbound(see, case, recorder):
@@ -363,9 +363,7 @@ def test_a_retried_case_shows_both_attempts(tree: Tree, workers: str) -> None:
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_case_that_this_machine_had_no_processor_for_is_run_again_until_it_says_something(
-    tree: Tree, workers: str
-) -> None:
+def test_starved_case_is_repeated_until_it_has_a_verdict(tree: Tree, workers: str) -> None:
     tree.scenarios("""
         from dataclasses import replace
 
@@ -395,7 +393,7 @@ def test_a_case_that_this_machine_had_no_processor_for_is_run_again_until_it_say
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_case_whose_softphone_died_is_run_again_once_and_is_no_plain_pass(tree: Tree, workers: str) -> None:
+def test_case_with_a_killed_softphone_is_repeated_once_and_marked(tree: Tree, workers: str) -> None:
     tree.scenarios("""
         from harness.errors import PhoneLostError
         from harness.calls.events import PhoneLost

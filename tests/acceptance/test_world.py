@@ -19,7 +19,7 @@ from tests.acceptance.worlds import TALKDESK, case_under_way, control_of, world_
 GLADLY = str(EXAMPLES / "simulated-gladly.toml")
 
 
-def test_both_integrations_at_once(tree: Tree) -> None:
+def test_two_integrations_run_at_once(tree: Tree) -> None:
     arguments = ("--row", "TD-INBOUND", "--row", "GL-INBOUND", "--codec", "pcmu", "--auth", "ip", "-n", "2")
     code, output = tree.finished(tree.start_harness("verify", TALKDESK, GLADLY, *arguments, "--reports", "reports"))
     assert code == 0, output
@@ -33,7 +33,7 @@ def test_both_integrations_at_once(tree: Tree) -> None:
     tree.nothing_left()
 
 
-def test_a_world_made_wrong_fails_its_row(tree: Tree) -> None:
+def test_injected_fault_fails_its_row(tree: Tree) -> None:
     arguments = (
         "--row",
         "TD-INBOUND",
@@ -52,7 +52,7 @@ def test_a_world_made_wrong_fails_its_row(tree: Tree) -> None:
     assert "FAILED   TD-INBOUND[simulated-talkdesk:synthflow-udp-ip-pcmu]" in output
 
 
-def test_a_caller_who_says_nothing_is_handed_over(tree: Tree) -> None:
+def test_silent_caller_is_handed_over(tree: Tree) -> None:
     """By an assistant that hands over whoever is silent for a second; and by a stand-in."""
     file = tree.path / "silent.toml"
     text = Path(TALKDESK).read_text()
@@ -70,7 +70,7 @@ def test_a_caller_who_says_nothing_is_handed_over(tree: Tree) -> None:
 
 @pytest.mark.parametrize("more", [[], ["--plan"]], ids=["run", "plan"])
 @pytest.mark.parametrize("fault", ["gravity", "from-anonymous@nowhere"])
-def test_a_fault_that_does_not_exist_is_a_mistake(tree: Tree, fault: str, more: list[str]) -> None:
+def test_unknown_fault_is_refused(tree: Tree, fault: str, more: list[str]) -> None:
     (tree.path / "reports").mkdir()
     process = tree.start_harness(
         "verify", TALKDESK, "--row", "TD-INBOUND", "--fault", fault, "--reports", "reports", *more
@@ -85,7 +85,7 @@ def test_a_fault_that_does_not_exist_is_a_mistake(tree: Tree, fault: str, more: 
 
 
 @pytest.mark.nightly
-def test_when_the_world_dies_every_case_breaks_at_once(tree: Tree) -> None:
+def test_killed_world_breaks_every_case_at_once(tree: Tree) -> None:
     process = tree.start_harness(
         "verify", TALKDESK, "--row", "HOLD", "--row", "TD-INBOUND", "-n", "2", "--reports", "reports"
     )
@@ -106,7 +106,7 @@ def test_when_the_world_dies_every_case_breaks_at_once(tree: Tree) -> None:
 
 
 @pytest.mark.nightly
-def test_a_killed_runner_takes_its_world_and_its_phones_along(tree: Tree) -> None:
+def test_killed_runner_ends_its_world_and_phones(tree: Tree) -> None:
     """And its sockets and rings are removed by the next run, which leaves those of a run beside it alone."""
     process = tree.start_harness("verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports")
     try:
@@ -137,7 +137,7 @@ def test_a_killed_runner_takes_its_world_and_its_phones_along(tree: Tree) -> Non
     assert tree.scratch() == set()
 
 
-def test_interrupted_a_run_hangs_up_and_says_so(tree: Tree) -> None:
+def test_interrupted_run_hangs_up_its_calls(tree: Tree) -> None:
     process = tree.start_harness("verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports")
     try:
         directory = case_under_way(tree, process)
@@ -152,7 +152,7 @@ def test_interrupted_a_run_hangs_up_and_says_so(tree: Tree) -> None:
     tree.nothing_left()
 
 
-def test_the_world_alone_says_how_to_call_it_and_ends_on_ctrl_c(tree: Tree) -> None:
+def test_simulate_shows_how_to_call_and_ends_on_ctrl_c(tree: Tree) -> None:
     process = tree.start_harness("simulate", GLADLY)
     assert process.stdout is not None
     try:
@@ -188,7 +188,7 @@ def pytest_runtest_logstart():
 
 
 @pytest.mark.nightly
-def test_a_worker_keeps_nothing_of_the_cases_that_are_over(tree: Tree) -> None:
+def test_worker_keeps_nothing_of_ended_cases(tree: Tree) -> None:
     """But for the last, which an interrupt may come to. Session fixtures keep how they were first asked for, and no more."""
     (tree.path / "kept.py").write_text(KEPT)
     arguments = ["--row=TD-INBOUND", "--codec=pcmu", "--auth=ip", "--preflight=off", "--no-reports", "-n0", "-pkept"]

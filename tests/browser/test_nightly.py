@@ -49,7 +49,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("how", LOOKS, ids=["light", "dark", "390 px"])
-def test_everybody_can_read_it(nights: Path, look: Any, how: Mapping[str, Any]) -> None:
+def test_page_has_no_accessibility_problem(nights: Path, look: Any, how: Mapping[str, Any]) -> None:
     with look(nights, **how) as looked:
         assert looked.page.locator("td.cell").count() == 30 * len(ROWS)
         assert looked.page.locator("td.cell.failed").inner_text() == "F"

@@ -35,7 +35,7 @@ def failed_case(run: Path, row: str) -> CaseEvidence:
 
 
 @pytest.mark.parametrize("how", LOOKS, ids=["light", "dark", "390 px"])
-def test_everybody_can_read_it(run: Path, look: Any, how: Mapping[str, Any]) -> None:
+def test_page_has_no_accessibility_problem(run: Path, look: Any, how: Mapping[str, Any]) -> None:
     with look(run / "report.html", **how) as looked:
         assert looked.serious() == []
         looked.page.locator("details.case summary").first.click()
@@ -150,7 +150,7 @@ def test_a_passed_case_is_unpacked_when_it_is_opened_by_keyboard(run: Path, look
         assert "SIP messages" in case.locator(".body").inner_text()
 
 
-def test_few_stops_before_the_search(run: Path, look: Any) -> None:
+def test_search_is_reached_with_few_tab_stops(run: Path, look: Any) -> None:
     with look(run / "report.html") as looked:
         stops = 0
         while not looked.page.evaluate("document.activeElement.type === 'search'"):
@@ -158,7 +158,7 @@ def test_few_stops_before_the_search(run: Path, look: Any) -> None:
             looked.page.keyboard.press("Tab")
 
 
-def test_it_prints_whole(run: Path, look: Any) -> None:
+def test_report_prints_completely(run: Path, look: Any) -> None:
     """What did not pass, opened; no column is cut off at the width of A4 less its margins."""
     with look(run / "report.html", width=703, height=1000) as looked:
         looked.page.emulate_media(media="print")
@@ -191,7 +191,7 @@ def write_page(home: Path, cases: Sequence[CaseEvidence]) -> None:
     html.write(home / "report.html", run, summarise(run))
 
 
-def test_what_a_filter_chose_prints_whole(
+def test_filtered_report_prints_completely(
     run: Path, look: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cases that do not stand in the page as they are, too."""
@@ -210,7 +210,7 @@ def test_what_a_filter_chose_prints_whole(
         assert looked.page.locator("details.case[hidden] .body .cause").count() == 0
 
 
-def test_nothing_is_asked_for_from_elsewhere(run: Path, look: Any) -> None:
+def test_report_fetches_nothing(run: Path, look: Any) -> None:
     with look(run / "report.html", hash="#verdict=failed") as looked:
         for summary in looked.page.locator("details.case:not([hidden]) > summary").all()[:5]:
             summary.click()
@@ -218,7 +218,7 @@ def test_nothing_is_asked_for_from_elsewhere(run: Path, look: Any) -> None:
         assert sum(url.startswith("file:") for url in looked.requests) == 1
 
 
-def test_a_page_of_three_thousand_cases_holds_their_list_alone(
+def test_page_of_three_thousand_cases_holds_only_their_list(
     run: Path, look: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = {case.directory: CasePage.of(case, run, "") for case in read_cases(run)}
@@ -278,7 +278,7 @@ def test_a_large_run_opens_its_cases_from_the_files_beside_it(
     page.close()
 
 
-def test_a_large_run_without_its_files_says_so(
+def test_large_run_without_its_files_says_so(
     run: Path, browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(html, "MOST_WHOLE", 2)

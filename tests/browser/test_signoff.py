@@ -12,7 +12,7 @@ LOOKS: tuple[Mapping[str, Any], ...] = ({}, {"dark": True}, {"width": 390, "heig
 
 
 @pytest.mark.parametrize("how", LOOKS, ids=["light", "dark", "390 px"])
-def test_everybody_can_read_it(run: Path, look: Any, how: Mapping[str, Any]) -> None:
+def test_page_has_no_accessibility_problem(run: Path, look: Any, how: Mapping[str, Any]) -> None:
     with look(run / "signoff.html", **how) as looked:
         assert "NOT ACCEPTED" in looked.page.inner_text("body")
         assert looked.serious() == []

@@ -99,7 +99,7 @@ def test_a_waiting_call_gets_the_place_that_comes_free(gates: Gates) -> None:
     ended.join()
 
 
-def test_the_number_of_calls_up_is_told_with_each_change(gates: Gates) -> None:
+def test_gate_reports_the_number_of_calls_with_each_change(gates: Gates) -> None:
     told: queue.Queue[int] = queue.Queue()
     gate = gates(told.put)
     first = gate.admit(PATIENCE_S)
@@ -121,7 +121,7 @@ def test_a_run_places_no_more_calls_than_it_may(gates: Gates) -> None:
         gates(calls_per_run=3).admit(PATIENCE_S)
 
 
-def test_a_call_that_was_not_let_through_is_not_counted(gates: Gates) -> None:
+def test_refused_call_is_not_counted(gates: Gates) -> None:
     gate = gates(concurrent_calls=1, calls_per_run=2)
     first = gate.admit(PATIENCE_S)
     for _ in range(2):
@@ -317,7 +317,7 @@ def test_the_calls_of_a_killed_process_stay_counted_in_full(gates: Gates) -> Non
         gates(seconds_per_call=60.0, seconds_per_run=150.0).admit(SOON_S)
 
 
-def test_without_its_counts_a_gate_lets_nothing_through(gates: Gates) -> None:
+def test_gate_without_its_counts_admits_no_call(gates: Gates) -> None:
     gate = gates(concurrent_calls=2)
     up = gate.admit(PATIENCE_S)
     gates.damage()

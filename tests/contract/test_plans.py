@@ -93,7 +93,7 @@ def test_there_is_no_plan_of_a_deployment_that_is_gone() -> None:
     assert sorted(path.stem for path in PLANS.glob("*.txt")) == DEPLOYMENTS
 
 
-def test_plans_are_made_for_the_moment_that_the_environment_names(plans: dict[str, str]) -> None:
+def test_plans_use_the_moment_of_the_environment(plans: dict[str, str]) -> None:
     assert all(plan.startswith(f"as of {AS_OF}: ") for plan in plans.values())
     assert any("closed now" in plan for plan in plans.values())  # so that the moment decides something
 

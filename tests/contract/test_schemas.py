@@ -118,7 +118,7 @@ def schema_of(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_what_the_harness_writes_is_valid_by_its_schema(documents: Documents, name: str, tmp_path: Path) -> None:
+def test_written_files_match_their_schemas(documents: Documents, name: str, tmp_path: Path) -> None:
     assert documents[name], "no run wrote such a document"
     schema = schema_of(name)
     several = {"$schema": schema["$schema"], "$defs": schema.pop("$defs", {}), "type": "array", "items": schema}

@@ -25,7 +25,7 @@ MANIFESTS = [
 
 
 @pytest.mark.parametrize(("name", "plain"), MANIFESTS, ids=[f"{name}-{plain['kind']}" for name, plain in MANIFESTS])
-def test_manifests_are_kubernetes_own(name: str, plain: dict[str, Any]) -> None:
+def test_manifests_are_valid_for_kubernetes(name: str, plain: dict[str, Any]) -> None:
     kubernetes_validate.validate(plain, kubernetes_validate.latest_version(), strict=True)
 
 
@@ -35,7 +35,7 @@ def test_a_manifest_that_is_wrong_is_found() -> None:
         kubernetes_validate.validate(wrong, kubernetes_validate.latest_version(), strict=True)
 
 
-def test_the_compose_file_is_composes_own(tmp_path: Path) -> None:
+def test_compose_file_is_valid(tmp_path: Path) -> None:
     check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
     right = subprocess.run([*check, DEPLOY / "compose.yaml"], capture_output=True, text=True, check=False)
     assert right.returncode == 0, right.stdout
@@ -55,14 +55,14 @@ def commands() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
-def test_every_container_is_told_something_the_harness_knows(command: list[str]) -> None:
+def test_containers_run_known_commands_and_variables(command: list[str]) -> None:
     done = CliRunner().invoke(application(), [*command, "--help"])
     assert done.exit_code == 0
     options = {word for word in command if word.startswith("--")}
     assert not {option for option in options if option not in done.output}
 
 
-def test_the_fleets_file_is_read() -> None:
+def test_fleet_file_is_read() -> None:
     fleet = config.read(DEPLOY / "fleet.toml")
     assert [site.name for site in fleet.sites] == ["ams", "nyc"]
     assert fleet.trunks[0].carries("acme-talkdesk")

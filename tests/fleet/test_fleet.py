@@ -58,7 +58,7 @@ def test_four_sites_carry_calls_side_by_side(fleet: Fleet) -> None:
     )
 
 
-def test_nothing_is_lost_when_worker_site_redis_and_controller_are_killed(fleet: Fleet) -> None:
+def test_no_case_is_lost_when_worker_site_redis_and_controller_are_killed(fleet: Fleet) -> None:
     held_s, cases, cap, rate = 1.5, 24, 8, 20.0
     for site in SITES:
         fleet.site(site, held_s)
@@ -108,7 +108,7 @@ def test_nothing_is_lost_when_worker_site_redis_and_controller_are_killed(fleet:
         assert f"PLACED AGAIN: {case}" in output
 
 
-def test_what_no_site_runs_is_said_loudly(fleet: Fleet) -> None:
+def test_cases_without_a_site_are_reported(fleet: Fleet) -> None:
     fleet.site("ams", 0.0)
     customer = fleet.customer("acme", 1)
     other = fleet.customer("nobodys", 2)

@@ -72,7 +72,7 @@ def expiry(server: Redis, key: Any) -> float:
     return float(found[0][1])
 
 
-def test_a_dead_sites_call_counts_until_it_cannot_be_up_any_more(redis_server: Redis) -> None:
+def test_call_of_a_dead_site_counts_for_its_longest_time(redis_server: Redis) -> None:
     state = begun(redis_server)
     own = gate(state, lab(concurrent_calls=1, seconds_per_call=7.0))
     own.admit(30.0)  # and nobody ever says that it is over
@@ -88,7 +88,7 @@ def test_a_dead_sites_call_counts_until_it_cannot_be_up_any_more(redis_server: R
     assert float(redis_server.client.hget("harness:run:r:usage:lab", "seconds") or 0) == 7.0, "entered in full"
 
 
-def test_a_call_that_another_replaces_counts_until_that_one_cannot_be_up_any_more(redis_server: Redis) -> None:
+def test_replaced_call_counts_for_the_longest_time_of_its_successor(redis_server: Redis) -> None:
     """Each leg may be up for seconds_per_call; the second one begins when the first is transferred, be it at its end."""
     state = begun(redis_server)
     trunk = SharedTrunk(name="shared", deployments=("lab",), concurrent_calls=1, calls_per_second=10_000.0)
@@ -110,7 +110,7 @@ def test_a_call_that_another_replaces_counts_until_that_one_cannot_be_up_any_mor
     ended(own.admit(5.0))
 
 
-def test_without_redis_no_call_is_placed_and_its_memory_is_on_disk(redis_server: Redis) -> None:
+def test_no_call_is_placed_without_redis(redis_server: Redis) -> None:
     state = begun(redis_server)
     own = gate(state, lab())
     up = own.admit(30.0)
@@ -123,7 +123,7 @@ def test_without_redis_no_call_is_placed_and_its_memory_is_on_disk(redis_server:
     assert len(state.ledger("r")) == 2
 
 
-def test_a_redis_that_lost_its_memory_lets_nothing_through(redis_server: Redis) -> None:
+def test_redis_that_lost_its_data_admits_no_call(redis_server: Redis) -> None:
     state = begun(redis_server)
     own = gate(state, lab())
     up = own.admit(30.0)
@@ -139,16 +139,14 @@ def test_a_redis_that_lost_its_memory_lets_nothing_through(redis_server: Redis) 
     ("name", "value", "why"),
     [("maxmemory-policy", "volatile-lru", "noeviction"), ("appendonly", "no", "appendonly yes")],
 )
-def test_a_redis_that_may_forget_which_calls_are_up_is_refused(
-    redis_server: Redis, name: str, value: str, why: str
-) -> None:
+def test_redis_without_persistence_is_refused(redis_server: Redis, name: str, value: str, why: str) -> None:
     redis_server.client.config_set(name, value)
     with pytest.raises(ResourceError, match=f"no call is placed; allowed: {why}"):
         begun(redis_server)
     assert not redis_server.client.keys("*")
 
 
-def test_an_attempt_that_was_given_to_another_places_no_call(redis_server: Redis) -> None:
+def test_reassigned_attempt_places_no_call(redis_server: Redis) -> None:
     state = begun(redis_server)
     own = gate(state, lab())
     up = own.admit(30.0)
@@ -167,7 +165,7 @@ def test_an_attempt_that_was_given_to_another_places_no_call(redis_server: Redis
     gate(state, lab(), second).admit(30.0)
 
 
-def test_an_answer_that_was_lost_counts_once(redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_redis_answer_counts_once(redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     state = begun(redis_server)
     ask = state._redis.eval
     lost: list[Any] = []
@@ -189,7 +187,7 @@ def test_an_answer_that_was_lost_counts_once(redis_server: Redis, monkeypatch: p
     assert len(state.ledger("r")) == 2
 
 
-def test_numbers_and_phones_are_one_sites_at_a_time(redis_server: Redis, tmp_path: Path) -> None:
+def test_numbers_and_phones_belong_to_one_site_at_a_time(redis_server: Redis, tmp_path: Path) -> None:
     live = load(ROOT / "scenarios" / "deployments" / "live-talkdesk.toml", secrets=False)
     claims = claims_of(live)
     assert {name for name in claims if name.startswith("number ")} == {

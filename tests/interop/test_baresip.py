@@ -150,7 +150,7 @@ def test_rtp_to_the_wrong_port_is_no_rtp(
         assert candidates[:2] == ["rtp-blocked-both", "rtp-blocked-to-caller"], "nothing here tells what the AI hears"
 
 
-def test_good_certificate_of_baresip_is_talked_to(
+def test_good_certificate_of_baresip_is_accepted(
     fresh_baresip: Start, lease: Lease, authority: Authority, block: Block
 ) -> None:
     host = block[BARESIP + 19]
@@ -164,7 +164,7 @@ def test_good_certificate_of_baresip_is_talked_to(
 
 
 @pytest.mark.parametrize("kind", ["expired", "self-signed", "wrong-name"])
-def test_bad_certificate_of_baresip_is_not_talked_to(
+def test_bad_certificate_of_baresip_is_refused(
     fresh_baresip: Start, lease: Lease, authority: Authority, block: Block, kind: str
 ) -> None:
     host = block[BARESIP + 19]

@@ -245,7 +245,7 @@ def findings(tree: Tree, verdict: Verdict) -> set[str]:
 
 
 @pytest.mark.parametrize(("fault", "code", "failed"), [("", 0, set()), ("from-anonymous", 1, {"caller_id"})])
-def test_a_besieged_run_has_the_verdicts_of_any_other(
+def test_verdicts_hold_under_attack(
     besieged: Callable[..., tuple[int, str, Siege]], fault: str, code: int, failed: set[str]
 ) -> None:
     ended, output, siege = besieged(*(("--fault", fault) if fault else ()))

@@ -17,7 +17,7 @@ from tools.interop.processes import PATIENCE
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
-def test_a_softphone_that_is_killed_is_no_binding_any_more(platform: Platform, tmp_path: Path, transport: str) -> None:
+def test_killed_softphone_loses_its_binding(platform: Platform, tmp_path: Path, transport: str) -> None:
     """Kamailio's max_contacts is 1: 503 for a second one, for the time of the first (seen, for five minutes)."""
     deployment, kamailio = platform.deployments["stand-in"], platform.kamailio
     port = kamailio.tls_port if transport == "tls" else kamailio.port

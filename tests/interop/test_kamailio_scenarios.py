@@ -145,9 +145,7 @@ def test_customer_with_people_in_groups(platform: Platform, tmp_path: Path, who:
         assert platform.queue.received("INVITE"), "nobody waited with music"
 
 
-def test_platform_that_asks_by_options_and_calls_nobody_who_has_not_answered(
-    platform: Platform, tmp_path: Path
-) -> None:
+def test_platform_that_calls_only_hosts_that_answer_options(platform: Platform, tmp_path: Path) -> None:
     verified = verify(platform.files["probed"], PROBED, tmp_path, workers=2)
     for row, count in PROBED.items():
         judge(verified, row, count)

@@ -61,14 +61,14 @@ def certain(of: CaseEvidence) -> set[str]:
 
 
 @pytest.mark.parametrize("number", ["direct", "relayed"])
-def test_rtcp_of_the_ai_indicates_that_it_hears(runs: Mapping[str, Verified], number: str) -> None:
+def test_rtcp_of_the_ai_indicates_reception(runs: Mapping[str, Verified], number: str) -> None:
     one = case(runs["indicated"], INBOUND, number)
     assert one.verdict is Verdict.PASSED, one.message
     assert heard(one, "ai")["observation"] == "rtcp"
     assert heard(one, "caller")["observation"] == "sound"
 
 
-def test_a_digit_that_hands_over_confirms_the_way_to_the_ai(runs: Mapping[str, Verified]) -> None:
+def test_handover_by_digit_confirms_the_path_to_the_ai(runs: Mapping[str, Verified]) -> None:
     one = case(runs["indicated"], TRANSFER, "direct")
     assert one.verdict is Verdict.PASSED, one.message
     assert heard(one, "ai")["observation"] == "digit"
@@ -76,14 +76,14 @@ def test_a_digit_that_hands_over_confirms_the_way_to_the_ai(runs: Mapping[str, V
 
 @pytest.mark.parametrize("strength", ["indicated", "confirmed"])
 @pytest.mark.parametrize("number", list(DEAF))
-def test_no_deaf_ai_passes(runs: Mapping[str, Verified], strength: str, number: str) -> None:
+def test_deaf_ai_never_passes(runs: Mapping[str, Verified], strength: str, number: str) -> None:
     one = case(runs[strength], INBOUND, number)
     assert one.verdict in (Verdict.FAILED, Verdict.NOT_OBSERVABLE), one.message
     assert heard(one, "ai")["verdict"] is not Verdict.PASSED
 
 
 @pytest.mark.parametrize("number", ["direct", "deaf-tone", "music", "speech", "machine"])
-def test_who_plays_by_itself_gives_no_reaction(runs: Mapping[str, Verified], number: str) -> None:
+def test_autonomous_player_shows_no_reaction(runs: Mapping[str, Verified], number: str) -> None:
     """A tone that does hear gives none either: not observable is right of it."""
     one = case(runs["confirmed"], INBOUND, number)
     assert one.verdict is Verdict.NOT_OBSERVABLE, one.message
@@ -92,7 +92,7 @@ def test_who_plays_by_itself_gives_no_reaction(runs: Mapping[str, Verified], num
 
 
 @pytest.mark.parametrize("strength", ["indicated", "confirmed"])
-def test_rtp_that_never_reaches_the_ai_never_passes(runs: Mapping[str, Verified], strength: str) -> None:
+def test_missing_rtp_to_the_ai_never_passes(runs: Mapping[str, Verified], strength: str) -> None:
     one = case(runs[strength], INBOUND, "blocked-to-ai")
     assert one.verdict in (Verdict.FAILED, Verdict.NOT_OBSERVABLE), one.message
     assert heard(one, "ai")["verdict"] is not Verdict.PASSED
@@ -102,7 +102,7 @@ def test_rtp_that_never_reaches_the_ai_never_passes(runs: Mapping[str, Verified]
 
 
 @pytest.mark.parametrize("strength", ["indicated", "confirmed"])
-def test_rtp_that_never_reaches_the_caller_is_no_silent_ai(runs: Mapping[str, Verified], strength: str) -> None:
+def test_missing_rtp_to_the_caller_is_not_a_silent_ai(runs: Mapping[str, Verified], strength: str) -> None:
     one = case(runs[strength], INBOUND, "blocked-to-caller")
     assert one.verdict is Verdict.FAILED, one.message
     assert heard(one, "caller")["kind"] == "no-rtp"
@@ -111,7 +111,7 @@ def test_rtp_that_never_reaches_the_caller_is_no_silent_ai(runs: Mapping[str, Ve
     assert certain(one) <= {"rtp-blocked-to-caller"}
 
 
-def test_silence_that_arrives_may_be_the_ais_own(runs: Mapping[str, Verified]) -> None:
+def test_received_silence_may_come_from_the_ai(runs: Mapping[str, Verified]) -> None:
     """An API that never has a transcript does not say that the AI spoke."""
     one = case(runs["indicated"], INBOUND, "silence")
     assert one.verdict is Verdict.FAILED, one.message
@@ -119,7 +119,7 @@ def test_silence_that_arrives_may_be_the_ais_own(runs: Mapping[str, Verified]) -
     assert not certain(one) - {"ai-silent"}
 
 
-def test_a_number_that_the_record_alone_has_is_signed_as_that(runs: Mapping[str, Verified]) -> None:
+def test_number_from_the_record_alone_is_signed_as_such(runs: Mapping[str, Verified]) -> None:
     """From at the AI is anonymous; its record has the number that the platform asserts."""
     one = case(runs["indicated"], INBOUND, "anonymous")
     assert one.verdict is Verdict.PASSED, one.message
@@ -130,7 +130,7 @@ def test_a_number_that_the_record_alone_has_is_signed_as_that(runs: Mapping[str,
     assert sources["transport"] == sources["codec"] == "declared, not seen"
 
 
-def test_a_refer_that_is_swallowed_fails_the_transfer_and_names_no_cause_as_certain(
+def test_swallowed_refer_fails_the_transfer_without_a_certain_cause(
     runs: Mapping[str, Verified],
 ) -> None:
     one = case(runs["indicated"], TRANSFER, "refer-swallowed")

@@ -82,7 +82,7 @@ def test_reinvite_of_the_far_end_changes_the_codec(meet: Meet, transport: str) -
         meeting.passes()
 
 
-def test_reinvite_with_a_codec_nobody_asked_for_leaves_the_call_as_it_is(meet: Meet) -> None:
+def test_reinvite_with_an_unoffered_codec_leaves_the_call_unchanged(meet: Meet) -> None:
     """RFC 3261 section 14.2: 488, and the session stays (section 14.1). pjsua2 2.15.1 would say 500."""
     steps = [request("INVITE", 10, sdp("8 101", version=2)), response(488), request("ACK", 10)]
     with meet([*GREETING, pause(300), *steps, *GOODBYE], codecs=("PCMU",)) as meeting:
@@ -154,7 +154,7 @@ def test_answer_without_a_codec_of_the_offer(meet: Meet, description: str, cause
         meeting.fails("PCMU or PCMA: no codec was negotiated", cause)
 
 
-def test_lost_ack_is_sent_again_for_each_200_and_the_call_is_one(meet: Meet) -> None:
+def test_lost_ack_is_sent_again_for_each_200(meet: Meet) -> None:
     """RFC 3261 section 13.2.2.4: every retransmission of the 200 gets its ACK, the same one.
 
     SIPp says 200 again after 300 ms; then it takes each further ACK for a sign that its 200 was lost, so that dozens of both
@@ -190,7 +190,7 @@ def test_lost_ack_is_sent_again_for_each_200_and_the_call_is_one(meet: Meet) -> 
         ),
     ],
 )
-def test_odd_refer_to_is_refused_and_calls_nobody(meet: Meet, refer_to: str, refusal: int) -> None:
+def test_odd_refer_to_is_refused_without_a_call(meet: Meet, refer_to: str, refusal: int) -> None:
     """RFC 3515 section 2.4.2; the call that is up goes on."""
     steps = [request("REFER", 10, "", refer_to.format(host="[local_ip]:[local_port]")), response(refusal)]
     with meet([*GREETING, *steps, *GOODBYE]) as meeting:

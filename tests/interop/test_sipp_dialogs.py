@@ -228,7 +228,7 @@ def test_redirection_is_not_followed(meet: Meet) -> None:
         )
 
 
-def test_challenge_nobody_can_answer(meet: Meet) -> None:
+def test_unanswerable_challenge_ends_the_call(meet: Meet) -> None:
     challenge = 'Proxy-Authenticate: Digest realm="elsewhere", nonce="4f2a", algorithm=MD5, qop="auth"'
     refusal = respond("407 Proxy Authentication Required", "", challenge, repeat=True)
     with meet([receive("INVITE"), refusal, receive("ACK")]) as meeting:
@@ -241,7 +241,7 @@ def test_challenge_nobody_can_answer(meet: Meet) -> None:
         )
 
 
-def test_bye_that_is_refused_ends_the_call_all_the_same(meet: Meet) -> None:
+def test_refused_bye_still_ends_the_call(meet: Meet) -> None:
     """RFC 3261 section 15.1.1: whatever the answer, the session is over."""
     with meet([*GREETING, receive("BYE"), respond_within_dialog("481 Call/Transaction Does Not Exist")]) as meeting:
         meeting.answered()
@@ -249,7 +249,7 @@ def test_bye_that_is_refused_ends_the_call_all_the_same(meet: Meet) -> None:
         meeting.passes()
 
 
-def test_silence_after_the_bye_ends_the_call_all_the_same(meet: Meet) -> None:
+def test_unanswered_bye_still_ends_the_call(meet: Meet) -> None:
     with meet([*GREETING, receive("BYE")]) as meeting:
         meeting.answered()
         meeting.talks_and_ends()

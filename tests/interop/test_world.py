@@ -70,7 +70,7 @@ def test_openssl_verifies_the_certificate_and_its_name(
 
 
 @pytest.mark.parametrize("trust", [["-no-CAfile", "-no-CApath"], ["-verify_hostname", "elsewhere.example"]])
-def test_openssl_refuses_whom_it_should_not_trust(talkdesk: RunningWorld, trust: list[str]) -> None:
+def test_openssl_refuses_an_untrusted_certificate(talkdesk: RunningWorld, trust: list[str]) -> None:
     deployment = talkdesk.deployments[0]
     arguments = ["-verify_return_error", *trust]
     if "-no-CAfile" not in trust:
@@ -81,7 +81,7 @@ def test_openssl_refuses_whom_it_should_not_trust(talkdesk: RunningWorld, trust:
 
 
 @pytest.mark.parametrize("version", ["tls1", "tls1_1"])
-def test_old_tls_is_not_spoken(talkdesk: RunningWorld, version: str) -> None:
+def test_old_tls_versions_are_refused(talkdesk: RunningWorld, version: str) -> None:
     """RFC 8996: TLS 1.0 and 1.1 MUST NOT be used."""
     done = s_client(talkdesk.deployments[0], "synthflow tls-ip", f"-{version}", "-cipher", "ALL:@SECLEVEL=0")
     assert done.returncode != 0
@@ -143,7 +143,7 @@ def test_credentials_for_another_uri_are_a_bad_request(talkdesk: RunningWorld, t
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_baresip_calls_and_both_hear_each_other(talkdesk: RunningWorld, fresh_baresip: Start, transport: str) -> None:
+def test_call_with_baresip_has_audio_both_ways(talkdesk: RunningWorld, fresh_baresip: Start, transport: str) -> None:
     deployment = talkdesk.deployments[0]
     host, port = where(talkdesk.deployments[0], "carrier", transport)
     user, password = secret(deployment, "caller-3")

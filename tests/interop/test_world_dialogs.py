@@ -153,7 +153,7 @@ def test_request_within_a_call_that_does_not_exist(
     play(calling, [request, response(481)], transport)
 
 
-def test_info_nobody_reads_is_told_what_would_be(talkdesk: RunningWorld, play: Play) -> None:
+def test_info_with_an_unsupported_body_is_refused_with_415(talkdesk: RunningWorld, play: Play) -> None:
     """RFC 3261 section 21.4.13."""
     calling = Calling(talkdesk.deployments[0], "inbound")
     steps = [*calling.invites(body=sdp()), *PROVISIONAL, FINAL.format(200), calling.acknowledges()]

@@ -52,7 +52,7 @@ PARTS: Final = (
     Part("verify", make("verify"), CALLS, 1200, closing=last_lines),
     Part("selfproof", make("selfproof", "--fault guides"), CALLS, 1200, "selfproof.json", closing=last_lines),
     Part("interop", make("test-interop", "-k registrar"), CALLS, 1200, after="programs", closing=of_pytest),
-    Part("browser", make("test-browser", "-k test_report"), CALLS, 1200, after="programs", closing=of_pytest),
+    Part("browser", make("test-browser", "-k 'test_report and (accessibility or cause)'"), CALLS, 1200, after="programs", closing=of_pytest),
     suite("unit", COMPUTES, 2),
     Part("lint", make("lint"), COMPUTES, 1200, computes=True),
     suite("contract", COMPUTES, 2, after="programs"),
