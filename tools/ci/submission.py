@@ -17,6 +17,7 @@ from tools.ci.parts import Part, Runner, interruptible, make, named
 from tools.ci.programs import CHROMIUM, REDIS, SIP
 
 LOGS: Final = ROOT / "reports" / "ci"
+PAGES: Final = "test_report and (accessibility or cause)"  #: the nightly part looks at every page
 CALLS, COMPUTES, APT = "calls", "computes", "apt"
 _OF_PYTEST: Final = re.compile(
     r"^(\d+ (passed|failed)|ERROR|FAILED|environment:|interop:)| (passed|failed).* in [0-9.]+s"
@@ -52,7 +53,7 @@ PARTS: Final = (
     Part("verify", make("verify"), CALLS, 1200, closing=last_lines),
     Part("selfproof", make("selfproof", "--fault guides"), CALLS, 1200, "selfproof.json", closing=last_lines),
     Part("interop", make("test-interop", "-k registrar"), CALLS, 1200, after="programs", closing=of_pytest),
-    Part("browser", make("test-browser", "-k 'test_report and (accessibility or cause)'"), CALLS, 1200, after="programs", closing=of_pytest),
+    Part("browser", make("test-browser", f"-k '{PAGES}'"), CALLS, 1200, after="programs", closing=of_pytest),
     suite("unit", COMPUTES, 2),
     Part("lint", make("lint"), COMPUTES, 1200, computes=True),
     suite("contract", COMPUTES, 2, after="programs"),
