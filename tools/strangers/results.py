@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.calls.verdict import Verdict
+from harness.report.attempts import latest
 from harness.report.evidence import CaseEvidence
 from tools.strangers.fault import FAULTS, Fault
 from tools.strangers.plugin import RESULT
@@ -161,19 +162,20 @@ class Proof:
 
 
 def read(run: Path) -> tuple[list[Result], list[str]]:
-    """The results of a run, and the cases that left none."""
-    results, missing = [], []
-    for directory in sorted((run / "cases").iterdir()):
-        if not (directory / RESULT).exists():
-            missing.append(directory.name)
-            continue
-        told = json.loads((directory / RESULT).read_text(encoding="utf-8"))
-        name = told["fault"]
-        evidence = CaseEvidence.read(directory)
-        fault = _BY_NAME[name] if name else None
-        results.append(
-            Result(
-                evidence.id, fault, evidence.verdict, evidence.message, evidence.diagnosis, told.get("rig_late_s", 0.0)
-            )
-        )
-    return results, missing
+    """The results of a run, of the last attempt at each trial, and the cases that left none."""
+    directories = sorted((run / "cases").iterdir())
+    ended = [CaseEvidence.read(directory) for directory in directories if (directory / RESULT).exists()]
+    missing = [directory.name for directory in directories if not (directory / RESULT).exists()]
+    return [_result(evidence) for evidence in latest(ended)], missing
+
+
+def _result(evidence: CaseEvidence) -> Result:
+    left = json.loads((evidence.directory / RESULT).read_text(encoding="utf-8"))
+    return Result(
+        case=evidence.id,
+        fault=_BY_NAME[left["fault"]] if left["fault"] else None,
+        verdict=evidence.verdict,
+        message=evidence.message,
+        causes=evidence.diagnosis,
+        rig_late_s=left.get("rig_late_s", 0.0),
+    )

@@ -1,4 +1,4 @@
-"""The drawn customers: files that the harness takes, of shapes unlike the project's own."""
+"""Randomly generated customers: valid deployment files of many shapes."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def found() -> list[Customer]:
     return [drawn(index, SEED) for index in range(60)]
 
 
-def deployments(found: Sequence[Customer], tmp_path: Path) -> list[Deployment]:
+@pytest.fixture(scope="module")
+def deployments(found: Sequence[Customer], tmp_path_factory: pytest.TempPathFactory) -> list[Deployment]:
+    directory = tmp_path_factory.mktemp("customers")
     made = []
     for index, customer in enumerate(found):
-        file = tmp_path / f"{index}.toml"
+        file = directory / f"{index}.toml"
         file.write_text(tomli_w.dumps(as_of(customer.table, datetime.now(UTC))), encoding="utf-8")
         made.append(load(file))
     return made
 
 
-def test_every_drawn_customer_is_a_deployment_whose_rows_are_run_or_said_not_to_be(
-    found: list[Customer], tmp_path: Path
-) -> None:
+def test_each_row_of_a_generated_customer_is_planned_or_left_out_with_a_reason(deployments: list[Deployment]) -> None:
     planned = 0
-    for deployment in deployments(found[:20], tmp_path):
+    for deployment in deployments[:20]:
         try:
             planned += len(matrix.cases([deployment]))
         except SelectionError:
@@ -52,8 +52,8 @@ def test_every_drawn_customer_is_a_deployment_whose_rows_are_run_or_said_not_to_
     assert planned > 100
 
 
-def test_faults_strike_and_are_looked_for_elsewhere_too(found: list[Customer], tmp_path: Path) -> None:
-    planned = list(trials(deployments(found[:30], tmp_path), Drawing(SEED)))
+def test_faults_are_tried_on_their_number_and_on_another(deployments: list[Deployment]) -> None:
+    planned = list(trials(deployments[:30], Drawing(SEED)))
     assert len({trial.case.id for trial in planned}) == len(planned)
     struck = [trial for trial in planned if trial.struck]
     assert len(struck) > 10
@@ -62,18 +62,18 @@ def test_faults_strike_and_are_looked_for_elsewhere_too(found: list[Customer], t
     assert any(trial.fault and not trial.struck for trial in planned)
 
 
-def test_faults_alone_are_tried_without_clean_cases(found: list[Customer], tmp_path: Path) -> None:
-    made = deployments(found[:30], tmp_path)
+def test_selected_faults_are_tried_without_clean_cases(deployments: list[Deployment]) -> None:
+    made = deployments[:30]
     one = list(trials(made, Drawing(SEED, ("rtp-blocked-both",))))
     assert {trial.fault for trial in one} == {"rtp-blocked-both"}
     every = list(trials(made, Drawing(SEED, (ANY,))))
     assert [trial for trial in trials(made, Drawing(SEED)) if trial.fault] == every
 
 
-def test_a_fallback_leads_to_a_wrong_group_only_where_somebody_else_is(found: list[Customer], tmp_path: Path) -> None:
-    """Where nobody is, none is rung, which is no fallback at all."""
-    struck = trials(deployments(found, tmp_path), Drawing(SEED, ("fallback-wrong-group",)))
-    made = {deployment.name: deployment for deployment in deployments(found, tmp_path)}
+def test_wrong_fallback_group_needs_another_group_with_present_agents(deployments: list[Deployment]) -> None:
+    """Without present agents no phone rings, so no fallback can be observed."""
+    struck = trials(deployments, Drawing(SEED, ("fallback-wrong-group",)))
+    made = {deployment.name: deployment for deployment in deployments}
     fell = [(made[trial.case.deployment], made[trial.case.deployment].lines[trial.line].fallback) for trial in struck]
     assert fell
     for deployment, group in fell:
@@ -81,16 +81,16 @@ def test_a_fallback_leads_to_a_wrong_group_only_where_somebody_else_is(found: li
         assert any(set(other.present) - own for other in deployment.groups.values())
 
 
-def test_another_process_draws_the_same(found: list[Customer]) -> None:
-    """Whatever modules it has loaded: Hypothesis takes constants out of them."""
-    told = "import harness.run.cli.call, json, sys; from tools.shapes.draw import drawn; "
-    told += f"json.dump([drawn(index, {SEED}).table for index in range(40)], sys.stdout)"
-    there = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, text=True, cwd=ROOT).stdout
-    assert json.loads(there) == [customer.table for customer in found[:40]]
+def test_another_process_generates_the_same_customers(found: list[Customer]) -> None:
+    """Its loaded modules must not matter: Hypothesis takes constants from them."""
+    program = "import harness.run.cli.call, json, sys; from tools.shapes.draw import drawn; "
+    program += f"json.dump([drawn(index, {SEED}).table for index in range(5)], sys.stdout)"
+    there = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    assert json.loads(there) == [customer.table for customer in found[:5]]
     assert drawn(4, SEED + 1) != found[4]
 
 
-def test_who_is_closed_is_so_on_any_day(found: list[Customer]) -> None:
+def test_closed_number_is_closed_on_any_day(found: list[Customer]) -> None:
     closed = [line for customer in found for line in customer.table["lines"].values() if line.get("hours") == CLOSED]
     assert closed, "the draw itself names no day"
     for day in range(7):
@@ -100,12 +100,12 @@ def test_who_is_closed_is_so_on_any_day(found: list[Customer]) -> None:
         assert is_open(hours, "Etc/UTC", moment + timedelta(days=3))
 
 
-def test_no_customer_is_drawn_twice(found: list[Customer]) -> None:
+def test_customers_differ(found: list[Customer]) -> None:
     shapes = {json.dumps(customer.table | {"name": ""}, sort_keys=True) for customer in found}
     assert len(shapes) == len(found)
 
 
-def test_shapes_differ(found: list[Customer]) -> None:
+def test_customers_cover_every_shape(found: list[Customer]) -> None:
     tables = [customer.table for customer in found]
     named = {kind: [one for table in tables for one in table[kind].values()] for kind in ("groups", "lines", "phones")}
     assert {1, 2, 3} <= {len(table["trunks"]) for table in tables}
@@ -129,7 +129,7 @@ def test_shapes_differ(found: list[Customer]) -> None:
     assert {"original", "platform", "any"} <= {phone.get("shows") for phone in named["phones"]}
 
 
-def test_faults_without_a_number_are_those_of_the_whole_tenant() -> None:
+def test_faults_of_the_whole_tenant_have_no_number() -> None:
     assert {str(fault) for fault in Fault if not fault.per_line} == WHOLE_TENANT
 
 
@@ -146,7 +146,7 @@ def test_faults_without_a_number_are_those_of_the_whole_tenant() -> None:
         ({"faults": 4, "named_first": 2, "wrongly_certain": 1}, True),
     ],
 )
-def test_a_share_is_judged_of_enough_faults_alone(figures: dict[str, int], is_bad: bool) -> None:
+def test_named_share_is_judged_from_twenty_faults_on(figures: dict[str, int], is_bad: bool) -> None:
     found = Results(Drawing(SEED))
     found.figures.update(figures)
     assert found.is_bad is is_bad
