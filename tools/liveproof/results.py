@@ -20,6 +20,8 @@ _EXPERIMENT: Final = "moments drawn at random"
 _FAR_END_SPEAKS: Final = " lets the far end finish"
 #: The share of a case's time in which the world's audio may stand still: as much RTP may be lost.
 _MOST_STILL: Final = 0.05
+#: What the harness may say for certain of such a case: the world did send too little.
+_OF_A_STILL_WORLD: Final = "rtp-not-sent"
 
 Times = Sequence[tuple[float, float]]
 
@@ -51,14 +53,20 @@ class Result:
 
     @property
     def is_void(self) -> bool:
-        """Whether it says nothing: the harness, or the world, was not up to it. What passed without right is never void."""
-        alarm = self.is_false_alarm and self.still > _MOST_STILL
+        """Whether it proves nothing: the harness or the world had too little processor time. A false pass is never void."""
+        alarm = self.is_false_alarm and self.was_still
         return (self.verdict is Verdict.BROKEN or alarm) and not self.is_wrong_certain
+
+    @property
+    def was_still(self) -> bool:
+        """Whether the world had too little processor time to send its audio."""
+        return self.still > _MOST_STILL
 
     @property
     def is_wrong_certain(self) -> bool:
         """Whether a cause was named as certain that is not the one."""
-        return bool(set(self.certain) - self.world.right_causes)
+        right = self.world.right_causes | ({_OF_A_STILL_WORLD} if self.was_still else set())
+        return bool(set(self.certain) - right)
 
     @property
     def is_false_alarm(self) -> bool:

@@ -104,8 +104,13 @@ def test_what_says_nothing_is_made_once_more(of: World, verdict: Verdict, still:
     assert [(batch.rows, batch.worlds) for batch in again([found])] == ([((INBOUND,), [of])] if is_void else [])
 
 
-def test_a_wrong_cause_is_not_excused() -> None:
+def test_world_without_processor_time_excuses_only_the_cause_that_is_true_of_it() -> None:
+    """It did send too little RTP. Any other cause that is called certain is wrong, whatever the machine did."""
     assert not replace(result(world(), Verdict.FAILED, "ai-silent"), still=0.9).is_void
+    starved = replace(result(world(), Verdict.FAILED, "rtp-not-sent"), still=0.9)
+    assert starved.is_void
+    assert not starved.is_wrong_certain
+    assert replace(starved, still=0.01).is_wrong_certain
 
 
 def test_the_worlds_standing_still_counts_by_the_time_of_the_case() -> None:
