@@ -28,9 +28,9 @@ from tools.ci.submission import of_pytest
 
 TABLE: Final = ROOT / "reports" / "nightly.json"
 LOGS: Final = ROOT / "reports" / "nightly"
-#: Runs of one user share the machine's places for cases, so that parts of two lanes may place calls side by side. Parts that only
-#: compute use the processor time that those leave.
-CALLS, PROGRAMS, COMPUTES = "calls", "programs", "computes"
+#: What places calls runs one part at a time: two cores carry no more (with a fleet beside it, the live proof's world lost a
+#: third of its RTP). Parts that only compute use the processor time that those leave.
+CALLS, BROWSER, COMPUTES = "calls", "browser", "computes"
 
 
 def parts(seed: str, since: str | None) -> list[Part]:
@@ -44,9 +44,9 @@ def parts(seed: str, since: str | None) -> list[Part]:
         # Its runs wait for the same places as the self-proofs, and each has a time limit.
         Part("interop", make("test-interop"), CALLS, 1500, "interop.json", programs=(SIP,)),
         Part("soak", make("soak", "--cases 10000"), CALLS, 2700, "soak.json"),
-        Part("strangers", make("selfproof-strangers"), PROGRAMS, 1500, "strangers.json", programs=(SIP,)),
-        Part("fleet", make("test-fleet"), PROGRAMS, 1500, "fleet.json", programs=(REDIS,)),
-        Part("browser", make("test-browser"), PROGRAMS, 1200, programs=(CHROMIUM,)),
+        Part("strangers", make("selfproof-strangers"), CALLS, 1500, "strangers.json", programs=(SIP,)),
+        Part("fleet", make("test-fleet"), CALLS, 1500, "fleet.json", programs=(REDIS,)),
+        Part("browser", make("test-browser"), BROWSER, 1200, programs=(CHROMIUM,)),
         Part("audit", make("audit"), COMPUTES, 600, computes=True),
         Part("sbom", make("sbom"), COMPUTES, 300, "sbom.json", computes=True),
         Part("docs", make("docs"), COMPUTES, 600, computes=True),
