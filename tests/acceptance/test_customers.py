@@ -116,6 +116,7 @@ def test_topics_of_one_number_are_distinguished(tree: Any, customer: Path) -> No
     assert said == ["assistants.Nora.handovers.manager: no row proves a warm handover"]
 
 
+@pytest.mark.nightly
 def test_wrong_topic_is_detected_when_topics_share_an_agent(tree: Any, customer: Path) -> None:
     path = confused(customer.with_name("topics.toml"), "Nora", money="sizes", sizes="")
     code, summary = verified(tree, str(path), "--row=GL-TRANSFER-TOPIC")
@@ -147,6 +148,7 @@ def out_of_hours(tmp: Path) -> Path:
     return path
 
 
+@pytest.mark.nightly
 def test_groups_with_turns_external_phones_absent_agents_and_hours_pass(tree: Any) -> None:
     code, summary = verified(tree, str(out_of_hours(tree.path)), *(f"--row={row}" for row in PEOPLE))
     rows = {row: (counts["passed"], counts["cases"]) for row, counts in summary["rows"].items()}

@@ -200,7 +200,13 @@ def test_full_disk_breaks_the_run(tree: Tree) -> None:
     tree.nothing_left()
 
 
-@pytest.mark.parametrize(("error", "words"), [("ENOSPC", "the disk is full"), ("EROFS", "Read-only file system")])
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("ENOSPC", "the disk is full"),
+        pytest.param("EROFS", "Read-only file system", marks=pytest.mark.nightly),
+    ],
+)
 def test_failing_disk_breaks_the_case_with_the_reason(tree: Tree, error: str, words: str) -> None:
     """A file system is remounted read-only by the kernel when its device fails."""
     tree.scenarios(f"""
@@ -248,7 +254,7 @@ def test_soft_limit_on_open_files_is_raised(tree: Tree) -> None:
     assert code == 0, output
 
 
-@pytest.mark.parametrize("files", [64, 80])
+@pytest.mark.parametrize("files", [pytest.param(64, marks=pytest.mark.nightly), 80])
 def test_world_without_open_files_fails_no_case(tree: Tree, files: int) -> None:
     code, output = with_few_files(tree, files, files)
     assert code == 3, output

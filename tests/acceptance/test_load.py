@@ -76,6 +76,7 @@ def test_load_places_verifies_and_ends_every_call(load: Load, tmp_path: Path) ->
     assert "3 of 3 calls held" in "".join(root.itertext())
 
 
+@pytest.mark.nightly
 def test_load_with_more_calls_than_one_phone_takes(load: Load, tmp_path: Path) -> None:
     """A caller then has several phones, each with a name of its own."""
     plain = wide(CALLS_A_PHONE + 2)

@@ -23,6 +23,8 @@ from tools import ROOT
 from tools.liveproof.outside import world
 from tools.liveproof.plan import AIS, INBOUND, LISTENS, TRANSFER, WITNESSES, World
 
+pytestmark = pytest.mark.nightly
+
 _WITNESS = {witness.name: witness for witness in WITNESSES}
 _AI = {ai.name: ai for ai in AIS}
 
@@ -84,7 +86,6 @@ def certain(of: CaseEvidence) -> set[str]:
     }
 
 
-@pytest.mark.nightly
 def test_missing_rtp_to_the_ai_does_not_pass_by_a_reaction(run: Path) -> None:
     one = case(run, "nothing reaches the AI")
     assert one.verdict is not Verdict.PASSED, "broken on a machine that is much too busy"

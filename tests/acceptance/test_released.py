@@ -6,12 +6,15 @@ import json
 import shutil
 from typing import Any
 
+import pytest
+
 from harness.support.resources import EXAMPLES
 
 _FILE = EXAMPLES / "simulated-talkdesk.toml"
 _ROW = "TRANSFER-UNAVAILABLE"
 
 
+@pytest.mark.nightly
 def test_announced_release_passes_and_a_kept_caller_fails(tree: Any) -> None:
     shutil.copy(_FILE.with_suffix(".csv"), tree.path)
     text = _FILE.read_text().replace('transfer_unavailable = "returns"', 'transfer_unavailable = "released"')

@@ -138,6 +138,7 @@ def test_platform_report_confirms_the_landing_only(outside: Outside) -> None:
     assert KEY not in output
 
 
+@pytest.mark.nightly
 def test_deployment_may_accept_unobserved_audio(outside: Outside) -> None:
     verdict, found, output = run(outside, BLIND, told, strength="unknown")
     assert verdict == "passed", output
@@ -145,6 +146,7 @@ def test_deployment_may_accept_unobserved_audio(outside: Outside) -> None:
     assert found["released"]["verdict"] == "passed"
 
 
+@pytest.mark.nightly
 def test_report_of_another_group_is_a_wrong_landing(outside: Outside) -> None:
     verdict, found, output = run(outside, BLIND, lambda landing: told(landing, group="Empfang"), strength="unknown")
     assert verdict == "failed", output
@@ -152,6 +154,7 @@ def test_report_of_another_group_is_a_wrong_landing(outside: Outside) -> None:
     assert "leads to another group" in " ".join(output.split())
 
 
+@pytest.mark.nightly
 def test_call_that_rings_a_harness_phone_instead_is_a_wrong_landing(outside: Outside) -> None:
     outside.control.post("/faults", json={"name": "group-wrong"}).raise_for_status()
     try:
@@ -162,6 +165,7 @@ def test_call_that_rings_a_harness_phone_instead_is_a_wrong_landing(outside: Out
     assert found["landing"]["measured"]["rang"] == ["support"]
 
 
+@pytest.mark.nightly
 def test_fallback_to_another_group_of_people_fails(outside: Outside) -> None:
     verdict, found, output = run(outside, FALLBACK, lambda landing: told(landing, group=NAMES["billing"]))
     assert verdict == "failed", output

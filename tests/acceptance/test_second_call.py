@@ -15,6 +15,7 @@ from tests.acceptance.conftest import Tree
 ARGUMENTS = ("--row=NUMBERFORMATS", "--ai=stand-in", "--fault=national-form-refused", "--reports=reports", "-n2")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("is_on", [True, False])
 def test_number_refused_in_national_form_is_dialled_in_e164(tree: Tree, is_on: bool) -> None:
     text = (EXAMPLES / "simulated-talkdesk.toml").read_text()

@@ -16,6 +16,7 @@ DEPLOYMENT = str(Path("scenarios/deployments/simulated-talkdesk.toml").resolve()
 VERIFY = "--row HANGUP-CALLER -n 1"
 
 
+@pytest.mark.nightly
 def test_signed_night_reveals_every_change(tree: Any) -> None:
     code, output = tree.harness("nightly", DEPLOYMENT, "--verify", VERIFY, "--metrics", "m.prom")
     assert code == 0, output

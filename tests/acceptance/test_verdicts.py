@@ -217,7 +217,7 @@ def test_plugin_error_after_the_case_reaches_every_view(tree: Tree, found: str, 
     }
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.nightly)])
 def test_all_views_of_a_run_agree(tree: Tree, seed: int) -> None:
     rows = ["TD-INBOUND", "HANGUP-CALLER", "HANGUP-AI", "HOLD", "BUSY", "XEI", "ANONYMOUS", "KEEPALIVE", "NOANSWER"]
     head = HEAD.replace("import Finding", "import ExpectationError, Finding, NotObservableError")
