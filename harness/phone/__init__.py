@@ -15,10 +15,10 @@ from harness.phone.config import PhoneConfig, TlsConfig
 from harness.phone.protocol import Answer, Early, Mark, Policy, Reject, Ring, Silence, Silent, Source, Wav
 
 if TYPE_CHECKING:
-    from harness.phone.forkserver import PhoneForkServer
     from harness.phone.leg import Leg
     from harness.phone.phone import Phone
     from harness.phone.pool import PhonePool
+    from harness.phone.process import PhoneForkServer
     from harness.phone.rules import Rules
     from harness.phone.waiter import NeverCame
 
@@ -48,7 +48,7 @@ _PARENT = {
     "Leg": "leg",
     "NeverCame": "waiter",
     "Phone": "phone",
-    "PhoneForkServer": "forkserver",
+    "PhoneForkServer": "process",
     "PhonePool": "pool",
     "Rules": "rules",
 }

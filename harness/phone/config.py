@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
+import socket
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final, Literal
 
 Transport = Literal["udp", "tcp", "tls"]
@@ -118,6 +123,23 @@ class PhoneConfig:
             uri = f"{head};transport={transport}{question}{rest}"
         return uri
 
+    def accepted_networks(self) -> list[str] | None:
+        """The addresses and networks of ``accepts_from``, with host names resolved now; None accepts all.
+
+        A name without an address adds nothing; requests from it are then refused, and reported.
+        """
+        if self.accepts_from is None:
+            return None
+        found: dict[str, None] = {}
+        for place in self.accepts_from:
+            bare = place.strip("[]")
+            with contextlib.suppress(ValueError):
+                found[str(ipaddress.ip_network(bare, strict=False))] = None
+                continue
+            with contextlib.suppress(OSError):
+                found |= dict.fromkeys(_addresses(bare))
+        return list(found)
+
     def to_plain(self) -> dict[str, Any]:
         """The configuration as JSON-ready data. It includes the password: use it only on the pipe to the child."""
         return asdict(self)
@@ -131,3 +153,26 @@ class PhoneConfig:
         values["accepts_from"] = None if values["accepts_from"] is None else tuple(values["accepts_from"])
         values["rtp_ports"] = tuple(values["rtp_ports"]) if values["rtp_ports"] else None
         return cls(**values)
+
+
+@lru_cache(maxsize=256)  # keeps successes only: a failed lookup is repeated for the next phone
+def _addresses(name: str) -> tuple[str, ...]:
+    return tuple({str(entry[4][0]): None for entry in socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)})
+
+
+#: Bundle files that hold all authorities: Debian and Ubuntu, Fedora, SUSE.
+_WHOLE_LISTS: Final = ("ca-certificates.crt", "ca-bundle.crt", "ca-bundle.pem")
+
+
+def system_authorities() -> str | None:
+    """The path of the system's bundle of authorities; None when the system has none, and then no certificate is trusted.
+
+    pjsip trusts no certificate unless it is given a file of authorities.
+    """
+    import ssl  # here, because each phone process imports this module, and needs no ssl
+
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile:
+        return paths.cafile
+    inside = [Path(paths.capath) / name for name in _WHOLE_LISTS] if paths.capath else []
+    return next((str(path) for path in inside if path.is_file()), None)

@@ -25,7 +25,7 @@ from harness.calls.events import Direction, Event, Recorded, RegistrationState, 
 from harness.deployment import is_address
 from harness.phone import recording
 from harness.phone.config import PhoneConfig
-from harness.phone.unread import parsed_with_cseq
+from harness.phone.waiter import parsed_with_cseq
 from harness.sip.digest import Credentials, DigestClient, parse
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import Params, SipSyntaxError, host_of

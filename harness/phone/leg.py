@@ -28,8 +28,7 @@ from harness.phone import recording
 from harness.phone.process import NotNegotiatedError
 from harness.phone.protocol import FAREWELL_SECONDS, Source, choice_to_plain
 from harness.phone.rules import CallLimits, DeadlineScheduler
-from harness.phone.unread import how_it_ended, why_it_ended
-from harness.phone.waiter import NeverCame, event_lines, first, never_came, wait_for
+from harness.phone.waiter import NeverCame, event_lines, first, how_it_ended, never_came, wait_for, why_it_ended
 
 if TYPE_CHECKING:
     from harness.phone.phone import Phone

@@ -18,8 +18,7 @@ from harness.phone.leg import Headers, Leg, accept_every_leg
 from harness.phone.process import PhoneProcess
 from harness.phone.protocol import Answer, Mark, Policy, Ring, Silent, Source, choice_to_plain
 from harness.phone.rules import CallSlots, Rules, check_transport
-from harness.phone.unread import why_nothing_came
-from harness.phone.waiter import NeverCame, event_lines, first, wait_for
+from harness.phone.waiter import NeverCame, event_lines, first, wait_for, why_nothing_came
 
 if TYPE_CHECKING:
     from harness.phone.pool import PhonePool

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from harness.calls.events import RegistrationState
 from harness.errors import BrokenError, PhoneLostError, RefusedError, ResourceError, WrongTargetError
-from harness.phone import sources
 from harness.phone.config import PhoneConfig
 from harness.phone.phone import Phone, Sink
 from harness.phone.process import PhoneProcess
@@ -198,7 +197,7 @@ class PhonePool:
                 phone=phone.key,
                 config=config.to_plain(),
                 directory=str(phone.directory),
-                networks=None if config.accepts_from is None else sources.networks(config.accepts_from),
+                networks=config.accepted_networks(),
             )
         return phone
 

@@ -27,12 +27,12 @@ from harness.errors import (
     ResourceError,
 )
 from harness.phone.crash_cleanup import Registrations
-from harness.phone.log_ring import last_lines
-from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire
+from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire, last_lines
 from harness.support import network_text
 from harness.support.files import user_files
 from harness.support.forkserver import interpreter
 from harness.support.forkserver.environment import of_a_child
+from harness.support.forkserver.process import ForkServer
 from harness.support.heartbeat import AFTERWARDS_S, DOUBTFUL_S
 
 #: A pulse this much later than due is late; a jitter buffer cannot hide a longer gap.
@@ -314,6 +314,17 @@ class PhoneProcess:
         for file in (self._directory / f"child-{self.pid}.ring", self._errors):
             with contextlib.suppress(OSError):
                 file.unlink()
+
+
+class PhoneForkServer(ForkServer):
+    """A process that has loaded numpy and pjsua2, from which phone processes are forked: loading takes a third of a second.
+
+    Pass its path to :class:`harness.phone.pool.PhonePool`.
+    """
+
+    def __init__(self) -> None:
+        """Start it. Raises OSError when it cannot start; phones then start without it."""
+        super().__init__("harness.phone.child.service", environment())
 
 
 class _Reply:

@@ -1,4 +1,4 @@
-"""The messages between parent and child process: names and plain arguments.
+"""What crosses between parent and child process: messages, which are names and plain arguments, and the child's last log lines.
 
 Each message is a list in MessagePack, after a length of four bytes:
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import mmap
 import queue
 import socket
 import struct
@@ -26,6 +27,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgpack
+
+from harness.support.files import user_files
 
 _LENGTH: Final = struct.Struct("!I")
 _LONGEST: Final = 16 * 1024 * 1024
@@ -219,3 +222,47 @@ def choice_from_plain(plain: list[Any]) -> Any:
     if "headers" in arguments:
         arguments = {**arguments, "headers": tuple((key, value) for key, value in arguments["headers"])}
     return _KINDS[name](**arguments)
+
+
+_WRITTEN: Final = struct.Struct("!Q")
+_CAPACITY: Final = 64 * 1024
+
+
+class LogRing:
+    """Writes the child's last log lines to a memory-mapped file of about 64 KB, which survives a SIGKILL."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("w+b") as file:
+            file.truncate(_WRITTEN.size + _CAPACITY)
+            self._map = mmap.mmap(file.fileno(), _WRITTEN.size + _CAPACITY)
+        self._written = 0
+
+    def write(self, line: str) -> None:
+        """Add a line, overwriting the oldest."""
+        data = line.encode("utf-8", "replace")[: _CAPACITY // 2] + b"\n"
+        at = self._written % _CAPACITY
+        head = data[: _CAPACITY - at]
+        self._map[_WRITTEN.size + at : _WRITTEN.size + at + len(head)] = head
+        if len(head) < len(data):
+            self._map[_WRITTEN.size : _WRITTEN.size + len(data) - len(head)] = data[len(head) :]
+        self._written += len(data)
+        _WRITTEN.pack_into(self._map, 0, self._written)
+
+
+def last_lines(path: Path, most: int = 40) -> list[str]:
+    """The last lines of a ring, oldest first; none when there is no such file."""
+    try:
+        raw = user_files.read(path, user_files.EVIDENCE)
+    except OSError:
+        return []
+    if len(raw) < _WRITTEN.size:
+        return []
+    (written,) = _WRITTEN.unpack_from(raw)
+    body = raw[_WRITTEN.size :]
+    if written > len(body):
+        at = written % len(body)
+        body = body[at:] + body[:at]
+        body = body[body.find(b"\n") + 1 :]  # the oldest line is incomplete
+    else:
+        body = body[:written]
+    return body.decode("utf-8", "replace").splitlines()[-most:]

@@ -21,7 +21,6 @@ from typing import Any, Final
 from harness.calls.events import AskedByOptions, from_plain, from_values, to_plain
 from harness.deployment import CALLS_A_PHONE
 from harness.errors import HarnessError, PhoneLostError, ResourceError
-from harness.phone import sources
 from harness.phone.config import PhoneConfig
 from harness.phone.options_seen import OptionsSeen
 from harness.phone.process import ERRORS, Owner, PhoneProcess
@@ -49,7 +48,7 @@ class _Line:
 
     def appear(self, directory: Path) -> None:
         """Create the phone at its address; ``directory`` is for the process's files."""
-        networks = None if self.config.accepts_from is None else sources.networks(self.config.accepts_from)
+        networks = self.config.accepted_networks()
         config = self.config.to_plain() | {"max_calls": CALLS_A_PHONE}  # further calls are refused as busy
         self.process.call("add", phone=self.key, config=config, directory=str(directory), networks=networks)
         self.process.call("park", phone=self.key)  # it takes no calls until a worker joins

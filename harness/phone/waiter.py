@@ -1,15 +1,40 @@
-"""Waiting for events, with a goal and a deadline. A wait ends at once when its event can no longer come."""
+"""Waiting for events, with a goal and a deadline, and why an expected event did not come.
+
+A wait ends at once when its event can no longer come: the call ended, requests were refused, or pjsua2 could not parse a message.
+pjsua2 drops messages that it cannot parse. Our parser decides who is at fault: if it accepts the message, the message is legal and
+the phone's stack is at fault.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from harness.calls import measurement
-from harness.calls.events import Event, Listened, PhoneLost, RtpStatistics, SipMessage, to_plain
+from harness.calls.events import (
+    CallsRefused,
+    CallState,
+    Event,
+    Listened,
+    NameLookup,
+    PasswordWithheld,
+    PhoneLost,
+    RtpStatistics,
+    SipMessage,
+    StrangerRefused,
+    to_plain,
+)
+from harness.calls.model import messages_of, read
 from harness.calls.verdict import ExpectationError, Finding, Verdict
+from harness.errors import BrokenError, PhoneParseError
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message, Request, Response
+from harness.sip.sdp import Description
+from harness.sip.validation import problem_of_request, problem_of_response
 
 T = TypeVar("T")
 
@@ -109,3 +134,152 @@ def _line(event: Event) -> str:
     if isinstance(event, PhoneLost):
         del facts["log"]
     return f"{who} {type(event).__name__} " + " ".join(f"{name}={value}" for name, value in facts.items())
+
+
+#: pjlib truncates a log entry, and with it the message, after about this many characters.
+_LONG_ENTRY = 3500
+#: ``PJSIP_MAX_PKT_LEN`` of pjsua2 2.15.1: longer messages are truncated, also over UDP, where RFC 3261 section 18.1.1 requires
+#: 65,535 octets.
+LONGEST_MESSAGE = 4000
+_LENGTH = re.compile(r"^(?:Content-Length|l)[ \t]*:\s*(\d{1,9})\s*$", re.I | re.M)
+_SEVERAL = re.compile(r",\s*(?:Digest|Basic|NTLM|Kerberos|Negotiate)\s", re.I)
+
+
+def parsed_with_cseq(text: str) -> Request | Response:
+    """Parse a message of the log. Raises ``SipSyntaxError``, also when CSeq was truncated."""
+    message = Message.parse(text)
+    _ = message.cseq
+    return message
+
+
+def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
+    """Why a wait may have timed out: a text if the far end is at fault, an error if the harness is; else None."""
+    refused = [event for event in events if isinstance(event, CallsRefused)]
+    if refused:
+        which = f"{len(refused)} calls, the last from {refused[-1].source}"
+        if why := refused[-1].why:
+            return BrokenError(f"{which}, were refused with 488: the phone's stack does not support {why}")
+        return BrokenError(f"{which}, were refused with 486: the phone's process had no free call")
+    if (unresolved := why_no_address(events)) is not None:
+        return unresolved
+    if (cut_off := too_long(events)) is not None:
+        return cut_off
+    unread = [event for event in events if isinstance(event, SipMessage) and event.unread]
+    if not unread:
+        return _refused(events)
+    last = unread[-1]
+    start = last.text.splitlines()[0]
+    problem = _problem(last)
+    if problem is not None:
+        return f"{start!r} came, but is malformed: {problem}"
+    if _is_request_in_dialog(last.text):
+        # The call went on, so the unread message does not excuse the missing event.
+        return f"{start!r} came within the call; the phone's stack cannot parse it, though it is valid: {last.unread}"
+    return PhoneParseError(
+        f"{last.leg or last.phone} got {start!r} and could not parse it, though it is valid: {last.unread}"
+    )
+
+
+def why_no_address(events: Sequence[Event]) -> str | BrokenError | None:
+    """The last failed DNS lookup: a text if the name does not exist, an error if no name server answered; else None."""
+    lookups = [event for event in events if isinstance(event, NameLookup)]
+    if not lookups or not lookups[-1].problem:
+        return None
+    last = lookups[-1]
+    name = f"{last.name} (in the far end's SDP)" if last.media else last.name
+    if last.denied:
+        return f"DNS has no address for {name}: {last.problem}"
+    return BrokenError(f"DNS: {name} was looked up for {last.seconds:.1f} s: {last.problem}")
+
+
+def why_it_ended(events: Sequence[Event]) -> str | BrokenError:
+    """Why a call ended while an event was still expected: a text, or an error if the harness is at fault."""
+    return too_long(events) or why_no_address(events) or _undecipherable(events) or how_it_ended(events)
+
+
+def _undecipherable(events: Sequence[Event]) -> BrokenError | None:
+    """An error when the answer's SRTP keys have an MKI: the phone's stack cannot use them and ends the call."""
+    for answer in messages_of(events):
+        if answer.received and answer.status:
+            with contextlib.suppress(SipSyntaxError):
+                audio = Description.parse(answer.message.body).audio
+                if audio and audio.crypto and all(key.has_mki for key in audio.crypto):
+                    return BrokenError(
+                        f"{answer.leg or answer.phone} got {answer.message.start_line!r} with a master key identifier in its SRTP "
+                        "key (RFC 4568 section 6.1), which the phone's stack does not support"
+                    )
+    return None
+
+
+def how_it_ended(events: Sequence[Event]) -> str:
+    """How the call ended: the final response if it was refused. A status in no message comes from the phone itself."""
+    refusals = [e for e in events if isinstance(e, CallState) and e.state == "disconnected" and e.code >= 300]
+    if not refusals:
+        return "the call has ended"
+    messages = [e for e in events if isinstance(e, SipMessage) and not e.unread]
+    code, reason = refusals[-1].code, refusals[-1].reason
+    withheld = [event.why for event in events if isinstance(event, PasswordWithheld)]
+    if withheld and code in (401, 407):
+        reason += f"; no password was sent: {withheld[-1]}"
+    if any(m.text.startswith(f"SIP/2.0 {code}") for m in messages):
+        return f"the call has ended with {code} {reason}"
+    return f"the phone itself ended the call: {code} {reason}"
+
+
+def too_long(events: Sequence[Event]) -> PhoneParseError | None:
+    """An error when a received message was longer than the phone's stack accepts, and was truncated."""
+    received = (e for e in events if isinstance(e, SipMessage) and e.direction == "received")
+    for event in received:
+        if len(event.text.encode("utf-8", "surrogateescape")) < _LONG_ENTRY:
+            continue  # not truncated: a larger Content-Length is simply wrong
+        head, end, _ = event.text.partition("\r\n\r\n")
+        declared = _LENGTH.search(head)
+        octets = len(head.encode("utf-8", "surrogateescape")) + 4 + (int(declared[1]) if declared else 0)
+        # Headers alone that are longer than a log entry were followed by a body.
+        if octets > LONGEST_MESSAGE or (not end and octets > _LONG_ENTRY):
+            return PhoneParseError(
+                f"{event.leg or event.phone} got {event.text.splitlines()[0]!r} of {octets} octets or more; its stack accepts "
+                f"{LONGEST_MESSAGE} and drops the rest"
+            )
+    return None
+
+
+def headers_cut_off(event: SipMessage) -> PhoneParseError | None:
+    """An error when a received message was truncated within its headers, so that no header is known to be absent."""
+    return None if "\r\n\r\n" in event.text else too_long([event])
+
+
+def _refused(events: Sequence[Event]) -> str | None:
+    invites = [event for event in events if isinstance(event, StrangerRefused) and event.method == "INVITE"]
+    if not invites:
+        return None
+    sources = ", ".join(dict.fromkeys(event.source for event in invites))
+    return f"it never came; INVITEs from {sources} were refused: not an address of the platform (accepts_from)"
+
+
+def _is_request_in_dialog(text: str) -> bool:
+    message = read(text)
+    return isinstance(message, Request) and message.to.tag is not None
+
+
+def _problem(event: SipMessage) -> str | None:
+    try:
+        message = Message.parse(event.text)
+    except SipSyntaxError as error:
+        return str(error)
+    if event.transport != "udp" and not message.has("Content-Length"):
+        return "it has no Content-Length, which TCP and TLS require (RFC 3261 section 18.3)"
+    if isinstance(message, Request):
+        problem = problem_of_request(message)
+        return problem.reason if problem else None
+    return problem_of_response(message) or _problem_of_challenges(message)
+
+
+def _problem_of_challenges(response: Response) -> str | None:
+    for name in ("WWW-Authenticate", "Proxy-Authenticate"):
+        for value in response.get_all(name):
+            if value[:6].lower() == "basic ":
+                return f"{name} asks for Basic, which SIP forbids (RFC 3261 section 22)"
+            if _SEVERAL.search(value):
+                return f"several challenges share one {name} (RFC 3261 section 7.3.1)"
+    return None

@@ -25,8 +25,7 @@ from harness.deployment import is_digit
 from harness.errors import OfferPendingError
 from harness.phone import Mark, Silence, Wav, recording
 from harness.phone.leg import Leg
-from harness.phone.unread import headers_cut_off
-from harness.phone.waiter import NeverCame
+from harness.phone.waiter import NeverCame, headers_cut_off
 from harness.scenario.context import LOOKS_EVERY_S, CaseContext
 from harness.scenario.handover import hands_over_unasked
 from harness.scenario.listening import ListeningLeg

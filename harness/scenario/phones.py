@@ -7,7 +7,7 @@ import socket
 from harness.deployment import CALLS_A_PHONE, STAND_IN, Deployment, Trunk, in_uri, is_ipv6
 from harness.errors import ResourceError
 from harness.phone import PhoneConfig, TlsConfig
-from harness.phone.authorities import systems_list
+from harness.phone.config import system_authorities
 
 
 def sources(deployment: Deployment) -> tuple[str, ...] | None:
@@ -90,7 +90,7 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
 
 def _trusted(transport: str, ca_file: str | None) -> str | None:
     """Whom a phone trusts; on TLS the system's own list where the file names none."""
-    return ca_file or (systems_list() if transport == "tls" else None)
+    return ca_file or (system_authorities() if transport == "tls" else None)
 
 
 def _towards(host: str, port: int) -> str:

@@ -2,25 +2,24 @@
 
 ``harness.phone.process`` starts it as ``python -m harness.phone.child FD DIRECTORY``. Its
 modules may import the standard library, numpy and soundfile, ``harness.audio``, ``harness.calls.events``, ``harness.support.memory``,
-``harness.sip``, ``harness.support.files``, and of the phones ``config``, ``log_ring``, ``protocol``, ``recording``, ``rtp_log``
-and ``sources``; ``bindings`` alone imports pjsua2.
+``harness.sip``, ``harness.support.files``, and of the phones ``config``, ``protocol``, ``recording`` and ``rtp_log``;
+``bindings`` alone imports pjsua2.
 
-- ``service``: the process and its main loop. ``parent_link``: messages to and from the parent. ``commands``: the parent's commands.
+- ``service``: the process and its main loop. ``commands``: messages to and from the parent, and its commands.
 - ``stack``: the Endpoint. ``native``: C functions of pjproject that pjsua2 lacks; ``pjlib``: its structures.
-- ``account``: the phones, and how they are removed. ``leg``: a call, and when it is over; ``legs``: all calls.
+- ``account``: the phones, and how they are removed. ``leg``: the calls, and when each is over.
 - Parts of a leg: ``media`` (plays, hears, records), ``hearing`` (marks), ``digits``, ``rtp_monitor`` (RTP events).
 - ``requests`` sees each received message before pjsip and reads it once (``messages``). ``admission`` decides on requests,
   ``header_rewrites`` and ``sdp`` change what pjsip mishandles. ``attribution`` finds the leg of each message, sent ones too.
-- ``incoming``: incoming calls, and their cases at shared phones. ``socket_limits``: limits of pjlib.
-- ``names``: DNS; ``challenges``: digest.
-- RTP passes ``taps``: ``crossing`` buffers it, ``streams`` counts it, ``rtcp`` reads the far end's reports.
+- ``incoming``: incoming calls, and their cases at shared phones. ``socket_limits``: limits of pjlib. ``names``: DNS.
+- RTP passes ``taps``, which buffers it; ``streams`` counts it, and reads the far end's reports.
 
 What shapes the design (pjproject 2.15.1):
 
 - pjlib's asserts are on, so misuse aborts the process: every command checks the state before it calls pjsua2.
 - SIP runs in the main thread, in ``libHandleEvents``. A second thread reads commands and wakes the main thread with a datagram.
   The null device's clock thread records audio in C and never waits for Python; ``hearing`` analyses the recordings in its own
-  thread. pjmedia's thread receives RTP and buffers it in C (``crossing``).
+  thread. pjmedia's thread receives RTP and buffers it in C (``crossing.c``).
 - An exception that leaves a callback ends in ``std::terminate``, so each callback is wrapped.
 - A SWIG proxy of a member does not keep its owner alive: keep the owner in a variable while its members are read.
 - ``Call``'s destructor hangs up the call that has its slot *at that time*, and ``Account``'s deletes the account that has its

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,18 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.calls.events import Event, RegistrationState
 from harness.phone.child import socket_limits
 from harness.phone.child.bindings import Account, Headers, pj, set_headers
-from harness.phone.child.challenges import ANY, Challenges
+from harness.phone.child.header_rewrites import ANY, Challenges
 from harness.phone.child.messages import WireMessage
 from harness.phone.child.socket_limits import SocketName
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import FAREWELL_SECONDS, Policy, Ring
-from harness.phone.sources import Sources
 from harness.sip.uri import registrar_uri
 
 if TYPE_CHECKING:
+    from harness.phone.child.commands import Parent
     from harness.phone.child.incoming import CallFilter
-    from harness.phone.child.legs import Legs
-    from harness.phone.child.parent_link import Parent
+    from harness.phone.child.leg import Legs
     from harness.phone.child.service import Service
 
 _MOST_ACCOUNTS: Final = 8  # PJSUA_MAX_ACC
@@ -50,6 +50,25 @@ _RELIABLE: Final = {
     "optional": pj.PJSUA_100REL_OPTIONAL,
     "required": pj.PJSUA_100REL_MANDATORY,
 }
+
+
+class Sources:
+    """The hosts from which a phone accepts requests: ``places``, and hosts that were added. None for ``places`` accepts all."""
+
+    def __init__(self, places: Iterable[str] | None) -> None:
+        self._networks = None if places is None else [ipaddress.ip_network(place) for place in places]
+        self._addressed: set[str] = set()
+
+    def add(self, host: str) -> None:
+        """Accept ``host``, to which the phone sends requests: requests in its dialogs may come from there (RFC 3261 section 12.2)."""
+        self._addressed.add(host)
+
+    def include(self, host: str) -> bool:
+        """Whether requests from the address ``host`` are accepted."""
+        if self._networks is None or host in self._addressed:
+            return True
+        address = ipaddress.ip_address(host)
+        return any(address in network for network in self._networks)
 
 
 @dataclass
@@ -146,8 +165,10 @@ class AccountHolder(HostedPhone):
     _registered_at = 0.0
     _losses = 0  #: consecutive connections that did not last
 
-    def __init__(self, host_process: Service, key: int, config: PhoneConfig, directory: Path, sources: Sources) -> None:
-        super().__init__(host_process, key, config, directory, sources, _Binding())
+    def __init__(
+        self, host_process: Service, key: int, config: PhoneConfig, directory: Path, networks: list[str] | None
+    ) -> None:
+        super().__init__(host_process, key, config, directory, Sources(networks), _Binding())
         self.challenges = Challenges(config.realm)
         self.refresh_at: float | None = None
         self.shares: list[PhoneShare] = []  #: the cases that share the phone; empty when one case uses it alone

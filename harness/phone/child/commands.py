@@ -1,9 +1,19 @@
-"""The parent's commands, by name. ``call`` is the id that the answer carries."""
+"""The connection to the parent: its commands by name, and notifications and questions to it.
+
+``call`` is the id that the answer to a command carries.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import queue
+import sys
+import threading
+import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,11 +24,104 @@ from harness.phone.child.leg import CallLeg
 from harness.phone.child.media import playable
 from harness.phone.child.stack import is_sip_address
 from harness.phone.config import PhoneConfig
-from harness.phone.protocol import choice_from_plain
-from harness.phone.sources import Sources
+from harness.phone.protocol import FAREWELL_SECONDS, LogRing, Questions, Wire, choice_from_plain
 
 if TYPE_CHECKING:
     from harness.phone.child.service import Service
+
+_ANSWER_S: Final = 1.0  # all calls of the process wait for the answer
+
+#: A command: its name, the number that its answer carries, and its arguments.
+Command = tuple[str, int, dict[str, Any]]
+
+
+class Parent:
+    """The parent at the other end of ``wire``. Sending is thread-safe; one thread takes commands."""
+
+    def __init__(self, wire: Wire, ring: LogRing) -> None:
+        self._wire, self._ring = wire, ring
+        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._next: Command | None = None
+        self._questions = Questions(wire)
+        self._gone = threading.Event()
+
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Read the parent's messages in a new thread, which calls ``wake`` for each command."""
+        threading.Thread(target=self._read, args=(wake,), name="commands", daemon=True).start()
+
+    def _read(self, wake: Callable[[], None]) -> None:
+        for message in self._wire:
+            if message[0] == "answer":
+                self._questions.take(message[1:])
+            else:
+                _, call, name, arguments = message
+                self._commands.put((name, call, arguments))
+                wake()
+        self._gone.set()
+        wake()
+        # If the main thread hangs, this thread ends the process.
+        time.sleep(3 * FAREWELL_SECONDS)
+        os._exit(2)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the parent's end is closed, or :meth:`leave` was called."""
+        return self._gone.is_set()
+
+    def leave(self) -> None:
+        """Stop serving the parent."""
+        self._gone.set()
+
+    # Commands.
+
+    def next_command(self, waits: Callable[[str], bool]) -> Command | None:
+        """The oldest command, or None if it ``waits``; later commands then wait too."""
+        if self._next is None and not self._commands.empty():
+            self._next = self._commands.get()
+        command = self._next
+        if command is None or waits(command[0]):
+            return None
+        self._next = None
+        return command
+
+    @property
+    def has_to_wait(self) -> bool:
+        """Whether the last :meth:`next_command` left a command waiting."""
+        return self._next is not None
+
+    def done(self, call: int, value: Any) -> None:
+        """Send a command's result. Raises ``OSError`` when the parent is gone."""
+        self._wire.send("done", call, value)
+
+    def failed(self, call: int, kind: str, text: str) -> None:
+        """Send why a command failed; ``kind`` names the error that the parent raises. Raises ``OSError``."""
+        self._wire.send("failed", call, kind, text)
+
+    # Notifications and questions.
+
+    def tell(self, what: str, /, **arguments: Any) -> None:
+        """Send a notification."""
+        with contextlib.suppress(OSError):  # the reader thread notices that the parent is gone
+            self._wire.send("tell", what, arguments)
+
+    def together(self) -> AbstractContextManager[None]:
+        """See :meth:`Wire.together`."""
+        return self._wire.together()
+
+    def ask(self, name: str, arguments: dict[str, Any]) -> Any:
+        """The parent's answer to a question. Without an answer in time this process counts as lost, a fault of the harness."""
+        with contextlib.suppress(OSError, queue.Empty):
+            return self._questions.ask(name, arguments, _ANSWER_S)
+        self.tell("lost", reason=f"the harness took more than {_ANSWER_S:g} s to answer {name!r}")
+        return None
+
+    def fault(self, text: str) -> None:
+        """Report a defect of this process; the parent then kills it."""
+        for line in text.splitlines():
+            self._ring.write(line)
+        print(text, file=sys.stderr, flush=True)
+        self.tell("fault", text=text)
+
 
 #: Commands that are methods of the leg with the key ``leg``.
 _OF_A_LEG: Final = frozenset(
@@ -64,7 +167,7 @@ class Commands:
         """Create a phone that accepts requests from ``networks`` (None: all); returns its address."""
         made = PhoneConfig.from_plain(config)
         self._host.endpoint.check_codecs(made.codecs)
-        hosted = AccountHolder(self._host, phone, made, Path(directory), Sources(networks))
+        hosted = AccountHolder(self._host, phone, made, Path(directory), networks)
         self._host.phones.add(hosted)
         return hosted.address
 

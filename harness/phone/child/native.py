@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness.phone import recording
-from harness.phone.child.crossing import GroupLock, place
 from harness.phone.child.hearing import RATE
 from harness.phone.child.names import Names
 from harness.phone.child.pjlib import Text, lasting_pool, pointer
 from harness.phone.child.requests import MessageFilter
 from harness.phone.child.sdp import NamedMedia
-from harness.phone.child.taps import Taps
+from harness.phone.child.taps import GroupLock, Taps, place
 
 if TYPE_CHECKING:
     from harness.phone.child.service import Service

@@ -9,8 +9,7 @@ from typing import Final
 
 from harness.calls.events import FarEndReport, ForeignRtp, RtpPaused, RtpStatistics
 from harness.phone.child.bindings import Call
-from harness.phone.child.rtcp import Block
-from harness.phone.child.streams import Means, Reception
+from harness.phone.child.streams import Block, Means, Reception
 from harness.phone.child.taps import Known, Tap, Taps, spelled
 from harness.phone.rtp_log import Address, RtpLog
 

@@ -26,19 +26,16 @@ from harness.phone.child.account import AccountHolder, Departures, HostedPhone, 
 from harness.phone.child.admission import Admission
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import Refusal, pj
-from harness.phone.child.commands import LATER, Commands
+from harness.phone.child.commands import LATER, Command, Commands, Parent
 from harness.phone.child.hearing import MarkListener
 from harness.phone.child.incoming import IncomingCalls
-from harness.phone.child.leg import CallLeg
-from harness.phone.child.legs import Legs
+from harness.phone.child.leg import CallLeg, Legs
 from harness.phone.child.media import PlayerFactory
 from harness.phone.child.messages import StackLog, WireMessage
 from harness.phone.child.names import Names, Trouble
-from harness.phone.child.parent_link import Command, Parent
 from harness.phone.child.socket_limits import ConnectionLimit, SocketName, SocketSlots
 from harness.phone.child.stack import Endpoint
-from harness.phone.log_ring import LogRing
-from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire
+from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, LogRing, Wire
 
 _PULSES_A_STATISTIC: Final = 4
 _BUSY_TURN: Final = 0.005  # while something is about to end

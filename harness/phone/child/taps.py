@@ -3,6 +3,7 @@
 RTP and RTCP are accepted from the hosts of the call's SDP and signalling, from any port (RFC 4961 only recommends the same one).
 pjmedia would accept RTCP from any host, and after three packets send its reports, with the SSRC, there.
 Six functions of a ``pjmedia_transport`` are replaced by ones that inspect the packets first (pjproject 2.15, public headers).
+C code (``crossing.c``) buffers most packets with their times. Python processes them together, and those that the C code leaves.
 """
 
 from __future__ import annotations
@@ -14,24 +15,128 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from harness.phone.child import rtcp
-from harness.phone.child.crossing import (
-    ATTACH,
-    DESTROY,
-    DETACH,
-    INFO,
-    REPORT_TO,
-    SEND,
-    Aside,
-    Crossing,
-    GroupLock,
-    place,
-)
-from harness.phone.child.streams import Reception, Sending
+from harness.phone.child.streams import Block, Reception, Sending, is_rtcp, packets_received, reports
 from harness.phone.rtp_log import Address, RtpLog, record
+
+# -- the ring buffers of crossing.c, whose layout the structures have
+
+FUNCTIONS: Final = 13  #: in a ``pjmedia_transport_op`` (pjproject 2.15)
+#: Of them ``get_info``, ``detach``, ``send_rtp``, ``send_rtcp``, ``send_rtcp2``, ``media_start``, ``destroy`` and ``attach2``.
+INFO, DETACH, SEND, REPORT, REPORT_TO, START, DESTROY, ATTACH = 0, 2, 3, 4, 5, 8, 11, 12
+RING_OCTETS: Final = 1 << 15
+_SOURCE_OCTETS: Final = 24
+
+
+class _Ring(ctypes.Structure):
+    _fields_ = (
+        ("written", ctypes.c_uint64),
+        ("read", ctypes.c_uint64),
+        ("octets", ctypes.c_void_p),
+        ("busy", ctypes.c_bool),
+    )
+
+
+class _Block(ctypes.Structure):
+    _fields_ = (
+        ("functions", ctypes.c_void_p * FUNCTIONS),
+        ("send", ctypes.c_void_p),
+        ("send_aside", ctypes.c_void_p),
+        ("arrive", ctypes.c_void_p),
+        ("arrive_aside", ctypes.c_void_p),
+        ("start", ctypes.c_void_p),
+        ("acquire", ctypes.c_void_p),
+        ("release", ctypes.c_void_p),
+        ("stream", ctypes.c_void_p),
+        ("source", ctypes.c_uint8 * _SOURCE_OCTETS),
+        ("came", _Ring),
+        ("left", _Ring),
+    )
+
+
+_library = ctypes.CDLL(str(Path(__file__).with_name("libcrossing.so")))
+
+
+def place(function: Any) -> int:
+    """The address of a C function."""
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+_ARRIVE: Final = place(_library.crossing_arrive)
+_SEND: Final = place(_library.crossing_send)
+_START: Final = place(_library.crossing_start)
+
+
+class GroupLock(NamedTuple):
+    """Addresses of ``pj_grp_lock_acquire`` and ``pj_grp_lock_release``."""
+
+    acquire: int
+    release: int
+
+
+class Aside(NamedTuple):
+    """Addresses of Python functions. ``send`` and ``arrive`` get only packets that were not buffered."""
+
+    send: int
+    arrive: int
+    detach: int
+    attach: int
+    destroy: int
+    report: int
+
+
+class Crossing:
+    """Replaces a transport's functions. It must last as long as the transport."""
+
+    def __init__(self, functions: int, aside: Aside, lock: GroupLock) -> None:
+        """``functions`` is the address of the transport's original functions."""
+        self._rings = tuple((ctypes.c_uint8 * RING_OCTETS)() for _ in range(2))
+        self._block = block = _Block()
+        block.came.octets, block.left.octets = map(ctypes.addressof, self._rings)
+        self.own: list[int] = [at or 0 for at in (ctypes.c_void_p * FUNCTIONS).from_address(functions)]
+        block.functions[:] = self.own
+        block.functions[DETACH], block.functions[SEND], block.functions[ATTACH] = aside.detach, _SEND, aside.attach
+        block.functions[START], block.functions[DESTROY], block.functions[REPORT] = _START, aside.destroy, aside.report
+        block.start, block.acquire, block.release = self.own[START], *lock
+        block.send, block.send_aside, block.arrive_aside = self.own[SEND], aside.send, aside.arrive
+
+    @property
+    def address(self) -> int:
+        """The address of the functions; also the user data of received packets."""
+        return ctypes.addressof(self._block)
+
+    def attach(self, stream: int, on_rtp: int) -> int:
+        """Pass received packets to the callback ``on_rtp`` with the user data ``stream``; returns the callback to attach."""
+        self._block.stream, self._block.arrive = stream, on_rtp
+        self.hear(bytes(_SOURCE_OCTETS))
+        return _ARRIVE
+
+    def hear(self, source: bytes) -> None:
+        """Buffer RTP from this ``pj_sockaddr`` only. Call it in the thread that receives RTP."""
+        self._block.source[:] = source[:_SOURCE_OCTETS]
+
+    def came(self) -> bytes:
+        """Take the received packets, as records for :func:`harness.phone.rtp_log.packets`. One thread at a time."""
+        return _taken(self._block.came, memoryview(self._rings[0]))
+
+    def left(self) -> bytes:
+        """Take the sent packets."""
+        return _taken(self._block.left, memoryview(self._rings[1]))
+
+
+def _taken(ring: Any, octets: memoryview) -> bytes:
+    written, read = ring.written, ring.read
+    begin, kept = read % RING_OCTETS, written - read
+    records = bytes(octets[begin : begin + kept])
+    records += bytes(octets[: kept - len(records)])
+    ring.read = written
+    return records
+
+
+# -- the taps
 
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
 _MOST_SOURCES: Final = 20
@@ -116,7 +221,7 @@ _DETACHES = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 _DESTROYS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
 #: The reporting source, the packets sent, the packets it received, and its block; None if it reports nothing about the stream.
-Reported = Callable[[int, int, "int | None", "rtcp.Block | None"], None]
+Reported = Callable[[int, int, "int | None", "Block | None"], None]
 
 
 class Known:
@@ -185,7 +290,7 @@ def _is_wildcard(source: Address, ends: set[Address]) -> bool:
 class Tap:
     """Counts the received RTP packets of a call's media transport before pjmedia gets them, and logs all packets.
 
-    Most packets are only buffered as they pass, and processed together (:mod:`harness.phone.child.crossing`).
+    Most packets are only buffered as they pass, and processed together.
     """
 
     def __init__(self, crossing: Crossing, log: RtpLog, known: Known, reported: Reported) -> None:
@@ -215,7 +320,7 @@ class Tap:
             self._crossing.hear(sockaddr)
             if self._reception is not None:
                 self._reception.take(packet)
-        if rtcp.is_rtcp(octets):
+        if is_rtcp(octets):
             self.rtcp_comes(octets)
         return True
 
@@ -253,8 +358,8 @@ class Tap:
         """The far end reports."""
         self.look()
         own = self.sending
-        for reporter, block in rtcp.reports(packet, own.ssrc).items() if own.sent else ():
-            self._reported(reporter, own.sent, rtcp.received(own.first, block) if block else None, block)
+        for reporter, block in reports(packet, own.ssrc).items() if own.sent else ():
+            self._reported(reporter, own.sent, packets_received(own.first, block) if block else None, block)
 
     def close(self) -> None:
         """Nothing passes any more."""

@@ -23,7 +23,7 @@ from harness.deployment.hours import AS_OF_VARIABLE, planned_at
 from harness.deployment.limits import MOST_WORKERS, Lease, lease, places
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.phone import PhoneConfig
-from harness.phone.forkserver import PhoneForkServer
+from harness.phone.process import PhoneForkServer
 from harness.phone.switchboard import Switchboard
 from harness.pytest_plugin import PROGRESS
 from harness.report import scope

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import PhoneLostError
-from harness.phone.forkserver import PhoneForkServer
 from harness.phone.pool import PhonePool
+from harness.phone.process import PhoneForkServer
 from tests.process.alive import alive, gone
 from tests.process.forkserver.memories import SECRET, remembers
 from tests.process.phone.conftest import Desk, connect, hears

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from harness.calls.events import SipMessage
 from harness.errors import PhoneParseError
 from harness.phone.phone import Phone
-from harness.phone.unread import LONGEST_MESSAGE
+from harness.phone.waiter import LONGEST_MESSAGE
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk
 from tests.stranger import Stranger

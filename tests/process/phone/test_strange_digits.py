@@ -10,7 +10,7 @@ import pytest
 
 from harness.calls.events import DtmfReceived, Event, MediaState
 from harness.phone import NeverCame
-from harness.phone.log_ring import last_lines
+from harness.phone.protocol import last_lines
 from tests.process.phone.conftest import Desk, connect
 from tests.stranger import AUDIO, SESSION, Stranger, answered
 

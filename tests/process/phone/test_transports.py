@@ -10,7 +10,7 @@ import pytest
 
 from harness.calls.events import TlsHandshake
 from harness.phone import TlsConfig
-from harness.phone.authorities import systems_list
+from harness.phone.config import system_authorities
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Authority, Desk, connect, hears, uri_of
 
@@ -23,10 +23,10 @@ def test_the_systems_own_list_is_one_that_pjsip_reads(
 ) -> None:
     """With one more in it, whose server is called: pjsip itself looks for none, and its OpenSSL is old."""
     own, server = tmp_path / "list.pem", fresh_address()
-    usual = systems_list()
+    usual = system_authorities()
     own.write_bytes((Path(usual).read_bytes() if usual else b"") + Path(authority.ca_file).read_bytes())
     monkeypatch.setenv("SSL_CERT_FILE", str(own))
-    alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=systems_list()))
+    alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=system_authorities()))
     bob = lease("bob", transport="tls", bind_address=server, tls=authority.server(server))
     out, back = connect(alice, bob)
     hears(out, back)

@@ -24,7 +24,7 @@ ALLOWED = {
     "report/recorder.py": ({FILE}, "appends evidence to a file of its own case while the case runs"),
     "phone/recording.py": ({FILE}, "repairs recordings that pjmedia wrote in the harness's own directory"),
     "phone/rtp_log.py": ({FILE}, "appends to a log in the harness's own directory"),
-    "phone/log_ring.py": ({FILE}, "maps a log in the harness's own directory into memory"),
+    "phone/protocol.py": ({FILE}, "maps a log in the harness's own directory into memory"),
     "phone/child/native.py": ({FILE}, "maps what pjsip wrote, and pjsip's own library"),
     "world/pki.py": ({FILE}, "writes the simulated world's keys, readable by this user alone"),
     "world/world.py": ({FILE}, "writes the simulated world's log in its own directory"),

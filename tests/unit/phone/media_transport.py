@@ -6,7 +6,7 @@ import ctypes
 import struct
 from socket import AF_INET, AF_INET6, inet_pton
 
-from harness.phone.child.crossing import (
+from harness.phone.child.taps import (
     ATTACH,
     DETACH,
     FUNCTIONS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.calls.events import WithheldBy
-from harness.phone.child.challenges import Challenges
+from harness.phone.child.header_rewrites import Challenges
 
 
 def challenge(realm: str = "carrier.example", algorithm: str | None = "MD5") -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.phone import recording
 from harness.phone.child.messages import StackLog, read_text
-from harness.phone.log_ring import LogRing, last_lines
+from harness.phone.protocol import LogRing, last_lines
 from harness.sip.grammar import quote
 from harness.sip.message import Message
 

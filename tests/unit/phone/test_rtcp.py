@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.phone.child.rtcp import Block, received, reports
+from harness.phone.child.streams import Block, packets_received, reports
 
 OURS = 0x1234
 
@@ -74,4 +74,4 @@ def test_what_is_cut_off_is_no_report(left: int) -> None:
     ],
 )
 def test_packets_received(first: int, highest: int, lost: int, count: int) -> None:
-    assert received(first, Block(0.0, lost, highest, 0)) == count
+    assert packets_received(first, Block(0.0, lost, highest, 0)) == count

@@ -6,7 +6,12 @@ import socket
 
 import pytest
 
-from harness.phone.sources import Sources, networks
+from harness.phone import PhoneConfig
+from harness.phone.child.account import Sources
+
+
+def networks(places: tuple[str, ...]) -> list[str] | None:
+    return PhoneConfig("alice", "101", "example.com", accepts_from=places).accepted_networks()
 
 
 def test_addresses_networks_and_names_become_networks(monkeypatch: pytest.MonkeyPatch) -> None:

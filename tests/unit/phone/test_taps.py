@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.phone.child.crossing import RING_OCTETS
-from harness.phone.child.taps import Known, Tap, Taps, spelled
+from harness.phone.child.taps import RING_OCTETS, Known, Tap, Taps, spelled
 from harness.phone.rtp_log import Address, RtpLog, read
 from tests.unit.phone.media_transport import (
     END,

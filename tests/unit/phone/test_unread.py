@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from harness.calls.events import SipMessage
 from harness.errors import PhoneParseError
-from harness.phone.unread import LONGEST_MESSAGE, too_long, why_nothing_came
+from harness.phone.waiter import LONGEST_MESSAGE, too_long, why_nothing_came
 from tests.unit.phone_events import sip_message
 
 HEAD = "SIP/2.0 200 OK\r\nCSeq: 1 INVITE\r\n"

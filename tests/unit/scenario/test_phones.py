@@ -15,7 +15,7 @@ from harness.deployment.safety import Guard
 from harness.errors import PhoneMisuseError, RefusedError
 from harness.integrations import load
 from harness.phone import PhoneConfig, refer
-from harness.phone.authorities import systems_list
+from harness.phone.config import system_authorities
 from harness.phone.rules import Rules
 from harness.scenario.ai_calls import StandInCall
 from harness.scenario.case_phones import CasePhones
@@ -91,7 +91,7 @@ def test_the_systems_list_may_be_in_its_directory_alone(
         (tmp_path / name).touch()
     paths = SimpleNamespace(cafile=None, capath=str(tmp_path))
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
-    assert systems_list() == (found and str(tmp_path / found))
+    assert system_authorities() == (found and str(tmp_path / found))
 
 
 def test_phone_without_a_password_answers_no_challenge(deployment: Deployment) -> None:
