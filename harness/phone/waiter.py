@@ -181,12 +181,17 @@ def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
 
 
 def why_no_address(events: Sequence[Event]) -> str | BrokenError | None:
-    """The last failed DNS lookup: a text if the name does not exist, an error if no name server answered; else None."""
+    """The last failed DNS lookup: a text if the name does not exist, an error if no name server answered; else None.
+
+    A name in SDP is an error, too, if it exists: the phones take addresses only there.
+    """
     lookups = [event for event in events if isinstance(event, NameLookup)]
-    if not lookups or not lookups[-1].problem:
+    if not lookups or not (lookups[-1].problem or lookups[-1].media):
         return None
     last = lookups[-1]
     name = f"{last.name} (in the far end's SDP)" if last.media else last.name
+    if not last.problem:
+        return BrokenError(f"the phone's stack takes addresses only, and not the host name {name}")
     if last.denied:
         return f"DNS has no address for {name}: {last.problem}"
     return BrokenError(f"DNS: {name} was looked up for {last.seconds:.1f} s: {last.problem}")

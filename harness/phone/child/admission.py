@@ -116,6 +116,12 @@ class Admission:
         if self._is_late_copy(message, leg):
             return DROP
         if leg is not None and not leg.disconnected:
+            names = sdp.disable_names(body)
+            if names and message.method in _OFFERING:
+                leg.emit(CallsRefused, source=message.remote_host, why=_unresolved(names))
+                return _NOT_ACCEPTABLE_HERE
+            if self.waits_for_names(message, names):
+                return DROP
             self._narrow(message, body, leg.phone, leg.codecs)
             return _within(message, leg)
         if leg is not None or attribution.has_ended(message):
@@ -123,6 +129,20 @@ class Admission:
         if message.begins_call:
             return self._begins(message, body, phone)
         return PASS if tag else _outside(message)
+
+    def waits_for_names(self, message: WireMessage, names: list[str]) -> bool:
+        """Whether the host names in an answer's SDP are still looked up. The far end then has to send the answer again.
+
+        It does so until the answer is acknowledged (RFC 3261 section 13.3.1.4). The call ends in any case, but whose fault that is
+        depends on whether the names exist.
+        """
+        leg = self._host.attribution.leg_of_tag(message.local_tag) if names else None
+        if leg is None:
+            return False
+        for name in set(names) - leg.media_names:
+            leg.media_names.add(name)
+            self._host.names.look_up_media(name)
+        return any(map(self._host.names.looks_up_media, names))
 
     def _is_late_copy(self, message: WireMessage, leg: CallLeg | None) -> bool:
         """Whether an INVITE is a copy of one that was acknowledged: such copies are absorbed (RFC 6026 section 7.1, Timer L).
@@ -142,6 +162,10 @@ class Admission:
         host = self._host
         if _OFFER.search(message.text) and not _MEDIA.search(message.text):
             return _NOT_ACCEPTABLE_HERE  # valid, but without media (RFC 3264 section 5); pjsip would answer 400
+        if names := sdp.disable_names(body):
+            if phone is not None:
+                phone.emit(CallsRefused, source=message.remote_host, why=_unresolved(names))
+            return _NOT_ACCEPTABLE_HERE
         if not host.socket_slots.admits((message.branch, message.sent_by, message.call_id)):
             if phone is not None:
                 phone.emit(CallsRefused, source=message.remote_host)
@@ -236,6 +260,10 @@ def _crashes_pjsip(message: WireMessage) -> int:
     if len(_MEDIA.findall(message.text)) > _MOST_MEDIA:
         return _NOT_ACCEPTABLE_HERE
     return 0
+
+
+def _unresolved(names: list[str]) -> str:
+    return f"host names in SDP ({names[0]})"
 
 
 def _within(message: WireMessage, leg: CallLeg) -> int:

@@ -7,7 +7,7 @@ so in the tag of the local side (RFC 3261 section 12).
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from harness.phone.child.messages import Connection, WireMessage
@@ -72,9 +72,9 @@ class Attribution:
             self._deliver(at, message, leg.phone, leg)
             leg.saw(message)
 
-    def give_up_unbound(self, but: Container[str] = ()) -> None:
-        """Deliver INVITEs that pjsua refused by itself to their phones, except the Call-IDs in ``but``, which it has not seen yet."""
-        for call_id in [call_id for call_id in self._unbound if call_id not in but]:
+    def give_up_unbound(self) -> None:
+        """Deliver INVITEs that pjsua refused by itself to their phones."""
+        for call_id in list(self._unbound):
             for at, message in self._unbound.pop(call_id):
                 self._deliver_outside_calls(at, message)
 
@@ -186,12 +186,6 @@ class Attribution:
             if len(found) == 1:
                 return found[0]
         return phones[0] if len(phones) == 1 else None
-
-    def of(self, messages: Iterable[WireMessage]) -> tuple[list[CallLeg], list[HostedPhone]]:
-        """The legs of received messages, and the phones called by messages without a leg."""
-        found = [(self.leg_of_tag(message.local_tag), message) for message in messages]
-        called = [self.called(message) for leg, message in found if leg is None]
-        return [leg for leg, _ in found if leg], [phone for phone in called if phone]
 
     # Connections.
 

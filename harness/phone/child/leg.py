@@ -163,6 +163,7 @@ class CallLeg:
         self.rtp = RtpMonitor(host.endpoint.native.taps, path_of(phone.directory, self.name), self.emit)
         self._ending = Ending(direction)
         self.transfers = Outcomes()
+        self.media_names: set[str] = set()  #: host names in the far end's answers
         self._presses_until = 0.0
         self._host.begins(self)
 

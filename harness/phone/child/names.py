@@ -7,6 +7,7 @@ system's resolver is still used, so /etc/hosts counts; SRV and NAPTR (RFC 3263) 
 from __future__ import annotations
 
 import ctypes
+import encodings.idna  # noqa: F401 - else the first lookup imports it, and a library that loads while all other threads wait
 import ipaddress
 import queue
 import socket
@@ -84,9 +85,9 @@ class _Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A lookup that is slow or failed. ``problem`` is empty if a slow lookup succeeded; ``denied``: the name does not exist.
+    """A lookup that is slow or failed. ``problem`` is empty if it succeeded; ``denied``: the name does not exist.
 
-    ``media``: the name comes from SDP.
+    ``media``: the name comes from SDP, and each such lookup is reported.
     """
 
     name: str
@@ -121,7 +122,7 @@ class Names:
         while not self._answers.empty():
             key, found, problem, denied = self._answers.get()
             lookup = self._lookups.pop(key)
-            if lookup.told or problem:
+            if lookup.told or problem or key.media:
                 self._tell(Trouble(lookup.name, now - lookup.began, problem, denied, key.media))
             for hand_over in lookup.waiting:
                 hand_over(found)
@@ -157,9 +158,13 @@ class Names:
             return socket.AF_INET
         return socket.AF_INET6 if kind & _IPV6 else socket.AF_UNSPEC
 
-    def look_up_media(self, name: str, hand_over: Callable[[list[str]], None]) -> None:
-        """Look up a name from SDP; its addresses are delivered at a later :meth:`tick`."""
-        self._look_up(_Key(name, self._family(0), media=True), hand_over)
+    def look_up_media(self, name: str) -> None:
+        """Look up a name from SDP, and report whether it exists."""
+        self._look_up(_Key(name, self._family(0), media=True), lambda found: None)
+
+    def looks_up_media(self, name: str) -> bool:
+        """Whether :meth:`look_up_media` has not reported yet."""
+        return _Key(name, self._family(0), media=True) in self._lookups
 
     def _look_up(self, key: _Key, hand_over: Callable[[list[str]], None]) -> None:
         known = self._lookups.get(key)

@@ -20,7 +20,6 @@ from harness.phone.child.hearing import RATE
 from harness.phone.child.names import Names
 from harness.phone.child.pjlib import Text, lasting_pool, pointer
 from harness.phone.child.requests import MessageFilter
-from harness.phone.child.sdp import NamedMedia
 from harness.phone.child.taps import GroupLock, Taps, place
 
 if TYPE_CHECKING:
@@ -122,12 +121,10 @@ class Native:
         text = Text(address, len(address))
         return int(self._library.pj_sockaddr_parse(0, 0, ctypes.byref(text), ctypes.byref(parsed))) == 0
 
-    def filter_messages(self, host: Service, names: Names) -> NamedMedia:
-        """Let ``host`` see and decide on each received message; resolve pjsip's host names and those in SDP with ``names``."""
+    def filter_messages(self, host: Service, names: Names) -> None:
+        """Let ``host`` see and decide on each received message; resolve pjsip's host names with ``names``."""
         names.serve(self._library)
-        media = NamedMedia(self._library, names.look_up_media, host.arrives)
-        self._filter = MessageFilter(host, self._library, media)
-        return media
+        self._filter = MessageFilter(host, self._library)
 
     def before_each_connection(self, look: Callable[[], None], fault: Callable[[str], None]) -> None:
         """Call ``look`` before pjlib gives an accepted or new connection its socket slot.

@@ -140,8 +140,8 @@ def _layout(packet_size: int) -> Any:
 class MessageFilter:
     """The module; it lasts as long as the process. Raises ``OSError`` when pjsip refuses it."""
 
-    def __init__(self, host: Service, library: ctypes.CDLL, named_media: sdp.NamedMedia) -> None:
-        self._host, self._library, self._named_media = host, library, named_media
+    def __init__(self, host: Service, library: ctypes.CDLL) -> None:
+        self._host, self._library = host, library
         self._bodies = sdp.SdpBodies(library)
         self._unsafe, self._targets = header_rewrites.UnsafeHeaders(), header_rewrites.Targets()
         library.pjsip_msg_find_hdr_by_name.restype = pointer
@@ -188,8 +188,6 @@ class MessageFilter:
                     self._spell_out(received)
                 sdp.make_readable(body)
                 self._host.arrives(message)
-                if self._named_media.keeps(address, self._layout, message, body):
-                    code = DROP  # for now
         except Exception as error:
             self._host.fault(f"requests: {type(error).__name__}: {error}")
             return False
@@ -210,7 +208,7 @@ class MessageFilter:
             self._keep_to_transport(received, message)
             body = self._bodies.octets(received.parsed)
             sdp.make_readable(body)
-            return bool(body) and self._named_media.keeps(address, self._layout, message, body)
+            return self._host.admission.waits_for_names(message, sdp.disable_names(body))
         except Exception as error:
             self._host.fault(f"responses: {type(error).__name__}: {error}")
         return False

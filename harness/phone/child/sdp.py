@@ -7,8 +7,8 @@
 - pjsip negotiates telephone-event in any case, but sends it only if the name is in lower case.
 - pjmedia resolves a host name (RFC 4566 section 5.7, RFC 3605) in the thread that serves every call.
 
-So audio that the phone cannot use gets port zero (RFC 3264 section 6) in the SDP that pjsip sees, keys with an MKI are renamed, and a
-message with a host name is kept until the name is resolved, and then passed on with the address; meanwhile the sender retransmits it.
+So audio that the phone cannot use gets port zero (RFC 3264 section 6) in the SDP that pjsip sees, keys with an MKI are renamed, and
+host names get an invalid address type: the phones take addresses only.
 """
 
 from __future__ import annotations
@@ -16,12 +16,9 @@ from __future__ import annotations
 import ctypes
 import ipaddress
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-from harness.phone.child.messages import WireMessage
 from harness.phone.child.pjlib import pointer
 from harness.sip.sdp import Codec, Crypto, Description, Line, Media, SdpError
 
@@ -35,6 +32,11 @@ _UNKNOWN: Final = re.compile(rb"^m=audio[ \t]+([0-9]+)\S*[ \t]+(?!RTP/S?AVPF?[ \
 _KEY: Final = re.compile(rb"^a=(crypto):([^\r\n]*)", re.MULTILINE)
 _EVENTS: Final = re.compile(rb"^a=rtpmap:[0-9]+[ \t]+(telephone-event)/", re.MULTILINE | re.IGNORECASE)
 _LEFT_OUT: Final = b"x-left"  # replaces "crypto"
+#: The address type and the address of media; or the attribute that names another address for RTCP.
+_PLACE: Final = re.compile(
+    rb"^(?:c=IN[ \t]+IP([46])|a=(rtcp):\d+[ \t]+IN[ \t]+IP[46])[ \t]+([^\s/]+)", re.IGNORECASE | re.MULTILINE
+)
+_NO_RTCP: Final = b"x-no"  # replaces "rtcp": RTCP then goes to the port above that of RTP (RFC 3550 section 11)
 
 
 def codec_of(name: str) -> Codec:
@@ -106,6 +108,25 @@ def _is_read(key: str) -> bool:
         return True
 
 
+def disable_names(sdp: memoryview) -> list[str]:
+    """Give each host name of media an invalid address type, in place, so that pjmedia resolves none; returns the names.
+
+    An address for RTCP that is a host name is renamed, and then ignored.
+    """
+    names = []
+    for place in _PLACE.finditer(bytes(sdp)):
+        name = place[3].decode("utf-8", "replace")
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            if place[1]:
+                sdp[place.start(1) : place.end(1)] = b"0"
+                names.append(name)
+            else:
+                sdp[place.start(2) : place.end(2)] = _NO_RTCP
+    return names
+
+
 def _switch_off(sdp: memoryview, begin: int, end: int) -> None:
     sdp[begin:end] = b"0" * (end - begin)
 
@@ -173,153 +194,17 @@ class SdpBodies:
         self._sdp = _MediaType()
         library.pjsip_media_type_init2(ctypes.byref(self._sdp), *_SDP)
 
-    def of(self, message: int) -> Any:
-        """The body that pjsip takes for SDP: its only one, or the first such part of several (RFC 5621 section 3.1); None without."""
-        whole = _Message.from_address(message).body
-        if not whole:
-            return None
-        kind = whole.contents.type
-        if ctypes.string_at(kind.type, kind.type_length).lower() != b"multipart":
-            return whole.contents
-        part = self._library.pjsip_multipart_find_part(whole, ctypes.byref(self._sdp), None)
-        return _Part.from_address(part).body.contents if part else None
-
     def octets(self, message: int) -> memoryview:
-        """Its octets, to be read and written in place; none without."""
-        body = self.of(message)
-        if body is None or not body.data:
+        """The octets of the body that pjsip takes for SDP, to be read and written in place; none without such a body.
+
+        It is the only body, or the first such part of several (RFC 5621 section 3.1).
+        """
+        body = _Message.from_address(message).body
+        if body:
+            kind = body.contents.type
+            if ctypes.string_at(kind.type, kind.type_length).lower() == b"multipart":
+                part = self._library.pjsip_multipart_find_part(body, ctypes.byref(self._sdp), None)
+                body = _Part.from_address(part).body if part else None
+        if not body or not body.contents.data:
             return memoryview(b"")
-        return memoryview((ctypes.c_char * body.length).from_address(body.data)).cast("B")
-
-
-_NAMED: Final = re.compile(rb"(?:^c=|^a=rtcp:\d+[ \t]+)(IN[ \t]+IP[46])[ \t]+([^\s/]+)", re.IGNORECASE | re.MULTILINE)
-_TRANSACTIONS: Final = 16  # the priority of pjsip's transaction layer, where processing continues
-_MOST_KEPT: Final = 64  # further messages are dropped; their senders retransmit them
-_NOT_ACCEPTABLE_HERE: Final = 488  # RFC 3261 section 21.4.26
-
-
-class _HandedOn(ctypes.Structure):
-    """``pjsip_process_rdata_param``."""
-
-    _fields_ = (
-        ("priority", ctypes.c_uint),
-        ("module", pointer),
-        ("after", ctypes.c_uint),
-        ("silent", ctypes.c_int),
-    )
-
-
-def names_in(sdp: bytes) -> set[str]:
-    """The host names in the addresses of SDP."""
-    return set(filter(None, map(_name, _NAMED.finditer(sdp))))
-
-
-def with_addresses(sdp: bytes, found: Mapping[str, str | None]) -> bytes:
-    """The SDP with an address for each name; a name without one gets an invalid address type."""
-
-    def put(match: re.Match[bytes]) -> bytes:
-        name = _name(match)
-        if name is None:
-            return match[0]
-        head, address = match[0][: match.start(1) - match.start(0)], found.get(name)
-        if address is None:
-            return head + b"IN IP0 " + match[2]
-        return head + f"IN IP{6 if ':' in address else 4} {address}".encode()
-
-    return _NAMED.sub(put, sdp)
-
-
-def _name(match: re.Match[bytes]) -> str | None:
-    """The host name of a match; None if it is an address."""
-    text = match[2].decode("utf-8", "replace")
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return text
-    return None
-
-
-@dataclass
-class _Kept:
-    """A message that waits for names; ``copy`` is pjsip's (``pjsip_rx_data``), whose layout is ``layout``."""
-
-    message: WireMessage
-    copy: int
-    layout: Any
-    names: set[str]
-    found: dict[str, str | None] = field(default_factory=dict)  #: None for a name without an address
-
-
-class NamedMedia:
-    """Keeps messages whose SDP contains host names.
-
-    ``look_up`` resolves a name and delivers its addresses later. ``arrives`` is called with a request that goes on.
-    """
-
-    def __init__(
-        self,
-        library: ctypes.CDLL,
-        look_up: Callable[[str, Callable[[list[str]], None]], None],
-        arrives: Callable[[WireMessage], None],
-    ) -> None:
-        self._library, self._look_up, self._arrives = library, look_up, arrives
-        self._kept: dict[str, _Kept] = {}  # by the message's text
-        library.pjsip_rx_data_clone.argtypes = (pointer, ctypes.c_uint, ctypes.POINTER(pointer))
-        library.pjsip_rx_data_free_cloned.argtypes = (pointer,)
-        library.pjsip_endpt_process_rx_data.argtypes = (pointer,) * 4
-        library.pj_pool_alloc.restype, library.pj_pool_alloc.argtypes = pointer, (pointer, ctypes.c_size_t)
-        self._endpoint = library.pjsua_get_pjsip_endpt()
-        self._bodies = SdpBodies(library)
-
-    @property
-    def calls(self) -> set[str]:
-        """The Call-IDs of the kept messages."""
-        return {kept.message.call_id for kept in self._kept.values()}
-
-    def waiting_for(self, name: str) -> list[WireMessage]:
-        """The messages that are kept for a name."""
-        return [kept.message for kept in self._kept.values() if name in kept.names - kept.found.keys()]
-
-    def keeps(self, address: int, layout: Any, message: WireMessage, sdp: memoryview) -> bool:
-        """Whether a message (``pjsip_rx_data``) was kept back because it waits for a name."""
-        names = names_in(bytes(sdp)) if sdp else None
-        if not names:
-            return False
-        if message.text in self._kept or len(self._kept) >= _MOST_KEPT:
-            return True
-        copy = pointer()
-        if self._library.pjsip_rx_data_clone(address, 0, ctypes.byref(copy)) != 0 or copy.value is None:
-            return True
-        self._kept[message.text] = kept = _Kept(message, copy.value, layout, names)
-        for name in sorted(names):
-            self._look_up(name, partial(self._take, kept, name))
-        return True
-
-    def _take(self, kept: _Kept, name: str, addresses: list[str]) -> None:
-        kept.found[name] = addresses[0] if addresses else None
-        if kept.names - kept.found.keys():
-            return
-        message = kept.message
-        del self._kept[message.text]
-        if None in kept.found.values() and not message.status and message.method != "ACK":
-            # A response goes on with an invalid address: pjsip acknowledges it and hangs up (RFC 3261 section 13.2.2.4).
-            self._library.pjsip_endpt_respond_stateless(
-                self._endpoint, kept.copy, _NOT_ACCEPTABLE_HERE, None, None, None
-            )
-        else:
-            self._fill_in(kept)
-            self._arrives(message)
-            start, handled = _HandedOn(priority=_TRANSACTIONS), ctypes.c_int()
-            self._library.pjsip_endpt_process_rx_data(
-                self._endpoint, kept.copy, ctypes.byref(start), ctypes.byref(handled)
-            )
-        self._library.pjsip_rx_data_free_cloned(kept.copy)
-
-    def _fill_in(self, kept: _Kept) -> None:
-        received = kept.layout.from_address(kept.copy)
-        body = self._bodies.of(received.parsed)
-        assert body is not None, "the copy is parsed as the message was"
-        made = with_addresses(ctypes.string_at(body.data, body.length), kept.found)
-        room = self._library.pj_pool_alloc(received.pool, len(made) + 1)
-        ctypes.memmove(room, made + b"\0", len(made) + 1)  # pjmedia's parser needs a terminating zero
-        body.data, body.length = room, len(made)
+        return memoryview((ctypes.c_char * body.contents.length).from_address(body.contents.data)).cast("B")

@@ -67,8 +67,8 @@ class Service:
         self.endpoint = Endpoint(self, directory)
         self._connection_limit.needed = self.socket_slots.needed = self.endpoint.native.asserts
         self.endpoint.native.before_each_connection(self._connection_limit.look, self.fault)
-        self._names = Names(self.endpoint.native.has_ipv6(), self.endpoint.wake, self._tell_name, self.fault)
-        self._named_media = self.endpoint.native.filter_messages(self, self._names)
+        self.names = Names(self.endpoint.native.has_ipv6(), self.endpoint.wake, self._tell_name, self.fault)
+        self.endpoint.native.filter_messages(self, self.names)
         self.players = PlayerFactory(directory, self.endpoint.native, MarkListener(wire.together, self.fault))
 
     # Messages and the stack's log.
@@ -228,7 +228,7 @@ class Service:
         legs = [leg for leg in self.legs if leg.waits_for(trouble.name)]
         phones: list[HostedPhone] = [phone for phone in self.phones.accounts() if trouble.name in phone.next_hops]
         if trouble.media:
-            legs, phones = self.attribution.of(self._named_media.waiting_for(trouble.name))
+            legs, phones = [leg for leg in self.legs if trouble.name in leg.media_names], []
         facts = asdict(trouble)
         for phone in {*phones, *(leg.phone for leg in legs)} or self.phones.accounts():
             phone.emit(NameLookup, **facts)
@@ -312,9 +312,9 @@ class Service:
         return not self.socket_slots.may_dial or (self.free_slots() < 1 and self.legs.may_free_a_slot)
 
     def _do_what_is_due(self, now: float) -> None:
-        self._names.tick(now)
+        self.names.tick(now)
         self._connection_limit.look()
-        self.attribution.give_up_unbound(self._named_media.calls)
+        self.attribution.give_up_unbound()
         todo, self._afterwards = self._afterwards, []
         for do in todo:
             with contextlib.suppress(Refusal, pj.Error):  # the far end may have ended the call already

@@ -6,20 +6,17 @@ import contextlib
 import select
 import socket
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from harness.calls.events import MarkHeard, NameLookup
+from harness.calls.events import CallsRefused, MarkHeard, NameLookup
 from harness.errors import BrokenError
-from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.waiter import NeverCame
-from harness.sip.sdp import Description
 from tests.process.phone.conftest import Desk, connect, hears
-from tests.stranger import VOICE, Stranger, answered
+from tests.stranger import Stranger
 
 PATIENCE_S = 3.0
 NAME = "slow.example.com"
@@ -133,78 +130,55 @@ def test_a_name_that_does_not_exist_is_named(desk: Desk, server: NameServer) -> 
 
 
 NAMED = f"v=0\no=- 1 1 IN IP4 {{host}}\ns=-\nc=IN IP4 {NAME}\nt=0 0\nm=audio {{port}} RTP/AVP 0\n"
-
-
-def test_a_name_in_an_offer_holds_up_no_other_call(desk: Desk, server: NameServer, stranger: Stranger) -> None:
-    """RFC 4566 section 5.7: a connection address may be a name."""
-    phone, alice, bob = desk("callee"), desk("alice"), desk("bob")
-    with ThreadPoolExecutor() as threads:
-        answer = threads.submit(answered, phone, stranger, NAMED)
-        with server.is_asked() as question:
-            event = told_while_others_talk(phone, alice, bob)
-            assert (event.name, event.problem, event.media) == (NAME, "no answer yet", True)
-            question.sendall(stranger.host.encode())
-        leg, response = answer.result()
-    assert leg.invite.text.count(NAME) == 1
-    stranger.speaks_to(Description.parse(response.body).media[0].port, phone)
-    leg.wait("its mark", lambda event: isinstance(event, MarkHeard) and event.mark == VOICE, within=10)
-    stranger.hangs_up(phone, response)
-    assert phone.process.lost is None
-
-
-#: With a part that nobody takes for SDP, so that its name is none.
+#: With a part that is no SDP, so that its name counts for nothing.
 PARTS = f"--p\nContent-Type: text/plain\n\nsee\nc=IN IP4 never.asked.example\n--p\nContent-Type: application/sdp\n\n{NAMED}\n--p--\n"
+SDP, MIXED = "application/sdp", "multipart/mixed;boundary=p"
 
 
-@pytest.mark.parametrize("kind", ["mixed", "alternative"])
-def test_a_name_in_one_part_of_an_offer_is_found(desk: Desk, server: NameServer, stranger: Stranger, kind: str) -> None:
-    """RFC 5621 section 3.1: SDP may come beside other parts, as it does with ISUP from a carrier's gateway."""
-    phone = desk("callee")
-    with ThreadPoolExecutor() as threads:
-        answer = threads.submit(answered, phone, stranger, PARTS, f"multipart/{kind};boundary=p")
-        server.answers(stranger.host)
-        leg, response = answer.result()
-    assert response.status == 200
-    stranger.speaks_to(Description.parse(response.body).media[0].port, phone)
-    leg.wait("its mark", lambda event: isinstance(event, MarkHeard) and event.mark == VOICE, within=5)
-    stranger.hangs_up(phone, response)
-    assert phone.process.lost is None
-
-
-def answers_with_a_name(desk: Desk, stranger: Stranger, answer: str = NAMED, content: str = "application/sdp") -> Leg:
-    leg = desk("caller").dial(f"sip:100@{stranger.address}")
+@pytest.mark.parametrize(
+    ("found", "error", "words"),
+    [
+        ("EAI_NONAME", NeverCame, rf"DNS has no address for {NAME} \(in the far end's SDP\): EAI_NONAME"),
+        ("EAI_AGAIN", BrokenError, rf"DNS: {NAME} \(in the far end's SDP\) was looked up for .*: EAI_AGAIN"),
+        ("192.0.2.1", BrokenError, rf"takes addresses only, and not the host name {NAME}"),
+    ],
+)
+@pytest.mark.parametrize("answer", [(NAMED, SDP), (PARTS, MIXED)], ids=["alone", "one part"])
+def test_a_name_in_an_answer_ends_the_call_by_its_fault(
+    desk: Desk,
+    server: NameServer,
+    stranger: Stranger,
+    answer: tuple[str, str],
+    found: str,
+    error: type[Exception],
+    words: str,
+) -> None:
+    """RFC 4566 section 5.7 allows a name, and the phones take addresses only. They look it up to see whose fault that is."""
+    body, content = answer
+    phone, alice, bob = desk("caller"), desk("alice"), desk("bob")
+    leg = phone.dial(f"sip:100@{stranger.address}")
+    invite = stranger.request("INVITE")
     headers = [("Contact", f"<sip:100@{stranger.address}>"), ("Content-Type", content)]
-    sdp = answer.format(host=stranger.host, port=stranger.rtp.getsockname()[1]).replace("\n", "\r\n")
-    stranger.respond(stranger.request("INVITE"), 200, headers, sdp)
-    return leg
-
-
-@pytest.mark.parametrize("answer", [(), (PARTS, "multipart/mixed;boundary=p")], ids=["alone", "one part"])
-def test_a_name_in_an_answer_is_found_as_well(
-    desk: Desk, server: NameServer, stranger: Stranger, answer: tuple[str, ...]
-) -> None:
-    leg = answers_with_a_name(desk, stranger, *answer)
-    server.answers(stranger.host)
-    leg.wait_state("confirmed", 10)
+    sdp = body.format(host=stranger.host, port=stranger.rtp.getsockname()[1]).replace("\n", "\r\n")
+    stranger.respond(invite, 200, headers, sdp)
+    hears(*connect(alice, bob))  # the lookup holds up no other call
+    assert leg.state == "calling"
+    server.answers(found)
+    leg.wait("the lookup", lambda e: isinstance(e, NameLookup) and e.problem != "no answer yet", 10)
+    stranger.respond(invite, 200, headers, sdp)  # again, as until the ACK (RFC 3261 section 13.3.1.4)
     stranger.request("ACK")
-
-
-def test_a_name_in_sdp_that_does_not_exist_is_named(desk: Desk, server: NameServer, stranger: Stranger) -> None:
-    leg = answers_with_a_name(desk, stranger)
-    server.answers("EAI_NONAME")
-    with pytest.raises(NeverCame, match=rf"DNS has no address for {NAME} \(in the far end's SDP\): EAI_NONAME"):
+    stranger.respond(stranger.request("BYE"), 200)
+    with pytest.raises(error, match=words):
         leg.wait("its mark", lambda event: isinstance(event, MarkHeard), within=10)
-    stranger.request("ACK")
-    stranger.request("BYE")
 
 
-def test_an_offer_with_a_name_that_does_not_exist_is_refused(
-    desk: Desk, server: NameServer, stranger: Stranger
+@pytest.mark.parametrize("offer", [(NAMED, SDP), (PARTS, MIXED)], ids=["alone", "one part"])
+def test_an_offer_with_a_name_is_refused_and_not_looked_up(
+    desk: Desk, server: NameServer, stranger: Stranger, offer: tuple[str, str]
 ) -> None:
     phone = desk("callee")
-    with ThreadPoolExecutor() as threads:
-        refusal = threads.submit(stranger.calls, phone, NAMED)
-        server.answers("EAI_NONAME")
-        assert refusal.result().status == 488
-    assert slow(phone).denied
-    assert not phone.incoming
+    assert stranger.calls(phone, *offer).status == 488
+    phone.wait("the refusal", lambda event: isinstance(event, CallsRefused), 10)
+    with pytest.raises(BrokenError, match=rf"does not support host names in SDP \({NAME}\)"):
+        phone.next_call(0.1)
+    assert not server.has_a_question
