@@ -22,6 +22,7 @@ from harness.calls.events import (
     RtpStatistics,
     SipMessage,
 )
+from harness.calls.model import message_of, notifies
 from harness.deployment.safety import check_headers, check_request
 from harness.errors import HarnessError, PhoneMisuseError
 from harness.phone import recording
@@ -311,6 +312,30 @@ class Leg:
         assert isinstance(event, CallState)
         return event
 
+    def transfer_outcome(self, within: float, *, outlives_call: bool = True) -> int:
+        """The final status of the call's last REFER, from its NOTIFYs or its refusal; 0 when none came.
+
+        pjsua2 reports a final status only while the call is up, and only if the same NOTIFY ends the subscription. But the status may
+        arrive after the BYE, because the subscription is a separate usage (RFC 5057 section 4.1), or before the subscription ends.
+        """
+
+        def hopeless() -> str | BaseException | None:
+            is_over = not outlives_call and (self._closed or self._state == "disconnected")
+            return self.phone.overrun or self.phone.error or ("the call has ended" if is_over else None)
+
+        with contextlib.suppress(NeverCame):
+            return wait_for(
+                self.phone.changed,
+                # A NOTIFY is an event of the leg until the leg has closed, then of the phone.
+                lambda: _outcome_of_refer([*self._events, *self.phone.events]) or None,
+                goal="the outcome of the transfer",
+                within=within,
+                subject=self.id,
+                hopeless=hopeless,
+                log=self.log,
+            )
+        return 0
+
     def wait_closed(self, within: float = 2 * FAREWELL_SECONDS) -> None:
         """Wait until the far end has answered the BYE and the recordings are complete."""
         wait_for(
@@ -381,6 +406,22 @@ class Leg:
     def succeed(self, successor: Leg) -> None:
         """Note a call that replaces this one."""
         self._successors.append(successor)
+
+
+def _outcome_of_refer(events: Sequence[Event]) -> int:
+    """The final status of the last REFER that was sent; 0 while it is unknown."""
+    messages = [message for event in events if (message := message_of(event)) is not None]
+    refer = next((m for m in reversed(messages) if m.is_request("REFER") and not m.received), None)
+    if refer is None:
+        return 0
+    for answer in messages:
+        if answer.received and answer.is_of(refer) and answer.status >= 300 and not answer.is_challenge:
+            return answer.status
+    for notify, status in notifies(refer, messages):
+        state = (notify.message.get("Subscription-State") or "").strip().lower()
+        if status >= 200 or (status and state.startswith("terminated")):  # with a 1xx the far end has given up
+            return status
+    return 0
 
 
 def accept_every_leg(leg: Leg) -> bool:

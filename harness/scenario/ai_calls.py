@@ -14,7 +14,6 @@ from harness.calls.events import FarEndRecord, SipMessage
 from harness.calls.model import read
 from harness.deployment import TOPIC_HEADER, Assistant, Trunk
 from harness.errors import FarEndError, PhoneMisuseError
-from harness.phone import refer
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
@@ -86,7 +85,7 @@ class StandInCall(Call):
     def _leave_after_transfer(self) -> None:
         # RFC 5589 section 6.1: the transferor ends its own call once the transfer has succeeded
         # people take their time to answer, so it waits for as long as the call is up
-        code = refer.outcome(self.leg, self._context.deployment.limits.seconds_per_call, outlives_call=False)
+        code = self.leg.transfer_outcome(self._context.deployment.limits.seconds_per_call, outlives_call=False)
         if 200 <= code < 300 and not self.is_over():
             with contextlib.suppress(PhoneMisuseError):  # the platform may have ended it in the meantime
                 self.leg.hangup()
@@ -97,7 +96,7 @@ class StandInCall(Call):
 
     def transfer_outcome(self, within: float) -> int | None:
         """The final status of the REFER's NOTIFYs, or of the REFER itself; 0 when none came."""
-        return refer.outcome(self.leg, within)
+        return self.leg.transfer_outcome(within)
 
     def _join(self, onward: Leg) -> None:
         # the group's agent answers while the scenario goes on

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from harness.calls.events import MarkHeard, MediaState, RtpStatistics, TransferProgress
-from harness.phone import refer
 from tests.process.phone.conftest import Desk, media_of, once
 from tests.stranger import AUDIO, SESSION, VIDEO, VOICE, Stranger, answered
 
@@ -150,7 +149,27 @@ def test_what_became_of_a_transfer(lease: Desk, stranger: Stranger, steps: Seque
     leg.wait_state("confirmed", 10)
     leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
     stranger.is_referred(phone, call, steps)
-    assert refer.outcome(leg, within=10.0 if status else 1.0) == status
+    assert leg.transfer_outcome(within=10.0 if status else 1.0) == status
+
+
+OVER = ("Subscription-State: terminated;reason=noresource", "Content-Type: message/sipfrag")
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["with-ids", "without-ids"])
+def test_the_second_refer_has_an_outcome_of_its_own(own: Desk, stranger: Stranger, named: bool) -> None:
+    phone = own("transferor")
+    leg, call = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    for number, code in ((2, 486), (3, 200)):
+        leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
+        asked = stranger.request("REFER")
+        stranger.respond(asked, 202)
+        event = f"Event: refer;id={asked.cseq.number}" if named else "Event: refer"
+        said = stranger.within(phone, "NOTIFY", number, call, f"SIP/2.0 {code} x\r\n", (event, *OVER))
+        assert said.status == 200
+        assert leg.transfer_outcome(10) == code
+    assert stranger.hangs_up(phone, call).status == 200
+    leg.wait_state("disconnected", 10)
 
 
 def test_a_refer_that_nothing_will_be_told_of_has_no_outcome(lease: Desk, stranger: Stranger) -> None:
@@ -160,7 +179,7 @@ def test_a_refer_that_nothing_will_be_told_of_has_no_outcome(lease: Desk, strang
     leg.wait_state("confirmed", 10)
     leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
     stranger.respond(stranger.request("REFER"), 202, [("Refer-Sub", "false")])
-    assert refer.outcome(leg, within=1.0) == 0
+    assert leg.transfer_outcome(within=1.0) == 0
     assert not any(isinstance(event, TransferProgress) and event.final for event in leg.events)
     assert stranger.hangs_up(phone, call).status == 200
 

@@ -14,7 +14,7 @@ from harness.deployment import Deployment, from_plain, to_plain
 from harness.deployment.safety import Guard
 from harness.errors import PhoneMisuseError, RefusedError
 from harness.integrations import load
-from harness.phone import PhoneConfig, refer
+from harness.phone import PhoneConfig
 from harness.phone.config import system_authorities
 from harness.phone.rules import Rules
 from harness.scenario.ai_calls import StandInCall
@@ -171,22 +171,17 @@ def test_each_phone_dials_in_its_own_country(make_context: MakeContext) -> None:
 
 
 class Transferring(ScriptedLeg):
-    """A leg whose REFER is accepted."""
+    """A leg whose REFER is accepted; its outcome comes after 25 s."""
 
-    def __init__(self) -> None:
+    def __init__(self, status: int = 200) -> None:
         super().__init__(invite(CALLER), name="ai.1")
-        self.referred_to = ""
+        self.referred_to, self.status = "", status
 
     def transfer(self, uri: str) -> None:
         self.referred_to = uri
 
-
-@pytest.fixture(autouse=True)
-def outcome(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The final status of the transfer, which comes after 25 s."""
-    told = [200]
-    monkeypatch.setattr(refer, "outcome", lambda leg, within, **_: told[0] if within >= 25.0 else 0)
-    return told
+    def transfer_outcome(self, within: float, *, outlives_call: bool = True) -> int:
+        return self.status if within >= 25.0 else 0
 
 
 def hand_over(
@@ -205,11 +200,8 @@ def hand_over(
 
 
 @pytest.mark.parametrize(("status", "leaves"), [(200, True), (486, False)])
-def test_a_stand_in_leaves_when_an_agent_has_answered(
-    make_context: MakeContext, outcome: list[int], status: int, leaves: bool
-) -> None:
-    made: Any = Transferring()
-    outcome[0] = status
+def test_a_stand_in_leaves_when_an_agent_has_answered(make_context: MakeContext, status: int, leaves: bool) -> None:
+    made: Any = Transferring(status)
     hand_over(make_context, made).background.join(5.0)
     assert made.did == ["BYE"] * leaves
 
