@@ -18,20 +18,21 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
 from harness.calls.events import Direction, Event, Recorded, RegistrationState, SipMessage, from_values
+from harness.calls.model import Call, read
 from harness.deployment import is_address
 from harness.phone import recording
 from harness.phone.config import PhoneConfig
-from harness.phone.waiter import parsed_with_cseq
 from harness.sip.digest import Credentials, DigestClient, parse
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import Params, SipSyntaxError, host_of
 from harness.sip.headers import MAGIC_COOKIE, CSeq, Via
 from harness.sip.message import Message, Request, Response
-from harness.sip.uri import Uri
+from harness.sip.uri import NameAddr, Uri
 from harness.support.network_text import redacted_bytes
 
 
@@ -60,65 +61,39 @@ def hang_up(config: PhoneConfig, leg: str, messages: Sequence[SipMessage], note:
     Returns True when the far end confirmed the end, or the call was already over. Takes at most two seconds for each message
     sent, and four seconds to wait for the phone's port.
     """
-    teardown = pending_teardown(messages)
-    if teardown is None:
-        return True
-    port_by = port_deadline()
-    for address in dict.fromkeys((teardown.next_hop, teardown.last_peer)):
-        try:
-            with CrashLine(config, leg, teardown.transport, teardown.local, address, note, port_by) as line:
-                if _Settlement(config, teardown, line).settle():
-                    return True
-        except (OSError, SipSyntaxError, ValueError):
-            continue
+    with contextlib.suppress(OSError, SipSyntaxError, ValueError):
+        teardown = pending_teardown(messages)
+        if teardown is None:
+            return True
+        with CrashLine(config, leg, teardown.transport, teardown.local, teardown.next_hop, note) as line:
+            return _settle(teardown, line)
     return False
 
 
-class _Settlement:
-    """Ends one call over a connection to the far end."""
-
-    def __init__(self, config: PhoneConfig, teardown: Teardown, line: CrashLine) -> None:
-        self._config, self._teardown, self._line = config, teardown, line
-
-    def settle(self) -> bool:
-        """Send the message that ends the call; True when the far end answered it."""
-        teardown = self._teardown
-        if isinstance(teardown.message, Response):
-            return self._refuse(teardown.message)
-        if teardown.message.method == "CANCEL":
-            return self._cancel(teardown.message)
-        return self._bye(teardown.message)
-
-    def _bye(self, bye: Request) -> bool:
-        invite = self._teardown.invite
-        own = invite if invite.from_.tag == bye.from_.tag else None  # None when the far end sent the INVITE
-        answer = self._line.ask(bye, only_realm(self._config, own))
-        return answer is not None and not (isinstance(answer, Response) and answer.is_challenge)
-
-    def _cancel(self, cancel: Request) -> bool:
-        """Send CANCEL until the INVITE has a final response; if a 2xx crossed it, acknowledge the 2xx and send BYE."""
-        final = self._line.exchange(
-            cancel, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == "INVITE"
-        )
-        if not isinstance(final, Response):
-            return False
-        invite = self._teardown.invite
-        if not final.is_success:
-            self._line.send(acknowledgement(invite, final))
-            return True
-        self._line.send(acknowledgement_of_success(invite, final, self._teardown.local, self._teardown.transport))
-        sent = replace(self._line.event("sent", invite), local=self._teardown.local)
-        bye = pending_teardown([sent, self._line.event("received", final)])
-        return bye is not None and isinstance(bye.message, Request) and self._bye(bye.message)
-
-    def _refuse(self, refusal: Response) -> bool:
-        """Send the final response until its ACK arrives."""
-        return self._line.exchange(refusal, lambda m: isinstance(m, Request) and m.method == "ACK") is not None
+def _settle(teardown: Teardown, line: CrashLine) -> bool:
+    """Send the message that ends the call; True when the far end answered it."""
+    message, invite = teardown.message, teardown.invite
+    if isinstance(message, Response):  # sent until its ACK arrives
+        return line.exchange(message, lambda m: isinstance(m, Request) and m.method == "ACK") is not None
+    if message.method == "BYE":
+        return _hangs_up(message, invite, line)
+    # CANCEL is sent until the INVITE has a final response. If a 2xx crossed it, acknowledge the 2xx and send BYE.
+    final = line.exchange(message, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == "INVITE")
+    if not isinstance(final, Response):
+        return False
+    if not final.is_success:
+        line.send(_in_transaction(invite, "ACK", str(final.to)))  # RFC 3261 section 17.1.1.3
+        return True
+    dialog = _Dialog(invite, final, final.contact.uri if final.contact else invite.uri, sent=True)
+    number = invite.cseq.number
+    line.send(dialog.request("ACK", number, teardown.local, teardown.transport))  # section 13.2.2.4
+    return _hangs_up(dialog.request("BYE", number + 1, teardown.local, teardown.transport), invite, line)
 
 
-_REGISTER: Final = "REGISTER "
-
-Note = Callable[[int, SipMessage], None]
+def _hangs_up(bye: Request, invite: Request, line: CrashLine) -> bool:
+    own = invite if invite.from_.tag == bye.from_.tag else None  # None when the far end sent the INVITE
+    answer = line.ask(bye, own)
+    return answer is not None and not (isinstance(answer, Response) and answer.is_challenge)
 
 
 class Registrations:
@@ -143,15 +118,15 @@ class Registrations:
             if values[0] not in ("SipMessage", "RegistrationState"):
                 continue
             match from_values(values):
-                case SipMessage(direction="sent") as message if message.text.startswith(_REGISTER):
+                case SipMessage(direction="sent") as message if message.text.startswith("REGISTER "):
                     self._asked[phone] = message
                 case RegistrationState(active=False):  # refused or removed
                     self._asked.pop(phone, None)
 
-    def withdraw(self, note: Note) -> None:
+    def withdraw(self, note: Callable[[int, SipMessage], None]) -> None:
         """Remove all remaining registrations at the same time; ``note`` receives each phone's key and SIP messages."""
         threads = [
-            threading.Thread(target=unregister, args=(self._configs[phone], asked, _for(phone, note)))
+            threading.Thread(target=unregister, args=(self._configs[phone], asked, partial(note, phone)))
             for phone, asked in list(self._asked.items())
             if phone in self._configs
         ]
@@ -161,19 +136,13 @@ class Registrations:
             thread.join()
 
 
-def _for(phone: int, note: Note) -> Callable[[SipMessage], None]:
-    return lambda message: note(phone, message)
-
-
-def unregister(config: PhoneConfig, asked: SipMessage, note: Callable[[SipMessage], None]) -> bool:
-    """Remove the binding that the phone's last REGISTER asked for; True when the registrar accepted."""
+def unregister(config: PhoneConfig, asked: SipMessage, note: Callable[[SipMessage], None]) -> None:
+    """Remove the binding that the phone's last REGISTER asked for, unless the registrar refuses."""
     with contextlib.suppress(OSError, SipSyntaxError, ValueError):
-        register = parsed_with_cseq(asked.text)
+        register = read(asked.text)
         if isinstance(register, Request):
-            with CrashLine(config, None, asked.transport, asked.local, asked.remote, note, port_deadline()) as line:
-                answer = line.ask(_withdrawal(register), only_realm(config, register))
-                return isinstance(answer, Response) and answer.is_success
-    return False
+            with CrashLine(config, None, asked.transport, asked.local, asked.remote, note) as line:
+                line.ask(_withdrawal(register), register)
 
 
 def _withdrawal(register: Request) -> Request:
@@ -195,22 +164,6 @@ _PORT_PATIENCE: Final = 2 * _PATIENCE
 _POLL_S: Final = 0.02
 
 
-def port_deadline() -> float:
-    """The monotonic time until which to wait for the phone's port."""
-    return time.monotonic() + _PORT_PATIENCE
-
-
-def only_realm(config: PhoneConfig, request: Request | None) -> str | None:
-    """The digest realm that may receive credentials: the configured realm, or the realm ``request`` already answered.
-
-    None allows the realm of the next challenge.
-    """
-    if config.realm:
-        return None if config.realm == "*" else config.realm
-    shown = request and (request.get("Proxy-Authorization") or request.get("Authorization"))
-    return parse(shown).get("realm") if shown else None
-
-
 class CrashLine:
     """A socket that sends the last messages of a phone whose process died.
 
@@ -229,7 +182,6 @@ class CrashLine:
         local: str,
         remote: str,
         note: Callable[[SipMessage], None],
-        port_by: float,
     ) -> None:
         self._config, self._leg, self._transport, self._note = config, leg, transport, note
         self._remote = remote
@@ -241,7 +193,7 @@ class CrashLine:
         if self._datagrams:
             self._socket = socket.socket(family, socket.SOCK_DGRAM)
             try:
-                self._bind(int(local.rpartition(":")[2]), port_by)
+                self._bind(int(local.rpartition(":")[2]))
                 self._socket.connect(self._peer)
             except OSError:
                 self._socket.close()
@@ -251,9 +203,9 @@ class CrashLine:
             if transport == "tls":
                 self._socket = self._wrap(self._socket)
 
-    def _bind(self, port: int, by: float) -> None:
-        """Bind to the phone's port; to any other port when it is still in use at ``by``, or does not exist on this machine."""
-        host = self._config.bind_address
+    def _bind(self, port: int) -> None:
+        """Bind to the phone's port; to any other port when it stays in use, or does not exist on this machine."""
+        host, by = self._config.bind_address, time.monotonic() + _PORT_PATIENCE
         while True:
             try:
                 return self._socket.bind((host, port))
@@ -287,13 +239,17 @@ class CrashLine:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    def ask(self, request: Request, realm: str | None) -> Message | None:
-        """The final response to ``request``; one challenge is answered, for ``realm`` only (None: any realm)."""
+    def ask(self, request: Request, own: Request | None) -> Message | None:
+        """The final response to ``request``; one challenge is answered.
+
+        Only the configured realm gets credentials, or the realm that the phone's request ``own`` already answered.
+        """
         method, number = request.cseq.method, request.cseq.number
         answer = self.exchange(request, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == method)
         config = self._config
         if isinstance(answer, Response) and answer.is_challenge and config.username is not None:
             number += 1
+            realm = None if config.realm == "*" else config.realm or _answered_realm(own)
             client = DigestClient(Credentials(config.username, config.password or "", realm))
             again = client.answer(request.setting("CSeq", str(CSeq(number, method))), answer)
             if again is not None:
@@ -358,105 +314,98 @@ class CrashLine:
         )
 
 
-Parsed = list[tuple[SipMessage, Request | Response]]
+def _answered_realm(request: Request | None) -> str | None:
+    """The realm for which a request has credentials; None without, which allows the realm of the next challenge."""
+    shown = request and (request.get("Proxy-Authorization") or request.get("Authorization"))
+    return parse(shown).get("realm") if shown else None
 
 
 @dataclass(frozen=True)
 class Teardown:
-    """The message that ends a call, the call's INVITE, and where to send the message.
-
-    ``next_hop`` follows RFC 3261; ``last_peer`` is the far end of the call's last message.
-    """
+    """The message that ends a call, the call's INVITE, and where to send the message; ``local`` is the phone's address."""
 
     message: Request | Response
     invite: Request
+    transport: str
     local: str
     next_hop: str
-    last_peer: str
-    transport: str
 
 
 def pending_teardown(messages: Sequence[SipMessage]) -> Teardown | None:
     """None when the call has ended, never began, or its messages form no dialog."""
-    parsed: Parsed = []
-    for message in messages:
-        with contextlib.suppress(SipSyntaxError):
-            parsed.append((message, parsed_with_cseq(message.text)))
-    try:
-        return _teardown(parsed)
-    except (SipSyntaxError, ValueError):
+    call = Call(messages)
+    seen = call.invite
+    if seen is None or not isinstance(invite := seen.message, Request) or call.byes:
         return None
-
-
-def _teardown(parsed: Parsed) -> Teardown | None:
-    invites = [(m, r) for m, r in parsed if isinstance(r, Request) and r.method == "INVITE" and r.to.tag is None]
-    if not invites or any(isinstance(r, Request) and r.method == "BYE" for _, r in parsed):
-        return None
-    event, invite = invites[-1]  # the last one: earlier ones were challenged
-    answers = [
-        (m, r)
-        for m, r in parsed
-        if isinstance(r, Response) and r.cseq.method == "INVITE" and r.cseq.number == invite.cseq.number
-    ]
-    success = next((r for _, r in answers if r.is_success), None)
+    answers = [m for m in call.messages if m.answers("INVITE") and m.is_of(seen)]
+    success = next((m.message for m in answers if 200 <= m.status < 300), None)
     if success is not None:
-        return _bye(parsed, event, invite, success)
-    if any(r.is_final for _, r in answers):
+        if (target := _remote_target(call)) is None:
+            return None
+        dialog = _Dialog(invite, success, target, sent=not seen.received)
+        # RFC 3261 section 12.2.1.1: each side has its own sequence of CSeq numbers.
+        number = max((m.number for m in call.sent if isinstance(m.message, Request)), default=0) + 1
+        bye = dialog.request("BYE", number, seen.local, seen.transport)
+        return Teardown(bye, invite, seen.transport, seen.local, dialog.next_hop)
+    if any(m.is_final for m in answers):
         return None
-    if event.direction == "sent":
-        cancelled = any(isinstance(r, Request) and r.method == "CANCEL" for _, r in parsed)
-        return None if cancelled else _cancel(event, invite)
-    tag = next((r.to.tag for _, r in answers if r.to.tag), None) or secrets.token_hex(8)
-    refusal = Response.to_request(invite, 480, tag=tag)
-    return Teardown(refusal, invite, event.local, event.remote, event.remote, event.transport)
-
-
-def _bye(parsed: Parsed, event: SipMessage, invite: Request, success: Response) -> Teardown:
-    sent = event.direction == "sent"
-    # RFC 3261 section 12.1: the caller reverses the route set of the 2xx, the callee uses that of the INVITE.
-    routes = list(reversed(success.record_routes)) if sent else list(invite.record_routes)
-    local, remote = (invite.from_, success.to) if sent else (success.to, invite.from_)
-    target = _remote_target(parsed)
-    # Section 12.2.1.1: each side has its own sequence of CSeq numbers.
-    numbers = [r.cseq.number for m, r in parsed if isinstance(r, Request) and m.direction == "sent"]
-    uri, hop = (target, routes[0].uri if routes else target)
-    bye = Request.build(
-        "BYE",
-        uri,
-        [
-            ("Via", _via(event)),
-            ("Max-Forwards", "70"),
-            *(("Route", str(route)) for route in routes),
-            ("From", str(local)),
-            ("To", str(remote)),
-            ("Call-ID", invite.call_id),
-            ("CSeq", f"{max(numbers, default=0) + 1} BYE"),
-            ("Reason", 'SIP;cause=500;text="softphone lost"'),
-        ],
-    )
-    last = parsed[-1][0]
-    return Teardown(bye, invite, event.local, f"{hop.host}:{hop.effective_port}", last.remote, event.transport)
-
-
-def _remote_target(parsed: Parsed) -> Uri:
-    """The Contact of the far end's last target refresh (RFC 3261 section 12.2)."""
-    for message, parsed_message in reversed(parsed):
-        refreshes = parsed_message.cseq.method in ("INVITE", "UPDATE") and (
-            isinstance(parsed_message, Request) or parsed_message.is_success
-        )
-        if message.direction == "received" and refreshes and parsed_message.contact is not None:
-            return parsed_message.contact.uri
-    raise SipSyntaxError("the far end named no Contact")
-
-
-def _cancel(event: SipMessage, invite: Request) -> Teardown:
+    if seen.received:
+        tag = next((m.message.to.tag for m in answers if m.message.to.tag), None) or secrets.token_hex(8)
+        return Teardown(Response.to_request(invite, 480, tag=tag), invite, seen.transport, seen.local, seen.remote)
+    if any(m.is_request("CANCEL") for m in call.messages):
+        return None
     cancel = _in_transaction(invite, "CANCEL", str(invite.to))  # RFC 3261 section 9.1
-    return Teardown(cancel, invite, event.local, event.remote, event.remote, event.transport)
+    return Teardown(cancel, invite, seen.transport, seen.local, seen.remote)
 
 
-def acknowledgement(invite: Request, response: Response) -> Request:
-    """The ACK of a non-2xx response, in the INVITE's transaction (RFC 3261 section 17.1.1.3)."""
-    return _in_transaction(invite, "ACK", str(response.to))
+def _remote_target(call: Call) -> Uri | None:
+    """The Contact of the far end's last target refresh (RFC 3261 section 12.2)."""
+    for m in reversed(call.received):
+        refreshes = m.is_request("INVITE", "UPDATE") or 200 <= max(m.answers("INVITE"), m.answers("UPDATE")) < 300
+        if refreshes and m.message.contact is not None:
+            return m.message.contact.uri
+    return None
+
+
+@dataclass(frozen=True)
+class _Dialog:
+    """A dialog from the phone's point of view; ``sent``: the phone sent the INVITE."""
+
+    invite: Request
+    success: Message
+    target: Uri
+    sent: bool
+
+    @property
+    def _routes(self) -> list[NameAddr]:
+        # RFC 3261 section 12.1: the caller reverses the route set of the 2xx, the callee uses that of the INVITE.
+        return list(reversed(self.success.record_routes)) if self.sent else list(self.invite.record_routes)
+
+    @property
+    def next_hop(self) -> str:
+        hop = self._routes[0].uri if self._routes else self.target
+        return f"{hop.host}:{hop.effective_port}"
+
+    def request(self, method: str, number: int, local: str, transport: str) -> Request:
+        """A request within the dialog (RFC 3261 section 12.2.1.1) from the address ``local``."""
+        ends = (self.invite.from_, self.success.to) if self.sent else (self.success.to, self.invite.from_)
+        host, port = local.rsplit(":", 1)
+        branch = MAGIC_COOKIE + secrets.token_hex(12)
+        via = Via(transport.upper(), host, int(port), Params.of([("branch", branch), ("rport", None)]))
+        return Request.build(
+            method,
+            self.target,
+            [
+                ("Via", str(via)),
+                ("Max-Forwards", "70"),
+                *(("Route", str(route)) for route in self._routes),
+                ("From", str(ends[0])),
+                ("To", str(ends[1])),
+                ("Call-ID", self.invite.call_id),
+                ("CSeq", f"{number} {method}"),
+                *([("Reason", 'SIP;cause=500;text="softphone lost"')] if method == "BYE" else []),
+            ],
+        )
 
 
 def _in_transaction(invite: Request, method: str, to: str) -> Request:
@@ -474,31 +423,3 @@ def _in_transaction(invite: Request, method: str, to: str) -> Request:
             ("CSeq", f"{invite.cseq.number} {method}"),
         ],
     )
-
-
-def acknowledgement_of_success(invite: Request, success: Response, local: str, transport: str) -> Request:
-    """The ACK of a 2xx, a separate transaction (RFC 3261 section 13.2.2.4)."""
-    contact = success.contact
-    return Request.build(
-        "ACK",
-        contact.uri if contact else invite.request_uri,
-        [
-            ("Via", _via_of(local, transport)),
-            ("Max-Forwards", "70"),
-            *(("Route", str(route)) for route in reversed(success.record_routes)),
-            ("From", str(invite.from_)),
-            ("To", str(success.to)),
-            ("Call-ID", invite.call_id),
-            ("CSeq", f"{invite.cseq.number} ACK"),
-        ],
-    )
-
-
-def _via(event: SipMessage) -> str:
-    return _via_of(event.local, event.transport)
-
-
-def _via_of(local: str, transport: str) -> str:
-    host, port = local.rsplit(":", 1)
-    branch = MAGIC_COOKIE + secrets.token_hex(12)
-    return str(Via(transport.upper(), host, int(port), Params.of([("branch", branch), ("rport", None)])))

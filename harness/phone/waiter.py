@@ -145,13 +145,6 @@ _LENGTH = re.compile(r"^(?:Content-Length|l)[ \t]*:\s*(\d{1,9})\s*$", re.I | re.
 _SEVERAL = re.compile(r",\s*(?:Digest|Basic|NTLM|Kerberos|Negotiate)\s", re.I)
 
 
-def parsed_with_cseq(text: str) -> Request | Response:
-    """Parse a message of the log. Raises ``SipSyntaxError``, also when CSeq was truncated."""
-    message = Message.parse(text)
-    _ = message.cseq
-    return message
-
-
 def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
     """Why a wait may have timed out: a text if the far end is at fault, an error if the harness is; else None."""
     refused = [event for event in events if isinstance(event, CallsRefused)]
