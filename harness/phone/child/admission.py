@@ -282,9 +282,9 @@ def _within(message: WireMessage, leg: CallLeg) -> int:
             case "NOTIFY" if event not in ("refer", ""):
                 return _BAD_EVENT  # RFC 6665 section 4.1.3
             case "NOTIFY":  # once there was a REFER, pjsip knows whether a subscription came of it
-                return PASS if leg.transfers.has_referred else DOES_NOT_EXIST
+                return PASS if leg.has_referred else DOES_NOT_EXIST
             case "SUBSCRIBE":
-                return PASS if leg.transfers.was_referred and event == "refer" else _subscription(event)
+                return PASS if leg.was_referred and event == "refer" else _subscription(event)
     except SipSyntaxError:  # pjsip could parse it
         return PASS
     return NOT_ALLOWED  # RFC 3261 section 8.2.1

@@ -160,11 +160,6 @@ class Call(pj.Call):  # type: ignore[misc]
         self.listener.transfer_asked(prm)
 
     @_callback
-    def onCallTransferStatus(self, prm: Any) -> None:
-        """A sent REFER progressed."""
-        self.listener.transfer_progressed(prm.statusCode, prm.reason, prm.finalNotify)
-
-    @_callback
     def onCallReplaceRequest(self, prm: Any) -> None:
         """An INVITE with Replaces came in."""
         self.listener.replacement_asked(prm)

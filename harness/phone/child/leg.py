@@ -100,39 +100,9 @@ class Ending:
             self.settled = True  # the refusal has arrived
 
 
-_STATUS: Final = re.compile(r"\s*SIP/2\.0 +(\d{3})\b", re.IGNORECASE | re.ASCII)
-
-
-class Outcomes:
-    """The REFERs of one call: whether each side sent one; for sent REFERs, the statuses of NOTIFYs (RFC 3515 section 2.4.5) and
-    of refusals, because pjsua also reports outcomes that it makes up.
-
-    pjsua turns a 202 with ``Refer-Sub: false`` (RFC 4488 section 4) into a 200 and then a 500, a REFER without an answer into a 408,
-    and a subscription that expires into a 500.
-    """
-
-    def __init__(self) -> None:
-        self.has_referred = False  #: the phone sent a REFER, so NOTIFYs may come
-        self.was_referred = False  #: a REFER of the far end was accepted; it may extend its subscription
-        self._said: set[int] = set()
-
-    def saw(self, message: WireMessage) -> None:
-        """A message of the call passed."""
-        if message.direction != "received":
-            if message.method == "REFER":
-                self.has_referred = self.has_referred or not message.status
-                self.was_referred = self.was_referred or 200 <= message.status < 300
-            return
-        if message.method == "REFER" and message.status >= 300:
-            self._said.add(message.status)
-        elif message.method == "NOTIFY" and not message.status:
-            status = _STATUS.match(message.text.partition("\r\n\r\n")[2])
-            if status is not None:
-                self._said.add(int(status[1]))
-
-    def include(self, code: int) -> bool:
-        """Whether the far end sent this status."""
-        return code in self._said
+#: The status line in a NOTIFY about a REFER (RFC 3515 section 2.4.5), and the header that ends the subscription.
+_FRAGMENT: Final = re.compile(r"\s*SIP/2\.0 +(\d{3})\b *([^\r\n]*)", re.IGNORECASE | re.ASCII)
+_TERMINATED: Final = re.compile(r"^Subscription-State[ \t]*:[ \t]*terminated", re.IGNORECASE | re.MULTILINE)
 
 
 class CallLeg:
@@ -162,7 +132,9 @@ class CallLeg:
         self.media.mark = mark
         self.rtp = RtpMonitor(host.endpoint.native.taps, path_of(phone.directory, self.name), self.emit)
         self._ending = Ending(direction)
-        self.transfers = Outcomes()
+        self.has_referred = False  #: the phone sent a REFER, so NOTIFYs may come
+        self.was_referred = False  #: a REFER of the far end was accepted; it may extend its subscription
+        self._last_notify = ""
         self.media_names: set[str] = set()  #: host names in the far end's answers
         self._presses_until = 0.0
         self._host.begins(self)
@@ -371,7 +343,8 @@ class CallLeg:
         """Follow the dialog by its messages."""
         if message.unread:
             return
-        self.transfers.saw(message)
+        if message.method in ("REFER", "NOTIFY"):
+            self._saw_transfer(message)
         if message.ours and message.method == "INVITE" and message.status >= 300 and message.status not in _TRY_AGAIN:
             self.codecs = self._agreed  # as if no re-INVITE had been sent (RFC 3261 section 14.1)
         if message.direction == "received":
@@ -468,10 +441,26 @@ class CallLeg:
         leg.offer_comes()
         prm.statusCode = pj.PJSIP_SC_ACCEPTED
 
-    def transfer_progressed(self, code: int, reason: str, final: bool) -> None:
-        """Emit the progress of a sent REFER, unless pjsua made up the outcome."""
-        if not final or self.transfers.include(code):
-            self.emit(TransferProgress, code=code, reason=reason, final=bool(final))
+    def _saw_transfer(self, message: WireMessage) -> None:
+        """Emit what the far end says of the phone's REFER.
+
+        pjsua reports outcomes that it makes up: it turns a 202 with ``Refer-Sub: false`` (RFC 4488 section 4) into a 200 and then a
+        500, a REFER without an answer into a 408, and a subscription that expires into a 500.
+        """
+        status = message.status
+        if message.method == "REFER" and message.direction == "sent":
+            self.has_referred = self.has_referred or not status
+            self.was_referred = self.was_referred or 200 <= status < 300
+        elif message.method == "REFER" and message.is_last and status >= 300:
+            reason = message.text.partition("\r\n")[0].partition(str(status))[2].strip()
+            self.emit(TransferProgress, code=status, reason=reason, final=True)
+        elif (message.method, message.direction, status) == ("NOTIFY", "received", 0) and (
+            self.has_referred and message.text != self._last_notify
+        ):
+            self._last_notify = message.text  # repeated if the answer is lost (RFC 3261 section 17.1.2.2)
+            if told := _FRAGMENT.match(message.text.partition("\r\n\r\n")[2]):
+                final = int(told[1]) >= 200 or _TERMINATED.search(message.head) is not None
+                self.emit(TransferProgress, code=int(told[1]), reason=told[2].strip(), final=final)
 
     def replacement_asked(self, prm: Any) -> None:
         """Create the leg of an INVITE with Replaces, which replaces this leg."""
