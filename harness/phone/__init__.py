@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from harness.phone.config import PhoneConfig, TlsConfig
-from harness.phone.protocol import Answer, Early, Mark, Policy, Reject, Ring, Silence, Silent, Source, Wav
+from harness.phone.protocol import Answer, Early, Mark, Policy, Reject, Ring, Silence, Source, Wav
 
 if TYPE_CHECKING:
     from harness.phone.leg import Leg
@@ -37,7 +37,6 @@ __all__ = [
     "Ring",
     "Rules",
     "Silence",
-    "Silent",
     "Source",
     "TlsConfig",
     "Wav",

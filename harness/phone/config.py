@@ -29,7 +29,6 @@ class TlsConfig:
     certificate: str | None = None
     private_key: str | None = None
     verify: bool = True
-    require_client_certificate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,6 @@ class PhoneConfig:
     name: str
     user: str
     domain: str
-    display_name: str = ""
     transport: Transport = "udp"
     bind_address: str = "127.0.0.1"
     bind_port: int = 0  #: 0: any free port
@@ -56,10 +54,8 @@ class PhoneConfig:
     password: str | None = field(default=None, repr=False)
     register_expires: int = 300  #: seconds
     keep_alive_s: int = 29  #: longest pause between packets of a registered phone on UDP (RFC 5626 section 4.4.2)
-    contact_params: str = ""  #: Contact parameters of a REGISTER, e.g. ``;+sip.instance="<urn:…>"``
     tls: TlsConfig = TlsConfig()
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
-    telephone_event: bool = True
     srtp: Literal["off", "optional", "mandatory"] = "off"
     session_timer: Use = "optional"
     session_expires: int = 1800  #: seconds, RFC 4028 allows no less than 90
@@ -67,15 +63,12 @@ class PhoneConfig:
     reliable_provisional: Use = "off"  #: 100rel, RFC 3262
     max_calls: int = 1
     #: Addresses, networks and host names whose requests the phone accepts; None accepts all. Always accepted: hosts that the
-    #: phone sends requests to, hosts that an INVITE names for its dialog, connections that the phone opened, and TLS clients
-    #: whose certificate was verified (``tls.require_client_certificate``).
+    #: phone sends requests to, hosts that an INVITE names for its dialog, and connections that the phone opened.
     accepts_from: tuple[str, ...] | None = None
-    accept_refer: bool = True
     rtp_ports: tuple[int, int] | None = None  #: first and last; None lets the kernel choose
     public_address: str | None = None  #: the address in Contact, Via and SDP, if not ``bind_address``
     stun_server: str | None = None
     privacy: bool = False  #: RFC 3323: anonymous From, Privacy: id, the number in P-Asserted-Identity
-    inband_dtmf: bool = False  #: also detect DTMF tones in the audio
 
     def __post_init__(self) -> None:
         if not self.name or not self.user or not self.domain:

@@ -23,7 +23,7 @@ from harness.calls.events import (
     SipMessage,
 )
 from harness.calls.model import message_of, notifies
-from harness.deployment.safety import check_headers, check_request
+from harness.deployment.safety import check_headers
 from harness.errors import HarnessError, PhoneMisuseError
 from harness.phone import recording
 from harness.phone.process import NotNegotiatedError
@@ -141,14 +141,6 @@ class Leg:
 
     # Commands.
 
-    def ring(self) -> None:
-        """Send 180 Ringing."""
-        self._respond(180)
-
-    def progress(self, code: int = 183, headers: Headers = ()) -> None:
-        """Send a provisional response with SDP: early media."""
-        self._respond(code, headers=headers)
-
     def answer(self, headers: Headers = (), code: int = 200) -> None:
         self._respond(code, headers=headers)
 
@@ -224,24 +216,14 @@ class Leg:
         check_headers(headers)
         self._do("transfer", uri=uri, headers=list(headers))
 
-    def transfer_attended(self, other: Leg, headers: Headers = ()) -> None:
-        """Attended transfer: send REFER with Replaces, to connect this leg's far end to that of ``other`` (same process)."""
-        self._same_process(other)
-        check_headers(headers)
-        self._do("transfer_attended", other=other.key, headers=list(headers))
-
-    def request(self, method: str, headers: Headers = (), body: str = "", content_type: str = "") -> None:
-        """Send a request of any method within the dialog; the answer appears in :attr:`messages`."""
-        check_request(method, headers)
-        self._do("send_request", method=method, headers=list(headers), body=body, content_type=content_type)
-
     def play(self, source: Source) -> None:
         """Send ``source`` from now on."""
         self._do("play", source=choice_to_plain(source))
 
     def bridge(self, other: Leg) -> None:
         """Connect the audio of two legs' far ends; both legs stop sending marks."""
-        self._same_process(other)
+        if other.phone.process is not self.phone.process:
+            raise PhoneMisuseError(f"{self.id} and {other.id} run in different processes")
         self._do("bridge", other=other.key)
 
     def statistics(self) -> RtpStatistics | None:
@@ -250,10 +232,6 @@ class Leg:
             with contextlib.suppress(NeverCame):  # it has just ended; its last counters are among the events
                 self._do("tell_statistics")
         return next((event for event in reversed(self.events) if isinstance(event, RtpStatistics)), None)
-
-    def _same_process(self, other: Leg) -> None:
-        if other.phone.process is not self.phone.process:
-            raise PhoneMisuseError(f"{self.id} and {other.id} run in different processes")
 
     def _do(self, name: str, **arguments: Any) -> Any:
         """Run a command. Raises :class:`NeverCame` when the far end has ended the call, so that the command cannot run."""

@@ -16,7 +16,7 @@ from harness.phone import crash_cleanup
 from harness.phone.config import PhoneConfig
 from harness.phone.leg import Headers, Leg, accept_every_leg
 from harness.phone.process import PhoneProcess
-from harness.phone.protocol import Answer, Mark, Policy, Ring, Silent, Source, choice_to_plain
+from harness.phone.protocol import Answer, Mark, Policy, Ring, Source, choice_to_plain
 from harness.phone.rules import CallSlots, Rules, check_transport
 from harness.phone.waiter import NeverCame, event_lines, first, wait_for, why_nothing_came
 
@@ -199,18 +199,13 @@ class Phone:
         """See :meth:`PhoneConfig.target`."""
         return self.config.target(uri)
 
-    def expect_call(self, within: float, answer: bool | None = True, ring: bool = True, headers: Headers = ()) -> Leg:
-        """The next incoming leg that no earlier wait returned, answered if ``answer``.
-
-        With ``ring``, an unanswered leg sends 180 if the phone's policy is silent.
-        """
+    def expect_call(self, within: float, answer: bool | None = True, headers: Headers = ()) -> Leg:
+        """The next incoming leg that no earlier wait returned, answered if ``answer``."""
         leg = self.next_call(within)
         if isinstance(self._policy, Answer):
             return leg  # the phone answers by itself
         if answer and leg.state in ("incoming", "early"):
             leg.answer(headers)
-        elif ring and isinstance(self._policy, Silent) and leg.state == "incoming":
-            leg.ring()
         return leg
 
     def next_call(self, within: float) -> Leg:

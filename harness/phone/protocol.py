@@ -196,15 +196,10 @@ class Early:
     code: int = 183
 
 
-@dataclass(frozen=True, slots=True)
-class Silent:
-    """Neither ring nor answer; the caller gets only the stack's 100 Trying (RFC 3261 section 17.2.1)."""
-
-
-Policy = Ring | Answer | Reject | Early | Silent
+Policy = Ring | Answer | Reject | Early
 
 _KINDS: Final[dict[str, type[Any]]] = {
-    kind.__name__: kind for kind in (Mark, Silence, Wav, Ring, Answer, Reject, Early, Silent)
+    kind.__name__: kind for kind in (Mark, Silence, Wav, Ring, Answer, Reject, Early)
 }
 
 

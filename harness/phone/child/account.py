@@ -134,12 +134,6 @@ class HostedPhone:
     def user(self) -> str:
         return self.config.user
 
-    def admits(self, host: str, transport: str) -> bool:
-        """Whether it accepts requests from the address ``host``."""
-        # Over TLS, clients without a valid certificate were refused in the handshake.
-        vouched = transport == "tls" and self.config.tls.require_client_certificate
-        return vouched or self.sources.include(host)
-
     def next_leg_name(self) -> str:
         """``name.1``, ``name.2`` …; each lease starts again at 1."""
         self._legs_so_far += 1
@@ -190,8 +184,7 @@ class AccountHolder(HostedPhone):
 
     def _account_config(self) -> Any:
         config, account = self.config, pj.AccountConfig()
-        display = f'"{config.display_name}" ' if config.display_name else ""
-        account.idUri = f"{display}<{config.address_of_record}>"
+        account.idUri = f"<{config.address_of_record}>"
         suffix = "" if config.transport == "udp" else f";transport={config.transport}"
         sip, register, nat = account.sipConfig, account.regConfig, account.natConfig
         sip.transportId = self._transport
@@ -211,7 +204,6 @@ class AccountHolder(HostedPhone):
         register.delayBeforeRefreshSec = max(1, min(5, config.register_expires // 3))
         # No automatic retry: it would hide a refusal.
         register.retryIntervalSec = 0
-        register.contactParams = config.contact_params
         # Messages name the configured addresses, even if the far end sees others.
         nat.contactRewriteUse = nat.viaRewriteUse = nat.sdpNatRewriteUse = nat.sipOutboundUse = 0
         nat.udpKaIntervalSec = config.keep_alive_s  # pjsip waits for four fifths of it, or more

@@ -101,7 +101,7 @@ class Admission:
         connection that this process opened.
         """
         phone = self._at(message, local)
-        if phone is not None and not ours and not phone.admits(message.remote_host, message.transport):
+        if phone is not None and not ours and not phone.sources.include(message.remote_host):
             self._refuse(phone, message, "address")
             return DROP
         self._host.passed(message)
@@ -193,7 +193,7 @@ class Admission:
     def refuses_unread(self, message: WireMessage) -> bool:
         """Whether a message that pjsip cannot parse comes from a stranger; such a message is counted."""
         phone = self._host.attribution.called(message)
-        if phone is None or phone.admits(message.remote_host, message.transport):
+        if phone is None or phone.sources.include(message.remote_host):
             return False
         self._refuse(phone, message, "address")
         return True

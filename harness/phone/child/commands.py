@@ -125,7 +125,7 @@ class Parent:
 
 #: Commands that are methods of the leg with the key ``leg``.
 _OF_A_LEG: Final = frozenset(
-    ["hold", "play", "reinvite", "respond", "resume", "send_digits", "send_request", "tell_statistics", "transfer"]
+    ["hold", "play", "reinvite", "respond", "resume", "send_digits", "tell_statistics", "transfer"]
 )
 LATER: Final = object()  #: the answer is sent later
 
@@ -257,9 +257,6 @@ class Commands:
         """End a call; does nothing if it is over."""
         if up := self._host.legs.find(leg):
             up.hang_up(code, reason, headers)
-
-    def transfer_attended(self, call: int, leg: int, other: int, headers: Headers) -> None:
-        self._leg(leg).transfer_attended(self._leg(other), headers)
 
     def bridge(self, call: int, leg: int, other: int) -> None:
         self._leg(leg).bridge(self._leg(other))

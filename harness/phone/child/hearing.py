@@ -1,4 +1,4 @@
-"""Analyses the received audio of legs: marks, DTMF tones, and a regular pulse that shows that a leg is being analysed.
+"""Analyses the received audio of legs: marks, and a regular pulse that shows that a leg is being analysed.
 
 The audio clock's thread records the audio in C and never waits for Python. One thread reads the recordings of all legs at once, and
 wakes as rarely as possible.
@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.detector import Ended, Heard, MarkDetector
-from harness.audio.dtmf import DtmfDetector
 from harness.audio.levels import SILENCE_DBOV
 from harness.calls.events import DigitMethod, DtmfReceived, Event, Listened, MarkEnded, MarkHeard
 
@@ -46,10 +45,9 @@ _TIMING_SAMPLES: Final = RATE // 10
 class Hearing:
     """Analyses one leg's audio. Not thread-safe: one thread feeds it."""
 
-    def __init__(self, phone: str, leg: str, emit: Callable[[Sequence[Event]], None], *, digits: bool = False) -> None:
+    def __init__(self, phone: str, leg: str, emit: Callable[[Sequence[Event]], None]) -> None:
         self._phone, self._leg, self._emit = phone, leg, emit
         self._marks = MarkDetector()
-        self._digits = DtmfDetector() if digits else None
         self._samples = 0
         self._unknown = 0  # samples at the last look at which no mark was present
         self._origin: float | None = None  # monotonic time of the first sample
@@ -78,9 +76,6 @@ class Hearing:
         told: list[Event] = [self._event_of(said) for said in self._marks.feed(samples)]
         if self._marks.present is None:
             self._unknown = self._samples
-        if self._digits is not None:
-            digits = self._digits.feed(samples)
-            told += (self._digit(digit.digit, round(1000 * digit.duration), "inband", now) for digit in digits)
         self._unmeasured.append(samples)
         self._since_pulse += len(samples)
         if self._since_pulse >= _PULSE_SAMPLES:
@@ -90,12 +85,11 @@ class Hearing:
 
     def tell_digit(self, digit: str, duration_ms: int, method: DigitMethod) -> None:
         """Emit a digit that was received now."""
-        self._emit([self._digit(digit, duration_ms, method, time.monotonic())])
-
-    def _digit(self, digit: str, duration_ms: int, method: DigitMethod, at: float) -> DtmfReceived:
-        return DtmfReceived(
+        at = time.monotonic()
+        event = DtmfReceived(
             at=at, phone=self._phone, leg=self._leg, digit=digit, duration_ms=duration_ms, method=method
         )
+        self._emit([event])
 
     def _event_of(self, said: Heard | Ended) -> MarkHeard | MarkEnded:
         assert self._origin is not None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.calls.events import CallState, Event, MediaState, Recorded, TransferProgress
 from harness.phone import recording
 from harness.phone.child.attribution import UNKNOWN, Attribution
-from harness.phone.child.bindings import Call, Headers, Refusal, misuse, only_audio, parameters, pj, set_headers
+from harness.phone.child.bindings import Call, Headers, Refusal, misuse, only_audio, parameters, pj
 from harness.phone.child.hearing import Hearing
 from harness.phone.child.media import LegMedia, playable
 from harness.phone.child.messages import WireMessage
@@ -127,7 +127,7 @@ class CallLeg:
         self.call: Call | None = None
         self.codecs: tuple[str, ...] = phone.config.codecs  #: the codecs to offer and answer with
         self._agreed = self.codecs  # those of the last negotiation
-        hearing = Hearing(phone.config.name, self.name, self._emit, digits=phone.config.inband_dtmf)
+        hearing = Hearing(phone.config.name, self.name, self._emit)
         self.media = LegMedia(self._host.players, recording.paths(phone.directory, self.name), hearing)
         self.media.mark = mark
         self.rtp = RtpMonitor(host.endpoint.native.taps, path_of(phone.directory, self.name), self.emit)
@@ -163,7 +163,7 @@ class CallLeg:
 
     def offer_comes(self) -> None:
         """Select this leg's codecs for the SDP that pjsua makes next (RFC 3264 section 8)."""
-        self._host.endpoint.prefer(self.codecs, self.phone.config.telephone_event)
+        self._host.endpoint.prefer(self.codecs)
 
     def check_alive(self) -> bool:
         """Whether the call exists. A call that pjsua dropped silently or never placed is ended here."""
@@ -279,22 +279,6 @@ class CallLeg:
     def transfer(self, uri: str, headers: Headers) -> None:
         """Send REFER. The brackets keep the URI's parameters and headers from becoming header parameters (RFC 8217)."""
         self.live_call("confirmed").xfer(f"<{uri}>", parameters(headers=headers))
-
-    def transfer_attended(self, other: CallLeg, headers: Headers) -> None:
-        """Send REFER with Replaces."""
-        call = self.live_call("confirmed")
-        call.xferReplaces(other.live_call("confirmed", "early"), parameters(headers=headers))
-
-    def send_request(self, method: str, headers: Headers, body: str, content_type: str) -> None:
-        """A request within the dialog."""
-        call = self.live_call("confirmed", "early")
-        made = pj.CallSendRequestParam()
-        made.method = method
-        option = made.txOption
-        set_headers(option, headers)
-        if body:
-            option.msgBody, option.contentType = body, content_type
-        call.sendRequest(made)
 
     def play(self, source: list[Any]) -> None:
         """Send ``source`` from now on."""
@@ -431,7 +415,7 @@ class CallLeg:
             prm.statusCode = pj.PJSIP_SC_BAD_REQUEST
             return
         question = {"leg": self.key, "uri": target, "has_room": self._host.free_slots() >= 1}
-        if not phone.config.accept_refer or not self._host.ask("may_follow", question):
+        if not self._host.ask("may_follow", question):
             prm.statusCode = pj.PJSIP_SC_DECLINE
             return
         # pjsua2 frees prm.opt before pjsua places the call, so a Call-ID set here would dangle: pjsua picks one.

@@ -25,7 +25,6 @@ from harness.phone.child.taps import GroupLock, Taps, place
 if TYPE_CHECKING:
     from harness.phone.child.service import Service
 
-_TELEPHONE_EVENT_FLAG: Final = 0  # PJMEDIA_ENDPT_HAS_TELEPHONE_EVENT_FLAG
 _NO_LOOP: Final = 1  # PJMEDIA_FILE_NO_LOOP
 _LONGEST_SDP: Final = 16_000  # a message has no more than 4000 octets
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
@@ -60,8 +59,6 @@ class Native:
         self.taps = Taps(GroupLock(place(library.pj_grp_lock_acquire), place(library.pj_grp_lock_release)))
         #: Whether it was compiled with assertions, which end the process.
         self.asserts = _has(path, b"__assert_fail")
-        library.pjsua_get_pjmedia_endpt.restype = pointer
-        library.pjmedia_endpt_set_flag.argtypes = (pointer, ctypes.c_int, pointer)
         library.pjsua_init_tpselector.argtypes = (ctypes.c_int, pointer)
         library.pjsua_init_tpselector.restype = None
         library.pjsip_udp_transport_pause.argtypes = (pointer, ctypes.c_uint)
@@ -84,12 +81,6 @@ class Native:
         # It only reads a number: releasing the GIL would cost more.
         self._position = ctypes.PyDLL(path).pjmedia_wav_writer_port_get_pos
         self._position.argtypes, self._position.restype = (pointer,), ctypes.c_ssize_t
-
-    def offer_telephone_event(self, offered: bool) -> None:
-        """Set whether SDP contains telephone-event from now on."""
-        flag = ctypes.c_int(offered)
-        endpoint = self._library.pjsua_get_pjmedia_endpt()
-        self._library.pjmedia_endpt_set_flag(endpoint, _TELEPHONE_EVENT_FLAG, ctypes.byref(flag))
 
     def sdp_text(self, session: int) -> str:
         """The text of a ``pjmedia_sdp_session``; pjsua2 truncates it at 1024 octets."""

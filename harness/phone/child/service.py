@@ -124,7 +124,7 @@ class Service:
             phone = next((p for p in self.phones.accounts() if p.account.getId() == prm.accountIndex), None)
         if phone is not None:
             prm.accountIndex = phone.account.getId()
-            self.endpoint.prefer(phone.config.codecs, phone.config.telephone_event)
+            self.endpoint.prefer(phone.config.codecs)
 
     def transport_failed(self, handle: int, error: int, tls: Any) -> None:
         """Report a failed or broken connection to the phones it may belong to."""
@@ -220,7 +220,7 @@ class Service:
             at = phone.transport_name == "tls" and (
                 local == phone.address or phone.bound.covers(SocketName.parse(local))
             )
-            if at and phone.admits(source, "tls"):
+            if at and phone.sources.include(source):
                 phone.emit(TlsHandshake, remote=remote, failed=failed)
 
     def _tell_name(self, trouble: Trouble) -> None:

@@ -239,7 +239,7 @@ def _turn_away(number: int, phones: Collection[HostedPhone]) -> None:
         with socket.socket(fileno=os.dup(number)) as peek:
             if peek.family in (socket.AF_INET, socket.AF_INET6) and peek.type == socket.SOCK_STREAM:
                 host = str(peek.getpeername()[0])
-                if not any(phone.admits(host, phone.transport_name) for phone in phones):
+                if not any(phone.sources.include(host) for phone in phones):
                     peek.shutdown(socket.SHUT_RDWR)
     except OSError:  # not connected
         return

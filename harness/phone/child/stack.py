@@ -65,7 +65,7 @@ class Endpoint:
             if codec.startswith(("PCMU/", "PCMA/")):
                 self._conceal_nothing(codec)
         self.waiting: list[AccountHolder] = []  #: removed phones whose accounts have unanswered requests
-        self._preferred: tuple[tuple[str, ...], bool] | None = None
+        self._preferred: tuple[str, ...] = ()
         self._stun_server = ""
 
     @staticmethod
@@ -109,15 +109,14 @@ class Endpoint:
             have = ", ".join(self.codecs)
             raise Refusal("resource", f"this build of pjsua2 has no {', '.join(unknown)}; it has {have}")
 
-    def prefer(self, codecs: tuple[str, ...], telephone_event: bool) -> None:
+    def prefer(self, codecs: tuple[str, ...]) -> None:
         """Set the codecs of the next SDP. pjsua has one list for all accounts, so it is set before each SDP."""
-        if self._preferred == (codecs, telephone_event):
+        if self._preferred == codecs:
             return
         wanted = [self._codecs[name.upper()] for name in codecs]
         for codec in self._codec_ids:
             self._stack.codecSetPriority(codec, 250 - wanted.index(codec) if codec in wanted else 0)
-        self.native.offer_telephone_event(telephone_event)
-        self._preferred = (codecs, telephone_event)
+        self._preferred = codecs
 
     def has_answer(self, offer: int, codecs: tuple[str, ...]) -> bool:
         """Whether an offer (``pjmedia_sdp_session *``) can be answered with ``codecs``."""
@@ -172,7 +171,7 @@ class Endpoint:
 
     def _configure_tls(self, tls: Any, config: PhoneConfig) -> None:
         trusted = config.tls.ca_file or ""
-        if trusted and config.tls.certificate and not config.tls.require_client_certificate:
+        if trusted and config.tls.certificate:
             try:
                 trusted = unnamed(trusted, self._directory)
             except OSError as error:
@@ -181,7 +180,6 @@ class Endpoint:
         tls.certFile = config.tls.certificate or ""
         tls.privKeyFile = config.tls.private_key or ""
         tls.verifyServer = config.tls.verify
-        tls.verifyClient = tls.requireClientCert = config.tls.require_client_certificate
         # A handshake that never ends would keep its slot for ever: TLS has no time limit (RFC 5246, RFC 8446), but its request
         # times out after 64 × T1 (RFC 3261 timers B and F). The limit is longer, so that requests time out first.
         tls.msecTimeout = round(LONGEST_TRANSACTION * 1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import time
 import wave
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from harness.audio.marks import write_wav
 from harness.calls.events import (
     DtmfReceived,
     Listened,
@@ -20,11 +22,11 @@ from harness.calls.events import (
     MediaState,
     Recorded,
     RtpStatistics,
-    SipMessage,
 )
 from harness.errors import PhoneMisuseError, ResourceError
-from harness.phone import Answer, Leg, Mark, NeverCame, Phone, Reject, Silence, Silent, Wav
+from harness.phone import Answer, Leg, Mark, NeverCame, Phone, Reject, Ring, Silence, Wav
 from tests.phones import Desk, connect, hears, media_of, uri_of
+from tests.stranger import AUDIO, SESSION, Stranger, answered
 
 
 @pytest.fixture
@@ -83,43 +85,28 @@ def test_what_a_leg_plays_can_be_changed(alice: Phone, bob: Phone) -> None:
     assert hears(out, back, since=begun).began > ended.at
 
 
-def tone(path: Path, *frequencies: int) -> Path:
-    """A WAV of half a second of silence, 120 ms of a tone, and half a second of silence."""
-    moments = np.arange(960) / 8000
-    sound = sum(np.sin(2 * np.pi * frequency * moments) for frequency in frequencies) * 6000
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        file.writeframes(np.concatenate([np.zeros(4000), sound, np.zeros(4000)]).astype("<i2").tobytes())
+FOREIGN = 250  # a mark that no leg sends by itself
+
+
+@pytest.fixture
+def wav(tmp_path: Path) -> Path:
+    """A recording of a mark."""
+    path = tmp_path / "foreign.wav"
+    write_wav(path, FOREIGN, 0.96, 8000)
     return path
 
 
-def inband(leg: Leg, count: int) -> list[str]:
-    """The first digits that a leg hears in the audio."""
-    came: list[str] = []
-
-    def are_enough(event: object) -> bool:
-        if isinstance(event, DtmfReceived):
-            came.append(f"{event.method} {event.digit}")
-        return len(came) >= count
-
-    leg.wait(f"{count} digits in the audio", are_enough, 10)
-    return came
-
-
-def test_a_wav_is_played_once_and_the_mark_follows(alice: Phone, lease: Desk, tmp_path: Path) -> None:
-    listener = lease("listener", inband_dtmf=True)
-    out, back = connect(alice, listener, play=Wav(tone(tmp_path / "five.wav", 770, 1336)))
-    assert inband(back, 1) == ["inband 5"]
+def test_a_wav_is_played_once_and_the_mark_follows(alice: Phone, bob: Phone, wav: Path) -> None:
+    out, back = connect(alice, bob, play=Wav(wav))
     hears(back, out)
+    assert marks_of(back) == {FOREIGN, out.mark}
 
 
-def test_a_looped_wav_is_played_over_and_over(alice: Phone, lease: Desk, tmp_path: Path) -> None:
-    listener = lease("listener", inband_dtmf=True)
-    _, back = connect(alice, listener, play=Wav(tone(tmp_path / "five.wav", 770, 1336), loop=True))
-    assert inband(back, 2) == ["inband 5"] * 2
-    assert marks_of(back) == set()
+def test_a_looped_wav_is_played_over_and_over(alice: Phone, bob: Phone, wav: Path) -> None:
+    _, back = connect(alice, bob, play=Wav(wav, loop=True))
+    first = back.wait("the mark", lambda e: isinstance(e, MarkHeard), 10)
+    back.wait("it again", lambda e: isinstance(e, MarkHeard), 10, since=first.at + 1.0)
+    assert marks_of(back) == {FOREIGN}
 
 
 # What is negotiated
@@ -204,16 +191,17 @@ def test_digits_arrive_in_order_with_their_durations(
     assert all(100 <= event.duration_ms <= 160 for event in came)
 
 
-@pytest.mark.parametrize("without", ["caller", "callee"])
-def test_digits_by_rfc4733_need_telephone_event_and_those_by_info_do_not(lease: Desk, without: str) -> None:
-    caller, callee = (lease(name, telephone_event=name != without) for name in ("caller", "callee"))
-    out, back = connect(caller, callee)
-    assert ("telephone-event" in out.invite.text) == (without == "callee")
-    for leg in (out, back):
-        with pytest.raises(NeverCame, match="telephone-event in the negotiated SDP"):
-            leg.send_digits("1")
-    back.send_digits("1", method="info")
-    out.wait("the digit", lambda e: isinstance(e, DtmfReceived) and e.digit == "1", 10)
+def test_digits_by_rfc4733_need_telephone_event_and_those_by_info_do_not(lease: Desk, peer: Stranger) -> None:
+    phone = lease("callee")
+    leg, answer = answered(phone, peer, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    with pytest.raises(NeverCame, match="telephone-event in the negotiated SDP"):
+        leg.send_digits("1")
+    with ThreadPoolExecutor(1) as threads:
+        sent = threads.submit(leg.send_digits, "1", "info")
+        peer.respond(peer.request("INFO"), 200)
+        sent.result()
+    assert peer.hangs_up(phone, answer).status == 200
 
 
 # Bridges
@@ -264,12 +252,12 @@ def test_statistics_count_packets_both_ways(alice: Phone, bob: Phone) -> None:
 
 
 def test_a_call_without_media_has_neither_counters_nor_a_recording(alice: Phone, bob: Phone) -> None:
-    for policy in (Reject(486), Silent()):
+    for policy in (Reject(486), Ring()):
         bob.policy = policy
         out = alice.dial(uri_of(bob))
         back = bob.next_call(10)
-        if policy == Silent():
-            out.wait("100", lambda e: isinstance(e, SipMessage) and e.text.startswith("SIP/2.0 100"), 10)
+        if policy == Ring():
+            out.wait_state("early", 10)
             out.hangup()
         for leg in (out, back):
             leg.wait_closed()

@@ -8,7 +8,7 @@ import pytest
 
 from harness.calls.events import SipMessage
 from harness.errors import BrokenError
-from tests.phones import Desk, connect, settle, uri_of
+from tests.phones import Desk, settle, uri_of
 from tests.stranger import Stranger
 
 
@@ -38,15 +38,3 @@ def test_any_request_is_sent_with_headers_and_body_and_its_final_answer_returned
 def test_an_answer_that_does_not_come_in_time_is_no_fault_of_the_far_end(lease: Desk, peer: Stranger) -> None:
     with pytest.raises(BrokenError):
         lease("alice").options(f"sip:100@{peer.address}", within=0.2)
-
-
-def test_a_request_within_a_call_is_one_of_its_messages(lease: Desk) -> None:
-    out, back = connect(lease("alice"), lease("bob"))
-    out.request("INFO", headers=[("X-EI", "S.abc;")], body="hello", content_type="text/plain")
-    back.wait("INFO", lambda e: isinstance(e, SipMessage) and e.text.startswith("INFO "), 10)
-    answer = out.wait(
-        "its answer", lambda e: isinstance(e, SipMessage) and e.direction == "received" and " INFO\r\n" in e.text, 10
-    )
-    assert isinstance(answer, SipMessage)
-    assert answer in out.messages
-    assert out.state == back.state == "confirmed"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from urllib.parse import quote
 
 import pytest
 
 from harness.calls.events import LegStarted, TransferProgress
-from harness.errors import PhoneMisuseError
 from harness.phone import Answer, Leg, NeverCame, Phone, Reject
-from tests.phones import Desk, connect, hears, settle, uri_of
+from harness.sip.message import Message
+from tests.phones import Desk, connect, hears, once, settle, uri_of
 from tests.stranger import AUDIO, SESSION, Stranger, answered
 
 
@@ -84,13 +85,16 @@ def test_a_transfer_to_someone_who_refuses_reports_it_and_leaves_the_call_up(
     assert out.successor.state == "disconnected"
 
 
-def test_an_attended_transfer_joins_the_two_others(alice: Phone, bob: Phone, carol: Phone) -> None:
+def test_a_transfer_with_replaces_joins_the_two_others(alice: Phone, bob: Phone, carol: Phone) -> None:
+    """RFC 3891: the transferred call takes the place of the one that the transferor has with the target."""
     bob.policy = Answer()
     out, back = connect(alice, bob)
     asking = bob.dial(uri_of(carol))
     asked = carol.expect_call(10)
     asking.wait_state("confirmed", 10)
-    back.transfer_attended(asking, headers=[("X-Reason", "test")])
+    (answer,) = [Message.parse(m.text) for m in once(asking.messages) if m.text.startswith("SIP/2.0 200")]
+    replaced = f"{answer.call_id};to-tag={answer.to.tag};from-tag={answer.from_.tag}"
+    back.transfer(f"{uri_of(carol)}?Replaces={quote(replaced, safe='')}")
     assert outcome(back) == 200
     settle(alice, carol)
     assert out.successor is not None
@@ -99,14 +103,6 @@ def test_an_attended_transfer_joins_the_two_others(alice: Phone, bob: Phone, car
     hears(asked.successor, out.successor)
     asked.wait_state("disconnected", 10)
     assert "Replaces:" in asked.successor.invite.text
-    assert any(m.text.startswith("REFER ") and "X-Reason: test" in m.text for m in out.messages)
-
-
-def test_an_attended_transfer_needs_two_legs_of_one_child(alice: Phone, bob: Phone, apart: Desk) -> None:
-    _, back = connect(alice, bob)
-    elsewhere, _ = connect(apart("dora"), apart("eve"))
-    with pytest.raises(PhoneMisuseError, match="different processes"):
-        back.transfer_attended(elsewhere)
 
 
 def test_of_several_transfers_the_successor_is_the_call_that_is_up(

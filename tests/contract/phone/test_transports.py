@@ -73,20 +73,6 @@ def test_a_bad_certificate_is_refused_unless_verification_is_waived(
     assert bob.incoming == []
 
 
-@pytest.mark.parametrize("shown", [True, False], ids=["shown", "not-shown"])
-def test_a_client_certificate_can_be_required(lease: Desk, authority: Authority, shown: bool) -> None:
-    client, server = fresh_address(), fresh_address()
-    tls = authority.server(client) if shown else TlsConfig(ca_file=authority.ca_file)
-    alice = lease("alice", transport="tls", bind_address=client, tls=tls)
-    required = authority.server(server, require_client_certificate=True)
-    bob = lease("bob", transport="tls", bind_address=server, tls=required)
-    if shown:
-        hears(*connect(alice, bob))
-    else:
-        assert alice.dial(uri_of(bob)).wait_state("disconnected", 10).code == 503
-        assert bob.incoming == []
-
-
 def test_a_refused_connection_is_reported_at_once(lease: Desk) -> None:
     alice, bob = lease("alice", transport="tcp"), lease("bob", transport="tcp")
     bob.release()

@@ -16,8 +16,8 @@ from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk
 from tests.stranger import SESSION, Stranger, answered
 
-#: Three phones, each with codecs of its own, and what each has; the last one's is what pjsua would offer by itself.
-HOSTED: tuple[tuple[tuple[str, ...], bool], ...] = ((("PCMA",), True), (("G722", "PCMU"), False), (("PCMU",), True))
+#: Three phones, each with codecs of its own; the last one's is what pjsua would offer by itself.
+HOSTED: tuple[tuple[str, ...], ...] = (("PCMA",), ("G722", "PCMU"), ("PCMU",))
 SDP = ("Content-Type: application/sdp",)
 
 
@@ -72,9 +72,7 @@ Later = Callable[[Phone, Leg, Stranger, Response], bytes]
 
 def one_after_the_other(own: Desk, strangers: list[Stranger], later: Later) -> Iterator[tuple[PhoneConfig, list[str]]]:
     """What each phone says in ``later``, when all of them are in calls."""
-    phones = [
-        own(f"phone-{number}", codecs=codecs, telephone_event=events) for number, (codecs, events) in enumerate(HOSTED)
-    ]
+    phones = [own(f"phone-{number}", codecs=codecs) for number, codecs in enumerate(HOSTED)]
     assert len({phone.process.pid for phone in phones}) == 1, "one process hosts them"
     calls = [
         answered(phone, stranger, described(stranger, EVERYTHING))
@@ -88,7 +86,7 @@ def one_after_the_other(own: Desk, strangers: list[Stranger], later: Later) -> I
 
 
 def has(config: PhoneConfig) -> list[str]:
-    return [*config.codecs, *(["telephone-event"] if config.telephone_event else [])]
+    return [*config.codecs, "telephone-event"]
 
 
 @pytest.mark.parametrize("later", [resumes, is_asked_for_an_offer])

@@ -153,7 +153,7 @@ def test_a_case_that_ends_or_dies_hangs_up_its_own_calls_alone(lease: Desk, case
 
 def test_an_address_is_one_phones_at_a_time(cases: list[Case]) -> None:
     address = fresh_address()
-    one, other = agent(), agent(display_name="of another deployment")
+    one, other = agent(), agent(realm="another.example")
     place = {"bind_address": address, "bind_port": 5060}
     first = cases[0].share(PhoneConfig(**{**plain(one), **place}))
     first.release()
@@ -171,7 +171,7 @@ def test_an_address_is_one_phones_at_a_time(cases: list[Case]) -> None:
 
 
 def plain(config: PhoneConfig) -> dict[str, Any]:
-    return {"name": config.name, "user": config.user, "domain": config.domain, "display_name": config.display_name}
+    return {"name": config.name, "user": config.user, "domain": config.domain, "realm": config.realm}
 
 
 def test_a_shared_phone_whose_process_dies_is_lost_to_all(cases: list[Case]) -> None:

@@ -194,7 +194,7 @@ def test_a_refer_that_nothing_will_be_told_of_has_no_outcome(lease: Desk, strang
 )
 def test_a_refer_to_has_whatever_length_it_has(own: Desk, stranger: Stranger, beyond: str) -> None:
     """pjsua's look at such a URI ended the process."""
-    phone = own("caller", accept_refer=True)
+    phone = own("caller")
     _, call = answered(phone, stranger, SESSION + AUDIO)
     target = f"Refer-To: <sip:1@{stranger.host}:{stranger.port}{beyond}>"
     assert stranger.within(phone, "REFER", 2, call, headers=(target,)).status == 202

@@ -101,7 +101,7 @@ def test_a_notify_is_of_a_refer_that_was_accepted(
 
 def test_who_asked_for_a_transfer_may_ask_for_more_news_of_it(own: Desk, stranger: Stranger) -> None:
     """RFC 3515 section 2.4.4: the REFER has made a subscription, which SUBSCRIBE extends or ends."""
-    phone = own("caller", accept_refer=True, max_calls=2)
+    phone = own("caller", max_calls=2)
     _, call = answered(phone, stranger, SESSION + AUDIO)
     target = f"Refer-To: <sip:{VOICE}@{stranger.host}:{stranger.port}>"
     assert stranger.within(phone, "REFER", 2, call, headers=(target,)).status == 202

@@ -9,19 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.audio.dtmf import dtmf
 from harness.audio.marks import waveform
 from harness.audio.wav import to_int16
-from harness.calls.events import DtmfReceived, Event, Listened, MarkEnded, MarkHeard
+from harness.calls.events import Event, Listened, MarkEnded, MarkHeard
 from harness.phone.child.hearing import RATE, Hearing
 
 FRAME = RATE // 50
 
 
-def hear(samples: np.ndarray, *, begin: float = 100.0, late: float = 0.0, digits: bool = False) -> list[Event]:
+def hear(samples: np.ndarray, *, begin: float = 100.0, late: float = 0.0) -> list[Event]:
     """All events of a stream whose first sample is due at ``begin``; every third frame comes ``late`` seconds late."""
     events: list[Event] = []
-    hearing = Hearing("alice", "alice.1", events.extend, digits=digits)
+    hearing = Hearing("alice", "alice.1", events.extend)
     for number in range(len(samples) // FRAME):
         at = begin + (number + 1) * 0.02 + (late if number % 3 else 0.0)
         hearing.feed(at, samples[number * FRAME : (number + 1) * FRAME].tobytes())
@@ -76,11 +75,3 @@ def test_after_a_hold_times_are_right_again() -> None:
         hearing.feed(15 + (number + 1) * 0.02, loud[number * FRAME : (number + 1) * FRAME].tobytes())
     first = next(e for e in events if isinstance(e, MarkHeard))
     assert first.began == pytest.approx(15.0, abs=0.03)
-
-
-def test_digits_are_heard_only_when_asked_for() -> None:
-    tones = to_int16(np.concatenate([np.zeros(RATE // 5), dtmf("5"), np.zeros(RATE // 5)]).astype(np.float32))
-    assert not [e for e in hear(tones) if isinstance(e, DtmfReceived)]
-    (digit,) = [e for e in hear(tones, digits=True) if isinstance(e, DtmfReceived)]
-    assert (digit.digit, digit.method) == ("5", "inband")
-    assert 60 <= digit.duration_ms <= 140
