@@ -6,8 +6,7 @@ import contextlib
 import ipaddress
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,9 +21,7 @@ from harness.phone.protocol import FAREWELL_SECONDS, Policy, Ring
 from harness.sip.uri import registrar_uri
 
 if TYPE_CHECKING:
-    from harness.phone.child.commands import Parent
     from harness.phone.child.incoming import CallFilter
-    from harness.phone.child.leg import Legs
     from harness.phone.child.service import Service
 
 _MOST_ACCOUNTS: Final = 8  # PJSUA_MAX_ACC
@@ -71,15 +68,6 @@ class Sources:
         return any(address in network for network in self._networks)
 
 
-@dataclass
-class _Binding:
-    """An account's registration, common to all shares of the account."""
-
-    active: bool = False
-    asked: bool = False
-    last: RegistrationState | None = None
-
-
 class HostedPhone:
     """One phone, leased or parked."""
 
@@ -88,25 +76,12 @@ class HostedPhone:
     account: Account
     challenges: Challenges  #: decides which challenges its password answers
 
-    def __init__(
-        self,
-        host_process: Service,
-        key: int,
-        config: PhoneConfig,
-        directory: Path,
-        sources: Sources,
-        binding: _Binding,
-    ) -> None:
+    def __init__(self, host_process: Service, key: int, config: PhoneConfig, directory: Path, sources: Sources) -> None:
         self.host_process, self.key, self.config, self.directory = host_process, key, config, directory
-        self.sources, self.binding = sources, binding
+        self.sources = sources
         self.policy: Policy = Ring()
         self.parked = self.gone = False
         self._legs_so_far = 0
-
-    @property
-    def registered(self) -> bool:
-        """Whether the registrar's last answer left it registered."""
-        return self.binding.active
 
     @property
     def host(self) -> str:
@@ -147,10 +122,6 @@ class HostedPhone:
         """Emit an event of this phone, with the current time."""
         self.host_process.emit([kind(at=time.monotonic(), phone=self.config.name, **facts)], self)
 
-    def asker(self, message: WireMessage) -> HostedPhone:
-        """The phone or share that sends this request outside of calls."""
-        return self
-
 
 class AccountHolder(HostedPhone):
     """A phone with its account. Raises :class:`Refusal` when its address is in use."""
@@ -162,8 +133,10 @@ class AccountHolder(HostedPhone):
     def __init__(
         self, host_process: Service, key: int, config: PhoneConfig, directory: Path, networks: list[str] | None
     ) -> None:
-        super().__init__(host_process, key, config, directory, Sources(networks), _Binding())
+        super().__init__(host_process, key, config, directory, Sources(networks))
         self.challenges = Challenges(config.realm)
+        self.registration: RegistrationState | None = None  #: the registrar's last answer
+        self.registers = False  #: a REGISTER is not answered yet
         self.refresh_at: float | None = None
         self.shares: list[PhoneShare] = []  #: the cases that share the phone; empty when one case uses it alone
         self._asking: list[tuple[PhoneShare, str]] = []  # shares with a request that is not sent yet, and its method
@@ -174,7 +147,8 @@ class AccountHolder(HostedPhone):
         self.address = endpoint.address_of(self._transport)
         self.bound = endpoint.bound_to(self._transport, config)
         self.account = Account(self, host_process.fault)
-        self._unanswered: set[int] = set()  #: requests outside dialogs, by their tokens
+        #: Requests outside dialogs, by their tokens: the parent's command, and what the token points to.
+        self._unanswered: dict[int, tuple[int, Any]] = {}
         try:
             self._create_account()
         except pj.Error:
@@ -231,6 +205,10 @@ class AccountHolder(HostedPhone):
         call.timerMinSESec = config.min_se
         call.prackUse = _RELIABLE[config.reliable_provisional]
 
+    @property
+    def registered(self) -> bool:
+        return self.registration is not None and self.registration.active
+
     # What pjsua says.
 
     def incoming(self, call_id: int) -> None:
@@ -239,12 +217,12 @@ class AccountHolder(HostedPhone):
 
     def registration_changed(self, code: int, reason: str, expires: int) -> None:
         """A REGISTER was answered."""
-        active = self.binding.active = 200 <= code < 300 and expires > 0
-        self.binding.asked = False
+        active = 200 <= code < 300 and expires > 0
+        self.registers = False
         short = active and expires < _SHORT_REGISTRATION
         self._registered_at = time.monotonic()
         self.refresh_at = self._registered_at + expires * 2 / 3 if short else None
-        state = RegistrationState(
+        self.registration = RegistrationState(
             at=time.monotonic(),
             phone=self.config.name,
             code=code,
@@ -252,15 +230,14 @@ class AccountHolder(HostedPhone):
             expires=expires if active else 0,
             active=active,
         )
-        self.binding.last = state
-        self.host_process.emit([state], self)
+        self.host_process.emit([self.registration], self)
 
     # What the parent asks for.
 
     def register(self, active: bool) -> None:
         """REGISTER, or take the registration back."""
         self.refresh_at = None
-        self.binding.asked = active
+        self.registers = active
         self.account.setRegistration(active)
 
     def unregister(self, now: float) -> None:
@@ -289,8 +266,8 @@ class AccountHolder(HostedPhone):
         except pj.Error:  # pjsip's refresh is still unanswered (PJSIP_EBUSY)
             self.refresh_at = now + _REFRESHES_AGAIN_S
 
-    def send_request(self, method: str, uri: str, headers: Headers, body: str, content_type: str) -> Any:
-        """A request outside dialogs. Returns what has to be kept until the answer comes: its address is the token."""
+    def send_request(self, call: int, method: str, uri: str, headers: Headers, body: str, content_type: str) -> None:
+        """Send a request outside dialogs; the parent's command ``call`` is answered with the final response."""
         made = pj.SendRequestParam()
         made.method = method
         option = made.txOption
@@ -300,15 +277,14 @@ class AccountHolder(HostedPhone):
             option.msgBody, option.contentType = body, content_type
         made.userData = made  # the token must be a pointer
         self.account.sendRequest(made)
-        self._unanswered.add(int(made.this))
-        return made
+        self._unanswered[int(made.this)] = call, made
 
-    def send_for(self, share: PhoneShare, method: str, *request: Any) -> Any:
+    def send_for(self, share: PhoneShare, call: int, method: str, *request: Any) -> None:
         """Send a request by the shared account; its messages are attributed to ``share``."""
         asked = share, method
         self._asking.append(asked)
         try:
-            return self.send_request(method, *request)
+            self.send_request(call, method, *request)
         except pj.Error:
             self._asking.remove(asked)
             raise
@@ -328,12 +304,13 @@ class AccountHolder(HostedPhone):
 
     def request_answered(self, token: int, code: int, reason: str) -> None:
         """A request outside dialogs was answered."""
-        if code >= 200:
-            self._unanswered.discard(token)
-            if self in self.host_process.endpoint.waiting and not self._unanswered:
-                self.host_process.endpoint.waiting.remove(self)
-                self.host_process.afterwards(self._delete_account)
-        self.host_process.request_answered(token, code, reason)
+        if code < 200:
+            return
+        if (asked := self._unanswered.pop(token, None)) is not None:
+            self.host_process.parent.done(asked[0], [code, reason])
+        if self in self.host_process.endpoint.waiting and not self._unanswered:
+            self.host_process.endpoint.waiting.remove(self)
+            self.host_process.afterwards(self._delete_account)
 
     def close(self) -> None:
         """Delete the account and free its ports.
@@ -384,7 +361,7 @@ class PhoneShare(HostedPhone):
     def __init__(
         self, holder: AccountHolder, key: int, config: PhoneConfig, directory: Path, claim: CallFilter
     ) -> None:
-        super().__init__(holder.host_process, key, config, directory, holder.sources, holder.binding)
+        super().__init__(holder.host_process, key, config, directory, holder.sources)
         self.holder, self.claim = holder, claim
         self.address, self.bound = holder.address, holder.bound
         self.account, self.challenges = holder.account, holder.challenges
@@ -394,13 +371,14 @@ class PhoneShare(HostedPhone):
     def register(self, active: bool) -> None:
         """The account is registered once for all shares; a share never un-registers."""
         assert active
-        if self.binding.active and self.binding.last is not None:
-            self.host_process.emit([self.binding.last], self)
-        elif not self.binding.asked:
+        kept = self.holder.registration
+        if kept is not None and kept.active:
+            self.host_process.emit([kept], self)
+        elif not self.holder.registers:
             self.holder.register(True)
 
-    def send_request(self, method: str, uri: str, headers: Headers, body: str, content_type: str) -> Any:
-        return self.holder.send_for(self, method, uri, headers, body, content_type)
+    def send_request(self, *request: Any) -> None:
+        self.holder.send_for(self, *request)
 
     def close(self) -> None:
         """End the share; the account stays."""
@@ -411,81 +389,37 @@ class PhoneShare(HostedPhone):
 LeasedPhone = AccountHolder | PhoneShare
 
 
-class Phones:
-    """Phones by key: those with accounts, leased or parked, and cases' shares of them."""
-
-    def __init__(self) -> None:
-        self._accounts: dict[int, AccountHolder] = {}
-        self._shares: dict[int, PhoneShare] = {}
-
-    def accounts(self) -> Collection[AccountHolder]:
-        """The phones with an account."""
-        return self._accounts.values()
-
-    def __iter__(self) -> Iterator[HostedPhone]:
-        yield from self._accounts.values()
-        yield from self._shares.values()
-
-    def find(self, key: int) -> LeasedPhone | None:
-        """The phone or share with this key."""
-        return self._accounts.get(key) or self._shares.get(key)
-
-    def add(self, phone: LeasedPhone) -> None:
-        if isinstance(phone, PhoneShare):
-            self._shares[phone.key] = phone
-        else:
-            self._accounts[phone.key] = phone
-
-    def remove(self, phone: HostedPhone) -> None:
-        self._accounts.pop(phone.key, None)
-        self._shares.pop(phone.key, None)
-
-
-@dataclass
-class _Departure:
-    """A phone that is being removed, and the parent's call that waits for it."""
-
-    phone: LeasedPhone
-    call: int
-    deadline: float
-
-
 class Departures:
-    """Removes phones: they hang up, un-REGISTER and close. ``closing`` is called before a socket is closed."""
+    """Removes phones: they hang up, un-REGISTER and close; then the parent's command is answered."""
 
-    def __init__(self, phones: Phones, legs: Legs, parent: Parent, closing: Callable[[], None]) -> None:
-        self._phones, self._legs, self._parent, self._closing = phones, legs, parent, closing
-        self._under_way: list[_Departure] = []
+    def __init__(self, host: Service) -> None:
+        self._host = host
+        self._under_way: list[tuple[LeasedPhone, int, float]] = []  # with the command's id and the deadline
 
-    @property
-    def are_under_way(self) -> bool:
-        """Whether a phone is being removed."""
+    def __bool__(self) -> bool:
         return bool(self._under_way)
 
     def begin(self, phone: LeasedPhone, call: int) -> None:
         """Start to remove a phone; the parent's ``call`` is answered when that is done."""
-        for leg in self._legs.of(phone):
+        for leg in self._host.legs.of(phone):
             leg.hang_up()
-        departure = _Departure(phone, call, time.monotonic() + 2 * FAREWELL_SECONDS)
-        self._under_way.append(departure)
-        self._proceed(departure, time.monotonic())
+        now = time.monotonic()
+        self._under_way.append((phone, call, now + 2 * FAREWELL_SECONDS))
+        self.tick(now)
 
     def tick(self, now: float) -> None:
         """Continue all removals."""
         for departure in list(self._under_way):
-            self._proceed(departure, now)
-
-    def _proceed(self, departure: _Departure, now: float) -> None:
-        phone = departure.phone
-        if now < departure.deadline:
-            if self._legs.of(phone):
-                return
-            if phone.registered and isinstance(phone, AccountHolder):
-                phone.unregister(now)
-                return
-        self._under_way.remove(departure)
-        self._phones.remove(phone)
-        self._closing()
-        phone.close()
-        with contextlib.suppress(OSError):
-            self._parent.done(departure.call, None)
+            phone, call, deadline = departure
+            if now < deadline:
+                if self._host.legs.of(phone):
+                    continue
+                if isinstance(phone, AccountHolder) and phone.registered:
+                    phone.unregister(now)
+                    continue
+            self._under_way.remove(departure)
+            self._host.phones.pop(phone.key, None)
+            self._host.connection_limit.open()  # before the phone's socket is closed
+            phone.close()
+            with contextlib.suppress(OSError):
+                self._host.parent.done(call, None)

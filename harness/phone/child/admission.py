@@ -220,7 +220,7 @@ class Admission:
 
     def tick(self, now: float) -> None:
         """Report counts that have grown."""
-        phones = {phone.key: phone for phone in self._host.phones.accounts()}
+        phones = {phone.key: phone for phone in self._host.accounts()}
         for kind, count in list(self._counts.items()):
             phone = phones.get(kind.phone)
             if phone is None:
@@ -240,7 +240,7 @@ class Admission:
 
     def _at(self, message: WireMessage, local: SocketName) -> HostedPhone | None:
         """The phone whose socket received the request."""
-        for phone in self._host.phones.accounts():
+        for phone in self._host.accounts():
             if phone.transport_name == message.transport and phone.bound.covers(local):
                 return phone
         return None

@@ -14,7 +14,7 @@ from harness.phone.child.messages import Connection, WireMessage
 from harness.phone.child.socket_limits import SocketName
 
 if TYPE_CHECKING:
-    from harness.phone.child.account import HostedPhone
+    from harness.phone.child.account import AccountHolder, HostedPhone
     from harness.phone.child.leg import CallLeg
 
 #: The Call-ID of a leg whose INVITE pjsua has not sent yet.
@@ -29,7 +29,7 @@ class Attribution:
 
     def __init__(
         self,
-        phones: Callable[[], Iterable[HostedPhone]],
+        phones: Callable[[], Iterable[AccountHolder]],
         deliver: Callable[[float, WireMessage, HostedPhone, CallLeg | None], None],
     ) -> None:
         self._phones, self._deliver = phones, deliver
@@ -141,11 +141,10 @@ class Attribution:
         if owner is None:
             if message.ours and message.direction == "received":
                 return  # an answer without a request (RFC 3261 section 18.1.2), which anyone can send
-            phone = self._sender(message) if message.ours else self.called(message)
-            if phone is None:
+            account = self._sender(message) if message.ours else self.called(message)
+            if account is None:
                 return
-            if message.ours:
-                phone = phone.asker(message)
+            phone = account.asker(message) if message.ours else account
             self._own(key, phone)
         if phone is not None and not phone.gone:  # pjsip may retransmit answers of a removed phone
             self._deliver(at, message, phone, None)
@@ -158,7 +157,7 @@ class Attribution:
         owner = self._owners.get((response.call_id, True))
         return owner() if owner is not None else None
 
-    def _sender(self, message: WireMessage) -> HostedPhone | None:
+    def _sender(self, message: WireMessage) -> AccountHolder | None:
         """The phone named in the Via; a TLS phone without a certificate names its connection instead."""
         for phone in self._phones():
             if phone.sent_by == message.sent_by:
@@ -173,7 +172,7 @@ class Attribution:
             self._owners.pop(next(iter(self._owners)))
         self._owners[key] = weakref.ref(phone)
 
-    def called(self, message: WireMessage) -> HostedPhone | None:
+    def called(self, message: WireMessage) -> AccountHolder | None:
         """The phone a request is for: by address, else by user, else the only one on its transport."""
         phones = [phone for phone in self._phones() if message.transport in ("", phone.transport_name)]
         users = {user for user, _ in message.targets()}
@@ -202,7 +201,7 @@ class Attribution:
                 return connection.local
         return phone.address
 
-    def opened_by(self, handle: int) -> Iterator[tuple[Connection, HostedPhone]]:
+    def opened_by(self, handle: int) -> Iterator[tuple[Connection, AccountHolder]]:
         """The connections known by ``handle``, each with the phones it may belong to."""
         for known in self._connections.values():
             for connection in known:

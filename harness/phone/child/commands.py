@@ -144,7 +144,7 @@ class Commands:
         return _COMMANDS[name](self, call=call, **arguments)
 
     def _phone(self, key: int) -> LeasedPhone:
-        found = self._host.phones.find(key)
+        found = self._host.phones.get(key)
         if found is None:
             raise misuse("this phone was released")
         return found
@@ -167,8 +167,7 @@ class Commands:
         """Create a phone that accepts requests from ``networks`` (None: all); returns its address."""
         made = PhoneConfig.from_plain(config)
         self._host.endpoint.check_codecs(made.codecs)
-        hosted = AccountHolder(self._host, phone, made, Path(directory), networks)
-        self._host.phones.add(hosted)
+        hosted = self._host.phones[phone] = AccountHolder(self._host, phone, made, Path(directory), networks)
         return hosted.address
 
     def join(
@@ -187,12 +186,13 @@ class Commands:
         holder = self._phone(account)
         assert isinstance(holder, AccountHolder)
         made = PhoneShare(holder, phone, PhoneConfig.from_plain(config), Path(directory), claim)
-        self._host.phones.add(made)
+        self._host.phones[phone] = made
         return made.address
 
     def adopt(self, call: int, phone: int, directory: str) -> tuple[str, bool]:
         """Lease a parked phone again; returns its address and whether it is registered."""
         kept = self._phone(phone)
+        assert isinstance(kept, AccountHolder)
         kept.adopt(Path(directory))
         self._host.admission.begins_anew(kept)
         return kept.address, kept.registered
@@ -203,7 +203,7 @@ class Commands:
 
     def remove(self, call: int, phone: int) -> object:
         """Remove the phone: hang up, un-REGISTER, close."""
-        self._host.departs(self._phone(phone), call)
+        self._host.departures.begin(self._phone(phone), call)
         return LATER
 
     def set_policy(self, call: int, phone: int, policy: list[Any]) -> None:
@@ -220,8 +220,7 @@ class Commands:
         self, call: int, phone: int, method: str, uri: str, headers: Headers, body: str, content_type: str
     ) -> object:
         """Send a request outside any dialog; the answer is ``[code, reason]``."""
-        token = self._phone(phone).send_request(method, uri, headers, body, content_type)
-        self._host.requests[int(token.this)] = (call, token)
+        self._phone(phone).send_request(call, method, uri, headers, body, content_type)
         return LATER
 
     # Calls.

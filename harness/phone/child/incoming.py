@@ -113,7 +113,7 @@ class IncomingCalls:
             return phone
         found, guesses = case_of(phone.shares, invite.head if invite is not None else "")
         for share in guesses:
-            self._host.guessed(share)
+            self._host.parent.tell("guessed", phone=share.key)
         if found is None:
             return phone
         found.calls += 1

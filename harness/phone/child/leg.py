@@ -137,7 +137,7 @@ class CallLeg:
         self._last_notify = ""
         self.media_names: set[str] = set()  #: host names in the far end's answers
         self._presses_until = 0.0
-        self._host.begins(self)
+        self._host.legs.begins(self)
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
         """Emit an event of this leg, with the current time."""
@@ -415,7 +415,7 @@ class CallLeg:
             prm.statusCode = pj.PJSIP_SC_BAD_REQUEST
             return
         question = {"leg": self.key, "uri": target, "has_room": self._host.free_slots() >= 1}
-        if not self._host.ask("may_follow", question):
+        if not self._host.parent.ask("may_follow", question):
             prm.statusCode = pj.PJSIP_SC_DECLINE
             return
         # pjsua2 frees prm.opt before pjsua places the call, so a Call-ID set here would dangle: pjsua picks one.

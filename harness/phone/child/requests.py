@@ -187,7 +187,7 @@ class MessageFilter:
                 if message.method == "REFER":
                     self._spell_out(received)
                 sdp.make_readable(body)
-                self._host.arrives(message)
+                self._host.arrived = message
         except Exception as error:
             self._host.fault(f"requests: {type(error).__name__}: {error}")
             return False

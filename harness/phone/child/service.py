@@ -22,7 +22,7 @@ from harness.calls.events import (
     TransportFailed,
     to_values,
 )
-from harness.phone.child.account import AccountHolder, Departures, HostedPhone, LeasedPhone, Phones
+from harness.phone.child.account import AccountHolder, Departures, HostedPhone, LeasedPhone
 from harness.phone.child.admission import Admission
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import Refusal, pj
@@ -49,27 +49,31 @@ class Service:
 
     def __init__(self, wire: Wire, directory: Path) -> None:
         self._ring = LogRing(directory / f"child-{os.getpid()}.ring")
-        self._parent = Parent(wire, self._ring)
+        self.parent = Parent(wire, self._ring)
+        self.fault = self.parent.fault
         self._keys = itertools.count(1)
-        self.requests: dict[int, tuple[int, Any]] = {}  #: by token: the parent's call, and what the token points to
         self.arrived: WireMessage | None = None  #: the received request that pjsip handles now
         self._afterwards: list[Callable[[], None]] = []
-        self.phones = Phones()
-        self.attribution = Attribution(self.phones.accounts, self._tell_message)
-        self.legs = Legs(self.attribution, self._parent)
+        self.phones: dict[int, LeasedPhone] = {}  #: by key
+        self.attribution = Attribution(self.accounts, self._tell_message)
+        self.legs = Legs(self.attribution, self.parent)
         self.socket_slots = SocketSlots()
         self.admission = Admission(self)
-        self._connection_limit = ConnectionLimit(self.phones.accounts)
-        self._departures = Departures(self.phones, self.legs, self._parent, self._connection_limit.open)
+        self.connection_limit = ConnectionLimit(self.accounts)
+        self.departures = Departures(self)
         self.incoming = IncomingCalls(self)
         self._commands = Commands(self)
         self._log = StackLog()
         self.endpoint = Endpoint(self, directory)
-        self._connection_limit.needed = self.socket_slots.needed = self.endpoint.native.asserts
-        self.endpoint.native.before_each_connection(self._connection_limit.look, self.fault)
+        self.connection_limit.needed = self.socket_slots.needed = self.endpoint.native.asserts
+        self.endpoint.native.before_each_connection(self.connection_limit.look, self.fault)
         self.names = Names(self.endpoint.native.has_ipv6(), self.endpoint.wake, self._tell_name, self.fault)
         self.endpoint.native.filter_messages(self, self.names)
         self.players = PlayerFactory(directory, self.endpoint.native, MarkListener(wire.together, self.fault))
+
+    def accounts(self) -> list[AccountHolder]:
+        """The phones that have an account."""
+        return [phone for phone in self.phones.values() if isinstance(phone, AccountHolder)]
 
     # Messages and the stack's log.
 
@@ -80,10 +84,6 @@ class Service:
         self._ring.write(f"{now:.3f} {message.direction} {message.transport} {message.remote} {start}")
         self.attribution.message(now, message)
 
-    def arrives(self, message: WireMessage) -> None:
-        """pjsip is about to handle a received request."""
-        self.arrived = message
-
     def logged(self, level: int, entry: str) -> None:
         """An entry of pjsua's log."""
         if self._log.holds_received(entry):
@@ -93,7 +93,7 @@ class Service:
             return
         now = time.monotonic()
         self._ring.write(f"{now:.3f} {level} {entry.strip()}")
-        self._connection_limit.heard(entry)
+        self.connection_limit.heard(entry)
         if _NO_SLOT in entry:
             self.admission.found_no_slot()
         if (unread := self._log.unread(entry)) is not None:
@@ -121,7 +121,7 @@ class Service:
         """Choose the phone of an incoming call, and prepare its answer's SDP, which pjsua makes right after this."""
         phone = self.attribution.called(self.arrived) if self.arrived is not None else None
         if phone is None:
-            phone = next((p for p in self.phones.accounts() if p.account.getId() == prm.accountIndex), None)
+            phone = next((p for p in self.accounts() if p.account.getId() == prm.accountIndex), None)
         if phone is not None:
             prm.accountIndex = phone.account.getId()
             self.endpoint.prefer(phone.config.codecs)
@@ -134,24 +134,13 @@ class Service:
         for connection, phone in self.attribution.opened_by(handle):
             facts = {"transport": connection.transport, "remote": connection.remote, "reason": reason}
             phone.emit(TransportFailed, **facts)
-            if isinstance(phone, AccountHolder):
-                phone.connection_lost(time.monotonic())
-
-    def request_answered(self, token: int, code: int, reason: str) -> None:
-        """A request outside dialogs was answered."""
-        if code >= 200 and token in self.requests:
-            call, _ = self.requests.pop(token)
-            self._parent.done(call, [code, reason])
+            phone.connection_lost(time.monotonic())
 
     # Legs.
 
     def new_key(self) -> int:
         """A number for a leg, unique in this process."""
         return next(self._keys)
-
-    def begins(self, leg: CallLeg) -> None:
-        """A leg exists."""
-        self.legs.begins(leg)
 
     def ends(self, leg: CallLeg) -> None:
         """A leg is over for pjsua."""
@@ -168,7 +157,7 @@ class Service:
 
     def unpromised_slots(self) -> int:
         """Free call slots that remain when every phone has its maximum of calls; negative if there are too few."""
-        return self.free_slots() - sum(self._may_begin(phone) for phone in self.phones.accounts())
+        return self.free_slots() - sum(self._may_begin(phone) for phone in self.accounts())
 
     def _may_begin(self, phone: AccountHolder) -> int:
         return max(0, phone.config.max_calls - sum(self.calls_up(one) for one in (phone, *phone.shares)))
@@ -181,19 +170,11 @@ class Service:
         """
         self._afterwards.append(do)
 
-    def guessed(self, phone: HostedPhone) -> None:
-        """Report that a call was assigned to a case by a guess."""
-        self._parent.tell("guessed", phone=phone.key)
-
-    def departs(self, phone: LeasedPhone, call: int) -> None:
-        """Remove a phone: hang up, un-REGISTER, close, and answer ``call``."""
-        self._departures.begin(phone, call)
-
     # Messages to the parent.
 
     def emit(self, events: Sequence[Event], phone: HostedPhone, leg: CallLeg | None = None) -> None:
         """Send events of a phone or ``leg`` to the parent. Thread-safe."""
-        self._parent.tell("events", phone=phone.key, leg=leg.key if leg else None, events=[*map(to_values, events)])
+        self.parent.tell("events", phone=phone.key, leg=leg.key if leg else None, events=[*map(to_values, events)])
 
     def _tell_message(self, at: float, message: WireMessage, phone: HostedPhone, leg: CallLeg | None) -> None:
         event = SipMessage(
@@ -216,7 +197,7 @@ class Service:
     def _tell_handshake(self, local: str, remote: str, failed: bool) -> None:
         """Report a TLS handshake to the phone at ``local`` (its listener's or socket's address), unless it is a stranger's."""
         source = SocketName.parse(remote).host
-        for phone in self.phones.accounts():
+        for phone in self.accounts():
             at = phone.transport_name == "tls" and (
                 local == phone.address or phone.bound.covers(SocketName.parse(local))
             )
@@ -226,26 +207,18 @@ class Service:
     def _tell_name(self, trouble: Trouble) -> None:
         """Report a lookup to the phones and legs that may wait for it; to all phones if none is known to."""
         legs = [leg for leg in self.legs if leg.waits_for(trouble.name)]
-        phones: list[HostedPhone] = [phone for phone in self.phones.accounts() if trouble.name in phone.next_hops]
+        phones: list[HostedPhone] = [phone for phone in self.accounts() if trouble.name in phone.next_hops]
         if trouble.media:
             legs, phones = [leg for leg in self.legs if trouble.name in leg.media_names], []
         facts = asdict(trouble)
-        for phone in {*phones, *(leg.phone for leg in legs)} or self.phones.accounts():
+        for phone in {*phones, *(leg.phone for leg in legs)} or self.accounts():
             phone.emit(NameLookup, **facts)
         for leg in legs:
             leg.emit(NameLookup, **facts)
 
-    def ask(self, name: str, arguments: dict[str, Any]) -> Any:
-        """The parent's answer."""
-        return self._parent.ask(name, arguments)
-
-    def fault(self, text: str) -> None:
-        """Report a defect of this process."""
-        self._parent.fault(text)
-
     def _obey(self, command: Command) -> None:
         name, call, arguments = command
-        parent = self._parent
+        parent = self.parent
         try:
             value = self._commands.obey(name, call, arguments)
         except Refusal as refusal:
@@ -264,8 +237,8 @@ class Service:
     def run(self) -> NoReturn:
         """Serve until the parent's end closes; then end all calls and registrations, and exit."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
-        signal.signal(signal.SIGTERM, lambda *_: self._parent.leave())
-        endpoint, parent = self.endpoint, self._parent
+        signal.signal(signal.SIGTERM, lambda *_: self.parent.leave())
+        endpoint, parent = self.endpoint, self.parent
         parent.listen(endpoint.wake)
         build = {"most_calls": endpoint.most_calls, "codecs": endpoint.codecs, "version": endpoint.version}
         parent.tell("ready", pid=os.getpid(), **build, has_ipv6=endpoint.native.has_ipv6())
@@ -291,14 +264,14 @@ class Service:
 
     def _turn(self, longest: float) -> None:
         """One turn of the main loop: commands, the stack's events, and due actions."""
-        while (command := self._parent.next_command(self._waits)) is not None:
+        while (command := self.parent.next_command(self._waits)) is not None:
             with contextlib.suppress(OSError):
                 self._obey(command)
         due = list(self.incoming.due())
         due += [leg.media.player_done for leg in self.legs if leg.media.player_done is not None]
-        due += [phone.refresh_at for phone in self.phones.accounts() if phone.refresh_at is not None]
+        due += [phone.refresh_at for phone in self.accounts() if phone.refresh_at is not None]
         longest = min([longest, *(at - time.monotonic() for at in due)])
-        if self.legs.are_ending or self._departures.are_under_way or self._parent.has_to_wait:
+        if self.legs.are_ending or self.departures or self.parent.has_to_wait:
             longest = min(longest, _BUSY_TURN)
         self.endpoint.handle_events(longest)
         self._do_what_is_due(time.monotonic())
@@ -306,14 +279,14 @@ class Service:
     def _waits(self, command: str) -> bool:
         """Whether a command must wait for socket slots of pjlib, or for the call slot of an ending call."""
         if command == "add":
-            return not self._connection_limit.have_room
+            return not self.connection_limit.have_room
         if command != "dial":
             return False
         return not self.socket_slots.may_dial or (self.free_slots() < 1 and self.legs.may_free_a_slot)
 
     def _do_what_is_due(self, now: float) -> None:
         self.names.tick(now)
-        self._connection_limit.look()
+        self.connection_limit.look()
         self.attribution.give_up_unbound()
         todo, self._afterwards = self._afterwards, []
         for do in todo:
@@ -322,10 +295,10 @@ class Service:
         self.incoming.tick(now)
         for leg in self.legs:
             leg.media.tick(now)
-        for phone in self.phones.accounts():
+        for phone in self.accounts():
             phone.refresh(now)
         self.legs.tick(now)
-        self._departures.tick(now)
+        self.departures.tick(now)
 
     def _farewell(self) -> NoReturn:
         """End all calls and registrations, wait briefly for the answers, and exit."""
@@ -334,7 +307,7 @@ class Service:
             with contextlib.suppress(pj.Error):
                 leg.hang_up()
         while (waited := time.monotonic() - began) < 2 * FAREWELL_SECONDS:
-            registered = [phone for phone in self.phones.accounts() if phone.registered]
+            registered = [phone for phone in self.accounts() if phone.registered]
             if not registered and (not self.legs or waited >= FAREWELL_SECONDS):
                 break
             for phone in registered:
