@@ -122,6 +122,8 @@ class Admission:
                 return _NOT_ACCEPTABLE_HERE
             if self.waits_for_names(message, names):
                 return DROP
+            if message.method in _OFFERING and not sdp.has_answer(body, self._host.endpoint.spoken(leg.codecs)):
+                return _NOT_ACCEPTABLE_HERE  # RFC 3261 section 14.2
             self._narrow(message, body, leg.phone, leg.codecs)
             return _within(message, leg)
         if leg is not None or attribution.has_ended(message):

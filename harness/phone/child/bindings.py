@@ -171,7 +171,7 @@ class Call(pj.Call):  # type: ignore[misc]
     @_callback
     def onCallRxOffer(self, prm: Any) -> None:
         """A later offer came in, by re-INVITE, UPDATE or PRACK."""
-        self.listener.offer_came(prm)
+        self.listener.offer_comes()
 
     @_callback
     def onCallTxOffer(self, prm: Any) -> None:

@@ -390,13 +390,6 @@ class CallLeg:
         _, _, dump = self.call.dump(True, "").partition(f"\n  #{stream} ")
         return _SRTP_IS_ON in dump.partition("\n  #")[0]
 
-    def offer_came(self, prm: Any) -> None:
-        """Answer an offer with this leg's codecs; refuse an offer without any of them (RFC 3261 section 14.2)."""
-        if self._host.endpoint.has_answer(int(prm.offer.pjSdpSession), self.codecs):
-            self.offer_comes()
-        else:
-            prm.statusCode = pj.PJSIP_SC_NOT_ACCEPTABLE_HERE
-
     def stream_ends(self, index: int) -> None:
         """Read a stream's counters for the last time."""
         if index == self.rtp.stream:

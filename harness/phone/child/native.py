@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from harness.phone.child.service import Service
 
 _NO_LOOP: Final = 1  # PJMEDIA_FILE_NO_LOOP
-_LONGEST_SDP: Final = 16_000  # a message has no more than 4000 octets
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
 _DESTROY_SOCKET: Final = 2  # PJSIP_UDP_TRANSPORT_DESTROY_SOCKET
 _FRAME: Final = 320  # octets of 20 ms
@@ -63,7 +62,6 @@ class Native:
         library.pjsua_init_tpselector.restype = None
         library.pjsip_udp_transport_pause.argtypes = (pointer, ctypes.c_uint)
         library.pj_sockaddr_parse.argtypes = (ctypes.c_int, ctypes.c_uint, pointer, pointer)
-        library.pjmedia_sdp_print.argtypes = (pointer, ctypes.c_char_p, ctypes.c_size_t)
         library.pjsua_player_create.argtypes = (pointer, ctypes.c_uint, pointer)
         library.pjsua_player_get_conf_port.argtypes = library.pjsua_player_destroy.argtypes = (ctypes.c_int,)
         library.pjsua_conf_connect.argtypes = library.pjsua_conf_disconnect.argtypes = (ctypes.c_int, ctypes.c_int)
@@ -81,12 +79,6 @@ class Native:
         # It only reads a number: releasing the GIL would cost more.
         self._position = ctypes.PyDLL(path).pjmedia_wav_writer_port_get_pos
         self._position.argtypes, self._position.restype = (pointer,), ctypes.c_ssize_t
-
-    def sdp_text(self, session: int) -> str:
-        """The text of a ``pjmedia_sdp_session``; pjsua2 truncates it at 1024 octets."""
-        room = ctypes.create_string_buffer(_LONGEST_SDP)
-        length = max(0, self._library.pjmedia_sdp_print(session, room, _LONGEST_SDP))
-        return room.raw[:length].decode("utf-8", "replace")
 
     def accounts(self) -> int:
         """The number of accounts."""

@@ -45,13 +45,13 @@ def codec_of(name: str) -> Codec:
     return Codec(encoding, _RTP_CLOCKS.get(encoding.upper(), int(rate)), channels=int(channels))
 
 
-def has_answer(offer: str, own: Sequence[Codec]) -> bool:
+def has_answer(offer: memoryview, own: Sequence[Codec]) -> bool:
     """Whether ``offer`` has audio in one of ``own``, or disables all media; else it must be refused (RFC 3261 section 14.2).
 
     True for SDP that cannot be parsed, so that pjsip decides.
     """
     try:
-        media = Description.parse(offer).media
+        media = Description.parse(bytes(offer)).media
     except SdpError:
         return True
     offered = [stream for stream in media if not stream.is_rejected]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.phone.child.bindings import FRAME_MS, Log, Refusal, Stack, pj
 from harness.phone.child.hearing import RATE
 from harness.phone.child.native import Native
-from harness.phone.child.sdp import codec_of, has_answer
+from harness.phone.child.sdp import codec_of
 from harness.phone.child.socket_limits import LONGEST_TRANSACTION, WILDCARDS, SocketName
 from harness.phone.config import PhoneConfig
 from harness.sip.grammar import SipSyntaxError
@@ -117,10 +117,6 @@ class Endpoint:
         for codec in self._codec_ids:
             self._stack.codecSetPriority(codec, 250 - wanted.index(codec) if codec in wanted else 0)
         self._preferred = codecs
-
-    def has_answer(self, offer: int, codecs: tuple[str, ...]) -> bool:
-        """Whether an offer (``pjmedia_sdp_session *``) can be answered with ``codecs``."""
-        return has_answer(self.native.sdp_text(offer), self.spoken(codecs))
 
     def spoken(self, codecs: tuple[str, ...]) -> list[Codec]:
         """The codecs of these names, as in SDP."""

@@ -39,12 +39,14 @@ def test_what_pjmedia_calls_a_codec(named: str, rtpmap: str) -> None:
     ],
 )
 def test_an_offer_has_an_answer(media: str, expected: bool) -> None:
-    assert has_answer(HEAD + media, [codec_of("G722/16000/1"), codec_of("GSM/8000/1")]) is expected
+    assert (
+        has_answer(memoryview((HEAD + media).encode()), [codec_of("G722/16000/1"), codec_of("GSM/8000/1")]) is expected
+    )
 
 
 @pytest.mark.parametrize("unread", ["", "hello", HEAD + "m=audio many RTP/AVP 0\r\n"])
 def test_what_cannot_be_read_is_left_to_pjsip(unread: str) -> None:
-    assert has_answer(unread, [])
+    assert has_answer(memoryview(unread.encode()), [])
 
 
 KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
