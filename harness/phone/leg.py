@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -36,10 +34,7 @@ if TYPE_CHECKING:
 
 Headers = Sequence[tuple[str, str]]
 
-#: A final response to an INFO, and how long to wait for it before the next digit is sent.
-_INFO_ANSWER: Final = re.compile(
-    r"SIP/2\.0 [2-6]\d\d .*?^CSeq\s*:\s*\d+\s+INFO\s*$", re.DOTALL | re.MULTILINE | re.IGNORECASE
-)
+#: How long to wait for the answer to an INFO before the next digit is sent.
 _INFO_ANSWERED_S: Final = 2.0
 #: The number of last pulses (one second of them) that date the received audio.
 _PULSES: Final = 5
@@ -186,29 +181,25 @@ class Leg:
     def send_digits(self, digits: str, method: Literal["rfc4733", "info"] = "rfc4733", duration_ms: int = 160) -> None:
         """Send DTMF digits. Raises :class:`NeverCame` for RFC 4733 when telephone-event was not negotiated."""
         if method == "info":
-            self._send_by_info(digits, duration_ms)
+            for digit in digits:
+                self._send_by_info(digit, duration_ms)
             return
         try:
             self._do("send_digits", digits=digits, method=method, duration_ms=duration_ms)
         except NotNegotiatedError as error:
             raise never_came("telephone-event in the negotiated SDP", 0.0, self.id, str(error), self.log()) from None
 
-    def _send_by_info(self, digits: str, duration_ms: int) -> None:
+    def _send_by_info(self, digit: str, duration_ms: int) -> None:
         # One after the other: concurrent requests may overtake each other at a proxy, and the receiver must refuse a lower
         # CSeq than the last (RFC 3261 section 12.2.2). After a timeout the next digit is sent anyway.
-        for digit in digits:
-            due = self._answers_to_info() + 1
-            self._do("send_digits", digits=digit, method="info", duration_ms=duration_ms)
-            with contextlib.suppress(NeverCame):
-                self.wait("the answer to an INFO", partial(self._has_answers, due), within=_INFO_ANSWERED_S)
-
-    def _has_answers(self, count: int, _: Event) -> bool:
-        return self._answers_to_info() >= count
+        answered = self._answers_to_info()
+        self._do("send_digits", digits=digit, method="info", duration_ms=duration_ms)
+        with contextlib.suppress(NeverCame):
+            self.wait("the answer to an INFO", lambda _: self._answers_to_info() > answered, _INFO_ANSWERED_S)
 
     def _answers_to_info(self) -> int:
-        return sum(
-            1 for message in self.messages if message.direction == "received" and _INFO_ANSWER.match(message.text)
-        )
+        messages = (message_of(event) for event in self.events)
+        return sum(m is not None and m.received and m.answers("INFO") >= 200 for m in messages)
 
     def transfer(self, uri: str, headers: Headers = ()) -> None:
         """Blind transfer: send REFER to ``uri``, with ``headers`` and those that ``uri`` embeds. The caller hangs up on success."""
