@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 import os
 import re
 import signal
@@ -118,9 +117,7 @@ class PhoneProcess:
             raise PhoneLostError(f"a phone process did not start\n{self.log()}")
         self.pid = ready[2]["pid"]  # with a fork server, Popen's pid is a stand-in
         self.most_calls: int = ready[2]["most_calls"]
-        self.codecs: list[str] = ready[2]["codecs"]
         self.version: str = ready[2]["version"]
-        self.has_ipv6: bool = ready[2]["has_ipv6"]
         self._heard_at = time.monotonic()  # the time to start is no gap
         self._reader = threading.Thread(target=self._read, name=f"phones {self.pid}", daemon=True)
         self._reader.start()
@@ -133,8 +130,7 @@ class PhoneProcess:
         self._replies: dict[int, _Reply] = {}
         self._lost: str | None = None
         self._heard_at = time.monotonic()
-        self._gap = (-math.inf, 0.0)  # the last gap: its end and its length
-        self._late: deque[tuple[float, float]] = deque(maxlen=_KEPT)  # begin and end of each missing pulse
+        self._gaps: deque[tuple[float, float]] = deque(maxlen=_KEPT)  # begin and end of silences with a missing pulse
         self._closing = False
 
     @property
@@ -154,16 +150,18 @@ class PhoneProcess:
         if self._patience is None:  # the switchboard watches the child
             return None
         now = time.monotonic()
-        ended, silent_s = self._last_gap(now)
-        if now - ended > AFTERWARDS_S:
+        silences = [
+            until - since for since, until in [*self._gaps, (self._heard_at, now)] if until > now - AFTERWARDS_S
+        ]
+        if (longest_s := max(silences)) <= DOUBTFUL_S:
             return None
-        return PhoneLostError(f"a softphone's process had not stirred for {silent_s:.1f} s")
+        return PhoneLostError(f"a softphone's process had not stirred for {longest_s:.1f} s")
 
     def late(self, begin: float, end: float) -> list[float]:
         """The lengths, in seconds, of the gaps in the child's pulses between two times."""
         if self._patience is None:  # the switchboard watches the child
             return []
-        found = (min(until, end) - max(since, begin) for since, until in list(self._late))
+        found = (min(until, end) - max(since + PULSE_INTERVAL, begin) for since, until in list(self._gaps))
         return [seconds for seconds in found if seconds > 0]
 
     def log(self) -> str:
@@ -219,8 +217,8 @@ class PhoneProcess:
             if message[:2] != ["tell", "events"]:
                 now = time.monotonic()
                 if now - self._heard_at > PULSE_INTERVAL + _LATE_S:
-                    self._late.append((self._heard_at + PULSE_INTERVAL, now))
-                self._gap, self._heard_at = self._last_gap(now), now
+                    self._gaps.append((self._heard_at, now))
+                self._heard_at = now
             if kind == "tell" and message[1] == "fault":
                 reason = f"its process is defective: {message[2]['text'].strip().splitlines()[-1]}"
                 break
@@ -229,10 +227,6 @@ class PhoneProcess:
                 break
             self._take(kind, message)
         self._end(reason)
-
-    def _last_gap(self, now: float) -> tuple[float, float]:
-        silent_s = now - self._heard_at
-        return (now, silent_s) if silent_s > DOUBTFUL_S else self._gap
 
     def _take(self, kind: str, message: list[Any]) -> None:
         if kind == "tell":

@@ -341,8 +341,7 @@ class _Guest:
             return to_plain(self._board.wait_until_asked(config, arguments["every_s"]))
         if name == "hello":
             self._line = self._board.line(PhoneConfig.from_plain(arguments["config"]))
-            process = self._line.process
-            return {"pid": process.pid, "codecs": process.codecs, "version": process.version}
+            return self._line.process.pid
         line = self._line
         assert line is not None, "hello comes first"
         if name == "add":
@@ -383,8 +382,7 @@ class SharedProcess(PhoneProcess):
         self.most_calls = config.max_calls
         self._reader = threading.Thread(target=self._read, name=f"shared {config.name}", daemon=True)
         self._reader.start()
-        found = self.call("hello", _JOINED_WITHIN_S, config=config.to_plain())
-        self.pid, self.codecs, self.version = found["pid"], found["codecs"], found["version"]
+        self.pid = self.call("hello", _JOINED_WITHIN_S, config=config.to_plain())
 
     def share(self, sharing: Sharing) -> None:
         """Set how the next case's calls are recognised."""

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
 
 from harness.calls.events import CallsRefused, StrangerRefused
 from harness.phone.child import sdp
@@ -67,18 +67,9 @@ _OF_A_CALL: Final = frozenset(["BYE", "INFO", "PRACK", "UPDATE"])
 _NOTHING_LEFT: Final = frozenset(["INFO", "INVITE", "MESSAGE", "OPTIONS", "PRACK", "UPDATE"])
 
 
-class _Kind(NamedTuple):
-    phone: int
-    leg: str | None
-    why: Literal["address", "call-id"]
-    source: str
-    transport: str
-    method: str
-    user_agent: str
-
-
 @dataclass
 class _Count:
+    phone: HostedPhone
     count: int = 0
     told: int = 0
     told_at: float = 0.0
@@ -89,7 +80,7 @@ class Admission:
 
     def __init__(self, host: Service) -> None:
         self._host = host
-        self._counts: dict[_Kind, _Count] = {}
+        self._counts: dict[StrangerRefused, _Count] = {}  # by an event without time and count
         # The phone of the INVITE that was last passed to pjsip, and its source.
         self._let_in: tuple[HostedPhone, str] | None = None
         self._accepted: dict[tuple[str, str], float] = {}  # time of the ACK, by the INVITE's branch and Call-ID
@@ -204,41 +195,39 @@ class Admission:
         """Count a refused request."""
         leg = self._host.attribution.leg_of_tag(message.local_tag)
         agent = _USER_AGENT.search(message.text)
-        kind = _Kind(
-            phone.key,
-            leg.name if leg else None,
-            why,
-            message.remote_host,
-            message.transport,
-            message.method[:_LONGEST],
-            agent.group(1).rstrip(" \t\r")[:_LONGEST] if agent else "",
+        kind = StrangerRefused(
+            at=0.0,
+            phone=phone.config.name,
+            leg=leg.name if leg else None,
+            why=why,
+            source=message.remote_host,
+            transport=message.transport,
+            method=message.method[:_LONGEST],
+            user_agent=agent.group(1).rstrip(" \t\r")[:_LONGEST] if agent else "",
+            count=0,
         )
-        if kind not in self._counts and sum(known.phone == phone.key for known in self._counts) >= _MOST_KINDS:
-            kind = _Kind(phone.key, None, why, "others", message.transport, "", "")
-        count = self._counts.setdefault(kind, _Count())
+        if kind not in self._counts and sum(known.phone is phone for known in self._counts.values()) >= _MOST_KINDS:
+            kind = replace(kind, leg=None, source="others", method="", user_agent="")
+        count = self._counts.setdefault(kind, _Count(phone))
         count.count += 1
         if not count.told:
-            self._say(kind, count, phone, time.monotonic())
+            self._say(kind, count, time.monotonic())
 
     def tick(self, now: float) -> None:
         """Report counts that have grown."""
-        phones = {phone.key: phone for phone in self._host.accounts()}
-        for kind, count in list(self._counts.items()):
-            phone = phones.get(kind.phone)
-            if phone is None:
-                del self._counts[kind]
-            elif count.count > count.told and now >= count.told_at + _TOLD_EVERY:
-                self._say(kind, count, phone, now)
+        self._counts = {kind: count for kind, count in self._counts.items() if not count.phone.gone}
+        for kind, count in self._counts.items():
+            if count.count > count.told and now >= count.told_at + _TOLD_EVERY:
+                self._say(kind, count, now)
 
     def begins_anew(self, phone: HostedPhone) -> None:
         """Reset a phone's counts for another case."""
-        self._counts = {kind: count for kind, count in self._counts.items() if kind.phone != phone.key}
+        self._counts = {kind: count for kind, count in self._counts.items() if count.phone is not phone}
 
-    def _say(self, kind: _Kind, count: _Count, phone: HostedPhone, now: float) -> None:
+    def _say(self, kind: StrangerRefused, count: _Count, now: float) -> None:
         count.told, count.told_at = count.count, now
-        facts = kind._asdict() | {"phone": phone.config.name}
-        leg = next((leg for leg in self._host.legs.of(phone) if leg.name == kind.leg), None)
-        self._host.emit([StrangerRefused(at=now, count=count.count, **facts)], phone, leg)
+        leg = next((leg for leg in self._host.legs.of(count.phone) if leg.name == kind.leg), None)
+        self._host.emit([replace(kind, at=now, count=count.count)], count.phone, leg)
 
     def _at(self, message: WireMessage, local: SocketName) -> HostedPhone | None:
         """The phone whose socket received the request."""

@@ -43,7 +43,7 @@ UNSUPPORTED_MEDIA_TYPE: Final = 415
 #: With Recv-Info, and no package in it (RFC 6086 section 4.2.2).
 BAD_INFO_PACKAGE: Final = 469
 
-_RETRY_AFTER_S: Final = 1
+_RETRY_AFTER_S: Final = b"1"
 _ACCEPT, _ALLOW, _SUPPORTED = 0, 4, 36  # PJSIP_H_ACCEPT, PJSIP_H_ALLOW, PJSIP_H_SUPPORTED
 _CHALLENGING: Final = (401, 407)
 _CHALLENGES: Final = (b"WWW-Authenticate", b"Proxy-Authenticate")
@@ -156,7 +156,7 @@ class MessageFilter:
         self._endpoint = library.pjsua_get_pjsip_endpt()
         pool = lasting_pool(library, b"headers")
         self._headers_of = {
-            BUSY_HERE: _retry_after(library, pool),
+            BUSY_HERE: _text_header(library, pool, b"Retry-After", _RETRY_AFTER_S),
             OK: _capabilities(library, self._endpoint, pool, _ACCEPT, _ALLOW, _SUPPORTED),
             NOT_ALLOWED: _capabilities(library, self._endpoint, pool, _ALLOW),
             UNSUPPORTED_MEDIA_TYPE: _text_header(library, pool, b"Accept", b", ".join(map(str.encode, DIGIT_TYPES))),
@@ -280,12 +280,6 @@ def _read(received: Any) -> WireMessage:
         transport=_TRANSPORTS.get(received.transport.contents.type % 128, ""),
         remote=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
     )
-
-
-def _retry_after(library: ctypes.CDLL, pool: int) -> _Headers:
-    library.pjsip_retry_after_hdr_create.restype = pointer
-    library.pjsip_retry_after_hdr_create.argtypes = (pointer, ctypes.c_int)
-    return _linked([library.pjsip_retry_after_hdr_create(pool, _RETRY_AFTER_S)])
 
 
 def _text_header(library: ctypes.CDLL, pool: int, name: bytes, value: bytes) -> _Headers:

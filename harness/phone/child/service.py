@@ -240,8 +240,7 @@ class Service:
         signal.signal(signal.SIGTERM, lambda *_: self.parent.leave())
         endpoint, parent = self.endpoint, self.parent
         parent.listen(endpoint.wake)
-        build = {"most_calls": endpoint.most_calls, "codecs": endpoint.codecs, "version": endpoint.version}
-        parent.tell("ready", pid=os.getpid(), **build, has_ipv6=endpoint.native.has_ipv6())
+        parent.tell("ready", pid=os.getpid(), most_calls=endpoint.most_calls, version=endpoint.version)
         next_pulse = 0.0
         pulses = 0
         while not parent.is_gone:

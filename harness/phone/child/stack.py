@@ -97,16 +97,11 @@ class Endpoint:
         parameters.setting = setting
         self._stack.codecSetParam(codec, parameters)
 
-    @property
-    def codecs(self) -> list[str]:
-        """Names of the codecs built in."""
-        return sorted(self._codecs)
-
     def check_codecs(self, names: Sequence[str]) -> None:
         """Refuse codecs that are not built in."""
         unknown = [name for name in names if name.upper() not in self._codecs]
         if unknown:
-            have = ", ".join(self.codecs)
+            have = ", ".join(sorted(self._codecs))
             raise Refusal("resource", f"this build of pjsua2 has no {', '.join(unknown)}; it has {have}")
 
     def prefer(self, codecs: tuple[str, ...]) -> None:
