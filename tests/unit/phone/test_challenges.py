@@ -56,11 +56,6 @@ def test_the_strongest_algorithm_is_answered_and_no_weaker_one_afterwards(weak: 
     assert answered(challenges, challenge(algorithm=strong)) == [True]
 
 
-def test_an_algorithm_that_only_pjsip_knows_is_its_own_business() -> None:
-    challenges = Challenges("")
-    assert answered(challenges, challenge(algorithm="SHA-512-256"), challenge()) == [True, True]
-
-
 @pytest.mark.parametrize(
     "strong",
     [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.phone.child.digits import NOT_A_DIGIT, Digits, read_body
+from harness.phone.child.digits import Digits, read_body
 from harness.sip.message import Message
 
 KEYS = "0123456789*#ABCD"
@@ -125,10 +125,3 @@ def test_an_info_that_is_repeated_is_one_digit_and_a_late_one_none() -> None:
     answers = [far.digits.info(info(*asked)) for asked in ((2, "1"), (2, "1"), (4, "1"), (3, "7"), (5, "x"), (5, "x"))]
     assert answers == [200, 200, 200, 500, 400, 400]
     assert far.told == [("1", 0, "info")] * 2
-
-
-@pytest.mark.parametrize("kind", ["application/sdp", "application/media_control+xml", "text/plain"])
-def test_other_bodies_are_no_digits(kind: str) -> None:
-    far = Far()
-    assert far.digits.info(info(2, "5", kind)) == NOT_A_DIGIT
-    assert not far.told

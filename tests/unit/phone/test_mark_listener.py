@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import queue
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from harness.audio.marks import waveform
-from harness.audio.wav import to_int16
-from harness.calls.events import Event, MarkHeard
 from harness.phone.child.hearing import RATE, Hearing, MarkListener
 from harness.phone.child.native import Recorder
 
@@ -115,51 +110,6 @@ def test_what_is_overwritten_meanwhile_is_read_from_disk(tmp_path: Path) -> None
 def test_a_writer_that_is_laid_out_otherwise_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="WAV writer of this pjproject differs"):
         recorder(Writer(tmp_path / "x.wav", sized=False))
-
-
-class Recording:
-    """Audio that is there from the beginning."""
-
-    def __init__(self, samples: Any) -> None:
-        self._octets = samples.tobytes()
-
-    def read(self, begin: int) -> bytes:
-        return bytes(self._octets[begin : begin + FRAME])
-
-
-def test_all_legs_are_heard_and_told_together() -> None:
-    told: queue.SimpleQueue[Event] = queue.SimpleQueue()
-    inside, outside = threading.local(), list[Event]()
-
-    @contextmanager
-    def together() -> Iterator[None]:
-        inside.now = True
-        yield
-        inside.now = False
-
-    def tell(events: Sequence[Event]) -> None:
-        if not getattr(inside, "now", False):
-            outside.extend(events)
-        for event in events:
-            told.put(event)
-
-    faults: list[str] = []
-    ear = MarkListener(together, faults.append)
-    recordings: dict[str, Any] = {
-        leg: Recording(to_int16(np.tile(waveform(mark, RATE), 8))) for leg, mark in (("a.1", 7), ("b.1", 9))
-    }
-    for leg, recording in recordings.items():
-        ear.begin(recording, Hearing(leg[0], leg, tell))
-    heard: dict[str | None, int] = {}
-    while len(heard) < 2:
-        event = told.get(timeout=30)
-        if isinstance(event, MarkHeard):
-            heard[event.leg] = event.mark
-    for recording in recordings.values():
-        ear.end(recording)
-    assert heard == {"a.1": 7, "b.1": 9}
-    assert not outside
-    assert not faults
 
 
 def test_an_ear_that_fails_says_so() -> None:

@@ -35,18 +35,6 @@ OK = (
 )
 
 
-def test_a_received_request_is_read() -> None:
-    message = read_text(INVITE, direction="received", transport="udp", remote="127.0.0.11:5060")
-    assert message.text == INVITE
-    assert (message.call_id, message.method, message.status) == ("call@example", "INVITE", 0)
-    assert (message.sent_by, message.branch) == ("127.0.0.11:5060", "z9hG4bKabc")
-    assert message.begins_call
-    assert not message.ours
-    assert message.local_tag == ""
-    assert message.from_uri == '"A;tag=no" <sip:+12065550101@example.com;x=1>'
-    assert message.targets() == [("+12065550102", "127.0.0.12:5070"), ("+12065550102", "example.com")]
-
-
 def test_a_sent_message_is_read_from_the_log_even_if_it_is_cut_off() -> None:
     head = (
         f"          pjsua_core.c TX {len(OK)} bytes Response msg 200/INVITE/cseq=17 (tdta0x55) to TLS 127.0.0.11:5060"
@@ -163,32 +151,6 @@ def test_whom_a_uri_names_however_its_user_is_written(uri: str) -> None:
 )
 def test_the_next_hop_is_the_topmost_route_or_the_contact(headers: str, host: str) -> None:
     assert read_text(INVITE.removesuffix("\r\n") + headers + "\r\n", direction="received").next_hop == host
-
-
-@pytest.mark.parametrize(
-    ("start", "is_last"),
-    [
-        ("BYE sip:a@b SIP/2.0", False),
-        ("SIP/2.0 100 Trying", False),
-        ("SIP/2.0 200 OK", True),
-        ("SIP/2.0 401 Unauthorized", False),
-        ("SIP/2.0 407 Proxy Authentication Required", False),
-        ("SIP/2.0 481 Call/Transaction Does Not Exist", True),
-    ],
-)
-def test_a_challenge_is_not_the_last_word(start: str, is_last: bool) -> None:
-    """Until the far end has answered for good, a leg that hung up listens."""
-    assert read_text(f"{start}\r\nCSeq: 2 BYE\r\n\r\n", direction="received").is_last is is_last
-
-
-def test_handshakes_are_told_whether_they_came_to_an_end_or_not() -> None:
-    taken = "tlstp:5061 TLS listener 127.0.0.12:5061: got incoming TLS connection from 127.0.0.1:40004, sock=9"
-    refused = "ssl0x55d0 Handshake failed on 127.0.0.12:5061 in accepting 127.0.0.1:40004: bad certificate"
-    assert StackLog.handshake(taken) == ("127.0.0.12:5061", "127.0.0.1:40004", False)
-    assert StackLog.handshake(refused) == ("127.0.0.12:5061", "127.0.0.1:40004", True)
-    assert StackLog.handshake(taken.replace("TLS", "TCP")) is None
-    assert StackLog.handshake(refused.replace("127.0.0.12:5061", "(unknown)")) is None
-    assert StackLog.handshake(refused.replace("in accepting", "in connecting to")) is None
 
 
 def test_the_ring_keeps_the_last_lines(tmp_path: Path) -> None:

@@ -109,25 +109,6 @@ def test_lookups_are_limited_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     go.set()
 
 
-@pytest.mark.parametrize(
-    ("error", "denied"),
-    [
-        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), True),
-        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), False),
-        (socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure in name resolution"), False),
-    ],
-)
-def test_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch, error: socket.gaierror, denied: bool) -> None:
-    def look_up(*_: Any) -> list[Any]:
-        raise error
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    asker = Asker()
-    asker.asks("sip.example.com")
-    assert asker.waits() == [(70018, [])]
-    assert [(trouble.problem, trouble.denied) for trouble in asker.told] == [(error.strerror, denied)]
-
-
 @pytest.mark.parametrize("name", ["a\0b", "\ufffd", "x" * 64 + ".example", "."])
 def test_what_can_be_no_name_is_answered_at_once_and_denied(name: str) -> None:
     asker = Asker()

@@ -7,7 +7,6 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.phone import recording, rtp_log
 from harness.phone.rtp_log import RtpLog, RtpPacket, path_of, read, record
 from tests.disk import full_beyond
 
@@ -69,29 +68,3 @@ def test_a_damaged_log_is_read_up_to_the_damage(tmp_path: Path, where: int, dama
     whole = path.read_bytes()
     path.write_bytes(whole[:where] + damage + whole[where + len(damage) :])
     assert len(list(read(path))) <= 60
-
-
-ENDING = ".received.wav"
-
-
-@given(st.text(min_size=1))
-def test_a_file_stays_in_its_directory(leg: str) -> None:
-    path = recording.path_of(Path("/case"), leg, ENDING)
-    assert path.parent == Path("/case")
-    assert len(path.name.encode("utf-8", "surrogatepass")) <= 255
-    assert not set(path.name) & {"/", "\\", "\0", "\n"}
-    assert not path.name.startswith(".")
-
-
-@given(st.text(min_size=1), st.text(min_size=1))
-def test_two_legs_have_two_files(one: str, other: str) -> None:
-    same = recording.path_of(Path("/case"), one, ENDING) == recording.path_of(Path("/case"), other, ENDING)
-    assert same == (one == other)
-
-
-def test_a_usual_name_is_left_as_it_is() -> None:
-    assert [path.name for path in recording.paths(Path("/case"), "Empfang Süd.1")] == [
-        "Empfang Süd.1.received.wav",
-        "Empfang Süd.1.sent.wav",
-    ]
-    assert rtp_log.path_of(Path("/case"), "../../x.1").name == "%2E.%2F..%2Fx.1.rtp.gz"

@@ -7,7 +7,6 @@ import socket
 import pytest
 
 from harness.phone import PhoneConfig
-from harness.phone.child.account import Sources
 
 
 def networks(places: tuple[str, ...]) -> list[str] | None:
@@ -44,29 +43,3 @@ def test_a_name_server_that_was_slow_once_is_asked_again(monkeypatch: pytest.Mon
     assert networks(("slow.example.com",)) == []
     assert networks(("slow.example.com",)) == ["198.51.100.6"]
     assert networks(("slow.example.com",)) == ["198.51.100.6"]  # and not a third time
-
-
-@pytest.mark.parametrize(
-    ("host", "included"),
-    [
-        ("192.0.2.1", True),
-        ("192.0.2.2", False),
-        ("203.0.113.200", True),
-        ("2001:db8::1", True),
-        ("2001:db8::2", False),
-        ("::ffff:192.0.2.2", False),
-    ],
-)
-def test_who_is_listened_to(host: str, included: bool) -> None:
-    assert Sources(["192.0.2.1/32", "203.0.113.0/24", "2001:db8::1/128"]).include(host) is included
-
-
-def test_whom_a_phone_has_called_is_listened_to() -> None:
-    sources = Sources([])
-    assert not sources.include("192.0.2.9")
-    sources.add("192.0.2.9")
-    assert sources.include("192.0.2.9")
-
-
-def test_without_a_list_everybody_is() -> None:
-    assert Sources(None).include("192.0.2.9")

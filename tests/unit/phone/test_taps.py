@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import sys
 import threading
 import time
 from pathlib import Path
@@ -124,33 +123,6 @@ def test_what_two_threads_send_while_another_looks(scratch: Path) -> None:
     assert [[packet for packet in logged if packet[1] == kind] for kind in (0, 101)] == streams
 
 
-def test_figures_are_those_of_one_moment(scratch: Path) -> None:
-    """Packets that want a decision are counted in the media's thread, while the main thread tells what there is."""
-    call = Call(scratch, END)
-    others = [END, (END[0], END[1] + 1)]  # another source each time: none is put aside
-    stream = [rtp(number, 40, number // 50 % 64) for number in range(20_000)]
-
-    def arrive() -> None:
-        for number, packet in enumerate(stream):
-            call.transport.arrives(packet, sockaddr(*others[number % 2]))
-
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        media = threading.Thread(target=arrive)
-        media.start()
-        told = []
-        while media.is_alive():
-            with call.tap.reception() as reception:
-                told.append(reception.counts(0))
-        media.join()
-    finally:
-        sys.setswitchinterval(before)
-    assert len(told) > 100
-    assert {figures["rx_lost"] for figures in told} == {0}
-    assert told[-1]["rx_other_type"] > 10_000
-
-
 def test_a_report_on_the_port_of_rtp_is_read(scratch: Path) -> None:
     """RFC 5761; from where RTP is put aside, too."""
     call = Call(scratch, END)
@@ -174,24 +146,6 @@ def place(last: int, port: int, network: int = 127) -> Address:
     return bytes([network, 0, 0, last]), port
 
 
-def test_the_host_of_the_sdp_from_any_port() -> None:
-    """RFC 4961 recommends the port of the SDP, and nothing demands it."""
-    known = Known()
-    known.add_end(place(9, 4000))
-    assert known.includes(place(9, 4000))
-    assert known.includes(place(9, 4444))
-    assert not known.includes(place(8, 4000))
-    assert known.strange == {place(8, 4000): 1}
-
-
-def test_what_an_earlier_sdp_named_counts_on() -> None:
-    """A party that speaks on after a transfer is to be heard."""
-    known = Known()
-    known.add_end(place(9, 4000))
-    known.add_end(place(7, 4000))
-    assert known.includes(place(9, 4000))
-
-
 def test_media_that_comes_from_another_host_than_the_sdp_names() -> None:
     known = Known()
     known.add_host("203.0.113.5")
@@ -201,14 +155,6 @@ def test_media_that_comes_from_another_host_than_the_sdp_names() -> None:
     assert known.elsewhere == "203.0.113.5"
     known.includes(place(9, 4000, network=10))
     assert known.elsewhere == "", "it comes from there as well"
-
-
-def test_the_wildcard_address_of_this_machine_is_no_other_host() -> None:
-    known = Known()
-    known.add_host("127.0.0.1")
-    known.add_end(place(9, 4000))
-    known.includes(place(1, 4000))
-    assert known.elsewhere == ""
 
 
 def test_an_agent_bound_to_the_wildcard_address_on_this_machine() -> None:
