@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
-from harness.audio.detector import Heard, marks_heard
-from harness.audio.wav import read_wav
-from harness.calls.events import Recorded, SipMessage
+from harness.calls.events import SipMessage
 from harness.phone import TlsConfig
 from harness.phone.phone import Phone
 from tests.loopback import fresh_address
@@ -31,35 +28,25 @@ def strangers(lease: Desk, authority: Authority, transport: str, **alices: objec
     return alice, bob
 
 
-@pytest.mark.parametrize("transport", ["tcp", "tls"])
-@pytest.mark.parametrize("caller_dies", [True, False])
+@pytest.mark.parametrize(("transport", "caller_dies"), [("tcp", True), ("tls", False)])
 def test_a_call_is_ended_for_a_phone_that_was_killed(
     lease: Desk, authority: Authority, transport: str, caller_dies: bool
 ) -> None:
     alice, bob = strangers(lease, authority, transport)
     out, back = connect(alice, bob)
-    first = hears(out, back)
-    hears(back, out)
-    hears(out, back, since=first.at + 1)  # long enough for pjmedia to have written something
+    hears(out, back)
     dead, left = (out, back) if caller_dies else (back, out)
     os.kill(dead.phone.process.pid, signal.SIGKILL)
     left.wait_state("disconnected", 10)
     (alice if caller_dies else bob).release()
-    last = dead.messages[-2:]
-    assert [(m.direction, m.text.split("\r\n")[0].split(" ")[0]) for m in last] == [
-        ("sent", "BYE"),
-        ("received", "SIP/2.0"),
-    ]
-    assert last[1].text.startswith("SIP/2.0 200")
-    saved = [e for e in dead.events if isinstance(e, Recorded)]
-    assert len(saved) == 1
-    samples, rate = read_wav(Path(saved[0].path))
-    assert {h.mark for h in marks_heard(samples, rate) if isinstance(h, Heard)} == {left.mark}
+    bye, answer = dead.messages[-2:]
+    assert bye.text.startswith("BYE ")
+    assert answer.text.startswith("SIP/2.0 200")
 
 
 @pytest.mark.parametrize(
     ("transport", "public_address"),
-    [("tcp", None), ("tls", None), *((name, OUTSIDE) for name in ("udp", "tcp", "tls"))],
+    [("tls", None), ("udp", OUTSIDE), ("tcp", OUTSIDE)],
 )
 def test_ringing_stops_for_a_caller_that_was_killed(
     lease: Desk, authority: Authority, transport: str, public_address: str | None

@@ -22,11 +22,6 @@ from tests.process.alive import gone
 from tests.process.phone.conftest import Desk, connect, hears, media_of, uri_of
 
 
-def sockets_of(pid: int) -> int:
-    """How many sockets a process has open."""
-    return sum(link.startswith("socket:") for link in _links_of(pid))
-
-
 def files_of(pid: int, name: str) -> int:
     """How many files of such a name a process has open."""
     return sum(Path(link).name.startswith(name) for link in _links_of(pid))
@@ -116,24 +111,6 @@ def test_the_ports_of_a_tcp_phone_that_goes_are_not_those_of_anothers_rtp(own: D
     since = time.monotonic()
     hears(out, back, since=since)
     hears(back, out, since=since)
-
-
-def test_processes_are_shared_kept_and_do_not_grow(tmp_path: Path) -> None:
-    with PhonePool(tmp_path) as pool:
-        counts = []
-        for _ in range(12):
-            desk = Desk(pool, tmp_path)
-            alice, bob = desk("alice"), desk("bob", transport="tcp")
-            carol = desk("carol", transport="tcp")
-            carol.policy = Answer()
-            out = bob.dial(uri_of(carol))
-            out.wait_state("confirmed", 10)
-            assert alice.options(uri_of(alice))[0] == 200
-            desk.close()
-            assert len(pool.pids) == 1
-            counts.append(sockets_of(pool.pids[0]))
-        # RTP sockets of the last call close a little later; one that is left behind each time adds up to six.
-        assert min(counts[6:]) <= max(counts[:6])
 
 
 def test_a_request_that_nobody_answers_outlives_its_phone(own: Desk) -> None:
