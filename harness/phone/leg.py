@@ -62,10 +62,11 @@ class Leg:
         self.remote_uri = started.remote_uri
         self.predecessor = predecessor
         self._events: list[Event] = [started]
-        self._state = ""
-        self._codec = ""
+        #: ``calling``, ``incoming``, ``early``, ``connecting``, ``confirmed`` or ``disconnected``; empty at first.
+        self.state = ""
+        self.codec = ""  #: negotiated last; empty before the first negotiation
         self._successors: list[Leg] = []
-        self._closed = False
+        self.closed = False  #: no more events will come: the BYE is answered and the recordings are complete
         self._let_go = False  # the harness ended or refused the call
         self.taken = False  #: whether a wait has returned this leg
         #: Received, and not refused by the stack itself with 422 (RFC 4028: the caller then sends a new INVITE).
@@ -101,16 +102,6 @@ class Leg:
         return found
 
     @property
-    def state(self) -> str:
-        """``calling``, ``incoming``, ``early``, ``connecting``, ``confirmed`` or ``disconnected``; empty at first."""
-        return self._state
-
-    @property
-    def codec(self) -> str:
-        """The codec negotiated last; empty before the first negotiation."""
-        return self._codec
-
-    @property
     def successor(self) -> Leg | None:
         """The call that replaced this one: placed on a REFER, or received with Replaces.
 
@@ -120,15 +111,10 @@ class Leg:
         return max(reversed(tuple(self._successors)), key=Leg._came_to, default=None)
 
     def _came_to(self) -> int:
-        if self._state == "confirmed":
+        if self.state == "confirmed":
             return 3
         was_up = any(isinstance(event, CallState) and event.state == "confirmed" for event in self._events)
-        return 2 if self._state != "disconnected" else int(was_up)
-
-    @property
-    def closed(self) -> bool:
-        """True when no more events will come: the BYE is answered and the recordings are complete."""
-        return self._closed
+        return 2 if self.state != "disconnected" else int(was_up)
 
     def log(self) -> str:
         """The events as text (:func:`harness.phone.waiter.event_lines`)."""
@@ -219,7 +205,7 @@ class Leg:
 
     def statistics(self) -> RtpStatistics | None:
         """The current RTP counters, or the last ones of an ended leg; None when the leg never had media."""
-        if not self._closed and self.state != "disconnected":
+        if not self.closed and self.state != "disconnected":
             with contextlib.suppress(NeverCame):  # it has just ended; its last counters are among the events
                 self._do("tell_statistics")
         return next((event for event in reversed(self.events) if isinstance(event, RtpStatistics)), None)
@@ -258,7 +244,7 @@ class Leg:
             error = self.phone.overrun or self.phone.error
             if error is not None:
                 return error
-            if self._closed or (self._state == "disconnected" and not outlives_call):
+            if self.closed or (self.state == "disconnected" and not outlives_call):
                 return why_it_ended(self._events)
             return None
 
@@ -289,7 +275,7 @@ class Leg:
         """
 
         def hopeless() -> str | BaseException | None:
-            is_over = not outlives_call and (self._closed or self._state == "disconnected")
+            is_over = not outlives_call and (self.closed or self.state == "disconnected")
             return self.phone.overrun or self.phone.error or ("the call has ended" if is_over else None)
 
         with contextlib.suppress(NeverCame):
@@ -309,7 +295,7 @@ class Leg:
         """Wait until the far end has answered the BYE and the recordings are complete."""
         wait_for(
             self.phone.changed,
-            lambda: self._closed or None,
+            lambda: self.closed or None,
             goal=f"{self.id} closed",
             within=within,
             subject=self.id,
@@ -348,17 +334,17 @@ class Leg:
     def take(self, event: Event) -> None:
         self._events.append(event)
         if isinstance(event, CallState):
-            self._state = event.state
+            self.state = event.state
             if event.code >= 100 and event.code != 422:
                 self.is_offered = True
             if event.state == "disconnected":
                 self.limits.release()
         elif isinstance(event, MediaState) and event.active:
-            self._codec = event.codec
+            self.codec = event.codec
 
     def close(self) -> None:
         """Mark the leg as closed: no more events will come."""
-        self._closed = True
+        self.closed = True
         self.limits.release()
 
     def end_after(self, seconds: float, scheduler: DeadlineScheduler) -> None:
@@ -366,7 +352,7 @@ class Leg:
         self.limits.end_after(seconds, scheduler, lambda: self._overrun(seconds))
 
     def _overrun(self, seconds: float) -> None:
-        if self._closed or self._state == "disconnected":
+        if self.closed or self.state == "disconnected":
             return
         self.phone.overran(self.id, seconds)
         with contextlib.suppress(HarnessError):  # if the process is lost, the call has been ended already

@@ -55,7 +55,7 @@ class Phone:
         self.guessed = (
             False  #: whether a call came that may belong to this case or to another one that shares the phone
         )
-        self._lost: PhoneLostError | None = None
+        self.loss: PhoneLostError | None = None  #: why its process died
         self._sink_error: Exception | None = None
         self._crash_hangup: threading.Thread | None = None
         self._released = False
@@ -102,7 +102,7 @@ class Phone:
     @property
     def error(self) -> BaseException | None:
         """Why no wait can succeed: the phone process or the simulated world is lost."""
-        return self._lost or self._owner.fatal_error
+        return self.loss or self._owner.fatal_error
 
     def fault(self) -> BaseException | None:
         """:attr:`error`, or why its process does not answer or has just stood still. Asks the process."""
@@ -112,11 +112,6 @@ class Phone:
             except HarnessError as error:
                 return error
         return self.error
-
-    @property
-    def loss(self) -> PhoneLostError | None:
-        """Why its process died; None while it runs."""
-        return self._lost
 
     def instead(self, events: Sequence[Event]) -> str | BrokenError | None:
         """Why an expected event is missing: a phone of the case was lost, or ``events`` hold it as an unread message."""
@@ -332,8 +327,8 @@ class Phone:
 
     def command(self, name: str, within: float = 10.0, /, **arguments: Any) -> Any:
         """Run a command of the phone process and return its result."""
-        if self._lost is not None:
-            raise self._lost
+        if self.loss is not None:
+            raise self.loss
         if self._released:
             raise PhoneMisuseError(f"phone {self.name} was released")
         return self.process.call(name, within, **arguments)
@@ -395,14 +390,14 @@ class Phone:
     def _emit(self, event: Event, leg: Leg | None = None) -> None:
         try:
             self._sink(event)
-            if leg is not None and isinstance(event, Recorded) and self._lost is None:
+            if leg is not None and isinstance(event, Recorded) and self.loss is None:
                 leg.require_recorded()
         except Exception as error:  # a full disk must not stop the reader of all phones; release() raises it
             self._sink_error = self._sink_error or error
 
     def lose(self, reason: str, log: str) -> None:
         """Note that the process died; the caller holds ``changed``."""
-        self._lost = PhoneLostError(f"phone {self.name} was lost: {reason}\n{log}")
+        self.loss = PhoneLostError(f"phone {self.name} was lost: {reason}\n{log}")
         self._take(PhoneLost(at=time.monotonic(), phone=self.name, reason=reason, log=log), None)
         left = [(leg, leg.limits.keep_slot()) for leg in self._up()]
         for leg in self._legs.values():

@@ -132,6 +132,7 @@ class PhoneProcess:
         self._heard_at = time.monotonic()
         self._gaps: deque[tuple[float, float]] = deque(maxlen=_KEPT)  # begin and end of silences with a missing pulse
         self._closing = False
+        self._last_log = ""  # of a shared phone's process
 
     @property
     def lost(self) -> str | None:
@@ -223,7 +224,7 @@ class PhoneProcess:
                 reason = f"its process is defective: {message[2]['text'].strip().splitlines()[-1]}"
                 break
             if kind == "tell" and message[1] == "lost":
-                reason = message[2]["reason"]
+                reason, self._last_log = message[2]["reason"], message[2].get("log", "")
                 break
             self._take(kind, message)
         self._end(reason)

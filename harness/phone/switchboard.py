@@ -275,8 +275,7 @@ class Switchboard:
         if line is None:
             return
         for guest in {guest for guest, _ in list(line.guests.values())}:
-            guest.tell("log", {"log": log})
-            guest.tell("lost", {"reason": reason})
+            guest.tell("lost", {"reason": reason, "log": log})
 
 
 class _Guest:
@@ -378,7 +377,6 @@ class SharedProcess(PhoneProcess):
         self.config = config
         self._sharing = sharing
         self._prepare(owner, _connected(sharing.switchboard), None)
-        self._last_log = ""
         self.most_calls = config.max_calls
         self._reader = threading.Thread(target=self._read, name=f"shared {config.name}", daemon=True)
         self._reader.start()
@@ -399,12 +397,6 @@ class SharedProcess(PhoneProcess):
     def log(self) -> str:
         """The process's last log lines, as the switchboard sent them."""
         return self._last_log
-
-    def _take(self, kind: str, message: list[Any]) -> None:
-        if kind == "tell" and message[1] == "log":
-            self._last_log = str(message[2]["log"])
-            return
-        super()._take(kind, message)
 
     def _how(self) -> str:
         return ": the switchboard has closed"

@@ -20,7 +20,7 @@ from harness.phone.child.hearing import RATE
 from harness.phone.child.names import Names
 from harness.phone.child.pjlib import Text, lasting_pool, pointer
 from harness.phone.child.requests import MessageFilter
-from harness.phone.child.taps import GroupLock, Taps, place
+from harness.phone.child.taps import Taps, place
 
 if TYPE_CHECKING:
     from harness.phone.child.service import Service
@@ -55,7 +55,7 @@ class Native:
 
     def __init__(self, path: str) -> None:
         library = self._library = ctypes.CDLL(path)
-        self.taps = Taps(GroupLock(place(library.pj_grp_lock_acquire), place(library.pj_grp_lock_release)))
+        self.taps = Taps((place(library.pj_grp_lock_acquire), place(library.pj_grp_lock_release)))
         #: Whether it was compiled with assertions, which end the process.
         self.asserts = _has(path, b"__assert_fail")
         library.pjsua_init_tpselector.argtypes = (ctypes.c_int, pointer)

@@ -36,18 +36,10 @@ class _Reception(ctypes.Structure):
     _fields_ = (
         ("longest_dropout_ms", ctypes.c_double),
         ("types", ctypes.c_int64 * _TYPES),
-        ("reordered", ctypes.c_int64),
-        ("duplicated", ctypes.c_int64),
-        ("bursts", ctypes.c_int64),
-        ("sources", ctypes.c_int64),
-        ("ssrc", ctypes.c_int64),
-        ("base", ctypes.c_int64),
-        ("highest", ctypes.c_int64),
-        ("received", ctypes.c_int64),
+        *((name, ctypes.c_int64) for name in ("reordered", "duplicated", "bursts", "sources")),
+        *((name, ctypes.c_int64) for name in ("ssrc", "base", "highest", "received")),
         ("seen", ctypes.c_int64 * _SEEN),
-        ("lost_before", ctypes.c_int64),
-        ("next_ssrc", ctypes.c_int64),
-        ("next_sequence", ctypes.c_int64),
+        *((name, ctypes.c_int64) for name in ("lost_before", "next_ssrc", "next_sequence")),
         ("at", ctypes.c_double),
         ("has_last", ctypes.c_int64),
         ("last_timestamp", ctypes.c_int64),
@@ -69,12 +61,7 @@ class _Reception(ctypes.Structure):
 
 
 class _Sending(ctypes.Structure):
-    _fields_ = (
-        ("offered", ctypes.c_int64),
-        ("sent", ctypes.c_int64),
-        ("ssrc", ctypes.c_int64),
-        ("first", ctypes.c_int64),
-    )
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("offered", "sent", "ssrc", "first"))
 
 
 _library = ctypes.CDLL(str(Path(__file__).with_name("libstreams.so")))

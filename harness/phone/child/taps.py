@@ -43,14 +43,8 @@ class _Ring(ctypes.Structure):
 class _Block(ctypes.Structure):
     _fields_ = (
         ("functions", ctypes.c_void_p * FUNCTIONS),
-        ("send", ctypes.c_void_p),
-        ("send_aside", ctypes.c_void_p),
-        ("arrive", ctypes.c_void_p),
-        ("arrive_aside", ctypes.c_void_p),
-        ("start", ctypes.c_void_p),
-        ("acquire", ctypes.c_void_p),
-        ("release", ctypes.c_void_p),
-        ("stream", ctypes.c_void_p),
+        *((name, ctypes.c_void_p) for name in ("send", "send_aside", "arrive", "arrive_aside")),
+        *((name, ctypes.c_void_p) for name in ("start", "acquire", "release", "stream")),
         ("source", ctypes.c_uint8 * _SOURCE_OCTETS),
         ("came", _Ring),
         ("left", _Ring),
@@ -70,11 +64,8 @@ _SEND: Final = place(_library.crossing_send)
 _START: Final = place(_library.crossing_start)
 
 
-class GroupLock(NamedTuple):
-    """Addresses of ``pj_grp_lock_acquire`` and ``pj_grp_lock_release``."""
-
-    acquire: int
-    release: int
+#: Addresses of ``pj_grp_lock_acquire`` and ``pj_grp_lock_release``.
+GroupLock = tuple[int, int]
 
 
 class Aside(NamedTuple):

@@ -85,7 +85,7 @@ class Lock:
             Locks(lambda lock: self._note("acquire", lock)),
             Locks(lambda lock: self._note("release", lock)),
         )
-        self.places = GroupLock(*map(place, self._functions))
+        self.places: GroupLock = (place(self._functions[0]), place(self._functions[1]))
 
     def _note(self, what: str, lock: int) -> int:
         self.done.append((what, lock))
