@@ -35,6 +35,6 @@ def test_any_request_is_sent_with_headers_and_body_and_its_final_answer_returned
         assert asked.result() == (404, "Nobody")
 
 
-def test_an_answer_that_does_not_come_in_time_is_no_fault_of_the_far_end(lease: Desk, peer: Stranger) -> None:
+def test_a_late_answer_to_a_request_is_broken(lease: Desk, peer: Stranger) -> None:
     with pytest.raises(BrokenError):
         lease("alice").options(f"sip:100@{peer.address}", within=0.2)

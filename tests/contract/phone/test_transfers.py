@@ -155,7 +155,7 @@ def test_each_notify_is_a_step_of_the_transfer(lease: Desk, peer: Stranger) -> N
     assert peer.hangs_up(phone, call).status == 200
 
 
-def test_a_transfer_that_nothing_is_said_of_has_no_outcome(lease: Desk, peer: Stranger) -> None:
+def test_a_transfer_without_notify_has_no_outcome(lease: Desk, peer: Stranger) -> None:
     """An accepted REFER (202) alone is no success."""
     phone = lease("transferor")
     leg, call = answered(phone, peer, SESSION + AUDIO)

@@ -83,7 +83,7 @@ def test_a_refused_connection_is_reported_at_once(lease: Desk) -> None:
     assert "refused" in failed.reason
 
 
-def test_a_stun_server_that_does_not_answer_is_no_fault_of_the_platform(lease: Desk) -> None:
+def test_a_mute_stun_server_is_a_resource_error(lease: Desk) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
         mute.bind((fresh_address(), 0))
         with pytest.raises(ResourceError, match="STUN server"):

@@ -52,7 +52,7 @@ def test_refused_calls_leave_nothing_open(lease: Desk) -> None:
         time.sleep(0.02)
 
 
-def test_a_process_that_stood_still_for_a_while_speaks_against_nobody(tmp_path: Path) -> None:
+def test_a_stopped_process_breaks_what_follows_and_fails_nothing(tmp_path: Path) -> None:
     """A slow disk, a debugger: what was missed meanwhile looks like the far end's silence."""
     with PhonePool(tmp_path) as pool:
         desk = Desk(pool, tmp_path)
@@ -75,7 +75,7 @@ def test_a_process_that_stood_still_for_a_while_speaks_against_nobody(tmp_path: 
         desk.close()
 
 
-def test_a_main_thread_that_waits_for_a_file_is_noticed_though_the_ear_goes_on(lease: Desk, tmp_path: Path) -> None:
+def test_a_blocked_main_thread_is_noticed_while_the_mark_listener_runs(lease: Desk, tmp_path: Path) -> None:
     """What a leg hears is told by a thread of its own: it must not hide that nobody obeys commands or answers calls."""
     alice = lease("alice", max_calls=2)
     out, _ = connect(alice, lease("bob"))
@@ -98,7 +98,7 @@ def test_a_main_thread_that_waits_for_a_file_is_noticed_though_the_ear_goes_on(l
     assert alice.error is None
 
 
-def test_the_ports_of_a_tcp_phone_that_goes_are_not_those_of_anothers_rtp(own: Desk) -> None:
+def test_removing_a_tcp_phone_leaves_rtp_of_the_same_port_number_open(own: Desk) -> None:
     """TCP and UDP count theirs apart: the kernel gives the same number to both."""
     host = fresh_address()
     alice = own("alice", transport="tcp", bind_address=host)
@@ -113,7 +113,7 @@ def test_the_ports_of_a_tcp_phone_that_goes_are_not_those_of_anothers_rtp(own: D
     hears(back, out, since=since)
 
 
-def test_a_request_that_nobody_answers_outlives_its_phone(own: Desk) -> None:
+def test_an_unanswered_request_may_outlive_its_phone(own: Desk) -> None:
     """Its process went down at once, with the calls of all others: pjsua asserts on an answer to an account that is gone."""
     alice, bob, asking = own("alice"), own("bob"), own("asking")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
@@ -127,7 +127,7 @@ def test_a_request_that_nobody_answers_outlives_its_phone(own: Desk) -> None:
     hears(out, back)
 
 
-def test_a_process_has_room_for_phones_however_many_requests_are_unanswered(own: Desk) -> None:
+def test_unanswered_requests_leave_room_for_new_phones(own: Desk) -> None:
     """Each keeps an account for up to 32 s (RFC 3261 timer F), of which pjsua has eight."""
     here = fresh_address()  # whose connections could be anyone's of it: they are not closed with a phone
     alice = own("alice", bind_address=here)
@@ -148,7 +148,7 @@ def test_a_process_has_room_for_phones_however_many_requests_are_unanswered(own:
     assert not gone(alice.process.pid, within=1.0)
 
 
-def test_for_how_long_a_process_did_not_stir_is_known_afterwards(tmp_path: Path) -> None:
+def test_gaps_of_a_stopped_process_are_known_afterwards(tmp_path: Path) -> None:
     """As where a hypervisor takes its processor away, which no account of the kernel's shows."""
     with PhonePool(tmp_path) as pool:
         desk = Desk(pool, tmp_path)

@@ -31,7 +31,7 @@ def taken(answer: bytes) -> list[bool]:
         pytest.param(SDES.replace("{port} RTP/SAVP 0", "{port} RTP/SAVP 8") + SDES, [False, True], id="codecs"),
     ],
 )
-def test_of_several_what_the_stack_knows_is_taken(
+def test_supported_audio_is_chosen_among_several_sections(
     own: Desk, stranger: Stranger, srtp: str, media: str, expected: list[bool]
 ) -> None:
     phone = own("callee", srtp=srtp, codecs=("PCMU",))
@@ -43,9 +43,7 @@ def test_of_several_what_the_stack_knows_is_taken(
 
 @pytest.mark.parametrize("srtp", ["optional", "mandatory"])
 @pytest.mark.parametrize(("media", "why"), [(DTLS, "DTLS"), (WITH_MKI, "master key identifier")])
-def test_what_the_stack_alone_cannot_take_speaks_against_nobody(
-    own: Desk, stranger: Stranger, srtp: str, media: str, why: str
-) -> None:
+def test_unsupported_encryption_breaks_the_wait(own: Desk, stranger: Stranger, srtp: str, media: str, why: str) -> None:
     phone = own("callee", srtp=srtp)
     assert stranger.calls(phone, SESSION + media).status == 488
     refused = phone.wait("the refusal", lambda event: isinstance(event, CallsRefused), 10)
@@ -63,7 +61,7 @@ def lives(own: Desk, phone: Phone) -> None:
     call.wait_state("confirmed", 10)
 
 
-def test_an_answer_with_a_master_key_identifier_is_nobodys_silence(lease: Desk, stranger: Stranger) -> None:
+def test_an_answer_with_a_master_key_identifier_breaks_the_wait(lease: Desk, stranger: Stranger) -> None:
     phone = lease("caller", srtp="mandatory", codecs=("PCMU",))
     leg = phone.dial(f"sip:stranger@{stranger.address}")
     invite = stranger.request("INVITE")

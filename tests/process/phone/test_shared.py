@@ -90,7 +90,7 @@ def test_two_cases_share_a_phone_and_each_gets_the_calls_of_its_own_caller(lease
     assert not second.guessed
 
 
-def test_a_call_that_shows_nobodys_number_is_for_who_waits_for_one_by_a_guess(lease: Desk, cases: list[Case]) -> None:
+def test_a_call_with_an_unknown_number_goes_to_the_waiting_case_by_a_guess(lease: Desk, cases: list[Case]) -> None:
     """It may be the other's, who only looks whether anybody rings here, and was led astray."""
     config = agent()
     looker = cases[0].share(config, numbers=(ANNE,))
@@ -104,9 +104,7 @@ def test_a_call_that_shows_nobodys_number_is_for_who_waits_for_one_by_a_guess(le
     assert waiter.guessed
 
 
-def test_a_call_that_all_cases_at_a_phone_together_keep_out_speaks_against_nobody(
-    lease: Desk, cases: list[Case]
-) -> None:
+def test_a_call_refused_because_cases_share_the_phone_is_reported(lease: Desk, cases: list[Case]) -> None:
     holds = lease.process_holds
     config = agent(max_calls=holds)
     phones = [case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True)]
@@ -151,7 +149,7 @@ def test_a_case_that_ends_or_dies_hangs_up_its_own_calls_alone(lease: Desk, case
     other.wait_state("disconnected", within=10)
 
 
-def test_an_address_is_one_phones_at_a_time(cases: list[Case]) -> None:
+def test_an_address_belongs_to_one_phone_at_a_time(cases: list[Case]) -> None:
     address = fresh_address()
     one, other = agent(), agent(realm="another.example")
     place = {"bind_address": address, "bind_port": 5060}
@@ -185,7 +183,7 @@ def test_a_shared_phone_whose_process_dies_is_lost_to_all(cases: list[Case]) -> 
     assert again.process.pid != phones[0].process.pid
 
 
-def test_what_a_case_asks_outside_of_calls_is_its_own(stranger: Stranger, cases: list[Case]) -> None:
+def test_requests_outside_calls_belong_to_the_case_that_sent_them(stranger: Stranger, cases: list[Case]) -> None:
     config = agent()
     first, second = (case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True))
     with ThreadPoolExecutor(2) as threads:

@@ -98,9 +98,7 @@ def told_while_others_talk(phone: Phone, caller: Phone, callee: Phone) -> NameLo
     return event
 
 
-def test_a_slow_lookup_is_no_hang_and_the_call_goes_on_when_it_ends(
-    desk: Desk, server: NameServer, stranger: Stranger
-) -> None:
+def test_a_slow_lookup_delays_its_own_call_only(desk: Desk, server: NameServer, stranger: Stranger) -> None:
     """Longer than a process may be silent before it counts as hung; its other phones call meanwhile."""
     phone, alice, bob = desk("callee"), desk("alice"), desk("bob")
     leg = phone.dial(f"sip:100@{NAME}:{stranger.port}")
@@ -115,14 +113,14 @@ def test_a_slow_lookup_is_no_hang_and_the_call_goes_on_when_it_ends(
     assert phone.process.lost is None
 
 
-def test_a_name_server_that_does_not_answer_is_no_failure_of_the_far_end(desk: Desk, server: NameServer) -> None:
+def test_a_mute_name_server_breaks_the_wait(desk: Desk, server: NameServer) -> None:
     leg = desk("caller").dial(f"sip:100@{NAME}:5060")
     server.answers("EAI_AGAIN")
     with pytest.raises(BrokenError, match=rf"DNS: {NAME} was looked up for \d\.\d s: EAI_AGAIN"):
         leg.wait_state("early", 10)
 
 
-def test_a_name_that_does_not_exist_is_named(desk: Desk, server: NameServer) -> None:
+def test_a_name_that_does_not_exist_fails_the_wait(desk: Desk, server: NameServer) -> None:
     leg = desk("caller", proxy=f"{NAME}:5060").dial("sip:100@example.com")
     server.answers("EAI_NONAME")
     with pytest.raises(NeverCame, match=rf"DNS has no address for {NAME}: EAI_NONAME"):

@@ -62,7 +62,7 @@ def test_each_press_arrives_once(
         ("application/dtmf-relay", "Duration=160\n", 400, []),
     ],
 )
-def test_digits_by_info_are_read_in_both_their_forms(
+def test_digits_by_info_are_read_in_both_forms(
     lease: Desk, stranger: Stranger, kind: str, body: str, status: int, digits: Sequence[tuple[str, int]]
 ) -> None:
     phone = lease("callee")
@@ -75,7 +75,7 @@ def test_digits_by_info_are_read_in_both_their_forms(
     assert {event.method for event in told} <= {"info"}
 
 
-def test_digits_are_sent_however_their_name_is_spelled(lease: Desk, stranger: Stranger) -> None:
+def test_digits_are_sent_for_any_spelling_of_telephone_event(lease: Desk, stranger: Stranger) -> None:
     """An encoding's name has no case (RFC 4855 section 3)."""
     phone = lease("callee")
     leg, answer = answered(phone, stranger, EVENTS.replace("telephone-event", "TELEPHONE-EVENT"))
@@ -88,7 +88,7 @@ def test_digits_are_sent_however_their_name_is_spelled(lease: Desk, stranger: St
 
 
 @pytest.mark.parametrize("ends", ["hangs up", "offers anew"])
-def test_a_stream_that_ends_amid_a_digit_has_left_the_bridge_before(own: Desk, tmp_path: Path, ends: str) -> None:
+def test_a_stream_that_ends_during_a_digit_leaves_the_bridge_first(own: Desk, tmp_path: Path, ends: str) -> None:
     """Else two threads of pjmedia have the digit in hand, and the process aborts (once in some thousand transfers)."""
     alice, bob = own("alice", max_calls=own.process_holds), own("bob")
     out, back = connect(alice, bob)

@@ -25,7 +25,7 @@ ENCRYPTED = f"m=audio 5002 RTP/SAVP 0\n{KEY}"
         pytest.param(SESSION + AUDIO + VIDEO.replace("AVP", "SAVP") + KEY, "optional", id="encrypted-video-alone"),
     ],
 )
-def test_audio_is_taken_wherever_it_stands_in_the_offer(lease: Desk, stranger: Stranger, offer: str, srtp: str) -> None:
+def test_audio_is_accepted_at_any_place_in_the_offer(lease: Desk, stranger: Stranger, offer: str, srtp: str) -> None:
     """RFC 3264 section 6: what the answer refuses keeps its place, with port 0. A key belongs to its own stream alone."""
     phone = lease("callee", srtp=srtp)
     leg, answer = answered(phone, stranger, offer)
@@ -40,7 +40,7 @@ def test_audio_is_taken_wherever_it_stands_in_the_offer(lease: Desk, stranger: S
     leg.wait_closed(10)
 
 
-def test_rtp_goes_where_the_sdp_says_wherever_the_far_ends_comes_from(lease: Desk, stranger: Stranger) -> None:
+def test_rtp_goes_to_the_address_in_the_sdp(lease: Desk, stranger: Stranger) -> None:
     """RFC 3264 section 5.1; that both are the same (RFC 4961) is a recommendation."""
     phone = lease("callee")
     leg, answer = answered(phone, stranger, SESSION + AUDIO)
@@ -59,7 +59,7 @@ def test_rtp_goes_where_the_sdp_says_wherever_the_far_ends_comes_from(lease: Des
 
 
 @pytest.mark.parametrize("suite", ["F8_128_HMAC_SHA1_80", "AEAD_AES_256_GCM", "NULL", "x-unheard-of"])
-def test_a_key_that_is_not_taken_encrypts_nothing(lease: Desk, stranger: Stranger, suite: str) -> None:
+def test_an_unsupported_srtp_suite_leaves_the_media_plain(lease: Desk, stranger: Stranger, suite: str) -> None:
     """RFC 4568 section 5.1.2: the answer names the key that was chosen, or the media is as without any."""
     phone = lease("callee", srtp="optional")
     leg, answer = answered(phone, stranger, SESSION + AUDIO + KEY.replace("AES_CM_128_HMAC_SHA1_80", suite))
@@ -93,7 +93,7 @@ def compact(head: str) -> str:
         pytest.param(compact, id="compact"),
     ],
 )
-def test_a_call_is_followed_however_its_headers_are_written(
+def test_a_call_is_followed_in_every_legal_header_form(
     lease: Desk, stranger: Stranger, writes: Callable[[str], str]
 ) -> None:
     """RFC 3261 section 7.3: each of these is the same call."""
@@ -119,7 +119,7 @@ def test_a_call_is_followed_however_its_headers_are_written(
         (["sip/2.0 486 Busy Here"], 486),
     ],
 )
-def test_what_became_of_a_transfer(lease: Desk, stranger: Stranger, steps: Sequence[str], status: int) -> None:
+def test_transfer_outcomes(lease: Desk, stranger: Stranger, steps: Sequence[str], status: int) -> None:
     phone = lease("transferor")
     leg, call = answered(phone, stranger, SESSION + AUDIO)
     leg.wait_state("confirmed", 10)
@@ -132,7 +132,7 @@ OVER = ("Subscription-State: terminated;reason=noresource", "Content-Type: messa
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["with-ids", "without-ids"])
-def test_the_second_refer_has_an_outcome_of_its_own(own: Desk, stranger: Stranger, named: bool) -> None:
+def test_the_second_refer_has_its_own_outcome(own: Desk, stranger: Stranger, named: bool) -> None:
     phone = own("transferor")
     leg, call = answered(phone, stranger, SESSION + AUDIO)
     leg.wait_state("confirmed", 10)
@@ -148,7 +148,7 @@ def test_the_second_refer_has_an_outcome_of_its_own(own: Desk, stranger: Strange
     leg.wait_state("disconnected", 10)
 
 
-def test_a_refer_that_nothing_will_be_told_of_has_no_outcome(lease: Desk, stranger: Stranger) -> None:
+def test_a_refer_without_subscription_has_no_outcome(lease: Desk, stranger: Stranger) -> None:
     """RFC 4488 section 4: there is no subscription then. Of the 202 pjsua makes a transfer that has succeeded."""
     phone = lease("transferor")
     leg, call = answered(phone, stranger, SESSION + AUDIO)
@@ -168,7 +168,7 @@ def test_a_refer_that_nothing_will_be_told_of_has_no_outcome(lease: Desk, strang
         pytest.param("".join(f";p{number}" for number in range(60)), id="many-parameters"),
     ],
 )
-def test_a_refer_to_has_whatever_length_it_has(own: Desk, stranger: Stranger, beyond: str) -> None:
+def test_a_long_refer_to_is_followed(own: Desk, stranger: Stranger, beyond: str) -> None:
     """pjsua's look at such a URI ended the process."""
     phone = own("caller")
     _, call = answered(phone, stranger, SESSION + AUDIO)

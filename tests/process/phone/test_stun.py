@@ -50,7 +50,7 @@ def stun() -> Iterator[StunServer]:
     server.close()
 
 
-def test_the_outside_address_is_offered(stun: StunServer, lease: Desk) -> None:
+def test_the_address_from_stun_is_offered(stun: StunServer, lease: Desk) -> None:
     bob = lease("bob")
     alice = lease("alice", stun_server=stun.address)
     assert alice.process is not bob.process  # STUN is a setting of the whole process

@@ -18,7 +18,7 @@ BEHIND_A_ROUTER = {"public_address": "203.0.113.5"}  # RFC 5737
 ANYWHERE = {"bind_address": "0.0.0.0"}
 
 
-def test_the_systems_own_list_is_one_that_pjsip_reads(
+def test_pjsip_reads_the_systems_authorities(
     lease: Desk, authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """With one more in it, whose server is called: pjsip itself looks for none, and its OpenSSL is old."""
@@ -33,7 +33,7 @@ def test_the_systems_own_list_is_one_that_pjsip_reads(
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_who_is_called_may_trust_many(lease: Desk, authority: Authority, tmp_path: Path, trusted: bool) -> None:
+def test_a_callee_may_trust_many_authorities(lease: Desk, authority: Authority, tmp_path: Path, trusted: bool) -> None:
     """As a stand-in does that trusts the system's list. pjsip names them all to who connects, and has 8 kB for a handshake."""
     many = tmp_path / "list.pem"
     others = (
@@ -58,7 +58,7 @@ def test_who_is_called_may_trust_many(lease: Desk, authority: Authority, tmp_pat
 
 
 @pytest.mark.parametrize("place", [{}, BEHIND_A_ROUTER, ANYWHERE])
-def test_a_handshake_that_fails_is_told(lease: Desk, authority: Authority, place: dict[str, str]) -> None:
+def test_a_failed_handshake_is_reported(lease: Desk, authority: Authority, place: dict[str, str]) -> None:
     server = fresh_address()
     bob = lease("bob", transport="tls", tls=authority.server(server), **{"bind_address": server} | place)
     with socket.create_connection((server, int(bob.address.rpartition(":")[2]))) as comer:

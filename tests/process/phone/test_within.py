@@ -26,7 +26,7 @@ ASKED: tuple[tuple[str, Sequence[str], str, int, tuple[str, str] | None], ...] =
 )
 
 
-def test_what_no_call_is_made_of_is_answered_by_its_own_rfc(lease: Desk, stranger: Stranger) -> None:
+def test_other_requests_within_a_call_are_answered(lease: Desk, stranger: Stranger) -> None:
     phone = lease("callee")
     leg, call = answered(phone, stranger, SESSION + AUDIO)
     leg.wait_state("confirmed", 10)
@@ -62,7 +62,7 @@ ASKED_OUTSIDE: tuple[tuple[str, Sequence[str], int], ...] = (
 )
 
 
-def test_outside_of_calls_every_request_is_answered(lease: Desk, stranger: Stranger) -> None:
+def test_requests_outside_calls_are_answered(lease: Desk, stranger: Stranger) -> None:
     """RFC 3261 section 8.2. A platform that gets no answer considers the phone dead."""
     phone = lease("callee")
     for number, (method, headers, status) in enumerate(ASKED_OUTSIDE, 1):
@@ -84,7 +84,7 @@ NOTIFY = ("Event: refer", "Subscription-State: active;expires=60", "Content-Type
         pytest.param(202, [("Refer-Sub", "false")], 481, id="accepted-without-a-subscription"),  # RFC 4488 section 4
     ],
 )
-def test_a_notify_is_of_a_refer_that_was_accepted(
+def test_a_notify_needs_an_accepted_refer(
     lease: Desk, stranger: Stranger, answer: int, headers: list[tuple[str, str]], status: int
 ) -> None:
     """RFC 6665 section 4.1.3: 481 where there is no subscription; the call goes on."""
@@ -99,7 +99,7 @@ def test_a_notify_is_of_a_refer_that_was_accepted(
     leg.wait_state("disconnected", 10)
 
 
-def test_who_asked_for_a_transfer_may_ask_for_more_news_of_it(own: Desk, stranger: Stranger) -> None:
+def test_a_transferor_may_extend_its_subscription(own: Desk, stranger: Stranger) -> None:
     """RFC 3515 section 2.4.4: the REFER has made a subscription, which SUBSCRIBE extends or ends."""
     phone = own("caller", max_calls=2)
     _, call = answered(phone, stranger, SESSION + AUDIO)
@@ -111,7 +111,7 @@ def test_who_asked_for_a_transfer_may_ask_for_more_news_of_it(own: Desk, strange
     assert stranger.hangs_up(phone, call).status == 200
 
 
-def test_a_notify_may_come_ahead_of_the_answer_to_the_refer(lease: Desk, stranger: Stranger) -> None:
+def test_a_notify_may_precede_the_answer_to_the_refer(lease: Desk, stranger: Stranger) -> None:
     """RFC 6665 section 4.1.2.4."""
     phone = lease("transferor")
     leg, call = answered(phone, stranger, SESSION + AUDIO)

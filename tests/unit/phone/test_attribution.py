@@ -78,7 +78,7 @@ class Scene:
         return leg
 
 
-def test_each_fork_has_what_is_of_its_own_invite_whoever_answers_first() -> None:
+def test_each_fork_gets_the_messages_of_its_own_invite() -> None:
     """A proxy rings two phones of one process, as for a ring group, and cancels the one that has not answered."""
     scene = Scene()
     legs: dict[str, FakeLeg] = {}
@@ -96,7 +96,7 @@ def test_each_fork_has_what_is_of_its_own_invite_whoever_answers_first() -> None
     assert {branch: leg.tag for branch, leg in legs.items()} == {"f1": "t-f1", "f2": "t-f2"}
 
 
-def test_an_invite_nobody_takes_goes_to_the_phone_it_was_for() -> None:
+def test_a_refused_invite_is_attributed_to_the_called_phone() -> None:
     scene = Scene()
     scene.received(request("INVITE", "sip:b@127.0.0.2:2"))
     scene.sent(response(486, to_tag="t"))
@@ -105,7 +105,7 @@ def test_an_invite_nobody_takes_goes_to_the_phone_it_was_for() -> None:
     assert [(phone, leg) for _, phone, leg in scene.delivered] == [(scene.bob, None)] * 2
 
 
-def test_what_is_for_a_phone_that_is_gone_is_nobody_elses() -> None:
+def test_messages_for_a_removed_phone_are_dropped() -> None:
     """Whoever may have its user and its address by now; and the phone is not kept for that."""
     scene = Scene()
     options = request("OPTIONS", "sip:b@127.0.0.2:2")
@@ -122,7 +122,7 @@ def test_what_is_for_a_phone_that_is_gone_is_nobody_elses() -> None:
     assert scene.delivered == []
 
 
-def test_phones_are_told_by_address_then_user_then_as_the_only_one() -> None:
+def test_the_called_phone_is_found_by_address_then_user() -> None:
     scene = Scene()
 
     def called(uri: str, to: str = "<sip:z@x>") -> FakePhone | None:

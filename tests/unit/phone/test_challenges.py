@@ -26,7 +26,7 @@ def test_a_realm_that_is_configured_is_the_only_one() -> None:
     assert why.why == "its realm is evil.example, and carrier.example is configured"
 
 
-def test_without_one_that_which_asks_first_is_it() -> None:
+def test_without_a_configured_realm_the_first_one_counts() -> None:
     """RFC 3261 section 22.1: a realm is a protection domain of its own."""
     challenges = Challenges("")
     assert answered(challenges, challenge()) == [True]
@@ -37,7 +37,7 @@ def test_without_one_that_which_asks_first_is_it() -> None:
     assert why.why == "its realm is evil.example, and carrier.example asked first"
 
 
-def test_a_registrar_and_a_proxy_have_a_realm_each() -> None:
+def test_registrar_and_proxy_may_have_different_realms() -> None:
     challenges = Challenges("")
     assert answered(challenges, challenge("registrar.example")) == [True]
     assert answered(challenges, challenge("proxy.example"), method="INVITE") == [True]
@@ -63,7 +63,7 @@ def test_the_strongest_algorithm_is_answered_and_no_weaker_one_afterwards(weak: 
         'WWW-Authenticate: Digest realm="acme", nonce="n", algorithm=SHA-256, qop="auth-int"',
     ],
 )
-def test_a_weaker_one_is_answered_where_pjsip_cannot_compute_the_stronger(strong: str) -> None:
+def test_a_weaker_algorithm_is_answered_if_pjsip_cannot_compute_the_stronger(strong: str) -> None:
     """RFC 7616 section 3.7: the strongest that the client supports, as preflight tries it (docs/interop.md)."""
     challenges = Challenges("acme")
     weak = 'WWW-Authenticate: Digest realm="acme", nonce="n", algorithm=MD5, qop="auth-int, auth"'
@@ -81,7 +81,7 @@ def test_a_weaker_one_is_answered_where_pjsip_cannot_compute_the_stronger(strong
         'WWW-Authenticate:Digest opaque="a, realm=x",realm="carrier.example"',
     ],
 )
-def test_a_realm_is_read_as_it_may_be_written(text: str) -> None:
+def test_a_realm_is_read_in_every_legal_form(text: str) -> None:
     assert answered(Challenges("carrier.example"), text) == [True]
 
 
@@ -93,7 +93,7 @@ def test_a_realm_is_read_as_it_may_be_written(text: str) -> None:
         ("acme", challenge("acme", "SHA-256"), challenge("acme"), "stronger algorithm"),
     ],
 )
-def test_what_is_withheld_says_by_which_rule(realm: str, first: str | None, then: str, rule: WithheldBy) -> None:
+def test_a_withheld_challenge_names_its_rule(realm: str, first: str | None, then: str, rule: WithheldBy) -> None:
     challenges = Challenges(realm)
     if first is not None:
         assert answered(challenges, first) == [True]

@@ -25,7 +25,7 @@ def wires() -> Iterator[tuple[Wire, Wire]]:
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xff\xff\xff", b"\x00\x00\x00\x02{}", b"\x00\x00\x00\x01{"])
-def test_nonsense_is_a_value_error(raw: bytes) -> None:
+def test_an_invalid_message_is_a_value_error(raw: bytes) -> None:
     one, two = socket.socketpair()
     with one:
         one.sendall(raw)

@@ -68,7 +68,7 @@ def arrivals(draw: st.DrawFn) -> tuple[str, list[Packet]]:
 
 
 @given(arrivals())
-def test_each_press_is_one_digit_whatever_became_of_its_packets(drawn: tuple[str, list[Packet]]) -> None:
+def test_each_press_is_one_digit_despite_loss_and_reordering(drawn: tuple[str, list[Packet]]) -> None:
     keys, packets = drawn
     far = Far()
     far.sends(*packets)
@@ -76,7 +76,7 @@ def test_each_press_is_one_digit_whatever_became_of_its_packets(drawn: tuple[str
     assert far.pressed == keys
 
 
-def test_a_digit_without_its_end_is_told_when_nothing_more_comes() -> None:
+def test_a_digit_without_end_packets_is_reported_after_silence() -> None:
     far = Far()
     far.sends(*press("5", 1000, 8)[:-3])
     far.digits.tick(0.4)
@@ -89,7 +89,7 @@ def test_a_digit_without_its_end_is_told_when_nothing_more_comes() -> None:
 
 @pytest.mark.parametrize("name", ["Signal", "signal", " SIGNAL "])
 @given(st.integers(0, 15), st.booleans(), st.one_of(st.none(), st.integers(0, 5000)), st.booleans(), st.booleans())
-def test_a_relayed_digit_is_read_as_it_is_written(
+def test_a_dtmf_relay_body_is_read(
     name: str, code: int, by_code: bool, duration: int | None, first: bool, ends: bool
 ) -> None:
     lines = [f"{name}= {code if by_code else KEYS[code].lower()}"]
@@ -104,13 +104,13 @@ def test_a_digit_may_be_the_whole_body(code: int, by_code: bool, end: str) -> No
 
 
 @given(st.text(max_size=30))
-def test_whatever_a_body_holds_it_is_read_as_a_key_or_as_none(body: str) -> None:
+def test_any_body_is_read_as_a_key_or_none(body: str) -> None:
     found = read_body(body)
     assert found is None or (found[0] in KEYS and found[1] >= 0)
 
 
 @pytest.mark.parametrize("body", ["", "Duration=160", "Signal=", "Signal=16", "55", "hold", "²", "Signal=ß"])
-def test_what_is_no_key_is_none(body: str) -> None:
+def test_invalid_keys_are_none(body: str) -> None:
     assert read_body(body) is None
 
 
@@ -120,7 +120,7 @@ def info(number: int, body: str, kind: str = "application/dtmf") -> Message:
     )
 
 
-def test_an_info_that_is_repeated_is_one_digit_and_a_late_one_none() -> None:
+def test_repeated_and_late_infos_add_no_digit() -> None:
     far = Far()
     answers = [far.digits.info(info(*asked)) for asked in ((2, "1"), (2, "1"), (4, "1"), (3, "7"), (5, "x"), (5, "x"))]
     assert answers == [200, 200, 200, 500, 400, 400]

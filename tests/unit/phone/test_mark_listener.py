@@ -67,7 +67,7 @@ def recorder(writer: Writer) -> Recorder:
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 9, 15, 20])
-def test_each_frame_is_read_once_and_the_moment_it_is_written(tmp_path: Path, at_once: int) -> None:
+def test_each_frame_is_read_once_as_soon_as_it_is_written(tmp_path: Path, at_once: int) -> None:
     writer = Writer(tmp_path / "x.wav")
     read, own = b"", recorder(writer)
     for number in range(180):
@@ -79,7 +79,7 @@ def test_each_frame_is_read_once_and_the_moment_it_is_written(tmp_path: Path, at
     assert own.read(len(read)) == b""
 
 
-def test_who_is_late_reads_what_is_on_disk_and_then_the_rest(tmp_path: Path) -> None:
+def test_a_late_reader_reads_the_file_and_then_the_buffer(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "x.wav")
     own = recorder(writer)
     for number in range(100):
@@ -90,7 +90,7 @@ def test_who_is_late_reads_what_is_on_disk_and_then_the_rest(tmp_path: Path) -> 
     assert read == b"".join(map(frame, range(100)))
 
 
-def test_what_is_overwritten_meanwhile_is_read_from_disk(tmp_path: Path) -> None:
+def test_overwritten_audio_is_read_from_disk(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "x.wav")
     asked: list[int] = []
 
@@ -107,12 +107,12 @@ def test_what_is_overwritten_meanwhile_is_read_from_disk(tmp_path: Path) -> None
     assert own.read(0) == b"".join(map(frame, range(FRAMES)))
 
 
-def test_a_writer_that_is_laid_out_otherwise_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_layout_of_the_writer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="WAV writer of this pjproject differs"):
         recorder(Writer(tmp_path / "x.wav", sized=False))
 
 
-def test_an_ear_that_fails_says_so() -> None:
+def test_a_failing_mark_listener_is_reported() -> None:
     faults: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     @contextmanager

@@ -63,7 +63,7 @@ def test_a_sent_message_is_read_from_the_log_even_if_it_is_cut_off() -> None:
     ],
     ids=["folded", "quotes of From", "angles of From", "blanks of From", "quotes of To", "angles of To"],
 )
-def test_a_long_message_takes_no_longer_by_the_square(old: str, new: str) -> None:
+def test_long_messages_are_read_in_linear_time(old: str, new: str) -> None:
     began = time.process_time()
     message = read_text(INVITE.replace(old, new), direction="received")
     assert message.local_tag == ""
@@ -83,7 +83,7 @@ def test_a_long_message_takes_no_longer_by_the_square(old: str, new: str) -> Non
         ('"a\\" <sip:b;tag=no>";tag=1', "1"),
     ],
 )
-def test_what_is_not_closed_hides_nothing(written: str, tag: str) -> None:
+def test_unclosed_quotes_and_brackets_hide_no_tag(written: str, tag: str) -> None:
     message = read_text(INVITE.replace("t: <sip:+12065550102@example.com>", f"t: {written}"), direction="received")
     assert message.local_tag == tag
 
@@ -128,7 +128,7 @@ def test_headers_are_read_as_the_parser_reads_them(
         "sip:+12065550102;phone-context=a.example@127.0.0.12:5070;x=y",
     ],
 )
-def test_whom_a_uri_names_however_its_user_is_written(uri: str) -> None:
+def test_the_user_of_a_uri_is_read_in_every_legal_form(uri: str) -> None:
     text = INVITE.replace("sip:+12065550102@127.0.0.12:5070", uri).replace("sip:+12065550101@example.com;x=1", uri)
     message = read_text(text, direction="received")
     assert message.targets()[0] == ("+12065550102", "127.0.0.12:5070")
@@ -168,7 +168,7 @@ def test_the_ring_keeps_the_last_lines(tmp_path: Path) -> None:
     assert last_lines(tmp_path / "none") == []
 
 
-def test_a_recording_that_nobody_closed_is_mended(tmp_path: Path) -> None:
+def test_an_unclosed_recording_is_mended(tmp_path: Path) -> None:
     received, sent = recording.paths(tmp_path, "alice.1")
     samples = (1000 * np.sin(np.arange(800))).astype(np.int16)
     soundfile.write(received, samples, 8000, subtype="PCM_16")
@@ -201,7 +201,7 @@ def test_a_packet_that_was_dropped_is_read_from_two_entries() -> None:
 
 
 @pytest.mark.parametrize("end", ["\n-- end of packet.", ""])
-def test_what_was_too_long_or_lacks_a_header_is_read_from_one(end: str) -> None:
+def test_an_unprocessed_packet_is_read_from_one_entry(end: str) -> None:
     text = OK.replace("SIP/2.0/UDP", "SIP/2.0/TLS")
     why = "Rx buffer overflow (PJSIP_ERXOVERFLOW)"
     message = StackLog().unread(
@@ -212,7 +212,7 @@ def test_what_was_too_long_or_lacks_a_header_is_read_from_one(end: str) -> None:
     assert (message.text, message.call_id, message.unread) == (text, "call@example", why)
 
 
-def test_what_is_no_sip_message_belongs_to_nobody() -> None:
+def test_packets_that_are_not_sip_are_ignored() -> None:
     dropped = StackLog()
     assert dropped.unread(DROPPING) is None
     assert dropped.unread("sip_transport.c Dropped packet:hello\n-- end of packet.") is None

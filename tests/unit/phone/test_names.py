@@ -65,12 +65,12 @@ class Asker:
         (0, 3, 0, (3, "192.0.2.1", 5061)),
     ],
 )
-def test_an_address_is_its_own_answer_at_once(kind: int, flag: int, port: int, told: tuple[int, str, int]) -> None:
+def test_an_address_needs_no_lookup(kind: int, flag: int, port: int, told: tuple[int, str, int]) -> None:
     """RFC 3263 section 4.1 and 4.2: the transport that is named, else that of the flags; the port that is named, else its default."""
     assert Asker().asks("192.0.2.1", kind, flag, port) == [(0, [told])]
 
 
-def test_a_name_is_looked_up_beside_the_thread_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_is_looked_up_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, int]] = []
     go = threading.Event()
 
@@ -110,7 +110,7 @@ def test_lookups_are_limited_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ufffd", "x" * 64 + ".example", "."])
-def test_what_can_be_no_name_is_answered_at_once_and_denied(name: str) -> None:
+def test_an_invalid_name_is_denied(name: str) -> None:
     asker = Asker()
     asker.names.look_up_media(name)
     assert asker.names.looks_up_media(name)

@@ -27,37 +27,37 @@ SDES = struct.pack("!BBHI", 0x81, 202, 2, 9) + b"\x01\x02ab\0\0\0\0"[:4]
 
 
 @pytest.mark.parametrize("kind", [200, 201])
-def test_the_block_on_our_stream_is_found(kind: int) -> None:
+def test_the_report_block_for_our_stream_is_found(kind: int) -> None:
     found = reports(report(kind, block(7), block(fraction=64, lost=5, highest=0x10002)) + SDES, OURS)
     assert found == {9: Block(0.25, 5, 0x10002, 8)}
 
 
 @pytest.mark.parametrize("blocks", [(), (block(7),)])
-def test_a_report_without_a_block_on_us_says_that_nothing_came(blocks: tuple[bytes, ...]) -> None:
+def test_a_report_without_our_block_counts_no_packets(blocks: tuple[bytes, ...]) -> None:
     assert reports(report(201, *blocks), OURS) == {9: None}
 
 
-def test_each_source_that_reports_is_told_once() -> None:
+def test_each_reporting_source_is_listed_once() -> None:
     """RFC 3550 section 6.1: who hears more than 31 sources sends a second report; section 6.4.1: another hears none."""
     compound = report(200, *map(block, range(31))) + report(201, block(lost=5)) + report(200, by=10)
     assert reports(compound, OURS) == {9: Block(0.0, 5, 100, 8), 10: None}
     assert reports(report(201, block(lost=5)) + report(201, block(7)), OURS) == {9: Block(0.0, 5, 100, 8)}
 
 
-def test_duplicates_make_a_loss_below_zero() -> None:
+def test_duplicates_make_the_loss_negative() -> None:
     (found,) = reports(report(201, block(lost=-3)), OURS).values()
     assert found is not None
     assert found.lost == -3
 
 
 @given(st.binary(max_size=80))
-def test_any_octets_are_read_or_left(octets: bytes) -> None:
+def test_any_octets_are_parsed_or_ignored(octets: bytes) -> None:
     for packet in (octets, report(201, block()) + octets, b"\x81\xc9" + octets):
         assert len(reports(packet, OURS)) <= len(packet) // 8
 
 
 @given(st.integers(1, 100))
-def test_what_is_cut_off_is_no_report(left: int) -> None:
+def test_a_truncated_report_is_ignored(left: int) -> None:
     whole = report(200, block())
     assert reports(whole[:-left], OURS) == {}
 

@@ -14,7 +14,7 @@ FOUR = (ip_address("192.0.2.7").packed, 40_000)
 SIX = (ip_address("2001:db8::7").packed, 40_002)
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_logged_packets_are_read_back(tmp_path: Path) -> None:
     path = path_of(tmp_path, "caller.1")
     log = RtpLog(path)
     log.received(FOUR, record(1.5, b"one"))
@@ -30,7 +30,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     ]
 
 
-def test_what_a_killed_writer_had_written_can_be_read(tmp_path: Path) -> None:
+def test_the_log_of_a_killed_writer_can_be_read(tmp_path: Path) -> None:
     path = path_of(tmp_path, "caller.1")
     log = RtpLog(path)
     for number in range(200):

@@ -14,7 +14,7 @@ HEAD = "v=0\r\no=- 7 7 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\
     ("named", "rtpmap"),
     [("PCMU/8000/1", "0 PCMU/8000"), ("G722/16000/1", "0 G722/8000"), ("L16/44100/2", "0 L16/44100/2")],
 )
-def test_what_pjmedia_calls_a_codec(named: str, rtpmap: str) -> None:
+def test_codec_names_of_pjmedia(named: str, rtpmap: str) -> None:
     assert codec_of(named).rtpmap == rtpmap
 
 
@@ -45,7 +45,7 @@ def test_an_offer_has_an_answer(media: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize("unread", ["", "hello", HEAD + "m=audio many RTP/AVP 0\r\n"])
-def test_what_cannot_be_read_is_left_to_pjsip(unread: str) -> None:
+def test_unreadable_sdp_is_left_to_pjsip(unread: str) -> None:
     assert has_answer(memoryview(unread.encode()), [])
 
 
@@ -95,7 +95,7 @@ def shown(media: str, srtp: str) -> tuple[list[bool], str]:
         ("m=audio 40000 RTP/SAVP 0\r\na=crypto:what\r\n", "optional", [True], ""),
     ],
 )
-def test_pjsip_sees_of_an_offer_what_the_phone_can_take(media: str, srtp: str, left: list[bool], why: str) -> None:
+def test_pjsip_sees_only_usable_audio_of_an_offer(media: str, srtp: str, left: list[bool], why: str) -> None:
     assert shown(media, srtp) == (left, why)
 
 
@@ -112,19 +112,19 @@ def test_keys_with_a_master_key_identifier_are_left_out(media: str, keys: list[i
 
 
 @pytest.mark.parametrize("broken", ["m=audio 40000/0 RTP/AVP 0\r\n", "m=audio 40000/99999 RTP/AVP 0\r\n"])
-def test_a_profile_that_pjsip_may_not_bear_is_switched_off_in_what_cannot_be_read_as_well(broken: str) -> None:
+def test_an_unknown_profile_is_disabled_in_unreadable_sdp_too(broken: str) -> None:
     octets = bytearray((HEAD + broken + DTLS + VIDEO).encode())
     assert narrow(memoryview(octets), [codec_of("PCMU/8000/1")], "optional") == ""
     assert octets.decode() == HEAD + broken + DTLS.replace("40008", "00000") + VIDEO
 
 
-def test_where_no_description_is_nothing_is_changed() -> None:
+def test_an_empty_body_is_not_changed() -> None:
     make_readable(memoryview(b""))
     assert narrow(memoryview(b""), [], "optional") == ""
 
 
 @pytest.mark.parametrize("name", ["telephone-event", "TELEPHONE-EVENT", "Telephone-Event"])
-def test_a_name_s_case_means_nothing(name: str) -> None:
+def test_the_case_of_telephone_event_is_ignored(name: str) -> None:
     """pjsip agreed on it, and had no payload type to send digits by: every row with digits failed (RFC 4855 section 3)."""
     sdp = (
         f"v=0\r\nm=audio 4000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 {name}/8000\r\na=fmtp:101 0-15\r\n"
@@ -150,7 +150,7 @@ def test_a_name_s_case_means_nothing(name: str) -> None:
         (b"a=note:c=IN IP4 media.carrier.example", None, None),
     ],
 )
-def test_pjsip_sees_no_host_name_that_it_would_look_up(line: bytes, shown: bytes | None, name: str | None) -> None:
+def test_host_names_are_hidden_from_pjsip(line: bytes, shown: bytes | None, name: str | None) -> None:
     octets = bytearray(b"v=0\r\n" + line + b"\r\nt=0 0\r\n")
     assert disable_names(memoryview(octets)) == ([name] if name else [])
     assert octets == b"v=0\r\n" + (shown or line) + b"\r\nt=0 0\r\n"

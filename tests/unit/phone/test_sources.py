@@ -30,7 +30,7 @@ def test_addresses_networks_and_names_become_networks(monkeypatch: pytest.Monkey
     ]
 
 
-def test_a_name_server_that_was_slow_once_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_lookup_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), [(2, 2, 0, "", ("198.51.100.6", 0))]])
 
     def resolve(name: str, *_: object, **__: object) -> object:

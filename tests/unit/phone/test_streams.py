@@ -72,14 +72,14 @@ def test_loss_and_bursts_do_not_depend_on_the_order_of_arrival(
 
 @pytest.mark.parametrize("ssrc", [1, 2], ids=["same-source", "new-source"])
 @pytest.mark.parametrize("distance", [-30_000, 200, 952, MAX_DROPOUT - 1, 30_000])
-def test_another_party_is_no_loss(stream: Stream, distance: int, ssrc: int) -> None:
+def test_a_new_source_counts_no_loss(stream: Stream, distance: int, ssrc: int) -> None:
     """After a transfer: a new SSRC (RFC 3550 section 8), or an SBC that keeps its SSRC and passes on another party's numbers."""
     stream.come(1, range(5000, 5128))
     stream.come(ssrc, range(5128 + distance, 5256 + distance))
     assert (stream.reception.lost, stream.reception.sources) == (0, 2)
 
 
-def test_a_stray_packet_and_what_is_no_rtp_change_nothing(stream: Stream) -> None:
+def test_stray_packets_and_non_rtp_are_ignored(stream: Stream) -> None:
     stream.come(1, range(50))
     stream.come(2, [4711])
     for octets in (b"", b"\r\n\r\n", bytes(12), b"\x80\xc8" + bytes(26)):
@@ -88,7 +88,7 @@ def test_a_stray_packet_and_what_is_no_rtp_change_nothing(stream: Stream) -> Non
     assert (stream.reception.lost, stream.reception.sources) == (0, 1)
 
 
-def test_jitter_is_that_of_each_source(stream: Stream) -> None:
+def test_jitter_is_measured_per_source(stream: Stream) -> None:
     for number in range(200):
         stream.come(1, [number], late=0.005 * (number % 2))
     assert stream.reception.means.jitter_ms == pytest.approx(5.0, rel=0.1)
@@ -99,7 +99,7 @@ def test_jitter_is_that_of_each_source(stream: Stream) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 400)), max_size=5), st.sampled_from([160, 240, 400]))
-def test_digits_are_no_jitter(digits: list[tuple[int, int]], every: int) -> None:
+def test_digits_add_no_jitter(digits: list[tuple[int, int]], every: int) -> None:
     """RFC 4733 section 2.2.1: all packets of one event have the time of its beginning."""
     reception, sequence, stamp = Reception(), 0, 0
     for updates, later in [(0, 0), *digits]:
@@ -135,7 +135,7 @@ def test_missing_audio_does_not_depend_on_the_silence_around_it(
     assert reception.means.burst_ms * reception.counts(0)["rx_bursts"] == pytest.approx(reception.lost * ticks / 8)
 
 
-def test_timestamps_that_begin_anew_are_no_jitter(stream: Stream) -> None:
+def test_restarted_timestamps_add_no_jitter(stream: Stream) -> None:
     """As a PBX sends them that connects another party and keeps SSRC and sequence numbers."""
     stream.come(1, range(50))
     for number in range(50, 100):
@@ -173,7 +173,7 @@ def test_reordering_does_not_change_how_much_is_filled(every: int, filled: float
     assert stream.filled == pytest.approx(filled, abs=0.03)
 
 
-def test_silence_that_is_announced_is_none(stream: Stream) -> None:
+def test_announced_silence_counts_as_filled(stream: Stream) -> None:
     """RFC 3551 section 4.1: the first packet of a talkspurt has the marker. RFC 3389: comfort noise stands for silence."""
     for _ in range(20):
         stream.goes_on(10)
@@ -197,7 +197,7 @@ def test_silence_that_is_announced_is_none(stream: Stream) -> None:
         (320.0, 0, 16, False),  # the numbers show the loss
     ],
 )
-def test_a_pause_that_is_not_announced_is_reported_once(
+def test_an_unannounced_pause_is_reported_once(
     stream: Stream, apart_ms: float, kind: int, lost: int, reported: bool
 ) -> None:
     stream.goes_on(10)
@@ -211,7 +211,7 @@ def test_a_pause_that_is_not_announced_is_reported_once(
     assert stream.reception.take_pauses() == []
 
 
-def test_lost_packets_are_no_silence(stream: Stream) -> None:
+def test_lost_packets_do_not_count_as_silence(stream: Stream) -> None:
     for every_ms in (20.0, 40.0):
         for _ in range(20):
             stream.goes_on(3, every_ms)
@@ -236,7 +236,7 @@ def test_a_codec_whose_packets_do_not_show_their_length_is_not_measured(stream: 
 
 
 @given(st.integers(1, 200), st.integers(0, 40))
-def test_packets_taken_together_count_like_packets_taken_singly(count: int, torn: int) -> None:
+def test_batches_count_like_single_packets(count: int, torn: int) -> None:
     """More pauses than there is room for, and a truncated last packet."""
     packets = [record(0.3 * number, packet(number, 2400 * number, octets=160)) for number in range(count + 1)]
     together, singly = Reception(), Reception()

@@ -71,7 +71,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     family=st.sampled_from(sorted(PLACES)),
     doings=st.lists(st.tuples(st.sampled_from([0, 1, 2, "send", "look"]), packets()), max_size=60),
 )
-def test_all_that_passes_is_logged_in_order_and_only_what_belongs_is_heard(
+def test_every_packet_is_logged_and_only_known_sources_are_heard(
     family: str, doings: list[tuple[int | str, bytes]], scratch: Path
 ) -> None:
     call = Call(scratch, PLACES[family][0])
@@ -94,7 +94,7 @@ def test_all_that_passes_is_logged_in_order_and_only_what_belongs_is_heard(
     assert call.logged() == (came, left)
 
 
-def test_more_than_finds_room_is_logged_as_well(scratch: Path) -> None:
+def test_packets_beyond_the_ring_are_logged(scratch: Path) -> None:
     """Nobody looks for so long that the rings are full: then Python takes what comes."""
     call = Call(scratch, END)
     stream = [rtp(number, 172 + number % 9) for number in range(3 * RING_OCTETS // 172)]
@@ -105,7 +105,7 @@ def test_more_than_finds_room_is_logged_as_well(scratch: Path) -> None:
     assert call.logged() == ([(address(*END), packet) for packet in stream], stream)
 
 
-def test_what_two_threads_send_while_another_looks(scratch: Path) -> None:
+def test_two_threads_may_send_while_another_reads(scratch: Path) -> None:
     """The audio clock's, and who hangs up amid a digit: pjmedia sends its end at once."""
     call = Call(scratch, END)
     streams = [[rtp(number, 40 + number % 150, kind) for number in range(5000)] for kind in (0, 101)]
@@ -146,7 +146,7 @@ def place(last: int, port: int, network: int = 127) -> Address:
     return bytes([network, 0, 0, last]), port
 
 
-def test_media_that_comes_from_another_host_than_the_sdp_names() -> None:
+def test_media_from_a_host_that_the_sdp_does_not_name() -> None:
     known = Known()
     known.add_host("203.0.113.5")
     known.includes((bytes([203, 0, 113, 5]), 1234))

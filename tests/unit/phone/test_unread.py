@@ -25,7 +25,7 @@ def received(text: str, direction: str = "received") -> SipMessage:
 
 
 @given(NAMES, st.integers(0, 65535), st.integers(0, 3000), st.data())
-def test_what_is_longer_has_lost_its_end(name: str, body: int, padding: int, draw: st.DataObject) -> None:
+def test_a_message_beyond_the_limit_is_truncated(name: str, body: int, padding: int, draw: st.DataObject) -> None:
     lines = draw.draw(st.permutations([f"X-Padding: {'x' * padding}\r\n", f"{name}{body}\r\n"]))
     head = f"{HEAD}{''.join(lines)}\r\n"
     found = too_long([received(logged(head, body))])
@@ -34,21 +34,21 @@ def test_what_is_longer_has_lost_its_end(name: str, body: int, padding: int, dra
         assert "caller.1 got 'SIP/2.0 200 OK'" in str(found)
 
 
-def test_headers_that_fill_the_log_have_lost_what_follows() -> None:
+def test_headers_that_fill_a_log_entry_are_truncated() -> None:
     assert too_long([received(HEAD + "X-Padding: " + "x" * 3800)]) is not None
 
 
 @given(st.text(st.characters(max_codepoint=126), max_size=3000))
-def test_a_short_message_is_whole_whatever_it_says(text: str) -> None:
+def test_a_short_message_is_never_truncated(text: str) -> None:
     assert too_long([received("SIP/2.0 200 OK\r\n" + text.lower().replace("l", "") + "\r\n\r\n")]) is None
 
 
-def test_a_wait_that_runs_out_behind_it_is_broken() -> None:
+def test_a_timeout_after_a_truncated_message_is_broken() -> None:
     long = received(logged(f"{HEAD}Content-Length: 5000\r\n\r\n", 5000))
     assert isinstance(why_nothing_came([long]), PhoneParseError)
 
 
 @given(st.integers(4000, 10**9), st.integers(0, 3000))
-def test_a_short_message_that_declares_more_has_lost_nothing_here(declared: int, body: int) -> None:
+def test_a_wrong_content_length_is_no_truncation(declared: int, body: int) -> None:
     """Its Content-Length is wrong (RFC 3261 section 18.3), which is no phone's fault."""
     assert too_long([received(logged(f"{HEAD}Content-Length: {declared}\r\n\r\n", body))]) is None
