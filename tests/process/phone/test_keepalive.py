@@ -35,22 +35,6 @@ def test_a_challenge_is_answered(
     assert asked.result() == expected
 
 
-def test_a_platform_that_asks_within_a_call_whether_it_lives_is_told_so(lease: Desk, stranger: Stranger) -> None:
-    """With all that it would be told outside of one (RFC 3261 section 11.2), and to no effect on the call."""
-    phone = lease("callee")
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
-    for number in (2, 3):
-        response = stranger.within(phone, "OPTIONS", number, call)
-        assert response.status == 200
-        assert {"INVITE", "BYE", "REFER"} <= set(str(response.get("Allow")).replace(" ", "").split(","))
-        assert "application/sdp" in str(response.get("Accept"))
-    assert leg.state == "confirmed"
-    assert stranger.hangs_up(phone, call).status == 200
-    leg.wait_state("disconnected", 10)
-    assert stranger.within(phone, "OPTIONS", 100, call).status == 481  # the dialog is over (section 12.2.2)
-
-
 @pytest.mark.parametrize("method", ["INFO", "INVITE", "MESSAGE", "OPTIONS", "PRACK", "UPDATE"])
 def test_of_a_call_that_is_over_a_platform_is_told_so(lease: Desk, stranger: Stranger, method: str) -> None:
     """pjsip has its dialog for 32 s more, and would say 500, or to an INVITE nothing."""

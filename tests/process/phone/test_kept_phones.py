@@ -12,7 +12,7 @@ import pytest
 
 from harness.phone import PhoneConfig
 from harness.phone.pool import PhonePool
-from harness.phone.switchboard import Reservation, Sharing, Switchboard, wait_until_asked
+from harness.phone.switchboard import Reservation, Switchboard, wait_until_asked
 from tests.loopback import fresh_address
 from tests.options_asker import OptionsAsker
 
@@ -91,16 +91,3 @@ def test_a_case_waits_until_the_platform_has_asked_and_again_when_a_row_had_the_
             rules = {"sink": lambda event: None, "marks": itertools.count(), "directory": tmp_path}
             pool.lease(config, **rules).release()  # type: ignore[arg-type]
             reserved.release()
-
-
-def test_a_case_that_shares_the_phone_hears_of_options_too(
-    board: Switchboard, platform: OptionsAsker, config: PhoneConfig, tmp_path: Path
-) -> None:
-    board.keep(config)
-    with PhonePool(tmp_path) as pool:
-        rules = {"sink": lambda event: None, "marks": itertools.count(), "directory": tmp_path}
-        phone = pool.lease(config, sharing=Sharing(board.path), **rules)  # type: ignore[arg-type]
-        assert platform.asks(*place(config)) == 200
-        phone.wait("OPTIONS", lambda event: "OPTIONS" in getattr(event, "text", ""), within=10)
-        phone.release()
-    assert platform.asks(*place(config)) == 200, "the case is over, and the phone still there"

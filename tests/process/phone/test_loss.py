@@ -111,22 +111,6 @@ def test_what_came_is_recorded_sample_for_sample_and_nothing_where_nothing_came(
     assert all(frame.tobytes() in frames for frame in loud)
 
 
-def test_every_packet_is_on_disk_as_it_crossed_the_transport(lease: Desk, sbc: Sbc) -> None:
-    leg = called(lease, sbc)
-    sbc.send(10, 0x1111, first=7, count=30, leave_out=range(9, 11))
-    told = ended(leg, sbc, 28, sent=21)
-    logged = list(rtp_log.read(rtp_log.path_of(leg.phone.directory, leg.id)))
-    came = [packet for packet in logged if packet.source is not None]
-    left = [packet for packet in logged if packet.source is None]
-
-    numbers = [struct.unpack_from("!H", packet.octets, 2)[0] for packet in came]
-    assert numbers == [*range(7, 16), *range(18, 37)]
-    assert {(str(packet.source[0]), packet.source[1]) for packet in came if packet.source} == {sbc.rtp.getsockname()}
-    assert {len(packet.octets) for packet in came} == {12 + FRAME}
-    assert len(left) >= told.tx_packets >= 21
-    assert all(packet.octets[0] >> 6 == 2 for packet in left)
-
-
 def test_what_is_never_sent_leaves_no_gap_in_the_numbers_and_fails_all_the_same(
     lease: Desk, stranger: Stranger
 ) -> None:

@@ -11,6 +11,7 @@ from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered
 
 #: Method, headers, body, and the answer: its status, and the header that goes with it.
 ASKED: tuple[tuple[str, Sequence[str], str, int, tuple[str, str] | None], ...] = (
+    ("OPTIONS", (), "", 200, ("Allow", "PRACK, INVITE")),
     ("INFO", (), "", 200, None),
     ("INFO", ("Content-Type: x/y",), "well", 415, ("Accept", "application/dtmf, application/dtmf-relay")),
     ("INFO", ("Info-Package: example", "Content-Type: x/y"), "well", 469, ("Recv-Info", "")),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
@@ -14,7 +12,7 @@ import pytest
 from harness.calls.events import Direction, SipMessage
 from harness.phone.config import PhoneConfig
 from harness.phone.crash_cleanup import hang_up, pending_teardown
-from harness.sip.message import Message, Request, Response
+from harness.sip.message import Request
 from tests.loopback import fresh_address
 from tests.sip_peer import SipPeer
 from tests.unit.phone_events import sip_message
@@ -99,34 +97,6 @@ def test_a_message_that_has_lost_its_cseq_leaves_no_call_up(at: int) -> None:
     assert teardown.message.start_line.startswith("BYE ")
 
 
-class FarEnd:
-    """It challenges a BYE without credentials, and takes one that has some."""
-
-    def __init__(self, realm: str) -> None:
-        self.realm, self.credentials = realm, list[str | None]()
-        self.line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.line.bind((fresh_address(), 0))
-        self.address = "{}:{}".format(*self.line.getsockname())
-        self.thread = threading.Thread(target=self._serve)
-        self.thread.start()
-
-    def _serve(self) -> None:
-        while (datagram := self.line.recvfrom(65_535))[0]:
-            request = Message.parse(datagram[0])
-            assert isinstance(request, Request)
-            self.credentials.append(request.get("Proxy-Authorization"))
-            headers = [("Proxy-Authenticate", f'Digest realm="{self.realm}", nonce="n"')]
-            taken = request.has("Proxy-Authorization")
-            response = Response.to_request(request, 200 if taken else 407, headers=[] if taken else headers)
-            self.line.sendto(response.serialize(), datagram[1])
-
-    def close(self) -> None:
-        host, port = self.address.split(":")
-        self.line.sendto(b"", (host, int(port)))
-        self.thread.join()
-        self.line.close()
-
-
 @pytest.fixture
 def peer() -> Iterator[SipPeer]:
     with contextlib.closing(SipPeer(fresh_address())) as peer:
@@ -149,20 +119,25 @@ def config(local: str, **more: Any) -> PhoneConfig:
         ("", "", "acme", True),
     ],
 )
-def test_a_challenge_is_answered_as_by_the_phone(configured: str, shown: str, asks: str, is_answered: bool) -> None:
-    far, local = FarEnd(asks), f"{fresh_address()}:0"
+def test_a_challenge_is_answered_as_by_the_phone(
+    peer: SipPeer, configured: str, shown: str, asks: str, is_answered: bool
+) -> None:
+    local = f"{fresh_address()}:0"
     credentials = f'Proxy-Authorization: Digest username="a", realm="{shown}"\r\nContact:'
     texts: tuple[tuple[Direction, str], ...] = (
         ("sent", INVITE.replace("Contact:", credentials) if shown else INVITE),
-        ("received", answer(200).replace("127.0.0.2:5060", far.address)),
+        ("received", answer(200).replace("127.0.0.2:5060", peer.address)),
     )
-    messages = [message(direction, text, local, far.address) for direction, text in texts]
+    messages = [message(direction, text, local, peer.address) for direction, text in texts]
     phone = config(local, username="a", password="b", realm=configured)
-    try:
-        assert hang_up(phone, "p.1", messages, lambda _: None) is is_answered
-    finally:
-        far.close()
-    assert any(far.credentials) is is_answered
+    with ThreadPoolExecutor(1) as threads:
+        ended = threads.submit(hang_up, phone, "p.1", messages, lambda _: None)
+        peer.respond(peer.request("BYE"), 407, [("Proxy-Authenticate", f'Digest realm="{asks}", nonce="n"')])
+        if is_answered:
+            again = peer.request("BYE")
+            assert again.has("Proxy-Authorization")
+            peer.respond(again, 200)
+        assert ended.result() is is_answered
 
 
 def test_all_who_had_calls_at_one_port_end_them_from_there(peer: SipPeer) -> None:

@@ -44,12 +44,6 @@ def test_each_reporting_source_is_listed_once() -> None:
     assert reports(report(201, block(lost=5)) + report(201, block(7)), OURS) == {9: Block(0.0, 5, 100, 8)}
 
 
-def test_duplicates_make_the_loss_negative() -> None:
-    (found,) = reports(report(201, block(lost=-3)), OURS).values()
-    assert found is not None
-    assert found.lost == -3
-
-
 @given(st.binary(max_size=80))
 def test_any_octets_are_parsed_or_ignored(octets: bytes) -> None:
     for packet in (octets, report(201, block()) + octets, b"\x81\xc9" + octets):
