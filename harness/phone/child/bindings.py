@@ -137,7 +137,7 @@ class Call(pj.Call):  # type: ignore[misc]
     @_callback
     def onCreateMediaTransport(self, prm: Any) -> None:
         """RTP's sockets are open."""
-        self.listener.transport_opened(int(prm.mediaTp))
+        self.listener.rtp.watch(int(prm.mediaTp))  # counts and logs its packets
 
     @_callback
     def onCallMediaState(self, prm: Any) -> None:
@@ -152,7 +152,8 @@ class Call(pj.Call):  # type: ignore[misc]
     @_callback
     def onDtmfEvent(self, prm: Any) -> None:
         """A digit begins, goes on, or has ended."""
-        self.listener.telephone_event(prm.digit, prm.timestamp, prm.duration, bool(prm.flags & _DTMF_ENDS))
+        ends = bool(prm.flags & _DTMF_ENDS)
+        self.listener.media.digits.event(prm.digit, prm.timestamp, prm.duration, ends=ends)
 
     @_callback
     def onCallTransferRequest(self, prm: Any) -> None:

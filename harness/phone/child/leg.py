@@ -57,49 +57,6 @@ def _while_no_other_is() -> Iterator[None]:
         raise Refusal("pending", "another offer is under way") from error
 
 
-class Ending:
-    """When a call, whose ``direction`` is ``outgoing`` or ``incoming``, is over for both sides.
-
-    pjsua forgets a call as soon as it hangs up; the messages that follow decide.
-    """
-
-    def __init__(self, direction: str) -> None:
-        self._direction = direction
-        self.began = False  #: the call is over for pjsua
-        self.settled = False  #: the far end knows that it is over
-        self._answered = self._hung_up = False
-        self._gives_up_at = 0.0
-
-    def hung_up(self) -> None:
-        """Note that the phone ended or refused the call."""
-        self._hung_up = True
-
-    def begin(self, now: float) -> None:
-        """Note that the call is over for pjsua; the far end may not know it yet."""
-        self.began = True
-        # The phone's refusal must be acknowledged, even after a CANCEL (RFC 3261 section 17.2.1).
-        refused = self._direction == "incoming" and not self._answered
-        self.settled = self.settled or not (self._hung_up or refused)
-        self._gives_up_at = now + FAREWELL_SECONDS
-
-    def gives_up(self, now: float) -> bool:
-        """Whether the time for the far end's answer and for the recordings has passed."""
-        return now >= self._gives_up_at
-
-    def saw(self, message: WireMessage) -> None:
-        """Follow the dialog."""
-        if message.method == "BYE":
-            self.settled = self.settled or message.is_last
-        elif message.method == "INVITE" and not self._answered:
-            if 200 <= message.status < 300:
-                self._answered = True
-            else:
-                # After 401, 407 or 422 there is another attempt.
-                self.settled = message.ours and message.status >= 300
-        elif message.method == "ACK" and not message.ours and not self._answered:
-            self.settled = True  # the refusal has arrived
-
-
 #: The status line in a NOTIFY about a REFER (RFC 3515 section 2.4.5), and the header that ends the subscription.
 _FRAGMENT: Final = re.compile(r"\s*SIP/2\.0 +(\d{3})\b *([^\r\n]*)", re.IGNORECASE | re.ASCII)
 _TERMINATED: Final = re.compile(r"^Subscription-State[ \t]*:[ \t]*terminated", re.IGNORECASE | re.MULTILINE)
@@ -131,7 +88,10 @@ class CallLeg:
         self.media = LegMedia(self._host.players, recording.paths(phone.directory, self.name), hearing)
         self.media.mark = mark
         self.rtp = RtpMonitor(host.endpoint.native.taps, path_of(phone.directory, self.name), self.emit)
-        self._ending = Ending(direction)
+        self.disconnected = False  #: the call is over for pjsua, which forgets it as soon as it hangs up
+        self.settled = False  #: the far end knows that the call is over
+        self._answered = self._hung_up = False
+        self._gives_up_at = 0.0  # waiting for the far end's answer and the recordings
         self.has_referred = False  #: the phone sent a REFER, so NOTIFYs may come
         self.was_referred = False  #: a REFER of the far end was accepted; it may extend its subscription
         self._last_notify = ""
@@ -145,16 +105,6 @@ class CallLeg:
 
     def _emit(self, events: Sequence[Event]) -> None:
         self._host.emit(events, self.phone, self)
-
-    @property
-    def disconnected(self) -> bool:
-        """Whether the call is over for pjsua."""
-        return self._ending.began
-
-    @property
-    def settled(self) -> bool:
-        """Whether the far end knows that the call is over."""
-        return self._ending.settled
 
     def waits_for(self, name: str) -> bool:
         """Whether its INVITE is not sent yet and may go to the host ``name``."""
@@ -217,8 +167,7 @@ class CallLeg:
         if self.direction != "incoming":
             raise misuse(f"{self.name} is an outgoing call and cannot be answered")
         call = self.live_call("incoming", "early")
-        if code >= 300:
-            self._ending.hung_up()
+        self._hung_up = self._hung_up or code >= 300
         self.offer_comes()
         call.answer(parameters(code, reason, headers))
 
@@ -226,7 +175,7 @@ class CallLeg:
         """Send BYE, CANCEL or a final response, according to the state; does nothing when the call is over."""
         call = self.call
         if call is not None:
-            self._ending.hung_up()
+            self._hung_up = True
             call.hangup(parameters(code, reason, headers))
 
     def hold(self) -> None:
@@ -315,7 +264,10 @@ class CallLeg:
 
     def end(self) -> None:
         """Clean up a call that is over for pjsua; the far end may not know it yet."""
-        self._ending.begin(time.monotonic())
+        self.disconnected, self._gives_up_at = True, time.monotonic() + FAREWELL_SECONDS
+        # The phone's refusal must be acknowledged, even after a CANCEL (RFC 3261 section 17.2.1).
+        refused = self.direction == "incoming" and not self._answered
+        self.settled = self.settled or not (self._hung_up or refused)
         self.media.close()
         self.rtp.close()
         if self.call is not None:
@@ -333,15 +285,20 @@ class CallLeg:
             self.codecs = self._agreed  # as if no re-INVITE had been sent (RFC 3261 section 14.1)
         if message.direction == "received":
             self.rtp.may_come_from(message.remote_host)
-        self._ending.saw(message)
+        if message.method == "BYE":
+            self.settled = self.settled or message.is_last
+        elif message.method == "INVITE" and not self._answered:
+            if 200 <= message.status < 300:
+                self._answered = True
+            else:
+                # After 401, 407 or 422 there is another attempt.
+                self.settled = message.ours and message.status >= 300
+        elif message.method == "ACK" and not message.ours and not self._answered:
+            self.settled = True  # the refusal has arrived
 
     def finished(self, now: float) -> bool:
         """Whether the far end knows that the call is over and the recordings are complete, or the time for that has passed."""
-        return self._ending.gives_up(now) or (self.settled and self.media.is_saved)
-
-    def transport_opened(self, address: int) -> None:
-        """Count and log the packets of the media transport."""
-        self.rtp.watch(address)
+        return now >= self._gives_up_at or (self.settled and self.media.is_saved)
 
     def media_changed(self) -> None:
         """Connect the negotiated media and emit its state."""
@@ -397,9 +354,6 @@ class CallLeg:
             if time.monotonic() < self._presses_until:
                 self.media.wait_until_alone()
             self.media.disconnect()
-
-    def telephone_event(self, digit: str, timestamp: int, duration_ms: int, ends: bool) -> None:
-        self.media.digits.event(digit, timestamp, duration_ms, ends=ends)
 
     def transfer_asked(self, prm: Any) -> None:
         """Follow a REFER if the configuration and the parent allow it."""
