@@ -112,7 +112,7 @@ class RtpMonitor:
     def _source_of(self, call: Call) -> str:
         """The source of received packets, used or not; empty without packets or for an unknown source."""
         source = str(call.getMedTransportInfo(self.stream).srcRtpName)
-        return source if self._known.names(source.rpartition(":")[0].strip("[]")) else ""
+        return source if self._known.has_host(source.rpartition(":")[0].strip("[]")) else ""
 
     def _tell_strange(self) -> None:
         for source, packets in self._known.strange.copy().items():

@@ -14,10 +14,10 @@ import ipaddress
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from harness.phone.child.streams import Block, Reception, Sending, is_rtcp, packets_received, reports
 from harness.phone.rtp_log import Address, RtpLog, record
@@ -66,56 +66,6 @@ _START: Final = place(_library.crossing_start)
 
 #: Addresses of ``pj_grp_lock_acquire`` and ``pj_grp_lock_release``.
 GroupLock = tuple[int, int]
-
-
-class Aside(NamedTuple):
-    """Addresses of Python functions. ``send`` and ``arrive`` get only packets that were not buffered."""
-
-    send: int
-    arrive: int
-    detach: int
-    attach: int
-    destroy: int
-    report: int
-
-
-class Crossing:
-    """Replaces a transport's functions. It must last as long as the transport."""
-
-    def __init__(self, functions: int, aside: Aside, lock: GroupLock) -> None:
-        """``functions`` is the address of the transport's original functions."""
-        self._rings = tuple((ctypes.c_uint8 * RING_OCTETS)() for _ in range(2))
-        self._block = block = _Block()
-        block.came.octets, block.left.octets = map(ctypes.addressof, self._rings)
-        self.own: list[int] = [at or 0 for at in (ctypes.c_void_p * FUNCTIONS).from_address(functions)]
-        block.functions[:] = self.own
-        block.functions[DETACH], block.functions[SEND], block.functions[ATTACH] = aside.detach, _SEND, aside.attach
-        block.functions[START], block.functions[DESTROY], block.functions[REPORT] = _START, aside.destroy, aside.report
-        block.start, block.acquire, block.release = self.own[START], *lock
-        block.send, block.send_aside, block.arrive_aside = self.own[SEND], aside.send, aside.arrive
-
-    @property
-    def address(self) -> int:
-        """The address of the functions; also the user data of received packets."""
-        return ctypes.addressof(self._block)
-
-    def attach(self, stream: int, on_rtp: int) -> int:
-        """Pass received packets to the callback ``on_rtp`` with the user data ``stream``; returns the callback to attach."""
-        self._block.stream, self._block.arrive = stream, on_rtp
-        self.hear(bytes(_SOURCE_OCTETS))
-        return _ARRIVE
-
-    def hear(self, source: bytes) -> None:
-        """Buffer RTP from this ``pj_sockaddr`` only. Call it in the thread that receives RTP."""
-        self._block.source[:] = source[:_SOURCE_OCTETS]
-
-    def came(self) -> bytes:
-        """Take the received packets, as records for :func:`harness.phone.rtp_log.packets`. One thread at a time."""
-        return _taken(self._block.came, memoryview(self._rings[0]))
-
-    def left(self) -> bytes:
-        """Take the sent packets."""
-        return _taken(self._block.left, memoryview(self._rings[1]))
 
 
 def _taken(ring: Any, octets: memoryview) -> bytes:
@@ -239,8 +189,8 @@ class Known:
         """Accept the SDP's address for RTCP, which may be another host (RFC 3605)."""
         self._reporters.add(end)
 
-    def names(self, host: str) -> bool:
-        """Whether that host is one of them."""
+    def has_host(self, host: str) -> bool:
+        """Whether RTP from the host is accepted."""
         with contextlib.suppress(ValueError):
             return ipaddress.ip_address(host).packed in self._hosts
         return False
@@ -258,7 +208,7 @@ class Known:
         return False
 
     def includes_reporter(self, source: Address) -> bool:
-        """Whether RTCP from there belongs to the call."""
+        """Whether RTCP from ``source`` is accepted."""
         ends = self._reporters.copy()
         return source[0] in self._hosts or source[0] in {host for host, _ in ends} or _is_wildcard(source, ends)
 
@@ -272,10 +222,68 @@ class Known:
 
 
 def _is_wildcard(source: Address, ends: set[Address]) -> bool:
-    """Whether it may be an agent on this machine that binds the wildcard address: it sends from 127.0.0.1 although its SDP names
-    another loopback address.
+    """Whether ``source`` may be an agent on this machine that is bound to the wildcard address: it sends from 127.0.0.1, although its
+    SDP names another loopback address.
     """
     return source[0] == _LOOPBACK and any(host[:1] == b"\x7f" and port == source[1] for host, port in ends)
+
+
+class _Tapped:
+    """A media transport whose functions are replaced. It must last as long as the transport."""
+
+    tap: Tap
+
+    def __init__(self, transport: int, functions: int, lock: GroupLock) -> None:
+        """``functions`` is the address of the transport's original functions."""
+        self._transport = transport
+        own = [at or 0 for at in (ctypes.c_void_p * FUNCTIONS).from_address(functions)]
+        self.send, self.attach, self.detach = _SENDS(own[SEND]), _ATTACHES(own[ATTACH]), _DETACHES(own[DETACH])
+        self.destroy, self.report_to = _DESTROYS(own[DESTROY]), _REPORTS_TO(own[REPORT_TO])
+        self._info = _TELLS(own[INFO])
+        self._rings = tuple((ctypes.c_uint8 * RING_OCTETS)() for _ in range(2))
+        self._block = block = _Block()
+        block.came.octets, block.left.octets = map(ctypes.addressof, self._rings)
+        block.functions[:] = own
+        block.functions[SEND], block.functions[START] = _SEND, _START
+        block.send, block.start, block.acquire, block.release = own[SEND], own[START], *lock
+        self.address = ctypes.addressof(block)  #: of the functions; also the user data of received packets
+        self.gone_at: float | None = None
+        self.stream = 0  # the user data of the callbacks that follow
+        self.on_rtp: Any = None
+        self.on_rtcp: Any = None
+        self.reporter, self.reporter_length = _Address(), 0  # where the SDP says that RTCP goes
+
+    def replace(self, functions: Mapping[int, Any], send: int, arrive: int) -> None:
+        """Use Python ``functions``, by their numbers; ``send`` and ``arrive`` get only packets that were not buffered."""
+        for number, function in functions.items():
+            self._block.functions[number] = place(function)
+        self._block.send_aside, self._block.arrive_aside = send, arrive
+
+    def begins(self, asked: Any) -> None:
+        """Put the callbacks of a new stream behind those of the tap; ``asked`` is its :class:`_Attachment`."""
+        self.reporter, self.reporter_length = _Address.from_buffer_copy(asked.rtcp_address), asked.address_length
+        self.stream = asked.user_data
+        self.on_rtp, self.on_rtcp = _ON_RTP(asked.on_rtp), _ON_RTCP(asked.on_rtcp)
+        self._block.stream, self._block.arrive = asked.user_data, asked.on_rtp
+        self.buffer_from(bytes(_SOURCE_OCTETS))
+        asked.on_rtp, asked.user_data = _ARRIVE, self.address
+
+    def buffer_from(self, source: bytes) -> None:
+        """Buffer RTP from this ``pj_sockaddr`` only. Call it in the thread that receives RTP."""
+        self._block.source[:] = source[:_SOURCE_OCTETS]
+
+    def received(self) -> bytes:
+        """Take the buffered received packets, as records for :func:`harness.phone.rtp_log.packets`. One thread at a time."""
+        return _taken(self._block.came, memoryview(self._rings[0]))
+
+    def sent(self) -> bytes:
+        """Take the buffered sent packets."""
+        return _taken(self._block.left, memoryview(self._rings[1]))
+
+    def accepts_report(self) -> bool:
+        """Whether the RTCP packet that was just received comes from the far end, by the source that the transport reports."""
+        info = _Info()
+        return self._info(self._transport, info) == 0 and self.tap.accepts_rtcp_from(bytes(info.rtcp_source))
 
 
 class Tap:
@@ -284,104 +292,77 @@ class Tap:
     Most packets are only buffered as they pass, and processed together.
     """
 
-    def __init__(self, crossing: Crossing, log: RtpLog, known: Known, reported: Reported) -> None:
-        self.log, self._crossing, self._known, self._reported = log, crossing, known, reported
+    def __init__(self, transport: _Tapped, log: RtpLog, known: Known, reported: Reported) -> None:
+        self.log, self._transport, self._known, self._reported = log, transport, known, reported
         self._reception: Reception | None = None  # of the stream that the transport carries now
-        self._source: Address = _OTHERS  # where what was put aside came from
-        self._looking = threading.RLock()
+        self._source: Address = _OTHERS  # of the buffered packets
+        self._lock = threading.RLock()
         self.sending = Sending()
 
     def begins(self, end: Address, reporter: Address) -> None:
-        """A stream with that far end begins."""
-        self.look()
+        """Note a new stream; ``end`` and ``reporter`` are the far end's addresses for RTP and RTCP."""
+        self.drain()
         self._known.add_end(end)
         self._known.add_reporter(reporter)
         self._reception = Reception()
 
-    def comes(self, octets: bytes, sockaddr: bytes) -> bool:
-        """A packet comes that was not put aside; False when it is not to be heard."""
+    def receive(self, octets: bytes, sockaddr: bytes) -> bool:
+        """Count and log a packet that was not buffered; False if its source is not accepted."""
         now, source = monotonic(), _address(sockaddr)
-        with self._looking:
-            self.look()
+        with self._lock:
+            self.drain()
             packet = record(now, octets)
             self.log.received(source, packet)
             if not self._known.includes(source):
                 return False
             self._source = source
-            self._crossing.hear(sockaddr)
+            self._transport.buffer_from(sockaddr)
             if self._reception is not None:
                 self._reception.take(packet)
         if is_rtcp(octets):
-            self.rtcp_comes(octets)
+            self.receive_rtcp(octets)
         return True
 
-    def goes(self, octets: bytes) -> None:
-        """A packet leaves that was not put aside."""
+    def send(self, octets: bytes) -> None:
+        """Count and log a sent packet that was not buffered."""
         now = monotonic()
-        with self._looking:
-            self.look()
+        with self._lock:
+            self.drain()
             packet = record(now, octets)
             self.log.sent(packet)
             self.sending.take(packet)
 
-    def look(self) -> None:
-        """Count and log what was put aside."""
-        with self._looking:
-            came, left = self._crossing.came(), self._crossing.left()
-            self.log.received(self._source, came)
-            self.log.sent(left)
+    def drain(self) -> None:
+        """Count and log the buffered packets."""
+        with self._lock:
+            received, sent = self._transport.received(), self._transport.sent()
+            self.log.received(self._source, received)
+            self.log.sent(sent)
             if self._reception is not None:
-                self._reception.take(came)
-            self.sending.take(left)
+                self._reception.take(received)
+            self.sending.take(sent)
 
     @contextlib.contextmanager
     def reception(self) -> Iterator[Reception]:
-        """What has arrived of the stream so far; nothing is added as long as this lasts."""
-        with self._looking:
-            self.look()
+        """The counters of the current stream; nothing is counted meanwhile."""
+        with self._lock:
+            self.drain()
             yield self._reception or Reception()
 
-    def hears_reports_from(self, sockaddr: bytes) -> bool:
-        """Whether RTCP from there is the far end's."""
+    def accepts_rtcp_from(self, sockaddr: bytes) -> bool:
         return self._known.includes_reporter(_address(sockaddr))
 
-    def rtcp_comes(self, packet: bytes) -> None:
-        """The far end reports."""
-        self.look()
+    def receive_rtcp(self, packet: bytes) -> None:
+        """Pass on the far end's reports about the sent stream."""
+        self.drain()
         own = self.sending
         for reporter, block in reports(packet, own.ssrc).items() if own.sent else ():
             self._reported(reporter, own.sent, packets_received(own.first, block) if block else None, block)
 
     def close(self) -> None:
-        """Nothing passes any more."""
-        self.look()
+        """End with the call."""
+        self.drain()
         self.log.close()
-
-
-class _Tapped:
-    """A transport with a tap."""
-
-    def __init__(self, transport: int, functions: int, aside: Aside, lock: GroupLock) -> None:
-        self._transport = transport
-        self.crossing = Crossing(functions, aside, lock)
-        own = self.crossing.own
-        self.send, self.attach, self.detach = _SENDS(own[SEND]), _ATTACHES(own[ATTACH]), _DETACHES(own[DETACH])
-        self.destroy, self.report_to, self._tell = (
-            _DESTROYS(own[DESTROY]),
-            _REPORTS_TO(own[REPORT_TO]),
-            _TELLS(own[INFO]),
-        )
-        self.gone_at: float | None = None
-        self.tap: Tap
-        self.stream = 0  # the user data of the callbacks that follow
-        self.on_rtp: Any = None
-        self.on_rtcp: Any = None
-        self.reporter, self.reporter_length = _Address(), 0  # where the SDP says that RTCP goes
-
-    def hears_report(self) -> bool:
-        """Whether the RTCP that comes now is the far end's: its source is what the transport tells."""
-        info = _Info()
-        return self._tell(self._transport, info) == 0 and self.tap.hears_reports_from(bytes(info.rtcp_source))
 
 
 class Taps:
@@ -393,16 +374,17 @@ class Taps:
         self._by_transport: dict[int, _Tapped] = {}
         self._by_block: dict[int, _Tapped] = {}
         # Any thread may be inside these at any time, so they stay as long as the process.
-        self._functions = (
+        self._send_aside, self._arrive_aside, self._reports = (
             _SENDS(self._send),
             _ON_RTP(self._arrive),
-            _DETACHES(self._detach),
-            _ATTACHES(self._attach),
-            _DESTROYS(self._destroy),
-            _SENDS(self._send_report),
+            _ON_RTCP(self._report),
         )
-        self._reports = _ON_RTCP(self._report)
-        self._aside = Aside(*map(place, self._functions))
+        self._functions = {
+            DETACH: _DETACHES(self._detach),
+            ATTACH: _ATTACHES(self._attach),
+            DESTROY: _DESTROYS(self._destroy),
+            REPORT: _SENDS(self._send_report),
+        }
 
     def put(self, address: int, log: RtpLog, known: Known, reported: Reported) -> Tap:
         """A tap on the transport (``pjmedia_transport *``) that a call is about to use."""
@@ -411,36 +393,30 @@ class Taps:
         tapped = self._by_block.get(transport.functions)
         if tapped is None:
             if (gone := self._by_transport.get(address)) is not None:
-                del self._by_block[gone.crossing.address]
-            tapped = _Tapped(address, transport.functions, self._aside, self._lock)
-            self._by_transport[address] = self._by_block[tapped.crossing.address] = tapped
-            transport.functions = tapped.crossing.address
+                del self._by_block[gone.address]
+            tapped = _Tapped(address, transport.functions, self._lock)
+            tapped.replace(self._functions, place(self._send_aside), place(self._arrive_aside))
+            self._by_transport[address] = self._by_block[tapped.address] = tapped
+            transport.functions = tapped.address
         else:
-            tapped.tap.look()
-        tapped.tap = Tap(tapped.crossing, log, known, reported)
+            tapped.tap.drain()
+        tapped.tap = Tap(tapped, log, known, reported)
         return tapped.tap
 
     def _forget_the_gone(self) -> None:
         now = monotonic()
         for address, tapped in list(self._by_transport.items()):
             if tapped.gone_at is not None and now - tapped.gone_at >= _LINGERS_S:
-                del self._by_transport[address], self._by_block[tapped.crossing.address]
+                del self._by_transport[address], self._by_block[tapped.address]
 
     def _attach(self, transport: int, attachment: int) -> int:
         asked = _Attachment.from_address(attachment)
         tapped = self._by_transport[transport]
         if asked.on_rtp:
             tapped.tap.begins(_address(bytes(asked.rtp_address)), _address(bytes(asked.rtcp_address)))
-            tapped.reporter, tapped.reporter_length = (
-                _Address.from_buffer_copy(asked.rtcp_address),
-                asked.address_length,
-            )
-            tapped.stream = asked.user_data
-            tapped.on_rtp, tapped.on_rtcp = _ON_RTP(asked.on_rtp), _ON_RTCP(asked.on_rtcp)
-            asked.on_rtp = tapped.crossing.attach(asked.user_data, asked.on_rtp)
+            tapped.begins(asked)
             if asked.on_rtcp:
                 asked.on_rtcp = place(self._reports)
-            asked.user_data = tapped.crossing.address
         return int(tapped.attach(transport, attachment))
 
     def _detach(self, transport: int, stream: int) -> None:
@@ -448,7 +424,7 @@ class Taps:
         if stream != tapped.stream:
             tapped.detach(transport, stream)
             return
-        tapped.detach(transport, tapped.crossing.address)  # pjmedia asserts that it is what was attached
+        tapped.detach(transport, tapped.address)  # pjmedia asserts that it is what was attached
         tapped.stream = 0  # not before: a packet may be on its way to the stream until that returns
 
     def _destroy(self, transport: int) -> int:
@@ -459,43 +435,43 @@ class Taps:
             tapped.gone_at = monotonic()
 
     def _arrive(self, arrival: int) -> None:
-        """RTP, or something like it, that was not put aside."""
+        """Handle a received packet that was not buffered."""
         parameter = _Arrival.from_address(arrival)
         block = parameter.user_data
         tapped = self._by_block[block]
-        heard = True
+        accepted = True
         try:
             if parameter.size > 0 and parameter.source:  # below zero it is an error of the socket
                 packet = ctypes.string_at(parameter.packet, parameter.size)
-                heard = tapped.tap.comes(packet, ctypes.string_at(parameter.source, _ADDRESS_OCTETS))
-        finally:  # whatever becomes of the looking: the call is not to suffer
-            if heard:
+                accepted = tapped.tap.receive(packet, ctypes.string_at(parameter.source, _ADDRESS_OCTETS))
+        finally:  # an error here must not cost the call its audio
+            if accepted:
                 source = parameter.source
-                parameter.user_data, parameter.source = tapped.stream, None  # as it is for what was put aside
+                parameter.user_data, parameter.source = tapped.stream, None  # as for buffered packets
                 tapped.on_rtp(arrival)
                 parameter.user_data, parameter.source = block, source
 
     def _report(self, block: int, packet: int, size: int) -> None:
         tapped = self._by_block[block]
-        heard = True
+        accepted = True
         try:
-            if size > 0 and (heard := tapped.hears_report()):
-                tapped.tap.rtcp_comes(ctypes.string_at(packet, size))
+            if size > 0 and (accepted := tapped.accepts_report()):
+                tapped.tap.receive_rtcp(ctypes.string_at(packet, size))
         finally:
-            if heard:
+            if accepted:
                 tapped.on_rtcp(tapped.stream, packet, size)
 
     def _send_report(self, transport: int, packet: int, size: int) -> int:
-        """RTCP, too, is owed to where the SDP says, wherever it comes from."""
+        """Send RTCP to the address in the SDP; pjmedia would send it to where the far end's RTCP comes from."""
         tapped = self._by_transport[transport]
-        named = any(_address(bytes(tapped.reporter))[0])  # pjmedia knows where else
+        named = any(_address(bytes(tapped.reporter))[0])  # without an address pjmedia knows where else
         to = ctypes.addressof(tapped.reporter) if named else None
         return int(tapped.report_to(transport, to, tapped.reporter_length, packet, size))
 
     def _send(self, transport: int, packet: int, size: int) -> int:
-        """RTP for which there was no room, or whose log another thread was at."""
+        """Send RTP for which the buffer had no room, or was in use by another thread."""
         tapped = self._by_transport[transport]
-        tapped.tap.goes(ctypes.string_at(packet, size))
+        tapped.tap.send(ctypes.string_at(packet, size))
         return int(tapped.send(transport, packet, size))
 
 

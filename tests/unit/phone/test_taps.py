@@ -81,7 +81,7 @@ def test_every_packet_is_logged_and_only_known_sources_are_heard(
             call.transport.sends(packet)
             left.append(packet)
         elif what == "look":
-            call.tap.look()
+            call.tap.drain()
         else:
             assert isinstance(what, int)
             place = PLACES[family][what]
@@ -118,7 +118,7 @@ def test_two_threads_may_send_while_another_reads(scratch: Path) -> None:
     for sender in senders:
         sender.start()
     while any(sender.is_alive() for sender in senders):
-        call.tap.look()
+        call.tap.drain()
     logged = call.logged()[1]
     assert [[packet for packet in logged if packet[1] == kind] for kind in (0, 101)] == streams
 
