@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.calls.events import CallState, Event, MarkHeard, MediaState, SipMessage
+from harness.calls.events import CallState, Event, MarkHeard, MediaState, Recorded, SipMessage
 from harness.errors import RefusedError
 from harness.phone import Leg, Phone, PhoneConfig, PhonePool, Rules, TlsConfig
 from tests import certificates
@@ -92,6 +92,13 @@ def media_of(leg: Leg, within: float) -> MediaState:
     """The leg's media, once it is active."""
     event = leg.wait(f"{leg.id} has media", lambda e: isinstance(e, MediaState) and e.active, within)
     assert isinstance(event, MediaState)
+    return event
+
+
+def recorded(leg: Leg) -> Recorded:
+    """The leg's recordings, once they are complete."""
+    event = leg.wait(f"{leg.id} recorded", lambda e: isinstance(e, Recorded), 10, outlives_call=True)
+    assert isinstance(event, Recorded)
     return event
 
 

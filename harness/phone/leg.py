@@ -16,7 +16,6 @@ from harness.calls.events import (
     LegStarted,
     Listened,
     MediaState,
-    Recorded,
     RtpStatistics,
     SipMessage,
 )
@@ -302,12 +301,6 @@ class Leg:
             hopeless=lambda: self.phone.error,
             log=self.log,
         )
-
-    def recorded(self, within: float = 2 * FAREWELL_SECONDS) -> Recorded:
-        """The recordings, once they are complete."""
-        event = self.wait(f"{self.id} recorded", lambda event: isinstance(event, Recorded), within, outlives_call=True)
-        assert isinstance(event, Recorded)
-        return event
 
     def received_since(self, since: float) -> NDArray[np.int16]:
         """The audio received after the monotonic time ``since``, at 8 kHz, as far as it is on disk.

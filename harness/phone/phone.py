@@ -161,7 +161,7 @@ class Phone:
 
         Raises :class:`RefusedError` when the rules forbid the call, :class:`ResourceError` when no call is free.
         """
-        target = self.target(uri)
+        target = self.config.target(uri)
         self.guard(target)
         check_headers(headers)
         if (up := len(self._up())) >= self.config.max_calls:
@@ -189,10 +189,6 @@ class Phone:
             with self.changed:
                 leg.limits.hold(slot)
         return leg
-
-    def target(self, uri: str) -> str:
-        """See :meth:`PhoneConfig.target`."""
-        return self.config.target(uri)
 
     def expect_call(self, within: float, answer: bool | None = True, headers: Headers = ()) -> Leg:
         """The next incoming leg that no earlier wait returned, answered if ``answer``."""
@@ -248,7 +244,7 @@ class Phone:
             within,
             phone=self.key,
             method=method,
-            uri=self.target(uri),
+            uri=self.config.target(uri),
             headers=[*headers, *credentials],
             body=body,
             content_type=content_type,

@@ -41,9 +41,9 @@ class Parent:
     def __init__(self, wire: Wire, ring: LogRing) -> None:
         self._wire, self._ring = wire, ring
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
-        self._next: Command | None = None
+        self.waiting: Command | None = None  #: the oldest command, if it has to wait
         self._questions = Questions(wire)
-        self._gone = threading.Event()
+        self.gone = threading.Event()  #: the parent's end is closed, or this process is to end
 
     def listen(self, wake: Callable[[], None]) -> None:
         """Read the parent's messages in a new thread, which calls ``wake`` for each command."""
@@ -57,37 +57,23 @@ class Parent:
                 _, call, name, arguments = message
                 self._commands.put((name, call, arguments))
                 wake()
-        self._gone.set()
+        self.gone.set()
         wake()
         # If the main thread hangs, this thread ends the process.
         time.sleep(3 * FAREWELL_SECONDS)
         os._exit(2)
 
-    @property
-    def is_gone(self) -> bool:
-        """Whether the parent's end is closed, or :meth:`leave` was called."""
-        return self._gone.is_set()
-
-    def leave(self) -> None:
-        """Stop serving the parent."""
-        self._gone.set()
-
     # Commands.
 
     def next_command(self, waits: Callable[[str], bool]) -> Command | None:
         """The oldest command, or None if it ``waits``; later commands then wait too."""
-        if self._next is None and not self._commands.empty():
-            self._next = self._commands.get()
-        command = self._next
+        if self.waiting is None and not self._commands.empty():
+            self.waiting = self._commands.get()
+        command = self.waiting
         if command is None or waits(command[0]):
             return None
-        self._next = None
+        self.waiting = None
         return command
-
-    @property
-    def has_to_wait(self) -> bool:
-        """Whether the last :meth:`next_command` left a command waiting."""
-        return self._next is not None
 
     def done(self, call: int, value: Any) -> None:
         """Send a command's result. Raises ``OSError`` when the parent is gone."""

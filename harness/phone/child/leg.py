@@ -77,7 +77,7 @@ class CallLeg:
         replaces: CallLeg | None = None,
     ) -> None:
         self.phone, self._host = phone, host
-        self.key = self._host.new_key()
+        self.key = next(host.leg_keys)
         self.name = phone.next_leg_name()
         self.call_id, self.tag, self.branch = call_id, "", ""
         self.direction, self.remote, self.replaces = direction, remote, replaces
@@ -232,7 +232,7 @@ class CallLeg:
     def play(self, source: list[Any]) -> None:
         """Send ``source`` from now on."""
         self.live_call()
-        if self.media.is_bridged:
+        if self.media.bridged is not None:
             raise misuse(f"{self.name} is bridged")
         self.media.play(playable(source))
 
@@ -284,7 +284,7 @@ class CallLeg:
         if message.ours and message.method == "INVITE" and message.status >= 300 and message.status not in _TRY_AGAIN:
             self.codecs = self._agreed  # as if no re-INVITE had been sent (RFC 3261 section 14.1)
         if message.direction == "received":
-            self.rtp.may_come_from(message.remote_host)
+            self.rtp.known.add_host(message.remote_host)
         if message.method == "BYE":
             self.settled = self.settled or message.is_last
         elif message.method == "INVITE" and not self._answered:
@@ -298,7 +298,7 @@ class CallLeg:
 
     def finished(self, now: float) -> bool:
         """Whether the far end knows that the call is over and the recordings are complete, or the time for that has passed."""
-        return now >= self._gives_up_at or (self.settled and self.media.is_saved)
+        return now >= self._gives_up_at or (self.settled and all(map(recording.is_whole, self.media.recordings)))
 
     def media_changed(self) -> None:
         """Connect the negotiated media and emit its state."""
@@ -408,7 +408,7 @@ class Legs:
     def __init__(self, attribution: Attribution, parent: Parent) -> None:
         self._attribution, self._parent = attribution, parent
         self._by_key: dict[int, CallLeg] = {}
-        self._ending: list[CallLeg] = []  # over, but not finished
+        self.ending: list[CallLeg] = []  #: over, but not finished
         self._lingering: list[tuple[float, CallLeg]] = []  # finished, but pjsua may still hold the call slot
         self._freed = FreedMemory()
 
@@ -434,14 +434,9 @@ class Legs:
         return taken + sum(1 for _, leg in self._lingering if not leg.settled)
 
     @property
-    def are_ending(self) -> bool:
-        """Whether one is over, but not finished."""
-        return bool(self._ending)
-
-    @property
     def may_free_a_slot(self) -> bool:
         """Whether a leg only waits for the answer to its BYE or CANCEL: pjsua frees its call slot then."""
-        return any(not leg.settled for leg in self._ending)
+        return any(not leg.settled for leg in self.ending)
 
     def begins(self, leg: CallLeg) -> None:
         """Announce a leg, then deliver its messages that came before."""
@@ -462,18 +457,18 @@ class Legs:
 
     def ends(self, leg: CallLeg) -> None:
         """Note that a leg is over for pjsua."""
-        self._ending.append(leg)
+        self.ending.append(leg)
 
     def tick(self, now: float) -> None:
         """Close finished legs, and forget those whose call slots are free."""
-        for leg in [leg for leg in self._ending if leg.finished(now)]:
+        for leg in [leg for leg in self.ending if leg.finished(now)]:
             self._finish(leg, now)
         for over in [entry for entry in self._lingering if entry[1].settled or now >= entry[0]]:
             self._lingering.remove(over)
             self._attribution.forget(over[1])
 
     def _finish(self, leg: CallLeg, now: float) -> None:
-        self._ending.remove(leg)
+        self.ending.remove(leg)
         del self._by_key[leg.key]
         if leg.settled:
             self._attribution.forget(leg)

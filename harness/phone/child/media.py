@@ -11,7 +11,6 @@ import soundfile
 
 from harness.audio import marks
 from harness.audio.wav import sound_file
-from harness.phone import recording
 from harness.phone.child.bindings import misuse
 from harness.phone.child.digits import Digits
 from harness.phone.child.hearing import RATE, Hearing, MarkListener
@@ -62,19 +61,14 @@ class LegMedia:
         self._ready: Player | None = None  # plays the mark, not connected yet
         self._recorders: list[Recorder] = []
         self._closed = False  # a call that is refused at once is over before its mark is set
-        self._bridged: LegMedia | None = None
-
-    @property
-    def is_bridged(self) -> bool:
-        """Whether the far end hears another leg's."""
-        return self._bridged is not None
+        self.bridged: LegMedia | None = None  #: the leg whose far end is heard instead of a source
 
     def connect(self, port: Any, *, sends: bool) -> None:
         """Connect the call's port, new after each negotiation, with the recorders and the source."""
         self._port, self._sends = port, sends
         self._make_recorders()
         self._players.native.connect(port.getPortId(), self._recorders[0].slot)
-        if self._bridged is not None:
+        if self.bridged is not None:
             self._join()
         elif not sends:
             self._stop()
@@ -135,7 +129,7 @@ class LegMedia:
         """Set the mark of a leg that the child created."""
         self.mark = mark
         self._forget_player()
-        if isinstance(self.source, Mark) and self._bridged is None:
+        if isinstance(self.source, Mark) and self.bridged is None:
             self.prepare()
             self.play(self.source)
 
@@ -161,22 +155,22 @@ class LegMedia:
         for one, two in ((self, other), (other, self)):
             one._part()
             one._stop()
-            one._bridged = two
+            one.bridged = two
         self._join()
 
     def _part(self) -> None:
         """End a bridge; both sides are silent from now on."""
-        other = self._bridged
+        other = self.bridged
         if other is None:
             return
         for one, two in ((self, other), (other, self)):
-            one._bridged, one.source = None, Silence()
+            one.bridged, one.source = None, Silence()
             if one._port is not None and two._port is not None:
                 one._port.stopTransmit(two._port)
                 self._players.native.disconnect(one._port.getPortId(), two._recorders[1].slot)
 
     def _join(self) -> None:
-        other = self._bridged
+        other = self.bridged
         if other is None or self._port is None or other._port is None:
             return
         for one, two in ((self, other), (other, self)):
@@ -198,11 +192,6 @@ class LegMedia:
             for file in self._files:
                 file.unlink(missing_ok=True)
         self._recorders.clear()
-
-    @property
-    def is_saved(self) -> bool:
-        """Whether the recordings are whole on disk."""
-        return all(map(recording.is_whole, self.recordings))
 
 
 def playable(plain: list[Any]) -> Source:

@@ -140,7 +140,9 @@ class Names:
 
     def _ask(self, target: _Target, token: int, answer: Any) -> None:
         name = target.host.octets.decode("utf-8", "replace").strip("[]")
-        kind, port = transport_of(target.type, target.flag), target.port
+        # From the flags if the URI names no transport (RFC 3263 section 4.1).
+        asked = _TLS if target.flag & _SECURE else _TCP if target.flag & _RELIABLE else _UDP
+        kind, port = target.type % _IPV6 or asked, target.port
 
         def hand_over(found: list[str]) -> None:
             records = _records(found, kind, port)  # a variable keeps it alive until pjsip has copied it
@@ -189,11 +191,6 @@ class Names:
             denied = not isinstance(error, socket.gaierror) or error.errno in _DENIED
         self._answers.put((key, found, problem, denied))
         self._wake()
-
-
-def transport_of(kind: int, flag: int) -> int:
-    """The transport of a target, from its flags if it names none (RFC 3263 section 4.1)."""
-    return kind % _IPV6 or (_TLS if flag & _SECURE else _TCP if flag & _RELIABLE else _UDP)
 
 
 def _records(found: list[str], kind: int, port: int) -> _Addresses:

@@ -31,7 +31,7 @@ class RtpMonitor:
         self._means_before = Means()
         self._rtt_ms = 0.0
         self._tap: Tap | None = None  # on the current transport
-        self._known = Known()  # the accepted sources
+        self.known = Known()  #: the accepted sources
         self._strange: dict[Address, int] = {}  # packets from other sources, as last emitted
         self._far_end_has = 0  # received packets, as the far end reports
         self._far_end_lost = 0  # lost packets of the SSRC, over all streams (RFC 3550 section 6.4.1)
@@ -42,14 +42,10 @@ class RtpMonitor:
         """Whether there is an RTP stream."""
         return self.stream != _NO_STREAM
 
-    def may_come_from(self, host: str) -> None:
-        """Accept RTP from ``host``, from which the call's signalling comes."""
-        self._known.add_host(host)
-
     def watch(self, transport: int) -> None:
         """Count and log the packets of a media transport (``pjmedia_transport *``) that the call is about to use."""
         log = self._tap.log if self._tap else RtpLog(self._log)
-        self._tap = self._taps.put(transport, log, self._known, self._reported)
+        self._tap = self._taps.put(transport, log, self.known, self._reported)
 
     def begins(self, stream: int, payload_type: int, *, secure: bool) -> None:
         """Note a negotiated stream; ``secure``: it is encrypted."""
@@ -103,7 +99,7 @@ class RtpMonitor:
             tx_jitter_ms=self._far_end_means.jitter_ms,
             rtt_ms=self._rtt_ms,
             rx_burst_ms=self._means.burst_ms,
-            rx_elsewhere=self._known.elsewhere,
+            rx_elsewhere=self.known.elsewhere,
             tx_offered=self._tap.sending.offered if self._tap else 0,
             undeciphered_from="" if deciphered or not self._is_secure else self._source_of(call),
         )
@@ -112,10 +108,10 @@ class RtpMonitor:
     def _source_of(self, call: Call) -> str:
         """The source of received packets, used or not; empty without packets or for an unknown source."""
         source = str(call.getMedTransportInfo(self.stream).srcRtpName)
-        return source if self._known.has_host(source.rpartition(":")[0].strip("[]")) else ""
+        return source if self.known.has_host(source.rpartition(":")[0].strip("[]")) else ""
 
     def _tell_strange(self) -> None:
-        for source, packets in self._known.strange.copy().items():
+        for source, packets in self.known.strange.copy().items():
             if packets > self._strange.get(source, 0):
                 self._strange[source] = packets
                 self._emit(ForeignRtp, source=spelled(source), packets=packets)

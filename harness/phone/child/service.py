@@ -51,7 +51,7 @@ class Service:
         self._ring = LogRing(directory / f"child-{os.getpid()}.ring")
         self.parent = Parent(wire, self._ring)
         self.fault = self.parent.fault
-        self._keys = itertools.count(1)
+        self.leg_keys = itertools.count(1)
         self.arrived: WireMessage | None = None  #: the received request that pjsip handles now
         self._afterwards: list[Callable[[], None]] = []
         self.phones: dict[int, LeasedPhone] = {}  #: by key
@@ -137,10 +137,6 @@ class Service:
             phone.connection_lost(time.monotonic())
 
     # Legs.
-
-    def new_key(self) -> int:
-        """A number for a leg, unique in this process."""
-        return next(self._keys)
 
     def ends(self, leg: CallLeg) -> None:
         """A leg is over for pjsua."""
@@ -237,13 +233,13 @@ class Service:
     def run(self) -> NoReturn:
         """Serve until the parent's end closes; then end all calls and registrations, and exit."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
-        signal.signal(signal.SIGTERM, lambda *_: self.parent.leave())
+        signal.signal(signal.SIGTERM, lambda *_: self.parent.gone.set())
         endpoint, parent = self.endpoint, self.parent
         parent.listen(endpoint.wake)
         parent.tell("ready", pid=os.getpid(), most_calls=endpoint.most_calls, version=endpoint.version)
         next_pulse = 0.0
         pulses = 0
-        while not parent.is_gone:
+        while not parent.gone.is_set():
             now = time.monotonic()
             if now >= next_pulse:
                 with parent.together():  # to wake the parent once
@@ -270,7 +266,7 @@ class Service:
         due += [leg.media.player_done for leg in self.legs if leg.media.player_done is not None]
         due += [phone.refresh_at for phone in self.accounts() if phone.refresh_at is not None]
         longest = min([longest, *(at - time.monotonic() for at in due)])
-        if self.legs.are_ending or self.departures or self.parent.has_to_wait:
+        if self.legs.ending or self.departures or self.parent.waiting:
             longest = min(longest, _BUSY_TURN)
         self.endpoint.handle_events(longest)
         self._do_what_is_due(time.monotonic())

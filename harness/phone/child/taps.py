@@ -283,7 +283,9 @@ class _Tapped:
     def accepts_report(self) -> bool:
         """Whether the RTCP packet that was just received comes from the far end, by the source that the transport reports."""
         info = _Info()
-        return self._info(self._transport, info) == 0 and self.tap.accepts_rtcp_from(bytes(info.rtcp_source))
+        return self._info(self._transport, info) == 0 and self.tap.known.includes_reporter(
+            _address(bytes(info.rtcp_source))
+        )
 
 
 class Tap:
@@ -293,7 +295,7 @@ class Tap:
     """
 
     def __init__(self, transport: _Tapped, log: RtpLog, known: Known, reported: Reported) -> None:
-        self.log, self._transport, self._known, self._reported = log, transport, known, reported
+        self.log, self.known, self._transport, self._reported = log, known, transport, reported
         self._reception: Reception | None = None  # of the stream that the transport carries now
         self._source: Address = _OTHERS  # of the buffered packets
         self._lock = threading.RLock()
@@ -302,8 +304,8 @@ class Tap:
     def begins(self, end: Address, reporter: Address) -> None:
         """Note a new stream; ``end`` and ``reporter`` are the far end's addresses for RTP and RTCP."""
         self.drain()
-        self._known.add_end(end)
-        self._known.add_reporter(reporter)
+        self.known.add_end(end)
+        self.known.add_reporter(reporter)
         self._reception = Reception()
 
     def receive(self, octets: bytes, sockaddr: bytes) -> bool:
@@ -313,7 +315,7 @@ class Tap:
             self.drain()
             packet = record(now, octets)
             self.log.received(source, packet)
-            if not self._known.includes(source):
+            if not self.known.includes(source):
                 return False
             self._source = source
             self._transport.buffer_from(sockaddr)
@@ -348,9 +350,6 @@ class Tap:
         with self._lock:
             self.drain()
             yield self._reception or Reception()
-
-    def accepts_rtcp_from(self, sockaddr: bytes) -> bool:
-        return self._known.includes_reporter(_address(sockaddr))
 
     def receive_rtcp(self, packet: bytes) -> None:
         """Pass on the far end's reports about the sent stream."""

@@ -25,7 +25,7 @@ from harness.calls.events import (
 )
 from harness.errors import PhoneMisuseError, ResourceError
 from harness.phone import Answer, Leg, Mark, NeverCame, Phone, Reject, Ring, Silence, Wav
-from tests.phones import Desk, connect, hears, media_of, uri_of
+from tests.phones import Desk, connect, hears, media_of, recorded, uri_of
 from tests.stranger import AUDIO, SESSION, Stranger, answered
 
 
@@ -272,10 +272,10 @@ def test_a_recording_holds_what_was_received_and_another_what_was_sent(alice: Ph
     first = hears(out, back)
     out.wait("half a second more", lambda e: isinstance(e, Listened) and e.at > first.at + 0.5, 10)
     out.hangup()
-    recorded = out.recorded()
-    assert recorded.sent_path is not None
+    saved = recorded(out)
+    assert saved.sent_path is not None
     listener = lease("listener", max_calls=2)
-    for path, mark in ((recorded.path, back.mark), (recorded.sent_path, out.mark)):
+    for path, mark in ((saved.path, back.mark), (saved.sent_path, out.mark)):
         assert Path(path).parent == alice.directory
         with wave.open(path) as file:
             assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 8000)

@@ -21,6 +21,7 @@ from harness.phone import rtp_log
 from harness.phone.leg import Leg
 from harness.sip.sdp import Description
 from tests.loopback import fresh_address
+from tests.phones import recorded
 from tests.process.phone.conftest import Desk
 from tests.sip_peer import SipPeer
 from tests.stranger import AUDIO, SESSION, Stranger, answered
@@ -98,14 +99,14 @@ def test_what_came_is_recorded_sample_for_sample_and_nothing_where_nothing_came(
     leg = called(lease, sbc)
     sbc.send(10, 0x1111, first=7, count=60, leave_out=range(30, 40))
     ended(leg, sbc, 50)
-    recorded, _ = read_wav(Path(leg.recorded().path))
+    samples, _ = read_wav(Path(recorded(leg).path))
     came = [
         packet for packet in rtp_log.read(rtp_log.path_of(leg.phone.directory, leg.id)) if packet.source is not None
     ]
     voice = np.concatenate([g711.decode_ulaw(packet.octets[12:]) for packet in came])
     frames = {frame.tobytes() for frame in voice.reshape(-1, 80)}  # pjmedia's are of 10 ms
     loud = [
-        frame for frame in recorded[: len(recorded) // 80 * 80].reshape(-1, 80) if np.abs(frame.astype(int)).max() > 16
+        frame for frame in samples[: len(samples) // 80 * 80].reshape(-1, 80) if np.abs(frame.astype(int)).max() > 16
     ]
     assert len(loud) > 60
     assert all(frame.tobytes() in frames for frame in loud)

@@ -22,6 +22,7 @@ from harness.phone.switchboard import Reservation, Sharing, Switchboard
 from harness.scenario.case_phones import send_options
 from harness.sip.message import Message, Request
 from tests.loopback import fresh_address
+from tests.phones import recorded
 from tests.process.phone.conftest import Desk, hears, uri_of
 from tests.stranger import Stranger
 
@@ -81,7 +82,7 @@ def test_two_cases_share_a_phone_and_each_gets_the_calls_of_its_own_caller(lease
         hears(dialled[caller.name], leg)
         assert len(phone.legs) == 1
         leg.hangup()
-        saved = leg.recorded()
+        saved = recorded(leg)
         assert Path(saved.path).parent == phone.directory
     for case, phone in zip(cases, (first, second), strict=True):
         phone.release()
