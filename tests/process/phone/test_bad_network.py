@@ -99,7 +99,7 @@ def test_calls_come_and_go_though_signalling_is_lost_doubled_and_overtaken(lease
 
 
 def test_a_storm_of_5xx_is_told_call_by_call_and_harms_no_later_one(lease: Desk, stranger: Stranger) -> None:
-    """Section 21.5: each is a final response, which ends its call alone; nobody is dialled again unasked."""
+    """Section 21.5: each is a final response, which ends its own call only; no number is dialled again."""
     alice, bob = lease("alice"), lease("bob")
     lines = ["500 Server Internal Error", "503 Service Unavailable", "504 Server Time-out"]
     for number in range(40):

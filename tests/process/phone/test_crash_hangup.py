@@ -51,7 +51,7 @@ def test_a_call_is_ended_for_a_phone_that_was_killed(
 def test_ringing_stops_for_a_caller_that_was_killed(
     lease: Desk, authority: Authority, transport: str, public_address: str | None
 ) -> None:
-    """Also for one that names a router's address: the CANCEL leaves from this machine's."""
+    """Also for a phone that names a router's address: CANCEL is sent from this machine's address."""
     alice, bob = strangers(lease, authority, transport, public_address=public_address)
     out = alice.dial(uri_of(bob))
     back = bob.expect_call(10, answer=None)

@@ -1,4 +1,4 @@
-"""IPv6, where the installed pjsua2 has it; otherwise who asks for it is told so in one line, and the phone's process lives on."""
+"""IPv6, if the installed pjsua2 supports it; otherwise one line says so, and the phone's process goes on."""
 
 from __future__ import annotations
 

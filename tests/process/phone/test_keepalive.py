@@ -1,4 +1,4 @@
-"""OPTIONS: to a platform that asks who it is first, as many do (RFC 3261 sections 11 and 22), and of one within a call."""
+"""OPTIONS to a platform that challenges them (RFC 3261 sections 11 and 22), and requests after the end of a call."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_challenge_is_answered(
 
 @pytest.mark.parametrize("method", ["INFO", "INVITE", "MESSAGE", "OPTIONS", "PRACK", "UPDATE"])
 def test_of_a_call_that_is_over_a_platform_is_told_so(lease: Desk, stranger: Stranger, method: str) -> None:
-    """pjsip has its dialog for 32 s more, and would say 500, or to an INVITE nothing."""
+    """pjsip keeps the dialog for 32 s, and would answer 500; an INVITE would get no answer."""
     phone = lease("callee")
     leg, call = answered(phone, stranger, SESSION + AUDIO)
     leg.wait_state("confirmed", 10)

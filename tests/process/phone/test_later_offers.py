@@ -1,4 +1,4 @@
-"""Offers and answers behind a call's first (RFC 3264 section 8), of phones that one process hosts: each has codecs of its own."""
+"""Later offers and answers (RFC 3264 section 8) of phones in one process that have different codecs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ Later = Callable[[Phone, Leg, Stranger, Response], bytes]
 
 
 def one_after_the_other(own: Desk, strangers: list[Stranger], later: Later) -> Iterator[tuple[PhoneConfig, list[str]]]:
-    """What each phone says in ``later``, when all of them are in calls."""
+    """Each phone's SDP in ``later``, while all of them are in calls."""
     phones = [own(f"phone-{number}", codecs=codecs) for number, codecs in enumerate(HOSTED)]
     assert len({phone.process.pid for phone in phones}) == 1, "one process hosts them"
     calls = [

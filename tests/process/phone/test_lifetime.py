@@ -34,7 +34,7 @@ def _links_of(pid: int) -> Iterator[str]:
 
 
 def test_refused_calls_leave_nothing_open(lease: Desk) -> None:
-    """Such a call is over before its mark is named: its player stayed, and a process of pjsua2 has 32 of them in all."""
+    """Such a call is over before its mark is set. Its player stayed open, and pjsua has 32 players."""
     alice, bob = lease("alice", max_calls=4), lease("bob", max_calls=4)
     bob.policy = Reject(486)
     for _ in range(6):
@@ -53,7 +53,7 @@ def test_refused_calls_leave_nothing_open(lease: Desk) -> None:
 
 
 def test_a_stopped_process_breaks_what_follows_and_fails_nothing(tmp_path: Path) -> None:
-    """A slow disk, a debugger: what was missed meanwhile looks like the far end's silence."""
+    """With a slow disk or a debugger, missed messages look like the far end's silence."""
     with PhonePool(tmp_path) as pool:
         desk = Desk(pool, tmp_path)
         alice = desk("alice")
@@ -76,7 +76,7 @@ def test_a_stopped_process_breaks_what_follows_and_fails_nothing(tmp_path: Path)
 
 
 def test_a_blocked_main_thread_is_noticed_while_the_mark_listener_runs(lease: Desk, tmp_path: Path) -> None:
-    """What a leg hears is told by a thread of its own: it must not hide that nobody obeys commands or answers calls."""
+    """Events of the mark listener's thread must not hide that commands and calls are not handled."""
     alice = lease("alice", max_calls=2)
     out, _ = connect(alice, lease("bob"))
     slow, _ = recording.paths(tmp_path, "alice.2")
@@ -99,7 +99,7 @@ def test_a_blocked_main_thread_is_noticed_while_the_mark_listener_runs(lease: De
 
 
 def test_removing_a_tcp_phone_leaves_rtp_of_the_same_port_number_open(own: Desk) -> None:
-    """TCP and UDP count theirs apart: the kernel gives the same number to both."""
+    """TCP and UDP have separate ports, so that both may have the same number."""
     host = fresh_address()
     alice = own("alice", transport="tcp", bind_address=host)
     port = int(alice.address.rpartition(":")[2])
@@ -149,7 +149,7 @@ def test_unanswered_requests_leave_room_for_new_phones(own: Desk) -> None:
 
 
 def test_gaps_of_a_stopped_process_are_known_afterwards(tmp_path: Path) -> None:
-    """As where a hypervisor takes its processor away, which no account of the kernel's shows."""
+    """For example when a hypervisor stops its processor, which the kernel's counters do not show."""
     with PhonePool(tmp_path) as pool:
         desk = Desk(pool, tmp_path)
         alice = desk("alice")

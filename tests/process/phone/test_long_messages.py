@@ -1,4 +1,4 @@
-"""Messages that pjsua2 does not take, or whose end it loses (RFC 3261 section 18.1.1): that is told, and is no platform's fault."""
+"""Messages that pjsua2 drops or truncates (RFC 3261 section 18.1.1): reported, and not the platform's fault."""
 
 from __future__ import annotations
 

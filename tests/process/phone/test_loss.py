@@ -1,4 +1,4 @@
-"""What a softphone counts of RTP that another party comes into: an SBC that changes the source of what it sends."""
+"""Recordings and loss counters of received RTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Offers of several kinds of audio, or of encryption that the phone does not know: what it can take is taken, and no process ends."""
+"""Offers with several audio sections, or with unsupported encryption: supported audio is accepted, and no process ends."""
 
 from __future__ import annotations
 

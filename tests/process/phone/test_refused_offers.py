@@ -50,7 +50,7 @@ def test_an_offer_of_nothing_the_phone_has_changes_nothing(
 
 
 def test_an_offer_of_the_phones_that_is_refused_changes_nothing(lease: Desk, stranger: Stranger) -> None:
-    """RFC 3261 section 14.1: as if no re-INVITE had been issued. Its far end may still refresh the session."""
+    """RFC 3261 section 14.1: the session goes on as before the re-INVITE. The far end may still refresh it."""
     phone = lease("callee", codecs=("PCMU",))
     leg, call = answered(phone, stranger, SESSION + AUDIO)
     leg.wait_state("confirmed", 10)

@@ -92,7 +92,7 @@ def test_two_cases_share_a_phone_and_each_gets_the_calls_of_its_own_caller(lease
 
 
 def test_a_call_with_an_unknown_number_goes_to_the_waiting_case_by_a_guess(lease: Desk, cases: list[Case]) -> None:
-    """It may be the other's, who only looks whether anybody rings here, and was led astray."""
+    """It may be a misrouted call of the other case, which only checks whether this phone rings."""
     config = agent()
     looker = cases[0].share(config, numbers=(ANNE,))
     waiter = cases[1].share(config, numbers=(BERT,), lands=True)

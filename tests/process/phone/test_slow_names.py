@@ -1,4 +1,4 @@
-"""A name server that is slow, mute or knows nothing: that calls no process dead, and is what the verdict names."""
+"""Slow and mute name servers, and unknown names: no process counts as hung, and the verdict names DNS."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def slow(phone: Phone) -> NameLookup:
 
 
 def told_while_others_talk(phone: Phone, caller: Phone, callee: Phone) -> NameLookup:
-    """What ``phone`` tells of its lookup; others of its process call meanwhile, for longer than a process may be silent."""
+    """The event of a slow lookup, while other phones of the process are in a call for longer than a process may be silent."""
     assert phone.process is caller.process
     out, back = connect(caller, callee)
     hears(out, back)

@@ -89,7 +89,7 @@ def test_digits_are_sent_for_any_spelling_of_telephone_event(lease: Desk, strang
 
 @pytest.mark.parametrize("ends", ["hangs up", "offers anew"])
 def test_a_stream_that_ends_during_a_digit_leaves_the_bridge_first(own: Desk, tmp_path: Path, ends: str) -> None:
-    """Else two threads of pjmedia have the digit in hand, and the process aborts (once in some thousand transfers)."""
+    """Otherwise two threads of pjmedia handle the digit, and the process aborts (once in some thousand transfers)."""
     alice, bob = own("alice", max_calls=own.process_holds), own("bob")
     out, back = connect(alice, bob)
     out.send_digits("1", duration_ms=1000)

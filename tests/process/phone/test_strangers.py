@@ -1,4 +1,4 @@
-"""What other stacks may send a softphone, and pjsua2's own phones never do."""
+"""Messages and media of other stacks that pjsua2's own phones never send."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_the_second_refer_has_its_own_outcome(own: Desk, stranger: Stranger, nam
 
 
 def test_a_refer_without_subscription_has_no_outcome(lease: Desk, stranger: Stranger) -> None:
-    """RFC 4488 section 4: there is no subscription then. Of the 202 pjsua makes a transfer that has succeeded."""
+    """RFC 4488 section 4: there is no subscription then. pjsua would report the 202 as a success."""
     phone = lease("transferor")
     leg, call = answered(phone, stranger, SESSION + AUDIO)
     leg.wait_state("confirmed", 10)
@@ -169,7 +169,7 @@ def test_a_refer_without_subscription_has_no_outcome(lease: Desk, stranger: Stra
     ],
 )
 def test_a_long_refer_to_is_followed(own: Desk, stranger: Stranger, beyond: str) -> None:
-    """pjsua's look at such a URI ended the process."""
+    """pjsua's check of such a URI ended the process."""
     phone = own("caller")
     _, call = answered(phone, stranger, SESSION + AUDIO)
     target = f"Refer-To: <sip:1@{stranger.host}:{stranger.port}{beyond}>"

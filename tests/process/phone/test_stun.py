@@ -1,4 +1,4 @@
-"""A phone behind a NAT: what STUN says of it stands in Contact and SDP."""
+"""A phone behind a NAT: the address from STUN is in its Contact and SDP."""
 
 from __future__ import annotations
 

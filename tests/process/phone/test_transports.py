@@ -21,7 +21,7 @@ ANYWHERE = {"bind_address": "0.0.0.0"}
 def test_pjsip_reads_the_systems_authorities(
     lease: Desk, authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """With one more in it, whose server is called: pjsip itself looks for none, and its OpenSSL is old."""
+    """The list has one more authority, that of the called server. pjsip does not look for the list by itself."""
     own, server = tmp_path / "list.pem", fresh_address()
     usual = system_authorities()
     own.write_bytes((Path(usual).read_bytes() if usual else b"") + Path(authority.ca_file).read_bytes())
@@ -34,7 +34,7 @@ def test_pjsip_reads_the_systems_authorities(
 
 @pytest.mark.parametrize("trusted", [True, False])
 def test_a_callee_may_trust_many_authorities(lease: Desk, authority: Authority, tmp_path: Path, trusted: bool) -> None:
-    """As a stand-in does that trusts the system's list. pjsip names them all to who connects, and has 8 kB for a handshake."""
+    """For example a stand-in that trusts the system's list. pjsip would list them all in a handshake, for which it has 8 kB."""
     many = tmp_path / "list.pem"
     others = (
         Authority(tmp_path, f"{number:03} of the many authorities that a system trusts as it came")

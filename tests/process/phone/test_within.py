@@ -1,4 +1,4 @@
-"""What a platform asks besides its calls' own requests. pjsip has nobody for it: it says 500 within a call, and nothing outside."""
+"""Requests that pjsip has no handler for: it would answer 500 within a call, and nothing outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A media transport as pjmedia has it, C structures and functions, and the stream that is attached to it."""
+"""A fake of pjmedia's media transport, with its C structures and functions, and of the attached stream."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def address(host: str, port: int) -> Address:
 
 
 class Lock:
-    """pjlib's group locks: what was done with them, in order."""
+    """A fake of pjlib's group locks, which lists the calls in order."""
 
     def __init__(self) -> None:
         self.done: list[tuple[str, int]] = []

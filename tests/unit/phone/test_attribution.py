@@ -1,4 +1,4 @@
-"""Whose message is whose, when both ends of a call live in one process."""
+"""Attribution of messages to phones and legs when both ends of a call are in one process."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_refused_invite_is_attributed_to_the_called_phone() -> None:
 
 
 def test_messages_for_a_removed_phone_are_dropped() -> None:
-    """Whoever may have its user and its address by now; and the phone is not kept for that."""
+    """Another phone may have its user and address by now. The removed phone is not kept in memory."""
     scene = Scene()
     options = request("OPTIONS", "sip:b@127.0.0.2:2")
     scene.received(options)

@@ -1,4 +1,4 @@
-"""What a phone is told to be, and what crosses the process border."""
+"""Messages between a phone's process and its parent."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_any_plain_value_survives(texts: list[str], number: int, real: float) ->
     "kind", {kind.__name__: kind for kind in Event.__subclasses__()}.values()
 )  # with slots it was made twice
 def test_every_kind_of_event_survives_the_border(kind: type[Any], wires: tuple[Wire, Wire]) -> None:
-    """Whatever its fields hold: each has a value of its own, so that none can take another's place."""
+    """Each field has a different value, so that swapped fields are noticed."""
     event = kind(**{field.name: f"\udcff {field.name}" for field in dataclasses.fields(kind)})
     one, two = wires
     one.send("tell", "events", {"events": [to_values(event)]})

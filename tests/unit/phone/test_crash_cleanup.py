@@ -141,7 +141,7 @@ def test_a_challenge_is_answered_as_by_the_phone(
 
 
 def test_all_who_had_calls_at_one_port_end_them_from_there(peer: SipPeer) -> None:
-    """As when the process of a shared phone dies: each of its cases learns of it at once."""
+    """When the process of a shared phone dies, all its cases hang up at the same time."""
     local = f"{fresh_address()}:5060"
     with ThreadPoolExecutor(2) as threads:
         ended = [

@@ -1,4 +1,4 @@
-"""Digits out of telephone-events that were lost, late or repeated (RFC 4733), and out of the bodies of INFO."""
+"""Digits from lost, late or repeated telephone-events (RFC 4733), and from the bodies of INFO."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Clock:
 
 
 class Far:
-    """What a call's digits were told to be."""
+    """A call's digits, as reported."""
 
     def __init__(self) -> None:
         self.clock = Clock()

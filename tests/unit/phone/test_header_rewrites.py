@@ -1,4 +1,4 @@
-"""Headers as pjsip may see them: those that crash it are left out, and the next hop asks for no other transport."""
+"""Headers as pjsip may see them: without those that crash it, and without another transport for the next hop."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_behind_a_route_the_target_is_the_proxys_affair() -> None:
 
 @pytest.mark.parametrize("first", [ANSWER, OFFER])
 def test_a_route_set_stays_as_it_is(first: WireMessage) -> None:
-    """RFC 3261 section 12.2: a re-INVITE's Record-Route means nothing, nor that there is none."""
+    """RFC 3261 section 12.2: Record-Route of a re-INVITE is ignored, and so is its absence."""
     again = [ANSWER, received("INVITE sip:a@x SIP/2.0", tag=";tag=us"), received("SIP/2.0 200 OK", method="UPDATE")]
     routed, direct = Targets(), Targets()
     routed.of(first, [HOP, FIRST])
@@ -134,6 +134,6 @@ def test_an_early_answer_may_leave_the_routes_out() -> None:
 
 
 def test_others_contacts_lead_nowhere() -> None:
-    """A registrar tells all bindings, and pjsip looks for its own."""
+    """A registrar lists all bindings, and pjsip looks for its own."""
     assert Targets().of(received("SIP/2.0 200 OK", method="REGISTER"), [HOP]) == [HOP]
     assert Targets().of(received("SIP/2.0 302 Elsewhere"), [HOP]) == [HOP]

@@ -1,4 +1,4 @@
-"""What a leg hears, with the times it says it at."""
+"""Marks and pulses of a leg's audio, and their times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose call it is, by the number that its INVITE shows, however that is written."""
+"""The case of an incoming call, by the number in its INVITE."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def test_a_number_is_found_wherever_it_may_stand(headers: list[str]) -> None:
 
 @pytest.mark.parametrize("host", ["192.168.100.200", "[2001:db8:1234:5678::1]", "20655501010.example.com"])
 def test_a_host_is_no_number(host: str) -> None:
-    """A URI may have no user (RFC 3261 section 19.1.1): such a call shows nobody's number."""
+    """A URI may have no user (RFC 3261 section 19.1.1): such a call shows no number."""
     withheld, other = Case(CallFilter((MINE,), withheld=True)), Case(CallFilter((OTHER,), lands=True))
     assert whose([other, withheld], invite(f"From: <sip:{host}:5060>;tag=1")) == (withheld, [])
 
 
 @pytest.mark.parametrize("user", ["0000000000", "000000", "0000101", "00000101"])
 def test_zeros_ahead_of_a_number_make_an_extension_none(user: str) -> None:
-    """Without them nothing may be left, and that stands at the end of everybody's number."""
+    """Without the zeros nothing may be left, and every number ends with nothing."""
     withheld, other = Case(CallFilter((MINE,), withheld=True)), Case(CallFilter((OTHER,), lands=True))
     assert whose([other, withheld], invite(f"From: <sip:{user}@example.com>;tag=1")) == (withheld, [])
     alone = Case(CallFilter((MINE,)))

@@ -1,4 +1,4 @@
-"""One thread hears all legs; what it hears is read from the recorders' buffers, or from disk where it is late."""
+"""One thread analyses all legs. It reads the recorders' buffers, or the file when it is late."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POOL = 1
 
 
 class Writer:
-    """pjmedia's WAV writer: its port in memory, its file, and the functions that tell of it."""
+    """pjmedia's WAV writer: its port in memory, its file, and its functions."""
 
     def __init__(self, path: Path, *, sized: bool = True, room: bool = True) -> None:
         self.path, self.written = path, 0

@@ -1,4 +1,4 @@
-"""What pjsip is told when it asks for an address, as it asks: by its structures."""
+"""Answers to pjsip's lookups, through its own structures."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Asker:
     ],
 )
 def test_an_address_needs_no_lookup(kind: int, flag: int, port: int, told: tuple[int, str, int]) -> None:
-    """RFC 3263 section 4.1 and 4.2: the transport that is named, else that of the flags; the port that is named, else its default."""
+    """RFC 3263 section 4.1 and 4.2: the named transport, else that of the flags; the named port, else its default."""
     assert Asker().asks("192.0.2.1", kind, flag, port) == [(0, [told])]
 
 

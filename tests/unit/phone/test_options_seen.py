@@ -1,4 +1,4 @@
-"""What is seen of a platform's OPTIONS at a phone, and for how long one is waited for."""
+"""OPTIONS that a platform sends to a phone, and how long to wait for one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def said() -> list[str]:
 
 @pytest.fixture
 def seen() -> OptionsSeen:
-    """Its clock stands still: however slow the machine is, nobody waits too late to wait at all."""
+    """Its clock stands still, so that a slow machine does not shorten a wait."""
     seen = OptionsSeen("stand-in", "192.0.2.9:32681/udp", clock=lambda: 0.0)
     seen.phone_came()
     return seen

@@ -1,4 +1,4 @@
-"""Every permit to call is given back once, with the call it was for, in whatever order calls begin, are transferred and end."""
+"""Every permit to call is returned once, with its call, in any order of calls, transfers and ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which offers within a call a phone has an answer to."""
+"""Offers that a phone can answer, and what pjsip sees of SDP."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ VIDEO = "m=video 40010 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n"
 
 
 def shown(media: str, srtp: str) -> tuple[list[bool], str]:
-    """Which sections pjsip sees offered, and what is told to be unknown."""
+    """The sections that pjsip sees as offered, and the unsupported encryption."""
     octets = bytearray((HEAD + media).encode())
     length = len(octets)
     why = narrow(memoryview(octets), [codec_of("PCMU/8000/1")], srtp)
@@ -125,7 +125,7 @@ def test_an_empty_body_is_not_changed() -> None:
 
 @pytest.mark.parametrize("name", ["telephone-event", "TELEPHONE-EVENT", "Telephone-Event"])
 def test_the_case_of_telephone_event_is_ignored(name: str) -> None:
-    """pjsip agreed on it, and had no payload type to send digits by: every row with digits failed (RFC 4855 section 3)."""
+    """pjsip accepts any spelling, but sends digits only if the name is in lower case: all digit rows failed (RFC 4855 section 3)."""
     sdp = (
         f"v=0\r\nm=audio 4000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 {name}/8000\r\na=fmtp:101 0-15\r\n"
     )

@@ -1,4 +1,4 @@
-"""When pjlib has places for another call's sockets."""
+"""When pjlib has free socket slots for another call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From where a phone takes requests."""
+"""The addresses from which a phone accepts requests."""
 
 from __future__ import annotations
 

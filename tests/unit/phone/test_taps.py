@@ -1,4 +1,4 @@
-"""What a tap on a media transport hears, logs and lets pass, by a transport as pjmedia has it: C structures and functions."""
+"""What a tap on a media transport counts, logs and passes on, with a fake of pjmedia's transport."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Call:
         self.transport.attach(sockaddr(*end))
 
     def logged(self) -> tuple[list[tuple[Address, bytes]], list[bytes]]:
-        """What came and from where, and what left."""
+        """The received packets with their sources, and the sent packets."""
         self.tap.close()
         packets = list(read(self._path))
         came = [((p.source[0].packed, p.source[1]), p.octets) for p in packets if p.source]
@@ -95,7 +95,7 @@ def test_every_packet_is_logged_and_only_known_sources_are_heard(
 
 
 def test_packets_beyond_the_ring_are_logged(scratch: Path) -> None:
-    """Nobody looks for so long that the rings are full: then Python takes what comes."""
+    """The rings are full because nothing drained them: Python then handles each packet."""
     call = Call(scratch, END)
     stream = [rtp(number, 172 + number % 9) for number in range(3 * RING_OCTETS // 172)]
     for packet in stream:
@@ -106,7 +106,7 @@ def test_packets_beyond_the_ring_are_logged(scratch: Path) -> None:
 
 
 def test_two_threads_may_send_while_another_reads(scratch: Path) -> None:
-    """The audio clock's, and who hangs up amid a digit: pjmedia sends its end at once."""
+    """The audio clock sends, and so does a thread that hangs up during a digit."""
     call = Call(scratch, END)
     streams = [[rtp(number, 40 + number % 150, kind) for number in range(5000)] for kind in (0, 101)]
 
@@ -124,7 +124,7 @@ def test_two_threads_may_send_while_another_reads(scratch: Path) -> None:
 
 
 def test_a_report_on_the_port_of_rtp_is_read(scratch: Path) -> None:
-    """RFC 5761; from where RTP is put aside, too."""
+    """RFC 5761. Also from a source whose RTP is buffered."""
     call = Call(scratch, END)
     for number in range(10):
         call.transport.sends(rtp(number))
@@ -135,7 +135,7 @@ def test_a_report_on_the_port_of_rtp_is_read(scratch: Path) -> None:
 
 
 def test_a_transport_starts_under_its_lock(scratch: Path) -> None:
-    """What arrives meanwhile waits: pjproject would never read on."""
+    """Packets that arrive meanwhile wait: pjproject would stop reading."""
     call = Call(scratch, END)
     LOCK.done.clear()
     assert call.transport.start() == 5

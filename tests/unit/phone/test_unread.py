@@ -1,4 +1,4 @@
-"""Messages longer than pjsua2 takes (4000 octets): what a call comes to by them is no far end's fault (RFC 3261 section 18.1.1)."""
+"""Messages longer than pjsua2 accepts (4000 octets) break a case, and fail none (RFC 3261 section 18.1.1)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BODY = "v=0\r\n"
 
 
 def logged(head: str, body: int) -> str:
-    """A message as far as the log has it."""
+    """The part of a message that the log has."""
     return (head + BODY.ljust(body, "x")[:body])[:3885]
 
 
