@@ -113,7 +113,9 @@ class Parent:
 _OF_A_LEG: Final = frozenset(
     ["hold", "play", "reinvite", "respond", "resume", "send_digits", "tell_statistics", "transfer"]
 )
-LATER: Final = object()  #: the answer is sent later
+#: Commands that get the id of their answer, which is sent later.
+_ANSWERED_LATER: Final = frozenset(["remove", "request"])
+LATER: Final = object()
 
 
 class Commands:
@@ -127,7 +129,10 @@ class Commands:
         if name in _OF_A_LEG:
             leg = self._leg(arguments.pop("leg"))
             return getattr(leg, name)(**arguments)
-        return _COMMANDS[name](self, call=call, **arguments)
+        if name in _ANSWERED_LATER:
+            _COMMANDS[name](self, call, **arguments)
+            return LATER
+        return _COMMANDS[name](self, **arguments)
 
     def _phone(self, key: int) -> LeasedPhone:
         found = self._host.phones.get(key)
@@ -143,13 +148,13 @@ class Commands:
 
     # Phones.
 
-    def free_slots(self, call: int) -> int:
+    def free_slots(self) -> int:
         return self._host.free_slots()
 
-    def unpromised_slots(self, call: int) -> int:
+    def unpromised_slots(self) -> int:
         return self._host.unpromised_slots()
 
-    def add(self, call: int, phone: int, config: dict[str, Any], directory: str, networks: list[str] | None) -> str:
+    def add(self, phone: int, config: dict[str, Any], directory: str, networks: list[str] | None) -> str:
         """Create a phone that accepts requests from ``networks`` (None: all); returns its address."""
         made = PhoneConfig.from_plain(config)
         self._host.endpoint.check_codecs(made.codecs)
@@ -158,7 +163,6 @@ class Commands:
 
     def join(
         self,
-        call: int,
         phone: int,
         account: int,
         config: dict[str, Any],
@@ -175,7 +179,7 @@ class Commands:
         self._host.phones[phone] = made
         return made.address
 
-    def adopt(self, call: int, phone: int, directory: str) -> tuple[str, bool]:
+    def adopt(self, phone: int, directory: str) -> tuple[str, bool]:
         """Lease a parked phone again; returns its address and whether it is registered."""
         kept = self._phone(phone)
         assert isinstance(kept, AccountHolder)
@@ -183,20 +187,19 @@ class Commands:
         self._host.admission.begins_anew(kept)
         return kept.address, kept.registered
 
-    def park(self, call: int, phone: int) -> None:
+    def park(self, phone: int) -> None:
         """Keep the phone and its registration, but refuse calls."""
         self._phone(phone).parked = True
 
-    def remove(self, call: int, phone: int) -> object:
+    def remove(self, call: int, phone: int) -> None:
         """Remove the phone: hang up, un-REGISTER, close."""
         self._host.departures.begin(self._phone(phone), call)
-        return LATER
 
-    def set_policy(self, call: int, phone: int, policy: list[Any]) -> None:
+    def set_policy(self, phone: int, policy: list[Any]) -> None:
         """Set what to do with incoming calls."""
         self._phone(phone).policy = choice_from_plain(policy)
 
-    def register(self, call: int, phone: int) -> None:
+    def register(self, phone: int) -> None:
         asked = self._phone(phone)
         if not (asked.config.registrar or asked.config.proxy):
             raise misuse(f"phone {asked.config.name} has no registrar")
@@ -204,16 +207,13 @@ class Commands:
 
     def request(
         self, call: int, phone: int, method: str, uri: str, headers: Headers, body: str, content_type: str
-    ) -> object:
+    ) -> None:
         """Send a request outside any dialog; the answer is ``[code, reason]``."""
         self._phone(phone).send_request(call, method, uri, headers, body, content_type)
-        return LATER
 
     # Calls.
 
-    def dial(
-        self, call: int, phone: int, uri: str, headers: Headers, mark: int, source: list[Any], local_uri: str
-    ) -> int:
+    def dial(self, phone: int, uri: str, headers: Headers, mark: int, source: list[Any], local_uri: str) -> int:
         """Place a call; returns its leg's key."""
         caller = self._phone(phone)
         if self._host.free_slots() < 1:
@@ -233,17 +233,17 @@ class Commands:
             raise
         return leg.key
 
-    def arm(self, call: int, leg: int, mark: int) -> None:
+    def arm(self, leg: int, mark: int) -> None:
         """Set the mark of a leg that the child created; the leg may be over already."""
         if begun := self._host.legs.find(leg):
             begun.media.name_mark(mark)
 
-    def hang_up(self, call: int, leg: int, code: int, reason: str, headers: Headers) -> None:
+    def hang_up(self, leg: int, code: int, reason: str, headers: Headers) -> None:
         """End a call; does nothing if it is over."""
         if up := self._host.legs.find(leg):
             up.hang_up(code, reason, headers)
 
-    def bridge(self, call: int, leg: int, other: int) -> None:
+    def bridge(self, leg: int, other: int) -> None:
         self._leg(leg).bridge(self._leg(other))
 
 
