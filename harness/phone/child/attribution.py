@@ -132,12 +132,12 @@ class Attribution:
 
     def _deliver_outside_calls(self, at: float, message: WireMessage) -> None:
         if not message.call_id:  # truncated or malformed: it belongs to no call
-            if (phone := None if message.ours else self.called(message)) is not None:
-                self._deliver(at, message, phone, None)
+            if (called := None if message.ours else self.called(message)) is not None:
+                self._deliver(at, message, called, None)
             return
         key = (message.call_id, message.ours)  # a phone may ask another of the same process
         owner = self._owners.get((message.call_id, message.local_tag)) or self._owners.get(key)
-        phone = owner() if owner is not None else None
+        phone: HostedPhone | None = owner() if owner is not None else None
         if owner is None:
             if message.ours and message.direction == "received":
                 return  # an answer without a request (RFC 3261 section 18.1.2), which anyone can send
