@@ -419,7 +419,7 @@ class Departures:
                     continue
             self._under_way.remove(departure)
             self._host.phones.pop(phone.key, None)
-            self._host.connection_limit.open()  # before the phone's socket is closed
+            self._host.connection_limit.reopen()  # before the phone's socket is closed
             phone.close()
             with contextlib.suppress(OSError):
                 self._host.parent.done(call, None)

@@ -210,7 +210,7 @@ class ConnectionLimit:
             for number in found:
                 _turn_away(number, phones)
         elif taken < _OPEN_BELOW:
-            self.open()
+            self.reopen()
 
     def _shut(self, numbers: Collection[int]) -> None:
         for number in numbers:
@@ -225,7 +225,7 @@ class ConnectionLimit:
                 os.dup2(blank.fileno(), number, inheritable=False)
             self._waiting[number] = real
 
-    def open(self) -> None:
+    def reopen(self) -> None:
         """Restore pjsip's listening sockets. Also called before pjsip closes one, because its descriptor may then be reused."""
         for number, real in self._waiting.items():
             with real:
