@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from harness.calls.measurement import (
     AnsweredBy,
@@ -45,6 +45,37 @@ from harness.calls.measurement import (
 )
 from harness.support.field_kinds import require_kinds
 
+#: What a failed finding is a symptom of, in the order of a call: an earlier symptom may cause a later one, never the reverse.
+Symptom = Literal[
+    "registration",
+    "answered.first",
+    "reach",
+    "route",
+    "codec",
+    "audio",
+    "quality",
+    "caller_id.ai",
+    "caller_id.agent",
+    "caller_id.customer",
+    "caller_id.withheld",
+    "header.caller",
+    "header.selector",
+    "header.other",
+    "transfer.unasked",
+    "transfer",
+    "audio.agent",
+    "release",
+    "fallback",
+    "fallback.time",
+    "final",
+    "digits",
+    "manners",
+    "other",
+]
+SYMPTOMS: Final[tuple[Symptom, ...]] = get_args(Symptom)
+#: Who makes a finding, or saw an event.
+Role = Literal["caller", "agent", "ai", "probe"]
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -54,13 +85,12 @@ class Check:
     failed: str
     claim: str  #: ``{}`` is the listener, or the header, that the finding is about
     measures: type[Measurement] | None = None
-    symptom: str = ""  #: the diagnosis's symptom, where the check alone decides it
-    made_by: str = ""  #: the role whose phones make the finding, where that does not depend on its subject
+    symptom: Symptom | None = None  #: where the check alone decides it
+    made_by: Role | None = None  #: where that does not depend on the finding's subject
     at_ai: bool = False  #: made at the AI's end: where no harness phone is the AI, its record is the source
     needs_call: bool = False  #: if a harness phone refused a call for lack of room, the call's absence proves nothing
-    needs_request: bool = (
-        False  #: if a harness phone did not act on a request within a call, its absence proves nothing
-    )
+    #: If a harness phone did not act on a request within a call, its absence proves nothing.
+    needs_request: bool = False
 
 
 # fmt: off

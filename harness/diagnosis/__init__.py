@@ -6,9 +6,9 @@ phones nor the simulated world.
 
 from __future__ import annotations
 
+from harness.diagnosis.catalogue import Confidence
 from harness.diagnosis.engine import diagnose
 from harness.diagnosis.result import Cause, Diagnosis, RuledOut
-from harness.diagnosis.rule import Confidence
-from harness.diagnosis.vantage import Visibility
+from harness.diagnosis.scene import Visibility
 
 __all__ = ["Cause", "Confidence", "Diagnosis", "RuledOut", "Visibility", "diagnose"]

@@ -9,7 +9,7 @@ from harness.calls.model import CallMessage, described
 from harness.calls.verdict import Finding
 from harness.deployment import Trunk
 from harness.diagnosis import sdp
-from harness.diagnosis.audio import in_force, stays_held, tell_beside
+from harness.diagnosis.audio import in_force, record_beside, stays_held
 from harness.diagnosis.refusals import TERMINATED, about, of_message, one
 from harness.diagnosis.scene import Scene, listed, number_in, offered_audio, said_by, same_number, shown, username_in
 from harness.sip.grammar import host_of
@@ -23,7 +23,7 @@ _COPIES = 2
 _STATUS = re.compile(r"\s*(?:Telephony\s*-\s*|SIP\s+)?([3-6]\d\d)\b", re.I)
 
 
-def tell(scene: Scene) -> None:
+def derive(scene: Scene) -> None:
     if scene.moment == "access":
         _accepted(scene)
     _who_answered(scene)
@@ -141,13 +141,12 @@ def _of_invite(scene: Scene, seen: CallMessage) -> None:
         scene.record("ai.transport", "the trunk's" if right else "another", seen.where)
         scene.record("ai.trunk", _trunk(scene, trunk, seen), seen.where)
     scene.record("ai.tls_asked", invite.uri.asked_transport == "tls", seen.where)
-    body = invite.body.decode("utf-8", "replace")
-    if "m=audio" in body or body.startswith("v="):
-        scene.record("ai.offer", sdp.offered(body), seen.where, offered_audio(invite))
+    if seen.sdp:
+        scene.record("ai.offer", sdp.offered(seen.sdp), seen.where, offered_audio(invite))
     newest = in_force(scene, "audio.to_caller", _described(scene, seen))
     if newest is not None:
         scene.record("sdp.to_ai", sdp.reach(newest.sdp, newest.remote), newest.where)
-        tell_beside(scene, newest)
+        record_beside(scene, newest)
     if seen.describes_audio:
         scene.record("sdp.hold", "the platform" if stays_held(_described(scene, seen)) else None, seen.where)
     answers = [m for m in scene.sent_by_ai if m.answers("INVITE") == 200 and m.message.call_id == invite.call_id]

@@ -1,4 +1,4 @@
-"""Facts on what each side hears of the other."""
+"""Facts on what each side hears of the other: whether, how well, with which codecs, and by which SDP."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from harness.calls.events import PACKET_S, FarEndReport, MarkHeard, MediaState, 
 from harness.calls.model import CallMessage
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.diagnosis import sdp
+from harness.diagnosis.passage import digits_arrived
 from harness.diagnosis.scene import Scene, listed, shown
 from harness.sip.grammar import host_of
 
@@ -40,10 +41,24 @@ _HEARD = {
     "other-codec": "RTP of another codec",
     "undeciphered": _UNDECIPHERED,
 }
+#: A greater share of lost RTP is no longer hidden by codecs (ITU-T G.113 appendix I: G.711 with PLC, some 4 % for Ie,eff of 20).
+HEAVY_LOSS = 0.05
+#: Share of packets that overtook others. A jitter buffer drops those that are late by more than it holds back.
+MUCH_DISORDER = 0.2
+#: One way; a conversation does not work beyond it (ITU-T G.114 section 5: "400 ms should not be exceeded").
+HIGH_DELAY_MS = 400.0
+#: With fewer packets, a share says little.
+_FEWEST_PACKETS = 50
 _BY_LISTENER = {"caller": "audio.to_caller", "ai": "audio.to_ai", "agent": "audio.agent"}
 
 
-def tell(scene: Scene) -> None:
+def derive(scene: Scene) -> None:
+    _heard_by_each(scene)
+    _quality(scene)
+    _codecs(scene)
+
+
+def _heard_by_each(scene: Scene) -> None:
     for finding in scene.failed("audio.crossed"):  # perhaps beneath the right voice
         if (role := scene.vantage.made_by(finding)) in _BY_LISTENER:
             scene.record(_BY_LISTENER[role], "crossed", finding.actual)
@@ -65,16 +80,14 @@ def tell(scene: Scene) -> None:
     ai_failed = any(f.failed for f in with_ai)
     if failing or ai_failed:
         scene.record("audio.phase", "with the AI" if ai_failed else "with the agent only")
-    for finding in scene.of("audio"):
-        heard = _heard(scene, finding)
-        if finding.failed and heard in NO_RTP:
+    for finding in scene.failed("audio"):
+        if (heard := _heard(scene, finding)) in NO_RTP:
             _own_side(scene, finding)
         elif heard == "silent RTP":
             _sent(scene, finding.speaker)
-    for finding in scene.failed("audio.echo"):
-        scene.record("echo", True, finding.subject)
-    for finding in scene.failed("audio"):
-        scene.record("echo", True if finding.facts.get("kind") == "echo" else None, finding.subject)
+    for finding in scene.failed("audio.echo", "audio"):
+        is_echo = finding.check == "audio.echo" or finding.facts.get("kind") == "echo"
+        scene.record("echo", is_echo or None, finding.subject)
 
 
 def _with_the_ai(scene: Scene, fact: str, told: Sequence[Finding]) -> None:
@@ -121,10 +134,8 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
         counted = _statistics(scene, finding.listener)
         lost = max((e.rx_lost for e in counted), default=0)
         came_s = (packets + lost) * (counted[-1].packet_s if counted else PACKET_S)
-        if (
-            isinstance(listened, float) and came_s <= listened / 2
-        ):  # such as the end of an announcement, and nothing since
-            return "a few packets"
+        if isinstance(listened, float) and came_s <= listened / 2:
+            return "a few packets"  # such as the end of an announcement, and nothing since
         kind = "silent RTP" if kind == "silence" else kind
     if kind == "other" and not sees_ai:
         return None  # a sound without a mark may be the AI speaking
@@ -202,7 +213,7 @@ def stays_held(descriptions: Sequence[CallMessage]) -> bool:
     return sdp.holds(descriptions[0].sdp) and sdp.holds(descriptions[-1].sdp)
 
 
-def tell_beside(scene: Scene, seen: CallMessage) -> None:
+def record_beside(scene: Scene, seen: CallMessage) -> None:
     """Record whether the platform's SDP names another address than it came from, if somebody was not heard."""
     if scene.failed("audio"):
         named = f"c={sdp.address(seen.sdp)}, from {seen.remote}"
@@ -290,3 +301,64 @@ def _marks_heard(scene: Scene, finding: Finding) -> list[MarkHeard]:
     any_voice = not scene.vantage.sees("ai")
     heard = (e for e in scene.events if isinstance(e, MarkHeard) and e.leg == finding.listener and e.mark not in own)
     return [e for e in heard if any_voice or e.mark in voices]
+
+
+# -- quality and codecs
+
+
+def _quality(scene: Scene) -> None:
+    heard = {scene.value("audio.to_ai"), scene.value("audio.to_caller")} == {"heard"}
+    # A fault that loses every digit, of many packets each, and no voice affects telephone-events alone.
+    heavy = "of digits alone" if digits_arrived(scene) == "none" and heard else "heavy"
+    for finding in scene.failed("audio.loss"):
+        unsent = finding.facts.get("spanned_s") is not None  # packets that were never sent have no sequence number
+        scene.record("loss", "none, but packets that were never sent" if unsent else heavy, *shown(finding))
+    for finding in scene.failed("audio.level"):
+        scene.record("level", "wrong", *shown(finding))
+    for finding in scene.failed("audio.delay", "audio.one_way_delay"):
+        if finding.facts.get("delay_ms") is not None:  # a probe that was not heard has no delay
+            scene.record("delay", "high", *shown(finding))
+    counted = [event for event in scene.last_statistics if _is_with_the_ai(scene, event.leg or event.phone)]
+    for event in counted:
+        seen = event.rx_expected
+        if seen >= _FEWEST_PACKETS and event.rx_lost / seen > HEAVY_LOSS:
+            scene.record("loss", heavy, f"{event.leg} lost {event.rx_lost} of {seen} packets")
+        if seen >= _FEWEST_PACKETS and event.rx_reordered / seen > MUCH_DISORDER:
+            told = f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones"
+            scene.record("order", "broken", told)
+        if event.rtt_ms > 2 * HIGH_DELAY_MS:
+            scene.record("delay", "high", f"{event.leg}: round trip {event.rtt_ms:.0f} ms by RTCP")
+    if counted:
+        scene.record("loss", "little")
+        scene.record("delay", "low")
+
+
+def _is_with_the_ai(scene: Scene, end: str) -> bool:
+    """Whether a leg takes part in the conversation with the AI. RTP of another conversation is no reason for what is heard in it.
+
+    Not an agent's leg, nor the one that the caller's phone placed on a REFER, unless audio with the AI failed there.
+    """
+    failed = (f for f in scene.failed("audio") if direction_of(scene, f) != "audio.agent")
+    placed_later = {leg.leg for leg in scene.legs if leg.replaces is not None}
+    is_agents = scene.vantage.role(end) == "agent" or end in placed_later
+    return not is_agents or any(end in (f.speaker, f.listener) for f in failed)
+
+
+def _codecs(scene: Scene) -> None:
+    """The codecs with which the call began. A record has only the newest, which a re-INVITE may have changed."""
+    media = [e for e in scene.events if isinstance(e, MediaState) and e.codec]
+    own = [e for e in media if scene.call and e.leg == scene.call.leg]
+    theirs = [(e.codec, str(e.leg)) for e in media if scene.vantage.role(e.phone) == "ai"]
+    named = ((record.witness("codec"), record.source) for record in scene.records)
+    told = [*theirs, *((codec, source) for codec, source in named if isinstance(codec, str) and codec)]
+    if own and told:
+        mine, (codec, where) = _at_the_answer(scene, own) if theirs else own[-1], told[0]
+        value = "the same" if mine.codec.upper() == codec.upper() else "different"
+        scene.record("codec.sides", value, f"{mine.leg} has {mine.codec}", f"{where} has {codec}")
+
+
+def _at_the_answer(scene: Scene, media: list[MediaState]) -> MediaState:
+    """What was negotiated when the call was answered. An announcement may have had another codec (RFC 3960 section 3.1)."""
+    answered = scene.state(media[0].leg, "confirmed")
+    before = [each for each in media if answered is not None and each.at <= answered.at]
+    return before[-1] if before else media[0]

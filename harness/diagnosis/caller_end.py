@@ -6,7 +6,7 @@ from harness.calls.checks.timing import is_too_soon
 from harness.calls.events import CallState, LegStarted, SipMessage
 from harness.calls.model import CallMessage, read
 from harness.calls.verdict import Finding
-from harness.diagnosis.refusals import OF_THE_STACK, TERMINATED, about, of_hangup, of_message
+from harness.diagnosis.refusals import OF_THE_STACK, TERMINATED, about, of_message
 from harness.diagnosis.scene import Scene, answered_request
 from harness.sip import why
 from harness.sip.message import Response
@@ -25,7 +25,7 @@ PLATFORM = "the platform"
 _BEFORE_THE_ANSWER = ("ringing", "final_response", "audio.early", "prack")
 
 
-def tell(scene: Scene) -> None:
+def derive(scene: Scene) -> None:
     if is_withheld(scene):
         scene.record("caller.withheld", True, "the caller's INVITE asks for privacy (RFC 3323)")
     if scene.line is not None:
@@ -55,11 +55,8 @@ def _ended(scene: Scene, call: LegStarted) -> None:
     if final is not None and final.code == TERMINATED and any(m.is_request("CANCEL") for m in _sent(scene)):
         final = ended = None  # the harness hung up on an unanswered call
     taken = scene.value("ai.saw") in ("answered", "another assistant answered")
-    byes = [m for m in scene.own if m.is_request("BYE")]
-    hung_up_on = bool(confirmed and ended and not taken and byes and byes[0].received)
-    for bye in byes if hung_up_on else ():  # a platform that answers by itself can refuse by BYE, with a Reason
-        if bye.received:
-            scene.record("final.refusal", of_hangup(bye.message), bye.where, *why.told(bye.message))
+    first_bye = next((m for m in scene.own if m.is_request("BYE")), None)
+    hung_up_on = bool(confirmed and ended and not taken and first_bye and first_bye.received)
     if hung_up_on and scene.platform_answers:
         scene.record("caller.end", DROPPED, f"{call.leg} confirmed, and ended by the platform")
     elif confirmed is not None:
@@ -69,10 +66,6 @@ def _ended(scene: Scene, call: LegStarted) -> None:
     elif unheard := _unheard(scene, call):
         scene.record("caller.end", *unheard)
         final = None  # a 408 or 503 of the phone's own stack (RFC 3261 section 8.1.3.1)
-    elif final is not None and "connection.caller" in scene.facts:
-        evidence = scene.shown_by("connection.caller")
-        scene.record("caller.end", "cut off: its connection was closed before anything final came", *evidence)
-        final = None  # the 503 is of the phone's own stack
     elif final is not None:
         _refused(scene, call, final)
     elif ended is None:

@@ -1,4 +1,4 @@
-"""Reads the tables of causes and rules (``tables/*.toml``), and checks them against the declared facts.
+"""Rules and causes, read from ``tables/*.toml`` and checked against the declared facts.
 
 ``vocabulary.toml`` declares every fact with its values, and the named lists. Every other table holds one subject::
 
@@ -30,18 +30,15 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, cast, get_args
 
 from harness import integrations
-from harness.diagnosis.rule import ORDER, Condition, Confidence, Rule, Symptom
-from harness.diagnosis.vocabulary import TABLES as DIRECTORY
-from harness.diagnosis.vocabulary import fact_kinds, value_lists, vocabulary
+from harness.calls.check_table import SYMPTOMS, Symptom
+from harness.diagnosis.facts import Facts, expanded, fact_kinds, table, worded
 from harness.errors import SelectionError
-from harness.support.files import user_files
 
 Owner = Literal[
     "platform routing",
@@ -53,6 +50,7 @@ Owner = Literal[
     "harness",
     "caller's network",
 ]
+Confidence = Literal["certain", "likely", "possible"]
 
 #: In the order in which rules are tried.
 TABLES = (
@@ -70,36 +68,76 @@ TABLES = (
 )
 
 _CONDITION = re.compile(r"(\S+) (!?=) (.+)")
-_RULE_KEYS = {
-    "cause",
-    "symptoms",
-    "needs",
-    "when",
-    "unless",
-    "with",
-    "favours",
-    "consequences",
-    "confidence",
-    "owner",
-    "because",
-    "vary",
-}
-_CAUSE_KEYS = {"title", "issue", "owner", "fix", "guide", "vary"}
 
 
-class TableError(ValueError):
-    """A table names something that is not declared; one line for each mistake."""
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a rule asks of one fact.
+
+    ``is``: the fact has one of ``values``. ``is not``: the fact is known and has none of them. ``not shown``: no evidence
+    shows one of them; an unknown fact satisfies it.
+    """
+
+    fact: str
+    how: Literal["is", "is not", "not shown"]
+    values: tuple[object, ...]
+
+    def holds(self, facts: Facts) -> bool | None:
+        """Whether the condition holds; None when the fact has to be known and is not."""
+        value = facts.value(self.fact)
+        if value is None:
+            return True if self.how == "not shown" else None
+        return (value in self.values) is (self.how == "is")
+
+    def __str__(self) -> str:
+        wanted = " or ".join(worded(value) for value in self.values)
+        return f"{fact_kinds()[self.fact].label}: {'' if self.how == 'is' else 'not '}{wanted}"
+
+    def answered(self, facts: Facts) -> str:
+        """The condition beside the known value, for a reader."""
+        fact = facts.get(self.fact)
+        if fact is None:
+            return f"{self} – {'nothing shows that' if self.how == 'not shown' else 'not known'}"
+        shown = f" ({', '.join(fact.evidence)})" if fact.evidence else ""
+        return f"{self} – it is {worded(fact.value)}{shown}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """``cause`` explains ``symptoms`` when all conditions hold.
+
+    An unknown fact under ``when`` leaves the rule possible; under ``needs`` it excludes the rule. ``unless`` lists what would
+    contradict the rule (every condition is ``not shown``). ``favours`` ranks a candidate first when one of them holds.
+    ``consequences`` are later symptoms that the cause produces by itself.
+    """
+
+    id: str
+    cause: str
+    symptoms: tuple[Symptom, ...]
+    because: str
+    needs: tuple[Condition, ...] = ()
+    when: tuple[Condition, ...] = ()
+    unless: tuple[Condition, ...] = ()
+    favours: tuple[Condition, ...] = ()
+    consequences: tuple[Symptom, ...] = ()
+    confidence: Confidence = "certain"  #: when all conditions are known and hold
+    owner: str = ""  #: whose the cause is, where the rule shows that it is another's than the cause says
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """All that have to hold."""
+        return self.needs + self.when + self.unless
 
 
 @dataclass(frozen=True, slots=True)
 class CauseEntry:
-    """What a table says of a cause. ``sections`` are the guides' anchors, by integration."""
+    """What a table says of a cause. ``guide`` maps an integration to a section of its guide."""
 
     title: str
     issue: str
     owner: Owner
     fix: str
-    sections: Mapping[str, str]
+    guide: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +167,7 @@ def cause_text(cause: str, integration: str) -> dict[str, str]:
         guide, platform = found.guide, found.title
     except SelectionError:
         guide, platform = "", "the platform"
-    section = described.sections.get(integration, "")
+    section = described.guide.get(integration, "")
     return {
         "title": described.title,
         "issue": described.issue,
@@ -141,169 +179,116 @@ def cause_text(cause: str, integration: str) -> dict[str, str]:
 
 @cache
 def _catalogue() -> Catalogue:
-    return read(
-        {name: tomllib.loads(user_files.read_text(DIRECTORY / f"{name}.toml", user_files.SETTINGS)) for name in TABLES}
-    )
+    return read({name: table(name) for name in TABLES})
+
+
+# -- reading tables
+
+
+class TableError(ValueError):
+    """A table names something that is not declared. One line says where and what."""
 
 
 def read(tables: Mapping[str, Mapping[str, Any]]) -> Catalogue:
-    """The catalogue in parsed tables, by name. Raises :class:`TableError` with one line for each mistake."""
-    reader = _Reader()
-    for name, table in tables.items():
-        reader.table(name, table)
-    return reader.finish()
+    """The catalogue in parsed tables, by name. Raises :class:`TableError` for the first mistake."""
+    causes: dict[str, CauseEntry] = {}
+    rules: dict[str, dict[str, Rule]] = {"": {}}
+    for name, content in tables.items():
+        for key, entry in content.get("cause", {}).items():
+            _add(causes, _cause, f"{name}.toml: cause {key}", key, entry)
+        of_integration = rules.setdefault(content.get("integration", ""), {})
+        for key, entry in content.get("rule", {}).items():
+            _add(of_integration, _rule, f"{name}.toml: rule {key}", key, entry)
+    every = [rule for each in rules.values() for rule in each.values()]
+    for rule in every:
+        try:
+            _require("cause", rule.cause, causes)
+        except TableError as mistake:
+            raise TableError(f"rule {rule.id}: {mistake}") from None
+    if idle := causes.keys() - {rule.cause for rule in every}:
+        raise TableError(f"cause {min(idle)}: no rule names it")
+    return Catalogue(causes, {name: tuple(each.values()) for name, each in rules.items()})
 
 
-@dataclass
-class _Reader:
-    """Reads table after table, and collects mistakes instead of stopping at the first."""
-
-    causes: dict[str, CauseEntry] = field(default_factory=dict)
-    rules: dict[str, dict[str, Rule]] = field(default_factory=lambda: {"": {}})  #: integration → id → rule
-    mistakes: list[str] = field(default_factory=list)
-    _where: str = ""
-
-    def table(self, name: str, table: Mapping[str, Any]) -> None:
-        for key, cause in self._entries(name, "cause", table):
-            self._cause(key, cause)
-        integration = str(table.get("integration", ""))
-        for key, rule in self._entries(name, "rule", table):
-            self._rule(key, rule, integration)
-
-    def finish(self) -> Catalogue:
-        every = [rule for rules in self.rules.values() for rule in rules.values()]
-        for rule in every:
-            if rule.cause not in self.causes:
-                self._where = f"rule {rule.id}"
-                self._unknown("cause", rule.cause, self.causes)
-        for cause in self.causes.keys() - {rule.cause for rule in every}:
-            self.mistakes.append(f"cause {cause}: no rule names it")
-        if self.mistakes:
-            raise TableError("\n".join(self.mistakes))
-        return Catalogue(self.causes, {name: tuple(rules.values()) for name, rules in self.rules.items()})
-
-    def _cause(self, key: str, cause: Mapping[str, Any]) -> None:
-        self._keys(cause, _CAUSE_KEYS, required=_CAUSE_KEYS - {"guide", "vary"})
-        if key in self.causes:
-            self.mistakes.append(f"{self._where}: there is another of this name")
-        owner: Owner = cause.get("owner", "harness")
-        self._owner(owner)
-        guide = cause.get("guide", {})
-        if isinstance(guide, str):
-            guide = self._named("guide", guide, vocabulary()["guide"], {})
-        self.causes[key] = CauseEntry(
-            str(cause.get("title")),
-            str(cause.get("issue")),
-            owner,
-            str(cause.get("fix")),
-            guide,
-        )
-
-    def _rule(self, key: str, rule: Mapping[str, Any], integration: str) -> None:
-        self._keys(rule, _RULE_KEYS, required={"cause", "symptoms", "because"})
-        shared = [
-            self._named("shared conditions", name, vocabulary()["conditions"], {}) for name in rule.get("with", ())
-        ]
-        confidence: Confidence = rule.get("confidence", "certain")
-        if confidence not in get_args(Confidence):
-            self._unknown("confidence", confidence, get_args(Confidence))
-        owner = str(rule.get("owner", ""))
-        if owner:
-            self._owner(owner)
-        rules = self.rules.setdefault(integration, {})
-        if key in rules:
-            self.mistakes.append(f"{self._where}: there is another of this name")
-        rules[key] = Rule(
-            id=key,
-            cause=str(rule.get("cause")),
-            symptoms=self._symptoms(rule.get("symptoms", ())),
-            because=str(rule.get("because")),
-            needs=self._conditions(rule.get("needs", ())),
-            when=self._conditions([*_all(shared, "when"), *rule.get("when", ())]),
-            unless=self._conditions([*_all(shared, "unless"), *rule.get("unless", ())], contradicts=True),
-            favours=self._conditions(rule.get("favours", ())),
-            consequences=self._symptoms(rule.get("consequences", ())),
-            confidence=confidence,
-            owner=owner,
-        )
-
-    def _entries(self, name: str, kind: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """The entries of a kind, those with ``vary`` once for each row of its list."""
-        for key, entry in table.get(kind, {}).items():
-            self._where = f"{name}.toml: {kind} {key}"
-            rows: list[Mapping[str, str]] = [{}]
-            if "vary" in entry:
-                rows = self._named("list to vary by", entry["vary"], vocabulary()["vary"], rows)
-            for row in rows:
-                filled = _filled(key, row)
-                self._where = f"{name}.toml: {kind} {filled}"
-                yield filled, _filled(entry, row)
-
-    def _conditions(self, texts: Iterable[str], *, contradicts: bool = False) -> tuple[Condition, ...]:
-        return tuple(c for text in texts if (c := self._condition(text, contradicts)) is not None)
-
-    def _condition(self, text: str, contradicts: bool) -> Condition | None:
-        match = _CONDITION.fullmatch(text)
-        if match is None:
-            self.mistakes.append(f"{self._where}: {text!r} does not read 'FACT = VALUE' or 'FACT != VALUE'")
-            return None
-        fact, operator, words = match.groups()
-        if fact not in fact_kinds():
-            self._unknown("fact", fact, fact_kinds())
-            return None
-        values = tuple(value for word in words.split(" | ") for value in self._values(fact, word))
-        if contradicts and operator == "!=":
-            return Condition(
-                fact, "not shown", tuple(value for value in fact_kinds()[fact].values if value not in values)
-            )
-        return Condition(fact, "not shown" if contradicts else "is" if operator == "=" else "is not", values)
-
-    def _values(self, fact: str, word: str) -> Iterator[object]:
-        kind = fact_kinds()[fact]
-        words = self._named("list of values", word[1:], value_lists(), ()) if word.startswith("$") else (word,)
-        for one in words:
-            if kind.status and one.isdigit():
-                yield int(one)
-            elif kind.flag and one in ("yes", "no"):
-                yield one == "yes"
-            elif one in kind.values:
-                yield one
-            else:
-                self._unknown(f"value of {fact}", one, kind.values)
-
-    def _owner(self, name: str) -> None:
-        if name not in get_args(Owner):
-            self._unknown("owner", name, get_args(Owner))
-
-    def _symptoms(self, names: Iterable[str]) -> tuple[Symptom, ...]:
-        lists = vocabulary()["symptoms"]
-        symptoms: list[Symptom] = []
-        for name in names:
-            for one in self._named("list of symptoms", name[1:], lists, ()) if name.startswith("$") else (name,):
-                if one not in ORDER:
-                    self._unknown("symptom", one, ORDER)
-                symptoms.append(cast("Symptom", one))
-        return tuple(symptoms)
-
-    def _named(self, what: str, name: str, known: Mapping[str, Any], default: Any) -> Any:
-        if name not in known:
-            self._unknown(what, name, known)
-        return known.get(name, default)
-
-    def _unknown(self, what: str, name: str, known: Iterable[object]) -> None:
-        near = difflib.get_close_matches(name, [str(each) for each in known], 1)
-        self.mistakes.append(f"{self._where}: no {what} {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
-
-    def _keys(self, entry: Mapping[str, Any], known: set[str], *, required: set[str]) -> None:
-        for key in entry.keys() - known:
-            self._unknown("key", key, known)
-        for key in sorted(required - entry.keys()):
-            self.mistakes.append(f"{self._where}: {key} is missing")
+def _add(read_before: dict[str, Any], make: Callable[..., Any], where: str, key: str, entry: Mapping[str, Any]) -> None:
+    """Add what ``make`` reads from an entry; from one with ``vary``, once for each row of its list."""
+    entry = {**entry}
+    varied = entry.pop("vary", None)
+    try:
+        rows = [{}] if varied is None else _named("list to vary by", varied, table("vocabulary")["vary"])
+        for row in rows:
+            name = _filled(key, row)
+            if name in read_before:
+                raise TableError("there is another of this name")
+            read_before[name] = make(name, **_filled(entry, row))
+    except (TableError, TypeError) as mistake:  # TypeError: an unknown key, or one is missing
+        raise TableError(f"{where}: {mistake}") from None
 
 
-def _all(entries: Iterable[Mapping[str, Any]], key: str) -> Iterator[str]:
-    for entry in entries:
-        yield from entry.get(key, ())
+def _cause(_: str, title: str, issue: str, owner: Owner, fix: str, guide: str | Mapping[str, str] = "") -> CauseEntry:
+    _require("owner", owner, get_args(Owner))
+    if isinstance(guide, str):
+        guide = _named("guide", guide, table("vocabulary")["guide"]) if guide else {}
+    return CauseEntry(title, issue, owner, fix, guide)
+
+
+def _rule(key: str, cause: str, symptoms: Sequence[str], because: str, **more: Any) -> Rule:
+    shared = [_named("shared conditions", name, table("vocabulary")["conditions"]) for name in more.pop("with", ())]
+    for part in ("needs", "when", "unless", "favours"):
+        texts = [text for one in (*shared, more) for text in one.get(part, ())]
+        more[part] = tuple(_condition(text, contradicts=part == "unless") for text in texts)
+    _require("confidence", more.get("confidence", "certain"), get_args(Confidence))
+    _require("owner", more.get("owner", "trunk"), get_args(Owner))
+    more["consequences"] = _symptoms(more.get("consequences", ()))
+    return Rule(id=key, cause=cause, symptoms=_symptoms(symptoms), because=because, **more)
+
+
+def _symptoms(names: Iterable[str]) -> tuple[Symptom, ...]:
+    symptoms = _listed(names, "symptoms")
+    for name in symptoms:
+        _require("symptom", name, SYMPTOMS)
+    return cast("tuple[Symptom, ...]", symptoms)
+
+
+def _condition(text: str, *, contradicts: bool) -> Condition:
+    match = _CONDITION.fullmatch(text)
+    if match is None:
+        raise TableError(f"{text!r} does not read 'FACT = VALUE' or 'FACT != VALUE'")
+    fact, operator, words = match.groups()
+    _require("fact", fact, fact_kinds())
+    values = [_value(fact, word) for word in _listed(words.split(" | "), "values")]
+    if contradicts and operator == "!=":
+        values = [value for value in fact_kinds()[fact].values if value not in values]
+    return Condition(fact, "not shown" if contradicts else "is" if operator == "=" else "is not", tuple(values))
+
+
+def _value(fact: str, word: str) -> object:
+    kind = fact_kinds()[fact]
+    if kind.status and word.isdigit():
+        return int(word)
+    value = {"yes": True, "no": False}.get(word, word) if True in kind.values else word
+    _require(f"value of {fact}", value, kind.values)
+    return value
+
+
+def _listed(words: Iterable[str], kind: str) -> tuple[str, ...]:
+    """The words, with the named lists of ``kind`` in place of their names."""
+    lists = table("vocabulary")[kind]
+    for word in words:
+        if word.startswith("$"):
+            _require(f"list of {kind}", word[1:], lists)
+    return tuple(expanded(words, lists))
+
+
+def _named(what: str, name: str, known: Mapping[str, Any]) -> Any:
+    _require(what, name, known)
+    return known[name]
+
+
+def _require(what: str, name: object, known: Collection[object]) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(str(name), [str(each) for each in known], 1)
+        raise TableError(f"no {what} {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
 
 
 def _filled(value: Any, row: Mapping[str, str]) -> Any:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from typing_extensions import TypedDict
 
-from harness.diagnosis.catalogue import cause_text
+from harness.diagnosis.catalogue import Confidence, cause_text
 from harness.diagnosis.result import UNKNOWN
-from harness.diagnosis.rule import Confidence
 
 #: Causes that hold for a group on every way to it, for a trunk with every caller, and for one codec.
 _OF_THE_GROUP = frozenset({"group-wrong", "nobody-available", "another-device-answered", "number-unknown-at-platform"})
@@ -97,47 +96,42 @@ class CausesDocument(TypedDict):
     unexplained: list[str]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Common:
     """One cause of a run, and the failures it explains."""
 
     cause: Mapping[str, Any]
-    cases: tuple[str, ...]
-    rows: tuple[str, ...]
-    where: tuple[str, ...]  #: what all of these failures share, and no case that passed
-    because: tuple[str, ...]  #: what other cases showed of it
-    settled: bool  #: false where each of the cases leaves other causes possible, too
+    failing: list[Judged] = field(default_factory=list)
+    because: list[str] = field(default_factory=list)  #: what other cases showed of it
+    where: tuple[str, ...] = ()  #: what all of these failures share, and no case that passed
+    settled: bool = False  #: false where each of the cases leaves other causes possible, too
+
+    def add(self, case: Judged, *because: str, settled: bool = False) -> None:
+        self.failing.append(case)
+        self.because += [why for why in because if why not in self.because]
+        self.settled |= settled
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        return tuple(case.id for case in self.failing)
 
     def plain(self) -> CommonDocument:
         """JSON-ready data."""
-        return {
-            "id": self.cause.get("id", ""),
-            "title": self.cause.get("title", ""),
-            "issue": self.cause.get("issue", ""),
-            "owner": self.cause.get("owner", ""),
-            "fix": self.cause.get("fix", ""),
-            "link": self.cause.get("link", ""),
-            "confidence": self.cause.get("confidence", ""),
-            "failures": len(self.cases),
-            "cases": list(self.cases),
-            "rows": list(self.rows),
-            "where": list(self.where),
-            "because": list(self.because),
-            "settled": self.settled,
-        }
+        keys = ("id", "title", "issue", "owner", "fix", "link", "confidence")
+        told: dict[str, object] = {key: self.cause.get(key, "") for key in keys}
+        told |= {"failures": len(self.failing), "cases": list(self.cases)}
+        told |= {"rows": list(dict.fromkeys(case.row for case in self.failing))}
+        told |= {"where": list(self.where), "because": self.because, "settled": self.settled}
+        return cast(CommonDocument, told)
 
 
-@dataclass
-class _Found:
-    cause: Mapping[str, Any]
-    cases: list[Judged] = field(default_factory=list)
-    because: list[str] = field(default_factory=list)
-    settled: bool = False
+#: The causes found so far, by deployment and id.
+_Found = dict[tuple[str, str], Common]
 
 
 def common_causes(cases: Sequence[Judged]) -> list[Common]:
     """The causes of all failures, those that explain most of them first."""
-    found: dict[tuple[str, str], _Found] = {}
+    found: _Found = {}
     undecided: list[Judged] = []
     for case in cases:
         if not (case.failed and case.is_explained):
@@ -145,54 +139,42 @@ def common_causes(cases: Sequence[Judged]) -> list[Common]:
         own = {str(cause.get("id")): cause for cause in case.causes}
         if settled := _by_the_other_forms(case, cases):
             name, because = settled
-            _add(
-                found,
-                case,
-                own.get(name) or {"id": name, "confidence": "certain", **cause_text(name, case.integration)},
-                because,
-            )
+            cause = own.get(name) or {"id": name, "confidence": "certain", **cause_text(name, case.integration)}
+            _common(found, case, cause).add(case, because, settled=True)
         elif case.named:
             for name in case.named:
-                _add(found, case, own[name])
+                _common(found, case, own[name]).add(case, settled=True)
         else:
             undecided.append(case)
     for case in undecided:
         _settle(found, case, cases)
-    ordered = sorted(found.values(), key=lambda each: -len(each.cases))  # of as many, the one of the first case first
-    return [_common(each, cases) for each in ordered]
+    for each in found.values():
+        each.where = tuple(_shared(each.failing, cases))
+    return sorted(found.values(), key=lambda each: -len(each.failing))  # of as many, the one of the first case first
 
 
-def _add(found: dict[tuple[str, str], _Found], case: Judged, cause: Mapping[str, Any], because: str = "") -> None:
-    each = found.setdefault((case.deployment, str(cause.get("id"))), _Found(cause))
-    each.cases.append(case)
-    each.settled = True
-    if because and because not in each.because:
-        each.because.append(because)
+def _common(found: _Found, case: Judged, cause: Mapping[str, Any]) -> Common:
+    return found.setdefault((case.deployment, str(cause.get("id"))), Common(cause))
 
 
-def _settle(found: dict[tuple[str, str], _Found], case: Judged, cases: Sequence[Judged]) -> None:
+def _settle(found: _Found, case: Judged, cases: Sequence[Judged]) -> None:
     """A case that leaves several causes possible has the one that others of the deployment show; else the first that they leave."""
-    left = list(case.candidates)
-    because = []
+    left, because = list(case.candidates), []
     for excluded, why in _excluded(case, cases):
         kept = [name for name in left if not excluded(name)]
         if kept and kept != left:
             left = kept
             because.append(why)
+    first = next(cause for cause in case.causes if cause.get("id") in left)
     if len(left) == 1 < len(case.candidates):
-        shown = next(cause for cause in case.causes if cause.get("id") in left)
-        _add(found, case, shown, "; ".join(because))
+        _common(found, case, first).add(case, "; ".join(because), settled=True)
         return
     for name in left:
         each = found.get((case.deployment, name))
         if each is not None and each.settled:
-            each.cases.append(case)
-            each.because.append(f"{case.id} leaves it possible, and other cases show it")
+            each.add(case, f"{case.id} leaves it possible, and other cases show it")
             return
-    first = next(cause for cause in case.causes if cause.get("id") in left)
-    each = found.setdefault((case.deployment, str(first.get("id"))), _Found(first))
-    each.cases.append(case)
-    each.because += [why for why in because if why not in each.because]
+    _common(found, case, first).add(case, *because)
 
 
 def _excluded(case: Judged, cases: Sequence[Judged]) -> Iterator[tuple[Callable[[str], bool], str]]:
@@ -231,23 +213,10 @@ def _but(axes: Mapping[str, str], without: str) -> dict[str, str]:
     return {axis: value for axis, value in axes.items() if axis != without and axis not in _OF_NO_CAUSE}
 
 
-def _common(found: _Found, cases: Sequence[Judged]) -> Common:
-    failing = found.cases
-    rows = tuple(dict.fromkeys(case.row for case in failing))
-    tested = {(case.deployment, case.row) for case in failing}
-    passed = [c for c in cases if c.passed and (c.deployment, c.row) in tested]
-    return Common(
-        found.cause,
-        tuple(case.id for case in failing),
-        rows,
-        tuple(_shared(failing, passed)),
-        tuple(found.because),
-        found.settled,
-    )
-
-
-def _shared(failing: Sequence[Judged], passed: Sequence[Judged]) -> Iterator[str]:
+def _shared(failing: Sequence[Judged], cases: Sequence[Judged]) -> Iterator[str]:
     """What sets the failures apart: an axis' value that each of them has and no passed case of their rows."""
+    tested = {(case.deployment, case.row) for case in failing}
+    passed = [case for case in cases if case.passed and (case.deployment, case.row) in tested]
     for axis in dict.fromkeys(axis for case in failing for axis in case.axes):
         values = Counter(case.axes.get(axis) for case in failing)
         if axis in _OF_NO_CAUSE or len(values) != 1:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from harness.calls.model import CallMessage, Exchange, bye_outcome, described, exchanges
-from harness.diagnosis.audio import direction_of, in_force, received, stays_held, tell_beside
+from harness.diagnosis.audio import in_force, received, record_beside, stays_held
 from harness.diagnosis.scene import Scene, offered_audio, said_by
 from harness.diagnosis.sdp import address, offered, own_reach, reach
 from harness.sip.message import Response
@@ -16,7 +16,7 @@ from harness.sip.sdp import Description, SdpError
 UNDER_WAY_S = 0.9
 
 
-def tell(scene: Scene) -> None:
+def derive(scene: Scene) -> None:
     for finding in scene.failed("answered.acknowledged", role="caller"):
         scene.record("ack.arrived", False, finding.actual)
     messages = scene.messages_of("caller")
@@ -24,7 +24,7 @@ def tell(scene: Scene) -> None:
         if seen.received and seen.time <= scene.over and 200 <= seen.answers("CANCEL") < 300:
             scene.record("cancel.answer", "accepted", seen.where)
     _prack(scene)
-    _own_addresses(scene)
+    _own_address(scene)
     _requests(scene, messages)
     for what, asks in (("change", lambda m: m.changes_media), ("hangup", lambda m: m.is_request("BYE"))):
         if f"{what}.answer" in scene.facts:
@@ -59,8 +59,7 @@ def _outcome(scene: Scene, exchange: Exchange, messages: Sequence[CallMessage]) 
 def _offer(scene: Scene, messages: Sequence[CallMessage], exchange: Exchange, where: Sequence[str]) -> None:
     """What the caller's INVITE offered, and how its 200 and later messages describe the far end's media."""
     invite, answer = exchange.request, exchange.response
-    body = invite.message.body
-    scene.record("caller.offer", offered(body.decode("utf-8", "replace")), offered_audio(invite.message))
+    scene.record("caller.offer", offered(invite.sdp), offered_audio(invite.message))
     if answer is None or answer.status >= 300:
         return
     # A 200 may lack SDP when a 18x of the same dialog has answered the offer. A reliable 18x must do so (RFC 3262 section 5), and the
@@ -68,13 +67,13 @@ def _offer(scene: Scene, messages: Sequence[CallMessage], exchange: Exchange, wh
     early = (m for m in messages if not answer.sdp and _answers_early(m, answer))
     first = next(early, answer)
     descriptions = described(first, messages[messages.index(first) + 1 :])
-    scene.record("caller.answer", _answer(body, first.sdp), *where)
+    scene.record("caller.answer", _answer(invite.sdp, first.sdp), *where)
     scene.record("caller.held", stays_held(descriptions) or None, *where)
     newest = in_force(scene, "audio.to_ai", descriptions)
     if newest is not None:
         named = f"c={address(newest.sdp)}, from {newest.remote}"
         scene.record("sdp.to_caller", reach(newest.sdp, newest.remote), newest.where, named)
-        tell_beside(scene, newest)
+        record_beside(scene, newest)
 
 
 def _answers_early(seen: CallMessage, answer: CallMessage) -> bool:
@@ -82,7 +81,7 @@ def _answers_early(seen: CallMessage, answer: CallMessage) -> bool:
     return early and seen.is_of(answer) and seen.to_tag == answer.to_tag
 
 
-def _answer(offer: bytes, answer: str) -> str | None:
+def _answer(offer: str, answer: str) -> str | None:
     """What the answer's SDP makes of the offer (RFC 3264 section 6); None if the INVITE had no offer."""
     try:
         asked = Description.parse(offer).audio
@@ -98,10 +97,8 @@ def _answer(offer: bytes, answer: str) -> str | None:
         return "an SDP that cannot be read"
     if taken is None:
         return "no audio"
-    if len(re.findall("^m=", answer, re.M)) != len(
-        re.findall(b"^m=", offer, re.M)
-    ):  # an answer has as many as the offer
-        return "another number of media lines"
+    if len(re.findall("^m=", answer, re.M)) != len(re.findall("^m=", offer, re.M)):
+        return "another number of media lines"  # an answer has as many as the offer
     same = any(one.is_same(other) for one in taken.voice for other in asked.voice)
     return "usable" if same else "a codec that was not offered"
 
@@ -138,19 +135,11 @@ def _prack(scene: Scene) -> None:
         scene.record("prack.lost", True, f"sent to {prack.remote}", prack.where, seen.where)
 
 
-def _own_addresses(scene: Scene) -> None:
-    """Whether the far end can reach the address in a phone's own SDP: the caller's, and that of the one phone that hears nothing."""
-    if scene.call is not None:
-        _own_address(scene, "sdp.caller", scene.call.leg)
-    unheard = [f for f in scene.failed("audio") if direction_of(scene, f) == "audio.agent"]
-    if len(unheard) == 1:
-        _own_address(scene, "sdp.listener", unheard[0].listener)
-
-
-def _own_address(scene: Scene, fact: str, leg: str | None) -> None:
-    if not leg or received(scene, leg):
-        return  # RTP that arrived shows that the address can be reached
-    first = next((m for m in scene.messages_on(leg) if not m.received and m.sdp), None)
+def _own_address(scene: Scene) -> None:
+    """Whether the far end can reach the address in the caller's own SDP. RTP that arrived shows that it can."""
+    if scene.call is None or received(scene, scene.call.leg or ""):
+        return
+    first = next((m for m in scene.own if not m.received and m.sdp), None)
     if first is not None:
         named = f"c={address(first.sdp)}, sent to {first.remote}"
-        scene.record(fact, own_reach(first.sdp, first.remote), first.where, named)
+        scene.record("sdp.caller", own_reach(first.sdp, first.remote), first.where, named)

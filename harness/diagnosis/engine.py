@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from harness.calls.check_table import Symptom
 from harness.calls.events import Event, SipMessage
 from harness.calls.model import NumberOf
 from harness.calls.verdict import Finding
@@ -14,34 +15,23 @@ from harness.diagnosis import (
     ai_side,
     audio,
     caller_end,
-    caller_id,
     dialogue,
-    handover,
     legs,
     own,
     passage,
-    probes,
-    quality,
     registration,
     session,
     transfer,
 )
-from harness.diagnosis.catalogue import cause_text, rules_of
-from harness.diagnosis.facts import Fact
+from harness.diagnosis.catalogue import Confidence, Rule, cause_text, rules_of
+from harness.diagnosis.facts import Fact, fact_kinds, table
 from harness.diagnosis.result import Cause, Diagnosis, RuledOut
-from harness.diagnosis.rule import Confidence, Rule, Symptom
-from harness.diagnosis.scene import Scene
+from harness.diagnosis.scene import Scene, Vantage, Visibility
 from harness.diagnosis.symptoms import present
 from harness.diagnosis.transfer import is_group
-from harness.diagnosis.vantage import Vantage, Visibility
-from harness.diagnosis.vocabulary import fact_kind, vocabulary
 
 #: The modules that derive facts, in this order: the first value recorded of a fact stands.
-PARTS = (
-    *(own, dialogue, probes, registration, ai_side, caller_end),
-    *(audio, quality, caller_id, session),
-    *(transfer, handover, passage, legs),
-)
+PARTS = (own, dialogue, registration, ai_side, caller_end, audio, passage, session, transfer, legs)
 #: How many facts are listed for a failure that no cause explains.
 _MOST_NEAREST = 8
 
@@ -79,7 +69,7 @@ def observe(
 ) -> Scene:
     """The evidence with all facts derived from it, before any rule is applied; parameters as for :func:`diagnose`."""
     numbers = {id(e): f"m{index}" for index, e in enumerate((e for e in events if isinstance(e, SipMessage)), start=1)}
-    events = probes.without_second_call(events)
+    events = own.without_second_call(events)
     vantage = Vantage(deployment, events, visibility)
     scene = Scene(
         case=case,
@@ -91,7 +81,7 @@ def observe(
         over=max((finding.at for finding in findings), default=math.inf),
     )
     for part in PARTS:
-        part.tell(scene)
+        part.derive(scene)
     return scene
 
 
@@ -101,7 +91,7 @@ class _Inference:
         self._rules = rules
         self._integration = integration
         self._about = _about(scene)
-        self._normal = frozenset(vocabulary()["normal"]["values"]) | {False}
+        self._normal = frozenset(table("vocabulary")["normal"]["values"]) | {False}
 
     def run(self, symptoms: Mapping[Symptom, Sequence[Finding]]) -> Diagnosis:
         """Symptom by symptom, in the order of a call. A cause that also explains a later symptom is named once."""
@@ -191,7 +181,7 @@ class _Inference:
             told = (dict.fromkeys(c.fact for c in each if c.how in hows and c.fact in telling) for each in asked)
             waiting = Counter(fact for each in told for fact in each)
             if waiting:
-                return fact_kind(waiting.most_common()[0][0]).observe
+                return fact_kinds()[waiting.most_common()[0][0]].observe
         return ""
 
     def _ruled_out(self, symptoms: Iterable[Symptom], named: Iterable[str]) -> Iterator[RuledOut]:
@@ -207,7 +197,7 @@ class _Inference:
         waiting = Counter[str]()
         for rule in self._of(*unknown):
             asked = [c.fact for c in rule.conditions if c.how == "is" and c.fact not in self._facts]
-            waiting.update(dict.fromkeys((fact_kind(fact).observe for fact in asked), 1))
+            waiting.update(dict.fromkeys((fact_kinds()[fact].observe for fact in asked), 1))
         return waiting.most_common()[0][0] if waiting else ""
 
     def _nearest(self, unknown: Iterable[Symptom]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The facts known of one case.
+"""The facts known of one case, and how ``tables/vocabulary.toml`` declares them.
 
 An unobserved fact is absent, which is not the same as false: a rule that needs it stays possible, and the way to observe the
 fact is what would settle the matter.
@@ -6,10 +6,50 @@ fact is what would settle the matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-from harness.diagnosis.vocabulary import fact_kind, fact_kinds
+from harness.support.files import user_files
+
+_TABLES = Path(__file__).with_name("tables")
+
+
+@cache
+def table(name: str) -> Mapping[str, Any]:
+    """A table of ``tables/``, parsed."""
+    return tomllib.loads(user_files.read_text(_TABLES / f"{name}.toml", user_files.SETTINGS))
+
+
+def expanded(words: Iterable[str], lists: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The words, each ``$name`` replaced by the list of that name. Raises ``KeyError`` for an unknown list."""
+    for word in words:
+        yield from lists[word[1:]] if word.startswith("$") else (word,)
+
+
+@dataclass(frozen=True, slots=True)
+class FactKind:
+    """What a fact is about. ``observe`` says how to observe it, as the end of a sentence."""
+
+    label: str
+    observe: str
+    values: tuple[object, ...]  #: the words it may have; True and False for yes and no
+    status: bool  #: it may also be any SIP status
+
+
+@cache
+def fact_kinds() -> Mapping[str, FactKind]:
+    """Every declared fact."""
+    declared = table("vocabulary")
+    kinds = {}
+    for name, entry in declared["fact"].items():
+        values = (*expanded(entry.get("values", ()), declared["values"]), *((True, False) if entry.get("flag") else ()))
+        (observe,) = expanded([entry["observe"]], {key: [words] for key, words in declared["observe"].items()})
+        kinds[name] = FactKind(entry["label"], observe, values, entry.get("status", False))
+    return kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +61,7 @@ class Fact:
     evidence: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{fact_kind(self.name).label}: {worded(self.value)}"
+        return f"{fact_kinds()[self.name].label}: {worded(self.value)}"
 
 
 def worded(value: object) -> str:
@@ -33,29 +73,17 @@ def worded(value: object) -> str:
     return str(value)
 
 
-class Facts(Mapping[str, Fact]):
+class Facts(dict[str, Fact]):
     """The facts known of one case, by name."""
-
-    def __init__(self) -> None:
-        self._facts: dict[str, Fact] = {}
 
     def record(self, name: str, value: object, *evidence: str) -> None:
         """Record a fact. None is ignored, and the first value recorded stands."""
         if name not in fact_kinds():
             raise KeyError(f"{name} is no known fact")
-        if value is not None and name not in self._facts:
-            self._facts[name] = Fact(name, value, tuple(dict.fromkeys(e for e in evidence if e)))
+        if value is not None and name not in self:
+            self[name] = Fact(name, value, tuple(dict.fromkeys(e for e in evidence if e)))
 
     def value(self, name: str) -> object:
         """The fact's value; None when it is not known."""
-        fact = self._facts.get(name)
+        fact = self.get(name)
         return fact.value if fact else None
-
-    def __getitem__(self, name: str) -> Fact:
-        return self._facts[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._facts)
-
-    def __len__(self) -> int:
-        return len(self._facts)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from harness.calls.model import NO_SUCH_DIALOG, CallMessage, bye_outcome
+from harness.calls.check_table import Role
+from harness.calls.model import CallMessage, bye_outcome
 from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.dialogue import UNDER_WAY_S
 from harness.diagnosis.scene import Scene, number_in, offered_audio
 from harness.diagnosis.sdp import offered
-from harness.diagnosis.vantage import Role
 from harness.sip import why
-from harness.sip.message import Request, Response
+from harness.sip.message import Response
 
 _MALFORMED = "a malformed request"
 #: What a phone's SIP stack refuses itself, before any scenario is asked (RFC 3261 section 21.4): status → what that is about.
@@ -24,14 +24,12 @@ _OFFERS = {"agent": "offer.agent", "caller": "offer.customer"}
 _ANSWERED_AND_OVER_S = 1.0
 
 
-def tell(scene: Scene) -> None:
+def derive(scene: Scene) -> None:
     roles: tuple[Role, ...] = ("caller", "agent", "ai")
     for role in roles:
-        messages = [m for m in scene.messages_of(role) if m.time <= scene.over]
-        _refused(scene, role, messages)
-        if role != "caller":
-            _hung_up(scene, role, messages)
-        _unknown_dialog(scene, messages)
+        _refused(scene, role, [m for m in scene.messages_of(role) if m.time <= scene.over])
+    _hung_up(scene, "agent", [m for m in scene.messages_of("agent") if m.time <= scene.over])
+    _hung_up(scene, "ai", scene.at_ai)
     if scene.call is not None and scene.call.direction == "outgoing":
         number = number_in(scene.call.remote_uri) or ""
         if re.search(r"\d", number):
@@ -58,42 +56,23 @@ def _refused(scene: Scene, role: Role, messages: list[CallMessage]) -> None:
             told = f"{answer.phone} refused it by itself with {answer.status}"
             scene.record(f"refusal.{role}", what, told, answer.where, *why.told(answer.message))
             if role in _OFFERS:
-                offer = offered(invite.message.body.decode("utf-8", "replace"))
-                scene.record(_OFFERS[role], offer, invite.where, offered_audio(invite.message))
-
-
-def _unknown_dialog(scene: Scene, messages: list[CallMessage]) -> None:
-    """A request within a call that the phone did not know, and that no BYE had ended before (RFC 3261 section 15.1.2)."""
-    ended: set[str] = set()
-    for request in (m for m in messages if isinstance(m.message, Request)):
-        if request.received and request.message.call_id not in ended:
-            for answer in messages:
-                if not answer.received and answer.status == NO_SUCH_DIALOG and answer.is_of(request):
-                    told = f"{request.phone} answered {request.method} with 481"
-                    scene.record("dialog.unknown", True, told, request.where, answer.where)
-        if request.is_request("BYE"):
-            ended.add(request.message.call_id)
+                scene.record(_OFFERS[role], offered(invite.sdp), invite.where, offered_audio(invite.message))
 
 
 def _hung_up(scene: Scene, role: Role, messages: list[CallMessage]) -> None:
-    """How a BYE of the AI or an agent was answered."""
+    """How a BYE of the AI or an agent was answered. Without an answer in a record, whose messages have no time, it is unknown."""
     byes = [m for m in messages if not m.received and m.is_request("BYE")]
     received = [m for m in messages if m.received]
     for number, bye in enumerate(byes, start=1):
         answer = next((m for m in received if m.is_final and m.is_of(bye)), None)
         if answer is None:
-            under_way = scene.over - bye.time <= UNDER_WAY_S
-            scene.record(f"hangup.{role}", None if under_way else "none", bye.where)
+            is_missing = bye.at is not None and scene.over - bye.at > UNDER_WAY_S
+            scene.record(f"hangup.{role}", "none" if is_missing else None, bye.where)
             continue
         again = any(later.message.call_id == bye.message.call_id for later in byes[number:])
         if not (answer.is_challenge and again):  # else the BYE with credentials counts
             assert isinstance(answer.message, Response)
             scene.record(f"hangup.{role}", bye_outcome(answer.message, received), bye.where, answer.where)
-    for seen in scene.sent_by_ai if role == "ai" else ():  # of an AI that is not a harness phone, by its record
-        same = [m for m in scene.got_by_ai if m.message.call_id == seen.message.call_id]
-        finals = [response for m in same if (response := m.response_to("BYE")) is not None and response.is_final]
-        if seen.is_request("BYE") and finals:
-            scene.record("hangup.ai", bye_outcome(finals[-1], same), seen.where)
 
 
 # -- who answered, if none of the harness phones rang
@@ -121,11 +100,8 @@ def _answered_elsewhere(scene: Scene) -> None:
             record(fact, False, "the platform said that the transfer failed")
         if (ended := _ended_at_once(scene)) is not None:
             record(fact, False, "the platform ended the caller's call at once", ended)
-        if value("transfer.recorded") not in (
-            None,
-            "done",
-            200,
-        ):  # a NOTIFY reports an answer to the AI (RFC 3515 section 2.4.4)
+        if value("transfer.recorded") not in (None, "done", 200):
+            # a NOTIFY reports an answer to the AI (RFC 3515 section 2.4.4)
             record(fact, False, "the AI's record does not say that the transfer was done")
     if value("fallback.landed") == "nowhere":
         end = value("caller.end")

@@ -1,23 +1,23 @@
-"""Facts that harness phones report of themselves: a failed DNS lookup, a withheld password, a full phone, a closed connection."""
+"""Facts that the harness itself contributes: what the case and the file declare, what its phones report of themselves, what
+probes found, and a second call that a case places after its failure to decide between causes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TypeVar
 
+from harness.calls.check_table import Role
 from harness.calls.events import (
     AskedByOptions,
     CallsRefused,
     Event,
+    FarEndRecord,
     NameLookup,
     PasswordWithheld,
-    TransportFailed,
     WithheldBy,
 )
-from harness.diagnosis.scene import Scene
-from harness.diagnosis.vantage import Role
-from harness.sip.grammar import SipSyntaxError
+from harness.diagnosis.scene import Scene, is_ai_record, listed
 
 #: Why a password was withheld: the realm is not the configured one, or another than in the first challenge (RFC 7616 section 3.3).
 _WITHHELD_BY: dict[WithheldBy, str] = {
@@ -28,50 +28,46 @@ _WITHHELD_BY: dict[WithheldBy, str] = {
 #: A platform that sent no OPTIONS within this time sends them less than once a minute, or never.
 _ASKED_WITHIN_S = 120.0
 
-Told = TypeVar("Told", bound=Event)
+Reported = TypeVar("Reported", bound=Event)
 
 
-def tell(scene: Scene) -> None:
-    _name(scene)
-    for kept in _of(scene, PasswordWithheld, "caller")[-1:]:
+def derive(scene: Scene) -> None:
+    _names(scene)
+    for kept in _reports(scene, PasswordWithheld, "caller")[-1:]:
         if kept.rule is not None:
             scene.record("password.withheld", _WITHHELD_BY[kept.rule], f"{kept.phone}: {kept.why}")
-    _connection(scene)
     _options(scene)
-    facts: dict[Role, str] = {"caller": "customer.room", "agent": "refusal.agent", "ai": "refusal.ai"}
-    for role, fact in facts.items():
-        if refused := [event for event in _of(scene, CallsRefused, role) if not event.why]:
+    roles: tuple[Role, ...] = ("caller", "agent", "ai")
+    for role in roles:
+        if refused := [event for event in _reports(scene, CallsRefused, role) if not event.why]:
             last = refused[-1]
             told = f"{last.phone} refused {len(refused)} calls by itself with 486, the last from {last.source}"
-            scene.record(fact, "no room", told)
+            scene.record(f"refusal.{role}", "no room", told)
+    _declared(scene)
+    for event in scene.events:
+        if isinstance(event, FarEndRecord) and not is_ai_record(event):
+            _probed(scene, event)
 
 
-def _of(scene: Scene, kind: type[Told], role: Role) -> list[Told]:
+# -- what harness phones report
+
+
+def _reports(scene: Scene, kind: type[Reported], role: Role) -> list[Reported]:
     events = (event for event in scene.events if isinstance(event, kind) and event.at <= scene.over)
     return [event for event in events if scene.vantage.role(event.phone) == role]
 
 
-def _name(scene: Scene) -> None:
-    asked = _of(scene, NameLookup, "caller")
-    for event in [event for event in asked if event.media and event.denied][-1:]:
-        told = f"{event.phone} got an SDP that names {event.name}: {event.problem}"
+def _names(scene: Scene) -> None:
+    """Look-ups of host names that failed: the caller's server, and the host that the SDP to the caller names."""
+    lookups = _reports(scene, NameLookup, "caller")
+    for lookup in [each for each in lookups if each.media and each.denied][-1:]:
+        told = f"{lookup.phone} got an SDP that names {lookup.name}: {lookup.problem}"
         scene.record("name.media", "no such name", told)
     began = {leg.leg for leg in scene.legs if leg.replaces is None}
-    signalling = [event for event in asked if not event.media]
-    _looked_up(scene, "name.caller", [e for e in signalling if e.leg in began or scene.call is None])
-    # Requests within a call go to the hosts in Contact and Record-Route (RFC 3261 sections 12.1 and 12.2.1.1).
-    named: set[str] = set()
-    for seen in scene.messages_of("caller"):
-        if seen.received:
-            with suppress(SipSyntaxError):
-                named |= {each.uri.host.lower() for each in seen.message.contacts + seen.message.record_routes}
-    _looked_up(scene, "name.dialog", [e for e in signalling if e.leg is None and e.name.lower() in named])
-
-
-def _looked_up(scene: Scene, fact: str, lookups: Sequence[NameLookup]) -> None:
-    if lookups and (last := lookups[-1]).problem:
-        told = f"{last.phone} looked {last.name} up for {last.seconds:.1f} s: {last.problem}"
-        scene.record(fact, "no such name" if last.denied else "no name server knows", told)
+    for lookup in [each for each in lookups if not each.media and (each.leg in began or scene.call is None)][-1:]:
+        told = f"{lookup.phone} looked {lookup.name} up for {lookup.seconds:.1f} s: {lookup.problem}"
+        unknown = "no such name" if lookup.denied else "no name server knows"
+        scene.record("name.caller", unknown if lookup.problem else None, told)
 
 
 def _options(scene: Scene) -> None:
@@ -90,21 +86,82 @@ def _options(scene: Scene) -> None:
         scene.record("trunk.asked", "none since its phone came", f"{told.phone} had been there for {there_s:.1f} s")
 
 
-def _connection(scene: Scene) -> None:
-    """Whether the caller's connection was closed after a provisional response to the INVITE and before a final one.
+# -- what the case and the file declare, and what probes found
 
-    A connection that ends before any response may have been refused, or failed its TLS handshake.
-    """
-    call = scene.call
-    if call is None or not scene.vantage.sees("caller"):
-        return
-    answers = [m.status for m in scene.own if m.received and m.status]
-    ended = scene.state(call.leg, "disconnected")
-    if ended is None or not answers or max(answers) >= 200:
-        return
-    for event in scene.events:
-        # pjsua ends the call with the reason of the transport's failure.
-        lost = isinstance(event, TransportFailed) and event.phone == call.phone and event.at <= ended.at
-        if lost and isinstance(event, TransportFailed) and event.reason == ended.reason:
-            told = f"{event.phone}: {event.reason} ({event.transport} to {event.remote})"
-            scene.record("connection.caller", "closed by its far end", told)
+
+def _declared(scene: Scene) -> None:
+    for fact in ("transport", "authentication"):
+        scene.record(fact, scene.axes.get(fact))
+    scene.record("integration", scene.case.get("integration"))
+    if scene.line is not None:
+        declared = f"the deployment file says so of {scene.line[0]}"
+        scene.record("destination.clear", scene.line[1].plaintext or None, declared)
+        scene.record("refer.passed_on", scene.line[1].refer == "passed-on" or None, declared)
+    if scene.has_stand_in:
+        scene.record("probe.ai", "ours", "the stand-in of this run listens there")
+        scene.record("probe.certificate", "ours", "the stand-in's own")
+    elif scene.axes.get("transport") != "tls":
+        scene.record("probe.certificate", "none needed", "the trunk is not TLS")
+
+
+def _probed(scene: Scene, event: FarEndRecord) -> None:
+    record, source = event.record, event.source
+    asks, reach = record.get("asks"), record.get("reach")
+    if _is_of_second_call(event):
+        if not record.get("begins") and asks in ("form", "codec", "group"):
+            found = _at_group(scene, event) if asks == "group" else _at_number(scene, event)
+            scene.record(f"again.{asks}", found, source)
+    elif record.get("of") == "termination":
+        # A port that does not answer OPTIONS may have answered the caller's own call.
+        place = scene.trunk.termination if scene.trunk else None, scene.axes.get("transport")
+        answers = reach == "silent" and any(m.received and (m.remote, m.transport) == place for m in scene.own)
+        scene.record("probe.termination", "answers" if answers else reach, source)
+        if reach == "refuses" and scene.axes.get("transport") == "udp":
+            scene.record("icmp", "rejected", source)
+    elif record.get("of") == "ai":
+        scene.record("probe.ai", reach, source)
+        scene.record("probe.certificate", record.get("certificate"), source)
+
+
+# -- the second call
+
+
+def without_second_call(events: Sequence[Event]) -> list[Event]:
+    """The events before the second call, and all records, among which are the second call's results."""
+    records = (event for event in events if isinstance(event, FarEndRecord))
+    began = next((event.at for event in records if _is_of_second_call(event) and event.record.get("begins")), None)
+    return [event for event in events if began is None or event.at < began or isinstance(event, FarEndRecord)]
+
+
+def _is_of_second_call(event: FarEndRecord) -> bool:
+    return event.phone == "probe" and event.record.get("of") == "second call"
+
+
+def _at_number(scene: Scene, event: FarEndRecord) -> str | None:
+    """``taken`` only if the AI, or a harness phone in its place, was reached, and not before. An agent may be a fallback's."""
+    rang = listed(event.record.get("rang"))
+    if "refused" in event.record:
+        return "refused"
+    if _agent_rang(scene, rang) or event.record.get("again_as_before") != "refused":
+        return None  # the platform may refuse now and then
+    return "taken" if event.record.get("answered") or (rang and scene.vantage.sees("ai")) else None
+
+
+def _at_group(scene: Scene, event: FarEndRecord) -> str | None:
+    """A refusal says nothing: people outside may not be allowed to call a group's number."""
+    if not scene.vantage.sees("agent") or scene.deployment is None:
+        return None
+    rang = listed(event.record.get("rang"))
+    group = next((g for g in scene.deployment.groups.values() if g.did == event.record.get("dialled")), None)
+    if group is not None and set(rang) & set(group.agents):
+        return "the right group"
+    if _agent_rang(scene, rang):
+        return "another group"
+    if not event.record.get("answered"):
+        return None
+    waits = group is not None and group.answers_itself and not rang  # a queue or a machine answers in place of people
+    return "the platform itself" if waits else "another device"
+
+
+def _agent_rang(scene: Scene, rang: Sequence[object]) -> bool:
+    return any(scene.vantage.role(str(phone)) == "agent" for phone in rang)

@@ -1,23 +1,33 @@
-"""Facts on what was lost between the caller and the AI: headers, digits, encryption, early media, reliable responses."""
+"""Facts on what is lost or changed on the way between the caller, the AI and the agent: numbers, headers, digits, encryption,
+early media, reliable responses.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import pairwise
 
+from harness.calls.checks import identity
+from harness.calls.events import phone_of
 from harness.calls.model import CallMessage
 from harness.calls.verdict import Finding
-from harness.diagnosis.scene import Scene, listed
+from harness.diagnosis.scene import Scene, listed, same_number
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request
 
+#: What is shown that is no form of the caller's number, and no number of the deployment.
+_OTHERS = ("another number", "no number")
+_GLADLY = {"x-gladly-caller-id": "header.caller", "x-gladly-routing-selector": "header.selector"}
 
-def tell(scene: Scene) -> None:
+
+def derive(scene: Scene) -> None:
+    _numbers(scene)
+    _numbers_at_the_ai(scene)
+    _headers(scene)
     offer = _first(scene.own, lambda m: not m.received and m.begins_dialog)
     reached = _first(scene.at_ai, lambda m: m.received and m.begins_dialog)
-    _headers(scene)
     _digits(scene, offer, reached)
     # A platform that acknowledged reliably itself need not ask the AI for it, unless an agent rang meanwhile.
     found = scene.of("prack")
@@ -54,19 +64,121 @@ def _lost(sent: Message | None, got: Message | None, has: Callable[[Message], bo
     return None if sent is None or got is None else has(sent) and not has(got)
 
 
+# -- the number that the call shows
+
+
+def _numbers(scene: Scene) -> None:
+    if scene.deployment is not None and scene.deployment.expect.number_format == "national":
+        scene.record("caller_id.form", "national", "deployment file")
+    for finding in scene.of("caller_id"):
+        role = scene.vantage.made_by(finding)
+        name = "caller_id.agent" if role == "agent" else "caller_id.ai"
+        name = "caller_id.customer" if role == "caller" and scene.moment == "campaign" else name
+        value = number_shown(scene, finding)
+        scene.record(name, value, finding.actual, *finding.evidence)
+        if role == "agent" and shown_at_telephone(scene, finding.subject) == "platform":
+            scene.record("caller_id.agreed", "the platform's own", "deployment file")
+        if role != "caller":
+            _as_sent(scene, finding, value)
+    for finding in scene.of("caller_id.withheld"):
+        asserted = "present" if finding.facts.get("asserted") else "absent"
+        scene.record("caller_id.asserted", asserted, finding.actual, *finding.evidence)
+        if not finding.facts.get("anonymous"):
+            scene.record("caller_id.ai", "shown, though withheld", finding.actual)
+
+
+def shown_at_telephone(scene: Scene, leg: str) -> str | None:
+    """Whose number the agent is shown, as declared: ``original``, ``platform``. None if it is not called at a telephone."""
+    phone = scene.deployment.phones.get(phone_of(leg) or leg) if scene.deployment else None
+    return phone.shows if phone is not None and phone.number is not None else None
+
+
+def _as_sent(scene: Scene, finding: Finding, value: str | None) -> None:
+    """Whether the caller's phone itself sent what is shown in place of the caller's number."""
+    phones = scene.deployment.phones if scene.deployment is not None else {}
+    sent: set[str | None] = set()
+    for seen in scene.messages_of("caller") if value in _OTHERS else ():
+        if not seen.received and seen.is_request("INVITE"):
+            number = phones[seen.phone].number if seen.phone in phones else None
+            with suppress(SipSyntaxError):
+                user = seen.message.from_.uri.user
+                sent |= {user} if user and not same_number(user, number or "") else set()
+    scene.record("caller_id.own", finding.facts.get("from_user") in sent or None, finding.actual)
+
+
+def _numbers_at_the_ai(scene: Scene) -> None:
+    """From in the INVITEs themselves, if no check looked at it. Of several callers, what none of them would show."""
+    deployment = scene.deployment
+    outgoing = {leg.phone for leg in scene.legs if leg.direction == "outgoing"}
+    callers = [phone for phone in outgoing if scene.vantage.role(phone) == "caller"]
+    numbers = [deployment.phones[phone].number for phone in callers] if deployment else []
+    if deployment is None or not numbers or not all(numbers):
+        return
+    told: list[tuple[str, str, str]] = []
+    for seen in reversed(scene.invites):
+        findings = [
+            identity.caller_id(seen.message, "the AI", str(number), deployment.expect.number_format, deployment.region)
+            for number in numbers
+        ]
+        right = next((finding for finding in findings if not finding.failed), findings[0])
+        value = number_shown(scene, right)
+        _as_sent(scene, right, value)
+        if value:
+            told.append((value, right.actual, seen.where))
+    for value, actual, where in sorted(told, key=lambda item: item[0] == "right"):  # a wrong one counts first
+        scene.record("caller_id.ai", value, actual, where)
+
+
+def number_shown(scene: Scene, finding: Finding) -> str | None:
+    """What a finding says of From; None if From cannot be read."""
+    if not finding.failed:
+        return "right"
+    facts = finding.facts
+    if facts.get("unreadable"):
+        return None
+    user, number = str(facts.get("from_user") or ""), str(facts.get("number") or "")
+    if not user and facts.get("from_host") not in (None, identity.ANONYMOUS_HOST):
+        return "no number"
+    if facts.get("anonymous"):
+        return "anonymous"
+    if facts.get("from_e164") == number or same_number(user, number):
+        return "in another form"
+    if scene.deployment is not None:
+        numbers = {did for _, _, did in scene.deployment.all_dids()}
+        numbers |= {assistant.did for assistant in scene.deployment.assistants.values()}
+        if any(same_number(user, own) for own in numbers):
+            return "a number of the deployment's own"
+    return "another number" if re.search(r"\d", user) else "no number"
+
+
 # -- X-headers
 
 
 def _headers(scene: Scene) -> None:
-    for finding in scene.failed("header", "header.absent"):
+    for finding in scene.of("header", "header.absent"):
         role, name = scene.vantage.made_by(finding), str(finding.facts.get("header", ""))
-        if role not in ("ai", "agent") or (role == "ai" and name.lower().startswith("x-gladly")):
-            continue
-        values = listed(finding.facts.get("values"))
-        wrong = "missing" if not values else "there more than once" if len(values) > 1 else "another value"
-        scene.record(f"header.{role}", wrong, f"{name}: {finding.actual}", *finding.evidence)
-        if role == "agent":
-            _sent_on(scene, name, finding.facts.get("value"))
+        value = _header(finding)
+        if role == "ai" and name.lower() in _GLADLY:
+            scene.record(_GLADLY[name.lower()], value, finding.actual, *finding.evidence)
+        elif role in ("ai", "agent") and finding.failed:
+            wrong = value if value in ("missing", "there more than once") else "another value"
+            scene.record(f"header.{role}", wrong, f"{name}: {finding.actual}", *finding.evidence)
+            if role == "agent":
+                _sent_on(scene, name, finding.facts.get("value"))
+
+
+def _header(finding: Finding) -> str:
+    values = [str(value) for value in listed(finding.facts.get("values"))]
+    wanted = finding.facts.get("value")
+    if len(values) > 1:
+        return "there more than once"
+    if wanted is None:
+        return "unexpected" if values else "right"
+    if not values:
+        return "missing"
+    if values == [wanted]:
+        return "right"
+    return "without its plus" if values == [str(wanted).lstrip("+")] else "another value"
 
 
 def _sent_on(scene: Scene, name: str, agreed: object) -> None:
@@ -75,7 +187,7 @@ def _sent_on(scene: Scene, name: str, agreed: object) -> None:
         message = seen.message
         if not isinstance(message, Request) or not (message.method == "REFER" or seen.begins_dialog):
             continue
-        with contextlib.suppress(SipSyntaxError):
+        with suppress(SipSyntaxError):
             value = message.refer_to.uri.header(name) if message.method == "REFER" else message.get(name)
             right: object = True if agreed in (None, value) else "another value"
             scene.record("header.sent", False if value is None else right, seen.where)
@@ -85,8 +197,8 @@ def _sent_on(scene: Scene, name: str, agreed: object) -> None:
 
 
 def _digits(scene: Scene, offer: Message | None, reached: Message | None) -> None:
-    for finding in scene.of("dtmf"):
-        scene.record("digits", _arrived(finding), *finding.evidence)
+    checked = scene.of("dtmf")
+    scene.record("digits", digits_arrived(scene), *(checked[0].evidence if checked else ()))
     for finding in scene.of("phone.wait"):
         if is_unsent_digit(finding):
             scene.record("digits", "could not be sent", finding.actual.splitlines()[0])
@@ -94,24 +206,20 @@ def _digits(scene: Scene, offer: Message | None, reached: Message | None) -> Non
         for record in scene.records:
             if isinstance(pressed := record.witness("digits"), list):
                 scene.record("digits", "arrived" if pressed else "none", record.source)
-    if not any(
-        finding.facts.get("method") == "info" for finding in scene.of("dtmf")
-    ):  # INFO needs no negotiation (RFC 6086)
+    if not any(finding.facts.get("method") == "info" for finding in checked):  # INFO needs no negotiation (RFC 6086)
         _negotiated(scene, offer, reached)
 
 
 def digits_arrived(scene: Scene) -> str | None:
     """What a check says of the digits that arrived."""
-    return next((_arrived(finding) for finding in scene.of("dtmf")), None)
-
-
-def _arrived(finding: Finding) -> str:
-    sent, seen = finding.facts.get("sent"), finding.facts.get("seen")
-    if not seen:
-        return "none"
-    if sent != seen:
-        return "wrong"
-    return "by another method" if finding.failed else "right"
+    for finding in scene.of("dtmf"):
+        sent, seen = finding.facts.get("sent"), finding.facts.get("seen")
+        if not seen:
+            return "none"
+        if sent != seen:
+            return "wrong"
+        return "by another method" if finding.failed else "right"
+    return None
 
 
 def is_unsent_digit(finding: Finding) -> bool:

@@ -1,18 +1,17 @@
-"""What a refusal's own words and codes say it is about (``tables/refusals.toml``), and whether they come from a SIP server at all."""
+"""What a refusal's own words and codes say it is about (``tables/refusals.toml``), and whether a SIP server said them at all."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Final
 
-from harness.diagnosis.vocabulary import TABLES
-from harness.sip.message import Message, Response
+from harness.calls.model import CallMessage
+from harness.diagnosis.facts import table
+from harness.sip.message import Response
 from harness.sip.reasons import REASONS
 from harness.sip.why import q850, reasons, warnings
-from harness.support.files import user_files
 
 #: The words of an operating system, not of a SIP server.
 OF_THE_STACK = re.compile(r"connection (was )?(refused|reset|closed)|unreachable|errno|end of file|\(PJ_\w+\)", re.I)
@@ -26,16 +25,12 @@ _UNKNOWN_NUMBER = (404, 410, 485, 604)
 #: than the standard one ("603 Declined": chan_sip of Asterisk).
 _PLAIN = {403: ("", "access forbidden"), 603: ("", "declined", "call declined")}
 _OR = " or "
-
-
-@cache
-def _table() -> Mapping[str, Mapping[str, Any]]:
-    return tomllib.loads(user_files.read_text(TABLES / "refusals.toml", user_files.SETTINGS))
+NO_RTP_CAME: Final = "that no RTP came"
 
 
 @cache
 def _patterns(kind: str) -> Mapping[str, re.Pattern[str]]:
-    return {what: re.compile("|".join(parts), re.I) for what, parts in _table()[kind].items()}
+    return {what: re.compile("|".join(parts), re.I) for what, parts in table("refusals")[kind].items()}
 
 
 def _matches(kind: str, words: str) -> list[str]:
@@ -43,7 +38,8 @@ def _matches(kind: str, words: str) -> list[str]:
 
 
 def _coded(kind: str, code: int | None) -> str | None:
-    return _table()[kind].get(str(code))
+    found: str | None = table("refusals")[kind].get(str(code))
+    return found
 
 
 def about(reason: object) -> str | None:
@@ -71,21 +67,9 @@ def of_refusal(answer: Response) -> str | None:
     return of_message(answer) or ("something that no rule reads" if unread else None)
 
 
-def of_hangup(bye: Message) -> str | None:
-    """What a BYE's Reason says that the call was ended for: a gateway's Q.850 cause, a status, or its text."""
-    for reason in reasons(bye):
-        words = about(reason.text)
-        if reason.protocol.upper() == "SIP":
-            found = words or _coded("statuses", reason.cause)
-        elif (
-            reason.cause == 44
-        ):  # Asterisk sends it for a call without RTP (rtp_timeout), and for a channel that ends otherwise
-            found = words
-        else:
-            found = _coded("q850", reason.cause) or words
-        if found is not None:
-            return found
-    return None
+def is_for_want_of_rtp(bye: CallMessage) -> bool:
+    """Whether the Reason of a BYE says so, as Kamailio with rtpengine and FreeSWITCH write it."""
+    return any(about(reason.text) == NO_RTP_CAME for reason in reasons(bye.message))
 
 
 def one(what: str | None) -> str | None:

@@ -15,12 +15,10 @@ from harness.sip import why
 from harness.sip.grammar import host_of
 from harness.sip.message import Response
 
-#: The digest is right except for its nonce (RFC 7616 section 3.3).
-_STALE = re.compile(r"\bstale\s*=\s*\"?true\b", re.I)
 _REFRESHED = "the registration is refreshed"
 
 
-def tell(scene: Scene) -> None:
+def derive(scene: Scene) -> None:
     sent = [m for m in scene.sent_by_ai if m.is_request("REGISTER")]
     answers = [m for m in scene.got_by_ai if m.answers("REGISTER")]
     for finding in scene.of("registration", "registration.refused"):
@@ -70,7 +68,6 @@ def _answered(scene: Scene, finding: Finding, answers: Sequence[CallMessage], *,
     scene.record("registration.refusal", said, finding.actual, *told)
     taken = finding.check == "registration.refused" and finding.failed and code == 200
     scene.record("registration.taken", taken or None, finding.actual)
-    scene.record("registration.retry", (response is not None and bool(why.retry_after(response))) or None, *told)
 
 
 def _registers(scene: Scene, sent: Sequence[CallMessage], answers: Sequence[CallMessage]) -> None:
@@ -78,10 +75,6 @@ def _registers(scene: Scene, sent: Sequence[CallMessage], answers: Sequence[Call
         challenged = any(m.is_challenge for m in answers)
         unanswered = challenged and bool(sent) and not any(map(username_in, sent))
         scene.record("registration.challenged", "never answered" if unanswered else challenged, answers[0].where)
-        last = answers[-1]
-        challenges = (last.message.get(name) or "" for name in ("WWW-Authenticate", "Proxy-Authenticate"))
-        stale = last.is_challenge and any(map(_STALE.search, challenges))
-        scene.record("registration.stale", stale or None, last.where)
     stranger = scene.deployment.stand_in.stranger_bind if scene.deployment else None
     for seen in sent:
         outside = stranger is not None and host_of(seen.local) == stranger

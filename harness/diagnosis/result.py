@@ -1,30 +1,31 @@
-"""What a diagnosis says."""
+"""What a diagnosis says, as data and as text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from typing import Any, Final, Literal, cast
 
 from typing_extensions import TypedDict
 
-from harness.diagnosis.rule import Confidence
+from harness.calls.events import SipMessage
+from harness.calls.verdict import Finding, Verdict
+from harness.diagnosis.catalogue import Confidence
 from harness.support.field_kinds import require_kinds
 
 #: The id of "no documented cause fits".
 UNKNOWN: Final = "unknown"
-
-
-#: What is said ahead of a cause, by how sure it is.
+#: What precedes a cause's title, by how sure it is.
 HEDGES: Mapping[str, str] = {"certain": "", "likely": "probably ", "possible": "possibly "}
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One cause, ready to be read: what it is, whose it is, how it is mended, and what shows it.
+    """One cause: what it is, who owns it, how to fix it, and what shows it.
 
-    ``candidate`` is true when the evidence at hand does not show it, and only contradicts nothing that it needs, like the others
-    so marked; then ``separating_observation`` says what would decide.
+    ``candidate``: the evidence does not show it, and does not exclude it either, nor the other candidates;
+    ``separating_observation`` then says what would decide.
     """
 
     id: str
@@ -44,7 +45,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class RuledOut:
-    """A rule that was looked at and did not apply, and the fact that contradicts it."""
+    """A rule that did not apply, and the fact that contradicts it."""
 
     rule: str
     cause: str
@@ -102,9 +103,9 @@ class DiagnosisDocument(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Causes in order, the likeliest first; none when nothing failed that anybody could see.
+    """Causes in order, the likeliest first; none when no visible finding failed.
 
-    ``nearest_facts`` are what is known of a failure that no documented cause fits, ``next_look`` what would tell most of it.
+    ``nearest_facts``: what is known of a failure that no documented cause fits; ``next_look``: the observation that would tell most.
     """
 
     causes: tuple[Cause, ...] = ()
@@ -121,7 +122,7 @@ class Diagnosis:
 
     @property
     def candidates(self) -> tuple[Cause, ...]:
-        """The first cause with those it cannot be told from; itself alone when only it is left, unshown; empty when it is sure."""
+        """The first cause with those that cannot be told from it; empty when evidence shows the first."""
         if not self.causes or not self.causes[0].candidate:
             return ()
         first = self.causes[0].separating_observation
@@ -145,7 +146,7 @@ class Diagnosis:
         return {
             "headline": self.headline,
             "causes": unknown if self.is_unknown else [self._cause(index) for index in range(len(self.causes))],
-            "ruled_out": [{"rule": one.rule, "cause": one.cause, "why": one.why} for one in self.ruled_out],
+            "ruled_out": [cast(RuledOutDocument, asdict(one)) for one in self.ruled_out],
             "nearest_facts": list(self.nearest_facts),
             "facts": list(self.facts),
             "unexplained": list(self.unexplained),
@@ -154,24 +155,9 @@ class Diagnosis:
 
     def _cause(self, index: int) -> CauseDocument:
         one = self.causes[index]
-        return {
-            "id": one.id,
-            "cause": self.headline if index == 0 else f"{one.guide_issue}: {one.title}",
-            "title": one.title,
-            "issue": one.guide_issue,
-            "guide_issue": one.guide_issue,
-            "fix": one.fix,
-            "link": one.link,
-            "owner": one.owner,
-            "confidence": one.confidence,
-            "evidence": list(one.evidence),
-            "settles": one.separating_observation,
-            "separating_observation": one.separating_observation,
-            "rule": one.rule,
-            "because": one.because,
-            "candidate": one.candidate,
-            "about": dict(one.about),
-        }
+        line = self.headline if index == 0 else f"{one.guide_issue}: {one.title}"
+        again = {"issue": one.guide_issue, "settles": one.separating_observation, "evidence": list(one.evidence)}
+        return cast(CauseDocument, {"id": one.id, "cause": line} | asdict(one) | again)
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Diagnosis:
@@ -198,3 +184,92 @@ def _cause_of(plain: Mapping[str, Any]) -> Cause:
 def _ruled_out_of(plain: Mapping[str, Any]) -> RuledOut:
     require_kinds(RuledOut, plain)
     return RuledOut(**plain)
+
+
+# -- as text
+
+
+def explain(
+    case: Mapping[str, object],
+    verdict: Verdict,
+    findings: Sequence[Finding],
+    messages: Sequence[tuple[str, SipMessage]],
+    diagnosis: Diagnosis | None,
+    began: float,
+    message: str = "",
+) -> str:
+    """The whole reasoning for one case: what was expected and seen, which rules fired, which did not and why.
+
+    ``messages`` are numbered as in every report; ``began`` is the case's first moment, monotonic. ``message`` says why the case did
+    not pass; it is shown if there is no diagnosis.
+    """
+    lines = [f"{case.get('id', '')}", f"{case.get('title', '')}", f"verdict: {verdict}"]
+    if diagnosis is not None and diagnosis.headline:
+        lines.append(f"diagnosis: {diagnosis.headline}")
+        for cause in diagnosis.causes[:1]:
+            to_do = {"fix": cause.fix, "owner": cause.owner, "guide": cause.link}
+            lines += [f"{name}: {text}" for name, text in to_do.items() if text]
+    elif verdict is not Verdict.PASSED and message:
+        lines.append(f"because: {message}")
+    lines += ["", "What was expected, and what was seen", *_findings(findings, began)]
+    if messages:
+        lines += ["", "The SIP messages of the harness's own phones", *_messages(messages, began)]
+    if diagnosis is None:
+        lines += ["", "There is no diagnosis: only a case that failed has one."]
+        return "\n".join(lines)
+    lines += ["", "What is known", *(f"  {fact}" for fact in diagnosis.facts)]
+    are_candidates = bool(diagnosis.causes) and all(cause.candidate for cause in diagnosis.causes)
+    lines += ["", "Rules that cannot be excluded" if are_candidates else "Rules that fired", *_causes(diagnosis)]
+    if diagnosis.unexplained:
+        lines += ["", "No documented cause fits", *(f"  {line}" for line in diagnosis.unexplained)]
+        lines += ["  nearest facts:", *(f"    {fact}" for fact in diagnosis.nearest_facts)]
+        lines += [f"  would settle it: {diagnosis.next_look}"] if diagnosis.next_look else []
+    lines += ["", "Rules that were ruled out, and why", *_ruled_out(diagnosis)]
+    return "\n".join(lines)
+
+
+def _findings(findings: Sequence[Finding], began: float) -> Iterator[str]:
+    for finding in findings:
+        sign = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.NOT_OBSERVABLE: "?"}.get(finding.verdict, "!")
+        shown = f"  [{', '.join(finding.evidence)}]" if finding.evidence else ""
+        actual = finding.actual.splitlines()[0] if finding.actual else ""
+        yield f"  {sign} {finding.at - began:7.3f} s  {finding.check} of {finding.subject}"
+        yield f"               expected {finding.expected}"
+        yield f"               seen: {actual}{shown}"
+
+
+def _messages(messages: Sequence[tuple[str, SipMessage]], began: float) -> Iterator[str]:
+    for number, event in messages:
+        arrow = "→" if event.direction == "sent" else "←"
+        first = event.text.splitlines()[0] if event.text else ""
+        yield f"  {number:>5} {event.at - began:7.3f} s  {event.leg or event.phone} {arrow} {event.remote}  {first}"
+
+
+def _causes(diagnosis: Diagnosis) -> Iterator[str]:
+    if not diagnosis.causes:
+        yield "  none"
+    for number, cause in enumerate(diagnosis.causes, start=1):
+        yield f"  {number}. {cause.guide_issue}: {cause.title}"
+        yield from (f"     {line}" for line in _detail(cause))
+
+
+def _detail(cause: Cause) -> Iterator[str]:
+    yield f"rule {cause.rule}: {cause.because}"
+    yield f"cause {cause.id}, {cause.confidence}{', a candidate' if cause.candidate else ''}"
+    yield f"owner: {cause.owner}"
+    yield f"fix: {cause.fix}"
+    if cause.link:
+        yield f"guide: {cause.link}"
+    for line in cause.evidence:
+        yield f"shown by: {line}"
+    if cause.separating_observation:
+        yield f"would settle it: {cause.separating_observation}"
+
+
+def _ruled_out(diagnosis: Diagnosis) -> Iterator[str]:
+    ordered = sorted(diagnosis.ruled_out, key=lambda rule: rule.cause)
+    for cause, rules in groupby(ordered, key=lambda rule: rule.cause):
+        yield f"  {cause}"
+        yield from (f"    {rule.rule}: {rule.why}" for rule in rules)
+    if not ordered:
+        yield "  none"

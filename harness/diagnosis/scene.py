@@ -1,4 +1,4 @@
-"""What facts are derived from: the evidence of one case that the vantage may see, and helpers to read it."""
+"""What facts are derived from: the evidence of one case that may be seen, whose it is, and helpers to read it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,89 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
-from harness.calls.events import CallState, Event, FarEndRecord, LegStarted, RtpStatistics
+from harness.calls.check_table import Role, check_named
+from harness.calls.events import CallState, Event, FarEndRecord, LegStarted, RtpStatistics, phone_of
 from harness.calls.model import CallMessage, NumberOf, messages_in_record, messages_of
 from harness.calls.verdict import Finding, Verdict
-from harness.deployment import Deployment, Trunk
+from harness.deployment import SIP_NUMBER, STAND_IN, STRANGER, Deployment, Trunk
 from harness.deployment import Line as LineEntry
 from harness.diagnosis.facts import Facts
-from harness.diagnosis.vantage import Role, Vantage
 from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of, is_spelling, region_of
 from harness.sip.message import Message, Response
 from harness.sip.uri import Uri
+
+#: Whose evidence may be used. ``caller`` is what a black-box run sees: neither the AI's side nor the agents' phones.
+Visibility = Literal["all", "caller+agents", "caller"]
+_SEEN: Mapping[Visibility, frozenset[Role]] = {
+    "all": frozenset({"caller", "agent", "ai", "probe"}),
+    "caller+agents": frozenset({"caller", "agent", "probe"}),
+    "caller": frozenset({"caller", "probe"}),
+}
+#: What checks call the AI's side where it is no harness phone (and a harness phone there is never one of the deployment's).
+_AI_WORDS = (
+    "assistant ",
+    "the AI",
+    "Synthflow's number",
+    "the stand-in's number",
+    STAND_IN,
+    SIP_NUMBER,
+    STRANGER,
+)
+
+
+class Vantage:
+    """Tells the roles of phones and findings apart, by the deployment where there is one."""
+
+    def __init__(self, deployment: Deployment | None, events: Sequence[Event], visibility: Visibility = "all") -> None:
+        self._seen = _SEEN[visibility]
+        self._groups: set[str] = set()
+        if deployment is not None:
+            self._groups = set(deployment.groups)
+            self._agents = {agent for group in deployment.groups.values() for agent in group.agents}
+            self._callers = set(deployment.phones) - self._agents
+        else:  # who places calls is a caller, and who gets them an agent, as far as events tell
+            started = [event for event in events if isinstance(event, LegStarted)]
+            self._callers = {event.phone for event in started if event.direction == "outgoing"}
+            self._agents = {event.phone for event in started} - self._callers
+
+    def sees(self, role: Role) -> bool:
+        """Whether that role's evidence may be used."""
+        return role in self._seen
+
+    def role(self, label: str) -> Role:
+        """The role of a phone, a leg, or whatever a check calls an end."""
+        known = label in self._callers | self._agents | self._groups
+        phone = label if known else phone_of(label) or label
+        if phone in self._callers:
+            return "caller"
+        if phone in self._agents or phone in self._groups or label.removesuffix("'s leg") in self._agents:
+            return "agent"
+        if label == "probe":
+            return "probe"
+        if label.startswith(_AI_WORDS) or phone.startswith(("ai-", "synthflow")):
+            return "ai"
+        return "caller"
+
+    def made_by(self, finding: Finding) -> Role:
+        """Whose eyes or ears a finding is from."""
+        return check_named(finding.check).made_by or self.role(finding.listener or finding.subject)
+
+    def events(self, events: Sequence[Event]) -> list[Event]:
+        """Those that may be used, in their order."""
+        return [event for event in events if self.sees("ai" if is_ai_record(event) else self.role(event.phone))]
+
+    def findings(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Those that may be used, in their order."""
+        return [finding for finding in findings if self.sees(self.made_by(finding))]
+
+
+def is_ai_record(event: Event) -> bool:
+    """Whether it is a record of the AI's interface, and not one of a probe."""
+    return isinstance(event, FarEndRecord) and event.phone != "probe"
 
 
 @dataclass(frozen=True)
@@ -111,7 +181,7 @@ class Scene:
     @cached_property
     def records(self) -> list[FarEndRecord]:
         """What the AI's interface last said of each of its calls."""
-        told = (e for e in self.events if isinstance(e, FarEndRecord) and e.phone != "probe")
+        told = (e for e in self.events if isinstance(e, FarEndRecord) and is_ai_record(e))
         return list({e.source: e for e in told}.values())
 
     # -- calls of harness phones

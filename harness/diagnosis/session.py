@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.calls.checks import responsiveness
+from harness.calls.checks import timing
 from harness.calls.model import CallMessage
 from harness.diagnosis.audio import direction_of
-from harness.diagnosis.refusals import of_hangup
+from harness.diagnosis.refusals import NO_RTP_CAME, is_for_want_of_rtp
 from harness.diagnosis.scene import Scene
 from harness.sip import why
 from harness.witness.transcript import as_text, said
@@ -14,7 +14,7 @@ from harness.witness.transcript import as_text, said
 _HUNG_UP = {"agent": "the AI", "caller": "the platform, as the AI's record has it"}
 
 
-def tell(scene: Scene) -> None:
+def derive(scene: Scene) -> None:
     for event in scene.last_statistics:
         if event.rx_elsewhere and (role := scene.vantage.role(event.phone)) in ("ai", "caller"):
             told = f"RTP to {event.leg} comes from {event.rx_elsewhere}"
@@ -23,7 +23,7 @@ def tell(scene: Scene) -> None:
     _acknowledged(scene)
     _refreshed(scene)
     _spoke(scene)
-    for finding in scene.of(*responsiveness.WHAT):
+    for finding in scene.of(*timing.RESPONSIVENESS):
         never = finding.failed and finding.facts.get("seconds") is None
         scene.record(finding.check, "never" if never else "late" if finding.failed else "in time", finding.actual)
     for finding in scene.of("transfer.told"):
@@ -47,8 +47,8 @@ def _cut(scene: Scene) -> None:
             continue
         scene.record("agent.cut" if with_agent else "call.cut", True, f"{bye.leg}", bye.where, *why.told(bye.message))
         if with_agent:
-            for each in byes:
-                scene.record("agent.reason", of_hangup(each.message), each.where, *why.told(each.message))
+            for each in filter(is_for_want_of_rtp, byes):
+                scene.record("agent.reason", NO_RTP_CAME, each.where, *why.told(each.message))
             _agent_cut_by(scene)
         else:
             _ended_for(scene, bye)
@@ -64,10 +64,8 @@ def _agent_cut_by(scene: Scene) -> None:
 
 
 def _ended_for(scene: Scene, bye: CallMessage) -> None:
-    """What the Reason of the BYE says. If both sides have the same codec, it was not for lack of one."""
-    reason = of_hangup(bye.message)
-    refuted = reason == "the codec" and scene.value("codec.sides") == "the same"
-    scene.record("call.reason", None if refuted else reason, bye.where, *why.told(bye.message))
+    if is_for_want_of_rtp(bye):
+        scene.record("call.reason", NO_RTP_CAME, bye.where, *why.told(bye.message))
 
 
 def _cut_by(scene: Scene, bye: CallMessage) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-from harness.calls.check_table import check_named
+from harness.calls.check_table import SYMPTOMS, Symptom, check_named
 from harness.calls.verdict import Finding
 from harness.diagnosis.audio import NO_VOICE, direction_of
 from harness.diagnosis.caller_end import DROPPED, PLATFORM, UNHEARD, UNSENT, comes_before_the_answer, is_withheld
+from harness.diagnosis.facts import table
 from harness.diagnosis.passage import is_unsent_digit
-from harness.diagnosis.rule import ORDER, Symptom
 from harness.diagnosis.scene import Scene, answered_request
 from harness.diagnosis.transfer import is_fallback, is_group, is_unasked
-from harness.diagnosis.vocabulary import value_lists
 
 #: What a platform does with a call that it has accepted.
 _OF_THE_PLATFORM: tuple[Symptom, ...] = ("reach", "route", "fallback", "fallback.time", "final", "transfer")
@@ -27,9 +24,9 @@ def present(scene: Scene) -> dict[Symptom, list[Finding]]:
         if finding.failed:
             found.setdefault(_of(scene, finding), []).append(finding)
     _without_finding(scene, found)
-    if found and not is_withheld(scene) and scene.value("caller_id.ai") in value_lists()["wrong number"]:
+    if found and not is_withheld(scene) and scene.value("caller_id.ai") in table("vocabulary")["values"]["wrong number"]:
         found.setdefault("caller_id.ai", [])  # seen in passing, in a case that failed before it checked the number
-    return {symptom: found[symptom] for symptom in ORDER if symptom in found}
+    return {symptom: found[symptom] for symptom in SYMPTOMS if symptom in found}
 
 
 def _of(scene: Scene, finding: Finding) -> Symptom:
@@ -47,7 +44,7 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
     if check == "final_response" and (method := answered_request(finding)) != "INVITE":
         return "release" if method == "BYE" else "other"  # OPTIONS belongs to no call
     if symptom := check_named(check).symptom:
-        return cast(Symptom, symptom)
+        return symptom
     if is_unsent_digit(finding):
         return "digits"
     match check:
@@ -112,7 +109,7 @@ def _without_finding(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
     if unseen and not_reached and "landing.answered_by" not in {f.check for f in scene.findings}:
         found.setdefault("reach", [])
     # The platform answered, as agreed, and hung up; nothing was heard of the AI, and no evidence shows that it took the call.
-    dropped = end == DROPPED and scene.value("call.reason") not in value_lists()["why ended"]
+    dropped = end == DROPPED and scene.value("call.reason") is None
     unheard = scene.value("audio.to_caller") in NO_VOICE and scene.value("ai.spoke") is not True
     if dropped and unheard and scene.moment in _CALLS_THE_AI:
         found.setdefault("reach", [])

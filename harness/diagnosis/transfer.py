@@ -1,17 +1,22 @@
-"""Facts on transfers, on what remains after them, and on fallbacks."""
+"""Facts on transfers and handovers, on what remains after them, and on fallbacks."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 
+from harness.calls.checks import identity
 from harness.calls.checks.landing import ASKED
 from harness.calls.events import TransferProgress
 from harness.calls.model import CallMessage, notifies, read
 from harness.calls.verdict import Finding
-from harness.deployment import is_address
+from harness.deployment import TOPIC_HEADER, Handover, is_address
+from harness.diagnosis.passage import number_shown, shown_at_telephone
 from harness.diagnosis.refusals import TERMINATED, of_message, of_refusal
 from harness.diagnosis.scene import Scene, listed, number_in, said_by
-from harness.sip.grammar import host_of
+from harness.sip.grammar import SipSyntaxError, host_of
 from harness.sip.message import Request, Response
 from harness.witness.call_record import actions_of
 from harness.witness.recorded_transfer import landed_by, recorded_target
@@ -23,7 +28,7 @@ _PROVISIONAL = "a provisional response alone"
 _DENIED = re.compile(r";\s*reason\s*=\s*(rejected|giveup)\b", re.I)
 
 
-def tell(scene: Scene) -> None:
+def derive(scene: Scene) -> None:
     _landing(scene)
     _attempted(scene)
     for finding in scene.of("released"):
@@ -39,6 +44,8 @@ def tell(scene: Scene) -> None:
     if outcome is not None:
         failed = isinstance(outcome, int) and outcome >= 300  # RFC 3515 section 2.4.5
         scene.record("transfer.failed", failed, *scene.shown_by("transfer.outcome"))
+    _caller_id(scene)
+    _handover(scene)
 
 
 def _compared(finding: Finding) -> str | None:
@@ -290,3 +297,86 @@ def _recorded(status: object) -> str | None:
     if status in ("started", 408):
         return "nothing"
     return "a status" if isinstance(status, int) and status >= 300 else None
+
+
+# -- which of its handovers the AI made, and the number that it showed
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A transfer of the AI, as far as it was seen."""
+
+    number: str | None
+    topic: str | None
+    shows_topic: bool
+    where: str
+
+
+def _handover(scene: Scene) -> None:
+    """By the number and topic of the AI's transfer, unless these leave it open."""
+    deployment, assistant = scene.deployment, scene.line[1].assistant if scene.line else None
+    name = scene.axes.get("handover", "")
+    every: Mapping[str, Handover] = {}
+    if deployment is not None and assistant is not None and scene.moment == "transfer":
+        every = deployment.handovers(assistant)
+    sent = next(_transfers(scene), None)
+    if scene.value("transfer.landed") == "another group" or scene.value("transfer.others"):
+        _topic(scene, every.get(name), sent)
+    if deployment is not None and assistant is not None and name in every and len(every) > 1 and sent and sent.number:
+        made = deployment.handovers_made(assistant, sent.number, sent.topic, shows_topic=sent.shows_topic)
+        if name not in made or len(made) == 1:
+            told = "the one asked for" if name in made else "another one" if made else "none of them"
+            scene.record("transfer.handover", told, sent.where)
+
+
+def _caller_id(scene: Scene) -> None:
+    """Whether the AI's own call shows the number that the agent should get. With a REFER, the platform decides on it."""
+    findings, deployment = scene.of("caller_id", role="agent"), scene.deployment
+    way, told = scene.value("transfer.way"), scene.shown_by("transfer.way")
+    if not findings or "transfer.landed" not in scene.facts or way == "dialled":
+        return
+    if way is None and deployment is not None and scene.line is not None:
+        declared = deployment.handover(scene.line[0], scene.axes.get("handover", ""))
+        way = {"cold": "REFER", "warm": "INVITE"}[declared.transfer] if declared else None
+        told = ("deployment file",)
+    if way == "REFER" or shown_at_telephone(scene, findings[0].subject) not in (None, "original"):
+        scene.record("transfer.caller_id", "none: the platform decides on it", *told)
+    for seen in reversed(scene.sent_by_ai):
+        if seen.begins_dialog:
+            number, region = str(findings[0].facts.get("number")), deployment.region if deployment else ""
+            found = identity.caller_id(seen.message, "the agent", number, "preserved", region)
+            scene.record("transfer.caller_id", number_shown(scene, found), found.actual, seen.where)
+    scene.record("transfer.caller_id", "not seen", *told)
+
+
+def _transfers(scene: Scene) -> Iterator[_Sent]:
+    """The AI's transfers, the most telling first: in its messages, in a REFER that a phone got, in its record."""
+    for seen in reversed(scene.sent_by_ai):
+        if isinstance(seen.message, Request) and seen.begins_dialog:
+            yield _Sent(number_in(str(seen.message.uri)), seen.message.get(TOPIC_HEADER), True, seen.where)
+        elif seen.is_request("REFER"):
+            yield _referred(seen)
+    for seen in scene.messages_of("caller"):
+        if seen.received and seen.is_request("REFER"):
+            yield _referred(seen)
+    for record in scene.records:
+        for action in landed_by(actions_of(record.record)):
+            to = action.get("to")
+            yield _Sent(number_in(recorded_target(to)) if isinstance(to, str) else None, None, False, record.source)
+
+
+def _referred(refer: CallMessage) -> _Sent:
+    topic = None
+    with suppress(SipSyntaxError):
+        topic = refer.message.refer_to.uri.header(TOPIC_HEADER)
+    return _Sent(number_in(refer.message.get("Refer-To") or ""), topic, True, refer.where)
+
+
+def _topic(scene: Scene, asked: Handover | None, sent: _Sent | None) -> None:
+    groups = scene.deployment.groups.values() if scene.deployment else ()
+    wanted = asked.transfer_topic if asked else None
+    if wanted is None or wanted not in {group.topic for group in groups}:
+        scene.record("transfer.topic", "none needed")
+    elif sent is not None and sent.shows_topic:
+        named = "the right one" if sent.topic == wanted else "none" if sent.topic is None else "another"
+        scene.record("transfer.topic", named, sent.where)

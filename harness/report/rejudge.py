@@ -24,7 +24,7 @@ from harness.calls.verdict import Asked, CaseOutcome, Conclusion, Finding, Troub
 from harness.deployment import Deployment
 from harness.deployment import from_plain as deployment_from_plain
 from harness.diagnosis import diagnose
-from harness.diagnosis.rule import Confidence
+from harness.diagnosis.catalogue import Confidence
 from harness.errors import MistakeError
 from harness.report.case_document import CASE, DEPLOYMENT
 from harness.report.case_log import CaseLog, MadeFrom

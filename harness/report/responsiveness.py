@@ -16,7 +16,7 @@ import numpy as np
 from harness.audio.classify import Span, classify
 from harness.audio.marks import PERIOD_SECONDS, VOICES
 from harness.audio.wav import WavError, read_wav
-from harness.calls.checks.responsiveness import in_time
+from harness.calls.checks.timing import responsive
 from harness.calls.events import LegStarted
 from harness.calls.verdict import Finding
 from harness.deployment import STAND_IN, Manners
@@ -61,7 +61,7 @@ def findings(evidence: CaseEvidence, limits: Manners) -> Iterator[Finding]:
     for one in response_times(evidence):
         check, limit = held[one.title]
         if limit is not None:
-            yield in_time(check, one.leg, one.seconds, limit, one.basis)
+            yield responsive(check, one.leg, one.seconds, limit, one.basis)
 
 
 #: A stretch of time in which somebody is heard without a pause, on the case's clock.

@@ -17,7 +17,7 @@ from harness.audio.delay import PERIOD_SECONDS, one_way_delay, probe
 from harness.audio.marks import SAMPLE_RATE, VOICES
 from harness.audio.mixture import marks_in
 from harness.audio.wav import to_int16, write_wav
-from harness.calls.checks import audio, quality, reach
+from harness.calls.checks import audio, reach
 from harness.calls.checks.finding import mute
 from harness.calls.events import LONGEST_DROPOUT_S, PACKET_S, MarkHeard, MediaState, RtpPaused, RtpStatistics
 from harness.calls.measurement import Direction
@@ -110,7 +110,7 @@ def check_delay(context: CaseContext, both: Iterable[Heard]) -> None:
     A far end's own report says nothing of the delay: it is as late as the report.
     """
     directions = list(both)
-    limit = quality.MOST_DELAY_MS + quality.DECISION_MS
+    limit = audio.MOST_DELAY_MS + audio.DECISION_MS
     for finding, speaker, listener in directions:
         if finding is None or finding.strength is not Strength.PROVED or not listener.is_ours:
             continue
@@ -124,7 +124,7 @@ def check_delay(context: CaseContext, both: Iterable[Heard]) -> None:
             again = _shortest_delay(context, ways, limit, looks)
             if again is None:
                 continue
-        found = quality.delay(speaker.label, listener.label, ms, None if again == math.inf else again)
+        found = audio.delay(speaker.label, listener.label, ms, None if again == math.inf else again)
         late_s = (min(ms, ms if again is None else again) - limit) / 1000
         context.evidence.add_of_said(found, looks, late_s)
 
@@ -188,7 +188,7 @@ def measure_one_way_delay(context: CaseContext, one: Call, other: Call) -> None:
             heard = listener.leg.received_since(since)
             measured = one_way_delay(heard, SAMPLE_RATE, sent_from=since, received_from=since)
             context.evidence.add(
-                quality.one_way_delay(speaker.label, listener.label, measured, len(heard) / SAMPLE_RATE)
+                audio.one_way_delay(speaker.label, listener.label, measured, len(heard) / SAMPLE_RATE)
             )
 
 
@@ -290,9 +290,9 @@ def _speaker(heard: MarkHeard) -> int:
 def wait_for_packets(context: CaseContext, ends: Iterable[End]) -> None:
     """Let the call go on until enough packets came, if any is missing at a harness phone; the case's end judges them."""
     calls = [end for end in ends if isinstance(end, Call) and not end.is_over()]
-    missing = [call.label for call in calls if (told := call.leg.statistics()) and quality.is_open(told)]
+    missing = [call.label for call in calls if (told := call.leg.statistics()) and audio.is_open(told)]
     if missing:
         with context.evidence.step(f"RTP packets to {' and '.join(missing)} are missing: a longer look"):
-            seconds = quality.ENOUGH_PACKETS * PACKET_S
+            seconds = audio.ENOUGH_PACKETS * PACKET_S
             context.pause(seconds)
             context.evidence.scripted(seconds, "a longer look at what is lost")

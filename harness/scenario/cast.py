@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import overload
 
-from harness.calls.checks import headers, landing, signalling, timing
+from harness.calls.checks import landing, signalling, timing
 from harness.calls.checks.finding import not_observable
 from harness.calls.verdict import NotObservableError, Verdict
 from harness.deployment import TOPIC_HEADER, in_uri
@@ -156,7 +156,7 @@ class Cast:
             if sent and sent[-1].topic == topic and set(its.entry.present) & set(others.entry.present):
                 why = f"the agent's INVITE lacks it, and {others.name}, where the number leads without it, has the same people"
             elif sent:
-                self.context.evidence.add(headers.header_sent(sent[-1].topic, landed.label, TOPIC_HEADER, topic))
+                self.context.evidence.add(signalling.header_sent(sent[-1].topic, landed.label, TOPIC_HEADER, topic))
                 return
             expected = f"{TOPIC_HEADER}: {topic} reaches the platform"
             self.context.evidence.unseen("header", landed.label, expected, why)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Final, TypeVar
 
-from harness.calls.checks import dialog, quality
+from harness.calls.checks import audio, dialog
 from harness.calls.checks.finding import hindered, not_observable
 from harness.calls.events import RtpPaused
 from harness.calls.measurement import Loss
@@ -126,7 +126,7 @@ def _look_longer(context: CaseContext) -> None:
     """Where a voice paused, and not often enough to say why, the calls go on a little."""
     legs = [leg for leg in _every_leg(context) if leg.state != "disconnected" and leg.statistics() is not None]
     paused = {leg.id: _in_ms(audio_quality.pauses_in_a_voice(leg)) for leg in legs}
-    unsure = [label for label, pauses in paused.items() if pauses and not quality.is_broken_up(pauses)]
+    unsure = [label for label, pauses in paused.items() if pauses and not audio.is_broken_up(pauses)]
     if unsure:
         with context.evidence.step(f"RTP to {' and '.join(unsure)} paused amid a voice: a longer look"):
             context.pause(_LONGER_S)
@@ -140,7 +140,7 @@ def _in_ms(pauses: Iterable[RtpPaused]) -> list[float]:
 def _little_loss(context: CaseContext, leg: Leg) -> None:
     counted = leg.statistics()
     pauses = audio_quality.pauses_in_a_voice(leg)
-    if counted is None or (finding := quality.loss(leg.id, counted, _in_ms(pauses))) is None:
+    if counted is None or (finding := audio.loss(leg.id, counted, _in_ms(pauses))) is None:
         return
     if isinstance(finding.measured, Loss) and finding.measured.spanned_s is not None:
         # a far end on this machine sends too little as well while there is no processor for anybody
@@ -150,7 +150,7 @@ def _little_loss(context: CaseContext, leg: Leg) -> None:
         if whole_s > _MOST_STARVED * finding.measured.spanned_s:
             finding = hindered(finding, whole_s)
         elif theirs != pauses:
-            without = quality.loss(leg.id, counted, _in_ms(theirs))
+            without = audio.loss(leg.id, counted, _in_ms(theirs))
             if without is not None and without.verdict is Verdict.FAILED:
                 finding = without
             else:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Literal
 
 from harness.audio.voiceless import is_ringing
-from harness.calls.checks import dialog, headers, identity, landing, provisional, reach, session, signalling, timing
+from harness.calls.checks import dialog, identity, landing, reach, signalling, timing
 from harness.calls.checks.finding import not_observable
 from harness.calls.events import Event, MediaState
 from harness.calls.model import message_of
@@ -104,12 +104,12 @@ class Expect(ExpectAudio):
         """The Request-URI names the line's assistant, and the call came over the line's trunk: transport and port."""
         told = self._record()
         if told is not None and told.number_to is not None:
-            self._evidence.add(headers.called_in_record(told.number_to, self._end.label, line.assistant.did, told.id))
+            self._evidence.add(signalling.called_in_record(told.number_to, self._end.label, line.assistant.did, told.id))
             end, invite, where = self._end, None, ""
         else:
             end, invite, where = self._invite("route.request_uri", f"a Request-URI for {line.assistant.did}")
         if invite is not None:
-            self._evidence.add(headers.request_user(invite, end.label, line.assistant.did, where))
+            self._evidence.add(signalling.request_user(invite, end.label, line.assistant.did, where))
         received = end.received_on
         if received is None:
             self._not_observable(
@@ -149,14 +149,14 @@ class Expect(ExpectAudio):
                 return None
             if seen not in (None, value) and is_masked(str(seen)):
                 return None
-            return headers.header_in_record(seen, self._end.label, name, value, record.id)
+            return signalling.header_in_record(seen, self._end.label, name, value, record.id)
 
         expected = f"{name}: {value}"
         if self._is_told_by_record(told_by, "header", expected):
             return
         end, invite, where = self._invite("header", expected)
         if invite is not None:
-            self._evidence.add(headers.header(invite, end.label, name, value, where))
+            self._evidence.add(signalling.header(invite, end.label, name, value, where))
 
     def no_header(self, name: str) -> None:
         """The INVITE does not have the header."""
@@ -165,13 +165,13 @@ class Expect(ExpectAudio):
             seen = record.variable(name)
             if record.reshapes(name) or (seen is None and not record.takes_headers):
                 return None
-            return headers.header_not_in_record(seen, self._end.label, name, record.id)
+            return signalling.header_not_in_record(seen, self._end.label, name, record.id)
 
         if self._is_told_by_record(told_by, "header.absent", f"no {name}"):
             return
         end, invite, where = self._invite("header.absent", f"no {name}")
         if invite is not None:
-            self._evidence.add(headers.no_header(invite, end.label, name, where))
+            self._evidence.add(signalling.no_header(invite, end.label, name, where))
 
     def _is_told_by_record(self, told_by: Callable[[CallRecord], Finding | None], check: str, expected: str) -> bool:
         """Whether the far end's record is all there is of the INVITE: the finding is made when it tells of the header."""
@@ -375,7 +375,7 @@ class Expect(ExpectAudio):
             return answer is not None and answer.received and answer.answers("PRACK") == 200
 
         def later() -> list[Finding]:
-            finding = provisional.acknowledged(call.label, call.messages())
+            finding = dialog.reliable_provisionals(call.label, call.messages())
             return [] if finding.verdict is Verdict.PASSED else [finding]
 
         with self._evidence.step(f"{call.label} acknowledges a provisional response"):
@@ -383,25 +383,25 @@ class Expect(ExpectAudio):
                 call.leg.wait("200 to its PRACK", done, within=self._context.patience)
             except NeverCame as error:
                 instead = error.finding.actual.partition("\n")[0]
-                finding = provisional.acknowledged(call.label, call.messages(), instead)
+                finding = dialog.reliable_provisionals(call.label, call.messages(), instead)
                 raise ExpectationError(self._evidence.add(finding)) from error
-            found = self._evidence.add(provisional.acknowledged(call.label, call.messages()))
+            found = self._evidence.add(dialog.reliable_provisionals(call.label, call.messages()))
         if found.verdict is Verdict.PASSED:  # another may come before the answer
             self._context.last_looks.append(later)
 
     def session_interval_is_agreed(self) -> None:
         """The 200 names a session interval; after a 422 the next INVITE honours its Min-SE (RFC 4028 section 6)."""
         call = self._call
-        self._evidence.add(session.interval(call.label, call.messages()))
+        self._evidence.add(dialog.interval(call.label, call.messages()))
 
     def session_is_refreshed(self) -> None:
         """A re-INVITE or UPDATE of whichever side has to refreshes the session, and is accepted, before the other side gives it up."""
         call = self._call
-        agreed = session.agreed_interval(call.messages())
+        agreed = dialog.agreed_interval(call.messages())
         if agreed is None:
             return
         answered = call.answered_at() or call.began
-        limit, most = session.given_up_after(agreed), self._context.deployment.limits.seconds_per_call
+        limit, most = dialog.given_up_after(agreed), self._context.deployment.limits.seconds_per_call
         if agreed / 2 >= most:
             expected = f"a refresh of the session within {limit:g} s"
             why = f"half of the interval agreed on is {agreed / 2:g} s, and a call may last {most:g} s (limits.seconds_per_call)"
@@ -410,10 +410,10 @@ class Expect(ExpectAudio):
         with self._evidence.step(f"the session is refreshed within {limit:g} s"):
             now = time.monotonic()
             self._evidence.scripted(max(0.0, answered + agreed / 2 - now), "half of the session interval", began=now)
-            settled = answered + session.SETTLED_S
+            settled = answered + dialog.SETTLED_S
 
             def is_refreshed(event: Event) -> bool:
-                return session.accepts_refresh(event, [m for m in call.messages() if m.at >= settled])
+                return dialog.accepts_refresh(event, [m for m in call.messages() if m.at >= settled])
 
             event = call.leg.wait("a refresh of the session that is accepted", is_refreshed, limit, since=settled)
             self._evidence.add(timing.within(call.label, "a refresh of the session", event.at - answered, limit))

@@ -12,7 +12,7 @@ from harness.audio.describe import describe
 from harness.audio.machine import last_sound, message_asked_in
 from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
 from harness.audio.voiceless import voiceless
-from harness.calls.checks import audio, quality, reach
+from harness.calls.checks import audio, reach
 from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Denial
 from harness.calls.checks.finding import heard_at, hindered, not_observable
@@ -39,7 +39,7 @@ _TONE_WITHIN_S = 2.0
 #: that it was opened for, as soon as a transfer is complete.
 _STILL_AFTER_S = 1.0
 #: Who hears the other so soon was told nothing before.
-_AT_ONCE_S = (quality.MOST_DELAY_MS + quality.DECISION_MS) / 1000
+_AT_ONCE_S = (audio.MOST_DELAY_MS + audio.DECISION_MS) / 1000
 #: So much of the ring timeout is there for what is heard before the answer.
 _EARLY_SHARE = 0.7
 #: What tells a caller something; tones and music do not.

@@ -52,5 +52,5 @@ def test_another_text_is_no_kind(text: str) -> None:
         FindingKind.read(text)
 
 
-def test_there_is_a_kind_for_each_check() -> None:
-    assert {kind.check for kind in EVERY.values()} == set(CHECKS) - {"case", "phone.wait"}
+def test_a_kind_is_of_a_check() -> None:
+    assert {kind.check for kind in EVERY.values()} <= set(CHECKS)

@@ -6,7 +6,6 @@ Every field that is always written is required, and no other field is allowed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,10 +117,11 @@ class _Strict(GenerateJsonSchema):
         """An object with these fields; of a base class whose subclasses are written, any of them."""
         cls = schema["cls"]
         if cls is Event:
-            kinds = {kind.__name__: kind for kind in Event.__subclasses__()}  # a class with slots is made twice
-            return {"anyOf": [self._of(kind) for kind in kinds.values()]}
-        if cls is Measurement:
-            return {"type": "object"}  # which one depends on the check: see Finding
+            events = {kind.__name__: kind for kind in Event.__subclasses__()}  # a class with slots is made twice
+            return {"anyOf": [self._of(kind) for kind in events.values()]}
+        if cls is Measurement:  # which one depends on the check
+            kinds = dict.fromkeys(check.measures for check in CHECKS.values() if check.measures is not None)
+            return {"anyOf": [self._of(kind) for kind in kinds]}
         found = _closed(super().dataclass_schema(schema))
         if issubclass(cls, Event):
             _add(found, "kind", {"const": cls.__name__})
@@ -129,24 +129,10 @@ class _Strict(GenerateJsonSchema):
             _add(found, "number", {"type": "string", "pattern": "^m[0-9]+$"})
         if cls is Finding:
             found["required"] = [name for name in found["properties"] if name not in _WHERE_KNOWN]
-            found["allOf"] = list(self._measured())
         return found
 
     def _of(self, model: type) -> JsonSchemaValue:
         return self.generate_inner(TypeAdapter(model).core_schema)
-
-    def _measured(self) -> Iterator[JsonSchemaValue]:
-        """What the findings of each check measure."""
-        checks: dict[type[Measurement], list[str]] = {}
-        for check in CHECKS.values():
-            if check.measures is not None:
-                checks.setdefault(check.measures, []).append(check.name)
-        for kind, names in checks.items():
-            of_kind = {"properties": {"check": {"enum": names}}}
-            measured = {"anyOf": [self._of(kind), {"type": "null"}]}
-            yield {"if": of_kind, "then": {"properties": {"measured": measured}}}
-        any_of_them = {"properties": {"check": {"enum": [name for names in checks.values() for name in names]}}}
-        yield {"if": any_of_them, "else": {"properties": {"measured": {"type": "null"}}}}
 
 
 class _Masked(_Strict):

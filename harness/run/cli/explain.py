@@ -10,7 +10,7 @@ import typer
 
 from harness.calls.verdict import Verdict
 from harness.diagnosis import Diagnosis
-from harness.diagnosis.explain import explain as explained
+from harness.diagnosis.result import explain as explained
 from harness.errors import MistakeError
 from harness.report.attempts import latest
 from harness.report.case_document import CASE

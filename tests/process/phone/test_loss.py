@@ -14,7 +14,7 @@ import pytest
 
 from harness.audio import g711, marks
 from harness.audio.wav import read_wav
-from harness.calls.checks import quality
+from harness.calls.checks import audio
 from harness.calls.events import RtpStatistics
 from harness.calls.verdict import Verdict
 from harness.phone import rtp_log
@@ -124,7 +124,7 @@ def test_what_is_never_sent_leaves_no_gap_in_the_numbers_and_fails_all_the_same(
     counted = leg.wait("two seconds", lambda e: isinstance(e, RtpStatistics) and e.rx_spanned_ms > 2000, within=10)
     assert isinstance(counted, RtpStatistics)
     assert counted.rx_lost == 0
-    finding = quality.loss(leg.id, counted)
+    finding = audio.loss(leg.id, counted)
     assert finding is not None
     assert finding.verdict is Verdict.FAILED
     assert "its source sends too few packets" in finding.actual

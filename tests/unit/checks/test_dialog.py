@@ -1,7 +1,8 @@
-"""What the messages of a dialog show: who answered, and whether the ACK arrived."""
+"""What the messages of a dialog show: who answered, whether the ACK arrived, reliable responses, session timers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,8 @@ from harness.calls.checks import dialog
 from harness.calls.checks.dialog import _MOST_REPEATED, _ON_ITS_WAY_S
 from harness.calls.events import Direction, SipMessage
 from harness.calls.verdict import Finding, Verdict
+from tests.unit.checks import messages
+from tests.unit.checks.messages import answer, invite
 
 
 def message(at: float, direction: Direction, start: str, *, tag: str = "", number: int = 1) -> SipMessage:
@@ -23,130 +26,95 @@ def message(at: float, direction: Direction, start: str, *, tag: str = "", numbe
 
 INVITE = message(0.0, "sent", "INVITE sip:b@example.com SIP/2.0")
 ACK = message(0.0, "sent", "ACK sip:b@example.com SIP/2.0")
+AGAIN = message(0.0, "sent", "INVITE sip:b@example.com SIP/2.0", tag="t")
 
 
-def ok(at: float, tag: str = "t", *, direction: Direction = "received", number: int = 1) -> SipMessage:
-    return message(at, direction, "SIP/2.0 200 OK", tag=tag, number=number)
+def ok(at: float, tag: str = "t", *, number: int = 1) -> SipMessage:
+    return message(at, "received", "SIP/2.0 200 OK", tag=tag, number=number)
 
 
-def repeated(finding: Finding | None) -> object:
-    assert finding is not None
-    return finding.facts["repeated"]
+# -- who answered
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("said", "passed"),
     [
-        message(0.1, "received", "SIP/2.0 180 Ringing", tag="u"),
-        message(2.0, "sent", "SIP/2.0 200 OK", tag="u"),
-        message(0.1, "received", "SIP/2.0 486 Busy Here", tag="u"),
+        ([INVITE, message(0.1, "received", "SIP/2.0 180 Ringing", tag="u"), ok(1.0)], True),
+        ([INVITE, message(2.0, "sent", "SIP/2.0 200 OK", tag="u"), ok(1.0)], True),  # to a re-INVITE of theirs
+        ([INVITE, message(0.1, "received", "SIP/2.0 486 Busy Here", tag="u"), ok(1.0)], True),  # of a fork's branch
+        # both sides count CSeq by themselves (RFC 3261 section 12.2.1.1)
+        ([replace(AGAIN, direction="received"), INVITE, ok(1.0), ok(1.0, "u")], False),
+        ([message(0.0, "sent", "MESSAGE sip:b@x SIP/2.0", tag="t"), INVITE, ok(1.0)], True),
+        ([AGAIN, ok(1.0)], None),  # an answer to a re-INVITE alone
+        ([ok(1.0)], None),
     ],
-    ids=["a provisional response", "our answer to a re-INVITE of theirs", "a refusal of a fork's branch"],
 )
-def test_only_a_2xx_to_us_is_an_answer(other: SipMessage) -> None:
-    finding = dialog.answered_once("p.1", [INVITE, other, ok(1.0)])
-    assert finding is not None
-    assert finding.verdict is Verdict.PASSED
+def test_who_answered_the_initial_invite(said: list[SipMessage], passed: bool | None) -> None:
+    found = dialog.answered_once("p.1", said)
+    assert (None if found is None else found.verdict is Verdict.PASSED) is passed
 
 
-def test_a_reinvite_of_theirs_with_the_same_number_does_not_make_ours_one() -> None:
-    """Both sides count CSeq by themselves (RFC 3261 section 12.2.1.1)."""
-    theirs = message(0.5, "received", "INVITE sip:a@example.com SIP/2.0", tag="t")
-    finding = dialog.answered_once("p.1", [theirs, INVITE, ok(1.0), ok(1.0, "u")])
-    assert finding is not None
-    assert finding.verdict is Verdict.FAILED
+# -- whether the ACK arrived
 
 
-def test_another_request_with_the_same_number_does_not_make_the_invite_one_in_a_dialog() -> None:
-    other = message(0.0, "sent", "MESSAGE sip:b@example.com SIP/2.0", tag="t")
-    finding = dialog.answered_once("p.1", [other, INVITE, ok(1.0)])
-    assert finding is not None
+@pytest.mark.parametrize(
+    ("said", "repeated"),
+    [
+        ([INVITE, ACK], None),
+        ([INVITE, ok(1.0)], None),
+        # without an ACK: none leaves for a Contact that cannot be reached
+        ([INVITE, *(ok(0.5 * 2**n) for n in range(_MOST_REPEATED + 1))], None),
+        ([INVITE, *(ok(0.5 * 2**n) for n in range(_MOST_REPEATED + 2))], _MOST_REPEATED + 1),
+        # an ACK of the other side belongs to an answer of ours
+        ([ok(0.0), replace(ACK, direction="received"), ok(1.0)], None),
+        # a 200 that was in transit when the ACK left
+        ([ok(-1.0), ACK, ok(_ON_ITS_WAY_S)], 0),
+        ([ok(-1.0), ACK, ok(_ON_ITS_WAY_S + 0.01)], 1),
+        # copies that come together are one
+        ([ok(-2.0), replace(ACK, at=-2.0), ok(0.0), ok(_ON_ITS_WAY_S)], 1),
+        ([ok(-2.0), replace(ACK, at=-2.0), ok(0.0), ok(_ON_ITS_WAY_S + 0.01)], 2),
+        ([ok(0.0), ACK, ok(1.0)], 1),
+        ([ACK, ok(0.1), ok(1.0)], 0),  # an ACK before the 200 acknowledges another
+        ([ok(0.0, "t"), ACK, ok(1.0, "u")], 0),
+        ([ok(0.0), ACK, ok(1.0, number=2)], 0),
+        # however often it came before the ACK
+        ([ok(0.0), ok(0.5), ok(1.5), replace(ACK, at=3.0)], 0),
+        ([ok(0.0), ok(0.5), ok(1.5), replace(ACK, at=3.0), ok(3.5)], 1),
+    ],
+)
+def test_how_often_an_acknowledged_200_was_repeated(said: list[SipMessage], repeated: int | None) -> None:
+    found = dialog.acknowledged("p.1", said)
+    assert (None if found is None else found.facts["repeated"]) == repeated
 
 
-def test_an_answer_to_a_reinvite_alone_says_nothing_of_who_answered() -> None:
-    again = message(0.0, "sent", "INVITE sip:b@example.com SIP/2.0", tag="t")
-    assert dialog.answered_once("p.1", [again, ok(1.0)]) is None
-    assert dialog.answered_once("p.1", [ok(1.0)]) is None
-
-
-@pytest.mark.parametrize("messages", [[INVITE, ACK], [INVITE, ok(1.0)], []], ids=["no 200", "no ACK", "nothing"])
-def test_without_a_200_and_an_ack_there_is_nothing_to_acknowledge(messages: list[SipMessage]) -> None:
-    assert dialog.acknowledged("p.1", messages) is None
-
-
-@pytest.mark.parametrize("copies", range(4))
-def test_a_200_that_comes_again_and_again_was_acknowledged_by_nobody(copies: int) -> None:
-    """No ACK leaves for a Contact that cannot be reached from here, such as an IPv6 address."""
-    finding = dialog.acknowledged("p.1", [INVITE, *(ok(0.5 * 2**n) for n in range(copies + 1))])
-    if copies <= _MOST_REPEATED:
-        assert finding is None
-    else:
-        assert finding is not None
-        assert finding.verdict is Verdict.FAILED
-        assert "s after the first time: this phone sent no ACK" in finding.actual
-
-
-def test_the_ack_of_a_challenge_acknowledges_no_200() -> None:
+def test_the_ack_of_another_attempt_acknowledges_nothing() -> None:
     """A refusal is acknowledged hop by hop (RFC 3261 section 17.1.1.3), whatever its Contact; the 200 to the next attempt is not."""
     again = message(0.2, "sent", "INVITE sip:b@example.com SIP/2.0", number=2)
     challenge = message(0.1, "received", "SIP/2.0 407 Proxy Authentication Required", tag="t")
     copies = [ok(0.5 * 2**n, number=2) for n in range(_MOST_REPEATED + 2)]
-    finding = dialog.acknowledged("p.1", [INVITE, challenge, ACK, again, *copies])
-    assert finding is not None
-    assert finding.verdict is Verdict.FAILED
-    assert "this phone sent no ACK" in finding.actual
+    found = dialog.acknowledged("p.1", [INVITE, challenge, ACK, again, *copies])
+    assert found is not None
+    assert found.verdict is Verdict.FAILED
+    assert "s after the first time: this phone sent no ACK" in found.actual
 
 
-def test_the_ack_of_a_reinvite_is_not_that_of_the_first() -> None:
-    later = message(0.2, "sent", "ACK sip:b@example.com SIP/2.0", tag="t", number=2)
-    copies = [ok(0.5 * 2**n) for n in range(_MOST_REPEATED + 2)]
-    finding = dialog.acknowledged("p.1", [INVITE, ok(0.1, number=2), later, *copies])
-    assert finding is not None
-    assert finding.verdict is Verdict.FAILED
+@pytest.mark.parametrize(
+    ("copies", "verdict"), [(_MOST_REPEATED, Verdict.PASSED), (_MOST_REPEATED + 1, Verdict.FAILED)]
+)
+def test_each_200_may_come_again_as_often_as_one(copies: int, verdict: Verdict) -> None:
+    """With more than half a second there and back, each of a call's, its hold's and its resume's does before its ACK arrives."""
+    said: list[SipMessage] = []
+    for number in (1, 2, 3):
+        at = 10.0 * number
+        ack = message(at, "sent", "ACK sip:b@example.com SIP/2.0", tag="t", number=number)
+        again = copies if number == 2 else _MOST_REPEATED
+        said += [ok(at, number=number), ack, *(ok(at + 0.5 * 2**n, number=number) for n in range(again))]
+    found = dialog.acknowledged("p.1", said)
+    assert found is not None
+    assert (found.verdict, found.facts["repeated"]) == (verdict, copies)
 
 
-def test_a_200_that_was_on_its_way_when_the_ack_went_out_is_no_repetition() -> None:
-    soon = _ON_ITS_WAY_S
-    assert repeated(dialog.acknowledged("p.1", [ok(-1.0), ACK, ok(soon)])) == 0
-    assert repeated(dialog.acknowledged("p.1", [ok(-1.0), ACK, ok(soon + 0.01)])) == 1
-
-
-def test_copies_of_a_200_that_come_together_are_one() -> None:
-    together = _ON_ITS_WAY_S
-    assert repeated(dialog.acknowledged("p.1", [ok(0.0), ACK, ok(together)])) == 0
-    copies = [ok(-2.0), ACK, ok(1.0), ok(1.0 + together / 2)]
-    assert repeated(dialog.acknowledged("p.1", copies)) == 1
-    acknowledged = message(-2.0, "sent", "ACK sip:b@example.com SIP/2.0")
-    assert repeated(dialog.acknowledged("p.1", [ok(-2.0), acknowledged, ok(0.0), ok(together)])) == 1
-    assert repeated(dialog.acknowledged("p.1", [ok(-2.0), acknowledged, ok(0.0), ok(together + 0.01)])) == 2
-
-
-def test_an_ack_at_the_moment_of_the_200_acknowledges_it() -> None:
-    assert repeated(dialog.acknowledged("p.1", [ok(0.0), ACK, ok(1.0)])) == 1
-
-
-def test_the_other_side_s_ack_acknowledges_nothing_of_theirs() -> None:
-    """It belongs to an answer of ours: to a re-INVITE, say."""
-    theirs = replace(ACK, direction="received")
-    assert dialog.acknowledged("p.1", [ok(0.0), theirs, ok(1.0)]) is None
-
-
-def test_an_ack_before_the_200_acknowledges_another() -> None:
-    assert repeated(dialog.acknowledged("p.1", [ACK, ok(0.1), ok(1.0)])) == 0
-
-
-def test_the_answers_of_two_parties_are_no_repetition_of_each_other() -> None:
-    assert repeated(dialog.acknowledged("p.1", [ok(0.0, "t"), ACK, ok(1.0, "u")])) == 0
-
-
-def test_the_answers_to_two_invites_are_no_repetition_of_each_other() -> None:
-    assert repeated(dialog.acknowledged("p.1", [ok(0.0), ACK, ok(1.0, number=2)])) == 0
-
-
-def test_a_200_that_is_repeated_is_one_however_often_it_was_sent_before_the_ack() -> None:
-    late = message(3.0, "sent", "ACK sip:b@example.com SIP/2.0")
-    assert repeated(dialog.acknowledged("p.1", [ok(0.0), ok(0.5), ok(1.5), late])) == 0
-    assert repeated(dialog.acknowledged("p.1", [ok(0.0), ok(0.5), ok(1.5), late, ok(3.5)])) == 1
+# -- how it ended
 
 
 def bye(direction: Direction, start: str, number: int = 2) -> SipMessage:
@@ -155,16 +123,10 @@ def bye(direction: Direction, start: str, number: int = 2) -> SipMessage:
     return replace(ACK, direction=direction, text=text.replace(f"{number} INVITE", f"{number} {method}"))
 
 
-SENT = bye("sent", "BYE sip:b@example.com SIP/2.0")
-AGAIN = bye("sent", "BYE sip:b@example.com SIP/2.0", 3)
-
-
 @pytest.mark.parametrize(
     ("came", "status"),
     [
-        ([], None),
         (["100 Trying"], None),
-        (["200 OK"], 200),
         (["481 Call/Transaction Does Not Exist"], 481),
         (["407 Proxy Authentication Required"], 407),
         (["407 Proxy Authentication Required", "200 OK"], 200),
@@ -172,30 +134,146 @@ AGAIN = bye("sent", "BYE sip:b@example.com SIP/2.0", 3)
     ],
 )
 def test_a_bye_is_answered_when_its_challenges_are(came: list[str], status: int | None) -> None:
+    byes = [bye("sent", "BYE sip:b@example.com SIP/2.0", number) for number in (2, 3)]
     answers = [bye("received", f"SIP/2.0 {line}", number) for number, line in enumerate(came, start=2)]
-    found = dialog.answer_to_bye([INVITE, ok(0.1), ACK, SENT, AGAIN, *answers])
+    found = dialog.answer_to_bye([INVITE, ok(0.1), ACK, *byes, *answers])
     assert (found.status if found else None) == status
 
 
 def test_a_bye_that_crosses_another_may_find_no_call() -> None:
-    theirs = bye("received", "BYE sip:a@example.com SIP/2.0")
-    assert dialog.accepted_to_bye([INVITE, ok(0.1), ACK, SENT]) == (200,)
-    assert dialog.accepted_to_bye([INVITE, ok(0.1), ACK, SENT, theirs]) == (200, 481)
+    own, theirs = bye("sent", "BYE sip:b@x SIP/2.0"), bye("received", "BYE sip:a@x SIP/2.0")
+    assert dialog.accepted_to_bye([INVITE, ok(0.1), ACK, own]) == (200,)
+    assert dialog.accepted_to_bye([INVITE, ok(0.1), ACK, own, theirs]) == (200, 481)
+    assert [dialog.ended_by_the_other(each) for each in ([theirs], [own], [own, theirs])] == [True, False, False]
+
+
+# -- reliable provisional responses
+
+
+RELIABLY = ("Require: 100rel", "RSeq: 1")
+OTHERS = "without Require: 100rel and RSeq"
 
 
 @pytest.mark.parametrize(
-    ("copies", "verdict"), [(_MOST_REPEATED, Verdict.PASSED), (_MOST_REPEATED + 1, Verdict.FAILED)]
+    ("came", "instead", "words"),
+    [
+        (["183"], "it never came", "183 with RSeq, and no 200 to the PRACK: it never came"),
+        (["100", "183"], None, "183 with RSeq, and 200 to the PRACK"),
+        (["183", "180"], None, "183, 180 with RSeq, and 200 to the PRACK"),
+        ([], "the call has ended with 420 Bad Extension", "no provisional response: the call has ended with 420"),
+    ],
 )
-def test_each_200_may_come_again_as_often_as_one(copies: int, verdict: Verdict) -> None:
-    """On a way of more than half a second there and back each does, before its ACK has arrived: of a call's, its hold's and its
-    resume's.
-    """
-    messages: list[SipMessage] = []
-    for number in (1, 2, 3):
-        at = 10.0 * number
-        ack = message(at, "sent", "ACK sip:b@example.com SIP/2.0", tag="t", number=number)
-        again = copies if number == 2 else _MOST_REPEATED
-        messages += [ok(at, number=number), ack, *(ok(at + 0.5 * 2**n, number=number) for n in range(again))]
-    finding = dialog.acknowledged("p.1", messages)
-    assert finding is not None
-    assert (finding.verdict, repeated(finding)) == (verdict, copies)
+def test_which_responses_were_reliable(came: Sequence[str], instead: str | None, words: str) -> None:
+    said = [invite("Require: 100rel"), *(answer(f"{code} x", *RELIABLY * (code != "100")) for code in came)]
+    found = dialog.reliable_provisionals("caller.1", said, instead)
+    assert found.actual.startswith(words)
+    assert found.verdict is (Verdict.FAILED if instead else Verdict.PASSED)
+
+
+@pytest.mark.parametrize(
+    ("header", "verdict", "words"),
+    [
+        ("Require: 100rel", Verdict.FAILED, f"183 with RSeq, and 200 to the PRACK; and 180 {OTHERS}"),
+        ("Supported: 100rel", Verdict.PASSED, "183 with RSeq, and 200 to the PRACK"),
+    ],
+)
+def test_if_the_invite_requires_it_every_response_is_reliable(header: str, verdict: Verdict, words: str) -> None:
+    """RFC 3262 section 3: a UAS sends all but 100 so then, or refuses the INVITE with 420."""
+    came = [answer("100 Trying"), answer("180 Ringing"), answer("183 Progress", *RELIABLY)]
+    found = dialog.reliable_provisionals("caller.1", [invite(header), *came])
+    assert (found.verdict, found.actual) == (verdict, words)
+
+
+@pytest.mark.parametrize(
+    ("headers", "reliable"),
+    [
+        (("require: timer, 100Rel", "RSEQ: 1"), True),
+        (("RSeq: 1",), False),
+        (("Supported: 100rel", "RSeq: 1"), False),
+        (("Require: 100rel",), False),
+    ],
+)
+def test_a_reliable_response_has_both_headers(headers: Sequence[str], reliable: bool) -> None:
+    found = dialog.reliable_provisionals("caller.1", [invite("Require: 100rel"), answer("183 Progress", *headers)])
+    assert found.verdict is (Verdict.PASSED if reliable else Verdict.FAILED)
+    assert reliable or found.actual == f"183 {OTHERS}, so that there was nothing to acknowledge"
+
+
+# -- session timers (RFC 4028)
+
+
+def interval(asked: tuple[str, ...], said: tuple[str, ...]) -> Finding:
+    return dialog.interval("p.1", [invite(*asked), answer("200 OK", *said), invite("Session-Expires: 1800")])
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (("Session-Expires: 90 ; Refresher = UAS",), "90 s"),
+        (("Require: 100rel, Timer", "x: 90;refresher=uac"), "90 s"),
+        (("Session-Expires: 1800;refresher=uas",), "1800 s, longer than the 200 s asked for"),
+        (("Session-Expires: 60;refresher=uas",), "60 s, shorter than 90 s"),
+        (("Session-Expires: 90",), "90 s, which does not say who refreshes"),
+        (("Session-Expires: 90;x=refresher=uas",), "90 s, which does not say who refreshes"),
+        (("Session-Expires: 90;refresher=uac",), "90 s, refreshed by the caller without Require: timer"),
+        (("Session-Expires: x;refresher=uas",), "the 200 names none"),
+        ((), "the 200 names none"),
+    ],
+)
+def test_an_interval_as_agreed(said: tuple[str, ...], words: str) -> None:
+    found = interval(("Session-Expires: 200",), said)
+    assert (found.actual, found.verdict is Verdict.PASSED) == (words, words == "90 s")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("4294967295", 2**32 - 1), ("4294967296", None)])
+def test_an_interval_fits_32_bits(text: str, seconds: int | None) -> None:
+    """RFC 4028 section 4: delta-seconds."""
+    assert dialog.agreed_interval([invite(), answer("200 OK", f"Session-Expires: {text}")]) == seconds
+
+
+@pytest.mark.parametrize(
+    ("refusals", "asked", "passed"),
+    [([120], [120], True), ([120], [119, 120], False), ([200, 150], [199], False), ([200, 150], [200], True)],
+)
+def test_after_a_422_each_invite_asks_for_enough(refusals: list[int], asked: list[int], passed: bool) -> None:
+    said = [invite("Session-Expires: 90"), *(answer("422 Small", f"Min-SE: {least}") for least in refusals)]
+    said += [messages.message("received", "INVITE sip:a@example.com SIP/2.0", "7 INVITE", "Session-Expires: 60")]
+    said += [invite(f"Session-Expires: {seconds}") for seconds in asked]
+    found = dialog.interval("p.1", [*said, answer("200 OK", f"Session-Expires: {asked[-1]};refresher=uas")])
+    assert (found.verdict is Verdict.PASSED) is passed
+    assert found.actual.endswith(f", after {len(refusals)}× 422 with Min-SE {max(refusals)} s")
+
+
+def test_only_the_200_to_the_invite_agrees_to_an_interval() -> None:
+    other = messages.message("received", "SIP/2.0 200 OK", "1 UPDATE", "Session-Expires: 90;refresher=uas")
+    progress = answer("183 Session Progress", "Session-Expires: 90;refresher=uas")
+    assert dialog.interval("p.1", [invite(), other, progress]).actual == "the 200 names none"
+    assert dialog.agreed_interval([invite("Session-Expires: 90"), other, progress]) is None
+
+
+INTERVAL = "Session-Expires: 90;refresher=uas"
+
+
+@pytest.mark.parametrize(
+    ("method", "said", "accepted"),
+    [
+        ("UPDATE", ("200 OK", INTERVAL), True),
+        ("INVITE", ("202 Accepted", INTERVAL), True),
+        ("UPDATE", ("200 OK",), False),  # from then on nobody ends the session (RFC 4028 section 7.2)
+        ("UPDATE", ("481 Call/Transaction Does Not Exist", INTERVAL), False),
+        ("INFO", ("200 OK", INTERVAL), False),
+    ],
+)
+@pytest.mark.parametrize("way", [("sent", "received"), ("received", "sent")])
+def test_a_session_is_refreshed_when_the_other_side_accepts_it(
+    way: tuple[str, str], method: str, said: tuple[str, ...], accepted: bool
+) -> None:
+    asked = messages.message(way[0], f"{method} sip:b SIP/2.0", f"7 {method}", "Session-Expires: 90")
+    accepts = messages.message(way[1], f"SIP/2.0 {said[0]}", f"7 {method}", *said[1:])
+    assert dialog.accepts_refresh(accepts, [asked]) is accepted
+    assert not dialog.accepts_refresh(replace(accepts, unread="syntax error"), [asked])
+    assert not dialog.accepts_refresh(asked, [asked])
+    assert not dialog.accepts_refresh(accepts, [])  # repeats what came before the call had settled
+    for direction, number in ((way[1], 7), (way[0], 8)):
+        other = messages.message(direction, f"{method} sip:b SIP/2.0", f"{number} {method}")
+        assert not dialog.accepts_refresh(accepts, [other])

@@ -13,55 +13,35 @@ import pytest
 import harness.calls.checks
 from harness.calls.check_table import CHECKS, check_named
 from harness.calls.checks import finding, registry
-from harness.calls.checks.finding import judged, not_observable
-from harness.calls.measurement import Direction
-from harness.calls.verdict import Finding, Verdict
-from tests.unit.checks.check_examples import EXAMPLES
-from tests.unit.checks.example import Example
+from harness.calls.checks.finding import excused, judged, missed_by, not_observable, unclear, unproven
+from harness.calls.checks.timing import within
+from harness.calls.measurement import Direction, Duration
+from harness.calls.verdict import Finding, Strength, Verdict
+from harness.phone.waiter import never_came
+from tests.unit.checks.check_examples import EXAMPLES, Example
 
 #: Made by scenarios themselves, which have nothing to hand to a check function.
 BY_SCENARIOS = {"case", "campaign", "phone.wait"}
 
 
-def names(example: Example) -> str:
-    return f"{example.check}-{example.of.__name__}"
-
-
-@pytest.mark.parametrize("example", EXAMPLES, ids=names)
-def test_right(example: Example) -> None:
-    found = example.right()
-    assert found is not None
-    assert found.verdict is Verdict.PASSED, found
-
-
-@pytest.mark.parametrize("example", EXAMPLES, ids=names)
-def test_wrong(example: Example) -> None:
-    for wrong in example.wrong:
-        found = wrong()
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example.check}-{example.of.__name__}")
+def test_right_passes_and_wrong_fails(example: Example) -> None:
+    for make, verdict in ((example.right, Verdict.PASSED), *((wrong, Verdict.FAILED) for wrong in example.wrong)):
+        found = make()
         assert found is not None
-        assert found.verdict is Verdict.FAILED, found
-        assert found.check == example.check
+        assert found.verdict is verdict, found
+        assert found.check == example.check or verdict is Verdict.PASSED
         assert found.expected
         assert found.actual
+        ends = f"{found.speaker} → {found.listener}" if found.speaker else found.subject
+        assert found.subject == ends, "fields say to programs what a text with an arrow says to people"
+        assert type(found.measured) is CHECKS[found.check].measures
+        assert Finding.from_plain(json.loads(json.dumps(found.plain()))) == found
 
 
-def test_every_check_has_an_example() -> None:
+def test_every_check_and_every_function_that_finds_has_an_example() -> None:
     assert {example.check for example in EXAMPLES} == set(CHECKS) - BY_SCENARIOS
-
-
-def test_every_function_that_finds_has_an_example() -> None:
     assert {example.of for example in EXAMPLES} == set(_finding_functions())
-
-
-def test_every_example_shows_both_sides() -> None:
-    assert [names(example) for example in EXAMPLES if not example.wrong] == []
-
-
-@pytest.mark.parametrize("make", [judged, not_observable])
-def test_a_check_goes_by_a_known_name(make: Callable[..., Finding]) -> None:
-    more = {"right": True, "actual": "it"} if make is judged else {"why": "nobody looks"}
-    with pytest.raises(KeyError, match="no known check"):
-        make("made.up", "x", expected="it", **more)
 
 
 def _finding_functions() -> list[Callable[..., object]]:
@@ -79,31 +59,61 @@ def _finding_functions() -> list[Callable[..., object]]:
     return found
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=names)
-def test_what_is_measured_survives_the_disk(example: Example) -> None:
-    for make in (example.right, *example.wrong):
-        found = make()
-        assert found is not None
-        assert type(found.measured) is CHECKS[found.check].measures
-        assert found.plain().keys() >= {"check", "measured"}
-        assert Finding.from_plain(json.loads(json.dumps(found.plain()))) == found
-
-
-def test_a_direction_names_both_its_ends() -> None:
-    """What a text with an arrow says to people, fields say to programs."""
-    for example in EXAMPLES:
-        found = example.right()
-        assert found is not None
-        ends = f"{found.speaker} → {found.listener}" if found.speaker else found.subject
-        assert found.subject == ends
-
-
-def test_a_check_measures_what_is_its_own() -> None:
+@pytest.mark.parametrize("make", [judged, not_observable])
+def test_a_check_goes_by_a_known_name_and_measures_its_own(make: Callable[..., Finding]) -> None:
+    more = {"right": True, "actual": "it"} if make is judged else {"why": "nobody looks"}
+    with pytest.raises(KeyError, match="no known check"):
+        make("made.up", "x", expected="it", **more)
     with pytest.raises(TypeError, match="codec does not measure Direction"):
-        judged("codec", "x", True, expected="it", actual="it", measured=Direction())
+        make("codec", "x", expected="it", measured=Direction(), **more)
 
 
 def test_a_check_of_a_users_own_scenario_is_read_and_reported() -> None:
     own = Finding("queue.length", "billing", Verdict.FAILED, "at most 3 waiting", "5 waiting", at=1.0)
     assert Finding.from_plain(json.loads(json.dumps(own.plain()))) == own
     assert check_named("queue.length").claim == "queue.length"
+
+
+def test_what_cannot_be_seen_says_why() -> None:
+    unseen = not_observable("codec", "x", expected="PCMU", why="nobody looks")
+    assert (unseen.verdict, unseen.actual) == (Verdict.NOT_OBSERVABLE, "not observable: nobody looks")
+    assert unseen.strength is Strength.UNKNOWN
+
+
+# -- what changes a finding later
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limit_s", "late"),
+    [(2.5, 2.0, 0.5), (2.0, 2.0, None), (None, 2.0, None), (2.5, None, None)],
+)
+def test_by_how_much_something_was_late(seconds: float | None, limit_s: float | None, late: float | None) -> None:
+    measured = Duration(seconds=seconds, limit_s=limit_s)
+    assert missed_by(judged("released", "x", False, expected="a", actual="b", measured=measured)) == late
+    assert missed_by(judged("codec", "x", False, expected="a", actual="b")) is None
+
+
+def test_a_delay_of_the_harness_itself_breaks_the_finding() -> None:
+    late = excused(within("x", "it", 2.5, 2.0), 0.61)
+    assert (late.verdict, late.starved_s) == (Verdict.BROKEN, 0.61)
+    assert late.actual == (
+        "it came after 2.50 s; but in the time it was too late this machine kept the harness waiting for 0.61 s"
+    )
+
+
+def test_why_a_finding_is_broken_stands_in_its_first_line() -> None:
+    """Where a log follows, most readers show the first line alone."""
+    came = never_came("the call", 0.0, "stand-in.1", "the call has ended with 488", "0.1 s  INVITE\n0.2 s  488").finding
+    told = unproven(came, "the world stood still\nits log")
+    first, *log = told.actual.splitlines()
+    assert first == "the call has ended with 488; but the harness itself had broken: the world stood still"
+    assert log == ["0.1 s  INVITE", "0.2 s  488"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "what"), [(["+1", "+2"], "shows +1, +2, which may be a stranger's"), ([], "shows no number")]
+)
+def test_a_finding_that_may_rest_on_strangers_calls_is_not_observable(shown: list[str], what: str) -> None:
+    told = unclear(within("x", "it", None, 2.0), shown)
+    assert told.verdict is Verdict.NOT_OBSERVABLE
+    assert told.actual.endswith(f"but strangers call there too, and the call {what}")

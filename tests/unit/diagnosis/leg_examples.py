@@ -1,14 +1,27 @@
-"""The same for the rules that hold on every leg: each cell's own evidence."""
+"""Examples of what any leg shows: hang-ups, headers, codecs, digits, and Gladly's headers and transport."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from harness.calls.checks.responsiveness import WHAT
 from harness.deployment import Handover
-from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.example_case import SDP
-from tests.unit.diagnosis.stories import GROUP, QUEUE, Expected, from_outside, lost, register, talk, transfer, warm
+from tests.unit.diagnosis.case import CALLER, SDP, Example
+from tests.unit.diagnosis.stories import (
+    GROUP,
+    QUEUE,
+    Expected,
+    campaign,
+    from_outside,
+    lost,
+    referred,
+    refused,
+    refused_caller,
+    register,
+    talk,
+    transfer,
+    unserved,
+    warm,
+)
 
 EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
 WITH_EVENTS = SDP.format(host="192.0.2.1", protocol="RTP/AVP", formats="0 8 101", lines=EVENTS)
@@ -28,7 +41,7 @@ def fallback(row: str = "TD-FALLBACK-REFUSED", **fields: str) -> Example:
 
 def untaken() -> Example:
     """The AI refused, and the caller was answered by no harness phone."""
-    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503)
+    example = unserved()
     return example.after(0.1).answered().landed("reception")
 
 
@@ -98,13 +111,6 @@ def hung_up(by: str, code: int = 200) -> Example:
     return example.after(1.5).finding("released", "caller.1", actual="it is still up", seconds=None)
 
 
-def slow(check: str, seconds: float | None = 5.0) -> Example:
-    """An AI that the caller hears, and that behaves worse than its deployment allows."""
-    actual = "never" if seconds is None else f"it took {seconds} s"
-    example = talk(Example()).to_ai().to_caller()
-    return example.finding(check, "caller.1", actual=actual, what=WHAT[check], seconds=seconds, limit_s=2.0)
-
-
 MACHINE = "+18155550106"  #: a group with voicemail, at Talkdesk
 
 
@@ -119,7 +125,7 @@ def to_a_machine() -> Example:
     return Example(ai="stand-in", axes={"handover": "machine"}, handovers={"machine": handover})
 
 
-def refused(form: str = "") -> Example:
+def refused_form(form: str = "") -> Example:
     """The platform itself refuses the call, and nobody rings."""
     example = (
         Example(row="NUMBERFORMATS", ai="stand-in")
@@ -132,7 +138,7 @@ def refused(form: str = "") -> Example:
 
 def untold() -> Example:
     """A transfer that succeeded, of which the AI was never told; it hangs up late, and the caller at some time."""
-    example = transfer(Example(ai="stand-in")).ai_refers(GROUP).platform_says(202).rings("billing")
+    example = referred(ai="stand-in").rings("billing")
     example.landed("billing", "billing").asks("BYE", 200, "OK")
     return example.finding("released", "stand-in.1", actual="it ended after 1.72 s", seconds=1.72)
 
@@ -141,12 +147,12 @@ LEGS = [
     Expected("release.unreported.late", untold(), "likely transfer-not-reported"),
     Expected(
         "reach.form.again",
-        refused("4155550123").calls_again("form", "+14155550123", rang=["stand-in"], again_as_before="refused"),
+        refused_form("4155550123").calls_again("form", "+14155550123", rang=["stand-in"], again_as_before="refused"),
         "likely number-form-refused",
     ),
     Expected(
         "reach.unknown-number.again",
-        refused("4155550123").calls_again("form", "+14155550123", refused=404),
+        refused_form("4155550123").calls_again("form", "+14155550123", refused=404),
         "likely number-unknown-at-platform",
     ),
     Expected(
@@ -175,10 +181,6 @@ LEGS = [
         said_done(to_a_machine(), MACHINE).landed("machine").calls_again("group", MACHINE, answered=True),
         "likely nobody-available",
     ),
-    Expected("manners.dead_air", slow("manners.dead_air"), "likely ai-too-slow"),
-    Expected("manners.answer", slow("manners.answer"), "likely ai-too-slow"),
-    Expected("manners.transfer", slow("manners.transfer"), "likely ai-too-slow"),
-    Expected("manners.interruption", slow("manners.interruption", None), "likely ai-too-slow"),
     Expected(
         "caller_id.lost-on-fallback",
         fallback().caller_id("reception.1", "+13125550100"),
@@ -201,17 +203,14 @@ LEGS = [
     ),
     Expected(
         "caller_id.customer",
-        Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign")
-        .rings("customer")
-        .caller_id("customer.1", "+13125550177")
-        .taken(),
+        campaign().rings("customer").caller_id("customer.1", "+13125550177").taken(),
         "certain campaign-caller-id",
     ),
     Expected(
         "codec.agent",
         refused_fallback(
             to_agent(
-                Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503),
+                unserved(),
                 "reception",
                 488,
             )
@@ -220,12 +219,12 @@ LEGS = [
     ),
     Expected(
         "codec.customer",
-        to_agent(Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign"), "customer", 488).landed("customer"),
+        to_agent(campaign(), "customer", 488).landed("customer"),
         "certain harness-phone-refuses",
     ),
     Expected(
         "campaign.not-dialled",
-        Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign").landed("customer"),
+        campaign().landed("customer"),
         "likely campaign-not-dialled",
     ),
     Expected(
@@ -272,27 +271,8 @@ LEGS = [
         "likely limit-too-low",
     ),
     Expected(
-        "release.dialog",
-        hung_up("ai").at_phone("caller", "BYE", within=True).at_phone("caller", "BYE", code=481),
-        "likely hangup-not-taken",
-    ),
-    Expected(
         "transfer.busy",
-        lost(
-            to_agent(transfer(Example(ai="stand-in")).ai_refers(GROUP).platform_says(202), "billing", 486).notified(486)
-        ),
-        "certain harness-phone-refuses",
-    ),
-    Expected(
-        "fallback.busy",
-        to_agent(
-            Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503),
-            "reception",
-            486,
-        )
-        .after(0.1)
-        .state("disconnected", 486, "Busy Here")
-        .landed("reception"),
+        lost(to_agent(referred(ai="stand-in"), "billing", 486).notified(486)),
         "certain harness-phone-refuses",
     ),
     Expected("limit.high", capacity(4).landed("reception"), "likely limit-not-enforced"),
@@ -336,8 +316,7 @@ LEGS = [
         .dials()
         .ai_gets()
         .after(2)
-        .rings("reception")
-        .landed("reception", "reception")
+        .reaches("reception")
         .finding("released", "assistant main", actual="it is still up", seconds=None),
         "certain ai-not-let-go",
     ),
@@ -394,13 +373,7 @@ LEGS = [
     ),
     Expected(
         "fallback.nobody",
-        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
-        .dials()
-        .ai_gets()
-        .ai_answers(503)
-        .after(0.1)
-        .state("disconnected", 480, "Nobody Is Logged In")
-        .landed("reception"),
+        unserved().after(0.1).state("disconnected", 480, "Nobody Is Logged In").landed("reception"),
         "certain nobody-available",
     ),
     Expected(
@@ -415,12 +388,7 @@ LEGS = [
     ),
     Expected(
         "reach.caller-credentials",
-        Example()
-        .dials()
-        .after(0.1)
-        .state("disconnected", 407, "Proxy Authentication Required")
-        .all_ports_answer()
-        .not_taken(),
+        refused_caller(407, "Proxy Authentication Required"),
         "likely platform-refuses-caller",
     ),
     Expected(
@@ -435,7 +403,68 @@ LEGS = [
     ),
     Expected(
         "reach.identity",
-        Example().dials().after(0.1).state("disconnected", 608, "Rejected").all_ports_answer().not_taken(),
+        refused_caller(608, "Rejected"),
         "likely platform-refuses-caller",
     ),
+]
+
+
+def _gladly(row: str, **invite: object) -> Example:
+    return talk(Example("gladly", row, transport="tls"), **invite)
+
+
+def _header(name: str, values: list[str], value: str | None) -> Example:
+    return _gladly("GL-HEADER-CALLER").finding("header", "assistant main", header=name, values=values, value=value)
+
+
+def call_from_outside(code: int = 0, *, answered: bool = False) -> Example:
+    """A call to the queue from an address that is not allowed, which has to end with 403."""
+    example = Example("gladly", "GL-ALLOWLIST-UNLISTED", transport="tls", ai="stand-in")
+    if answered:
+        example.state("confirmed", 200, "OK", phone="stranger")
+    return example.finding("final_response", "stranger.1", code=code)
+
+
+def in_the_clear() -> Example:
+    """A number whose destination lacks transport=tls: its caller is to get the fallback."""
+    return Example("gladly", "GL-PLAINTEXT", transport="tls", line="plaintext").dials().after(0.1)
+
+
+def taken_in_the_clear() -> Example:
+    """The AI gets it all the same, and the fallback does not come."""
+    example = in_the_clear().ai_gets(over="udp", tls=False).ai_answers(200, "OK").answered()
+    return example.after(5).landed("reception")
+
+
+GLADLY = [
+    Expected("gladly.unguarded", call_from_outside(answered=True), "certain calls-unguarded"),
+    Expected(
+        "gladly.taken-in-the-clear",
+        in_the_clear()
+        .rings("reception")
+        .answered()
+        .landed("reception", "reception")
+        .finding("route.not_answered", "the AI", answered=["main"], code=0),
+        "certain taken-in-the-clear",
+    ),
+    Expected("gladly.taken-in-the-clear.landing", taken_in_the_clear(), "certain taken-in-the-clear"),
+    Expected(
+        "gladly.in-the-clear",
+        refused(Example("gladly", "GL-INBOUND", transport="tls"), 403, "TLS required", over="udp", tls=False),
+        "certain tls-not-appended",
+    ),
+    Expected("gladly.caller.missing", _header("X-Gladly-Caller-Id", [], CALLER), "certain caller-header-missing"),
+    Expected(
+        "gladly.caller.plus", _header("X-Gladly-Caller-Id", [CALLER[1:]], CALLER), "certain caller-header-without-plus"
+    ),
+    Expected(
+        "gladly.caller.wrong", _header("X-Gladly-Caller-Id", ["+12015550199"], CALLER), "certain caller-header-wrong"
+    ),
+    Expected(
+        "gladly.selector.missing", _header("X-Gladly-Routing-Selector", [], "billing"), "certain selector-missing"
+    ),
+    Expected(
+        "gladly.selector.wrong", _header("X-Gladly-Routing-Selector", ["support"], "billing"), "certain selector-wrong"
+    ),
+    Expected("gladly.repeated", _header("X-Gladly-Caller-Id", [CALLER, CALLER], CALLER), "certain caller-header-wrong"),
 ]

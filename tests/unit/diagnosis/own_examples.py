@@ -12,10 +12,9 @@ from harness.calls.events import (
     TransportFailed,
     WithheldBy,
 )
-from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.example_case import SDP
+from tests.unit.diagnosis.case import SDP, Example
 from tests.unit.diagnosis.leg_examples import to_agent
-from tests.unit.diagnosis.stories import GROUP, Expected, called, lost, talk, transfer
+from tests.unit.diagnosis.stories import GROUP, Expected, called, campaign, lost, referred, talk, transfer
 
 SRTP_ALONE = SDP.format(host="198.51.100.70", protocol="RTP/SAVP", formats="0 8", lines="")
 G711 = SDP.format(host="198.51.100.70", protocol="RTP/AVP", formats="0 8", lines="")
@@ -23,20 +22,13 @@ G711 = SDP.format(host="198.51.100.70", protocol="RTP/AVP", formats="0 8", lines
 
 def refused_by_an_agent(code: int, offer: str = G711) -> Example:
     """The group's phone refuses by itself what comes of the transfer."""
-    example = transfer(Example(ai="stand-in")).ai_refers(GROUP).platform_says(202)
+    example = referred(ai="stand-in")
     return lost(to_agent(example, "billing", code, offer).notified(code))
-
-
-def refused_by_the_fallback(code: int, offer: str = G711) -> Example:
-    """The fallback's phone refuses by itself the call that the AI had refused before."""
-    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503)
-    example = to_agent(example, "reception", code, offer).after(0.1)
-    return example.state("disconnected", code, "x").landed("reception")
 
 
 def refused_by_the_customer(code: int, offer: str = G711) -> Example:
     """The customer's phone refuses the campaign's call by itself."""
-    return to_agent(Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign"), "customer", code, offer).landed("customer")
+    return to_agent(campaign(), "customer", code, offer).landed("customer")
 
 
 def looked_up(problem: str, *, denied: bool) -> Example:
@@ -55,18 +47,6 @@ def looked_up(problem: str, *, denied: bool) -> Example:
         example.events.append(lookup)
     example.after(2.0).ends_here(503, "Service Unavailable")
     return example.all_ports_answer().not_taken().never(f"DNS has no address for sip.carrier.example: {problem}")
-
-
-def looked_up_in_the_call(named: str, *, denied: bool, answered: bool = False) -> Example:
-    """A 200 names that host, where the caller's phone sends its ACK, and cannot; as its process tells it, to all phones."""
-    example = Example().dials().asks("INVITE", 200, "OK", within=False, **{named: "<sip:x@SBC01.internal;lr>"})
-    problem = "EAI_NONAME" if denied else "EAI_AGAIN"
-    asked = {"name": "sbc01.internal", "seconds": 0.1, "problem": problem, "denied": denied}
-    example.events.append(NameLookup(at=example.now, phone="caller", **asked))  # type: ignore[arg-type]
-    example.answered().after(2.0)
-    if answered:
-        return example.finding("answered.acknowledged", "caller.1", actual="the 200 came 4 times after its ACK")
-    return example.never()
 
 
 def media_at(name: str) -> Example:
@@ -119,18 +99,12 @@ def _at_the_stand_in() -> Example:
 
 
 def _at_an_agent() -> Example:
-    example = transfer(Example(ai="stand-in")).ai_refers(GROUP).platform_says(202)
+    example = referred(ai="stand-in")
     return no_room(example, "billing").notified(486).after(1.0).landed("billing")
 
 
-def _at_the_fallback() -> Example:
-    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets()
-    example.ai_answers(503, "Service Unavailable")
-    return no_room(example, "reception").after(0.1).ends_here(486, "Busy Here").landed("reception")
-
-
 def _at_the_customer() -> Example:
-    return no_room(Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign"), "customer").after(4.0).landed("customer")
+    return no_room(campaign(), "customer").after(4.0).landed("customer")
 
 
 def malformed(example: Example, phone: str) -> Example:
@@ -145,17 +119,12 @@ def _unread_by_the_ai() -> Example:
 
 
 def _unread_by_an_agent() -> Example:
-    example = malformed(transfer(Example(ai="stand-in")).ai_refers(GROUP).platform_says(202), "billing")
+    example = malformed(referred(ai="stand-in"), "billing")
     return example.notified(400).landed("billing")
 
 
-def _unread_by_the_fallback() -> Example:
-    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503)
-    return malformed(example, "reception").after(0.1).ends_here(400, "Bad SDP").landed("reception")
-
-
 def _unread_by_the_customer() -> Example:
-    example = malformed(Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign"), "customer")
+    example = malformed(campaign(), "customer")
     return example.after(4.0).landed("customer")
 
 
@@ -186,19 +155,6 @@ def unacknowledged() -> Example:
         if text:
             example._at_caller("sent", text)
     return example.after(4).unanswered()
-
-
-def agent_behind_a_router(row: str, line: str, agent: str) -> Example:
-    """An agent's phone answers with a private address, and does not hear the caller, who hears it."""
-    example = Example(row=row, line=line)
-    if row == "TD-TRANSFER-BLIND":
-        transfer(example).ai_refers(GROUP).platform_says(202)
-    else:
-        example.dials().ai_gets().ai_answers(503, "Service Unavailable")
-    example.rings(agent).landed(agent, agent).answered().counted(f"{agent}.1", received=0)
-    answer = SDP.format(host="10.1.2.3", protocol="RTP/AVP", formats="0", lines="")
-    example.at_phone(agent, "INVITE", answer, code=200, leg=f"{agent}.1")
-    return example.with_agent(agent, "no-rtp")
 
 
 def options(code: int) -> Example:
@@ -313,19 +269,11 @@ OWN = [
         "likely platform-refuses-caller",
     ),
     Expected("audio.own-address", behind_a_router().to_ai().to_caller("no-rtp"), "likely own-address-private"),
-    Expected(
-        "audio.own-address.agent",
-        agent_behind_a_router("TD-TRANSFER-BLIND", "inbound", "billing"),
-        "likely own-address-private",
-    ),
     Expected("reach.malformed", _unread_by_the_ai(), "likely harness-phone-refuses"),
     Expected("transfer.malformed", _unread_by_an_agent(), "certain harness-phone-refuses"),
-    Expected("fallback.malformed", _unread_by_the_fallback(), "certain harness-phone-refuses"),
     Expected("customer.malformed", _unread_by_the_customer(), "certain harness-phone-refuses"),
     Expected("reach.name.unknown", looked_up("EAI_NONAME", denied=True), "certain host-name-unknown"),
     Expected("reach.name.silent", looked_up("no answer yet", denied=False), "certain host-name-unknown"),
-    Expected("release.name.unknown", looked_up_in_the_call("Contact", denied=True), "certain host-name-unknown"),
-    Expected("release.name.silent", looked_up_in_the_call("Record-Route", denied=False), "likely host-name-unknown"),
     Expected(
         "reach.unheard", Example().dials(taken=False).after(4).not_taken().all_ports_answer(), "certain call-unanswered"
     ),
@@ -344,7 +292,6 @@ OWN = [
     ),
     Expected("reach.no-room", _at_the_stand_in(), "likely harness-phone-refuses"),
     Expected("transfer.no-room", _at_an_agent(), "certain harness-phone-refuses"),
-    Expected("fallback.no-room", _at_the_fallback(), "certain harness-phone-refuses"),
     Expected("customer.no-room", _at_the_customer(), "certain harness-phone-refuses"),
     Expected("encryption.agent", refused_by_an_agent(488, SRTP_ALONE), "likely harness-phone-refuses"),
     Expected("encryption.customer", refused_by_the_customer(488, SRTP_ALONE), "likely harness-phone-refuses"),

@@ -1,21 +1,27 @@
-"""Examples of registrations that fail, and of calls that do not get to the AI."""
+"""Examples of registrations that fail, of calls that do not reach the AI, and of evidence that fits several causes."""
 
 from __future__ import annotations
 
-from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.case import Example
 from tests.unit.diagnosis.stories import (
+    GROUP,
     NOBODY,
     Expected,
     called,
     challenged,
     fallback,
+    lost,
     nothing,
     refused,
+    refused_caller,
     refused_unseen,
     register,
     stood_in,
+    taken,
     talk,
+    transfer,
     unregistered,
+    warm,
 )
 
 #: An SBC that answers the harness may ignore an address that it does not know. So may a firewall between the two.
@@ -63,13 +69,6 @@ REGISTRATION = [
         "registration.refuses.domain", register(404, "Domain not found").sip_number(), "likely registration-refused"
     ),
     Expected("registration.elsewhere.said", register(404, "Domain not found"), "likely termination-uri-wrong"),
-    Expected(
-        "registration.stale",
-        register(401, "Unauthorized")._sip(
-            "received", "SIP/2.0 401 Unauthorized", "REGISTER", WWW_Authenticate='Digest nonce="n", stale=true'
-        ),
-        "likely registration-refused",
-    ),
     Expected("registration.inactive", register(503, "Trunk inactive"), "certain trunk-inactive"),
     Expected("registration.unavailable", register(503, "Maintenance").sip_number(), "likely trunk-inactive"),
     Expected("registration.failing", register(504, "Server Time-out"), "likely registration-refused"),
@@ -118,11 +117,6 @@ def given_up_early() -> Example:
 
 REACH = [
     Expected("reach.firewall-udp-32681.unheard", unheard(), "likely firewall-udp-32681"),
-    Expected(
-        "reach.circle",
-        Example().dials().after(0.1).state("disconnected", 482, "Loop Detected").all_ports_answer().not_taken(),
-        "likely platform-refuses-caller",
-    ),
     Expected(
         "reach.number-form",
         talk(Example(), did="12065550100").finding("route.request_uri", "assistant main", request_user="12065550100"),
@@ -194,7 +188,7 @@ REACH = [
     ),
     Expected(
         "reach.turned-away",
-        Example().dials().after(0.1).state("disconnected", 403, "Forbidden").all_ports_answer().not_taken(),
+        refused_caller(403, "Forbidden"),
         "one of platform-refuses-caller, route-wrong-trunk",
     ),
     Expected(
@@ -214,7 +208,7 @@ REACH = [
     ),
     Expected(
         "reach.no-such-trunk",
-        Example().dials().after(0.1).state("disconnected", 503, "No such trunk").all_ports_answer().not_taken(),
+        refused_caller(503, "No such trunk"),
         "likely route-wrong-trunk",
     ),
     Expected(
@@ -294,7 +288,7 @@ REACH = [
     ),
     Expected(
         "reach.unknown-number",
-        Example().dials().after(0.1).state("disconnected", 404, "Not Found").all_ports_answer().not_taken(),
+        refused_caller(404, "Not Found"),
         "likely number-unknown-at-platform",
     ),
 ]
@@ -365,3 +359,262 @@ def firewalls() -> list[Expected]:
         )
     )
     return found
+
+
+#: As gateways and switches really write it.
+NO_ROUTE = 'Q.850;cause=3;text="NO_ROUTE_DESTINATION"'
+UNALLOCATED = 'Q.850;cause=1;text="UNALLOCATED_NUMBER"'
+NO_CIRCUIT = "Q.850;cause=34"
+
+
+def refused_by_ai(code: int, phrase: str, **headers: str) -> Example:
+    """The AI's side refused the call, and its answer has these headers."""
+    example = fallback(Example()).ai_gets()
+    example._sip("sent", f"SIP/2.0 {code} {phrase}", "INVITE", to="<sip:ai@192.0.2.60>;tag=b", **headers)
+    return example.all_ports_answer().not_taken("the phone reception", attempted=[f"failed:{example.did}"])
+
+
+def refused_by_platform(code: int, phrase: str, *lines: str) -> Example:
+    """The platform refused the caller, and nothing came to the AI."""
+    text = "\r\n".join([f"SIP/2.0 {code} {phrase}", "CSeq: 1 INVITE", *lines])
+    example = Example().dials().after(0.1).caller_gets(text).state("disconnected", code, phrase)
+    return example.all_ports_answer().not_taken()
+
+
+def transfer_refused(code: int, phrase: str, reason: str) -> Example:
+    """The platform refused the AI's REFER to the right number."""
+    example = transfer(Example()).ai_refers(GROUP)
+    example._sip("received", f"SIP/2.0 {code} {phrase}", "REFER", number="2", Reason=reason)
+    return lost(example)
+
+
+def ended(reason: str, example: Example | None = None) -> Example:
+    """The platform answers, and ends the call at once with that Reason; nothing of the AI is heard."""
+    example = (example or Example()).dials().after(0.1).answered().after(0.3)
+    example.caller_gets(f"BYE sip:caller SIP/2.0\r\nReason: {reason}").ends_here(200, "OK").counted().after(0.5)
+    return example.to_caller("no-rtp")
+
+
+def starved(by: str, *, later: bool = False) -> Example:
+    """The call is ended for want of RTP, by the AI or by the platform."""
+    example = talk(Example(ai="stand-in")).ai_answers(200, "OK")
+    example._sip("received", "ACK sip:ai SIP/2.0", "ACK", to="<sip:ai@192.0.2.60>;tag=b")
+    if later:
+        example.to_ai().to_caller()
+    bye = {"to": "<sip:x@y.example>;tag=p", "number": "3", "Reason": 'SIP;cause=200;text="RTP Timeout"'}
+    example.after(30)._sip("sent" if by == "the AI" else "received", "BYE sip:x SIP/2.0", "BYE", **bye)
+    return example.caller_gets("BYE sip:caller SIP/2.0").to_ai("no-rtp").to_caller("no-rtp")
+
+
+#: Who answers with an announcement, as agreed, and hangs up behind it need not have got to the AI.
+_UNREACHED = "one of " + ", ".join(
+    (
+        "route-wrong-did",
+        "route-wrong-trunk",
+        "assistant-not-attached",
+        "concurrency-exhausted",
+        "no-g711",
+        "srtp-mismatch",
+        "credentials-not-sent",
+        "ai-never-answers",
+        "trunk-transport-mismatch",
+        "route-missing",
+        "firewall-udp-32681",
+        "firewall-udp-32681-rejected",
+        "ai-hangs-up",
+        "call-dropped",
+    )
+)
+
+TOLD = [
+    Expected("audio.cut.no-rtp.later", starved("the platform", later=True), "likely rtp-blocked-after-10s"),
+    Expected("audio.cut.no-rtp.ai", starved("the AI"), "likely rtp-blocked-to-ai"),
+    Expected("audio.cut.no-rtp.platform", starved("the platform"), "likely rtp-blocked-both"),
+    Expected(
+        "audio.cut.untaken",
+        ended("Q.850;cause=16"),
+        "one of ai-hangs-up, call-dropped, platform-answers-first",
+    ),
+    *(
+        Expected(rule, ended("Q.850;cause=16", Example(line="ivr")).all_ports_answer(), _UNREACHED)
+        for rule in ("reach.cut.by-ai.unseen", "reach.cut.by-platform")
+    ),
+    Expected("reach.not-attached.said", refused_by_ai(480, "No assistant attached"), "certain assistant-not-attached"),
+    Expected(
+        "reach.concurrency.said", refused_by_ai(503, "Maximum Calls In Progress"), "certain concurrency-exhausted"
+    ),
+    Expected(
+        "reach.unknown-number.said",
+        refused_by_platform(503, "Service Unavailable", f"Reason: {UNALLOCATED}"),
+        "likely number-unknown-at-platform",
+    ),
+    Expected(
+        "reach.identity.said",
+        refused_by_platform(403, "Unverified origination number"),
+        "likely platform-refuses-caller",
+    ),
+    Expected(
+        "transfer.unknown-number.said",
+        transfer_refused(500, "Server Internal Error", UNALLOCATED),
+        "certain number-unknown-at-platform",
+    ),
+    Expected("reach.refused.no-route", refused_by_ai(404, "Not Found", Reason=NO_ROUTE), "likely ai-refuses"),
+    Expected(
+        "reach.channels", refused_by_ai(503, "Service Unavailable", Reason=NO_CIRCUIT), "likely concurrency-exhausted"
+    ),
+    Expected(
+        "reach.no-route", refused_by_platform(404, "Not Found", f"Reason: {NO_ROUTE}"), "likely platform-refuses-caller"
+    ),
+    Expected("transfer.no-route", transfer_refused(404, "Not Found", NO_ROUTE), "likely transfer-call-refused"),
+]
+
+
+def _laws(to_ai: str, to_caller: str, packets: int = 0) -> Example:
+    """PCMU on the caller's side, PCMA on the AI's."""
+    example = talk(Example(ai="stand-in")).codec("caller.1", "PCMU").codec("stand-in.1", "PCMA")
+    return example.counted("stand-in.1", received=200).to_ai(to_ai, packets).to_caller(to_caller)
+
+
+def _later(ai: str = "synthflow") -> Example:
+    """Both hear each other, and are listened to again after five minutes."""
+    example = talk(Example(row="LONGCALL", ai=ai)).codec("caller.1", "PCMU").counted(received=15000)
+    example.codec("stand-in.1", "PCMU") if ai == "stand-in" else example.record(
+        status="in-progress", witness={"codec": "PCMU"}
+    )
+    return example.to_ai().to_caller().after(300)
+
+
+def _cut(*, ack: bool, refresh: int = 0) -> Example:
+    """The AI answers, with its 200 repeated where no ACK comes, and sends BYE after half a minute.
+
+    ``refresh`` is how a session refresh of its own is answered before that.
+    """
+    example = talk(Example(row="LONGCALL", ai="stand-in")).ai_answers(200, "OK")
+    if ack:
+        example._sip("received", "ACK sip:ai SIP/2.0", "ACK", to="<sip:ai@192.0.2.60>;tag=b")
+    else:
+        example.after(0.5).ai_answers(200, "OK").after(1.0).ai_answers(200, "OK")
+    example.to_ai().to_caller().after(31)
+    if refresh:
+        example.ai_refreshes(refresh)
+    return example.ends("sent").to_ai("no-rtp").to_caller("no-rtp")
+
+
+def _no_fallback(refused: int, told: int) -> Example:
+    """The AI refused with one status, and the caller was told another, or the same."""
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused", ai="stand-in").dials().ai_gets()
+    return example.ai_answers(refused).after(0.1).state("disconnected", told, "x").landed("reception")
+
+
+def unseen(refused: int = 503, told: int = 500, reason: str = "x") -> Example:
+    """The same of a number whose fallback leads to people in browsers, who were rung in vain, or not at all."""
+    example = Example(ai="stand-in", browsers=True).dials().ai_gets().ai_answers(refused).after(20)
+    return example.state("disconnected", told, reason).all_ports_answer().not_taken()
+
+
+def _cut_by_the_ai() -> Example:
+    """The AI calls an agent itself, who answers, and hangs up."""
+    example = warm(Example(ai="stand-in")).ai_invites(GROUP).platform_says(200, "OK", "INVITE")
+    example.reaches("billing")
+    example._sip("sent", "BYE sip:x SIP/2.0", "BYE", call_id="onward", number="3")
+    return example.at_phone("billing", "BYE", within=True, leg="billing.1").after(0.1).with_agent("billing", "no-rtp")
+
+
+_SILENCE = ("silence", 15000)
+
+RIVALS = [
+    Expected(
+        "registration.password.forbidden", challenged(register(403, "Forbidden").sip_number()), "likely password-wrong"
+    ),
+    Expected(
+        "registration.unavailable.or-none", register(503).sip_number(), "likely trunk-inactive, registration-unanswered"
+    ),
+    Expected(
+        "registration.unanswered.or-503", register(503).sip_number(), "likely trunk-inactive, registration-unanswered"
+    ),
+    Expected(
+        "reach.own-agents.silent-ai",
+        nothing(Example(transport="tcp")).probed("ai", "silent").probed("termination", "answers"),
+        "likely firewall-tcp-32681; possible route-missing",
+    ),
+    Expected(
+        "reach.own-agents.silent-termination",
+        nothing(Example(transport="tcp", ai="stand-in")).probed("termination", "silent"),
+        "likely firewall-tcp-32681; possible route-missing",
+    ),
+    Expected(
+        "audio.stopped.to-caller",
+        _later().to_ai().to_caller("no-rtp"),
+        "likely rtp-blocked-after-10s; possible ai-silent",
+    ),
+    Expected(
+        "audio.unsaid.later", _later().to_ai().to_caller("no-rtp"), "likely rtp-blocked-after-10s; possible ai-silent"
+    ),
+    Expected(
+        "audio.own-side.caller",
+        taken().to_ai("no-rtp").to_caller("no-rtp"),
+        "likely rtp-blocked-both; possible own-rtp-blocked",
+    ),
+    Expected(
+        "audio.own-side.ai",
+        taken("stand-in").to_ai("no-rtp").to_caller(),
+        "likely rtp-blocked-to-ai; possible own-rtp-blocked",
+    ),
+    Expected(
+        "audio.own-side.agent",
+        transfer(Example()).reaches("billing").with_agent("billing", "no-rtp"),
+        "likely transfer-no-audio; possible own-rtp-blocked",
+    ),
+    Expected(
+        "audio.silenced.later.to-caller",
+        _later("stand-in").to_ai().to_caller(*_SILENCE, listened_s=300.0),
+        "likely audio-silenced",
+    ),
+    Expected(
+        "audio.silenced.later.to-ai",
+        _later("stand-in").to_ai(*_SILENCE, listened_s=300.0).to_caller(),
+        "likely audio-silenced",
+    ),
+    Expected(
+        "audio.two-codecs.at-ai",
+        talk(Example())
+        .to_ai("unmarked", 200)
+        .to_caller("no-rtp")
+        .codec("caller.1", "PCMU")
+        .record(witness={"codec": "PCMA"}),
+        "likely g711-one-side",
+    ),
+    *(
+        Expected(
+            rule,
+            talk(Example(), address="10.0.0.10").to_ai().to_caller("no-rtp"),
+            "likely sdp-private-address; possible rtp-blocked-to-caller",
+        )
+        for rule in ("audio.private-address.or-latched", "audio.no-rtp-to-caller.or-latched")
+    ),
+    Expected("transfer.cut.by-ai", _cut_by_the_ai(), "likely ai-hangs-up"),
+    Expected("audio.cut.by-ai", _cut(ack=True), "certain ai-hangs-up"),
+    Expected("audio.cut.no-refresh", _cut(ack=True, refresh=481), "certain refresh-not-taken"),
+    Expected("audio.cut.no-ack", _cut(ack=False), "certain ack-not-taken"),
+    Expected("audio.two-codecs.no-rtp", _laws("no-rtp", "no-rtp"), "likely g711-one-side; possible rtp-blocked-both"),
+    Expected("audio.no-rtp.two-codecs", _laws("no-rtp", "no-rtp"), "likely g711-one-side; possible rtp-blocked-both"),
+    Expected("fallback.none.passed-on", _no_fallback(486, 486), "certain fallback-missing"),
+    *(
+        Expected(rule, unseen(), "likely ai-refuses, fallback-missing; possible nobody-available")
+        for rule in ("fallback.none.unseen", "fallback.nobody.unseen")
+    ),
+    Expected("fallback.none.or-number", _no_fallback(503, 404), "likely fallback-missing"),
+    Expected("fallback.none.or-nobody", _no_fallback(503, 480), "likely fallback-missing; possible nobody-available"),
+    Expected("fallback.nobody.or-none", _no_fallback(503, 480), "likely fallback-missing; possible nobody-available"),
+    Expected(
+        "transfer.credentials.forbidden",
+        lost(
+            warm(Example(authentication="digest"))
+            .ai_invites(GROUP)
+            .platform_says(407, "x", "INVITE")
+            .ai_invites(GROUP, authorization='Digest username="x"')
+            .platform_says(403, "Forbidden", "INVITE")
+        ),
+        "likely transfer-call-challenged",
+    ),
+]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 from harness.calls.events import SipMessage
 from harness.diagnosis import Diagnosis
-from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.example_case import SDP, STRANGER
+from tests.unit.diagnosis.case import SDP, STRANGER, Example
 
 GROUP = "+18155550101"  #: billing, at Talkdesk
 OTHER_GROUP = "+18155550102"
@@ -77,6 +77,26 @@ def transfer(example: Example, row: str = "TD-TRANSFER-BLIND") -> Example:
     return talk(example).to_ai().to_caller()
 
 
+def referred(**fields: Any) -> Example:
+    """The AI asks the platform to transfer the call to the group, and the platform accepts that."""
+    return transfer(Example(**fields)).ai_refers(GROUP).platform_says(202)
+
+
+def campaign() -> Example:
+    return Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign")
+
+
+def unserved() -> Example:
+    """The AI refuses what it is to refuse; the platform is to go on without it."""
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials()
+    return example.ai_gets().ai_answers(503, "Service Unavailable")
+
+
+def refused_caller(code: int, words: str) -> Example:
+    """The platform refuses the caller at once."""
+    return Example().dials().after(0.1).ends_here(code, words).all_ports_answer().not_taken()
+
+
 def warm(example: Example) -> Example:
     example.line = "inbound-warm"
     return transfer(example, "TD-TRANSFER-WARM")
@@ -122,7 +142,7 @@ ON_HOLD = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="0", lines="a
 
 def refused_fallback() -> Example:
     """The AI refused, and the caller was left ringing."""
-    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503)
+    example = unserved()
     return example.all_ports_answer().after(4)
 
 

@@ -1,17 +1,20 @@
-"""Facts on what each side hears of the other, and when it stopped."""
+"""Facts on what each side hears of the other, when it stopped, and the quality of the audio."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from harness.calls.events import LegStarted, RtpStatistics
+from harness.calls.events import FarEndReport, LegStarted, MediaState, RtpStatistics
+from harness.calls.measurement import Direction
+from harness.calls.verdict import Strength, Verdict
 from harness.diagnosis.audio import FEW_PACKETS
 from harness.diagnosis.facts import Facts
-from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.example_case import SDP
-from tests.unit.diagnosis.known import facts_of, talk
+from tests.unit.diagnosis.audio_examples import with_a_person
+from tests.unit.diagnosis.case import SDP, Example, call, facts_of, named, talk, value
+from tests.unit.diagnosis.stories import taken
 
 
 @pytest.mark.parametrize(
@@ -20,12 +23,10 @@ from tests.unit.diagnosis.known import facts_of, talk
         ("no-rtp", 0, "nothing"),
         ("silence", FEW_PACKETS - 1, "a few packets"),
         ("silence", FEW_PACKETS, "silent RTP"),
-        ("silence", 1, "a few packets"),
         ("silence", 0, "nothing"),
         ("silence", None, "silence"),
         ("other", FEW_PACKETS - 1, "a few packets"),
         ("other", FEW_PACKETS, "noise"),
-        ("other", None, "noise"),
         ("unmarked", FEW_PACKETS - 1, "a few packets"),
         ("unmarked", FEW_PACKETS, "no mark"),
         ("echo", 1, "echo"),
@@ -35,140 +36,120 @@ from tests.unit.diagnosis.known import facts_of, talk
         ("unknown", 1, None),
     ],
 )
-def test_what_arrived_in_a_voice_s_place(kind: str, packets: int | None, heard: str | None) -> None:
-    assert facts_of(talk().to_caller(kind, packets)).value("audio.to_caller") == heard
-    assert facts_of(talk().to_ai(kind, packets)).value("audio.to_ai") == heard
+def test_what_is_heard_in_place_of_a_voice(kind: str, packets: int | None, heard: str | None) -> None:
+    assert value(talk().to_caller(kind, packets), "audio.to_caller") == heard
+    assert value(talk().to_ai(kind, packets), "audio.to_ai") == heard
 
 
-@pytest.mark.parametrize(("packets", "heard"), [(39, "a few packets"), (60, "a few packets"), (61, "silent RTP")])
-def test_rtp_that_came_for_less_than_half_of_the_time_is_no_silence_that_somebody_sends(
-    packets: int, heard: str
-) -> None:
-    assert facts_of(talk().to_caller("silence", packets, listened_s=2.4)).value("audio.to_caller") == heard
+@pytest.mark.parametrize(("packets", "heard"), [(60, "a few packets"), (61, "silent RTP")])
+def test_rtp_for_less_than_half_of_the_time_is_not_silent_rtp(packets: int, heard: str) -> None:
+    assert value(talk().to_caller("silence", packets, listened_s=2.4), "audio.to_caller") == heard
     noise = talk().to_caller("other", packets, listened_s=2.4)
-    assert facts_of(noise).value("audio.to_caller") == ("noise" if heard == "silent RTP" else heard)
-    assert facts_of(noise.counted(received=packets, lost=100)).value("audio.to_caller") == "noise", "it was sent"
+    assert value(noise.counted(received=packets, lost=100), "audio.to_caller") == "noise", "lost packets were sent"
 
 
-@pytest.mark.parametrize(("octets", "heard"), [(160, "a few packets"), (240, "silent RTP"), (480, "silent RTP")])
-def test_fewer_packets_that_hold_more_are_for_all_of_the_time(octets: int, heard: str) -> None:
-    """RFC 3551 section 4.2: 20 ms are a default; with 60 ms a third of the packets is all that there is."""
-    call = talk().counted(received=50).to_caller("silence", 50, listened_s=2.4)
-    call.events = [
-        replace(event, rx_bytes=50 * octets) if isinstance(event, RtpStatistics) else event for event in call.events
-    ]
-    assert facts_of(call).value("audio.to_caller") == heard
+@pytest.mark.parametrize(("octets", "heard"), [(160, "a few packets"), (240, "silent RTP")])
+def test_longer_packets_fill_more_time(octets: int, heard: str) -> None:
+    """RFC 3551 section 4.2: 20 ms are a default."""
+    example = talk().counted(received=50).to_caller("silence", 50, listened_s=2.4)
+    example.events = [replace(e, rx_bytes=50 * octets) if isinstance(e, RtpStatistics) else e for e in example.events]
+    assert value(example, "audio.to_caller") == heard
 
 
-def test_a_packet_that_came_before_anybody_listened_came() -> None:
-    one = talk().counted(received=1).to_caller("no-rtp", 0)
-    assert facts_of(one).value("audio.to_caller") == "a few packets"
-    assert facts_of(talk().counted(received=0).to_caller("no-rtp", 0)).value("audio.to_caller") == "nothing"
-    assert facts_of(talk().counted(received=FEW_PACKETS).to_caller("no-rtp", 0)).value("audio.to_caller") == "nothing"
+@pytest.mark.parametrize(("received", "heard"), [(0, "nothing"), (1, "a few packets"), (FEW_PACKETS, "nothing")])
+def test_packets_that_came_before_anybody_listened_count(received: int, heard: str) -> None:
+    assert value(talk().counted(received=received).to_caller("no-rtp", 0), "audio.to_caller") == heard
 
 
-@pytest.mark.parametrize(("mark", "heard"), [(239, "crossed"), (240, None), (99, "crossed")])
+@pytest.mark.parametrize(("mark", "heard"), [(239, "crossed"), (240, None)])
 def test_without_the_ai_s_side_only_a_phone_s_mark_is_another_call_s(mark: int, heard: str | None) -> None:
     """Voices of assistants begin at 240: one of them may be the right one."""
     example = talk().to_caller("crossed", 200, foreign=[mark])
-    assert facts_of(example, "caller").value("audio.to_caller") == heard
-    assert facts_of(example).value("audio.to_caller") == "crossed"
-
-
-def test_the_first_that_failed_is_told() -> None:
-    facts = facts_of(talk().to_caller().after(1).to_caller("no-rtp"))
-    assert facts.value("audio.to_caller") == "nothing"
-    assert facts.value("audio.stopped") is True
-    assert facts_of(talk().to_caller("no-rtp").to_caller()).value("audio.stopped") is False
-    assert facts_of(talk().to_caller("no-rtp").to_caller("no-rtp")).value("audio.stopped") is False
-    assert "audio.stopped" not in facts_of(talk())
-
-
-def test_a_strange_voice_beneath_the_right_one_is_told_of_its_listener() -> None:
-    def crossed(subject: str, *, passed: bool = False) -> Facts:
-        return facts_of(talk().to_ai().to_caller().finding("audio.crossed", subject, passed))
-
-    assert crossed("caller.1").value("audio.to_caller") == "crossed"
-    assert crossed("assistant main").value("audio.to_ai") == "crossed"
-    assert crossed("billing.1").value("audio.agent") == "crossed"
-    assert crossed("probe").value("audio.to_caller") == "heard"
-    assert crossed("caller.1", passed=True).value("audio.to_caller") == "heard"
+    assert value(example, "audio.to_caller", "caller") == heard
+    assert value(example, "audio.to_caller") == "crossed"
+    noise = talk().to_caller("other", 200)
+    assert value(noise, "audio.to_caller", "caller") is None
 
 
 @pytest.mark.parametrize(
-    ("to_agent", "to_caller", "value"),
+    ("strength", "denied_by", "is_heard"),
+    [(Strength.UNKNOWN, "", False), (Strength.INDICATED, "", True), (Strength.INDICATED, "words", False)],
+)
+def test_a_weak_sign_counts_unless_denied(strength: Strength, denied_by: str, is_heard: bool) -> None:
+    example = talk().to_ai().to_caller("no-rtp")
+    seen = example.findings[-2]
+    assert isinstance(seen.measured, Direction)
+    measured = replace(seen.measured, denied_by=denied_by)
+    example.findings[-2] = replace(seen, verdict=Verdict.NOT_OBSERVABLE, strength=strength, measured=measured)
+    assert (value(example, "audio.to_ai") == "heard") is is_heard
+
+
+def test_a_foreign_voice_beneath_the_right_one_is_heard_by_its_listener() -> None:
+    crossed = {"caller.1": "audio.to_caller", "assistant main": "audio.to_ai", "billing.1": "audio.agent"}
+    for subject, fact in crossed.items():
+        assert value(talk().to_ai().to_caller().finding("audio.crossed", subject), fact) == "crossed"
+    assert value(talk().to_caller().finding("audio.crossed", "caller.1", True), "audio.to_caller") == "heard"
+
+
+@pytest.mark.parametrize(
+    ("to_agent", "to_caller", "between"),
     [
         ("heard", "heard", "both ways"),
         ("no-rtp", "heard", "one way"),
         ("heard", "no-rtp", "one way"),
         ("no-rtp", "no-rtp", "none either way"),
-        ("crossed", "heard", "crossed"),
         ("no-rtp", "crossed", "crossed"),
     ],
 )
-def test_audio_with_an_agent(to_agent: str, to_caller: str, value: str) -> None:
+def test_audio_with_an_agent(to_agent: str, to_caller: str, between: str) -> None:
     facts = facts_of(talk().to_ai().to_caller().with_agent("billing", to_agent, to_caller))
-    assert facts.value("audio.agent") == value
-    assert facts.value("audio.phase") == (None if value == "both ways" else "with the agent only")
+    assert facts.value("audio.agent") == between
+    assert facts.value("audio.phase") == (None if between == "both ways" else "with the agent only")
 
 
-def _stopped(at_change: float, *, heard: bool = True, at_agent: bool = False) -> Facts:
+# -- audio that stopped
+
+
+def test_audio_stopped_if_it_was_heard_before() -> None:
+    facts = facts_of(talk().to_caller().after(1).to_caller("no-rtp"))
+    assert (facts.value("audio.to_caller"), facts.value("audio.stopped")) == ("nothing", True)
+    assert value(talk().to_caller("no-rtp").to_caller(), "audio.stopped") is False
+    assert value(talk(), "audio.stopped") is None
+
+
+def _stopped(at_change: float, *, heard_at: str = "caller.1") -> Facts:
     """A voice, last heard at 10 s; a re-INVITE so much later or earlier."""
     example = Example(now=0.0, row="HOLD").dials().ai_gets().answered().taken().to_caller()
     example.now = 10.0 + at_change
     example.reinvites()
-    if heard:
+    if heard_at:
         example.now = 10.0
-        example.hears_mark("billing.1" if at_agent else "caller.1", 240)
+        example.hears_mark(heard_at, 240)
     example.now = 20.0
     return facts_of(example.to_caller("no-rtp"))
 
 
-@pytest.mark.parametrize("at_change", [0.9, -0.9, 0.0])
-def test_audio_that_stopped_when_the_call_was_changed(at_change: float) -> None:
-    assert _stopped(at_change).value("audio.stopped_at") == "a re-INVITE or UPDATE"
-
-
-@pytest.mark.parametrize("at_change", [1.0, -1.0, 5.0])
-def test_audio_that_stopped_by_itself(at_change: float) -> None:
-    facts = _stopped(at_change)
-    assert facts.value("audio.stopped_at") == "nothing in particular"
-    assert facts["audio.stopped_at"].evidence == ("10.0 s into the call",)
-
-
-def test_nobody_can_tell_when_audio_stopped_at_a_listener_that_does_not_say() -> None:
-    assert _stopped(0.0, heard=False).value("audio.stopped_at") is None
-    assert _stopped(0.0, at_agent=True).value("audio.stopped_at") is None
-
-
-@pytest.mark.parametrize("at_change", [-10.0, 10.0, 11.0])
-def test_a_change_before_the_call_or_after_the_failure_is_none(at_change: float) -> None:
-    facts = _stopped(at_change, heard=False)
-    assert facts["audio.stopped_at"].evidence == ("assistant main was heard, and nobody changed the call",)
-
-
-def test_an_invite_that_begins_a_call_and_one_of_another_leg_change_nothing() -> None:
-    example = Example(now=0.0).dials().ai_gets().answered().taken().to_caller().after(10)
-    example._at_caller("sent", "INVITE sip:platform SIP/2.0\r\nTo: <sip:platform>")
-    example._at_caller("sent", "INFO sip:platform SIP/2.0\r\nTo: <sip:platform>;tag=p")
-    example.at_phone("caller", "INVITE", within=True)
-    facts = facts_of(example.after(1).to_caller("no-rtp"))
-    assert facts["audio.stopped_at"].evidence == ("assistant main was heard, and nobody changed the call",)
-
-
-def test_a_mark_after_the_failure_is_not_the_last_before_it() -> None:
-    example = Example(now=0.0).dials().ai_gets().answered().taken().to_caller().after(5).hears_mark("caller.1", 240)
-    example.after(5).to_caller("no-rtp").hears_mark("caller.1", 240)
-    assert facts_of(example)["audio.stopped_at"].evidence == ("5.0 s into the call",)
-
-
-def test_the_last_mark_before_the_failure_counts_from_when_the_call_was_dialled() -> None:
-    example = Example(now=100.0).dials().ai_gets().answered().taken().to_caller()
-    example.after(2).hears_mark("caller.1", 240).after(5).hears_mark("caller.1", 240)
-    still = facts_of(example.copy().after(5).to_caller("no-rtp"))
-    assert still["audio.stopped_at"].evidence == ("7.0 s into the call",)
-    changed = facts_of(example.after(0.5).reinvites().after(5).to_caller("no-rtp"))
-    assert changed.value("audio.stopped_at") == "a re-INVITE or UPDATE"
+@pytest.mark.parametrize(
+    ("at_change", "heard_at", "what", "evidence"),
+    [
+        (0.9, "caller.1", "a re-INVITE or UPDATE", "m1"),
+        (-0.9, "caller.1", "a re-INVITE or UPDATE", "m1"),
+        (1.0, "caller.1", "nothing in particular", "10.0 s into the call"),
+        (-1.0, "caller.1", "nothing in particular", "10.0 s into the call"),
+        # a listener that does not say when it heard what
+        (0.0, "", None, None),
+        (0.0, "billing.1", None, None),
+        # a change before the call, or after the failure
+        (-10.0, "", "nothing in particular", "assistant main was heard, and nobody changed the call"),
+        (10.0, "", "nothing in particular", "assistant main was heard, and nobody changed the call"),
+    ],
+)
+def test_what_happened_when_audio_stopped(
+    at_change: float, heard_at: str, what: str | None, evidence: str | None
+) -> None:
+    facts = _stopped(at_change, heard_at=heard_at)
+    assert facts.value("audio.stopped_at") == what
+    assert what is None or facts["audio.stopped_at"].evidence == (evidence,)
 
 
 _WITH_SDP = "\r\nContent-Type: application/sdp\r\n\r\n" + SDP.format(
@@ -176,61 +157,171 @@ _WITH_SDP = "\r\nContent-Type: application/sdp\r\n\r\n" + SDP.format(
 )
 
 
-def _changed(method: str, where: str, more: str = "", *, heard: bool = True, tag: str = ";tag=c") -> Example:
+def _changed(method: str, where: str, more: str) -> Example:
     """A voice, last heard when that request of the platform's came; where it came says who has it."""
     example = Example(now=0.0, row="HOLD", ai="stand-in" if where == "stand-in" else "synthflow")
     example.dials().ai_gets().answered().taken().to_ai().to_caller()
     if where == "stand-in":
         example.rings("stand-in")
     example.now = 10.0
-    if heard:
-        example.hears_mark("caller.1", 9 if where == "stand-in" else 240)
+    example.hears_mark("caller.1", 9 if where == "stand-in" else 240)
     if where == "caller":
-        example._at_caller("received", f"{method} sip:caller SIP/2.0\r\nTo: <sip:caller>{tag}{more}")
+        example._at_caller("received", f"{method} sip:caller SIP/2.0\r\nTo: <sip:caller>;tag=c{more}")
     else:
         body = more.partition("\r\n\r\n")[2]
-        example._sip("received", f"{method} sip:ai SIP/2.0", method, body, to=f"<sip:ai@x>{tag}", number="2")
+        example._sip("received", f"{method} sip:ai SIP/2.0", method, body, to="<sip:ai@x>;tag=c", number="2")
     example.now = 20.0
     return example.to_ai("no-rtp").to_caller("no-rtp")
 
 
-@pytest.mark.parametrize("where", ["caller", "stand-in"])
-@pytest.mark.parametrize(("method", "more"), [("INVITE", ""), ("INVITE", _WITH_SDP), ("UPDATE", _WITH_SDP)])
-def test_a_change_is_made_by_either_request_and_on_either_leg(method: str, more: str, where: str) -> None:
-    """RFC 3261 section 14 and RFC 3311: the platform may change the leg of the AI alone."""
-    example = _changed(method, where, more)
-    assert facts_of(example).value("audio.stopped_at") == "a re-INVITE or UPDATE"
-    assert [cause.id for cause in example.diagnose().causes] == ["media-lost-on-reinvite"]
-
-
-@pytest.mark.parametrize("heard", [True, False])
 @pytest.mark.parametrize(
-    ("method", "more", "told"),
-    [("INVITE", "", None), ("UPDATE", _WITH_SDP, None), ("UPDATE", "", "nothing in particular")],
+    ("method", "where", "more", "what"),
+    [
+        ("INVITE", "caller", "", "a re-INVITE or UPDATE"),
+        ("UPDATE", "caller", _WITH_SDP, "a re-INVITE or UPDATE"),
+        ("INVITE", "stand-in", _WITH_SDP, "a re-INVITE or UPDATE"),
+        ("INVITE", "record", "", None),  # its messages have no time
+        ("UPDATE", "record", _WITH_SDP, None),
+        ("UPDATE", "record", "", "nothing in particular"),
+    ],
 )
-def test_nobody_can_tell_when_a_change_was_that_the_ai_s_record_shows(
-    method: str, more: str, told: str | None, heard: bool
+def test_a_change_is_made_by_either_request_and_on_either_leg(
+    method: str, where: str, more: str, what: str | None
 ) -> None:
-    """Its messages have no time."""
-    example = _changed(method, "record", more, heard=heard)
-    assert facts_of(example).value("audio.stopped_at") == told
-    certain = [cause.id for cause in example.diagnose().causes if cause.confidence == "certain"]
-    assert ("rtp-blocked-after-10s" in certain) is (told is not None)
+    """RFC 3261 section 14 and RFC 3311: the platform may change the leg of the AI alone."""
+    assert value(_changed(method, where, more), "audio.stopped_at") == what
 
 
 def test_a_stand_in_is_known_by_the_mark_of_its_own_leg() -> None:
-    def heard(mark: int) -> object:
+    for mark, stopped in ((9, True), (10, False)):
         example = Example(now=0.0, ai="stand-in").dials().rings("stand-in").rings("billing").ai_gets().answered()
         own = [e for e in example.events if isinstance(e, LegStarted) and e.phone == "billing"]
         example.events[example.events.index(own[0])] = replace(own[0], mark=10)
-        return facts_of(example.taken().hears_mark("caller.1", mark).to_caller("no-rtp")).value("audio.stopped")
-
-    assert heard(9) is True
-    assert heard(10) is False
+        heard = example.taken().hears_mark("caller.1", mark).to_caller("no-rtp")
+        assert value(heard, "audio.stopped") is stopped
 
 
-@pytest.mark.parametrize(("mark", "late"), [(240, True), (7 + 256, True), (241, False), (7, False), (99, False)])
+@pytest.mark.parametrize(("mark", "late"), [(240, True), (7 + 256, True), (241, False), (7, False)])
 def test_a_voice_that_was_heard_afterwards_came_late_and_did_not_stop(mark: int, late: bool) -> None:
     facts = facts_of(talk().to_ai().to_caller("no-rtp").after(1).hears_mark("caller.1", mark))
     assert facts.value("audio.to_caller") == ("nothing at first" if late else "nothing")
     assert facts.value("audio.stopped") is False
+
+
+@pytest.mark.parametrize(("heard_after_s", "what"), [(0.2, "nothing in particular"), (-0.1, "a re-INVITE or UPDATE")])
+def test_the_change_that_connected_caller_and_agent_did_not_part_them(heard_after_s: float, what: str) -> None:
+    """The platform moves the caller's media to the agent by re-INVITE (RFC 3725)."""
+    example = with_a_person()
+    example._at_caller("received", "INVITE sip:caller SIP/2.0\r\nTo: <sip:caller>;tag=c")
+    example.after(heard_after_s).hears_mark("caller.1", 9).with_agent("billing").after(0.2).hears_mark("caller.1", 9)
+    assert value(example.after(2).with_agent("billing", "heard", "no-rtp"), "agent.stopped_at") == what
+
+
+# -- whose side it is missing on
+
+
+def _reported(example: Example, leg: str, received: int = 150, *, names_us: bool = True) -> Example:
+    """The far end says by RTCP what it gets of what the leg sends."""
+    counts = {"sent": 200, "received": received, "lost": 0, "fraction_lost": 0.0, "jitter_ms": 0.0}
+    phone = leg.partition(".")[0]
+    example.events.append(FarEndReport(at=example.now, phone=phone, leg=leg, names_us=names_us, **counts))  # type: ignore[arg-type]
+    return example
+
+
+@pytest.mark.parametrize(
+    ("received", "names_us", "sure"), [(150, True, "certain"), (0, True, "likely"), (150, False, "likely")]
+)
+def test_what_the_far_end_says_that_it_gets_is_kept_back_nowhere(received: int, names_us: bool, sure: str) -> None:
+    """RFC 3550 section 6.4: a report block names the source that it is about."""
+    for leg, other in (("stand-in.1", "caller.1"), ("caller.1", "stand-in.1")):
+        silenced = Example.to_caller if leg == "stand-in.1" else Example.to_ai
+        heard = Example.to_ai if leg == "stand-in.1" else Example.to_caller
+        example = taken("stand-in").counted("stand-in.1")
+        silent = silenced(heard(_reported(example.copy(), leg, received, names_us=names_us)), "silence", 200)
+        assert named(silent)[0] == ("audio-silenced", sure)
+        silent = silenced(heard(_reported(example, other)), "silence", 200)
+        assert named(silent)[0] == ("audio-silenced", "likely"), "that is the other way"
+
+
+def test_anything_that_reached_a_phone_excludes_its_own_firewall() -> None:
+    def blocked(example: Example) -> tuple[str, str]:
+        return named(example.to_ai().to_caller("no-rtp"))[0]
+
+    assert blocked(taken().counted(received=60)) == ("rtp-blocked-to-caller", "certain")
+    assert blocked(_reported(taken(), "caller.1", 0, names_us=False)) == ("rtp-blocked-to-caller", "certain")
+    assert blocked(taken().counted("billing.1"))[1] == "likely", "another phone's RTP says nothing"
+
+
+@pytest.mark.parametrize(
+    ("place", "confidence"), [("127.0.0.9:4000", "certain"), ("[::1]:4000", "certain"), ("192.0.2.9:4000", "likely")]
+)
+def test_between_two_ends_on_this_machine_there_is_no_firewall(place: str, confidence: str) -> None:
+    example = taken()
+    fields = {"active": True, "direction": "sendrecv", "codec": "PCMU", "clock_rate": 8000}
+    media = MediaState(at=example.now, phone="caller", leg="caller.1", remote_rtp=place, **fields)  # type: ignore[arg-type]
+    example.events.append(media)
+    assert named(example.to_ai().to_caller("no-rtp"))[0] == ("rtp-blocked-to-caller", confidence)
+
+
+PUBLIC, PRIVATE = "198.51.100.70", "10.1.2.3"
+
+
+def _moved(ai: str, first: str, then: str, *, refused: bool = False) -> Example:
+    """The platform gives the AI another address within the call, and the caller hears nothing of the AI."""
+    body = SDP.format(host=then, protocol="RTP/AVP", formats="0", lines="")
+    example = call(ai=ai).ai_gets(address=first).ai_answers(200, "OK").answered().taken().after(0.1)
+    example._sip("received", "INVITE sip:ai SIP/2.0", "INVITE", body, to="<sip:ai@192.0.2.60>;tag=b", number="2")
+    return example.ai_answers(488 if refused else 200, number="2").after(4).to_ai().to_caller("no-rtp")
+
+
+@pytest.mark.parametrize(("first", "then", "told"), [(PUBLIC, PRIVATE, "private"), (PRIVATE, PUBLIC, "reachable")])
+def test_the_newest_sdp_says_where_the_ai_sends(first: str, then: str, told: str) -> None:
+    """RFC 3264 section 8, and RFC 3261 section 14.1: one that was refused leaves the one before it."""
+    assert value(_moved("stand-in", first, then), "sdp.to_ai") == told
+    assert value(_moved("stand-in", then, first, refused=True), "sdp.to_ai") == told
+    assert value(_moved("synthflow", first, then), "sdp.to_ai") is None, "messages in a record have no time"
+
+
+# -- quality and codecs
+
+
+@pytest.mark.parametrize(
+    ("counters", "fact", "told"),
+    [
+        ({"received": 95, "lost": 5}, "loss", "little"),
+        ({"received": 94, "lost": 6}, "loss", "heavy"),
+        ({"received": 47, "lost": 3}, "loss", "heavy"),
+        ({"received": 46, "lost": 3}, "loss", "little"),
+        ({"received": 100, "reordered": 20}, "order", None),
+        ({"received": 100, "reordered": 21}, "order", "broken"),
+        ({"received": 50, "reordered": 11}, "order", "broken"),
+        ({"received": 49, "reordered": 40}, "order", None),
+        ({"rtt_ms": 800.0}, "delay", "low"),
+        ({"rtt_ms": 800.1}, "delay", "high"),
+    ],
+)
+def test_quality_by_the_counters_of_a_leg(counters: dict[str, Any], fact: str, told: str | None) -> None:
+    assert value(talk().counted(**counters), fact) == told
+    with_agent = talk().rings("billing").counted("billing.1", **counters)
+    assert value(with_agent, fact) is None, "of the conversation with an agent"
+
+
+@pytest.mark.parametrize("check", ["audio.delay", "audio.one_way_delay"])
+@pytest.mark.parametrize(("delay_ms", "delay"), [(700.0, "high"), (None, None)])
+def test_a_probe_that_was_not_heard_has_no_delay(check: str, delay_ms: float | None, delay: str | None) -> None:
+    assert value(talk().finding(check, "caller.1 → assistant main", delay_ms=delay_ms), "delay") == delay
+
+
+@pytest.mark.parametrize(("theirs", "sides"), [("PCMU", "the same"), ("pcmu", "the same"), ("PCMA", "different")])
+def test_the_codecs_of_both_sides(theirs: str, sides: str) -> None:
+    recorded = Example().dials().codec("caller.1", "PCMU").record(witness={"codec": theirs})
+    assert value(recorded, "codec.sides") == sides
+    stood = Example(ai="stand-in").dials().codec("caller.1", "PCMU").codec("stand-in.1", theirs)
+    assert value(stood, "codec.sides") == sides
+
+
+def test_the_codec_of_the_answer_counts() -> None:
+    """An announcement before it may have another (RFC 3960 section 3.1), and so may a later change."""
+    example = Example(ai="stand-in").dials().codec("caller.1", "PCMA").codec("stand-in.1", "PCMU").after(1.0)
+    example.codec("caller.1", "PCMU").answered().after(1.0).codec("caller.1", "G722")
+    assert facts_of(example)["codec.sides"].evidence == ("caller.1 has PCMU", "stand-in.1 has PCMU")

@@ -1,4 +1,4 @@
-"""Facts on how the caller's call ended, and who rang instead of the AI."""
+"""Facts on how the caller's call ended, who answered it first, and who rang instead of the AI."""
 
 from __future__ import annotations
 
@@ -6,42 +6,47 @@ from dataclasses import replace
 
 import pytest
 
-from harness.diagnosis.caller_end import UNHEARD
-from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.known import call, facts_of
+from harness.calls.events import CallState
+from harness.diagnosis.caller_end import PLATFORM, UNHEARD
+from tests.unit.diagnosis.case import Example, call, facts_of, value
+
+UNSEEN = "nobody who was seen"
 
 
 @pytest.mark.parametrize(
     ("code", "end", "final"),
-    [(300, "refused", 300), (486, "refused", 486), (487, "refused", 487), (299, None, None), (200, None, None)],
+    [(300, "refused", 300), (486, "refused", 486), (487, "refused", 487), (299, None, None)],
 )
 def test_how_the_caller_s_call_ended(code: int, end: str | None, final: int | None) -> None:
     facts = facts_of(call().after(2).ends_here(code, "x"))
-    assert facts.value("caller.end") == end
-    assert facts.value("final.code") == final
+    assert (facts.value("caller.end"), facts.value("final.code")) == (end, final)
 
 
-def test_only_our_own_cancel_gives_a_call_up() -> None:
-    assert facts_of(call().gives_up()).value("caller.end") == "still ringing"
+def test_only_the_caller_s_own_cancel_gives_the_call_up() -> None:
+    assert value(call().gives_up(), "caller.end") == "still ringing"
     theirs = call().caller_gets("CANCEL sip:caller SIP/2.0").ends_here(487, "x")
-    assert facts_of(theirs).value("caller.end") == "refused"
-    other = call()
-    other._at_caller("sent", "CANCEL sip:x SIP/2.0")
-    other.events[-1] = replace(other.events[-1], leg="caller.2")
-    assert facts_of(other.ends_here(487, "x")).value("caller.end") == "refused"
+    assert value(theirs, "caller.end") == "refused"
     refused = call()
     refused._at_caller("sent", "CANCEL sip:x SIP/2.0")
-    assert facts_of(refused.ends_here(486, "x")).value("caller.end") == "refused"
+    assert value(refused.copy().ends_here(486, "x"), "caller.end") == "refused"
+    refused.events[-1] = replace(refused.events[-1], leg="caller.2")
+    assert value(refused.ends_here(487, "x"), "caller.end") == "refused"
 
 
-@pytest.mark.parametrize(("waited", "unheard"), [(0.9, False), (1.0, True), (5.0, True)])
+@pytest.mark.parametrize(("waited", "unheard"), [(0.9, False), (1.0, True)])
 def test_a_platform_that_answers_nothing_within_a_second(waited: float, unheard: bool) -> None:
-    facts = facts_of(Example(now=0.0).dials(taken=False).after(waited).ends_here(408, "Request Timeout"))
-    assert (facts.value("caller.end") == UNHEARD) is unheard
+    silent = Example(now=0.0).dials(taken=False)
+    assert (value(silent.copy().after(waited).ends_here(408, "x"), "caller.end") == UNHEARD) is unheard
+    rang = silent.after(2).rings("reception").after(2).gives_up()
+    assert value(rang, "caller.end") == "still ringing", "the platform routed the call"
 
 
-def _challenged(*answers: str) -> Example:
-    """The first INVITE was challenged, and the one with credentials got these answers."""
+@pytest.mark.parametrize(
+    ("answers", "code", "end"),
+    [((), 408, UNHEARD), ((), 503, UNHEARD), (("408 Request Timeout",), 408, "refused"), (("100 x",), 408, "refused")],
+)
+def test_an_invite_with_credentials_may_be_unheard(answers: tuple[str, ...], code: int, end: str) -> None:
+    """It is longer than the one before it, and so may be lost where that one was not."""
     example = Example(now=0.0).dials(taken=False)
     example.events = example.events[:1]
     for number, answered in ((7, ("100 Trying", "407 Proxy Authentication Required")), (8, answers)):
@@ -49,53 +54,74 @@ def _challenged(*answers: str) -> Example:
         example._at_caller("sent", f"INVITE sip:x@y.example SIP/2.0\r\n{head}")
         for answer in answered:
             example.caller_gets(f"SIP/2.0 {answer}\r\n{head}")
-    return example.after(32)
-
-
-@pytest.mark.parametrize(
-    ("answers", "code", "end"),
-    [
-        ((), 408, UNHEARD),
-        ((), 503, UNHEARD),
-        (("408 Request Timeout",), 408, "refused"),
-        (("100 Trying", "503 x"), 503, "refused"),
-        (("100 Trying",), 408, "refused"),
-    ],
-)
-def test_an_invite_with_credentials_that_nobody_answers_is_unheard(
-    answers: tuple[str, ...], code: int, end: str
-) -> None:
-    """It is longer than the one before it, and so may be lost where that one was not."""
-    facts = facts_of(_challenged(*answers).ends_here(code, "x"))
+    facts = facts_of(example.after(32).ends_here(code, "x"))
     assert facts.value("caller.end") == end
     assert facts.value("final.code") == (code if end == "refused" else None)
-    if end == UNHEARD:
-        told = "caller.1 sent it 1× to 192.0.2.2:5060 over UDP, with credentials: the one before was challenged"
-        assert facts["caller.end"].evidence == (told,)
 
 
 def test_a_leg_without_an_invite_or_that_came_in_is_not_unheard() -> None:
-    assert (
-        facts_of(Example(now=0.0).rings("customer").after(5).ends_here(408, "x")).value("caller.end") == "still ringing"
-    )
+    incoming = Example(now=0.0).rings("customer").after(5).ends_here(408, "x")
+    assert value(incoming, "caller.end") == "still ringing"
     bare = Example(now=0.0).dials(taken=False)
     bare.events = bare.events[:1]
-    assert facts_of(bare.after(5).ends_here(408, "x")).value("caller.end") == "refused"
+    assert value(bare.after(5).ends_here(408, "x"), "caller.end") == "refused"
 
 
 @pytest.mark.parametrize(("after", "when"), [(0.99, "at once"), (1.0, "after waiting")])
 def test_when_somebody_rang_instead(after: float, when: str) -> None:
     facts = facts_of(call().after(after).rings("reception"))
-    assert facts.value("instead.when") == when
-    assert facts.value("instead") == "the fallback group"
+    assert (facts.value("instead"), facts.value("instead.when")) == ("the fallback group", when)
     refused = facts_of(call().after(after).ends_here(486, "x"))
-    assert refused.value("instead.when") == when
-    assert refused.value("instead") == "nobody"
+    assert (refused.value("instead"), refused.value("instead.when")) == ("nobody", when)
+    alone = facts_of(call().after(after).answered(), "caller")
+    assert alone.value("instead.when") == (when if when == "at once" else None), "an agent may have taken a while"
 
 
-@pytest.mark.parametrize(("after", "when"), [(0.99, "at once"), (1.0, None)])
-def test_a_caller_alone_may_be_answered_too_soon(after: float, when: str | None) -> None:
-    """Later, it may have been an agent who took a while."""
-    facts = facts_of(call().after(after).answered(), "caller")
-    assert facts.value("instead.when") == when
-    assert facts.value("instead") is None
+@pytest.mark.parametrize(("after", "early"), [(28.9, True), (29.0, None)])
+def test_an_ai_may_ring_as_long_as_agreed(after: float, early: bool | None) -> None:
+    assert value(call(ring_timeout_s=30.0).after(after).rings("reception").ai_gets(), "instead.early") is early
+
+
+# -- who answered first: the platform, only if everybody it may have called is seen not to have answered
+
+
+def _called() -> Example:
+    """The AI has got the call, which only rings there, and so has an agent; the caller has not been answered yet."""
+    return Example(now=0.0).dials().ai_gets().rings("reception").after(0.2)
+
+
+def _taken_by(example: Example, phone: str, state: str) -> Example:
+    example.events.append(CallState(at=example.now, phone=phone, leg=f"{phone}.1", state=state, code=200))  # type: ignore[arg-type]
+    return example
+
+
+@pytest.mark.parametrize(
+    ("state", "after", "first"),
+    [("connecting", 0.1, None), ("confirmed", 0.1, None), ("confirmed", 0.0, None), ("early", 0.1, PLATFORM)],
+)
+def test_an_agent_may_have_answered_first(state: str, after: float, first: str | None) -> None:
+    assert value(_taken_by(_called(), "reception", state).after(after).answered(), "answered.first") == first
+
+
+@pytest.mark.parametrize(("method", "first"), [("INVITE", None), ("PRACK", PLATFORM)])
+def test_a_200_counts_before_its_phone_reports_a_state(method: str, first: str | None) -> None:
+    example = Example(ai="stand-in", now=0.0).dials().ai_gets().rings("stand-in").after(0.1)
+    example = example.ai_answers(200, method=method).after(0.005).answered().after(0.002)
+    assert value(_taken_by(example, "stand-in", "connecting"), "answered.first") == first
+
+
+def test_without_the_ai_s_side_the_platform_may_have_been_first() -> None:
+    """Only if something is missing that comes before an answer."""
+    late = _called().answered().after(1)
+    assert value(late.copy().finding("answered", "caller.1", seconds=None), "answered.first", "caller") is None
+    late.finding("ringing", "caller.1", seconds=None)
+    assert value(late, "answered.first", "caller") == UNSEEN
+    taken = _taken_by(_called(), "reception", "confirmed").answered().after(1)
+    assert value(taken.finding("ringing", "caller.1", seconds=None), "answered.first", "caller+agents") is None
+
+
+def test_a_challenge_does_not_answer_the_invite_after_it() -> None:
+    example = Example(authentication="digest").dials().ai_gets().ai_answers(407)
+    example.ai_gets(authorization='Digest username="x"', number="2").ai_answers(200, number="2")
+    facts = facts_of(example.after(0.3).answered().finding("prack", "caller.1"))
+    assert (facts.value("ai.challenge"), facts.value("answered.first")) == ("none", UNSEEN)

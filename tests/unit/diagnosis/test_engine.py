@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from harness.calls.check_table import Symptom
+from harness.diagnosis.catalogue import Condition, Rule, rules_of
 from harness.diagnosis.engine import _MOST_NEAREST
+from harness.diagnosis.facts import fact_kinds
 from harness.diagnosis.result import Cause, Diagnosis
-from harness.diagnosis.rule import Condition, Rule, Symptom
-from harness.diagnosis.vocabulary import fact_kind
-from tests.unit.diagnosis.building import Example, not_shown, unless, when
+from tests.unit.diagnosis.case import Example
+from tests.unit.diagnosis.reach_examples import UNALLOCATED, refused_by_platform
+
+
+def when(fact: str, *values: object) -> Condition:
+    return Condition(fact, "is", values)
+
+
+def unless(fact: str, *values: object) -> Condition:
+    """The fact is known, and has none of these values."""
+    return Condition(fact, "is not", values)
+
+
+def not_shown(fact: str, *values: object) -> Condition:
+    return Condition(fact, "not shown", values)
 
 
 def rule(cause: str, *conditions: Condition, symptoms: tuple[Symptom, ...] = ("reach",), **more: object) -> Rule:
@@ -109,7 +126,7 @@ def test_what_would_settle_it_is_what_most_candidates_wait_for() -> None:
         "look at the AI's own record of the call, or put a stand-in in its place"
     }
     alike = told(rule("route-missing", third), rule("echo", third, UNKNOWN))
-    assert alike.causes[0].separating_observation == fact_kind("ai.code").observe, (
+    assert alike.causes[0].separating_observation == fact_kinds()["ai.code"].observe, (
         "what both wait for tells neither apart"
     )
     only = told(rule("route-missing", third), rule("echo", third))
@@ -161,12 +178,6 @@ def test_a_fact_that_only_has_to_be_none_of_some_is_evidence_where_it_is_odd(
     assert len(cause.evidence) == 1 + quoted
 
 
-def test_of_a_finding_in_several_lines_the_first_is_the_evidence() -> None:
-    example = Example().dials().finding("landing.answered_by", "the call", actual="nobody\nlog of the call")
-    (cause,) = told(rule("route-missing", FITS), example=example).causes
-    assert cause.evidence[0].endswith("; nobody")
-
-
 def test_what_was_ruled_out_says_what_speaks_against_it_or_is_missing() -> None:
     diagnosis = told(
         rule("route-missing", FITS),
@@ -194,15 +205,6 @@ def test_of_an_unknown_failure_the_oddest_facts_come_first() -> None:
     assert not [fact for fact in facts if fact.startswith(("the platform:", "the trunk's"))]
 
 
-def test_what_is_not_so_is_as_it_should_be_and_what_is_so_is_odd() -> None:
-    def place(cut: bool) -> int:
-        example = Example().dials().ai_gets(tls=cut).not_taken()
-        facts = told(rule("route-missing", SPEAKS_AGAINST), example=example).nearest_facts
-        return next((i for i, fact in enumerate(facts) if "transport=tls" in fact), len(facts))
-
-    assert place(True) < place(False)
-
-
 def test_the_next_look_is_at_what_most_rules_for_it_ask_and_nobody_knows() -> None:
     asks, other = (
         rule("route-missing", SPEAKS_AGAINST, when("level", "wrong")),
@@ -216,13 +218,6 @@ def test_the_next_look_is_at_what_most_rules_for_it_ask_and_nobody_knows() -> No
 
 def test_without_any_failure_nothing_is_told() -> None:
     assert told(rule("route-missing", FITS), example=Example().dials().taken()) == Diagnosis()
-
-
-def test_messages_are_numbered_as_in_every_report() -> None:
-    example = Example(ai="stand-in").dials().hears_mark("caller.1", 1).ai_gets(offer="no G.711").not_taken()
-    assert (
-        "the media offered to the AI: no G.711 (m3, offered: m=audio 4000 RTP/AVP 9 18)" in told(example=example).facts
-    )
 
 
 def test_it_is_about_the_parts_of_the_deployment() -> None:
@@ -256,12 +251,40 @@ def test_candidates_are_those_that_the_same_observation_settles() -> None:
     assert Diagnosis((sure, first)).headline == "d issue: it is d"
 
 
-def test_only_a_failure_that_nothing_explains_is_unknown() -> None:
-    assert Diagnosis(unexplained=("x",), nearest_facts=("x", "y")).headline == "No documented cause fits: x"
-    assert not Diagnosis(causes=(cause(),), unexplained=("x",)).is_unknown
-    assert not Diagnosis().is_unknown
-
-
 def test_the_first_cause_has_the_headline_and_the_others_their_own_line() -> None:
     plain = Diagnosis((cause("a", "likely"), cause("b", "likely"))).to_plain()["causes"]
     assert [each["cause"] for each in plain] == ["a issue: probably it is a", "b issue: it is b"]
+
+
+def test_the_plain_form_is_json_and_comes_back() -> None:
+    unreached = Example(transport="tcp").dials().after(0.1).rings("reception").after(4).gives_up().all_ports_answer()
+    for example in (unreached.not_taken("the phone reception"), Example().dials().taken().finding("prack", "caller.1")):
+        diagnosis = example.diagnose()
+        assert Diagnosis.from_plain(json.loads(json.dumps(diagnosis.to_plain()))) == diagnosis
+
+
+def test_an_unknown_failure_stands_in_place_of_causes() -> None:
+    diagnosis = Example().dials().ai_gets().answered().taken().to_ai().to_caller().finding("prack", "x").diagnose()
+    assert diagnosis.headline == "No documented cause fits: prack of x: expected promised; seen"
+    (plain,) = diagnosis.to_plain()["causes"]
+    assert plain == {"id": "unknown", "cause": diagnosis.headline, "settles": diagnosis.next_look}
+
+
+def test_the_earlier_fault_of_a_call_is_named_first() -> None:
+    example = Example().dials().ai_gets(address="10.0.0.10").answered().taken().to_ai("no-rtp").to_caller("no-rtp")
+    example.caller_id("assistant main", "4155550101")
+    assert [cause.id for cause in example.diagnose().causes] == ["sdp-private-address", "from-national"]
+
+
+def test_events_after_the_last_finding_are_due_to_the_harness_hanging_up() -> None:
+    """Its own agents decline what still rings when a case is over."""
+    example = Example(transport="tcp").dials().after(0.1).rings("reception").after(4).not_taken("the phone reception")
+    diagnosis = example.all_ports_answer().after(0.2).state("disconnected", 603, "Decline").diagnose()
+    assert "how the caller's call was set up: still ringing (caller.1 was never answered)" in diagnosis.facts
+
+
+def test_certain_needs_every_rival_excluded() -> None:
+    example = refused_by_platform(503, "Service Unavailable", f"Reason: {UNALLOCATED}")
+    assert named(example.diagnose()) == [("number-unknown-at-platform", "likely")]
+    alone = [rule for rule in rules_of("talkdesk") if rule.cause == "number-unknown-at-platform"]
+    assert named(example.diagnose(rules=alone)) == [("number-unknown-at-platform", "certain")]

@@ -1,4 +1,4 @@
-"""What an INVITE or its answer lost between the caller and the AI."""
+"""Facts on what is lost or changed on the way: numbers, headers, digits, encryption, reliable responses."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.example_case import SDP
-from tests.unit.diagnosis.known import facts_of
+from tests.unit.diagnosis.audio_examples import warm_shows
+from tests.unit.diagnosis.case import CALLER, SDP, Example, named, talk, value
 
 EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
 CRYPTO = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\n"
@@ -33,11 +32,9 @@ def called(offer: str = "", **headers: Any) -> Example:
     ("offer", "reached", "answered", "answer", "negotiated"),
     [
         (True, True, True, True, "in all of them"),
-        (True, False, False, False, "the platform took it out of the offer to the AI"),
         (True, False, True, True, "the platform took it out of the offer to the AI"),
         (True, True, False, False, "the AI did not take it"),
         (True, True, True, False, "the platform took it out of the answer to the caller"),
-        (False, False, False, False, None),
         (False, True, True, True, None),
         (False, True, False, True, "the AI did not take it"),
     ],
@@ -47,84 +44,158 @@ def test_where_telephone_event_was_lost(
 ) -> None:
     offers, gets, says, hears = (sdp(EVENTS if has else "") for has in (offer, reached, answered, answer))
     example = Example().dials().asks("INVITE", 200, "OK", within=False, offer=offers, answer=hears)
-    facts = facts_of(at_ai(example, gets).ai_answers(200, sdp=says))
-    assert facts.value("digits.negotiated") == negotiated
+    assert value(at_ai(example, gets).ai_answers(200, sdp=says), "digits.negotiated") == negotiated
 
 
-@pytest.mark.parametrize(("method", "told"), [("rfc4733", True), ("", True), ("info", False)])
-def test_digits_by_info_need_no_telephone_event(method: str, told: bool) -> None:
+@pytest.mark.parametrize(("method", "cause"), [("rfc4733", "dtmf-not-negotiated"), ("info", "digits-lost")])
+def test_digits_by_info_need_no_telephone_event(method: str, cause: str) -> None:
     example = Example(row="DTMF-INFO").dials().asks("INVITE", 200, "OK", within=False, offer=sdp(EVENTS), answer=sdp())
     example.answered().taken().to_ai().to_caller().finding("dtmf", "assistant main", sent="1", seen="", method=method)
-    assert ("digits.negotiated" in facts_of(example)) is told
-    assert [cause.id for cause in example.diagnose().causes] == ["dtmf-not-negotiated" if told else "digits-lost"]
+    assert [name for name, _ in named(example)] == [cause]
 
 
-# -- 100rel
+@pytest.mark.parametrize(
+    ("seen", "passed", "told"),
+    [("12", True, "right"), ("12", False, "by another method"), ("1", False, "wrong"), ("", False, "none")],
+)
+def test_digits_that_arrived(seen: str, passed: bool, told: str) -> None:
+    assert value(talk().finding("dtmf", "assistant main", passed, sent="12", seen=seen), "digits") == told
+
+
+@pytest.mark.parametrize(("ask", "listed", "told"), [("digit", ["0"], "arrived"), ("digit", [], "none")])
+@pytest.mark.parametrize("without", ["", "record", "ask"])
+def test_a_digit_that_asks_for_a_person(ask: str, listed: list[str], told: str, without: str) -> None:
+    digits = None if without == "record" else listed
+    example = Example(axes={"ask": "words" if without == "ask" else ask}).dials().record(witness={"digits": digits})
+    assert value(example, "digits") == (None if without else told)
+
+
+# -- 100rel, encryption
 
 
 @pytest.mark.parametrize(
     ("asked", "arrived", "lost"),
     [
-        ({"Require": "100rel"}, {"Require": "100rel"}, False),
         ({"Require": "100rel"}, {"Supported": "timer, 100rel"}, False),
         ({"Require": "100rel"}, {"Supported": "timer"}, True),
-        ({"Require": "100rel"}, {}, True),
         ({"Require": "timer"}, {}, None),
         ({"Supported": "100rel"}, {}, None),
-        ({}, {}, None),
     ],
 )
 def test_whether_100rel_was_taken_out(asked: dict[str, str], arrived: dict[str, str], lost: bool | None) -> None:
-    assert facts_of(at_ai(called(**asked), "", **arrived)).value("lost.reliability") is lost
-    assert facts_of(called(**asked)).value("lost.reliability") is None
+    assert value(at_ai(called(**asked), "", **arrived), "lost.reliability") is lost
+    assert value(called(**asked), "lost.reliability") is None
 
 
 @pytest.mark.parametrize(
     ("sent", "passed_on", "lost"),
-    [
-        ("RSeq: 1", "", True),
-        ("RSeq: 1", "RSeq: 77", False),
-        ("X: 1", "", False),
-        ("RSeq: 1", None, False),
-    ],
+    [("RSeq", "", True), ("RSeq", "RSeq: 77", False), ("X", "", False), ("RSeq", None, False)],
 )
 def test_whether_the_ai_s_reliable_responses_stay_reliable(sent: str, passed_on: str | None, lost: bool) -> None:
     """A platform that acknowledges them itself owes the caller reliable ones of its own (RFC 3262 section 3)."""
     example = at_ai(called(Require="100rel"), "", Require="100rel")
-    name, _, value = sent.partition(": ")
-    example._sip("sent", "SIP/2.0 183 Session Progress", "INVITE", to="<sip:ai@192.0.2.60>;tag=b", **{name: value})
+    example._sip("sent", "SIP/2.0 183 Session Progress", "INVITE", to="<sip:ai@192.0.2.60>;tag=b", **{sent: "1"})
     if passed_on is not None:
         example.caller_gets("\r\n".join(filter(None, ("SIP/2.0 183 x", "CSeq: 1 INVITE", passed_on))))
-    facts = facts_of(example.finding("prack", "caller.1"))
-    assert facts.value("lost.reliability") is lost
-    if lost:
-        assert [cause.id for cause in example.diagnose().causes] == ["reliability-not-passed-on"]
-
-
-# -- encryption
+    assert value(example.finding("prack", "caller.1"), "lost.reliability") is lost
 
 
 @pytest.mark.parametrize(
-    ("offered", "arrived", "lost"),
-    [(True, True, False), (True, False, True), (False, False, False), (False, True, False)],
+    ("offered", "arrived", "lost"), [(True, True, False), (True, False, True), (False, False, False)]
 )
 def test_whether_the_keys_were_taken_out(offered: bool, arrived: bool, lost: bool) -> None:
     example = at_ai(called(sdp(CRYPTO if offered else "")), sdp(CRYPTO if arrived else ""))
-    assert facts_of(example.copy().finding("media.encrypted", "caller.1")).value("lost.encryption") is lost
-    assert facts_of(example.copy().finding("media.encrypted", "caller.1", True)).value("lost.encryption") is None
-    assert facts_of(called(sdp(CRYPTO)).finding("media.encrypted", "caller.1")).value("lost.encryption") is None
+    assert value(example.copy().finding("media.encrypted", "caller.1"), "lost.encryption") is lost
+    assert value(example.finding("media.encrypted", "caller.1", True), "lost.encryption") is None
 
 
 # -- headers
 
 
 @pytest.mark.parametrize(
-    ("values", "wrong"),
-    [([], "missing"), (["a", "b"], "there more than once"), (["a"], "another value")],
+    ("values", "wrong"), [([], "missing"), (["a", "b"], "there more than once"), (["a"], "another value")]
 )
 def test_an_agreed_header(values: list[str], wrong: str) -> None:
-    facts: dict[str, Any] = {"header": "X-Account", "values": values, "value": "b"}
-    assert facts_of(Example().finding("header", "assistant main", **facts)).value("header.ai") == wrong
-    assert facts_of(Example().finding("header.absent", "billing.1", **facts)).value("header.agent") == wrong
-    assert "header.ai" not in facts_of(Example().finding("header", "caller.1", **facts))
-    assert "header.ai" not in facts_of(Example().finding("header", "assistant main", True, **facts))
+    measured: dict[str, Any] = {"header": "X-Account", "values": values, "value": "b"}
+    assert value(Example().finding("header", "assistant main", **measured), "header.ai") == wrong
+    assert value(Example().finding("header.absent", "billing.1", **measured), "header.agent") == wrong
+    assert value(Example().finding("header", "caller.1", **measured), "header.ai") is None
+    assert value(Example().finding("header", "assistant main", True, **measured), "header.ai") is None
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted", "told"),
+    [
+        ([CALLER], CALLER, "right"),
+        ([], CALLER, "missing"),
+        ([], None, "right"),
+        (["x"], None, "unexpected"),
+        ([CALLER, CALLER], CALLER, "there more than once"),
+        ([CALLER.lstrip("+")], CALLER, "without its plus"),
+        (["x"], CALLER, "another value"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("header", "fact"), [("X-Gladly-Caller-Id", "header.caller"), ("x-gladly-routing-selector", "header.selector")]
+)
+def test_what_gladly_s_headers_say(header: str, fact: str, values: list[str], wanted: str | None, told: str) -> None:
+    measured: dict[str, Any] = {"header": header, "values": values, "value": wanted}
+    assert value(talk().finding("header", "assistant main", **measured), fact) == told
+    assert value(talk().finding("header", "billing.1", **measured), fact) is None
+
+
+# -- the number shown
+
+
+@pytest.mark.parametrize(
+    ("user", "shown"),
+    [
+        ("4155550101", "in another form"),
+        ("+12025550177", "another number"),
+        ("anonymous", "no number"),
+        ("12065550100", "a number of the deployment's own"),
+        ("5550101", "in another form"),
+        ("550101", "another number"),
+    ],
+)
+def test_which_number_was_shown_in_the_caller_s_place(user: str, shown: str) -> None:
+    assert value(talk().caller_id("assistant main", user), "caller_id.ai") == shown
+
+
+@pytest.mark.parametrize(
+    ("host", "anonymous", "shown"),
+    [("platform.example", True, "no number"), ("anonymous.invalid", True, "anonymous"), (None, False, "no number")],
+)
+def test_a_from_without_a_user(host: str | None, anonymous: bool, shown: str) -> None:
+    example = talk().finding("caller_id", "assistant main", from_user="", from_host=host, anonymous=anonymous)
+    assert value(example, "caller_id.ai") == shown
+
+
+@pytest.mark.parametrize(("asserted", "told"), [([CALLER], "present"), ([], "absent")])
+def test_an_asserted_identity(asserted: object, told: str) -> None:
+    def withheld(fact: str, *, anonymous: bool = True) -> object:
+        measured: dict[str, Any] = {"anonymous": anonymous, "asserted": asserted}
+        return value(Example().finding("caller_id.withheld", "assistant main", **measured), fact)
+
+    assert withheld("caller_id.asserted") == told
+    assert withheld("caller_id.ai") is None
+    assert withheld("caller_id.ai", anonymous=False) == "shown, though withheld"
+
+
+def test_a_wrong_number_in_any_invite_counts() -> None:
+    wrong = "<sip:+12025550177@p.example>;tag=a"
+    assert value(Example().dials().ai_gets(shown=wrong).ai_gets(), "caller_id.ai") == "another number"
+    assert value(Example().dials().ai_gets(), "caller_id.ai") == "right"
+    assert value(Example().ai_gets(), "caller_id.ai") is None
+    assert value(Example().dials().dials_too("stranger").ai_gets(), "caller_id.ai") == "right"
+    assert value(Example().dials().ai_gets(shown=wrong).ai_gets(shown="<<>"), "caller_id.ai") == "another number"
+
+
+def test_the_deployment_file_says_who_decides_on_the_number_if_the_transfer_is_not_seen() -> None:
+    unseen = Example(row="TD-TRANSFER-BLIND").dials().rings("billing").answered()
+    unseen.landed("billing", "billing").caller_id("billing.1", "+12015550199")
+    assert value(unseen, "transfer.way") is None
+    assert value(unseen, "transfer.caller_id") == "none: the platform decides on it"
+    action = {"name": "transfer_call", "type": "cold", "to": "+18155550101"}
+    recorded = warm_shows("+12015550199").record(executed_actions={"a": action})
+    assert value(recorded, "transfer.caller_id") == "none: the platform decides on it", "the record comes first"

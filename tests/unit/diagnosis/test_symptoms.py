@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
-from harness.diagnosis.rule import Symptom
-from tests.unit.diagnosis.building import Example
-from tests.unit.diagnosis.shown import shown
+from harness.calls.check_table import Symptom
+from harness.diagnosis.symptoms import present
+from tests.unit.diagnosis.case import Example, scene_of
+
+
+def shown(example: Example) -> list[Symptom]:
+    return list(present(scene_of(example)))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
-"""Examples of transfers that fail."""
+"""Examples of transfers that fail, or that are refused."""
 
 from __future__ import annotations
 
 from harness.calls.checks.landing import ASKED, turn
 from harness.deployment import Handover
-from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.case import Example
 from tests.unit.diagnosis.stories import (
     GROUP,
     NOBODY,
@@ -15,8 +15,10 @@ from tests.unit.diagnosis.stories import (
     handed_on,
     left_up,
     lost,
+    referred,
     talk,
     transfer,
+    unserved,
     warm,
 )
 
@@ -61,13 +63,6 @@ def several(to: str = "support") -> Example:
     return transfer(Example(handovers={to: more}))
 
 
-def unnumbered() -> Example:
-    """The same, of which the AI's record tells, and not where it transferred to."""
-    example = told(to=None)
-    example.handovers = several().handovers
-    return example
-
-
 def queues(line: str = "inbound") -> Example:
     """One number is that of all queues; the assistant is asked for one of them by its topic."""
     handovers = {
@@ -85,7 +80,7 @@ def by_topic(line: str = "inbound") -> Example:
 
 def cut_with_the_agent(reason: str = "") -> Example:
     """The transfer lands, and the platform ends the call at once, with that Reason."""
-    example = transfer(Example()).ai_refers(GROUP).platform_says(202).rings("billing").landed("billing", "billing")
+    example = referred().reaches("billing")
     example.ends("received").caller_gets("BYE sip:caller SIP/2.0" + (f"\r\nReason: {reason}" if reason else ""))
     return example.with_agent("billing", "no-rtp", "no-rtp")
 
@@ -99,7 +94,7 @@ def untold_caller() -> Example:
 
 def with_the_agent(example: Example) -> Example:
     """An agent of the group has answered."""
-    return example.rings("billing").landed("billing", "billing").counted("billing.1")
+    return example.reaches("billing").counted("billing.1")
 
 
 TRANSFER = [
@@ -113,11 +108,6 @@ TRANSFER = [
     Expected("transfer.nobody.forbidden", answered(403, "No agent logged in"), "likely nobody-available"),
     Expected(
         "transfer.handover", lost(several().ai_refers(OTHER_GROUP).platform_says(202)), "certain handover-confused"
-    ),
-    Expected(
-        "transfer.handover.rang",
-        unnumbered().rings("support").landed("billing", "support"),
-        "one of handover-confused, group-did-wrong, group-wrong",
     ),
     Expected(
         "transfer.topic",
@@ -136,16 +126,13 @@ TRANSFER = [
     Expected(
         "transfer.mode",
         transfer(Example())
-        .rings("billing")
-        .landed("billing", "billing")
+        .reaches("billing")
         .finding("transfer.refer", "caller.1", declared="consumed", seen="passed-on"),
         "likely refer-other-way",
     ),
     Expected(
         "transfer.unasked",
-        transfer(Example())
-        .ai_refers(GROUP)
-        .platform_says(202)
+        referred()
         .rings("billing")
         .finding("landing.turn", "billing", expected=UNASKED, rang=1)
         .landed("billing", "billing"),
@@ -153,7 +140,7 @@ TRANSFER = [
     ),
     Expected(
         "transfer.group",
-        transfer(Example()).ai_refers(GROUP).platform_says(202).rings("support").landed("billing", "support"),
+        referred().rings("support").landed("billing", "support"),
         "likely group-wrong",
     ),
     Expected(
@@ -207,7 +194,7 @@ TRANSFER = [
     ),
     Expected(
         "transfer.failed",
-        lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(486, "Busy Here")),
+        lost(referred().notified(486, "Busy Here")),
         "certain refer-accepted-then-failed",
     ),
     Expected(
@@ -227,13 +214,13 @@ TRANSFER = [
     Expected("transfer.untold", untold_caller(), "likely caller-not-told"),
     Expected(
         "transfer.silent",
-        lost(transfer(Example()).ai_refers(GROUP).platform_says(202)),
+        lost(referred()),
         "likely refer-never-notified",
     ),
     Expected("transfer.silent.over", notified("", "terminated;reason=timeout"), "likely refer-never-notified"),
     Expected(
         "transfer.untrue",
-        lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(200, "OK")),
+        lost(referred().notified(200, "OK")),
         "one of another-device-answered, nobody-available, transfer-unanswered",
     ),
     Expected(
@@ -252,13 +239,13 @@ TRANSFER = [
     Expected("release.hangup.kept", left_up(talk(Example()).asks("BYE", 200, "OK")), "certain hangup-not-passed-on"),
     Expected(
         "transfer.nobody",
-        lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(480, "Temporarily Unavailable")),
+        lost(referred().notified(480, "Temporarily Unavailable")),
         "likely nobody-available",
     ),
     Expected("transfer.nobody.at-once", answered(480, "Temporarily Unavailable"), "likely nobody-available"),
     Expected(
         "transfer.nobody.said",
-        lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(480, "Nobody is logged in")),
+        lost(referred().notified(480, "Nobody is logged in")),
         "certain nobody-available",
     ),
     Expected(
@@ -268,7 +255,7 @@ TRANSFER = [
     ),
     Expected(
         "transfer.unknown-number.notified",
-        lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(404, "Not Found")),
+        lost(referred().notified(404, "Not Found")),
         "likely number-unknown-at-platform",
     ),
     Expected("transfer.unanswered.timeout", answered(408, "Request Timeout"), "likely transfer-unanswered"),
@@ -294,20 +281,12 @@ TRANSFER = [
     Expected("transfer.not-tried", lost(transfer(Example())), "likely transfer-not-tried"),
     Expected(
         "transfer.no-audio",
-        transfer(Example())
-        .ai_refers(GROUP)
-        .platform_says(202)
-        .rings("billing")
-        .landed("billing", "billing")
-        .counted("billing.1")
-        .with_agent("billing", "no-rtp", "no-rtp"),
+        referred().reaches("billing").counted("billing.1").with_agent("billing", "no-rtp", "no-rtp"),
         "certain transfer-no-audio",
     ),
     Expected(
         "transfer.no-audio.at-first",
-        with_the_agent(transfer(Example()).ai_refers(GROUP).platform_says(202)).with_agent(
-            "billing", "other", packets=60, listened_s=3.4
-        ),
+        with_the_agent(referred()).with_agent("billing", "other", packets=60, listened_s=3.4),
         "likely transfer-no-audio",
     ),
     Expected(
@@ -325,45 +304,24 @@ TRANSFER = [
         cut_with_the_agent(),
         "certain agent-call-dropped",
     ),
-    *(
-        Expected(f"transfer.cut.{rule}", cut_with_the_agent(reason), f"likely {cause}")
-        for rule, reason, cause in (
-            ("codec", "Q.850;cause=88", "g711-one-side"),
-            ("encryption", 'SIP;cause=488;text="SRTP required"', "agent-call-dropped"),
-            ("no-rtp", 'FreeSWITCH;cause=604;text="MEDIA_TIMEOUT"', "transfer-no-audio"),
-            ("full", 'Q.850;cause=34;text="No circuit"', "platform-refuses-caller"),
-        )
+    Expected(
+        "transfer.cut.no-rtp",
+        cut_with_the_agent('FreeSWITCH;cause=604;text="MEDIA_TIMEOUT"'),
+        "likely transfer-no-audio",
     ),
     Expected(
         "release.unreported",
-        transfer(Example())
-        .ai_refers(GROUP)
-        .platform_says(202)
-        .rings("billing")
-        .landed("billing", "billing")
-        .finding("released", "assistant main", seconds=None),
+        referred().reaches("billing").finding("released", "assistant main", seconds=None),
         "certain transfer-not-reported",
     ),
     Expected(
         "release.left-behind",
-        transfer(Example())
-        .ai_refers(GROUP)
-        .platform_says(202)
-        .notified(200, "OK")
-        .rings("billing")
-        .landed("billing", "billing")
-        .finding("released", "assistant main", seconds=None),
+        referred().notified(200, "OK").reaches("billing").finding("released", "assistant main", seconds=None),
         "certain ai-leg-left-behind",
     ),
     Expected(
         "fallback.none",
-        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
-        .dials()
-        .ai_gets()
-        .ai_answers(503, "Service Unavailable")
-        .after(0.1)
-        .state("disconnected", 503, "Service Unavailable")
-        .landed("reception"),
+        unserved().after(0.1).state("disconnected", 503, "Service Unavailable").landed("reception"),
         "certain fallback-missing",
     ),
     Expected(
@@ -389,8 +347,7 @@ TRANSFER = [
         .dials()
         .ai_gets()
         .after(0.4)
-        .rings("reception")
-        .landed("reception", "reception")
+        .reaches("reception")
         .finding("timing", "reception", actual="it was after 0.40 s", seconds=0.4, expected_s=2.0),
         "certain ring-timeout-wrong",
     ),
@@ -401,8 +358,7 @@ TRANSFER = [
         .ai_gets()
         .ai_answers(480, "Temporarily Unavailable")
         .after(0.4)
-        .rings("reception")
-        .landed("reception", "reception")
+        .reaches("reception")
         .finding("timing", "reception", actual="it was after 0.40 s", seconds=0.4, expected_s=2.0),
         "certain ai-refuses",
     ),
@@ -436,5 +392,113 @@ TRANSFER = [
         .landed("reception", "reception")
         .finding("timing", "reception", what="the fallback", seconds=5.0, expected_s=2.0),
         "certain ring-timeout-wrong",
+    ),
+]
+
+
+PASSED_ON = "inbound-passed-on"  #: a number at which the platform hands the AI's REFER on to the caller's side
+
+
+def again(code: int, reason: str = "") -> Example:
+    """The platform challenges the REFER, and answers so to the one that shows credentials."""
+    example = transfer(Example(authentication="digest")).ai_refers(GROUP)
+    example.platform_says(407, "Proxy Authentication Required")
+    refer = {"Refer_To": f"<sip:{GROUP}@platform.example>", "Proxy_Authorization": 'Digest username="x"'}
+    example._sip("sent", "REFER sip:platform SIP/2.0", "REFER", to="<sip:x@y.example>;tag=p", number="3", **refer)
+    return lost(example.platform_says(code, reason, number=3))
+
+
+def passed_on(example: Example) -> Example:
+    """The AI refers, and the platform hands that on to the caller's phone, which takes it."""
+    example = transfer(example).ai_refers(GROUP).at_phone("caller", "REFER", within=True)
+    return example.at_phone("caller", "REFER", code=202, reason="Accepted").platform_says(202)
+
+
+def nobodys(example: Example) -> Example:
+    """The platform refuses the AI's request, and its Reason says that the number is nobody's."""
+    warmly = example.line == "inbound-warm"
+    asked = example.ai_invites(GROUP) if warmly else example.ai_refers(GROUP)
+    method, call = ("INVITE", "onward") if warmly else ("REFER", "at-the-ai")
+    return lost(asked._sip("received", "SIP/2.0 503 x", method, call_id=call, number="2", Reason="Q.850;cause=1"))
+
+
+def taken_then(code: int, reason: str) -> Example:
+    """The platform accepts the REFER, and tells that later."""
+    return lost(referred().notified(code, reason))
+
+
+REFUSED = [
+    Expected("transfer.rejected.authenticated", again(603, "Decline"), "likely refer-rejected"),
+    Expected(
+        "transfer.rejected.handed-on",
+        lost(transfer(Example(line=PASSED_ON)).ai_refers(GROUP).platform_says(405, "Method Not Allowed")),
+        "likely refer-rejected",
+    ),
+    Expected(
+        "transfer.failed.by-caller",
+        lost(passed_on(Example(line=PASSED_ON)).notified(403, "Forbidden")),
+        "likely refer-accepted-then-failed",
+    ),
+    Expected(
+        "transfer.call-refused.though-there", though_there(own_call(486, "Busy Here")), "likely transfer-call-refused"
+    ),
+    Expected("transfer.rejected.though-there", though_there(answered(480, "x")), "likely refer-rejected"),
+    Expected(
+        "transfer.failed.though-there",
+        though_there(taken_then(404, "Not Found")),
+        "likely refer-accepted-then-failed",
+    ),
+]
+
+
+def recorded(**action: object) -> Example:
+    """A transfer that reached nobody, of which the AI's record alone tells."""
+    return lost(told(None, **action))
+
+
+def turned_away(code: int, reason: str = "x") -> Example:
+    """A number of people that refuses its caller before anybody's phone rings."""
+    example = Example(row="PEOPLE", line="people").dials().after(0.1)
+    return example.state("disconnected", code, reason).landed("reception")
+
+
+STATUSES = [
+    Expected("transfer.rejected.recorded", recorded(status="failed", status_code=403), "likely refer-rejected"),
+    Expected(
+        "transfer.failed.recorded", recorded(status="failed", status_code=486), "likely refer-accepted-then-failed"
+    ),
+    Expected(
+        "transfer.challenged.recorded",
+        recorded(status="failed", status_code=407),
+        "likely transfer-call-challenged",
+    ),
+    Expected("transfer.nobody.recorded", recorded(status="failed", status_code=480), "likely nobody-available"),
+    Expected(
+        "transfer.unknown-number.recorded",
+        recorded(status="failed", status_code=404),
+        "likely number-unknown-at-platform",
+    ),
+    Expected(
+        "transfer.silent.recorded",
+        recorded(status="started"),
+        "possible refer-never-notified",
+    ),
+    Expected(
+        "transfer.inactive.recorded",
+        recorded(status="failed", status_code=503),
+        "one of trunk-inactive, refer-accepted-then-failed",
+    ),
+    Expected(
+        "transfer.failed.recorded.or-answered",
+        recorded(status="failed", status_code=504),
+        "possible refer-accepted-then-failed",
+    ),
+    *(
+        Expected(f"transfer.dialled.{rule}", turned_away(code), answer)
+        for rule, code, answer in (
+            ("refused", 403, "likely platform-refuses-caller"),
+            ("given-up", 487, "one of nobody-available, group-wrong"),
+            ("elsewhere", 408, "one of nobody-available, group-wrong"),
+        )
     ),
 ]

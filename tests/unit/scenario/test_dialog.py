@@ -17,7 +17,7 @@ from harness.scenario.ai import Ai
 from harness.scenario.call import Call
 from harness.scenario.conclusion import conclude
 from harness.scenario.expect import Expect
-from tests.unit.checks.session_messages import answer, invite, message
+from tests.unit.checks.messages import answer, invite, message
 from tests.unit.phone_events import sip_message
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, ScriptedLeg, leg, states

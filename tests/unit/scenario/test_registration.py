@@ -13,7 +13,8 @@ from harness.calls.verdict import Finding, Verdict
 from harness.phone import PhoneConfig
 from harness.scenario.context import CaseContext
 from harness.scenario.registration import PhoneAnswers, RegisterAnswer, Registration, attached
-from tests.unit.checks.registration_messages import OURS, message
+from tests.unit.checks.messages import OURS
+from tests.unit.checks.messages import registering as message
 from tests.unit.scenario.conftest import MakeContext
 
 BARE = message("sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}", "Expires: 300")

@@ -25,8 +25,10 @@ from harness.calls.verdict import (
     ExpectationError,
     Finding,
     NotObservableError,
+    Strength,
     Verdict,
     exit_code,
+    overall,
     worst,
 )
 from harness.errors import PhoneLostError
@@ -208,6 +210,27 @@ class TestConclusion:
             "not observable: codec of x: expected PCMA; no SDP"
         )
         assert Conclusion(PASSED).first_line() == "passed"
+
+
+@pytest.mark.parametrize(
+    ("findings", "verdict"),
+    [
+        ([finding(PASSED)], PASSED),
+        ([finding(PASSED), finding(UNSEEN)], UNSEEN),
+        ([finding(PASSED), finding(UNSEEN, dispensable=True)], PASSED),
+        ([finding(UNSEEN, dispensable=True)], UNSEEN),  # of nothing else
+        ([finding(PASSED), finding(FAILED, dispensable=True)], FAILED),
+        ([finding(BROKEN), finding(UNSEEN)], BROKEN),
+        ([finding(BROKEN), finding(FAILED)], FAILED),
+        ([], FAILED),
+    ],
+)
+def test_the_verdict_of_findings(findings: list[Finding], verdict: Verdict) -> None:
+    assert overall(findings) is verdict
+
+
+def test_strengths_keep_the_numbers_that_evidence_on_disk_has() -> None:
+    assert [strength.name for strength in map(Strength, range(4))] == ["UNKNOWN", "INDICATED", "CONFIRMED", "PROVED"]
 
 
 def test_the_common_verdict_of_several() -> None:

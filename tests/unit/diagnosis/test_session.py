@@ -1,0 +1,62 @@
+"""Facts on an established call: who ended it, how it was kept up, and whether the AI spoke."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.diagnosis.case import Example, facts_of, named, talk, value
+from tests.unit.diagnosis.reach_examples import starved
+
+
+@pytest.mark.parametrize(("at_the_ai", "who"), [("sent", "the AI"), ("received", "the platform")])
+def test_a_bye_before_what_failed_cut_the_call(at_the_ai: str, who: str) -> None:
+    facts = facts_of(talk().after(1).ends(at_the_ai).to_caller("no-rtp"))
+    assert (facts.value("call.cut"), facts.value("call.cut_by"), facts.value("agent.cut")) == (True, who, None)
+
+
+def test_a_later_bye_another_leg_s_or_the_caller_s_own_cut_nothing() -> None:
+    assert value(talk().to_caller("no-rtp").after(1).ends("sent"), "call.cut") is None
+    assert value(talk().ends("sent").to_caller(), "call.cut") is None
+    own = talk()
+    own._at_caller("sent", "BYE sip:platform SIP/2.0")
+    assert value(own.to_caller("no-rtp"), "call.cut") is None
+    assert value(talk().caller_gets("INFO sip:caller SIP/2.0").to_caller("no-rtp"), "call.cut") is None
+    assert value(talk().ends("sent").finding("audio", "billing.1 → support.1"), "agent.cut") is None
+
+
+@pytest.mark.parametrize(
+    ("phone", "why", "cut"),
+    [
+        ("caller.1", "the call has ended", True),
+        ("caller.1", "it never came", None),
+        ("billing.1", "the call has ended", None),
+    ],
+)
+def test_a_wait_that_the_end_of_the_call_ended(phone: str, why: str, cut: bool | None) -> None:
+    assert value(talk().ends("sent").finding("phone.wait", phone, why=why), "call.cut") is cut
+
+
+def test_only_a_reason_for_want_of_rtp_is_another_cause() -> None:
+    """Asterisk's rtp_timeout hangs up with cause 44, which in a BYE says nothing of channels."""
+    assert value(starved("the platform"), "call.reason") == "that no RTP came"
+    example = talk().to_ai().to_caller().ends("received")
+    example.caller_gets("BYE sip:caller SIP/2.0\r\nReason: Q.850;cause=44").to_ai("no-rtp").to_caller("no-rtp")
+    assert value(example, "call.reason") is None
+    assert named(example) == [("call-dropped", "certain")]
+
+
+@pytest.mark.parametrize(
+    ("leg", "packets", "spoke"),
+    [("stand-in.1", 10, True), ("stand-in.1", 0, False), ("caller.1", 10, "nobody says otherwise")],
+)
+def test_a_stand_in_s_packets_tell_whether_the_ai_spoke(leg: str, packets: int, spoke: object) -> None:
+    assert value(Example(ai="stand-in").dials().answered().counted(leg, received=packets), "ai.spoke") == spoke
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcome"),
+    [([], None), ([200], "accepted"), ([0], "none"), ([481], "refused"), ([407, 200], "accepted"), ([200, 0], "none")],
+)
+def test_what_became_of_the_ai_s_last_session_refresh(answers: list[int], outcome: str | None) -> None:
+    assert value(talk().ai_refreshes(*answers), "ai.refresh") == outcome
+    assert value(talk().ai_refreshes(*answers, interval=""), "ai.refresh") is None, "another change of the call"
