@@ -10,8 +10,7 @@ from typing import Final
 
 from harness.world.media.leg import LegMedia
 from harness.world.tasks import Tasks
-from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.outgoing import OutgoingCall
+from harness.world.wire.invite import IncomingCall, OutgoingCall
 
 _log = logging.getLogger(__name__)
 

@@ -22,8 +22,7 @@ from harness.world.media.leg import Impairment, LegMedia, Relay, couple
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import InDialogRequest, ReferRequest
 from harness.world.wire.dialog import CallFailedError, End, sdp_of
-from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.outgoing import OutgoingCall
+from harness.world.wire.invite import IncomingCall, OutgoingCall
 from harness.world.wire.transport import Flow, Hop
 
 Headers = list[tuple[str, str]]
@@ -299,7 +298,7 @@ class BackToBack:
 
     async def _referred(self, leg: WireLeg, request: ReferRequest) -> None:
         try:
-            target = refer_target(request)
+            target = request.refer_to
         except SipSyntaxError as error:
             request.respond(400, str(error))
             return
@@ -421,14 +420,6 @@ def renegotiate_alone(media: LegSdp, request: InDialogRequest) -> bool:
         request.respond(488, str(error))
         return False
     return True
-
-
-def refer_target(request: ReferRequest) -> NameAddr:
-    """The target of a REFER. A URI without brackets is taken as a whole: by RFC 3261 section 20.10 its parameters would be
-    the header's, but pjsua, which leaves the brackets out, means them to be the URI's. Raises SipSyntaxError.
-    """
-    value = (request.request.get("Refer-To") or "").strip()
-    return request.refer_to if "<" in value else NameAddr(Uri.parse(value))
 
 
 def x_headers(request: Request) -> Headers:

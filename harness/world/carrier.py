@@ -13,7 +13,7 @@ from harness.world.identity import Caller, number_of
 from harness.world.registrar import Registrar, refuse
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import ReferRequest
-from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.invite import IncomingCall
 from harness.world.wire.transport import Hop
 
 if TYPE_CHECKING:

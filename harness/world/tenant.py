@@ -156,7 +156,7 @@ class Tenant:
         self, name: str, listens: list[Listen], tls: TlsIdentity | None, trace: Trace | None = None, **more: Any
     ) -> UserAgent:
         more = {"filter": self._firewall.delay} | more
-        ua = UserAgent(name, listens, tls=tls, trace=trace or self._trace, software=f"simulated-{name}", **more)
+        ua = UserAgent(name, listens, tls=tls, trace=trace or self._trace, **more)
         await ua.start()
         self._agents.append(ua)
         return ua

@@ -24,7 +24,7 @@ from harness.world.platform.routes import GroupRoute, LineRoute
 from harness.world.platform.trunk import Termination
 from harness.world.wire.call import InDialogRequest, ReferRequest
 from harness.world.wire.dialog import End, How
-from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.invite import IncomingCall
 
 AI: Final = "ai"
 _RING_SECONDS = 120.0

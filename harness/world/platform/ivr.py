@@ -15,7 +15,7 @@ from harness.world.media.leg import LegMedia
 from harness.world.media.sound import TICK, Player, Ticker
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import InDialogRequest
-from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.invite import IncomingCall
 
 #: The end of an event is sent three times (RFC 4733 section 2.5.1.4): its copies are not for whom the call goes on to.
 _COPIES_SECONDS: Final = 0.1

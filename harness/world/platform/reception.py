@@ -18,8 +18,7 @@ from harness.world.platform.call import AI, PlatformCall
 from harness.world.platform.routes import GroupRoute, LineRoute
 from harness.world.platform.trunk import Termination
 from harness.world.wire.dialog import CallFailedError, sdp_of
-from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.outgoing import OutgoingCall
+from harness.world.wire.invite import IncomingCall, OutgoingCall
 
 #: No name server is asked for it, so it exists nowhere: a label has 63 octets at most (RFC 1035 section 2.3.4).
 _NO_HOST: Final = f"media.{'x' * 64}.invalid"

@@ -13,7 +13,7 @@ from harness.world.faults import Fault
 from harness.world.registrar import Registrar, refuse
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import IncomingRequest
-from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.invite import IncomingCall
 from harness.world.wire.transactions import Timers
 from harness.world.wire.transport import Hop
 

@@ -31,8 +31,7 @@ from harness.world.synthflow.service import Synthflow, TrunkRefusal
 from harness.world.synthflow.speech import ANSWER, FIRST_WORDS, GOODBYE, HOLD, SPEAKS_ON
 from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError, End, How, sdp_of
-from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.outgoing import OutgoingCall
+from harness.world.wire.invite import IncomingCall, OutgoingCall
 
 EARLY_SECONDS: Final = 0.6  #: how long an assistant with early media speaks before it answers
 TRANSFER_SECONDS: Final = 40.0  #: a transfer that has come to nothing by then is given up

@@ -19,7 +19,7 @@ from harness.world.media.leg import LegMedia
 from harness.world.synthflow.media_engine import MediaEngine
 from harness.world.synthflow.record import CallRecord, Records
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.invite import IncomingCall
 from harness.world.wire.transport import Hop, Traced
 
 if TYPE_CHECKING:

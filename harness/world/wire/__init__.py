@@ -1,6 +1,7 @@
 """SIP for nodes of the simulated world: transport, transactions, dialogs and a user agent on top (asyncio).
 
-Knows nothing of platforms, registrars or assistants. What a node uses, by module::
+Knows nothing of platforms, registrars or assistants. Proxies do not exist here: Record-Route is not read, and a second 2xx of
+a fork is not acknowledged. What a node uses, by module::
 
     transport.Listen(transport, address, port=0)      where a node listens: "udp" | "tcp" | "tls"; 0 takes a port
     transport.Hop(transport, address, port)           where a message goes; address is an IP
@@ -8,7 +9,7 @@ Knows nothing of platforms, registrars or assistants. What a node uses, by modul
     transport.Filter = (Passage) -> bytes | [bytes…] | Delayed | None (drop) | REJECT
                                                       judges every datagram and stream segment, both ways
     transport.Trace = (Traced) -> None                sees every whole message, both ways
-    transactions.Timers(t1=0.5, t2=4, t4=5)                 RFC 3261's letters, in seconds
+    transactions.Timers(t1=0.5, t2=4, t4=5)           RFC 3261's letters, in seconds
 
     agent.UserAgent(name, [Listen…], tls=, timers=, filter=, trace=, …)
         await start()                                 raises ListenError (busy port, no such address)
@@ -18,31 +19,31 @@ Knows nothing of platforms, registrars or assistants. What a node uses, by modul
         contact(listen, user=None) -> NameAddr
         on_invite: async (IncomingCall) -> None       a handler that raises answers 500
         on(method, handler)                           async (IncomingRequest) -> None, out of dialog: REGISTER …
-        invite(uri, from_=, to=, hop=, flow=, sdp=, headers=, credentials=) -> OutgoingCall     at once
-        await request(method, uri, from_=, to=, hop=, flow=, headers=, body=, credentials=, …) -> Response
+        invite(uri, from_=, hop=, flow=, sdp=, headers=, credentials=) -> OutgoingCall     at once
+        await request(method, uri, from_=, to=, hop=, headers=, credentials=, …) -> Response
         calls() transactions() flows()                the audit: what is alive now
 
     call.IncomingRequest: .request .flow .source; respond(status, reason=None, headers=(), body=b"")
     call.Call (what IncomingCall and OutgoingCall share once a dialog exists):
         .request (the INVITE) .call_id .local_sdp .remote_sdp .dialog .state .end (End | None)
-        await wait_ended(within=None) -> End          .how (dialog.How) .by .status .reason .message
+        await wait_ended(within=None) -> End          .how (dialog.How) .by .status .reason
         await bye() -> Response | None
-        await reinvite(sdp) -> Response               ACKs; 491 is retried by RFC 3261 14.1 up to three times
+        await reinvite(sdp) -> Response               ACKs its 2xx
         await update(sdp=None) -> Response
         await info(body, content_type) -> Response
-        refer(refer_to, headers=()) -> Referral       .response .progress .final, await .wait_accepted() .wait_final()
+        refer(refer_to, headers=()) -> Referral       .progress .final, await .wait_accepted() .wait_final()
         await send(method, headers=(), body=b"", content_type=None) -> Response     anything else in the dialog
         on_offer, on_info, on_message: async (InDialogRequest) -> None
         on_refer: async (ReferRequest) -> None        .refer_to, .accept_refer() -> Notifier, await .notify(status)
         on_ended(End)                                 once, whatever ended it
-    incoming.IncomingCall:
+    invite.IncomingCall:
         .flow .source .offer (bytes | None)
         ring() · progress(status=183, sdp=None)       by RFC 3262 where the caller requires 100rel
         answer(sdp) · await wait_acked() · reject(status, reason=None, headers=())
-    outgoing.OutgoingCall:
+    invite.OutgoingCall:
         .provisionals (so far) .final · on_provisional(Response)
         await wait_answered(within) -> Response
-        both raise CallFailedError: .status (a local 408 or 503 included) .reason .response .end
+        both raise CallFailedError: .status (a local 408 or 503 included) .reason .end
         cancel() · hangup() (CANCEL before the answer, BYE after it; incoming: 603 or BYE)
     call.InDialogRequest: .request .offer; accept(sdp) · respond(status, …)    now or later
 

@@ -13,12 +13,10 @@ from harness.sip.message import HeaderPairs, Request, Response
 from harness.sip.uri import NameAddr, Uri
 from harness.world.tasks import Tasks
 from harness.world.wire.call import Call, IncomingRequest
-from harness.world.wire.dialog import Dialog, DialogId, content_header, dialog_id_of
-from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.dialog import LEAST_S, Dialog, DialogId, content_header, dialog_id_of, is_too_small
+from harness.world.wire.invite import IncomingCall, OutgoingCall
 from harness.world.wire.layer import TransportLayer
-from harness.world.wire.outgoing import OutgoingCall
-from harness.world.wire.session import LEAST_S, is_too_small
-from harness.world.wire.stream import StreamFlow
+from harness.world.wire.sockets import StreamFlow
 from harness.world.wire.transactions import (
     ClientTransaction,
     ServerTransaction,
@@ -32,37 +30,9 @@ from harness.world.wire.transport import Filter, Flow, Hop, Listen, TlsIdentity,
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_MOST_CALLS = 2000  # of one node; further calls are refused
 _IN_DIALOG = ("ACK", "BYE", "CANCEL", "INVITE", "NOTIFY", "OPTIONS", "PRACK", "UPDATE")
 _SUPPORTED = ("100rel", "replaces", "timer")
 _BODIES = ("application/sdp", "multipart/mixed", "multipart/alternative")
-
-
-def outside_dialog(
-    method: str,
-    uri: Uri | str,
-    from_: NameAddr | str,
-    to: NameAddr | str | None,
-    headers: HeaderPairs,
-    body: bytes | str,
-    *,
-    call_id: str | None = None,
-    cseq: int = 1,
-    software: str | None,
-) -> Request:
-    """A request to send (RFC 3261 section 8.1.1), without Via; ``software`` is its User-Agent."""
-    source = from_ if isinstance(from_, NameAddr) else NameAddr.parse(from_)
-    lines = [
-        ("Max-Forwards", "70"),
-        ("From", str(source if source.tag else source.with_tag(new_token()))),
-        ("To", str(to) if to is not None else f"<{uri}>"),
-        ("Call-ID", call_id or new_token()),
-        ("CSeq", f"{cseq} {method}"),
-        *headers,
-    ]
-    if software:
-        lines.append(("User-Agent", software))
-    return Request.build(method, uri, lines, body)
 
 
 Refusal = tuple[int, HeaderPairs]
@@ -121,13 +91,11 @@ class UserAgent(Tasks):
         timers: Timers | None = None,
         filter: Filter | None = None,
         trace: Trace | None = None,
-        software: str | None = None,
         connect_timeout: float = 5.0,
     ) -> None:
         super().__init__(f"{name}: ")
         self.name = name
         self.timers = timers or Timers()
-        self.software = software
         self.layer = TransactionLayer(self, self.timers)
         self.transport = TransportLayer(
             name,
@@ -214,15 +182,12 @@ class UserAgent(Tasks):
         The dialog's connection is used again while it is open: a phone that connected by TCP or TLS cannot be reached
         in another way (RFC 5626's reason, without its headers).
         """
-        uri = dialog.next_uri
         flow = dialog.flow
-        hop = hop_of(uri)
         if flow.reliable and flow.is_open:
-            same_place = hop is not None and hop.address == flow.remote[0] and hop.transport == flow.transport
-            if dialog.direct or same_place or hop is None:
-                return flow
+            return flow
+        hop = hop_of(dialog.remote_target)
         if hop is None:
-            raise LookupError(f"no address for {uri}")
+            raise LookupError(f"no address for {dialog.remote_target}")
         return self.transport.flow_to(hop, flow.listen)
 
     # --- what the application sends ----------------------------------------------------------------
@@ -232,7 +197,6 @@ class UserAgent(Tasks):
         uri: Uri | str,
         *,
         from_: NameAddr | str,
-        to: NameAddr | str | None = None,
         hop: Hop | None = None,
         flow: Flow | None = None,
         sdp: bytes | None = None,
@@ -241,21 +205,13 @@ class UserAgent(Tasks):
     ) -> OutgoingCall:
         """Send an INVITE, at once. Failures come through the call, not from here.
 
-        It goes over ``flow`` if given (a registered phone's connection), else to ``hop``, else to the address in
+        It goes over ``flow`` if that is open (a registered phone's connection), else to ``hop``, else to the address in
         ``uri``. Raises LookupError without a next hop or a listener of its transport, ValueError for headers that
         cannot be sent.
         """
-        way = self._way(uri, hop, flow)
-        extra = [*self.capabilities(), *headers, *content_header(sdp)]
-        request = outside_dialog(
-            "INVITE",
-            uri,
-            from_,
-            to,
-            [("Contact", str(self.contact(way.listen))), *extra],
-            sdp or b"",
-            software=self.software,
-        )
+        way = flow if flow is not None and flow.is_open else self._way(uri, hop)
+        lines = [("Contact", str(self.contact(way.listen))), *self.capabilities(), *headers, *content_header(sdp)]
+        request = self._outside_dialog("INVITE", uri, from_, lines, sdp or b"")
         call = OutgoingCall(self, request, way, DigestClient(credentials) if credentials else None)
         self._calls.add(call)
         return call
@@ -268,9 +224,7 @@ class UserAgent(Tasks):
         from_: NameAddr | str,
         to: NameAddr | str | None = None,
         hop: Hop | None = None,
-        flow: Flow | None = None,
         headers: HeaderPairs = (),
-        body: bytes | str = b"",
         credentials: Credentials | None = None,
         call_id: str | None = None,
         cseq: int = 1,
@@ -280,15 +234,37 @@ class UserAgent(Tasks):
         Silence gives a local 408, a transport failure a local 503 (``received`` is None). For a REGISTER that is
         refreshed, give the same ``call_id`` and a higher ``cseq`` (a challenge answered takes one more).
         """
-        way = self._way(uri, hop, flow)
-        request = outside_dialog(
-            method, uri, from_, to, headers, body, call_id=call_id, cseq=cseq, software=self.software
-        )
-        return await transact(self.layer, request, way, digest=DigestClient(credentials) if credentials else None)
+        way = self._way(uri, hop)
+        request = self._outside_dialog(method, uri, from_, headers, to=to, call_id=call_id, cseq=cseq)
+        digest = DigestClient(credentials) if credentials else None
+        return await transact(self.layer, request, lambda: way, digest=digest)
 
-    def _way(self, uri: Uri | str, hop: Hop | None, flow: Flow | None) -> Flow:
-        if flow is not None and flow.is_open:
-            return flow
+    def _outside_dialog(
+        self,
+        method: str,
+        uri: Uri | str,
+        from_: NameAddr | str,
+        headers: HeaderPairs,
+        body: bytes = b"",
+        *,
+        to: NameAddr | str | None = None,
+        call_id: str | None = None,
+        cseq: int = 1,
+    ) -> Request:
+        """A request to send (RFC 3261 section 8.1.1), without Via."""
+        source = from_ if isinstance(from_, NameAddr) else NameAddr.parse(from_)
+        lines = [
+            ("Max-Forwards", "70"),
+            ("From", str(source if source.tag else source.with_tag(new_token()))),
+            ("To", str(to or f"<{uri}>")),
+            ("Call-ID", call_id or new_token()),
+            ("CSeq", f"{cseq} {method}"),
+            *headers,
+            ("User-Agent", f"simulated-{self.name}"),
+        ]
+        return Request.build(method, uri, lines, body)
+
+    def _way(self, uri: Uri | str, hop: Hop | None) -> Flow:
         hop = hop or hop_of(uri if isinstance(uri, Uri) else Uri.parse(uri))
         if hop is None:
             raise LookupError(f"no address for {uri}")
@@ -359,9 +335,6 @@ class UserAgent(Tasks):
         transaction.respond(Response.to_request(transaction.request, status, tag=new_token(), headers=headers))
 
     def _invited(self, transaction: ServerTransaction) -> None:
-        if len(self._calls) >= _MOST_CALLS:
-            self._refuse(transaction, 503, [("Retry-After", "30")])
-            return
         try:
             if is_too_small(transaction.request, self.least_session_s):
                 self._refuse(transaction, 422, [("Min-SE", str(self.least_session_s))])

@@ -12,11 +12,21 @@ from harness.sip.digest import DigestClient
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.headers import Header
 from harness.sip.message import HeaderPairs, Request, Response
-from harness.sip.uri import NameAddr
-from harness.world.wire.dialog import Dialog, End, How, OutOfOrderError, Repeater, Waitable, content_header, sdp_of
+from harness.sip.uri import NameAddr, Uri
+from harness.world.wire.dialog import (
+    Dialog,
+    End,
+    How,
+    OutOfOrderError,
+    Repeater,
+    SessionTimer,
+    Waitable,
+    content_header,
+    is_too_small,
+    sdp_of,
+)
 from harness.world.wire.referral import Notifier, Referral, Subscriptions
-from harness.world.wire.session import SessionTimer, is_too_small
-from harness.world.wire.transactions import ServerTransaction, Timers, new_token, transact
+from harness.world.wire.transactions import ServerTransaction, new_token, transact
 from harness.world.wire.transport import Address, Flow
 
 if TYPE_CHECKING:
@@ -101,11 +111,15 @@ class ReferRequest(InDialogRequest):
 
     @property
     def refer_to(self) -> NameAddr:
-        """The target. Raises SipSyntaxError when it is missing, doubled or malformed (section 2.4.1 wants exactly one)."""
-        values = self.request.values("Refer-To")
+        """The target. Raises SipSyntaxError when it is missing, doubled or malformed (section 2.4.1 wants exactly one).
+
+        A URI without brackets is taken as a whole: by RFC 3261 section 20.10 its parameters would be the header's, but
+        pjsua, which leaves the brackets out, means them to be the URI's.
+        """
+        values = self.request.get_all("Refer-To")
         if len(values) != 1:
             raise SipSyntaxError("not exactly one Refer-To")
-        return NameAddr.parse(values[0])
+        return NameAddr.parse(values[0]) if "<" in values[0] else NameAddr(Uri.parse(values[0].strip()))
 
     @property
     def referred_by(self) -> str | None:
@@ -113,27 +127,12 @@ class ReferRequest(InDialogRequest):
         return self.request.get("Referred-By")
 
     def accept_refer(self, status: int = 202) -> Notifier:
-        """Accept, and send a NOTIFY with 100 at once; the notifier sends the further ones.
-
-        ``Refer-Sub: false`` (RFC 4488) is honoured: the notifier then stays silent.
-        """
-        wants = (self.request.get("Refer-Sub") or "true").strip().lower() != "false"
-        extra = [] if wants else [("Refer-Sub", "false")]
-        self.respond(status, None, [("Contact", str(self.call.contact)), *extra])
-        return self.call.new_notifier(self.request, silent=not wants)
-
-
-def glare_wait(role: Literal["uac", "uas"], timers: Timers) -> float:
-    """Seconds until an offer that got a 491 is made again: the owner of the Call-ID waits longer, so that two don't collide.
-
-    RFC 3261 section 14.1, for a T1 of half a second.
-    """
-    wait = random.uniform(2.1, 4.0) if role == "uac" else random.uniform(0.0, 2.0)
-    return wait * timers.t1 / 0.5
+        """Accept, and send a NOTIFY with 100 at once; the notifier sends the further ones."""
+        self.respond(status, None, [("Contact", str(self.call.contact))])
+        return self.call.new_notifier(self.request)
 
 
 _log = logging.getLogger(__name__)
-_GLARE_RETRIES = 3
 
 InDialogHandler = Callable[[InDialogRequest], Awaitable[None]]
 ReferHandler = Callable[[ReferRequest], Awaitable[None]]
@@ -204,7 +203,7 @@ class Call:
 
     def _lose_if_gone(self, response: Response) -> None:
         if response.status in (408, 481) and self.state == "confirmed":
-            end = End(How.LOST, "remote", 0, response.reason, response)
+            end = End(How.LOST, "remote", 0, response.reason)
             self.ua.spawn(self._bye(end), "BYE of a lost dialog")
 
     async def info(self, body: bytes | str, content_type: str = "application/dtmf-relay") -> Response:
@@ -212,7 +211,7 @@ class Call:
         return await self.send("INFO", (), body, content_type)
 
     async def update(self, sdp: bytes | None = None) -> Response:
-        """UPDATE (RFC 3311), with an offer or as a mere refresh. A 491 is returned, not retried."""
+        """UPDATE (RFC 3311), with an offer or as a mere refresh."""
         self._is_offering = sdp is not None
         try:
             lines = [*self.ua.capabilities(), *self._session.refreshing()]
@@ -226,20 +225,14 @@ class Call:
         return response
 
     async def reinvite(self, sdp: bytes | None) -> Response:
-        """Re-INVITE and ACK its 2xx.
+        """Re-INVITE and ACK its 2xx. A 491 is returned: whoever wanted the change repeats it (RFC 3261 section 14.1).
 
-        A 491 is retried up to three times after RFC 3261 section 14.1's wait. One at a time: another one under way,
-        ours or the peer's, is waited for first.
+        One at a time: another one under way, ours or the peer's, is waited for first.
         """
-        for attempt in range(_GLARE_RETRIES + 1):
-            async with self._invite_turn:
-                if self._reinvited is not None:
-                    await self._reinvited.settled
-                response = await self._invite_again(sdp)
-            if response.status != 491 or attempt == _GLARE_RETRIES or self.state == "ended":
-                break
-            await asyncio.sleep(glare_wait(self._need_dialog().role, self.ua.timers))
-        return response
+        async with self._invite_turn:
+            if self._reinvited is not None:
+                await self._reinvited.settled
+            return await self._invite_again(sdp)
 
     async def _invite_again(self, sdp: bytes | None) -> Response:
         dialog = self._need_dialog()
@@ -383,9 +376,9 @@ class Call:
 
         self._unacked[number] = Repeater(self.ua.timers, send, is_missing, capped=True)
 
-    def new_notifier(self, request: Request, *, silent: bool) -> Notifier:
+    def new_notifier(self, request: Request) -> Notifier:
         """A subscription by the peer's REFER."""
-        return self._subscriptions.referred(request, silent=silent)
+        return self._subscriptions.referred(request)
 
     def usage_ended(self) -> None:
         """A dialog usage has ended; after the last one the call is forgotten (RFC 5057)."""
@@ -431,7 +424,7 @@ class Call:
         if response.is_success or self.state != "confirmed":
             return
         if response.status in (408, 481):  # RFC 4028 section 10: these end the session, others do not
-            await self._bye(End(How.EXPIRED, "local", 0, response.reason, response))
+            await self._bye(End(How.EXPIRED, "local", 0, response.reason))
         else:
             self._session.refused()
 
@@ -483,7 +476,7 @@ class Call:
         match incoming.method:
             case "BYE":
                 incoming.respond(200)
-                self._finish(End(How.BYE, "remote", message=incoming.request))
+                self._finish(End(How.BYE, "remote"))
             case "NOTIFY":
                 self._subscriptions.notified(incoming.request, incoming.respond)
             case "INVITE" | "UPDATE":

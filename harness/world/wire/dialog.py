@@ -1,16 +1,17 @@
-"""A dialog (RFC 3261 section 12), responses that are repeated until acknowledged, and how a call ended."""
+"""A dialog (RFC 3261 section 12): its state, its session timer (RFC 4028), repeated responses, and how a call ended."""
 
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, Literal, TypeVar
 
-from harness.sip.grammar import SipSyntaxError
-from harness.sip.headers import Header
-from harness.sip.message import HeaderPairs, Message, Request, Response
+from harness.sip.grammar import Params, SipSyntaxError
+from harness.sip.headers import Header, parse_number
+from harness.sip.message import HeaderPairs, Request, Response
 from harness.sip.uri import NameAddr, Uri
 from harness.world.wire.transactions import Timers
 from harness.world.wire.transport import Flow
@@ -91,26 +92,23 @@ class How(Enum):
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a call ended, who ended it, and with what message."""
+    """How a call ended, and who ended it."""
 
     how: How
     by: Literal["local", "remote"]
     status: int = 0
     """Status of the final response to the INVITE; 0 when the call had been answered."""
     reason: str = ""
-    message: Message | None = None
-    """The BYE, CANCEL or response behind it."""
 
 
 class CallFailedError(Exception):
-    """An INVITE that got no 2xx. ``response`` is None when the status is a local one (408, 503)."""
+    """An INVITE that got no 2xx."""
 
     def __init__(self, end: End) -> None:
         super().__init__(f"{end.status} {end.reason} ({end.how.value})")
         self.end = end
         self.status = end.status
         self.reason = end.reason
-        self.response = end.message if isinstance(end.message, Response) else None
 
 
 DialogId = tuple[str, str, str]
@@ -126,7 +124,10 @@ class OutOfOrderError(ValueError):
 
 @dataclass(eq=False)
 class Dialog:
-    """One dialog. ``local`` and ``remote`` carry their tags; ``flow`` is where its messages last went."""
+    """One dialog. ``local`` and ``remote`` carry their tags; ``flow`` is where its messages last went.
+
+    There are no proxies in the simulated world: Record-Route is not read, and requests go to the remote target.
+    """
 
     call_id: str
     local: NameAddr
@@ -134,13 +135,9 @@ class Dialog:
     contact: NameAddr
     """Ours."""
     remote_target: Uri
-    route_set: tuple[NameAddr, ...]
     local_seq: int
     remote_seq: int | None
     flow: Flow
-    role: Literal["uac", "uas"]
-    direct: bool
-    """Whether the peer of ``flow`` is the other user agent itself, with no proxy between."""
     allowed: frozenset[str]
     """Methods in the peer's Allow, in upper case."""
     source: str = field(init=False)
@@ -159,12 +156,9 @@ class Dialog:
             remote=response.to,
             contact=request.contacts[0],
             remote_target=contact.uri if contact else request.uri,
-            route_set=tuple(reversed(response.record_routes)),
             local_seq=request.cseq.number,
             remote_seq=None,
             flow=flow,
-            role="uac",
-            direct=not response.record_routes,
             allowed=_allowed(response),
         )
 
@@ -179,12 +173,9 @@ class Dialog:
             remote=request.from_,
             contact=contact,
             remote_target=request.contact.uri,
-            route_set=request.record_routes,
             local_seq=0,
             remote_seq=request.cseq.number,
             flow=flow,
-            role="uas",
-            direct=len(request.vias) == 1,
             allowed=_allowed(request),
         )
 
@@ -192,11 +183,6 @@ class Dialog:
     def id(self) -> DialogId:
         """What in-dialog requests match."""
         return self.call_id, self.local.tag or "", self.remote.tag or ""
-
-    @property
-    def next_uri(self) -> Uri:
-        """The URI that says where requests go: the first route, else the remote target (RFC 3261 12.2.1.1)."""
-        return self.route_set[0].uri if self.route_set else self.remote_target
 
     def build(
         self, method: str, headers: HeaderPairs = (), body: bytes | str = b"", *, cseq: int | None = None
@@ -207,7 +193,6 @@ class Dialog:
             cseq = self.local_seq
         lines: list[tuple[str, str] | Header] = [
             ("Max-Forwards", "70"),
-            *(("Route", str(route)) for route in self.route_set),
             ("From", str(self.local)),
             ("To", str(self.remote)),
             ("Call-ID", self.call_id),
@@ -237,18 +222,12 @@ class Dialog:
             self.remote_target = contact.uri
         self.allowed = _allowed(response) or self.allowed
 
-    def confirm(self, response: Response) -> None:
-        """The 2xx to our INVITE has come: the route set is taken anew from it (RFC 3261 section 13.2.2.4)."""
-        self.take_response(response)
-        self.route_set = tuple(reversed(response.record_routes))
-
     def is_from_peer(self, flow: Flow) -> bool:
         """Whether a request over ``flow`` can be the peer's: from where the dialog began, or where the peer says it is.
 
         Call-ID and tags cross the network in the clear, but an eavesdropper can only send from another address.
         """
-        known = [self.remote_target, *(route.uri for route in self.route_set)]
-        return flow.remote[0] in (self.source, *(uri.address for uri in known))
+        return flow.remote[0] in (self.source, self.remote_target.address)
 
 
 def _allowed(message: Request | Response) -> frozenset[str]:
@@ -293,3 +272,110 @@ class Repeater:
         """Stop: it was acknowledged, or need not be any longer."""
         self._deadline.cancel()
         self._next.cancel()
+
+
+LEAST_S = 90  #: RFC 4028 section 4 allows no shorter interval
+_AGAIN = 0.1  # of the interval: the wait before a refused refresh is repeated
+
+
+@dataclass(frozen=True, slots=True)
+class SessionExpires:
+    """A Session-Expires header; ``refresher`` is ``uac`` or ``uas``."""
+
+    seconds: int
+    refresher: str | None = None
+
+    @classmethod
+    def of(cls, message: Request | Response) -> SessionExpires | None:
+        """The header of a message; None when it has none. Raises SipSyntaxError."""
+        text = message.get("Session-Expires")
+        if text is None:
+            return None
+        refresher = Params.parse(text.partition(";")[2]).get("refresher")
+        if refresher not in (None, "uac", "uas"):
+            raise SipSyntaxError(f"not a refresher: {refresher!r}")
+        return cls(parse_number(text, name="Session-Expires"), refresher)
+
+    def __str__(self) -> str:
+        return str(self.seconds) + (f";refresher={self.refresher}" if self.refresher else "")
+
+
+def is_too_small(request: Request, least: int) -> bool:
+    """Whether the request is owed a 422 (section 9): only a client that knows the extension understands one."""
+    wanted = SessionExpires.of(request)
+    return wanted is not None and wanted.seconds < least and "timer" in request.tokens("Supported")
+
+
+class SessionTimer:
+    """The running timer of one call; ``refresh`` and ``expire`` are bound methods of the call.
+
+    The nodes of the world never ask for a timer themselves; softphones do.
+    """
+
+    def __init__(self, least: int, refresh: Callable[[], None], expire: Callable[[], None]) -> None:
+        self._least = least
+        self._refresh = weakref.WeakMethod(refresh)  # the call owns the timer
+        self._expire = weakref.WeakMethod(expire)
+        self._handle: asyncio.TimerHandle | None = None
+        self._interval = 0
+        self._we_refresh = False
+
+    def _start(self, session: SessionExpires, *, we_refresh: bool) -> None:
+        """Refresh at half the interval, or expire a little before its end (section 10)."""
+        self.stop()
+        self._interval, self._we_refresh = session.seconds, we_refresh
+        if we_refresh:
+            self._call_later(session.seconds / 2, self._refresh)
+        else:
+            self._call_later(session.seconds - min(32.0, session.seconds / 3), self._expire)
+
+    def _call_later(self, seconds: float, callback: weakref.WeakMethod[Callable[[], None]]) -> None:
+        def fire() -> None:
+            living = callback()
+            if living is not None:
+                living()
+
+        self._handle = asyncio.get_running_loop().call_later(seconds, fire)
+
+    def refused(self) -> None:
+        """Our refresh was refused, as it may be in a glare: it is repeated until the peer gives up."""
+        self._call_later(self._interval * _AGAIN, self._refresh)
+
+    def stop(self) -> None:
+        """The session is over, or has no timer any more."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        self._interval = 0
+
+    def refreshing(self) -> list[tuple[str, str]]:
+        """Headers of our request that refreshes the session."""
+        if not self._interval:
+            return []
+        return [("Session-Expires", str(SessionExpires(self._interval, "uac" if self._we_refresh else "uas")))]
+
+    def accepting(self, request: Request) -> list[tuple[str, str]]:
+        """Headers of the 2xx to the peer's ``request`` (section 9); the timer then runs, or stops. Raises SipSyntaxError."""
+        wanted = SessionExpires.of(request)
+        if wanted is None:
+            self.stop()
+            return []
+        client_knows = "timer" in request.tokens("Supported")
+        if client_knows:
+            session = SessionExpires(wanted.seconds, wanted.refresher or "uac")
+        else:
+            # A proxy asks, or a mistaken client: it cannot be refused with 422, and gets no shorter interval.
+            session = SessionExpires(max(wanted.seconds, self._least), "uas")
+        self._start(session, we_refresh=session.refresher == "uas")
+        return [*([("Require", "timer")] if client_knows else []), ("Session-Expires", str(session))]
+
+    def accepted(self, response: Response) -> None:
+        """Our request was accepted: the 2xx says what was agreed (section 7.2)."""
+        try:
+            session = SessionExpires.of(response)
+        except SipSyntaxError:
+            session = None
+        if session is None:
+            self.stop()
+        else:
+            self._start(session, we_refresh=session.refresher != "uas")

@@ -13,7 +13,7 @@ from harness.sip.grammar import Params, SipSyntaxError
 from harness.sip.headers import Via
 from harness.sip.message import Message, Request, Response
 from harness.sip.validation import problem_of_response, salvage
-from harness.world.wire.stream import StreamFlow, StreamListener, connect
+from harness.world.wire.sockets import StreamFlow, StreamListener, UdpFlow, UdpSocket, connect
 from harness.world.wire.transport import (
     Address,
     Filter,
@@ -25,13 +25,11 @@ from harness.world.wire.transport import (
     TracedFilter,
     TransportName,
 )
-from harness.world.wire.udp import UdpFlow, UdpSocket
 
 if TYPE_CHECKING:
     from harness.world.wire.transactions import TransactionLayer
 
 _log = logging.getLogger(__name__)
-_MOST_OF_ONE_SOURCE = 500  # connections that are open at once
 
 
 class TransportLayer:
@@ -74,11 +72,7 @@ class TransportLayer:
             self._udp.append(UdpSocket(listen, self._filter, self.received, self._user.flow_failed))
         else:
             context = self._tls.server_context() if self._tls is not None and listen.transport == "tls" else None
-            self._listeners.append(
-                StreamListener(
-                    listen, self._filter, self._inbound, context, handshake_timeout=self._timeout, full=self._is_full
-                )
-            )
+            self._listeners.append(StreamListener(listen, self._filter, self._inbound, context, self._timeout))
 
     async def stop(self) -> None:
         """Close everything."""
@@ -164,9 +158,6 @@ class TransportLayer:
 
     # --- received messages -------------------------------------------------------------------------
 
-    def _is_full(self, remote: Address) -> bool:
-        return sum(flow.inbound and flow.remote[0] == remote[0] for flow in self._flows) >= _MOST_OF_ONE_SOURCE
-
     def _inbound(self, listen: Listen, remote: Address) -> StreamFlow:
         return self._stream(listen.transport, listen, remote, inbound=True)
 
@@ -193,19 +184,10 @@ class TransportLayer:
             self._user.request_received(stamped, flow)
             return
         problem = problem_of_response(message)
-        if problem is None and not self._is_ours(message.via):
-            problem = "its Via is not ours"  # RFC 3261 section 18.1.2
         if problem is not None:
             _log.debug("%s: response from %r dropped: %s", self._name, flow, problem)
             return
         self._user.response_received(message)
-
-    def _is_ours(self, via: Via) -> bool:
-        host, port = via.sent_by
-        return any(
-            (listen.address, listen.port, listen.transport.upper()) == (host, port, via.transport)
-            for listen in self.listening
-        )
 
     def _reject_unreadable(self, data: bytes, flow: Flow, error: str) -> None:
         request = salvage(data)

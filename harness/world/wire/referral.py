@@ -36,11 +36,6 @@ class Referral:
         self._timer = asyncio.get_running_loop().call_later(LIFETIME, self._end, 408, "the subscription expired")
 
     @property
-    def response(self) -> Response | None:
-        """The final answer to the REFER itself, None so far."""
-        return self._accepted.value
-
-    @property
     def final(self) -> tuple[int, str] | None:
         """Status and reason of the new call as the last NOTIFY has it; None so far."""
         return self._final.value
@@ -63,8 +58,6 @@ class Referral:
         self._accepted.set(response)
         if not response.is_success:
             self._end(response.status, response.reason)
-        elif (response.get("Refer-Sub") or "").strip().lower() == "false":
-            self._end(response.status, "no subscription (RFC 4488)")
 
     def notified(self, request: Request) -> None:
         """A NOTIFY of this subscription."""
@@ -88,7 +81,7 @@ class Referral:
             self._call.usage_ended()
 
     def abandon(self) -> None:
-        """The node stops, or the dialog is gone."""
+        """The node stops."""
         self._end(481, "the dialog is gone")
 
 
@@ -98,15 +91,13 @@ class Notifier:
     The first NOTIFY, 100, goes out at once (RFC 3515 section 2.4.4).
     """
 
-    def __init__(self, call: Call, request: Request, *, silent: bool, event_id: bool) -> None:
+    def __init__(self, call: Call, request: Request, *, event_id: bool) -> None:
         self._call = call
-        self._silent = silent
         # RFC 3515 section 2.4.6: the id is needed from the second REFER of a dialog on.
         self._event = f"refer;id={request.cseq.number}" if event_id else "refer"
         self._last: asyncio.Task[Response] | None = None
         self.is_over = False
-        if not silent:
-            self._send(100, REASONS[100], ends=False)
+        self._send(100, REASONS[100], ends=False)
 
     async def notify(self, status: int, reason: str | None = None) -> Response | None:
         """Send one NOTIFY; a status from 200 up ends the subscription.
@@ -116,11 +107,10 @@ class Notifier:
         if self.is_over:
             return None
         ends = status >= 200
-        words = REASONS.get(status, "") if reason is None else reason
-        sending = None if self._silent else self._send(status, words, ends=ends)
+        sending = self._send(status, REASONS.get(status, "") if reason is None else reason, ends=ends)
         if ends:
             self.close()
-        return await sending if sending is not None else None
+        return await sending
 
     def _send(self, status: int, reason: str, *, ends: bool) -> asyncio.Task[Response]:
         """Queue a NOTIFY behind the last one: a 180 must not overtake the 100."""
@@ -166,11 +156,10 @@ class Subscriptions:
         self._referrals.append(Referral(self._call, cseq))
         return self._referrals[-1]
 
-    def referred(self, request: Request, *, silent: bool) -> Notifier:
+    def referred(self, request: Request) -> Notifier:
         """A subscription by the peer's REFER."""
-        notifier = Notifier(self._call, request, silent=silent, event_id=bool(self._notifiers))
-        self._notifiers.append(notifier)
-        return notifier
+        self._notifiers.append(Notifier(self._call, request, event_id=bool(self._notifiers)))
+        return self._notifiers[-1]
 
     def notified(self, request: Request, respond: Callable[[int], None]) -> None:
         """Answer a NOTIFY of the peer's, and take it to its subscription."""

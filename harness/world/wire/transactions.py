@@ -298,7 +298,7 @@ class ServerTransaction(_Transaction):
             self.on_cancel(request)
 
 
-_MOST_OF_ONE_SOURCE, _MOST = 2000, 10_000  # server transactions that are kept; those of UDP stay for 64*T1
+_MOST_OF_ONE_SOURCE = 2000  # server transactions that are kept; those of UDP stay for 64*T1
 
 
 def new_branch() -> str:
@@ -386,7 +386,7 @@ class TransactionLayer:
                 self._user.ack_arrived(request, flow)
         elif known is not None:
             known.receive(request)
-        elif len(self._servers) >= _MOST or self._sources[flow.remote[0]] >= _MOST_OF_ONE_SOURCE:
+        elif self._sources[flow.remote[0]] >= _MOST_OF_ONE_SOURCE:
             # A flood takes no memory: further requests are answered statelessly (RFC 3261 section 8.2.7).
             self._respond_statelessly(request, flow, 503)
         else:
@@ -436,7 +436,7 @@ def _server_key(request: Request, method: str | None = None) -> ServerKey:
 async def transact(
     layer: TransactionLayer,
     request: Request,
-    flow: Flow | Callable[[], Flow],
+    flow: Callable[[], Flow],
     *,
     digest: DigestClient | None = None,
     next_cseq: Callable[[], int] | None = None,
@@ -448,7 +448,7 @@ async def transact(
     """
     for _ in range(3):
         try:
-            way = flow() if callable(flow) else flow
+            way = flow()
         except LookupError as error:
             return Response.to_request(request, 503, str(error))
         response = await _once(layer, request, way, on_more)

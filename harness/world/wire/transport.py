@@ -1,6 +1,6 @@
 """What the transports have in common: listeners, next hops, TLS, and the filter and trace of bytes.
 
-The sockets are in `udp` and `stream`; `TransportLayer` in `layer` joins them (RFC 3261 section 18).
+The sockets are in `sockets`; `TransportLayer` in `layer` joins them (RFC 3261 section 18).
 """
 
 from __future__ import annotations
@@ -139,6 +139,9 @@ None for "accept" or "connect" leaves the connection open and ignores it.
 """
 
 
+Outcome = Literal["passed", "dropped", "rejected"]
+
+
 @dataclass(frozen=True, slots=True)
 class Traced:
     """A whole SIP message that crossed a node's transport; ``at`` is `time.monotonic`.
@@ -153,7 +156,7 @@ class Traced:
     local: Address
     remote: Address
     data: bytes
-    outcome: Literal["passed", "dropped", "rejected"] = "passed"
+    outcome: Outcome = "passed"
 
 
 Trace = Callable[[Traced], None]
@@ -208,10 +211,20 @@ class TracedFilter:
         """The filter's answer; without a filter, the bytes as they are."""
         return passage.data if self.filter is None else self.filter(passage)
 
-    def carry_out(self, verdict: Passed, deliver: Callable[[bytes], None], reject: Callable[[], None]) -> None:
-        """Do what the filter said."""
-        if verdict is None:
-            return
+    def carry(
+        self,
+        direction: Literal["in", "out"],
+        flow: Flow,
+        data: bytes,
+        deliver: Callable[[bytes], None],
+        reject: Callable[[], None] = lambda: None,
+        *,
+        is_whole: bool = True,
+    ) -> None:
+        """Judge the bytes, and do what the filter says; a whole message is traced as it went on."""
+        verdict = self.judge(Passage(direction, flow.transport, flow.local, flow.remote, data))
+        if is_whole:
+            self.record("sent" if direction == "out" else "received", flow, data, verdict)
         if verdict is REJECT:
             reject()
         elif isinstance(verdict, Delayed):
@@ -219,7 +232,7 @@ class TracedFilter:
         elif isinstance(verdict, bytes):
             deliver(verdict)
         else:
-            for piece in verdict:
+            for piece in verdict or ():
                 deliver(piece)
 
     def _later(self, delayed: Delayed, deliver: Callable[[bytes], None]) -> None:
@@ -231,15 +244,11 @@ class TracedFilter:
         self._delayed.add(handle)
 
     def record(self, direction: Literal["sent", "received"], flow: Flow, data: bytes, verdict: Passed = b"") -> None:
-        """Hand a whole message to the trace; a changed one as it went on."""
-        if self.trace is None:
+        """Hand a whole message to the trace; keep-alives are not traced."""
+        if self.trace is None or not data.strip(b"\r\n\x00"):
             return
-        outcome: Literal["passed", "dropped", "rejected"] = "passed"
-        if verdict is None:
-            outcome = "dropped"
-        elif verdict is REJECT:
-            outcome = "rejected"
-        elif isinstance(verdict, bytes) and verdict:
+        outcome: Outcome = "dropped" if verdict is None else "rejected" if verdict is REJECT else "passed"
+        if isinstance(verdict, bytes) and verdict:
             data = verdict
         self.trace(
             Traced(time.monotonic(), self.node, direction, flow.transport, flow.local, flow.remote, data, outcome)

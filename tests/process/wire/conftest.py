@@ -13,8 +13,7 @@ import pytest
 from harness.sip.message import Message, Response
 from harness.sip.offer_answer import offer
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.outgoing import OutgoingCall
+from harness.world.wire.invite import IncomingCall, OutgoingCall
 from harness.world.wire.transactions import State, Timers
 from harness.world.wire.transport import Hop, Listen, TlsIdentity, Traced, TransportName
 from tests import certificates

@@ -8,7 +8,7 @@ import pytest
 
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import IncomingRequest
-from harness.world.wire.incoming import IncomingCall
+from harness.world.wire.invite import IncomingCall
 from tests.process.wire.datagrams import Datagrams
 
 

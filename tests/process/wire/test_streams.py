@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from harness.sip.message import Message, Response
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import IncomingRequest
 from harness.world.wire.dialog import CallFailedError, How
-from harness.world.wire.transport import Listen, ListenError, Passage, TransportName
+from harness.world.wire.transport import TransportName
 from tests.loopback import fresh_address
 from tests.process.wire.conftest import provisional
 
@@ -50,26 +49,6 @@ def test_segments_may_fall_anywhere(nodes: Any) -> None:
         assert [(await read_response(reader)).call_id for _ in range(5)] == [f"many{i}" for i in range(5)]
         writer.close()
         await writer.wait_closed()
-
-    nodes.run(story())
-
-
-def test_a_stream_that_is_no_sip_is_closed(nodes: Any) -> None:
-    texts = [
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # a TLS client at a plain port
-        b"x" * 70_000,
-        b"OPTIONS sip:x SIP/2.0\r\nContent-Length: many\r\n\r\n",
-    ]
-
-    async def story() -> None:
-        ua = await nodes.ua("server", "tcp")
-        for text in texts:
-            reader, writer = await asyncio.open_connection(*ua.local("tcp").local)
-            writer.write(text)
-            with suppress(ConnectionResetError):
-                assert await reader.read() == b""
-            writer.close()
-        assert ua.flows() == ()
 
     nodes.run(story())
 
@@ -168,28 +147,6 @@ def test_a_dialog_survives_the_loss_of_its_connection(nodes: Any) -> None:
     nodes.run(story())
 
 
-def test_a_segment_filter_sees_plain_text_of_tls(nodes: Any) -> None:
-    async def story() -> None:
-        seen: list[Passage] = []
-
-        def look(passage: Passage) -> bytes:
-            seen.append(passage)
-            return passage.data
-
-        caller, callee = await nodes.ua("caller", "tls", filter=look), await nodes.answering("callee", "tls")
-        call = nodes.dial(caller, callee)
-        await call.wait_answered(5)
-        await call.bye()
-        assert [p.direction for p in seen][:2] == ["out", "connect"]
-        assert seen[0].data.startswith(b"INVITE")
-        assert any(p.direction == "in" and b"SIP/2.0 200" in p.data for p in seen)
-
-    nodes.run(story())
-
-
-# --- certificates --------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("days", [1, -1])
 def test_the_servers_certificate_is_verified(nodes: Any, days: int) -> None:
     """One that names another, and one that has expired; the good one is in all other tests."""
@@ -203,33 +160,5 @@ def test_the_servers_certificate_is_verified(nodes: Any, days: int) -> None:
         assert caught.value.status == 503
         assert "certificate" in caught.value.reason
         assert nodes.starts("callee", "received", "INVITE") == []
-
-    nodes.run(story())
-
-
-def test_a_silent_client_does_not_hold_the_tls_port(nodes: Any) -> None:
-    async def story() -> None:
-        callee = await nodes.answering("callee", "tls", connect_timeout=0.2)
-        reader, writer = await asyncio.open_connection(*callee.local("tls").local)
-        async with asyncio.timeout(5):
-            assert await reader.read() == b""
-        writer.close()
-        await writer.wait_closed()
-
-    nodes.run(story())
-
-
-# --- listening -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_a_busy_port_is_named_and_nothing_stays_open(nodes: Any, transport: TransportName) -> None:
-    async def story() -> None:
-        first = await nodes.ua("first", transport)
-        taken = first.listening[0]
-        second = UserAgent("second", [Listen(transport, taken.address), taken])
-        with pytest.raises(ListenError, match=f"{taken.address}:{taken.port}"):
-            await second.start()
-        assert second.flows() == ()
 
     nodes.run(story())

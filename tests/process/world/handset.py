@@ -21,8 +21,7 @@ from harness.world.media.rtp import Packet
 from harness.world.media.sound import TICK
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.dialog import sdp_of
-from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.outgoing import OutgoingCall
+from harness.world.wire.invite import IncomingCall, OutgoingCall
 from harness.world.wire.transport import Hop, Listen
 from tests.process.world.conftest import PATIENCE, RunningWorld
 

@@ -15,8 +15,7 @@ from harness.world.media.digits import DigitListener, ReceivedDigit, info_of_dig
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError
-from harness.world.wire.incoming import IncomingCall
-from harness.world.wire.outgoing import OutgoingCall
+from harness.world.wire.invite import IncomingCall, OutgoingCall
 from harness.world.wire.transport import Listen
 from tests.process.world.conftest import PATIENCE, RunningWorld
 from tests.process.world.handset import (

@@ -25,7 +25,7 @@ from harness.world.addresses import StartError
 from harness.world.media.leg import LegMedia
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.dialog import CallFailedError
-from harness.world.wire.outgoing import OutgoingCall
+from harness.world.wire.invite import OutgoingCall
 from harness.world.wire.transport import Hop, Listen
 from harness.world.world import World
 from tests.process.world.conftest import PATIENCE, RunningWorld, Stage, hears, running

@@ -1,4 +1,7 @@
-"""TCP and TLS connections and their listeners (RFC 3261 section 18, RFC 5626 section 3.5.1 keep-alive)."""
+"""The sockets of a node: UDP with its ICMP errors (RFC 3261 section 18.4), TCP and TLS connections and their listeners.
+
+Keep-alives of connections are answered as RFC 5626 section 3.5.1 says.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,148 @@ if TYPE_CHECKING:
     from harness.world.wire.layer import TransportLayer
 
 _log = logging.getLogger(__name__)
+_IP_RECVERR = 11  # Linux; the socket module does not name it
+_MOST_DATAGRAM = 65_535
+_BATCH = 64  # datagrams read before the loop gets a turn
+_BUFFER = 1 << 20
 _BACKLOG = 256
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
+
+
+class UdpFlow(Flow):
+    """A socket and a peer."""
+
+    transport = "udp"
+
+    def __init__(self, udp: UdpSocket, remote: Address, *, inbound: bool) -> None:
+        self._socket = udp
+        self.local = udp.listen.local
+        self.listen = udp.listen
+        self.remote = remote
+        self.inbound = inbound
+
+    @property
+    def is_open(self) -> bool:
+        return self._socket.is_open
+
+    def send(self, data: bytes) -> None:
+        """Send one datagram through the filter."""
+        self._socket.send(self, data)
+
+    def to(self, remote: Address) -> UdpFlow:
+        """A flow of the same socket to another peer."""
+        return UdpFlow(self._socket, remote, inbound=self.inbound)
+
+    def close(self) -> None:
+        """Does nothing: the node owns the socket."""
+
+
+class UdpSocket:
+    """One bound UDP socket of a node.
+
+    The event loop's own datagram endpoint is not used: it drops the datagram being sent when an ICMP error of an
+    earlier one is pending, and does not report the peer that the error is about.
+    """
+
+    def __init__(
+        self,
+        listen: Listen,
+        filter: TracedFilter,
+        received: Callable[[bytes, Flow], None],
+        failed: Callable[[Flow, Exception], None],
+    ) -> None:
+        self._filter = filter
+        self._received = received
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            self._socket.bind(listen.local)
+        except OSError as error:
+            self._socket.close()
+            raise ListenError(error.errno, f"cannot listen on {listen}: {error.strerror}") from error
+        self.listen = Listen("udp", listen.address, self._socket.getsockname()[1])
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        self._socket.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+        self.is_open = True
+        self._loop.add_reader(self._socket, self._readable)
+
+    def flow_to(self, remote: Address) -> UdpFlow:
+        """A flow to a peer."""
+        return UdpFlow(self, remote, inbound=False)
+
+    def send(self, flow: UdpFlow, data: bytes) -> None:
+        """Send one datagram through the filter; failures are reported from the loop, not raised."""
+        if not self.is_open:
+            return
+        refused = ConnectionRefusedError(errno.ECONNREFUSED, "rejected by the node's filter")
+        self._filter.carry(
+            "out", flow, data, lambda piece: self._sendto(flow, piece), lambda: self._report(flow, refused)
+        )
+
+    def _sendto(self, flow: UdpFlow, data: bytes) -> None:
+        if not self.is_open:
+            return
+        for _ in range(8):
+            try:
+                self._socket.sendto(data, flow.remote)
+                return
+            except BlockingIOError:
+                return  # a full buffer loses the datagram, as a network may
+            except OSError as error:
+                # With IP_RECVERR a pending error of an earlier datagram is raised here: take it off, try again.
+                if not self._drain_errors():
+                    self._report(flow, error)
+                    return
+
+    def _report(self, flow: Flow, error: Exception) -> None:
+        # Never from within send(): the sender has not finished setting itself up.
+        self._loop.call_soon(self._failed, flow, error)
+
+    def _readable(self) -> None:
+        errors = True  # woken without a datagram: by the error queue
+        for turn in range(_BATCH):
+            if not self.is_open:
+                return
+            try:
+                data, remote = self._socket.recvfrom(_MOST_DATAGRAM)
+            except BlockingIOError:
+                break
+            except OSError:
+                errors = True  # its details stand in the error queue
+                continue
+            errors = errors and turn > 0
+            self._accept(data, remote[:2])
+        if errors:
+            self._drain_errors()
+
+    def _accept(self, data: bytes, remote: Address) -> None:
+        flow = UdpFlow(self, remote, inbound=True)
+        self._filter.carry("in", flow, data, lambda piece: self._received(piece, flow))
+
+    def _drain_errors(self) -> bool:
+        """Report every queued ICMP error to the flow it is about; whether there was one."""
+        found = False
+        while self.is_open:
+            try:
+                _, control, _, remote = self._socket.recvmsg(
+                    _MOST_DATAGRAM, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT
+                )
+            except OSError:
+                return found
+            found = True
+            for level, kind, data in control:
+                if level == socket.IPPROTO_IP and kind == _IP_RECVERR:
+                    (number,) = struct.unpack_from("=I", data)
+                    self._report(self.flow_to(remote[:2]), OSError(number, os.strerror(number)))
+        return found
+
+    def close(self) -> None:
+        """Give the port back."""
+        if self.is_open:
+            self.is_open = False
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
 
 
 def quick_ack(sock: Any) -> None:
@@ -84,9 +227,7 @@ class StreamFlow(Flow, asyncio.Protocol):
         if self._closed:
             self._loop.call_soon(self._user.stream_closed, self, ConnectionResetError("the connection is gone"))
             return
-        verdict = self._filter.judge(Passage("out", self.transport, self.local, self.remote, data))
-        self._filter.record("sent", self, data, verdict)
-        self._filter.carry_out(verdict, self._write, self.reset)
+        self._filter.carry("out", self, data, self._write, self.reset)
 
     def _write(self, data: bytes) -> None:
         if self._wire is None:
@@ -138,8 +279,7 @@ class StreamFlow(Flow, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """A segment came; with TLS, its plain text."""
         quick_ack(self._wire.get_extra_info("socket") if self._wire else None)
-        verdict = self._filter.judge(Passage("in", self.transport, self.local, self.remote, data))
-        self._filter.carry_out(verdict, self._feed, self.reset)
+        self._filter.carry("in", self, data, self._feed, self.reset, is_whole=False)
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -171,13 +311,11 @@ class StreamListener:
         flow: Callable[[Listen, Address], StreamFlow],
         context: ssl.SSLContext | None,
         handshake_timeout: float,
-        full: Callable[[Address], bool],
     ) -> None:
         self._filter = filter
         self._flow = flow
         self._context = context
         self._handshake_timeout = handshake_timeout
-        self._full = full
         self._socket = _stream_socket()
         try:
             self._socket.bind(listen.local)
@@ -206,7 +344,7 @@ class StreamListener:
         quick_ack(sock)
         remote: Address = peer[:2]
         verdict = self._filter.judge(Passage("accept", self.listen.transport, self.listen.local, remote, b""))
-        if verdict is REJECT or self._full(remote):
+        if verdict is REJECT:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             sock.close()
         elif verdict is None:
