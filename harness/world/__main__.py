@@ -102,7 +102,7 @@ async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
 
 
 def _beat(heart: Heartbeat, world: World) -> None:
-    heart.beat(world.stood_still_s, len(world.audit.errors))
+    heart.beat(world.ticker.stood_still_s, len(world.audit.errors))
 
 
 async def _beat_on(heart: Heartbeat, world: World) -> None:

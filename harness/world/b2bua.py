@@ -7,17 +7,20 @@ that is how a transfer is carried out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
+from harness.deployment import Deployment
 from harness.sip.digest import Credentials
 from harness.sip.grammar import SipSyntaxError
+from harness.sip.identity import caller_id, normalise
 from harness.sip.message import Request, Response
 from harness.sip.offer_answer import NoAgreementError
 from harness.sip.sdp import Description, SdpError
 from harness.sip.uri import NameAddr, Uri
-from harness.world.audit import Audit, Watched
+from harness.world.audit import Audit
 from harness.world.media.leg import Impairment, LegMedia, Relay, couple
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import InDialogRequest, ReferRequest
@@ -26,6 +29,9 @@ from harness.world.wire.invite import IncomingCall, OutgoingCall
 from harness.world.wire.transport import Flow, Hop
 
 Headers = list[tuple[str, str]]
+Call = IncomingCall | OutgoingCall
+Watched = tuple[Call, LegMedia | None]
+"""An answered leg, with its media where that is anchored here."""
 
 
 class DirectMedia:
@@ -120,7 +126,6 @@ class BackToBack:
         call = leg.call
         call.on_offer = lambda request: self._renegotiate(leg, request)
         call.on_info = lambda request: self.on_info(leg, request)
-        call.on_message = lambda request: self._relay_request(leg, request)
         call.on_refer = lambda request: self._referred(leg, request)
         call.on_ended = lambda end: self._leg_ended(leg, end)
         return leg
@@ -281,20 +286,15 @@ class BackToBack:
 
     async def on_info(self, leg: WireLeg, request: InDialogRequest) -> None:
         """Pass an INFO on to the other leg, unchanged."""
-        await self._relay_request(leg, request)
-
-    async def _relay_request(self, leg: WireLeg, request: InDialogRequest) -> None:
         other = self.other(leg)
         if other is None or not other.is_up:
             request.respond(200)
             return
         message = request.request
         headers = [(name, value) for name, value in message.headers if name.lower().startswith(("x-", "info-package"))]
-        response = await other.call.send(message.method, headers, message.body, message.get("Content-Type"))
-        told = [
-            (name, value) for name, value in response.headers if name.lower() == "accept"
-        ]  # of a 415 (RFC 3261 21.4.13)
-        request.respond(response.status, response.reason, told)
+        response = await other.call.send("INFO", headers, message.body, message.get("Content-Type"))
+        accepts = response.get("Accept")  # of a 415 (RFC 3261 section 21.4.13)
+        request.respond(response.status, response.reason, [("Accept", accepts)] if accepts else ())
 
     async def _referred(self, leg: WireLeg, request: ReferRequest) -> None:
         try:
@@ -424,3 +424,78 @@ def renegotiate_alone(media: LegSdp, request: InDialogRequest) -> bool:
 
 def x_headers(request: Request) -> Headers:
     return [(name, value) for name, value in request.headers if name.lower().startswith("x-")]
+
+
+def number_of(uri: Uri, region: str) -> str | None:
+    """The number a ``sip:`` or ``tel:`` URI names, in E.164; None when its user part is no number (RFC 3261 19.1.6)."""
+    return None if uri.user is None else normalise(uri.user.partition(";")[0], region)
+
+
+def unassigned_number(deployment: Deployment) -> str:
+    """A number without a subscriber: the one that the deployment names, else a number reserved for fiction."""
+    return deployment.numbers.no_such_number or "+12015550199"
+
+
+ANONYMOUS = NameAddr(Uri("sip", "anonymous", "anonymous.invalid"), "Anonymous")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A caller's number in E.164 (or a user name), its display name, and whether the caller withholds them."""
+
+    number: str
+    display: str | None = None
+    withheld: bool = False
+
+    @classmethod
+    def of(cls, request: Request, region: str, *, asserted: bool) -> Caller:
+        """The caller of a request: by P-Asserted-Identity if ``asserted``, since its sender is trusted; else by From."""
+        shown, told = request.from_, caller_id(request, region)
+        is_private = bool(request.tokens("Privacy") & {"id", "user", "header"})
+        withheld = is_private or shown.uri.host.lower() == ANONYMOUS.uri.host
+        known = told.asserted[0] if asserted and told.asserted else told.from_
+        return cls(known.number or known.uri.user or "anonymous", None if withheld else shown.display, withheld)
+
+    def showing(self, number: str) -> Caller:
+        """The caller with another number to show."""
+        return replace(self, number=number, display=None, withheld=False)
+
+    def from_(self, host: str) -> NameAddr:
+        """The From header that the next hop sees."""
+        return ANONYMOUS if self.withheld else NameAddr(Uri("sip", self.number, host), self.display)
+
+    def asserted(self, host: str) -> list[tuple[str, str]]:
+        """The headers for a trusted peer: the real number, and Privacy if the caller withholds it."""
+        headers = [("P-Asserted-Identity", str(NameAddr(Uri("sip", self.number, host), self.display)))]
+        return [*headers, ("Privacy", "id")] if self.withheld else headers
+
+
+SILENT_SECONDS: Final = 4.0  #: after so long without RTP, a leg gets an OPTIONS
+AUDIT_SECONDS: Final = 10.0  #: how often a leg without media here gets an OPTIONS
+ANSWER_SECONDS: Final = 4.0  #: how long the leg has to answer
+_ROUND_SECONDS = 1.0
+
+
+async def end_dead_calls(legs: Callable[[], Iterable[Watched]], audit: Audit) -> None:
+    """Watch answered legs until cancelled. Silence alone does not end a call: it may be on hold."""
+    asked: dict[Call, float] = {}
+    while True:
+        await asyncio.sleep(_ROUND_SECONDS)
+        now = time.monotonic()
+        watched = list(legs())
+        asked = {call: asked.get(call, now) if media is None else asked.get(call, 0.0) for call, media in watched}
+        for call, media in watched:
+            if now - asked[call] >= AUDIT_SECONDS and (media is None or media.silent_for() > SILENT_SECONDS):
+                asked[call] = now
+                audit.spawn(_ask(call), f"asks after {call.call_id}")
+
+
+async def _ask(call: Call) -> None:
+    """Hang up a leg that does not answer an OPTIONS."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            is_gone = (await call.send("OPTIONS")).received is None  # a local 408 or 503
+    except TimeoutError:
+        is_gone = True
+    if is_gone:
+        call.hangup()

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from harness.sip.digest import DigestServer
 from harness.sip.uri import NameAddr, Uri
-from harness.world.b2bua import BackToBack, DirectMedia, Headers, LegTarget, WireLeg, x_headers
-from harness.world.context import TenantContext
-from harness.world.identity import Caller, number_of
+from harness.world.b2bua import BackToBack, Caller, DirectMedia, Headers, LegTarget, WireLeg, number_of, x_headers
 from harness.world.registrar import Registrar, refuse
+from harness.world.settings import TenantContext
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import ReferRequest
 from harness.world.wire.invite import IncomingCall
@@ -107,7 +106,7 @@ class CarrierCall(BackToBack):
         headers: Headers = [*x_headers(request)]
         platform, hop = carrier.platform, carrier.to_platform
         # a group's number may be a subscriber's: what the platform itself sends out goes to the subscriber
-        if platform.routes.has(number) and not (from_platform and number in carrier.subscribers):
+        if platform.routes.find(number) and not (from_platform and number in carrier.subscribers):
             if not platform.takes(request.uri.user or "", number):
                 return 404
             return LegTarget(

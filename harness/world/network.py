@@ -14,13 +14,12 @@ from typing import Any, Final
 from harness.sip.digest import Credentials
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.uri import NameAddr, Uri
-from harness.world.context import TenantContext
 from harness.world.faults import Fault
 from harness.world.media import sound
 from harness.world.media.leg import LegMedia
 from harness.world.media.rtp import Address
 from harness.world.media.sound import Player
-from harness.world.settings import NoiseSettings
+from harness.world.settings import NoiseSettings, TenantContext
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.dialog import CallFailedError, sdp_of
 from harness.world.wire.transport import REJECT, Delayed, Hop, Passage, Passed

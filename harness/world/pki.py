@@ -190,9 +190,9 @@ class Certificates:
         label = f"{self._label}-stand-in"
         good, bad = self._authority.issue(label, names), self._authority.bad_certificates(label, names)
         return {
-            "stand_in__certificate": str(good.certificate),
-            "stand_in__private_key": str(good.key),
-            "stand_in__bad_certificates": {
+            "certificate": str(good.certificate),
+            "private_key": str(good.key),
+            "bad_certificates": {
                 kind: {"certificate": str(c.certificate), "private_key": str(c.key)} for kind, c in bad.items()
             },
         }

@@ -5,13 +5,20 @@ Code that judges never reads this: a real platform does not tell either.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness import deployment
+from harness.deployment import Deployment, Group, Key, Timings
 from harness.errors import DeploymentError
 from harness.support import toml_model
+
+if TYPE_CHECKING:
+    from harness.world.addresses import Block
+    from harness.world.audit import Audit
+    from harness.world.faults import Faults
+    from harness.world.media.sound import Ticker
 
 
 class _Model(BaseModel):
@@ -52,7 +59,7 @@ class ExternalSettings(_Model):
 
     shows: Literal["original", "platform"] = "original"  #: which number: the caller's, or the called one
     national: bool = False  #: dials in national form
-    accept: deployment.Key | None = None  #: the digit that accepts the call; a prompt asks for it
+    accept: Key | None = None  #: the digit that accepts the call; a prompt asks for it
     accept_within_s: float = Field(15.0, gt=0, le=120)
 
 
@@ -69,7 +76,7 @@ class GroupSettings(_Model):
     voicemail: bool = False  #: answers when no agent does
 
     @classmethod
-    def of(cls, declared: deployment.Group) -> GroupSettings:
+    def of(cls, declared: Group) -> GroupSettings:
         """As the deployment has it."""
         same = {name: getattr(declared, name) for name in cls.model_fields if name != "external"}
         return cls(**same)
@@ -130,7 +137,7 @@ class Settings(_Model):
         """An assistant's, its own or those of all."""
         return self.assistants.get(name or "*") or self.assistants.get("*") or AssistantSettings()
 
-    def group(self, name: str, declared: deployment.Group) -> GroupSettings:
+    def group(self, name: str, declared: Group) -> GroupSettings:
         """A group's, its own or those of all, else as the deployment has it."""
         return self.groups.get(name) or self.groups.get("*") or GroupSettings.of(declared)
 
@@ -146,3 +153,19 @@ def parse(plain: dict[str, Any]) -> Settings:
     except ValidationError as error:
         mistakes = [f"simulated.{line}" for line in toml_model.lines(error, Settings)]
         raise DeploymentError("\n".join(mistakes)) from error
+
+
+@dataclass
+class TenantContext:
+    """What all parts of one tenant share.
+
+    The deployment gets its hosts while the tenant starts; the control API changes settings and faults.
+    """
+
+    deployment: Deployment
+    timings: Timings
+    faults: Faults
+    settings: Settings
+    audit: Audit
+    ticker: Ticker
+    block: Block

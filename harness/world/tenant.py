@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,24 +14,20 @@ from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment, Timings, Trunk,
 from harness.errors import DeploymentError
 from harness.support.model_words import nearest
 from harness.world.addresses import Block, Host, take_block
-from harness.world.audit import Watched, end_dead_calls
-from harness.world.b2bua import BackToBack
+from harness.world.b2bua import BackToBack, Watched, end_dead_calls
 from harness.world.carrier import Carrier
-from harness.world.context import TenantContext
 from harness.world.faults import Fault, Faults
 from harness.world.http_server import HttpServer
 from harness.world.network import STRANGER, Firewall, Noise
 from harness.world.pki import Certificates
-from harness.world.platform.base import Platform
-from harness.world.platform.ivr import Announcements
-from harness.world.platform.reception import campaigns, take_platform_calls
-from harness.world.platform.trunk import Termination, TrunkTimers
-from harness.world.platform.vendors import GenericSbc, Gladly, Talkdesk
-from harness.world.settings import Settings, parse
+from harness.world.platform.answering import Announcements
+from harness.world.platform.base import GenericSbc, Gladly, Platform, Talkdesk
+from harness.world.platform.call import campaigns, take_platform_calls
+from harness.world.platform.routing import Termination, TrunkTimers
+from harness.world.settings import Settings, TenantContext, parse
 from harness.world.synthflow.api import api, with_models
-from harness.world.synthflow.conversation import Conversation, take_ai_calls
-from harness.world.synthflow.numbers import Region, SipNumbers
-from harness.world.synthflow.service import Synthflow, Trunks
+from harness.world.synthflow.conversation import Conversation, Synthflow
+from harness.world.synthflow.trunks import Region, SipNumbers, Trunks
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.transport import TRANSPORTS, Listen, TlsIdentity, Trace, Traced, TransportName
 
@@ -38,8 +35,11 @@ if TYPE_CHECKING:
     from harness.world.world import World
 
 
-def with_addresses(deployment: Deployment, block: Block) -> Deployment:
-    """The deployment with addresses and passwords, which are known before anything listens."""
+_log = logging.getLogger(__name__)
+
+
+def with_addresses(deployment: Deployment, block: Block, certificates: Certificates) -> Deployment:
+    """The deployment with addresses, certificates and passwords, which are known before anything listens."""
     plain = to_plain(deployment)
     plain.pop("simulated", None)  # not published
     for trunk in plain["trunks"]:
@@ -52,22 +52,9 @@ def with_addresses(deployment: Deployment, block: Block) -> Deployment:
         phone["password"] = _password()
     for index, account in enumerate(plain["accounts"].values()):
         account["bind"] = block[Host.FIRST_PHONE + index]
-    return from_plain(plain)
-
-
-def filled_in(
-    deployment: Deployment, accounts: Mapping[str, Mapping[str, Any]] | None = None, **values: Any
-) -> Deployment:
-    """The deployment with these values, by dotted path with ``__`` for the dot; ``accounts`` have names of the user's own."""
-    plain = to_plain(deployment)
-    for name, account in (accounts or {}).items():
-        plain["accounts"][name] |= account
-    for path, value in values.items():
-        *parents, last = path.split("__")
-        place = plain
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = value
+    plain["ca_file"] = certificates.ca_file
+    addresses = {"bind": block[Host.STAND_IN], "stranger_bind": block[Host.STRANGER]}
+    plain["stand_in"] |= addresses | certificates.for_stand_in()
     return from_plain(plain)
 
 
@@ -91,8 +78,9 @@ class Tenant:
     def __init__(self, number: int, world: World, deployment: Deployment, timings: Timings) -> None:
         self.number = number
         block = take_block()
+        self._certificates = Certificates(f"tenant-{number}", deployment, block, world.authority)
         self.context = TenantContext(
-            with_addresses(deployment, block),
+            with_addresses(deployment, block, self._certificates),
             timings,
             Faults(deployment.integration, frozenset(deployment.lines)),
             parse(deployment.simulated),
@@ -105,25 +93,14 @@ class Tenant:
         self._agents: list[UserAgent] = []
         self._campaigns: HttpServer | None = None
         self._api: HttpServer | None = None
-        self._tasks: list[asyncio.Task[Any]] = []
-        self._token = secrets.token_urlsafe(24)
+        self._watching: asyncio.Task[None] | None = None
         self._firewall = Firewall(self.context)
-        self._certificates = Certificates(f"tenant-{number}", self.deployment, block, world.authority)
-        self._fill_in(
-            ca_file=self._certificates.ca_file,
-            stand_in__bind=block[Host.STAND_IN],
-            stand_in__stranger_bind=block[Host.STRANGER],
-            **self._certificates.for_stand_in(),
-        )
         self._security: tuple[str | None, frozenset[str]] = (None, frozenset())
         self.context.faults.on_change.append(self._security_changed)
 
     @property
     def deployment(self) -> Deployment:
         return self.context.deployment
-
-    def _fill_in(self, accounts: Mapping[str, Mapping[str, Any]] | None = None, **values: Any) -> None:
-        self.context.deployment = filled_in(self.deployment, accounts, **values)
 
     def _security_changed(self) -> None:
         """Close the connections that were made with the certificate and the firewall of before."""
@@ -150,7 +127,7 @@ class Tenant:
         self.context.faults.on_change.append(self._note_faults)
 
     def _note_faults(self) -> None:
-        self.context.audit.note(f"tenant {self.number} faults: {', '.join(self.context.faults.listed()) or 'none'}")
+        _log.info("tenant %s faults: %s", self.number, ", ".join(self.context.faults.listed()) or "none")
 
     async def _agent(
         self, name: str, listens: list[Listen], tls: TlsIdentity | None, trace: Trace | None = None, **more: Any
@@ -183,7 +160,6 @@ class Tenant:
             trunk.name: await self._start_termination(trunk, block[Host.FIRST_TRUNK + index])
             for index, trunk in enumerate(deployment.trunks)
         }
-        deployment = self.deployment
         passwords = {
             phone.aor_user: phone.password.get_secret_value()
             for phone in deployment.phones.values()
@@ -192,32 +168,32 @@ class Tenant:
         self.platform = kind(self.context, ua, terminations, passwords)
         take_platform_calls(self.platform)
         await self._start_announcements()
-        self._interconnect(kind.transports[0])
-        self._tasks.append(
-            self.context.audit.spawn(
-                end_dead_calls(self._legs, self.context.audit), f"tenant {self.number} watches its calls"
-            )
-        )
-        accounts: dict[str, dict[str, Any]] = {}
-        for name, account in deployment.accounts.items():
-            listen = (self.carrier.ua if _is_at_carrier(deployment, name) else ua).local(account.transport)
-            accounts[name] = {"host": listen.address, "port": listen.port, "ca_file": self._certificates.ca_file}
-        listen = ua.local(_transport_of_agents(deployment) or kind.transports[0])
-        known: dict[str, Any] = {"platform__host": listen.address, "platform__port": listen.port}
+        transport, carrier = kind.transports[0], self.carrier
+        carrier.platform, carrier.to_platform = self.platform, ua.local(transport).hop
+        self.platform.connect_carrier(carrier.ua.local(transport).hop, frozenset(carrier.subscribers))
+        watch = end_dead_calls(self._legs, self.context.audit)
+        self._watching = self.context.audit.spawn(watch, f"tenant {self.number} watches its calls")
+        plain = to_plain(deployment)
+        for trunk in plain["trunks"]:
+            listen = terminations[trunk["name"]].ua.listening[0]
+            trunk["termination"] = f"{listen.address}:{listen.port}"
+        for name, account in plain["accounts"].items():
+            listen = (carrier.ua if _is_at_carrier(deployment, name) else ua).local(account["transport"])
+            account |= {"host": listen.address, "port": listen.port, "ca_file": self._certificates.ca_file}
+        listen = ua.local(_transport_of_agents(deployment) or transport)
+        plain["platform"] |= {"host": listen.address, "port": listen.port}
         if deployment.campaign is not None:
             self._campaigns = HttpServer(campaigns(self.platform, deployment), block[Host.PLATFORM])
-            known["campaign__url"] = f"http://{await self._campaigns.start()}/campaigns/calls"
-        self._fill_in(accounts, **known)
+            plain["campaign"]["url"] = f"http://{await self._campaigns.start()}/campaigns/calls"
+        self.context.deployment = from_plain(plain)
 
     async def _start_announcements(self) -> None:
-        ua = await self._agent("announcements", [Listen("udp", self.context.block[Host.ANNOUNCEMENTS])], None)
-        platform = self.platform
-        Announcements(ua, self.context.ticker, platform.anchored, self.context.block[Host.PLATFORM])
+        platform, block = self.platform, self.context.block
+        ua = await self._agent("announcements", [Listen("udp", block[Host.ANNOUNCEMENTS])], None)
+        Announcements(ua, self.context.ticker, platform.anchored, block[Host.PLATFORM])
         platform.announcements = ua
         # A platform that signals over TLS only still reaches its own machines over UDP.
-        platform.to_announcements = await self._agent(
-            "platform-inside", [Listen("udp", self.context.block[Host.PLATFORM])], None
-        )
+        platform.to_announcements = await self._agent("platform-inside", [Listen("udp", block[Host.PLATFORM])], None)
 
     def _legs(self) -> list[Watched]:
         calls: list[BackToBack | Conversation] = [
@@ -239,61 +215,45 @@ class Tenant:
         clear = None
         if self.deployment.integration == "gladly":
             clear = await self._agent("trunk", [Listen("udp", address)], None, timers=timers)
-        listen = ua.local(trunk.transport)
-        trunk = trunk.model_copy(update={"termination": f"{listen.address}:{listen.port}"})
-        trunks = [trunk if old.name == trunk.name else old for old in self.deployment.trunks]
-        self.context.deployment = self.deployment.model_copy(update={"trunks": tuple(trunks)})
         return Termination(self.context, trunk, ua, clear)
 
-    def _interconnect(self, transport: TransportName) -> None:
-        platform, carrier = self.platform, self.carrier
-        carrier.platform, carrier.to_platform = platform, platform.ua.local(transport).hop
-        platform.connect_carrier(carrier.ua.local(transport).hop, frozenset(carrier.subscribers))
-
     async def _start_synthflow_agents(self) -> None:
-        def listens(address: str) -> list[Listen]:
-            ports: dict[tuple[TransportName, int], None] = {
-                ("udp", PLAIN_PORT): None,
-                ("tcp", PLAIN_PORT): None,
-                ("tls", TLS_PORT): None,
-            }
-            # other ports than the guides name, as other voice agents have
-            ports |= {
-                (trunk.transport, trunk.port): None for trunk in self.deployment.trunks if trunk.ai == "synthflow"
-            }
-            return [Listen(transport, address, port) for transport, port in ports]
+        documented: list[tuple[TransportName, int]] = [("udp", PLAIN_PORT), ("tcp", PLAIN_PORT), ("tls", TLS_PORT)]
+        # Other voice agents have other ports than the guides name.
+        declared = [(trunk.transport, trunk.port) for trunk in self.deployment.trunks if trunk.ai == "synthflow"]
+        places = list(dict.fromkeys(documented + declared))
+
+        def listens(host: Host) -> list[Listen]:
+            return [Listen(transport, self.context.block[host], port) for transport, port in places]
 
         self._synthflow_ua = await self._agent(
             "synthflow",
-            listens(self.context.block[Host.SYNTHFLOW]),
+            listens(Host.SYNTHFLOW),
             self._certificates.synthflow,
             self._synthflow_trace,
             filter=self._firewall.judge,
         )
-        self._other_region_ua = await self._agent(
-            "synthflow", listens(self.context.block[Host.OTHER_REGION]), self._certificates.synthflow
-        )
+        self._other_region_ua = await self._agent("synthflow", listens(Host.OTHER_REGION), self._certificates.synthflow)
 
     async def _start_synthflow(self) -> None:
         trunks = Trunks(self.context)
         self.synthflow = Synthflow(
             self.context, self._media_engine, self._synthflow_ua, trunks, self.platform.line_of_call
         )
-        take_ai_calls(self.synthflow)
         agents: dict[Region, UserAgent] = {"default": self._synthflow_ua, "other": self._other_region_ua}
         self.numbers = SipNumbers(self.context, agents, trunks)
         if self.deployment.synthflow is None:
             return
         self.context.deployment = with_models(self.deployment)
-        app = api(self.context, self.synthflow.records, self.numbers, self._token)
+        token = secrets.token_urlsafe(24)
+        app = api(self.context, self.synthflow.records, self.numbers, token)
         self._api = HttpServer(app, self.context.block[Host.SYNTHFLOW], self._certificates.for_api())
         where = await self._api.start()
         await self._apply_settings()
-        self._fill_in(
-            synthflow__api_base=f"https://{where}/v2",
-            synthflow__api_token=self._token,
-            synthflow__ca_file=self._certificates.ca_file,
-        )
+        plain = to_plain(self.deployment)
+        known = {"api_base": f"https://{where}/v2", "api_token": token, "ca_file": self._certificates.ca_file}
+        plain["synthflow"] |= known
+        self.context.deployment = from_plain(plain)
 
     async def _start_noise(self) -> None:
         ua = await self._agent("stranger", [Listen("udp", self.context.block[Host.NOISE])], None)
@@ -320,8 +280,8 @@ class Tenant:
 
     async def stop(self) -> None:
         """Hang up what is up, and close everything."""
-        for task in self._tasks:
-            task.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
         self._hang_up()
         await self.numbers.stop()
         await self.close()

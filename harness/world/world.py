@@ -1,23 +1,28 @@
-"""All tenants of one process, from start to the final audit."""
+"""All tenants of one process, from start to the final audit, and the control API."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
 from harness.deployment import Deployment, is_digit, replicas_to_plain
-from harness.errors import is_of_the_machine
+from harness.errors import DeploymentError, SelectionError, is_of_the_machine
+from harness.world import http_server
 from harness.world.addresses import StartError
 from harness.world.audit import Audit
-from harness.world.control import control
 from harness.world.http_server import CONTROL_USER, HttpServer
 from harness.world.media.sound import Ticker
 from harness.world.pki import Authority
+from harness.world.settings import parse
 from harness.world.synthflow.media_engine import MediaEngine
 from harness.world.tenant import Tenant, require_playable
 from harness.world.wire.transport import ListenError, Trace, Traced
@@ -102,16 +107,11 @@ class World:
         for tenant in self.tenants:
             left = tenant.state()
             if left["calls"] or left["ai_calls"] or left["dialogs"]:
-                self.audit.note(f"left over: {left}", is_error=True)
+                self.audit.add(f"left over: {left}")
         self.authority.remove()
         if self._trace_file is not None:
             self._trace_file.close()
         return not self.audit.errors
-
-    @property
-    def stood_still_s(self) -> float:
-        """For how many seconds in all its audio stood still because the machine was too busy."""
-        return self.ticker.stood_still_s
 
     def state_of_all(self) -> dict[str, Any]:
         """What is up, and what went wrong."""
@@ -147,3 +147,88 @@ class AuditHandler(logging.Handler):
         is_of_asyncio = record.name == "asyncio" and not (isinstance(error, OSError) and is_of_the_machine(error))
         if record.name != "harness.world.audit" and not is_of_asyncio:  # the audit's are in it already
             self._audit.add(f"{record.name}: {record.getMessage()}")
+
+
+@web.middleware
+async def _explained(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A mistake in a request is 400, a call that does not end 504."""
+    try:
+        return await handler(request)
+    except (DeploymentError, SelectionError) as error:
+        return http_server.error(400, str(error))
+    except TimeoutError:
+        return http_server.error(504, "a call does not end")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return http_server.error(400, f"the body does not have what this request needs: {error!r}")
+
+
+async def _asked(request: web.Request) -> Any:
+    return json.loads(await request.read() or b"{}")
+
+
+def control(world: World, token: str) -> web.Application:
+    """``GET /calls``, ``GET /faults``, ``POST`` and ``DELETE /faults`` with ``{"name", "line"?, "tenant"?}``; ``/settings``.
+
+    ``DELETE /calls`` with ``{"tenant"?}`` hangs up what is up, and answers when it is over (504 where it does not end).
+    For tests of the harness; nothing that judges uses it.
+    """
+
+    def chosen(asked: Any) -> list[Tenant]:
+        number = asked.get("tenant")
+        found = [tenant for tenant in world.tenants if number in (None, tenant.number)]
+        if not found:
+            raise SelectionError(f"tenant {number}: there is none; allowed: 0 to {len(world.tenants) - 1}")
+        return found
+
+    def listed(tenants: Sequence[Tenant]) -> web.Response:
+        return web.json_response({tenant.number: tenant.context.faults.listed() for tenant in tenants})
+
+    async def calls(request: web.Request) -> web.Response:
+        return web.json_response(world.state_of_all())
+
+    async def end_calls(request: web.Request) -> web.Response:
+        await asyncio.gather(*(tenant.end_calls() for tenant in chosen(await _asked(request))))
+        return web.json_response(world.state_of_all())
+
+    async def faults(request: web.Request) -> web.Response:
+        return listed(world.tenants)
+
+    async def set_fault(request: web.Request) -> web.Response:
+        asked = await _asked(request)
+        for tenant in (tenants := chosen(asked)):
+            tenant.context.faults.set(str(asked["name"]), asked.get("line"))
+        return listed(tenants)
+
+    async def clear_faults(request: web.Request) -> web.Response:
+        asked = await _asked(request)
+        for tenant in (tenants := chosen(asked)):
+            if "name" in asked:
+                tenant.context.faults.clear(str(asked["name"]), asked.get("line"))
+            else:
+                tenant.context.faults.clear_all()
+        return listed(tenants)
+
+    async def settings(request: web.Request) -> web.Response:
+        return web.json_response({tenant.number: tenant.context.settings.model_dump() for tenant in world.tenants})
+
+    async def change_settings(request: web.Request) -> web.Response:
+        asked = await _asked(request)
+        now = parse(asked["settings"])
+        for tenant in chosen(asked):
+            await tenant.change_settings(now)
+        return web.json_response(now.model_dump())
+
+    app = http_server.application(http_server.basic(token))
+    app.middlewares.append(_explained)
+    app.add_routes(
+        [
+            web.get("/calls", calls),
+            web.delete("/calls", end_calls),
+            web.get("/faults", faults),
+            web.post("/faults", set_fault),
+            web.delete("/faults", clear_faults),
+            web.get("/settings", settings),
+            web.put("/settings", change_settings),
+        ]
+    )
+    return app

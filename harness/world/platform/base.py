@@ -1,4 +1,7 @@
-"""What every simulated contact-centre platform has; `vendors` adds what one vendor does."""
+"""What every simulated contact-centre platform has, and what the vendors add: Talkdesk
+(https://docs.synthflow.ai/sip-with-talkdesk), Gladly (https://docs.synthflow.ai/sip-with-gladly), and any other SBC, by
+RFC 3261 alone.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,19 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from harness.deployment import PhoneEntry
 from harness.sip.identity import national
 from harness.world.addresses import Host
-from harness.world.b2bua import Headers, LegTarget, WireLeg
-from harness.world.context import TenantContext
+from harness.world.b2bua import Caller, Headers, LegTarget, WireLeg, unassigned_number
 from harness.world.faults import Fault
-from harness.world.identity import Caller
 from harness.world.media.leg import LegMedia
-from harness.world.platform.ivr import SOMEBODY
-from harness.world.platform.routes import LineRoute, Routes
-from harness.world.platform.trunk import Termination
+from harness.world.platform.answering import SOMEBODY
+from harness.world.platform.routing import LineRoute, Routes, Termination
 from harness.world.registrar import Registrar
-from harness.world.settings import ExternalSettings, GroupSettings, Settings
+from harness.world.settings import ExternalSettings, GroupSettings, Settings, TenantContext
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.transport import Hop, TransportName
+from harness.world.wire.transport import TRANSPORTS, Hop, TransportName
 
 if TYPE_CHECKING:
     from harness.world.platform.call import PlatformCall
@@ -134,7 +133,9 @@ class Platform:
         if self.faults.on(Fault.GROUP_ANSWERED_BY_OTHERS, call.line):
             return [self.announcement(SOMEBODY, call)]
         declared = self.deployment.groups[group]
-        self._note_landing(group, call)
+        caller = call.agent_caller()
+        if not any(known.call == call.name and known.group == group for known in self.landings):
+            self.landings.append(Landed(time.time(), call.name, call.line, group, caller.number))
         if not declared.agents and not declared.empty:
             return [self.announcement(SOMEBODY, call)]  # people who have no phone of the harness
         settings = self.ringing(group)
@@ -144,8 +145,11 @@ class Platform:
             if name in settings.away:
                 continue
             if phone.number is not None:
-                external = settings.external or _external(phone)
-                found.append(self._external_agent(phone.number, external, call, headers))
+                # A platform that may show any number shows one of its own.
+                shows: Literal["original", "platform"] = "original" if phone.shows == "original" else "platform"
+                external = settings.external or ExternalSettings(shows=shows, accept=phone.accept)
+                shown = caller if external.shows == "original" else caller.showing(self.number_shown(call))
+                found.append(self.outside(phone.number, shown, headers, external))
                 continue
             found += [
                 LegTarget(
@@ -154,24 +158,12 @@ class Platform:
                     uri=binding.contact,
                     hop=binding.hop,
                     flow=binding.flow,
-                    from_=call.agent_caller().from_(self.domain),
+                    from_=caller.from_(self.domain),
                     headers=[*headers, *self.headers_to_agent(call, toward)],
                 )
                 for binding in self.registrar.bindings(phone.aor_user)
             ]
         return found
-
-    def _note_landing(self, group: str, call: PlatformCall) -> None:
-        if not any(known.call == call.name and known.group == group for known in self.landings):
-            self.landings.append(Landed(time.time(), call.name, call.line, group, call.agent_caller().number))
-
-    def _external_agent(
-        self, number: str, external: ExternalSettings, call: PlatformCall, headers: Headers
-    ) -> LegTarget:
-        caller = call.agent_caller()
-        if external.shows == "platform":
-            caller = caller.showing(self.number_shown(call))
-        return self.outside(number, caller, headers, external)
 
     def group_for(self, name: str, headers: Headers, line: str | None) -> str | None:
         """The group that a transfer to group ``name`` reaches; None if there is none."""
@@ -187,9 +179,7 @@ class Platform:
 
     def takes(self, dialled: str, number: str) -> bool:
         """Whether the carrier knows the number in the form that was dialled."""
-        route = self.routes.find(number)
-        line = route.name if isinstance(route, LineRoute) else route.line if route is not None else None
-        return dialled.startswith("+") or not self.faults.on(Fault.NATIONAL_FORM_REFUSED, line)
+        return dialled.startswith("+") or not self.faults.on(Fault.NATIONAL_FORM_REFUSED, self.routes.line_of(number))
 
     def line_of_call(self, call_id: str) -> str | None:
         """The line whose call has a leg with that Call-ID."""
@@ -208,6 +198,56 @@ class Platform:
         return call.called or next(iter(numbers.values()))
 
 
-def _external(phone: PhoneEntry) -> ExternalSettings:
-    """How an agent at a telephone number is called: a platform that may show any number shows one of its own."""
-    return ExternalSettings(shows="original" if phone.shows == "original" else "platform", accept=phone.accept)
+class GenericSbc(Platform):
+    """A B2BUA that adds nothing of its own."""
+
+    transports: ClassVar[tuple[TransportName, ...]] = TRANSPORTS
+
+
+class Talkdesk(Platform):
+    """Its legs have Call-IDs of their own; a header names the other leg's."""
+
+    transports: ClassVar[tuple[TransportName, ...]] = TRANSPORTS
+
+    def headers_to_ai(self, call: PlatformCall, route: LineRoute) -> Headers:
+        return [("X-Talkdesk-Other-Leg-Call-Id", call.legs[0].call.call_id)]
+
+    def headers_to_agent(self, call: PlatformCall, toward: WireLeg) -> Headers:
+        return [("X-Talkdesk-Other-Leg-Call-Id", toward.call.call_id)]
+
+
+CALLER_ID: Final = "X-Gladly-Caller-Id"
+SELECTOR: Final = "X-Gladly-Routing-Selector"
+
+
+class Gladly(Platform):
+    """Takes SIP over TLS only; forwards calls with the caller's number and a topic in headers of its own."""
+
+    transports: ClassVar[tuple[TransportName, ...]] = ("tls",)
+
+    def headers_to_ai(self, call: PlatformCall, route: LineRoute) -> Headers:
+        return [*self._caller_id(call, route.name), *self._selector(route)]
+
+    def _caller_id(self, call: PlatformCall, line: str) -> Headers:
+        number = call.caller.number
+        if self.faults.on(Fault.CALLER_HEADER_MISSING, line):
+            return []
+        if self.faults.on(Fault.CALLER_HEADER_WITHOUT_PLUS, line):
+            number = number.lstrip("+")
+        if self.faults.on(Fault.CALLER_HEADER_WRONG, line):
+            number = unassigned_number(self.deployment)
+        return [(CALLER_ID, number)]
+
+    def _selector(self, route: LineRoute) -> Headers:
+        selector = route.line.selector
+        if selector is None or self.faults.on(Fault.SELECTOR_MISSING, route.name):
+            return []
+        if self.faults.on(Fault.SELECTOR_WRONG, route.name):
+            others = (g.topic for g in self.deployment.groups.values() if g.topic and g.topic != selector)
+            selector = next(others, "nobodys-topic")
+        return [(SELECTOR, selector)]
+
+    def group_for(self, name: str, headers: Headers, line: str | None) -> str | None:
+        """A topic given with the transfer wins over the number that was called."""
+        topic = next((value for key, value in headers if key.lower() == SELECTOR.lower()), None)
+        return super().group_for((topic and self.routes.topic(topic)) or name, headers, line)

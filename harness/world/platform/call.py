@@ -1,30 +1,45 @@
-"""One call through the platform's SBC: menu, AI, fallback, transfer."""
+"""Calls through the platform's SBC: from the carrier, over a trunk from the AI, or of a campaign; menu, AI, fallback, transfer."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
-from harness.sip.identity import national
+from aiohttp import web
+
+from harness.deployment import Deployment
+from harness.sip.identity import national, normalise
 from harness.sip.uri import NameAddr, Uri
+from harness.world import http_server
 from harness.world.addresses import Host
-from harness.world.b2bua import BackToBack, Headers, LegRefusedError, LegSdp, LegTarget, WireLeg, x_headers
+from harness.world.b2bua import (
+    ANONYMOUS,
+    BackToBack,
+    Caller,
+    Headers,
+    LegRefusedError,
+    LegSdp,
+    LegTarget,
+    WireLeg,
+    number_of,
+    unassigned_number,
+    x_headers,
+)
 from harness.world.faults import Fault
-from harness.world.identity import ANONYMOUS, Caller, number_of, unassigned_number
 from harness.world.media import sound
 from harness.world.media.leg import Impairment, LegMedia, is_event
 from harness.world.media.sound import Player
 from harness.world.platform import impairments
+from harness.world.platform.answering import CLOSED, VOICEMAIL, Menu, ring_group
 from harness.world.platform.base import Platform
-from harness.world.platform.groups import ring_group
 from harness.world.platform.impairments import faulty_offer, impairments_with_ai
-from harness.world.platform.ivr import CLOSED, VOICEMAIL, Menu
-from harness.world.platform.routes import GroupRoute, LineRoute
-from harness.world.platform.trunk import Termination
+from harness.world.platform.routing import GroupRoute, LineRoute, Termination
 from harness.world.wire.call import InDialogRequest, ReferRequest
-from harness.world.wire.dialog import End, How
-from harness.world.wire.invite import IncomingCall
+from harness.world.wire.dialog import CallFailedError, End, How, sdp_of
+from harness.world.wire.invite import IncomingCall, OutgoingCall
 
 AI: Final = "ai"
 _RING_SECONDS = 120.0
@@ -404,3 +419,89 @@ class PlatformCall(BackToBack):
 
     def _wrong(self, fault: Fault) -> bool:
         return self.platform.faults.on(fault, self.line)
+
+
+#: No name server is asked for it, so it exists nowhere: a label has 63 octets at most (RFC 1035 section 2.3.4).
+_NO_HOST: Final = f"media.{'x' * 64}.invalid"
+
+
+def take_platform_calls(platform: Platform) -> None:
+    """Have ``platform`` take the calls that it is sent."""
+    platform.ua.on_invite = partial(_from_outside, platform)
+    for termination in platform.terminations.values():
+        termination.ua.on_invite = partial(_from_trunk, platform, termination)
+
+
+async def _from_outside(platform: Platform, call: IncomingCall) -> None:
+    if platform.carrier is None or call.source[0] != platform.carrier.address:
+        call.reject(403, "Address not allowed")
+        return
+    made = PlatformCall(platform, call, f"{platform.name} {call.call_id}")
+    line = platform.routes.line_of(number_of(call.request.uri, platform.region))
+    is_wrong = platform.faults.on(Fault.MEDIA_HOST_UNKNOWN, line)
+    made.start(WireLeg(call, platform.anchored(_NO_HOST if is_wrong else None), "caller"))
+
+
+async def _from_trunk(platform: Platform, termination: Termination, call: IncomingCall) -> None:
+    if termination.admit_call(call, platform.line_behind(termination)):
+        made = PlatformCall(platform, call, f"{platform.name} {termination.trunk.name} {call.call_id}", termination)
+        made.start(WireLeg(call, platform.anchored(), AI))
+
+
+RING_SECONDS = 60.0
+
+
+class CampaignCall(PlatformCall):
+    """One customer's call."""
+
+    def __init__(self, platform: Platform, route: LineRoute, customer: str) -> None:
+        super().__init__(platform, None, f"{platform.name} campaign {route.name} to {customer}")
+        self._route = route
+        self._customer = customer
+        self.caller = Caller(customer)
+
+    def begin(self) -> None:
+        """Call the customer, and continue in the background. Raises `LookupError` without a trunk to the carrier."""
+        platform = self.platform
+        target = platform.outside(self._customer, Caller(self._route.did), [])
+        media = platform.anchored()
+        call = platform.ua.invite(
+            target.uri, from_=target.from_, hop=target.hop, sdp=media.offer(), headers=target.headers
+        )
+        self.start(WireLeg(call, media, "customer"))
+
+    async def run(self, first: WireLeg) -> None:
+        """Wait for the customer, then go to the AI."""
+        assert isinstance(first.call, OutgoingCall)
+        try:
+            body = sdp_of(await first.call.wait_answered(RING_SECONDS))
+        except (CallFailedError, TimeoutError):
+            first.call.hangup()
+            return
+        if body is None:
+            raise LegRefusedError(488)
+        first.media.learn(body)
+        await self.to_ai(first, self._route, [])
+
+
+def campaigns(platform: Platform, deployment: Deployment) -> web.Application:
+    """The trigger: ``POST /campaigns/calls`` with ``from`` (a line's number or name) and ``to`` (the customer's)."""
+
+    async def call(request: web.Request) -> web.Response:
+        try:
+            asked = json.loads(await request.read())
+            line, customer = str(asked["from"]), normalise(str(asked["to"]), deployment.region)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return http_server.error(400, "a JSON object with from and to is needed")
+        route = platform.routes.find(line)
+        if not isinstance(route, LineRoute):
+            return http_server.error(404, f"from: {line!r} is no line")
+        if customer is None or not platform.is_outside(customer):
+            return http_server.error(404, f"to: {asked['to']!r} cannot be called")
+        made = CampaignCall(platform, route, customer)
+        made.begin()
+        return web.json_response({"id": made.legs[0].call.call_id}, status=202)
+
+    app = http_server.application()
+    app.router.add_post("/campaigns/calls", call)
+    return app

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from email.utils import formatdate
 from http import HTTPStatus
 from itertools import product
@@ -18,9 +18,9 @@ from pydantic import ValidationError
 
 from harness.deployment import Deployment
 from harness.world import http_server
-from harness.world.context import TenantContext
-from harness.world.synthflow.numbers import AskedNumber, SipNumbers
+from harness.world.settings import TenantContext
 from harness.world.synthflow.record import CallRecord, Records
+from harness.world.synthflow.trunks import AskedNumber, SipNumbers
 
 _LISTED = 20  #: calls on a page, unless ``limit`` says otherwise
 #: What a list names otherwise than a single call does.
@@ -37,13 +37,9 @@ _NOT_IN_A_LIST = ("prompt_variables", "telephony_ringing_duration")
 
 def api(context: TenantContext, records: Records, numbers: SipNumbers, token: str) -> web.Application:
     """The application for one tenant; every request needs the bearer token."""
-    deployment = context.deployment
-    models = {assistant.did: str(assistant.model_id) for assistant in deployment.assistants.values()}
-
     app = http_server.application(http_server.bearer(token))
     app.middlewares.append(_as_settings_say(context, records))
-    callers = [phone.number for phone in deployment.phones.values() if phone.number]
-    handlers = _Handlers(context, records, numbers, models, callers)
+    handlers = _Handlers(context, records, numbers)
     app.router.add_get("/v2/calls", handlers.calls)
     app.router.add_get("/v2/calls/{id}", handlers.call)
     app.router.add_post("/v2/prepare_inbound", handlers.prepare_inbound)
@@ -98,19 +94,13 @@ def _as_settings_say(context: TenantContext, records: Records) -> Middleware:
 
 
 class _Handlers:
-    def __init__(
-        self,
-        context: TenantContext,
-        records: Records,
-        numbers: SipNumbers,
-        models: Mapping[str, str],
-        callers: Sequence[str],
-    ) -> None:
+    def __init__(self, context: TenantContext, records: Records, numbers: SipNumbers) -> None:
         self._context = context
         self._records = records
         self._numbers = numbers
-        self._models = models
-        self._callers = callers
+        deployment = context.deployment
+        self._models = {assistant.did: str(assistant.model_id) for assistant in deployment.assistants.values()}
+        self._callers = [phone.number for phone in deployment.phones.values() if phone.number]
         self._began = time.time()
 
     async def calls(self, request: web.Request) -> web.Response:
@@ -176,8 +166,9 @@ class _Handlers:
         return _ok(self._numbers.attach(asked).plain(), 201)
 
     async def sip_number(self, request: web.Request) -> web.Response:
-        registration = self._numbers.find(request.match_info["id"])
-        return _ok(registration.plain()) if registration is not None else http_server.error(404, "no such SIP number")
+        number_id = request.match_info["id"]
+        found = next((registration for registration in self._numbers.all() if registration.id == number_id), None)
+        return _ok(found.plain()) if found is not None else http_server.error(404, "no such SIP number")
 
     async def detach(self, request: web.Request) -> web.Response:
         found = await self._numbers.detach(request.match_info["id"])

@@ -19,7 +19,6 @@ from harness.world.media.digits import EventReceiver, ReceivedDigit
 from harness.world.media.leg import LegMedia
 from harness.world.media.rtp import Packet
 from harness.world.media.sound import FRAME, TICK
-from harness.world.synthflow.speech import Turns
 
 _PATIENCE = 3  # ticks without a packet before silence is heard
 _MOST_LOST = 5  # frames made up for lost packets; more is a pause
@@ -28,6 +27,9 @@ _KEPT = 30  # frames kept while a mark is heard, to analyse with the frame after
 _PERIOD: Final = PERIOD // FRAME  # frames of a mark, which repeats itself
 _ANNOUNCED = 10  # frames from one announcement of a mark that goes on to the next, as a detector's
 _NO_SAMPLES: NDArray[np.int16] = np.zeros(0, np.int16)
+_LOUD = 300.0  # of 32768, root mean square: -41 dBov
+_SPEAKS = 15  # frames of sound that is no mark: a mark is recognised within 200 ms
+_PAUSE = 30  # frames of silence after which the caller has finished
 
 
 class Listener(Protocol):
@@ -46,6 +48,34 @@ class Listener(Protocol):
         """Silence goes on, for so long already."""
 
 
+class Turns:
+    """Whether the caller is speaking, or has just finished. Speech is any sound that is no mark."""
+
+    def __init__(self) -> None:
+        self._sound = self._silence = 0
+        self._finished = False
+        self.caller_speaks = False
+
+    def hear(self, samples: NDArray[np.int16], *, mark_present: bool) -> None:
+        """The next frame."""
+        loud = not mark_present and float(np.sqrt(np.mean(np.square(samples.astype(np.float64))))) > _LOUD
+        if loud:
+            self._sound, self._silence = self._sound + 1, 0
+        else:
+            self._silence += 1
+            if mark_present or self._silence > 10:  # words have gaps
+                self._sound = 0
+        if self._sound >= _SPEAKS:
+            self.caller_speaks = True
+        elif self.caller_speaks and self._silence >= _PAUSE:
+            self.caller_speaks, self._finished = False, True
+
+    def take_finished(self) -> bool:
+        """Whether the caller has finished since the last call."""
+        finished, self._finished = self._finished, False
+        return finished
+
+
 class AudioInput:
     """The received audio of one assistant in one call. A frame is analysed in the tick after its packet: there is no buffer.
 
@@ -54,10 +84,10 @@ class AudioInput:
     frame that differs.
     """
 
-    def __init__(self, media: LegMedia, listener: Listener, prompts: tuple[str, ...], turns: Turns) -> None:
+    def __init__(self, media: LegMedia, listener: Listener, prompts: tuple[str, ...]) -> None:
         self._media = media
         self._listener = listener
-        self._turns = turns
+        self.turns = Turns()
         self._waiting: deque[bytes] = deque()
         self._due: deque[bytes] = deque()  # to be analysed
         self._rest = b""
@@ -72,7 +102,7 @@ class AudioInput:
         self._kept: deque[NDArray[np.int16]] = deque(maxlen=_KEPT)
         self._past: deque[bytes] = deque(maxlen=_PERIOD)
         self._repeated = 0  # frames running that were those of a period before
-        self._mark: int | None = None
+        self.mark: int | None = None  #: heard at present
         self._began = 0.0
         self._known: Heard | None = None  # the mark that frames are while they repeat
         self._skipped = 0  # frames since that was known
@@ -137,21 +167,21 @@ class AudioInput:
 
     def _goes_on(self, known: Heard) -> None:
         self._skipped += 1
-        self._turns.hear(_NO_SAMPLES, mark_present=True)
+        self.turns.hear(_NO_SAMPLES, mark_present=True)
         if self._skipped % _ANNOUNCED == 0:
             self._listener.heard_mark(known.mark, self._began, known.level_dbov)
 
-    def heard(self, fact: object) -> None:
+    def heard(self, fact: Heard | Ended) -> None:
         """Take what the detector bank has found in this audio."""
         if isinstance(fact, Heard):
-            if fact.mark != self._mark:
-                self._mark = fact.mark
+            if fact.mark != self.mark:
+                self.mark = fact.mark
                 self._began = time.time() - max(0.0, self._fed * TICK - fact.began)
             self._listener.heard_mark(fact.mark, self._began, fact.level_dbov)
             if self._repeated >= _PERIOD:
                 self._known, self._skipped = fact, 0
-        elif isinstance(fact, Ended) and fact.mark == self._mark:
-            self._mark = self._known = None
+        elif fact.mark == self.mark:
+            self.mark = self._known = None
 
     def hear(self, samples: NDArray[np.int16], *, mark_present: bool) -> None:
         """Look for digits, words and silence in a frame that the detector bank has had."""
@@ -159,7 +189,7 @@ class AudioInput:
         self._silent = self._silent + 1 if np.abs(samples).max() <= _NOTHING else 0
         if self._silent:
             self._listener.heard_nothing(self._silent * TICK)
-        self._turns.hear(samples, mark_present=mark_present)
+        self.turns.hear(samples, mark_present=mark_present)
         self._kept.append(samples)
         if mark_present:
             return

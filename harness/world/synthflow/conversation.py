@@ -1,74 +1,194 @@
-"""A call that an assistant takes: it answers, listens, speaks, does what its caller asks for, and transfers."""
+"""Synthflow as one customer sees it: the calls its assistants take, and what they do in them: answer, listen, speak, transfer."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from functools import partial
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from harness.audio.dtmf import dtmf
 from harness.audio.prompts import prompt_text
-from harness.deployment import Assistant, Handover, Trunk, Way
+from harness.deployment import Handover, Trunk, Way
 from harness.sip import xei
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import caller_id
-from harness.sip.message import Request
+from harness.sip.message import Message, Request
 from harness.sip.offer_answer import NoAgreementError
 from harness.sip.sdp import TELEPHONE_EVENT
 from harness.sip.uri import NameAddr, Uri
-from harness.world.audit import Watched
-from harness.world.b2bua import BackToBack, WireLeg, renegotiate_alone
+from harness.world.addresses import Host
+from harness.world.b2bua import BackToBack, LegRefusedError, Watched, WireLeg, renegotiate_alone, unassigned_number
 from harness.world.faults import Fault
 from harness.world.media import sound
 from harness.world.media.digits import ReceivedDigit, info_of_digit, take_info
 from harness.world.media.leg import LegMedia
 from harness.world.media.sound import TICK
-from harness.world.settings import AssistantSettings
-from harness.world.synthflow.media_engine import Channel
-from harness.world.synthflow.record import CallRecord
-from harness.world.synthflow.service import Synthflow, TrunkRefusal
-from harness.world.synthflow.speech import ANSWER, FIRST_WORDS, GOODBYE, HOLD, SPEAKS_ON
+from harness.world.settings import TenantContext
+from harness.world.synthflow.media_engine import ANSWER, FIRST_WORDS, GOODBYE, HOLD, SPEAKS_ON, Channel, MediaEngine
+from harness.world.synthflow.record import CallRecord, Records
+from harness.world.synthflow.trunks import Trunks
+from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError, End, How, sdp_of
 from harness.world.wire.invite import IncomingCall, OutgoingCall
+from harness.world.wire.transport import Traced
 
 EARLY_SECONDS: Final = 0.6  #: how long an assistant with early media speaks before it answers
 TRANSFER_SECONDS: Final = 40.0  #: a transfer that has come to nothing by then is given up
 _GRACE_SECONDS = 0.1  # after a transfer, the platform may end the AI's leg itself
 _REFUSING = {"unavailable": 503, "busy": 486, "declines": 603}
 _STATUS = {486: "busy", 480: "no-answer", 408: "no-answer", 487: "canceled"}
+_NOT_A_NUMBER = "anonymous"
+
+
+class Synthflow:
+    """One tenant's Synthflow: admits calls and hands them to assistants. Its user agent traces into :meth:`trace`."""
+
+    def __init__(
+        self,
+        context: TenantContext,
+        media_engine: MediaEngine,
+        ua: UserAgent,
+        trunks: Trunks,
+        line_of_call: Callable[[str], str | None],
+    ) -> None:
+        """``line_of_call`` returns the platform's line of a Call-ID; only faults set for one line use it."""
+        self.context = context
+        self.deployment = context.deployment
+        self.faults = context.faults
+        self.audit = context.audit
+        self.media_engine = media_engine
+        self.ua = ua
+        self.trunks = trunks
+        self.records = Records()
+        self.conversations: set[Conversation] = set()
+        self._assistants = {assistant.did: name for name, assistant in self.deployment.assistants.items()}
+        self._line_of_call = line_of_call
+        ua.on_invite = self._invited
+
+    def new_media(self) -> LegMedia:
+        return LegMedia(self.context.block[Host.SYNTHFLOW_MEDIA], rtcp=self.context.settings.rtcp)
+
+    def trace(self, traced: Traced) -> None:
+        """Add a SIP message to the record of its call."""
+        try:
+            self.records.trace(Message.parse(traced.data).call_id, traced)
+        except SipSyntaxError:
+            return
+
+    async def _invited(self, call: IncomingCall) -> None:
+        try:
+            number, line = _user(call.request.uri), self._line_of_call(call.call_id)
+        except SipSyntaxError as error:
+            call.reject(400, str(error))
+            return
+        record = self.records.of_sip(call.call_id)  # a challenged INVITE comes again
+        if record is None or record.answered_at is not None:
+            record = CallRecord(CallRecord.new_id(), self._caller(call.request), number)
+            self.records.add(record, call.call_id)
+        else:
+            record.released_at = None
+            record.status = "ringing"
+        trunk: Trunk | None = None
+        conversation: Conversation | None = None
+        try:
+            trunk = self.trunks.admit(call)
+            if trunk is not None:
+                conversation = self._admitted(call, record, line, trunk)
+        except LegRefusedError as error:
+            record.error_message = f"{error.status} {error.reason}" if error.reason else None
+            record.ended(_STATUS.get(error.status, "failed"), "agent", error.reason or str(error.status))
+            call.reject(error.status, error.reason)
+        if trunk is None and not self.trunks.knows(call.source[0]):
+            self.records.forget(record)  # a stranger's: no customer gets to see it
+        if conversation is None:
+            record.ended("failed", "agent", "")  # challenged, unless it has been refused
+            return
+        self.conversations.add(conversation)
+        await conversation.take()
+
+    def _admitted(self, call: IncomingCall, record: CallRecord, line: str | None, trunk: Trunk) -> Conversation:
+        """The conversation with the assistant whose number was called. Raises `LegRefusedError`."""
+        self._read_headers(call.request, record)
+        name = self._assistants.get(record.number_to)
+        if name is None or self.faults.on(Fault.ASSISTANT_NOT_ATTACHED, line):
+            raise LegRefusedError(404, "No assistant is attached to this number")
+        if self.faults.on(Fault.CONCURRENCY_EXHAUSTED, line):
+            raise LegRefusedError(429, "Concurrency limit reached")
+        record.assistant = name
+        behaviour = self.deployment.assistants[name].behaviour
+        if behaviour in _REFUSING:
+            raise LegRefusedError(_REFUSING[behaviour])
+        if call.offer is None:
+            raise LegRefusedError(488, "An offer is needed")
+        media = self.new_media()
+        try:
+            media.answer(call.offer)
+        except (SipSyntaxError, NoAgreementError) as error:
+            media.close()
+            raise LegRefusedError(488, str(error)) from None
+        return Conversation(self, call, record, line, trunk, name, media)
+
+    def _read_headers(self, request: Request, record: CallRecord) -> None:
+        caller = caller_id(request, self.deployment.region)
+        variables = {name: value for name, value in request.headers if xei.passes(name, value)}
+        try:
+            ei = xei.merged_with_diversion(request)
+        except SipSyntaxError as error:
+            ei = None
+            variables["x_ei_error"] = str(error)
+        if ei is not None:
+            told = (("call_id", ei.call_id), ("external_id", ei.external_id), ("original_caller", ei.original_caller))
+            variables |= {name: value for name, value in told if value is not None}
+        record.variables |= variables | {"from_number": caller.number or _NOT_A_NUMBER}
+        self.records.rename(record, ei.call_id if ei else None)
+
+    def _caller(self, request: Request) -> str:
+        try:
+            return caller_id(request, self.deployment.region).from_.user or _NOT_A_NUMBER
+        except SipSyntaxError:
+            return _NOT_A_NUMBER
+
+
+def _user(uri: Uri) -> str:
+    return (uri.user or "").partition(";")[0]
 
 
 def _begins(handover: Handover, way: Way, said: str) -> bool:
     """Whether a caller who says that begins to ask for that handover."""
-    match way:
-        case "digit":
-            return handover.digit == said
-        case "prompt":
-            return "prompt" in handover.ways and handover.prompt == said
-        case _:
-            return "silence" in handover.ways
+    asked = {"digit": handover.digit, "prompt": handover.prompt, "silence": ""}
+    return said == asked[way] and (way == "digit" or way in handover.ways)
 
 
 class Conversation:
-    """One inbound call of Synthflow."""
+    """One inbound call that an assistant takes."""
 
-    def __init__(self, service: Synthflow, call: IncomingCall, record: CallRecord, line: str | None) -> None:
-        self._service = service
-        self._line = line  # of the platform, by which it came
-        self._call = call
+    def __init__(
+        self,
+        service: Synthflow,
+        call: IncomingCall,
+        record: CallRecord,
+        line: str | None,
+        trunk: Trunk,
+        assistant: str,
+        media: LegMedia,
+    ) -> None:
+        """``media`` has answered the call's offer; ``line`` is the platform's."""
         self.record = record
-        self._trunk: Trunk | None = None
-        self._assistant: Assistant | None = None
-        self._media: LegMedia | None = None
+        self._service = service
+        self._call = call
+        self._line = line
+        self._trunk = trunk
+        self._media = media
+        self._assistant = service.deployment.assistants[assistant]
+        self._handovers = service.deployment.handovers(assistant)
+        self._settings = service.context.settings.assistant(assistant)
         self._channel: Channel | None = None
-        self._settings = AssistantSettings()
-        self._attentive = True  #: takes in what it hears
+        self._attentive = self._settings.interruptible or not self._settings.greeting_s  #: takes in what it hears
         self._acting = False
-        self._amid: dict[
-            str, tuple[str, ...]
-        ] = {}  # handovers that are asked for, and what it waits to hear before each
+        #: Handovers that are asked for, and what it waits to hear before each.
+        self._amid: dict[str, tuple[str, ...]] = {}
         self._pending: OutgoingCall | None = None  # to the agent, while it rings
         self._bridge: BackToBack | None = None  # of caller and agent, once the agent has answered
         call.on_ended = self._ended
@@ -79,64 +199,26 @@ class Conversation:
         """Its answered legs."""
         if self._bridge is not None:
             return self._bridge.watched()
-        return [(self._call, self._media)] if self._media is not None and self._call.state == "confirmed" else []
-
-    # --- taking the call ---------------------------------------------------------------------------
+        return [(self._call, self._media)] if self._call.state == "confirmed" else []
 
     async def take(self) -> None:
-        """Answer it, or not, by the assistant's settings."""
-        call, service = self._call, self._service
-        trunk = service.trunks.admit(call)
-        if not isinstance(trunk, Trunk) and not service.trunks.knows(call.source[0]):
-            service.records.forget(self.record)  # a stranger's: no customer gets to see it
-        if trunk is None:
-            return  # challenged: the call comes again
-        if isinstance(trunk, TrunkRefusal):
-            self._refuse(trunk.status, trunk.reason)
+        """Ring, and answer as the assistant does."""
+        call, behaviour, answer = self._call, self._assistant.behaviour, self._media.again()
+        call.ring()
+        if behaviour == "never-answers":
             return
-        self._trunk = trunk
-        self._read_headers()
-        name = service.assistant_of(self.record.number_to)
-        if name is None or service.faults.on(Fault.ASSISTANT_NOT_ATTACHED, self._line):
-            self._refuse(404, "No assistant is attached to this number")
-            return
-        if service.faults.on(Fault.CONCURRENCY_EXHAUSTED, self._line):
-            self._refuse(429, "Concurrency limit reached")
-            return
-        self.record.assistant = name
-        self._assistant = service.deployment.assistants[name]
-        self._settings = service.context.settings.assistant(name)
-        await self._behave(self._assistant)
-
-    async def _behave(self, assistant: Assistant) -> None:
-        if assistant.behaviour in _REFUSING:
-            self._refuse(_REFUSING[assistant.behaviour])
-            return
-        if self._call.offer is None:
-            self._refuse(488, "An offer is needed")
-            return
-        self._media = self._service.new_media()
-        try:
-            answer = self._media.answer(self._call.offer)
-        except (SipSyntaxError, NoAgreementError) as error:
-            self._refuse(488, str(error))
-            return
-        self._call.ring()
-        if assistant.behaviour == "never-answers":
-            return
-        if assistant.behaviour == "early-media":
-            self._call.progress(183, answer)
+        if behaviour == "early-media":
+            call.progress(183, answer)
             self._open_channel()
             await asyncio.sleep(EARLY_SECONDS)
         if self._settings.answers_after_s:
             await asyncio.sleep(self._settings.answers_after_s)
-        self._call.answer(answer)
-        if self._call.state != "confirmed":
+        call.answer(answer)
+        if call.state != "confirmed":
             return
         self.record.answered_at = time.time()
         self.record.status = "in-progress"
         self._open_channel()
-        self._attentive = self._settings.interruptible or not self._settings.greeting_s
         if not self._attentive:
             await asyncio.sleep(self._settings.greeting_s)
             self._attentive = True
@@ -144,39 +226,19 @@ class Conversation:
             self._channel.begin_to_reply()
 
     def _open_channel(self) -> None:
-        if self._media is None or self._channel is not None or self._call.state == "ended":
+        if self._channel is not None or self._call.state == "ended":
             return
-        voice = self._assistant.voice if self._assistant else None
-        channel = self._channel = self._service.media_engine.open(self._media, self, voice, self._settings)
-        self.record.listening(lambda: channel.packets)
+        channel = self._service.media_engine.open(self._media, self, self._assistant.voice, self._settings)
+        self._channel = channel
+        self.record.count_packets = lambda: channel.packets
         first = FIRST_WORDS.get(self._settings.sends)
         if self._settings.sends == "voice" or first:
             self.record.say("bot", prompt_text(first) if first else "[speaks]")
         self._note_codec()
 
     def _note_codec(self) -> None:
-        codec = self._media.codec if self._media is not None else None
+        codec = self._media.codec
         self.record.codec = codec.name.upper() if codec is not None else None
-
-    def _refuse(self, status: int, reason: str | None = None) -> None:
-        self.record.error_message = f"{status} {reason}" if reason else None
-        self.record.ended(_STATUS.get(status, "failed"), "agent", reason or str(status))
-        self._call.reject(status, reason)
-
-    def _read_headers(self) -> None:
-        request, record = self._call.request, self.record
-        caller = caller_id(request, self._service.deployment.region)
-        variables = {name: value for name, value in request.headers if xei.passes(name, value)}
-        try:
-            ei = xei.merged_with_diversion(request)
-        except SipSyntaxError as error:
-            ei = None
-            variables["x_ei_error"] = str(error)
-        if ei is not None:
-            told = (("call_id", ei.call_id), ("external_id", ei.external_id), ("original_caller", ei.original_caller))
-            variables |= {name: value for name, value in told if value is not None}
-        record.variables |= variables | {"from_number": caller.number or "anonymous"}
-        self._service.records.rename(record, ei.call_id if ei else None)
 
     # --- what is heard -----------------------------------------------------------------------------
 
@@ -191,9 +253,9 @@ class Conversation:
         if self._asks("digit", digit.digit):
             return
         if digit.digit == asked.goodbye_digit:
-            self._service.spawn(self._say_goodbye(), self.record)
+            self._spawn(self._say_goodbye())
         elif digit.digit == asked.digits_back_digit and asked.digits_back:
-            self._service.spawn(self._send_digits(asked.digits_back, digit), self.record)
+            self._spawn(self._send_digits(asked.digits_back, digit))
 
     def heard_prompt(self, name: str) -> None:
         if not self._attentive:
@@ -204,15 +266,17 @@ class Conversation:
         self._asks("prompt", name)
 
     def heard_nothing(self, seconds: float) -> None:
-        if seconds < self._service.deployment.escalation.silence_s:
-            return
-        self._asks("silence", "")
+        if seconds >= self._service.deployment.escalation.silence_s:
+            self._asks("silence", "")
 
     async def _on_info(self, request: InDialogRequest) -> None:
         if digit := take_info(request):
             self.heard_digit(digit)
 
     # --- what it does ------------------------------------------------------------------------------
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._service.audit.spawn(work, f"synthflow call {self.record.id}")
 
     async def _say_goodbye(self) -> None:
         self.record.actions.append({"name": "end_call", "status": "done"})
@@ -236,30 +300,20 @@ class Conversation:
             return False  # what it does not understand is no answer
         whole = next((name for name, answers in left.items() if not answers), None)
         self._amid = left if whole is None else {}
-        if whole is not None:
-            self._escalate(whole)
-        else:
+        if whole is None:
             self.record.say("bot", "[asks back]")
+        else:
+            made = self._handovers.get(self._settings.confuses.get(whole, whole))  # none: it does nothing
+            if made is not None and not self._acting:
+                self._acting = True
+                self._spawn(self._transfer(made))
         return True
 
-    @property
-    def _handovers(self) -> dict[str, Handover]:
-        name = self.record.assistant
-        return self._service.deployment.handovers(name) if name is not None else {}
-
-    def _escalate(self, asked: str) -> None:
-        if self._acting or self._assistant is None:
-            return
-        made = self._handovers.get(self._settings.confuses.get(asked, asked))
-        if made is None:
-            return  # it does nothing
-        self._acting = True
-        self._service.spawn(self._transfer(self._assistant, made), self.record)
-
-    async def _transfer(self, assistant: Assistant, handover: Handover) -> None:
-        assert handover.transfer_to is not None
-        group = self._service.deployment.groups[handover.transfer_to]
-        number = self._service.transfer_number(str(group.address), self._line)
+    async def _transfer(self, handover: Handover) -> None:
+        service = self._service
+        number = str(service.deployment.groups[handover.transfer_to].address)
+        if service.faults.on(Fault.GROUP_DID_WRONG, self._line):
+            number = unassigned_number(service.deployment)
         action: dict[str, Any] = {
             "name": "transfer_call",
             "type": handover.transfer,
@@ -272,9 +326,7 @@ class Conversation:
             self._say(HOLD)
             await asyncio.sleep(self._settings.please_hold_s)
         try:
-            status = await (
-                self._cold(handover, number) if handover.transfer == "cold" else self._warm(assistant, handover, number)
-            )
+            status = await (self._cold if handover.transfer == "cold" else self._warm)(handover, number)
         except TimeoutError:
             status = 408
         action |= {"status": "done" if status == 200 else "failed", "status_code": status}
@@ -300,12 +352,10 @@ class Conversation:
         return len(words) * TICK
 
     async def _cold(self, handover: Handover, number: str) -> int:
-        assert self._trunk is not None
         target = self._service.trunks.target(self._trunk, number)
         if handover.transfer_topic is not None:
             target = target.with_header("X-Gladly-Routing-Selector", handover.transfer_topic)
-        referral = self._call.refer(NameAddr(target))
-        status, _ = await referral.wait_final(TRANSFER_SECONDS)
+        status, _ = await self._call.refer(NameAddr(target)).wait_final(TRANSFER_SECONDS)
         if status == 200 and not self._service.faults.on(Fault.AI_LEG_LEFT_BEHIND, self._line):
             self.record.end_call_reason = "transferred"
             try:
@@ -314,19 +364,20 @@ class Conversation:
                 await self._call.bye()
         return status
 
-    async def _warm(self, assistant: Assistant, handover: Handover, number: str) -> int:
+    async def _warm(self, handover: Handover, number: str) -> int:
         service, media, trunk = self._service, self._media, self._trunk
-        assert trunk is not None
-        assert media is not None
         assert media.codec is not None
         to_agent = service.new_media()
+        headers = [("x-ci", self.record.id)]
+        if handover.transfer_topic is not None:
+            headers.append(("X-Gladly-Routing-Selector", handover.transfer_topic))
         call = self._pending = service.ua.invite(
             service.trunks.dialled(trunk, number),
-            from_=NameAddr(Uri("sip", self._number_shown(assistant, handover), service.address)),
+            from_=NameAddr(Uri("sip", self._number_shown(handover), service.ua.listening[0].address)),
             hop=service.trunks.hop(trunk),
             # What the caller's side has agreed on, as nothing is transcoded here.
             sdp=to_agent.offer((media.codec, TELEPHONE_EVENT)),
-            headers=self._transfer_headers(handover),
+            headers=headers,
             credentials=service.trunks.credentials(trunk) if trunk.authentication == "digest" else None,
         )
         service.records.also(self.record, call.call_id)
@@ -347,25 +398,20 @@ class Conversation:
                 call.hangup()
                 to_agent.close()
 
-    def _transfer_headers(self, handover: Handover) -> list[tuple[str, str]]:
-        headers = [("x-ci", self.record.id)]
-        if handover.transfer_topic is not None:
-            headers.append(("X-Gladly-Routing-Selector", handover.transfer_topic))
-        return headers
-
-    def _number_shown(self, assistant: Assistant, handover: Handover) -> str:
-        original = self.record.number_from
-        if handover.transfer_caller_id == "agent":
-            return assistant.did
-        if handover.transfer_caller_id == "fixed":
-            return handover.fixed_caller_id or assistant.did
-        if handover.transfer_caller_id == "header":
-            return (self._call.request.get(handover.caller_id_header or "") or original).strip()
-        return original
+    def _number_shown(self, handover: Handover) -> str:
+        original, own = self.record.number_from, self._assistant.did
+        match handover.transfer_caller_id:
+            case "agent":
+                return own
+            case "fixed":
+                return handover.fixed_caller_id or own
+            case "header":
+                return (self._call.request.get(handover.caller_id_header or "") or original).strip()
+            case _:
+                return original
 
     def _step_aside(self, agent: OutgoingCall, to_agent: LegMedia) -> None:
         """Connect caller and agent: they hear each other, and requests of one go to the other."""
-        assert self._media is not None
         self._stop_listening()
         self.record.end_call_reason = "transferred"
         bridge = self._bridge = BackToBack(f"synthflow call {self.record.id}", self._service.audit, set())
@@ -381,7 +427,8 @@ class Conversation:
         bridge.join(bridge.adopt(WireLeg(agent, to_agent, "agent")), caller)
 
     def _stop_listening(self) -> None:
-        self.record.listening(None)
+        received = self.record.count_packets()
+        self.record.count_packets = lambda: received
         if self._channel is not None:
             self._channel.close()
             self._channel = None
@@ -389,7 +436,7 @@ class Conversation:
     # --- while it lasts ----------------------------------------------------------------------------
 
     async def _renegotiate(self, request: InDialogRequest) -> None:
-        if self._media is not None and renegotiate_alone(self._media, request):
+        if renegotiate_alone(self._media, request):
             self._note_codec()
             if self._channel is not None:
                 self._channel.relearn()
@@ -397,8 +444,7 @@ class Conversation:
     def _ended(self, end: End) -> None:
         record = self.record
         self._stop_listening()
-        if self._media is not None:
-            self._media.close()
+        self._media.close()
         if self._pending is not None:
             self._pending.hangup()
         by = "caller" if end.by == "remote" else "agent"
@@ -409,42 +455,4 @@ class Conversation:
         else:
             reason = record.end_call_reason or ("human_hangup" if by == "caller" else "agent_hangup")
             record.ended("completed", by, "normal clearing" if end.how is How.BYE else end.how.value, reason)
-        self._service.over(self)
-
-
-_NOT_A_NUMBER = "anonymous"
-
-
-def take_ai_calls(service: Synthflow) -> None:
-    """Have ``service`` take the calls that it is sent."""
-    service.ua.on_invite = partial(_invited, service)
-
-
-async def _invited(service: Synthflow, call: IncomingCall) -> None:
-    try:
-        number, line = _user(call.request.uri), service.line_of_call(call.call_id)
-    except SipSyntaxError as error:
-        call.reject(400, str(error))
-        return
-    record = service.records.of_sip(call.call_id)  # a challenged INVITE comes again
-    if record is None or record.answered_at is not None:
-        record = CallRecord(CallRecord.new_id(), _caller(service, call.request), number)
-        service.records.add(record, call.call_id)
-    else:
-        record.released_at = None
-        record.status = "ringing"
-    conversation = Conversation(service, call, record, line)
-    service.conversations.add(conversation)
-    await conversation.take()
-
-
-def _caller(service: Synthflow, request: Request) -> str:
-    try:
-        caller = caller_id(request, service.deployment.region)
-    except SipSyntaxError:
-        return _NOT_A_NUMBER
-    return caller.from_.user or _NOT_A_NUMBER
-
-
-def _user(uri: Uri) -> str:
-    return (uri.user or "").partition(";")[0]
+        self._service.conversations.discard(self)

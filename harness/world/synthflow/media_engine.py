@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import chain, cycle, islice
+from itertools import chain, cycle, islice, repeat
 from typing import Final, TypeVar
 
 import numpy as np
@@ -20,14 +20,53 @@ from harness.world.media.digits import event_packets
 from harness.world.media.leg import LegMedia
 from harness.world.media.rtp import RtpStream
 from harness.world.media.sound import FRAME, TICK, Frames, Ticker
-from harness.world.settings import AssistantSettings
-from harness.world.synthflow import speech
-from harness.world.synthflow.audio_input import AudioInput, Listener
+from harness.world.settings import AssistantSettings, Sends
+from harness.world.synthflow.audio_input import AudioInput, Listener, Turns
 
 T = TypeVar("T")
 REPLY_SECONDS: Final = 0.480  #: in band: "I hear your mark" …
 VOICE_SECONDS: Final = 0.320  #: … and in turn the assistant's own voice
 _ULAW_ALAW = np.stack([g711.decode_ulaw(bytes(range(256))), g711.decode_alaw(bytes(range(256)))])
+
+GREETING, ANSWER, HOLD, GOODBYE = "hello-en", "how-can-i-help-en", "connecting-you-en", "goodbye-en"
+MACHINE = "voicemail-greeting-en"
+#: What an assistant says first, by the prompt's name; the others say no words.
+FIRST_WORDS: Final[dict[Sends, str]] = {"speech": GREETING, "talks-on": GREETING, "machine": MACHINE}
+#: Assistants that answer in words.
+SPEAKS_ON: Final[tuple[Sends, ...]] = ("speech", "talks-on")
+_REFLECTS = 20  # frames before an assistant answers a caller who has finished
+
+
+def script(settings: AssistantSettings, voice: int | None, law: str, turns: Turns) -> Iterator[bytes]:
+    """The endless frames of an assistant; ``voice`` is its mark."""
+    nothing = sound.silence(law)[0]
+    match settings.sends:
+        case "voice":
+            return cycle(sound.mark(voice, law) if voice is not None else sound.silence(law))
+        case "speech":
+            return _conversation(law, turns, settings.greeting_s, settings.interruptible)
+        case "talks-on":
+            return cycle(chain(*(sound.prompt(name, law) for name in (GREETING, ANSWER, HOLD))))
+        case "tone":
+            return cycle(sound.tone(law))
+        case "music":
+            return cycle(sound.music(law))
+        case "silence":
+            return repeat(nothing)
+        case "machine":
+            return chain(sound.prompt(MACHINE, law), sound.beep(law), repeat(nothing))
+
+
+def _conversation(law: str, turns: Turns, greeting_s: float, interruptible: bool) -> Iterator[bytes]:
+    nothing = sound.silence(law)[0]
+    greeting = sound.prompt(GREETING, law)
+    saying: Iterator[bytes] = islice(cycle(greeting), round(greeting_s * 50)) if greeting_s else iter(greeting)
+    while True:
+        if turns.caller_speaks and interruptible:
+            saying = iter(())
+        if turns.take_finished():
+            saying = chain(repeat(nothing, _REFLECTS), sound.prompt(ANSWER, law))
+        yield next(saying, nothing)
 
 
 class Channel:
@@ -47,14 +86,12 @@ class Channel:
         self._media = media
         self._voice = voice
         self._settings = settings
-        self._turns = speech.Turns()
-        self.input = AudioInput(media, listener, media_engine.prompts, self._turns)
+        self.input = AudioInput(media, listener, media_engine.prompts)
         self._rtp = RtpStream()
         self._has_spoken = False
         self._script: Iterator[bytes] = iter(())
         self._sending: Iterator[tuple[bytes, int, bool] | None] | None = None
         self._sending_since = 0
-        self._present: int | None = None
         self._replying_to: int | None = None
         self._may_reply = False
         media.port.on_packet = self.input.receive if self._settings.hears else None
@@ -70,11 +107,7 @@ class Channel:
     def heard(self, fact: Heard | Ended) -> None:
         """Take what the detector bank has found in this channel's audio."""
         self.input.heard(fact)
-        if isinstance(fact, Heard):
-            self._present = fact.mark if fact.mark < REPLY_OFFSET else None
-            self._reply()
-        elif fact.mark == self._present:
-            self._present = None
+        self._reply()
 
     def begin_to_reply(self) -> None:
         """Name the marks that are heard, in band, from now on; until then only the voice is sent."""
@@ -82,9 +115,10 @@ class Channel:
         self._reply()
 
     def _reply(self) -> None:
-        if self._may_reply and self._present is not None and self._present != self._replying_to:
-            self._replying_to = self._present
-            self._script = self._replies(self._present)
+        mark = self.input.mark
+        if self._may_reply and mark is not None and mark < REPLY_OFFSET and mark != self._replying_to:
+            self._replying_to = mark
+            self._script = self._replies(mark)
 
     # --- sending -----------------------------------------------------------------------------------
 
@@ -108,7 +142,7 @@ class Channel:
             yield from islice(cycle(own), round(VOICE_SECONDS / TICK))
 
     def _plain_voice(self) -> Iterator[bytes]:
-        return speech.script(self._settings, self._voice, self.law, self._turns)
+        return script(self._settings, self._voice, self.law, self.input.turns)
 
     def relearn(self) -> None:
         """Use the leg's new codec from the next frame on."""

@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,26 +14,13 @@ from harness.world.media.digits import ReceivedDigit
 from harness.world.settings import ApiSettings
 from harness.world.wire.transport import Traced
 
-_MOST_WAITING, _LONGEST_WAITING = 200, 16_384  # INVITEs whose call has no record, and their octets
-_MOST_MESSAGES = 400  # of one call; a misbehaving peer must not fill the memory
-
-
+_MOST_WAITING = 200  # INVITEs whose call has no record
 _NO_WORDS = re.compile(r"(human: \[(mark|pressed) |bot: \[speaks\])")  # lines that no speech recognition writes
 
 
 def wall(monotonic: float) -> float:
     """A moment of the monotonic clock in seconds since the epoch."""
     return time.time() - (time.monotonic() - monotonic)
-
-
-@dataclass
-class HeardMark:
-    """A mark that was heard, in seconds since the epoch."""
-
-    mark: int
-    at: float
-    until: float
-    level_dbov: float
 
 
 @dataclass
@@ -56,20 +43,15 @@ class CallRecord:
     variables: dict[str, str] = field(default_factory=dict)
     transcript: list[str] = field(default_factory=list)
     actions: list[dict[str, Any]] = field(default_factory=list)
-    marks: list[HeardMark] = field(default_factory=list)
+    marks: list[dict[str, Any]] = field(default_factory=list)
     digits: list[dict[str, Any]] = field(default_factory=list)
     messages: list[Traced] = field(default_factory=list)
     codec: str | None = None
-    counter: Callable[[], int] | None = None  #: RTP packets received by the present listener
-    rx_packets: int = 0  #: packets received by earlier listeners
+    count_packets: Callable[[], int] = int  #: RTP packets that the assistant received
 
     @staticmethod
     def new_id() -> str:
         return secrets.token_hex(12)
-
-    @property
-    def is_over(self) -> bool:
-        return self.released_at is not None
 
     def say(self, who: str, what: str) -> None:
         """Add a line to the transcript; one that repeats the last is not added."""
@@ -78,12 +60,12 @@ class CallRecord:
             self.transcript.append(line)
 
     def hear(self, mark: int, began: float, now: float, level_dbov: float) -> None:
-        """Note a mark that begins or goes on."""
-        if self.marks and self.marks[-1].mark == mark and now - self.marks[-1].until < 0.5:
-            self.marks[-1].until = now
-            self.marks[-1].level_dbov = level_dbov
+        """Note a mark that begins or goes on; times in seconds since the epoch."""
+        heard = {"until": now, "level_dbov": round(level_dbov, 1)}
+        if self.marks and self.marks[-1]["mark"] == mark and now - self.marks[-1]["until"] < 0.5:
+            self.marks[-1] |= heard
         else:
-            self.marks.append(HeardMark(mark, began, now, level_dbov))
+            self.marks.append({"mark": mark, "at": began, **heard})
             self.say("human", f"[mark {mark}]")
 
     def press(self, digit: ReceivedDigit) -> None:
@@ -92,12 +74,6 @@ class CallRecord:
             {"digit": digit.digit, "at": time.time(), "method": digit.method, "duration_ms": digit.duration_ms}
         )
         self.say("human", f"[pressed {digit.digit}]")
-
-    def listening(self, counter: Callable[[], int] | None) -> None:
-        """Set the counter of received packets; None when the assistant stops listening."""
-        if self.counter is not None:
-            self.rx_packets += self.counter()
-        self.counter = counter
 
     def ended(self, status: str, by: str | None, reason: str, end_reason: str | None = None) -> None:
         """Note why the call ended; the first reason counts."""
@@ -142,14 +118,12 @@ class CallRecord:
 
     def _witness(self) -> dict[str, Any]:
         return {
-            "marks": [
-                {"mark": m.mark, "at": m.at, "until": m.until, "level_dbov": round(m.level_dbov, 1)} for m in self.marks
-            ],
+            "marks": self.marks,
             "digits": self.digits,
             "messages": [_plain(message) for message in self.messages],
             "codec": self.codec,
             "assistant": self.assistant,
-            "rx_packets": self.rx_packets + (self.counter() if self.counter else 0),
+            "rx_packets": self.count_packets(),
             "answered_at": self.answered_at,
             "released_at": self.released_at,
         }
@@ -160,14 +134,10 @@ def _plain(message: Traced) -> dict[str, Any]:
         "at": wall(message.at),
         "direction": message.direction,
         "transport": message.transport,
-        "local": _joined(message.local),
-        "remote": _joined(message.remote),
+        "local": "{}:{}".format(*message.local),
+        "remote": "{}:{}".format(*message.remote),
         "text": message.data.decode("utf-8", "replace"),
     }
-
-
-def _joined(address: Sequence[object]) -> str:
-    return f"{address[0]}:{address[1]}"
 
 
 class Records:
@@ -185,9 +155,8 @@ class Records:
         """Note a SIP message; one of a call without a record yet is kept until there is one."""
         record = self._by_call_id.get(sip_call_id)
         if record is not None:
-            if len(record.messages) < _MOST_MESSAGES:
-                record.messages.append(traced)
-        elif traced.data.startswith(b"INVITE ") and len(traced.data) <= _LONGEST_WAITING:
+            record.messages.append(traced)
+        elif traced.data.startswith(b"INVITE "):
             self._early.append((sip_call_id, traced))
 
     def add(self, record: CallRecord, sip_call_id: str) -> None:

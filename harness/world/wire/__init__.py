@@ -33,7 +33,7 @@ a fork is not acknowledged. What a node uses, by module::
         await info(body, content_type) -> Response
         refer(refer_to, headers=()) -> Referral       .progress .final, await .wait_accepted() .wait_final()
         await send(method, headers=(), body=b"", content_type=None) -> Response     anything else in the dialog
-        on_offer, on_info, on_message: async (InDialogRequest) -> None
+        on_offer, on_info: async (InDialogRequest) -> None
         on_refer: async (ReferRequest) -> None        .refer_to, .accept_refer() -> Notifier, await .notify(status)
         on_ended(End)                                 once, whatever ended it
     invite.IncomingCall:

@@ -11,7 +11,7 @@ from harness.sip.digest import Credentials, DigestClient
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import HeaderPairs, Request, Response
 from harness.sip.uri import NameAddr, Uri
-from harness.world.tasks import Tasks
+from harness.world.audit import Tasks
 from harness.world.wire.call import Call, IncomingRequest
 from harness.world.wire.dialog import LEAST_S, Dialog, DialogId, content_header, dialog_id_of, is_too_small
 from harness.world.wire.invite import IncomingCall, OutgoingCall
@@ -316,7 +316,7 @@ class UserAgent(Tasks):
         """RFC 3261 section 8.2, in its order."""
         request = transaction.request
         dialog = dialog_id_of(request)
-        known = {*self.methods(), "INVITE", "INFO", "MESSAGE"} if dialog is not None else set(self.methods())
+        known = {*self.methods(), "INVITE", "INFO"} if dialog is not None else set(self.methods())
         refusal = refusal_of(request, known, self.methods())
         if refusal is not None:
             self._refuse(transaction, *refusal)

@@ -161,7 +161,6 @@ class Call:
 
         self.on_offer: InDialogHandler | None = None  # of a re-INVITE, or an UPDATE that is no mere refresh
         self.on_info: InDialogHandler | None = None
-        self.on_message: InDialogHandler | None = None
         self.on_refer: ReferHandler | None = None
         self.on_ended: Callable[[End], None] | None = None
 
@@ -403,7 +402,7 @@ class Call:
             self.ua.guard(self.on_ended, end)
         # Transactions refer to this call for 64*T1 more; it no longer refers to its application.
         self.on_ended = self.on_refer = None
-        self.on_offer = self.on_info = self.on_message = None
+        self.on_offer = self.on_info = None
         self.usage_ended()
 
     def stop(self) -> None:
@@ -487,8 +486,6 @@ class Call:
                 incoming.respond(603)  # RFC 3515 section 2.4.2
             case "INFO" if self.on_info is not None:
                 self.ua.serve(self.on_info(incoming), incoming)
-            case "MESSAGE" if self.on_message is not None:
-                self.ua.serve(self.on_message(incoming), incoming)
             case "OPTIONS":
                 incoming.respond(200, headers=self.ua.capabilities())
             case _:

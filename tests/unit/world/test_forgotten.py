@@ -13,7 +13,7 @@ import pytest
 from harness.world.audit import Audit
 from harness.world.b2bua import BackToBack, LegRefusedError, LegTarget, WireLeg
 from harness.world.media.sound import Ticker
-from harness.world.platform.groups import ring_group
+from harness.world.platform.answering import ring_group
 from harness.world.settings import GroupSettings
 from tests.garbage import no_collections
 

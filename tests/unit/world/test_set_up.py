@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from harness.world.identity import Caller, e164, number_of
 
 from harness.deployment import Deployment, from_plain, to_plain
 from harness.errors import SelectionError
@@ -20,15 +21,13 @@ from harness.support.resources import EXAMPLES
 from harness.world import addresses
 from harness.world.addresses import StartError, take_block
 from harness.world.audit import Audit
-from harness.world.context import TenantContext
 from harness.world.faults import Fault, Faults
-from harness.world.identity import Caller, e164, number_of
 from harness.world.media.digits import ReceivedDigit
 from harness.world.media.sound import Ticker
 from harness.world.network import Firewall
 from harness.world.pki import Authority
-from harness.world.platform.routes import GroupRoute, LineRoute, Routes
-from harness.world.settings import Settings
+from harness.world.platform.routing import GroupRoute, LineRoute, Routes
+from harness.world.settings import Settings, TenantContext
 from harness.world.synthflow.record import CallRecord, Records
 from harness.world.wire.transport import REJECT, Passage, Traced
 

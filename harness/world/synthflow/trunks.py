@@ -1,4 +1,4 @@
-"""The SIP numbers of one tenant and their registrations at the platform (RFC 3261 section 10.2)."""
+"""Synthflow's side of the trunks: their settings, which calls they bring, and the registration of SIP numbers."""
 
 from __future__ import annotations
 
@@ -7,20 +7,95 @@ import contextlib
 import secrets
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from harness.sip.digest import Credentials
+from harness.deployment import Trunk
+from harness.sip.digest import CredentialCheck, Credentials, DigestServer
 from harness.sip.grammar import decimal
 from harness.sip.message import Response
 from harness.sip.uri import NameAddr, Uri
+from harness.world.addresses import Host
 from harness.world.audit import Audit
-from harness.world.context import TenantContext
-from harness.world.synthflow.service import Trunks
+from harness.world.b2bua import LegRefusedError
+from harness.world.faults import Fault
+from harness.world.settings import TenantContext
 from harness.world.wire.agent import UserAgent
+from harness.world.wire.invite import IncomingCall
 from harness.world.wire.transport import Hop, TransportName
+
+
+class Trunks:
+    """All trunks of a tenant."""
+
+    def __init__(self, context: TenantContext) -> None:
+        deployment = context.deployment
+        self._faults = context.faults
+        self._no_listener = context.block[Host.NO_LISTENER]
+        self._domain = deployment.platform.domain
+        self._is_gladly = deployment.integration == "gladly"
+        self.all = [trunk for trunk in deployment.trunks if trunk.ai == "synthflow"]
+        self._by_address = {trunk.termination_host: trunk for trunk in self.all}
+        self._by_user = {t.username: t for t in self.all if t.authentication == "digest" and t.username}
+        self._digest = DigestServer("synthflow", self._password_of)
+
+    def credentials(self, trunk: Trunk) -> Credentials:
+        """The trunk's credentials as they were copied from the platform."""
+        password = trunk.password.get_secret_value() if trunk.password else ""
+        return self.copied(Credentials(trunk.username or "", password))
+
+    def copied(self, right: Credentials) -> Credentials:
+        """The credentials as they were typed in, wrong where a fault says so."""
+        wrong_name, wrong_password = map(self._faults.on, (Fault.USERNAME_WRONG, Fault.PASSWORD_WRONG))
+        return Credentials(right.username + "-x" * wrong_name, right.password + "-x" * wrong_password)
+
+    def _termination(self, trunk: Trunk) -> Hop:
+        return Hop(trunk.transport, trunk.termination_host or "", trunk.termination_port or 0)
+
+    def hop(self, trunk: Trunk) -> Hop:
+        """The Termination URI's address."""
+        return self.typed(self._termination(trunk))
+
+    def typed(self, right: Hop) -> Hop:
+        """The address as it was typed in, wrong where a fault says so."""
+        return replace(right, address=self._no_listener) if self._faults.on(Fault.TERMINATION_URI_WRONG) else right
+
+    def target(self, trunk: Trunk, number: str) -> Uri:
+        """A number at the platform, as calls and transfers name it."""
+        if self._is_gladly:
+            return Uri("sip", number, self._domain).with_param("transport", "tls")
+        return self._termination(trunk).uri(number)
+
+    def dialled(self, trunk: Trunk, number: str) -> Uri:
+        """The Request-URI of a call that the AI makes: the number at the Termination URI as it was typed in."""
+        right = self.target(trunk, number)
+        return replace(right, host=self._no_listener) if self._faults.on(Fault.TERMINATION_URI_WRONG) else right
+
+    def knows(self, address: str) -> bool:
+        """Whether a trunk's calls come from that address."""
+        return address in self._by_address
+
+    def admit(self, call: IncomingCall) -> Trunk | None:
+        """The trunk an INVITE came over; None when it has been challenged. Raises `LegRefusedError`."""
+        trunk = self._by_address.get(call.source[0])
+        if trunk is None or trunk.authentication == "digest":
+            checked = self._digest.verify(call.request)
+            if checked.outcome in (CredentialCheck.MISSING, CredentialCheck.STALE, CredentialCheck.REPLAYED):
+                call.reject(self._digest.status, None, [self._digest.challenge(stale=checked.stale)])
+                return None
+            if not checked.accepted:
+                raise LegRefusedError(403, f"Credentials: {checked.outcome.value}")
+            trunk = trunk or self._by_user[checked.username or ""]
+        if trunk.transport == "tls" and call.flow.transport != "tls":
+            raise LegRefusedError(403, "TLS required")
+        return trunk
+
+    def _password_of(self, username: str) -> str | None:
+        copies = (self.credentials(trunk) for trunk in self._by_user.values())
+        return next((copy.password for copy in copies if copy.username == username), None)
+
 
 _MOST_KEPT = 200
 _MOST_EXPIRES = 2**32 - 1  # RFC 3261 section 20.19
@@ -39,7 +114,7 @@ class AskedNumber(BaseModel):
     region: Region = "default"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class SipNumber:
     """The settings of a SIP number: the Termination URI's address, and the credentials."""
 
@@ -141,12 +216,10 @@ class SipNumbers:
 
     def renew(self) -> None:
         """Register the number of every digest trunk, with the settings as they are now."""
-        for trunk in self._trunks.all():
+        for trunk in self._trunks.all:
             if trunk.authentication != "digest":
                 continue
-            number = SipNumber(
-                hop=self._trunks.hop(trunk), credentials=self._trunks.credentials(trunk), expires=self._expires
-            )
+            number = SipNumber(self._trunks.hop(trunk), self._trunks.credentials(trunk), self._expires)
             old = self._registrations.get(trunk.name)
             if old is not None and old.number == number:
                 old.again()
@@ -161,16 +234,11 @@ class SipNumbers:
     def attach(self, asked: AskedNumber) -> Registration:
         """Attach a number; the faults of the trunks' settings apply to it, too."""
         host, _, port = asked.termination_uri.partition(":")
-        registration = self._attached(
-            SipNumber(
-                hop=self._trunks.typed(Hop(asked.transport, host, int(port))),
-                credentials=self._trunks.copied(Credentials(asked.username, asked.password)),
-                expires=asked.expires or self._expires,
-                region=asked.region,
-            )
-        )
-        self._registrations[registration.id] = registration
-        return registration
+        hop = self._trunks.typed(Hop(asked.transport, host, int(port)))
+        credentials = self._trunks.copied(Credentials(asked.username, asked.password))
+        made = self._attached(SipNumber(hop, credentials, asked.expires or self._expires, asked.region))
+        self._registrations[made.id] = made
+        return made
 
     async def detach(self, number_id: str) -> bool:
         """Detach a number that was attached over the API; return whether there was one."""
@@ -179,9 +247,6 @@ class SipNumbers:
         del self._registrations[number_id]
         await registration.detach()
         return True
-
-    def find(self, number_id: str) -> Registration | None:
-        return next((registration for registration in self.all() if registration.id == number_id), None)
 
     def all(self) -> list[Registration]:
         return list(self._registrations.values())

@@ -1,0 +1,208 @@
+"""The dial plan of a platform and its SIP trunks, with the faults of their set-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment, Line, Trunk
+from harness.sip.digest import Credentials, DigestServer
+from harness.sip.message import HeaderPairs
+from harness.sip.uri import Uri
+from harness.world.b2bua import number_of, unassigned_number
+from harness.world.faults import Fault, Faults
+from harness.world.registrar import Registrar, refuse
+from harness.world.settings import TenantContext
+from harness.world.wire.agent import UserAgent
+from harness.world.wire.call import IncomingRequest
+from harness.world.wire.invite import IncomingCall
+from harness.world.wire.transactions import Timers
+from harness.world.wire.transport import Hop
+
+if TYPE_CHECKING:
+    from harness.world.platform.call import PlatformCall
+
+
+@dataclass(frozen=True, slots=True)
+class LineRoute:
+    """A number whose calls go to the AI over a trunk."""
+
+    name: str
+    line: Line
+    trunk: str
+    did: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRoute:
+    """A number whose calls go to a ring group: the group's own, or that of a ``line`` for people only."""
+
+    name: str
+    line: str | None = None
+
+
+class Routes:
+    """The dial plan of one platform."""
+
+    def __init__(self, deployment: Deployment, faults: Faults) -> None:
+        self._deployment = deployment
+        self._faults = faults
+        self._by_number: dict[str, LineRoute | GroupRoute] = {
+            group.did: GroupRoute(name) for name, group in deployment.groups.items() if group.did
+        }
+        self._by_number |= {  # a line for people only may have its group's own number
+            number: GroupRoute(group, name) if group else LineRoute(name, deployment.lines[name], trunk, number)
+            for name, trunk, number in deployment.all_dids()
+            for group in (deployment.lines[name].group,)
+        }
+        self._by_user = {group.user: GroupRoute(name) for name, group in deployment.groups.items() if group.user}
+
+    def find(self, number: str) -> LineRoute | GroupRoute | None:
+        return self._by_number.get(number)
+
+    def line_of(self, number: str | None) -> str | None:
+        """The line that the number belongs to."""
+        route = self.find(number or "")
+        return route.line if isinstance(route, GroupRoute) else route.name if route is not None else None
+
+    def from_ai(self, target: Uri) -> LineRoute | GroupRoute | None:
+        """The destination of an address that the AI names, which may be internal, as an extension."""
+        number = number_of(target, self._deployment.region)
+        return self._by_user.get(target.user or "") or (self.find(number) if number else None)
+
+    def assistant_did(self, route: LineRoute) -> str:
+        """The DID that the line's routing names: the assistant's; with the fault, another assistant's or an unassigned number."""
+        assistants = self._deployment.assistants
+        assert route.line.assistant is not None, "people's numbers have a GroupRoute"
+        right = assistants[route.line.assistant]
+        if self._faults.on(Fault.ROUTE_WRONG_DID, route.name):
+            others = (a.did for a in assistants.values() if a is not right and a.behaviour == "talks")
+            return next(others, unassigned_number(self._deployment))
+        return right.did
+
+    def trunk(self, route: LineRoute) -> Trunk | None:
+        """The trunk the line's routing names; None for one that does not exist."""
+        right = self._deployment.trunk(route.trunk)
+        if self._faults.on(Fault.ROUTE_WRONG_TRUNK, route.name):
+            others = [trunk for trunk in self._deployment.trunks if trunk.name != right.name]
+            # Preferably a trunk that leads to the same AI in another way.
+            if not others:
+                return None
+            return next((trunk for trunk in others if trunk.ai == right.ai), others[0])
+        return right
+
+    def fallback(self, route: LineRoute) -> str | None:
+        """The group that takes over when the AI cannot be reached."""
+        right = route.line.fallback
+        if right is None or self._faults.on(Fault.FALLBACK_MISSING, route.name):
+            return None
+        return self._another(right) if self._faults.on(Fault.FALLBACK_WRONG_GROUP, route.name) else right
+
+    def own_agents(self, route: LineRoute) -> str | None:
+        """The group that answers itself where no SIP transfer is configured."""
+        return route.line.fallback or next((n for n, group in self._deployment.groups.items() if group.agents), None)
+
+    def ring_timeout(self, route: LineRoute, configured: float) -> float:
+        """Seconds the AI may ring."""
+        return 2.5 * configured if self._faults.on(Fault.RING_TIMEOUT_WRONG, route.name) else configured
+
+    def group_behind(self, name: str, line: str | None) -> str | None:
+        """The group that a transfer to group ``name`` reaches; None for none."""
+        return self._another(name) if self._faults.on(Fault.GROUP_WRONG, line) else name
+
+    def topic(self, topic: str) -> str | None:
+        return next((name for name, group in self._deployment.groups.items() if group.topic == topic), None)
+
+    def _another(self, name: str) -> str | None:
+        groups = self._deployment.groups
+        own = set(groups[name].agents)
+        others = [other for other, group in groups.items() if other != name and set(group.agents) - own]
+        # Preferably a group that shares no agent.
+        return next((other for other in others if not own & set(groups[other].agents)), others[0] if others else None)
+
+
+Answer = Callable[[int, str | None, HeaderPairs], None]
+
+
+class TrunkTimers(Timers):
+    """Timers of an SBC that waits some seconds for a dead peer, where RFC 3261 says 64*T1."""
+
+    @property
+    def transaction(self) -> float:
+        """Timers B, F and their like."""
+        return 10 * self.t1
+
+
+class Termination:
+    """The trunk's own address at the platform, by which it is known: the Termination URI of the AI's side."""
+
+    def __init__(self, context: TenantContext, trunk: Trunk, ua: UserAgent, clear: UserAgent | None) -> None:
+        self.trunk = trunk
+        self.ua = ua
+        self._clear = clear
+        self._faults = context.faults
+        realm = context.deployment.platform.domain
+        password = trunk.password.get_secret_value() if trunk.password else ""
+        self.credentials: Final = Credentials(trunk.username, password) if trunk.username else None
+        passwords = {trunk.username: password} if trunk.username else {}
+        self.registrar = Registrar(realm, passwords, self._granted, explains=True)
+        self._guard = DigestServer(realm, passwords.get, proxy=True)
+        #: Calls to the AI that are up or being set up: what counts against the trunk's maximum.
+        self.in_use: set[PlatformCall] = set()
+        ua.on("REGISTER", self._register)
+        if clear is not None:
+            clear.on_invite = _refuse_clear
+
+    def is_full(self, line: str) -> bool:
+        """Whether one more call of that line is too many."""
+        if self._faults.on(Fault.LIMIT_NOT_ENFORCED, line):
+            return False
+        return len(self.in_use) >= self.trunk.max_concurrent_calls - self._faults.on(Fault.LIMIT_LOWER, line)
+
+    def next_hop(self, line: str, *, other_host: str | None, in_the_clear: bool) -> tuple[UserAgent, Hop]:
+        """Who sends calls to the AI, and where to. ``other_host`` is an address instead of the AI's."""
+        trunk = self.trunk
+        host = other_host or trunk.host or ""
+        if in_the_clear and self._clear is not None:
+            # What a SIP address without a transport parameter means (RFC 3263 section 4.1).
+            return self._clear, Hop("udp", host, PLAIN_PORT)
+        port = trunk.port
+        if self._faults.on(Fault.TRANSPORT_MISMATCH, line):
+            port = TLS_PORT if port == PLAIN_PORT else PLAIN_PORT
+        return self.ua, Hop(trunk.transport, host, port)
+
+    def admit_call(self, call: IncomingCall, line: str | None) -> bool:
+        """Whether an INVITE over the trunk, for a call of that line, is accepted; otherwise it has been answered."""
+        if not self._admit(call.source[0], call.reject):
+            return False
+        if self.trunk.authentication == "digest" or self._faults.on(Fault.TRUNK_WANTS_DIGEST, line):
+            checked = self._guard.verify(call.request)
+            if not checked.accepted:
+                refuse(call.reject, self._guard, checked, explains=True)
+                return False
+        return True
+
+    async def _register(self, incoming: IncomingRequest) -> None:
+        if not self._admit(incoming.source[0], incoming.respond):
+            return
+        if self.credentials is None:
+            incoming.respond(403, "This trunk authenticates by address")
+            return
+        await self.registrar.handle(incoming)
+
+    def _admit(self, source: str, answer: Answer) -> bool:
+        if source not in self.trunk.allowed_addresses or self._faults.on(Fault.IP_NOT_ALLOWED):
+            answer(403, "Address not allowed", ())
+            return False
+        if self._faults.on(Fault.TRUNK_INACTIVE):
+            answer(503, "Trunk inactive", ())
+            return False
+        return True
+
+    def _granted(self, asked: int) -> int:
+        return max(1, asked // 5) if self._faults.on(Fault.REGISTRATION_EXPIRES_EARLY) else asked
+
+
+async def _refuse_clear(call: IncomingCall) -> None:
+    call.reject(403, "TLS required")
