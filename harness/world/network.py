@@ -14,7 +14,6 @@ from typing import Any, Final
 from harness.sip.digest import Credentials
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.uri import NameAddr, Uri
-from harness.world.faults import Fault
 from harness.world.media import sound
 from harness.world.media.leg import LegMedia
 from harness.world.media.rtp import Address
@@ -24,12 +23,8 @@ from harness.world.wire.agent import UserAgent
 from harness.world.wire.dialog import CallFailedError, sdp_of
 from harness.world.wire.transport import REJECT, Delayed, Hop, Passage, Passed
 
-_DROPS = {"udp": Fault.FIREWALL_UDP, "tcp": Fault.FIREWALL_TCP, "tls": Fault.FIREWALL_TLS}
-_REJECTS = {
-    "udp": Fault.FIREWALL_UDP_REJECTS,
-    "tcp": Fault.FIREWALL_TCP_REJECTS,
-    "tls": Fault.FIREWALL_TLS_REJECTS,
-}
+#: Faults that drop a transport's messages; with ``-rejected`` behind it, a fault's name means that they are rejected.
+_DROPS = {"udp": "firewall-udp-32681", "tcp": "firewall-tcp-32681", "tls": "firewall-tls-32682"}
 
 
 class Firewall:
@@ -42,13 +37,16 @@ class Firewall:
     @property
     def blocked(self) -> frozenset[str]:
         """The transports that it blocks."""
-        return frozenset(t for t in _DROPS if self._faults.on(_DROPS[t]) or self._faults.on(_REJECTS[t]))
+        return frozenset(
+            t for t, name in _DROPS.items() if self._faults.on(name) or self._faults.on(f"{name}-rejected")
+        )
 
     def judge(self, passage: Passage) -> Passed:
         if self._faults:
-            if self._faults.on(_DROPS[passage.transport]):
+            drops = _DROPS[passage.transport]
+            if self._faults.on(drops):
                 return None
-            if self._faults.on(_REJECTS[passage.transport]):
+            if self._faults.on(f"{drops}-rejected"):
                 return REJECT
         return self.delay(passage)
 

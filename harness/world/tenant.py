@@ -16,7 +16,7 @@ from harness.support.model_words import nearest
 from harness.world.addresses import Block, Host, take_block
 from harness.world.b2bua import BackToBack, Watched, end_dead_calls
 from harness.world.carrier import Carrier
-from harness.world.faults import Fault, Faults
+from harness.world.faults import Faults
 from harness.world.http_server import HttpServer
 from harness.world.network import STRANGER, Firewall, Noise
 from harness.world.pki import Certificates
@@ -104,7 +104,7 @@ class Tenant:
 
     def _security_changed(self) -> None:
         """Close the connections that were made with the certificate and the firewall of before."""
-        kinds = {Fault.CERTIFICATE_EXPIRED: "expired", Fault.CERTIFICATE_WRONG_NAME: "wrong-name"}
+        kinds = {"certificate-expired": "expired", "certificate-wrong-name": "wrong-name"}
         wrong = next((kind for fault, kind in kinds.items() if self.context.faults.on(fault)), None)
         now = (wrong, self._firewall.blocked)
         if now == self._security:

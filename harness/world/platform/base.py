@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 from harness.sip.identity import national
 from harness.world.addresses import Host
 from harness.world.b2bua import Caller, Headers, LegTarget, WireLeg, unassigned_number
-from harness.world.faults import Fault
 from harness.world.media.leg import LegMedia
 from harness.world.platform.answering import SOMEBODY
 from harness.world.platform.routing import LineRoute, Routes, Termination
@@ -130,7 +129,7 @@ class Platform:
 
     def agents(self, group: str, call: PlatformCall, toward: WireLeg, headers: Headers) -> list[LegTarget]:
         """Where a group's agents are reached: phones of those who are logged in, and numbers of the public network."""
-        if self.faults.on(Fault.GROUP_ANSWERED_BY_OTHERS, call.line):
+        if self.faults.on("group-answered-by-others", call.line):
             return [self.announcement(SOMEBODY, call)]
         declared = self.deployment.groups[group]
         caller = call.agent_caller()
@@ -179,7 +178,7 @@ class Platform:
 
     def takes(self, dialled: str, number: str) -> bool:
         """Whether the carrier knows the number in the form that was dialled."""
-        return dialled.startswith("+") or not self.faults.on(Fault.NATIONAL_FORM_REFUSED, self.routes.line_of(number))
+        return dialled.startswith("+") or not self.faults.on("national-form-refused", self.routes.line_of(number))
 
     def line_of_call(self, call_id: str) -> str | None:
         """The line whose call has a leg with that Call-ID."""
@@ -230,19 +229,19 @@ class Gladly(Platform):
 
     def _caller_id(self, call: PlatformCall, line: str) -> Headers:
         number = call.caller.number
-        if self.faults.on(Fault.CALLER_HEADER_MISSING, line):
+        if self.faults.on("caller-header-missing", line):
             return []
-        if self.faults.on(Fault.CALLER_HEADER_WITHOUT_PLUS, line):
+        if self.faults.on("caller-header-without-plus", line):
             number = number.lstrip("+")
-        if self.faults.on(Fault.CALLER_HEADER_WRONG, line):
+        if self.faults.on("caller-header-wrong", line):
             number = unassigned_number(self.deployment)
         return [(CALLER_ID, number)]
 
     def _selector(self, route: LineRoute) -> Headers:
         selector = route.line.selector
-        if selector is None or self.faults.on(Fault.SELECTOR_MISSING, route.name):
+        if selector is None or self.faults.on("selector-missing", route.name):
             return []
-        if self.faults.on(Fault.SELECTOR_WRONG, route.name):
+        if self.faults.on("selector-wrong", route.name):
             others = (g.topic for g in self.deployment.groups.values() if g.topic and g.topic != selector)
             selector = next(others, "nobodys-topic")
         return [(SELECTOR, selector)]

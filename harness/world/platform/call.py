@@ -28,7 +28,6 @@ from harness.world.b2bua import (
     unassigned_number,
     x_headers,
 )
-from harness.world.faults import Fault
 from harness.world.media import sound
 from harness.world.media.leg import Impairment, LegMedia, is_event
 from harness.world.media.sound import Player
@@ -117,7 +116,7 @@ class PlatformCall(BackToBack):
         self.line = route.name
         if await self._is_closed(first, route.name):
             return False
-        if self.platform.settings.line(route.name).answers_first or self._wrong(Fault.ANSWERS_FIRST):
+        if self.platform.settings.line(route.name).answers_first or self._wrong("platform-answers-first"):
             self._answered(first)
         await self._give_notice(first, route.line.announcement_s)
         if route.line.press is not None:
@@ -128,7 +127,7 @@ class PlatformCall(BackToBack):
         """Connect to the AI, or to the group that takes over for it."""
         self.line = route.name
         routes = self.platform.routes
-        if self._wrong(Fault.ROUTE_MISSING):
+        if self._wrong("route-missing"):
             group = routes.own_agents(route)
         else:
             try:
@@ -221,14 +220,14 @@ class PlatformCall(BackToBack):
 
     def _ai(self, termination: Termination, route: LineRoute, headers: Headers) -> LegTarget:
         platform, trunk = self.platform, termination.trunk
-        in_the_clear = route.line.plaintext or self._wrong(Fault.TLS_NOT_APPENDED)
+        in_the_clear = route.line.plaintext or self._wrong("tls-not-appended")
         ua, hop = termination.next_hop(
             route.name,
             other_host=None if route.line.reachable else platform.context.block[Host.NO_LISTENER],
             in_the_clear=in_the_clear,
         )
-        passed_on = [] if self._wrong(Fault.X_HEADERS_STRIPPED) else headers
-        asserted = [] if self._wrong(Fault.PAI_STRIPPED) else self.caller.asserted(platform.domain)
+        passed_on = [] if self._wrong("x-headers-stripped") else headers
+        asserted = [] if self._wrong("pai-stripped") else self.caller.asserted(platform.domain)
         return LegTarget(
             peer=AI,
             ua=ua,
@@ -241,19 +240,19 @@ class PlatformCall(BackToBack):
 
     def _from_to_ai(self, route: LineRoute) -> NameAddr:
         domain, caller = self.platform.domain, self.caller
-        if self._wrong(Fault.FROM_ANONYMOUS):
+        if self._wrong("from-anonymous"):
             return ANONYMOUS
-        if self._wrong(Fault.FROM_TRUNK_DID):
+        if self._wrong("from-trunk-did"):
             return caller.showing(route.did).from_(domain)
-        if self._wrong(Fault.FROM_NATIONAL) and caller.number.startswith("+"):
+        if self._wrong("from-national") and caller.number.startswith("+"):
             return NameAddr(Uri("sip", national(caller.number), domain))
-        if self._wrong(Fault.FROM_OTHER_NUMBER):
+        if self._wrong("from-other-number"):
             return caller.showing(unassigned_number(self.platform.deployment)).from_(domain)
         return caller.from_(domain)
 
     def agent_caller(self) -> Caller:
         """The number that an agent is shown."""
-        lost = Fault.CALLER_ID_LOST_ON_TRANSFER if self._transferred else Fault.CALLER_ID_LOST_ON_FALLBACK
+        lost = "caller-id-lost-on-transfer" if self._transferred else "caller-id-lost-on-fallback"
         return self.caller.showing(self.platform.number_shown(self)) if self._wrong(lost) else self.caller
 
     async def ring_group(
@@ -280,7 +279,7 @@ class PlatformCall(BackToBack):
     # --- media -------------------------------------------------------------------------------------
 
     def new_media(self, peer: str) -> LegMedia:
-        is_private = peer == AI and self._wrong(Fault.SDP_PRIVATE_ADDRESS)
+        is_private = peer == AI and self._wrong("sdp-private-address")
         return self.platform.anchored(_PRIVATE_ADDRESS if is_private else None)
 
     def offer(self, media: LegSdp, toward: WireLeg, peer: str) -> bytes:
@@ -301,7 +300,7 @@ class PlatformCall(BackToBack):
         """The new leg's answer, unless the caller's side is to have another G.711 law."""
         media = toward.media
         assert isinstance(media, LegMedia)
-        if media.local is None and media.remote is not None and self._wrong(Fault.G711_ONE_SIDE):
+        if media.local is None and media.remote is not None and self._wrong("g711-one-side"):
             return media.answer(bytes(media.remote))
         return super().answer(toward, leg)
 
@@ -318,9 +317,9 @@ class PlatformCall(BackToBack):
         if AI in (a.peer, b.peer):
             to_ai, to_caller = impairments_with_ai(self._wrong)
             return (to_ai, to_caller) if b.peer == AI else (to_caller, to_ai)
-        if self._transferred and self._wrong(Fault.TRANSFER_NO_AUDIO):
+        if self._transferred and self._wrong("transfer-no-audio"):
             return impairments.blocked, impairments.blocked
-        if self._wrong(Fault.AGENT_AUDIO_STOPS):
+        if self._wrong("agent-audio-stops"):
             return impairments.blocked_after(_SOON_S), impairments.blocked_after(_SOON_S)
         return None, None
 
@@ -328,8 +327,8 @@ class PlatformCall(BackToBack):
         """Whether the end of ``leg`` ends the others."""
         if end.by != "remote" or end.how is not How.BYE:
             return True
-        kinds = {AI: Fault.AI_HANGUP_KEPT, "caller": Fault.CALLER_HANGUP_KEPT}
-        if not self._wrong(kinds.get(leg.peer, Fault.AGENT_HANGUP_KEPT)):
+        kinds = {AI: "ai-hangup-not-passed-on", "caller": "caller-hangup-not-passed-on"}
+        if not self._wrong(kinds.get(leg.peer, "agent-hangup-not-passed-on")):
             return True
         self.audit.spawn(self._release_in_the_end(), f"{self.name} kept")
         return False
@@ -350,13 +349,13 @@ class PlatformCall(BackToBack):
 
     async def on_refer(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
         """Carry out a transfer, or pass it on where the line says so."""
-        if self._wrong(Fault.TRUNK_INACTIVE):
+        if self._wrong("trunk-inactive"):
             request.respond(503, "Trunk inactive")
-        elif self._wrong(Fault.REFER_REJECTED):
+        elif self._wrong("refer-rejected"):
             request.respond(403, "Transfers are not allowed")
-        elif self._wrong(Fault.REFER_NEVER_NOTIFIED):
+        elif self._wrong("refer-never-notified"):
             request.respond(202)
-        elif self._wrong(Fault.REFER_ACCEPTED_THEN_FAILED):
+        elif self._wrong("refer-accepted-then-failed"):
             await request.accept_refer().notify(486)
         elif self.other(leg) is None:
             request.respond(480)
@@ -370,7 +369,7 @@ class PlatformCall(BackToBack):
 
     def _passes_refers_on(self) -> bool:
         declared = self.line is not None and self.platform.lines[self.line].refer == "passed-on"
-        return declared != self._wrong(Fault.REFER_OTHER_WAY)
+        return declared != self._wrong("refer-other-way")
 
     async def _transfer(self, leg: WireLeg, request: ReferRequest, target: Uri) -> None:
         other = self.other(leg)
@@ -400,7 +399,7 @@ class PlatformCall(BackToBack):
             return
         self.connect(new, other)
         await notifier.notify(200)
-        if not self._wrong(Fault.AI_LEG_LEFT_BEHIND) and leg.is_up:
+        if not self._wrong("ai-leg-left-behind") and leg.is_up:
             leg.call.hangup()
 
     async def _reach(
@@ -417,7 +416,7 @@ class PlatformCall(BackToBack):
             return await self.ring(outside, toward, _RING_SECONDS, on_ringing)
         raise LegRefusedError(404)
 
-    def _wrong(self, fault: Fault) -> bool:
+    def _wrong(self, fault: str) -> bool:
         return self.platform.faults.on(fault, self.line)
 
 
@@ -438,7 +437,7 @@ async def _from_outside(platform: Platform, call: IncomingCall) -> None:
         return
     made = PlatformCall(platform, call, f"{platform.name} {call.call_id}")
     line = platform.routes.line_of(number_of(call.request.uri, platform.region))
-    is_wrong = platform.faults.on(Fault.MEDIA_HOST_UNKNOWN, line)
+    is_wrong = platform.faults.on("media-host-unknown", line)
     made.start(WireLeg(call, platform.anchored(_NO_HOST if is_wrong else None), "caller"))
 
 

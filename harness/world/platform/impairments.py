@@ -11,7 +11,6 @@ from collections.abc import Callable
 from harness.audio.marks import PERIOD
 from harness.deployment.limits import LEG_MARKS
 from harness.sip.sdp import G722, G729, PCMA, PCMU, TELEPHONE_EVENT
-from harness.world.faults import Fault
 from harness.world.media import sound
 from harness.world.media.leg import Impairment, LegMedia, Send, audio_of, encrypted, is_g711
 from harness.world.media.rtp import Packet
@@ -152,44 +151,44 @@ def _with_payload(data: bytes, make: Callable[[Packet], bytes]) -> bytes:
     return bytes(Packet(packet.payload_type, packet.sequence, packet.timestamp, packet.ssrc, payload, packet.marker))
 
 
-IsOn = Callable[[Fault], bool]
+IsOn = Callable[[str], bool]
 
 
 def faulty_offer(wrong: IsOn, media: LegMedia, toward: LegMedia) -> bytes | None:
     """The offer to the AI for a caller's leg ``toward``, as a fault makes it; None unless one is on."""
     agreed = toward.codec
-    if wrong(Fault.CODECS_STRIPPED):
+    if wrong("codecs-stripped-to-ai"):
         return media.offer((TELEPHONE_EVENT,))
-    if wrong(Fault.TELEPHONE_EVENT_STRIPPED):
+    if wrong("telephone-event-stripped-to-ai"):
         if toward.remote is None:
             return media.offer((PCMU, PCMA))
         return media.pass_on(toward.remote, lambda codec: is_g711(codec) and (not agreed or codec.is_same(agreed)))
-    if wrong(Fault.NO_G711):
+    if wrong("no-g711"):
         return media.offer((G722, G729, TELEPHONE_EVENT))
-    if wrong(Fault.G711_ONE_SIDE):
+    if wrong("g711-one-side"):
         offered = audio_of(toward.remote).voice if toward.remote else ()
         first = agreed or next(iter(offered), PCMU)
         return media.offer((PCMU if first.is_same(PCMA) else PCMA, TELEPHONE_EVENT))
-    if wrong(Fault.SRTP_MISMATCH):
+    if wrong("srtp-mismatch"):
         return encrypted(media.offer())
     return None
 
 
 def impairments_with_ai(wrong: IsOn) -> tuple[Impairment | None, Impairment | None]:
     """The impairments of RTP to the AI, and to the caller."""
-    impairments_of: dict[Fault, Callable[[], tuple[Impairment | None, Impairment | None]]] = {
-        Fault.RTP_BLOCKED_TO_AI: lambda: (blocked, None),
-        Fault.RTP_BLOCKED_TO_CALLER: lambda: (None, blocked),
-        Fault.RTP_ONE_PACKET: lambda: (None, only(1)),
-        Fault.RTP_BLOCKED_BOTH: lambda: (blocked, blocked),
-        Fault.RTP_BLOCKED_LATER: lambda: (blocked_after(10.0), blocked_after(10.0)),
+    impairments_of: dict[str, Callable[[], tuple[Impairment | None, Impairment | None]]] = {
+        "rtp-blocked-to-ai": lambda: (blocked, None),
+        "rtp-blocked-to-caller": lambda: (None, blocked),
+        "rtp-one-packet-to-caller": lambda: (None, only(1)),
+        "rtp-blocked-both": lambda: (blocked, blocked),
+        "rtp-blocked-after-10s": lambda: (blocked_after(10.0), blocked_after(10.0)),
         # The AI's RTP goes to a network that does not exist; the relay's RTP still arrives.
-        Fault.SDP_PRIVATE_ADDRESS: lambda: (None, blocked),
-        Fault.PAYLOAD_MISMATCH: lambda: (noise, noise),
-        Fault.AUDIO_CROSSED: lambda: (crossed(), crossed()),
-        Fault.AUDIO_REPLAYED: replayed,
-        Fault.AUDIO_ECHOED: echoed,
-        Fault.HEAVY_LOSS: lambda: (lossy(0.3, seed=2525), lossy(0.3, seed=1006)),
-        Fault.HIGH_DELAY: lambda: (delayed(0.7), delayed(0.7)),
+        "sdp-private-address": lambda: (None, blocked),
+        "payload-mismatch": lambda: (noise, noise),
+        "audio-crossed": lambda: (crossed(), crossed()),
+        "audio-replayed": replayed,
+        "audio-echoed": echoed,
+        "heavy-loss": lambda: (lossy(0.3, seed=2525), lossy(0.3, seed=1006)),
+        "high-delay": lambda: (delayed(0.7), delayed(0.7)),
     }
     return next((make() for fault, make in impairments_of.items() if wrong(fault)), (None, None))

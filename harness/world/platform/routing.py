@@ -11,7 +11,7 @@ from harness.sip.digest import Credentials, DigestServer
 from harness.sip.message import HeaderPairs
 from harness.sip.uri import Uri
 from harness.world.b2bua import number_of, unassigned_number
-from harness.world.faults import Fault, Faults
+from harness.world.faults import Faults
 from harness.world.registrar import Registrar, refuse
 from harness.world.settings import TenantContext
 from harness.world.wire.agent import UserAgent
@@ -76,7 +76,7 @@ class Routes:
         assistants = self._deployment.assistants
         assert route.line.assistant is not None, "people's numbers have a GroupRoute"
         right = assistants[route.line.assistant]
-        if self._faults.on(Fault.ROUTE_WRONG_DID, route.name):
+        if self._faults.on("route-wrong-did", route.name):
             others = (a.did for a in assistants.values() if a is not right and a.behaviour == "talks")
             return next(others, unassigned_number(self._deployment))
         return right.did
@@ -84,7 +84,7 @@ class Routes:
     def trunk(self, route: LineRoute) -> Trunk | None:
         """The trunk the line's routing names; None for one that does not exist."""
         right = self._deployment.trunk(route.trunk)
-        if self._faults.on(Fault.ROUTE_WRONG_TRUNK, route.name):
+        if self._faults.on("route-wrong-trunk", route.name):
             others = [trunk for trunk in self._deployment.trunks if trunk.name != right.name]
             # Preferably a trunk that leads to the same AI in another way.
             if not others:
@@ -95,9 +95,9 @@ class Routes:
     def fallback(self, route: LineRoute) -> str | None:
         """The group that takes over when the AI cannot be reached."""
         right = route.line.fallback
-        if right is None or self._faults.on(Fault.FALLBACK_MISSING, route.name):
+        if right is None or self._faults.on("fallback-missing", route.name):
             return None
-        return self._another(right) if self._faults.on(Fault.FALLBACK_WRONG_GROUP, route.name) else right
+        return self._another(right) if self._faults.on("fallback-wrong-group", route.name) else right
 
     def own_agents(self, route: LineRoute) -> str | None:
         """The group that answers itself where no SIP transfer is configured."""
@@ -105,11 +105,11 @@ class Routes:
 
     def ring_timeout(self, route: LineRoute, configured: float) -> float:
         """Seconds the AI may ring."""
-        return 2.5 * configured if self._faults.on(Fault.RING_TIMEOUT_WRONG, route.name) else configured
+        return 2.5 * configured if self._faults.on("ring-timeout-wrong", route.name) else configured
 
     def group_behind(self, name: str, line: str | None) -> str | None:
         """The group that a transfer to group ``name`` reaches; None for none."""
-        return self._another(name) if self._faults.on(Fault.GROUP_WRONG, line) else name
+        return self._another(name) if self._faults.on("group-wrong", line) else name
 
     def topic(self, topic: str) -> str | None:
         return next((name for name, group in self._deployment.groups.items() if group.topic == topic), None)
@@ -156,9 +156,9 @@ class Termination:
 
     def is_full(self, line: str) -> bool:
         """Whether one more call of that line is too many."""
-        if self._faults.on(Fault.LIMIT_NOT_ENFORCED, line):
+        if self._faults.on("trunk-limit-not-enforced", line):
             return False
-        return len(self.in_use) >= self.trunk.max_concurrent_calls - self._faults.on(Fault.LIMIT_LOWER, line)
+        return len(self.in_use) >= self.trunk.max_concurrent_calls - self._faults.on("trunk-limit-lower", line)
 
     def next_hop(self, line: str, *, other_host: str | None, in_the_clear: bool) -> tuple[UserAgent, Hop]:
         """Who sends calls to the AI, and where to. ``other_host`` is an address instead of the AI's."""
@@ -168,7 +168,7 @@ class Termination:
             # What a SIP address without a transport parameter means (RFC 3263 section 4.1).
             return self._clear, Hop("udp", host, PLAIN_PORT)
         port = trunk.port
-        if self._faults.on(Fault.TRANSPORT_MISMATCH, line):
+        if self._faults.on("trunk-transport-mismatch", line):
             port = TLS_PORT if port == PLAIN_PORT else PLAIN_PORT
         return self.ua, Hop(trunk.transport, host, port)
 
@@ -176,7 +176,7 @@ class Termination:
         """Whether an INVITE over the trunk, for a call of that line, is accepted; otherwise it has been answered."""
         if not self._admit(call.source[0], call.reject):
             return False
-        if self.trunk.authentication == "digest" or self._faults.on(Fault.TRUNK_WANTS_DIGEST, line):
+        if self.trunk.authentication == "digest" or self._faults.on("trunk-wants-digest", line):
             checked = self._guard.verify(call.request)
             if not checked.accepted:
                 refuse(call.reject, self._guard, checked, explains=True)
@@ -192,16 +192,16 @@ class Termination:
         await self.registrar.handle(incoming)
 
     def _admit(self, source: str, answer: Answer) -> bool:
-        if source not in self.trunk.allowed_addresses or self._faults.on(Fault.IP_NOT_ALLOWED):
+        if source not in self.trunk.allowed_addresses or self._faults.on("synthflow-ip-not-allowed"):
             answer(403, "Address not allowed", ())
             return False
-        if self._faults.on(Fault.TRUNK_INACTIVE):
+        if self._faults.on("trunk-inactive"):
             answer(503, "Trunk inactive", ())
             return False
         return True
 
     def _granted(self, asked: int) -> int:
-        return max(1, asked // 5) if self._faults.on(Fault.REGISTRATION_EXPIRES_EARLY) else asked
+        return max(1, asked // 5) if self._faults.on("registration-expires-early") else asked
 
 
 async def _refuse_clear(call: IncomingCall) -> None:

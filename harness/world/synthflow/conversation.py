@@ -19,7 +19,6 @@ from harness.sip.sdp import TELEPHONE_EVENT
 from harness.sip.uri import NameAddr, Uri
 from harness.world.addresses import Host
 from harness.world.b2bua import BackToBack, LegRefusedError, Watched, WireLeg, renegotiate_alone, unassigned_number
-from harness.world.faults import Fault
 from harness.world.media import sound
 from harness.world.media.digits import ReceivedDigit, info_of_digit, take_info
 from harness.world.media.leg import LegMedia
@@ -112,9 +111,9 @@ class Synthflow:
         """The conversation with the assistant whose number was called. Raises `LegRefusedError`."""
         self._read_headers(call.request, record)
         name = self._assistants.get(record.number_to)
-        if name is None or self.faults.on(Fault.ASSISTANT_NOT_ATTACHED, line):
+        if name is None or self.faults.on("assistant-not-attached", line):
             raise LegRefusedError(404, "No assistant is attached to this number")
-        if self.faults.on(Fault.CONCURRENCY_EXHAUSTED, line):
+        if self.faults.on("concurrency-exhausted", line):
             raise LegRefusedError(429, "Concurrency limit reached")
         record.assistant = name
         behaviour = self.deployment.assistants[name].behaviour
@@ -312,7 +311,7 @@ class Conversation:
     async def _transfer(self, handover: Handover) -> None:
         service = self._service
         number = str(service.deployment.groups[handover.transfer_to].address)
-        if service.faults.on(Fault.GROUP_DID_WRONG, self._line):
+        if service.faults.on("group-did-wrong", self._line):
             number = unassigned_number(service.deployment)
         action: dict[str, Any] = {
             "name": "transfer_call",
@@ -356,7 +355,7 @@ class Conversation:
         if handover.transfer_topic is not None:
             target = target.with_header("X-Gladly-Routing-Selector", handover.transfer_topic)
         status, _ = await self._call.refer(NameAddr(target)).wait_final(TRANSFER_SECONDS)
-        if status == 200 and not self._service.faults.on(Fault.AI_LEG_LEFT_BEHIND, self._line):
+        if status == 200 and not self._service.faults.on("ai-leg-left-behind", self._line):
             self.record.end_call_reason = "transferred"
             try:
                 await self._call.wait_ended(_GRACE_SECONDS)

@@ -20,7 +20,6 @@ from harness.sip.uri import NameAddr, Uri
 from harness.world.addresses import Host
 from harness.world.audit import Audit
 from harness.world.b2bua import LegRefusedError
-from harness.world.faults import Fault
 from harness.world.settings import TenantContext
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.invite import IncomingCall
@@ -48,7 +47,7 @@ class Trunks:
 
     def copied(self, right: Credentials) -> Credentials:
         """The credentials as they were typed in, wrong where a fault says so."""
-        wrong_name, wrong_password = map(self._faults.on, (Fault.USERNAME_WRONG, Fault.PASSWORD_WRONG))
+        wrong_name, wrong_password = map(self._faults.on, ("username-wrong", "password-wrong"))
         return Credentials(right.username + "-x" * wrong_name, right.password + "-x" * wrong_password)
 
     def _termination(self, trunk: Trunk) -> Hop:
@@ -60,7 +59,7 @@ class Trunks:
 
     def typed(self, right: Hop) -> Hop:
         """The address as it was typed in, wrong where a fault says so."""
-        return replace(right, address=self._no_listener) if self._faults.on(Fault.TERMINATION_URI_WRONG) else right
+        return replace(right, address=self._no_listener) if self._faults.on("termination-uri-wrong") else right
 
     def target(self, trunk: Trunk, number: str) -> Uri:
         """A number at the platform, as calls and transfers name it."""
@@ -71,7 +70,7 @@ class Trunks:
     def dialled(self, trunk: Trunk, number: str) -> Uri:
         """The Request-URI of a call that the AI makes: the number at the Termination URI as it was typed in."""
         right = self.target(trunk, number)
-        return replace(right, host=self._no_listener) if self._faults.on(Fault.TERMINATION_URI_WRONG) else right
+        return replace(right, host=self._no_listener) if self._faults.on("termination-uri-wrong") else right
 
     def knows(self, address: str) -> bool:
         """Whether a trunk's calls come from that address."""

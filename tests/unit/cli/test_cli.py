@@ -22,7 +22,7 @@ from harness.run.cli.verify import _of_pytest
 from harness.support import resources
 from harness.support.forkserver.process import ForkServer
 from harness.support.resources import EXAMPLES
-from harness.world.faults import Fault
+from harness.world.faults import FAULTS
 from tests.unit.cli.conftest import Harness
 
 
@@ -190,9 +190,9 @@ def test_every_row_is_listed_once(harness: Harness) -> None:
 
 def test_every_fault_is_listed_with_what_it_shows(harness: Harness) -> None:
     plain = json.loads(harness("faults", "--json").out)
-    assert {fault["name"] for fault in plain} == set(Fault)
+    assert {fault["name"] for fault in plain} == set(FAULTS)
     assert all(fault["shows"] and fault["integrations"] for fault in plain)
-    assert set(Fault) <= set(re.findall(r"^  (\S+) ", harness("faults").out, re.MULTILINE))
+    assert set(FAULTS) <= set(re.findall(r"^  (\S+) ", harness("faults").out, re.MULTILINE))
 
 
 def test_a_terminal_of_another_encoding_shows_what_it_has() -> None:

@@ -16,7 +16,7 @@ from harness.integrations import load
 from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import case_directory
 from harness.support.resources import EXAMPLES
-from harness.world.faults import Fault
+from harness.world.faults import listed
 from tools.selfproof.plan import FAULTS, OF_THE_GUIDES, PAIRS, UNDECIDED, UNREACHED, Kind, cause_of, trials
 from tools.selfproof.plugin import RESULT
 from tools.selfproof.results import Proof, Result, Told, read
@@ -45,7 +45,7 @@ def result(
 def test_every_fault_is_tried_wherever_it_can_show() -> None:
     found = trials(DEPLOYMENTS, 0)
     tried = {trial.faults[0] for trial in found if trial.kind == "fault"}
-    assert tried == set(FAULTS) == {str(fault) for fault in Fault}
+    assert tried == set(FAULTS) == {fault["name"] for fault in listed()}
     assert {cause_of(fault, row) for fault in tried for row in ("", "TD-INBOUND")} <= set(causes())
     everywhere = [t.case for t in found if t.faults == ("from-anonymous",)]
     assert {(c.axes["transport"], c.axes["authentication"], c.axes["ai"]) for c in everywhere} == {

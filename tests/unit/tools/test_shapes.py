@@ -16,7 +16,7 @@ from harness.deployment import Deployment
 from harness.deployment.hours import is_open
 from harness.errors import SelectionError
 from harness.integrations import load, matrix
-from harness.world.faults import Fault
+from harness.world.faults import listed
 from tools.selfproof.plan import WHOLE_TENANT
 from tools.shapes.draw import CLOSED, Customer, as_of, drawn
 from tools.shapes.plan import ANY, Drawing, trials
@@ -130,7 +130,7 @@ def test_customers_cover_every_shape(found: list[Customer]) -> None:
 
 
 def test_faults_of_the_whole_tenant_have_no_number() -> None:
-    assert {str(fault) for fault in Fault if not fault.per_line} == WHOLE_TENANT
+    assert {fault["name"] for fault in listed() if not fault["per_line"]} == WHOLE_TENANT
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import socket
 import stat
@@ -12,6 +13,7 @@ import pytest
 from cryptography import x509
 from harness.world.identity import Caller, e164, number_of
 
+import harness.world
 from harness.deployment import Deployment, from_plain, to_plain
 from harness.errors import SelectionError
 from harness.integrations import load
@@ -21,7 +23,7 @@ from harness.support.resources import EXAMPLES
 from harness.world import addresses
 from harness.world.addresses import StartError, take_block
 from harness.world.audit import Audit
-from harness.world.faults import Fault, Faults
+from harness.world.faults import FAULTS, Faults
 from harness.world.media.digits import ReceivedDigit
 from harness.world.media.sound import Ticker
 from harness.world.network import Firewall
@@ -97,10 +99,10 @@ def test_a_fault_holds_for_its_line_or_for_all() -> None:
     switch, changes = faults(), []
     switch.on_change.append(lambda: changes.append(switch.listed()))
     switch.set("from-anonymous", "inbound")
-    assert switch.on(Fault.FROM_ANONYMOUS, "inbound")
-    assert not switch.on(Fault.FROM_ANONYMOUS, "ivr")
+    assert switch.on("from-anonymous", "inbound")
+    assert not switch.on("from-anonymous", "ivr")
     switch.set("from-anonymous")
-    assert switch.on(Fault.FROM_ANONYMOUS, "ivr")
+    assert switch.on("from-anonymous", "ivr")
     switch.clear("from-anonymous")
     switch.clear("from-anonymous", "inbound")
     assert not switch
@@ -129,6 +131,14 @@ def test_a_fault_holds_for_its_line_or_for_all() -> None:
 def test_unknown_faults_and_lines_are_refused(integration: str, name: str, line: str | None, says: str) -> None:
     with pytest.raises(SelectionError, match=says):
         faults(integration).set(name, line)
+
+
+def test_every_fault_changes_something() -> None:
+    """Faults are read by their names, which stand as strings in the world's code."""
+    sources = Path(harness.world.__file__).parent.rglob("*.py")
+    nodes = (node for source in sources for node in ast.walk(ast.parse(source.read_text())))
+    strings = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    assert {name.removesuffix("-rejected") for name in FAULTS} <= strings
 
 
 def test_the_firewall_stops_its_transport_alone() -> None:
