@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.deployment import Deployment
 from harness.deployment.file import load
-from harness.errors import DeploymentError, HarnessError, MistakeError, SelectionError
+from harness.errors import DeploymentError, HarnessError, MistakeError
 from harness.support.forkserver.environment import allow_open_files
 from harness.support.heartbeat import PERIOD_S, Heartbeat
 from harness.support.memory import SHORT, FreedMemory, settle
@@ -57,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return asyncio.run(_run(asked, deployment))
     except StartError as error:
         return _could_not_start(error.kind, error)
-    except (DeploymentError, SelectionError) as error:
-        return _could_not_start("mistake" if isinstance(error, MistakeError) else "broken", error)
+    except MistakeError as error:
+        return _could_not_start("mistake", error)
     except (HarnessError, OSError) as error:
         logging.exception("the world did not start")
         return _could_not_start("broken", error)
@@ -71,7 +71,7 @@ def _check(asked: argparse.Namespace) -> int:
         faults = Faults(deployment.integration, frozenset(deployment.lines))
         for text in asked.fault:
             faults.set(*_fault(text))
-    except (DeploymentError, SelectionError) as error:
+    except MistakeError as error:
         return _could_not_start("mistake", error)
     _say({"event": "checked"})
     return 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.sip.digest import DigestServer
-from harness.sip.uri import NameAddr, Uri
+from harness.sip.uri import NameAddr
 from harness.world.b2bua import BackToBack, Caller, DirectMedia, Headers, LegTarget, WireLeg, number_of, x_headers
 from harness.world.registrar import Registrar, refuse
 from harness.world.settings import TenantContext
@@ -46,10 +47,6 @@ class Carrier:
         ua.on_invite = self._invited
         ua.on("REGISTER", self.registrar.handle)
 
-    @property
-    def address(self) -> str:
-        return self.ua.listening[0].address
-
     async def _invited(self, call: IncomingCall) -> None:
         CarrierCall(self, call).start(WireLeg(call, DirectMedia(), "caller"))
 
@@ -73,29 +70,19 @@ class CarrierCall(BackToBack):
         if from_platform:
             caller = Caller.of(call.request, carrier.region, asserted=True)
         else:
-            user = self._authenticated()
-            if user is None:
+            checked = carrier.guard.verify(call.request)
+            if not checked.accepted:
+                refuse(call.reject, carrier.guard, checked)
                 return
-            caller = self._screened(carrier.numbers[user])
+            # A subscriber may withhold the number, or write it in another form, but not show another's.
+            shown = Caller.of(call.request, carrier.region, asserted=False)
+            caller = Caller(carrier.numbers[checked.username or ""], shown.display, shown.withheld)
         call.progress(100)
         target = self._route(caller, from_platform=from_platform)
         if isinstance(target, int):
             call.reject(target)
             return
         await self.dial(target, first, _RING_SECONDS)
-
-    def _authenticated(self) -> str | None:
-        """The subscriber who calls; None when the call has been answered by a challenge or refused."""
-        checked = self._carrier.guard.verify(self._incoming.request)
-        if checked.accepted:
-            return checked.username
-        refuse(self._incoming.reject, self._carrier.guard, checked)
-        return None
-
-    def _screened(self, number: str) -> Caller:
-        """A subscriber may withhold the number, or write it in another form, but not show another's."""
-        shown = Caller.of(self._incoming.request, self._carrier.region, asserted=False)
-        return Caller(number, shown.display, shown.withheld)
 
     def _route(self, caller: Caller, *, from_platform: bool) -> LegTarget | int:
         """Where the called number is; a final status when nowhere."""
@@ -137,10 +124,7 @@ class CarrierCall(BackToBack):
         number = number_of(target.uri, self._carrier.region)
         if number is not None:
             other = self.other(leg)
-            listen = other.call.dialog.flow.listen if other is not None and other.call.dialog is not None else None
-            host, port = (listen.address, listen.port) if listen else (self._carrier.address, None)
-            params = target.uri.params.without("transport")
-            target = NameAddr(Uri("sip", number, host, port, params, target.uri.headers))
-            if listen is not None and listen.transport != "udp":
-                target = NameAddr(target.uri.with_param("transport", listen.transport))
+            dialog = other.call.dialog if other is not None else None
+            here = dialog.flow.listen if dialog is not None else self._carrier.ua.listening[0]
+            target = NameAddr(replace(here.hop.uri(number), headers=target.uri.headers))
         await self.pass_refer_on(leg, request, target)

@@ -42,8 +42,7 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("Simulated World CA")
         certificate = (
-            self._builder(self._name, self._name, self._key)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            self._builder(self._name, self._name, self._key, path_length=0)
             .add_extension(_usage(sign=True), critical=True)
             .sign(self._key, hashes.SHA256())
         )
@@ -60,25 +59,21 @@ class Authority:
         """A certificate for a server and client of those names (addresses or domains); ``label`` names its files."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(names[0])
-        builder = self._builder(subject, subject if self_signed else self._name, key, expired=expired)
-        builder = (
-            builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        issuer, issuer_key = (subject, key) if self_signed else (self._name, self._key)
+        purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        certificate = (
+            self._builder(subject, issuer, key, expired=expired)
             .add_extension(_usage(sign=False), critical=True)
             .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
-            .add_extension(
-                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
-                critical=False,
-            )
+            .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+            .sign(issuer_key, hashes.SHA256())
         )
-        certificate = builder.sign(key if self_signed else self._key, hashes.SHA256())
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
         return Certificate(
             self._write(f"{label}.pem", certificate.public_bytes(serialization.Encoding.PEM)),
-            self._write(
-                f"{label}.key",
-                key.private_bytes(
-                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-                ),
-            ),
+            self._write(f"{label}.key", private),
         )
 
     def bad_certificates(self, label: str, names: Sequence[str]) -> dict[str, Certificate]:
@@ -96,9 +91,12 @@ class Authority:
         key: ec.EllipticCurvePrivateKey,
         *,
         expired: bool = False,
+        path_length: int | None = None,
     ) -> x509.CertificateBuilder:
+        """With a ``path_length``, of a certificate authority."""
         now = datetime.datetime.now(datetime.UTC)
         begin, end = (now - 30 * _DAY, now - _DAY) if expired else (now - _DAY, now + 30 * _DAY)
+        is_authority = path_length is not None
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -107,6 +105,7 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(begin)
             .not_valid_after(end)
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=path_length), critical=True)
         )
 
     def _write(self, name: str, data: bytes) -> Path:

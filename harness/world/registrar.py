@@ -15,7 +15,6 @@ from harness.world.wire.transport import Flow, Hop
 
 DEFAULT_EXPIRES, LONGEST = 3600, 7200
 _MOST_EXPIRES = 2**32 - 1  # RFC 3261 section 20.19
-_MOST_BINDINGS = 20  # of one user
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,37 +64,27 @@ class Registrar:
 
     async def handle(self, incoming: IncomingRequest) -> None:
         """Answer a REGISTER."""
-        request = incoming.request
         try:
-            user = request.to.uri.user or ""
-            if not self.admit(incoming, user):
-                return
-            self._register(user, request, incoming)
+            user = incoming.request.to.uri.user or ""
+            checked = self.digest.verify(incoming.request)
+            if not checked.accepted:
+                refuse(incoming.respond, self.digest, checked, explains=self._explains)
+            elif checked.username != user:
+                incoming.respond(403, "Another user's address of record")
+            else:
+                self._register(user, incoming.request, incoming)
         except SipSyntaxError as error:
             incoming.respond(400, str(error))
 
-    def admit(self, incoming: IncomingRequest, user: str) -> bool:
-        """Whether the request has the credentials of ``user``; if not, it has been answered."""
-        checked = self.digest.verify(incoming.request)
-        if checked.accepted:
-            if checked.username == user:
-                return True
-            incoming.respond(403, "Another user's address of record")
-        else:
-            refuse(incoming.respond, self.digest, checked, explains=self._explains)
-        return False
-
     def _register(self, user: str, request: Request, incoming: IncomingRequest) -> None:
         bindings = self._bindings.setdefault(user, {})
-        for key in [key for key, old in bindings.items() if old.expires_at <= time.monotonic()]:
-            del bindings[key]
         cseq = request.cseq.number
         if any(b.call_id == request.call_id and b.cseq >= cseq for b in bindings.values()):
             incoming.respond(500, "CSeq is not above the last one")  # section 10.3 step 7
             return
         if request.contact_is_star:
             if request.expires != 0:
-                incoming.respond(400, "Contact: * needs Expires: 0")
+                incoming.respond(400, "Contact: * needs Expires: 0")  # section 10.3 step 6
                 return
             bindings.clear()
         for contact in request.contacts:
@@ -105,9 +94,6 @@ class Registrar:
                 bindings.pop(key, None)
                 continue
             granted = self._grant(min(asked, LONGEST))
-            if len(bindings) >= _MOST_BINDINGS and key not in bindings:
-                incoming.respond(403, "Too many contacts")
-                return
             # The latest contact of a phone replaces its older ones, which no longer answer.
             for old in [k for k, b in bindings.items() if b.call_id == request.call_id]:
                 del bindings[old]

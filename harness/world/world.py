@@ -129,8 +129,8 @@ class World:
         arrow = "->" if traced.direction == "sent" else "<-"
         with contextlib.suppress(OSError):
             self._trace_file.write(
-                f"--- {traced.at:.4f} {traced.node} {traced.transport} {traced.local} {arrow} {traced.remote} "
-                f"{traced.outcome}\n{traced.data.decode('utf-8', 'replace')}\n"
+                f"--- {traced.at:.4f} {traced.node} {traced.transport} {traced.local} {arrow} {traced.remote}\n"
+                f"{traced.data.decode('utf-8', 'replace')}\n"
             )
             self._trace_file.flush()
 

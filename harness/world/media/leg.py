@@ -54,24 +54,13 @@ class Relay:
 
 def _path(send: Send, renumbering: Mapping[int, int], impair: Impairment | None) -> Send:
     changed = {old: new for old, new in renumbering.items() if old != new}
-    if changed:
-        send = _with_renumbering(send, changed)
-    if impair is None:
-        return send
-    onward = send
 
-    def impaired(data: bytes) -> None:
-        impair(data, onward)
-
-    return impaired
-
-
-def _with_renumbering(send: Send, changed: Mapping[int, int]) -> Send:
     def renumber(data: bytes) -> None:
         new = changed.get(data[1] & 0x7F) if len(data) > 1 else None
         send(data if new is None else with_payload_type(data, new))
 
-    return renumber
+    onward = renumber if changed else send
+    return onward if impair is None else lambda data: impair(data, onward)
 
 
 def is_event(codec: Codec) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -101,78 +101,78 @@ def frames(samples: NDArray[np.float32], codec: str) -> Frames:
     return tuple(octets[at : at + FRAME] for at in range(0, len(octets), FRAME))
 
 
-@lru_cache(maxsize=2048)
+@cache
 def mark(number: int, codec: str) -> Frames:
     """One period of a mark, as it is sent."""
     return frames(marks.played(number), codec)
 
 
-@lru_cache(maxsize=16)
+@cache
 def silence(codec: str) -> Frames:
     return frames(np.zeros(FRAME, np.float32), codec)
 
 
-@lru_cache(maxsize=16)
+@cache
 def ringback(codec: str) -> Frames:
     """North America's ringback: 440 and 480 Hz, two seconds of six (ITU-T E.180 supplement 2)."""
     return frames(_cadence((440.0, 480.0), 2.0, 4.0), codec)
 
 
-@lru_cache(maxsize=16)
+@cache
 def menu(codec: str) -> Frames:
     """The menu's prompt: two notes, one after the other, every two seconds."""
     return frames(np.concatenate([_cadence((587.3,), 0.2, 0.05), _cadence((784.0,), 0.2, 1.55)]), codec)
 
 
-@lru_cache(maxsize=64)
+@cache
 def prompt(name: str, codec: str) -> Frames:
     """A spoken prompt."""
     return frames((prompt_samples(name) / 32768.0).astype(np.float32), codec)
 
 
-@lru_cache(maxsize=16)
+@cache
 def tone(codec: str) -> Frames:
     """A second of the test tone of 1020 Hz (ITU-T O.6), which is none of the network's own."""
     return frames(_cadence((1020.0,), 1.0, 0.0), codec)
 
 
-@lru_cache(maxsize=16)
+@cache
 def beep(codec: str) -> Frames:
     """The tone of an answering machine."""
     return frames(_cadence((1000.0,), 0.4, 0.0), codec)
 
 
-@lru_cache(maxsize=16)
+@cache
 def voicemail(codec: str) -> Frames:
     """A greeting, the tone, and time to speak."""
     return (*prompt("voicemail-greeting-en", codec), *beep(codec), *silence(codec) * 3500)
 
 
-@lru_cache(maxsize=16)
+@cache
 def closed(codec: str) -> Frames:
     """The message out of hours, twice."""
     return (*prompt("announcement-not-in-service-en", codec), *silence(codec) * 40) * 2
 
 
-@lru_cache(maxsize=16)
+@cache
 def somebody(codec: str) -> Frames:
     """A person who asks, and waits for an answer."""
     return (*prompt("how-can-i-help-en", codec), *silence(codec) * 60)
 
 
-@lru_cache(maxsize=16)
+@cache
 def notice(codec: str) -> Frames:
     """A platform's first announcement, repeated."""
     return (*prompt("connecting-you-en", codec), *silence(codec) * 20)
 
 
-@lru_cache(maxsize=16)
+@cache
 def accept(codec: str) -> Frames:
     """The prompt that asks an agent at an outside number to take a call: words, and a note."""
     return (*prompt("how-can-i-help-en", codec), *menu(codec))
 
 
-@lru_cache(maxsize=16)
+@cache
 def music(codec: str) -> Frames:
     """Eight seconds of music on hold: four chords, each note struck and dying away."""
     chords = ((261.6, 329.6, 392.0), (220.0, 261.6, 329.6), (174.6, 220.0, 261.6), (196.0, 246.9, 293.7))

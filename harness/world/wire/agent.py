@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import TypeVar
 
 from harness.sip.digest import Credentials, DigestClient
 from harness.sip.grammar import SipSyntaxError
@@ -25,10 +24,19 @@ from harness.world.wire.transactions import (
     new_token,
     transact,
 )
-from harness.world.wire.transport import Filter, Flow, Hop, Listen, TlsIdentity, Trace, TransportName, hop_of
+from harness.world.wire.transport import (
+    Filter,
+    Flow,
+    Hop,
+    Listen,
+    TlsIdentity,
+    Trace,
+    TracedFilter,
+    TransportName,
+    hop_of,
+)
 
 _log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 _IN_DIALOG = ("ACK", "BYE", "CANCEL", "INVITE", "NOTIFY", "OPTIONS", "PRACK", "UPDATE")
 _SUPPORTED = ("100rel", "replaces", "timer")
@@ -97,15 +105,7 @@ class UserAgent(Tasks):
         self.name = name
         self.timers = timers or Timers()
         self.layer = TransactionLayer(self, self.timers)
-        self.transport = TransportLayer(
-            name,
-            local,
-            self.layer,
-            tls=tls,
-            filter=filter,
-            trace=trace,
-            connect_timeout=connect_timeout,
-        )
+        self.transport = TransportLayer(local, self.layer, TracedFilter(name, filter, trace), tls, connect_timeout)
         self.layer.transport = self.transport
         self.on_invite: CallHandler | None = None
         self._handlers: dict[str, RequestHandler] = {"OPTIONS": self._answer_options}
@@ -185,10 +185,7 @@ class UserAgent(Tasks):
         flow = dialog.flow
         if flow.reliable and flow.is_open:
             return flow
-        hop = hop_of(dialog.remote_target)
-        if hop is None:
-            raise LookupError(f"no address for {dialog.remote_target}")
-        return self.transport.flow_to(hop, flow.listen)
+        return self.transport.flow_to(hop_of(dialog.remote_target), flow.listen)
 
     # --- what the application sends ----------------------------------------------------------------
 
@@ -265,10 +262,7 @@ class UserAgent(Tasks):
         return Request.build(method, uri, lines, body)
 
     def _way(self, uri: Uri | str, hop: Hop | None) -> Flow:
-        hop = hop or hop_of(uri if isinstance(uri, Uri) else Uri.parse(uri))
-        if hop is None:
-            raise LookupError(f"no address for {uri}")
-        return self.transport.flow_to(hop)
+        return self.transport.flow_to(hop or hop_of(uri if isinstance(uri, Uri) else Uri.parse(uri)))
 
     # --- what the application is told --------------------------------------------------------------
 
@@ -287,13 +281,6 @@ class UserAgent(Tasks):
 
     async def _answer_options(self, incoming: IncomingRequest) -> None:
         incoming.respond(200, headers=[*self.capabilities(), ("Accept", "application/sdp")])
-
-    def guard(self, callback: Callable[[T], None], value: T) -> None:
-        """Call a handler."""
-        try:
-            callback(value)
-        except Exception:
-            _log.exception("%s: a handler failed", self.name)
 
     def serve(self, work: Awaitable[None], request: IncomingRequest | IncomingCall) -> None:
         """Run a handler; if it raises before it answered, the answer is 500."""

@@ -82,18 +82,13 @@ class InDialogRequest(IncomingRequest):
     def __init__(self, call: Call, transaction: ServerTransaction) -> None:
         super().__init__(transaction)
         self.call = call
-        self.settled: Waitable[bool] = Waitable()
-        """Set once nothing more happens to it: answered, and for a 2xx to a re-INVITE acknowledged or given up."""
 
     def _send(self, response: Response) -> None:
         """A 2xx to a re-INVITE is repeated until its ACK comes; without one the call ends."""
-        if self.method == "INVITE" and response.is_success:
-            if not self.is_answered:
-                self.call.repeat_until_acked(self.request, lambda: self._transaction.respond(response))
-            return
-        self._transaction.respond(response)
-        if response.is_final:
-            self.settled.set(True)
+        if self.method != "INVITE" or not response.is_success:
+            self._transaction.respond(response)
+        elif not self.is_answered:
+            self.call.repeat_until_acked(self.request, lambda: self._transaction.respond(response))
 
     def accept(self, sdp: bytes | None = None) -> None:
         """200 with an SDP, for re-INVITE and UPDATE: the call's descriptions move on with it."""
@@ -224,28 +219,23 @@ class Call:
         return response
 
     async def reinvite(self, sdp: bytes | None) -> Response:
-        """Re-INVITE and ACK its 2xx. A 491 is returned: whoever wanted the change repeats it (RFC 3261 section 14.1).
+        """Re-INVITE and ACK its 2xx, one at a time.
 
-        One at a time: another one under way, ours or the peer's, is waited for first.
+        A 491 is returned: whoever wanted the change repeats it (RFC 3261 section 14.1).
         """
-        async with self._invite_turn:
-            if self._reinvited is not None:
-                await self._reinvited.settled
-            return await self._invite_again(sdp)
-
-    async def _invite_again(self, sdp: bytes | None) -> Response:
         dialog = self._need_dialog()
-        lines = [*self.ua.capabilities(), *self._session.refreshing(), *content_header(sdp)]
-        self._is_offering = True
-        try:
-            response = await self._transact(dialog.build("INVITE", lines, sdp or b""))
-            dialog.take_response(response)
-            if response.is_success:
-                self.acknowledge(response)
-                self.note_exchange(offer=sdp_of(response), answer=sdp)
-                self._session.accepted(response)
-        finally:
-            self._is_offering = False
+        async with self._invite_turn:
+            lines = [*self.ua.capabilities(), *self._session.refreshing(), *content_header(sdp)]
+            self._is_offering = True
+            try:
+                response = await self._transact(dialog.build("INVITE", lines, sdp or b""))
+                dialog.take_response(response)
+                if response.is_success:
+                    self.acknowledge(response)
+                    self.note_exchange(offer=sdp_of(response), answer=sdp)
+                    self._session.accepted(response)
+            finally:
+                self._is_offering = False
         self._lose_if_gone(response)
         return response
 
@@ -394,12 +384,10 @@ class Call:
             for repeater in self._unacked.values():
                 repeater.stop()
             self._unacked.clear()
-        if self._reinvited is not None:
-            self._reinvited.settled.set(False)
-            self._reinvited = None  # it refers to this call
+        self._reinvited = None  # it refers to this call
         self._ended.set(end)
         if self.on_ended is not None:
-            self.ua.guard(self.on_ended, end)
+            self.on_ended(end)
         # Transactions refer to this call for 64*T1 more; it no longer refers to its application.
         self.on_ended = self.on_refer = None
         self.on_offer = self.on_info = None
@@ -443,10 +431,7 @@ class Call:
         if repeater is None:
             return
         repeater.stop()
-        if self._reinvited is not None and self._reinvited.request.cseq.number == request.cseq.number:
-            if self._reinvited.offer is None:  # our 2xx had the offer
-                self.note_exchange(offer=sdp_of(request), answer=None)
-            self._reinvited.settled.set(True)
+        self.note_exchange(offer=sdp_of(request), answer=None)  # an ACK has the answer where our 2xx had the offer
 
     def receive(self, transaction: ServerTransaction) -> None:
         """Handle a request within the dialog."""
@@ -496,9 +481,7 @@ class Call:
         is_invite, offer = incoming.method == "INVITE", incoming.offer
         if self._is_offering and (is_invite or offer is not None):
             incoming.respond(491)
-        elif is_invite and (
-            self.state == "early" or (self._reinvited is not None and not self._reinvited.settled.is_set)
-        ):
+        elif is_invite and (self.state == "early" or (self._reinvited is not None and not self._reinvited.is_answered)):
             incoming.refuse_for_now()
         elif is_too_small(incoming.request, self.ua.least_session_s):
             incoming.respond(422, headers=[("Min-SE", str(self.ua.least_session_s))])

@@ -249,7 +249,7 @@ class OutgoingCall(Call):
         self.note_exchange(offer=sdp_of(response), answer=None)
         self.provisionals.append(response)
         if self.on_provisional is not None:
-            self.ua.guard(self.on_provisional, response)
+            self.on_provisional(response)
 
     def _learn_dialog(self, response: Response) -> Dialog:
         if self.dialog is None or self.dialog.remote.tag != response.to.tag:

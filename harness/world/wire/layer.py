@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.sip.framing import FramingError
@@ -16,12 +17,10 @@ from harness.sip.validation import problem_of_response, salvage
 from harness.world.wire.sockets import StreamFlow, StreamListener, UdpFlow, UdpSocket, connect
 from harness.world.wire.transport import (
     Address,
-    Filter,
     Flow,
     Hop,
     Listen,
     TlsIdentity,
-    Trace,
     TracedFilter,
     TransportName,
 )
@@ -37,17 +36,14 @@ class TransportLayer:
 
     def __init__(
         self,
-        name: str,
         listens: Sequence[Listen],
         user: TransactionLayer,
-        *,
+        filter: TracedFilter,
         tls: TlsIdentity | None,
-        filter: Filter | None,
-        trace: Trace | None,
         connect_timeout: float,
     ) -> None:
-        self._filter = TracedFilter(name, filter, trace)
-        self._name = name
+        self._filter = filter
+        self._name = filter.node
         self._wanted = tuple(listens)
         self._user = user
         self._tls = tls
@@ -56,7 +52,6 @@ class TransportLayer:
         self._listeners: list[StreamListener] = []
         self._flows: set[StreamFlow] = set()
         self._connecting: set[asyncio.Task[None]] = set()
-        self._client_context: ssl.SSLContext | None = None
 
     async def start(self) -> None:
         """Bind the listeners. Raises ListenError, with nothing left open, or ssl.SSLError."""
@@ -72,7 +67,7 @@ class TransportLayer:
             self._udp.append(UdpSocket(listen, self._filter, self.received, self._user.flow_failed))
         else:
             context = self._tls.server_context() if self._tls is not None and listen.transport == "tls" else None
-            self._listeners.append(StreamListener(listen, self._filter, self._inbound, context, self._timeout))
+            self._listeners.append(StreamListener(listen, self._filter, self._stream, context, self._timeout))
 
     async def stop(self) -> None:
         """Close everything."""
@@ -119,27 +114,26 @@ class TransportLayer:
         """
         listen = source if source and source.transport == hop.transport else self.find_listen(hop.transport)
         if hop.transport == "udp":
-            return next(udp for udp in self._udp if udp.listen == listen).flow_to(hop.remote)
+            return UdpFlow(next(udp for udp in self._udp if udp.listen == listen), hop.remote)
         for flow in self._flows:
             if flow.is_open and (flow.transport, flow.remote) == (hop.transport, hop.remote):
                 return flow
-        flow = self._stream(hop.transport, listen, hop.remote, inbound=False)
-        context = self._to_connect() if hop.transport == "tls" else None
+        flow = self._stream(listen, hop.remote)
+        context = self._client_context if hop.transport == "tls" else None
         task = asyncio.get_running_loop().create_task(connect(flow, hop, context, self._filter, self._timeout))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
         return flow
 
-    def _stream(self, transport: TransportName, listen: Listen, remote: Address, *, inbound: bool) -> StreamFlow:
-        flow = StreamFlow(transport, listen, remote, filter=self._filter, user=self, inbound=inbound)
+    def _stream(self, listen: Listen, remote: Address) -> StreamFlow:
+        flow = StreamFlow(listen, remote, self._filter, self)
         self._flows.add(flow)
         return flow
 
-    def _to_connect(self) -> ssl.SSLContext | None:
+    @cached_property
+    def _client_context(self) -> ssl.SSLContext | None:
         """The TLS context for connecting, made when it is first needed: it costs milliseconds, and few nodes ever connect."""
-        if self._client_context is None and self._tls is not None:
-            self._client_context = self._tls.client_context()
-        return self._client_context
+        return self._tls.client_context() if self._tls is not None else None
 
     def via(self, flow: Flow, branch: str) -> Via:
         """The Via of our request over ``flow``; rport asks for symmetric answers (RFC 3581)."""
@@ -157,9 +151,6 @@ class TransportLayer:
         return flow.to((flow.remote[0], port))
 
     # --- received messages -------------------------------------------------------------------------
-
-    def _inbound(self, listen: Listen, remote: Address) -> StreamFlow:
-        return self._stream(listen.transport, listen, remote, inbound=True)
 
     def received(self, data: bytes, flow: Flow) -> None:
         """A whole message came."""

@@ -28,7 +28,6 @@ from harness.world.wire.transport import (
     ListenError,
     Passage,
     TracedFilter,
-    TransportName,
 )
 
 if TYPE_CHECKING:
@@ -48,12 +47,11 @@ class UdpFlow(Flow):
 
     transport = "udp"
 
-    def __init__(self, udp: UdpSocket, remote: Address, *, inbound: bool) -> None:
+    def __init__(self, udp: UdpSocket, remote: Address) -> None:
         self._socket = udp
         self.local = udp.listen.local
         self.listen = udp.listen
         self.remote = remote
-        self.inbound = inbound
 
     @property
     def is_open(self) -> bool:
@@ -65,7 +63,7 @@ class UdpFlow(Flow):
 
     def to(self, remote: Address) -> UdpFlow:
         """A flow of the same socket to another peer."""
-        return UdpFlow(self._socket, remote, inbound=self.inbound)
+        return UdpFlow(self._socket, remote)
 
     def close(self) -> None:
         """Does nothing: the node owns the socket."""
@@ -100,10 +98,6 @@ class UdpSocket:
         self._socket.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         self.is_open = True
         self._loop.add_reader(self._socket, self._readable)
-
-    def flow_to(self, remote: Address) -> UdpFlow:
-        """A flow to a peer."""
-        return UdpFlow(self, remote, inbound=False)
 
     def send(self, flow: UdpFlow, data: bytes) -> None:
         """Send one datagram through the filter; failures are reported from the loop, not raised."""
@@ -151,7 +145,7 @@ class UdpSocket:
             self._drain_errors()
 
     def _accept(self, data: bytes, remote: Address) -> None:
-        flow = UdpFlow(self, remote, inbound=True)
+        flow = UdpFlow(self, remote)
         self._filter.carry("in", flow, data, lambda piece: self._received(piece, flow))
 
     def _drain_errors(self) -> bool:
@@ -168,7 +162,7 @@ class UdpSocket:
             for level, kind, data in control:
                 if level == socket.IPPROTO_IP and kind == _IP_RECVERR:
                     (number,) = struct.unpack_from("=I", data)
-                    self._report(self.flow_to(remote[:2]), OSError(number, os.strerror(number)))
+                    self._report(UdpFlow(self, remote[:2]), OSError(number, os.strerror(number)))
         return found
 
     def close(self) -> None:
@@ -191,21 +185,11 @@ def quick_ack(sock: Any) -> None:
 class StreamFlow(Flow, asyncio.Protocol):
     """One connection. What is sent before it is connected waits."""
 
-    def __init__(
-        self,
-        transport: TransportName,
-        listen: Listen,
-        remote: Address,
-        *,
-        filter: TracedFilter,
-        user: TransportLayer,
-        inbound: bool,
-    ) -> None:
-        self.transport = transport
+    def __init__(self, listen: Listen, remote: Address, filter: TracedFilter, user: TransportLayer) -> None:
+        self.transport = listen.transport
         self.listen = listen
         self.local = (listen.address, 0)
         self.remote = remote
-        self.inbound = inbound
         self._filter = filter
         self._user = user
         self._loop = asyncio.get_running_loop()

@@ -65,14 +65,16 @@ class Hop:
         return uri if self.transport == "udp" else uri.with_param("transport", self.transport)
 
 
-def hop_of(uri: Uri) -> Hop | None:
-    """The hop of a URI whose host is an IP address; None for names, which no node here looks up."""
+def hop_of(uri: Uri) -> Hop:
+    """The hop of a URI. Raises LookupError for a host name, which no node here looks up, and for other transports."""
+    transport = next((name for name in TRANSPORTS if name == uri.transport), None)
     try:
         address = str(ipaddress.ip_address(uri.address))
     except ValueError:
-        return None
-    transport = next((name for name in TRANSPORTS if name == uri.transport), None)
-    return None if transport is None else Hop(transport, address, uri.effective_port)
+        address = ""
+    if transport is None or not address:
+        raise LookupError(f"no address for {uri}")
+    return Hop(transport, address, uri.effective_port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +141,9 @@ None for "accept" or "connect" leaves the connection open and ignores it.
 """
 
 
-Outcome = Literal["passed", "dropped", "rejected"]
-
-
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A whole SIP message that crossed a node's transport; ``at`` is `time.monotonic`.
-
-    ``data`` are the bytes after the filter; ``outcome`` says whether it let them through.
-    """
+    """A whole SIP message that a node sent or received, as its filter changed it; ``at`` is `time.monotonic`."""
 
     at: float
     node: str
@@ -156,7 +152,6 @@ class Traced:
     local: Address
     remote: Address
     data: bytes
-    outcome: Outcome = "passed"
 
 
 Trace = Callable[[Traced], None]
@@ -173,7 +168,6 @@ class Flow(ABC):
     remote: Address
     listen: Listen
     """The listener whose socket (UDP) or address (streams) it uses: what Via and Contact name."""
-    inbound: bool
 
     @property
     def reliable(self) -> bool:
@@ -194,8 +188,7 @@ class Flow(ABC):
         """Give it up; of a datagram flow, nothing happens."""
 
     def __repr__(self) -> str:
-        way = "from" if self.inbound else "to"
-        return f"<{self.transport} {self.local[0]}:{self.local[1]} {way} {self.remote[0]}:{self.remote[1]}>"
+        return f"<{self.transport} {self.local[0]}:{self.local[1]} and {self.remote[0]}:{self.remote[1]}>"
 
 
 class TracedFilter:
@@ -224,7 +217,8 @@ class TracedFilter:
         """Judge the bytes, and do what the filter says; a whole message is traced as it went on."""
         verdict = self.judge(Passage(direction, flow.transport, flow.local, flow.remote, data))
         if is_whole:
-            self.record("sent" if direction == "out" else "received", flow, data, verdict)
+            passed = verdict if isinstance(verdict, bytes) else data
+            self.record("sent" if direction == "out" else "received", flow, passed)
         if verdict is REJECT:
             reject()
         elif isinstance(verdict, Delayed):
@@ -243,16 +237,10 @@ class TracedFilter:
         handle = asyncio.get_running_loop().call_later(delayed.seconds, fire)
         self._delayed.add(handle)
 
-    def record(self, direction: Literal["sent", "received"], flow: Flow, data: bytes, verdict: Passed = b"") -> None:
+    def record(self, direction: Literal["sent", "received"], flow: Flow, data: bytes) -> None:
         """Hand a whole message to the trace; keep-alives are not traced."""
-        if self.trace is None or not data.strip(b"\r\n\x00"):
-            return
-        outcome: Outcome = "dropped" if verdict is None else "rejected" if verdict is REJECT else "passed"
-        if isinstance(verdict, bytes) and verdict:
-            data = verdict
-        self.trace(
-            Traced(time.monotonic(), self.node, direction, flow.transport, flow.local, flow.remote, data, outcome)
-        )
+        if self.trace is not None and data.strip(b"\r\n\x00"):
+            self.trace(Traced(time.monotonic(), self.node, direction, flow.transport, flow.local, flow.remote, data))
 
     def close(self) -> None:
         """Forget what is still delayed."""

@@ -73,7 +73,6 @@ def test_calls_share_a_connection_and_the_callee_uses_it_back(nodes: Any, transp
         caller, callee = await nodes.ua("caller", transport), await nodes.ua("callee", transport)
         for _ in range(3):
             _, theirs = await nodes.connected(caller, callee)
-            assert theirs.flow.inbound
             assert (await theirs.bye()).status == 200
         assert len(caller.flows()) == len(callee.flows()) == 1
 
