@@ -21,8 +21,9 @@ from harness.support.forkserver.environment import allow_open_files
 from harness.support.heartbeat import PERIOD_S, Heartbeat
 from harness.support.memory import SHORT, FreedMemory, settle
 from harness.world.addresses import StartError
+from harness.world.audit import AuditHandler
 from harness.world.faults import Faults, listed
-from harness.world.world import AuditHandler, World
+from harness.world.world import World
 
 COULD_NOT_START = 3
 PRIORITY = -10

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from harness.errors import is_of_the_machine
+
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -28,7 +30,7 @@ class Tasks:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s: %s: %s", task.get_name(), type(error).__name__, error, exc_info=error)
+            _log.error("%s failed", task.get_name(), exc_info=error)
 
     def names(self) -> list[str]:
         return sorted(task.get_name() for task in self._tasks)
@@ -48,12 +50,22 @@ class Audit(Tasks):
         self.errors: list[str] = []
         self.on_error: Callable[[], None] = lambda: None
 
-    def error(self, where: str, exception: BaseException) -> None:
-        """Log an exception, with the call it happened in."""
-        self.add(f"{where}: {type(exception).__name__}: {exception}")
-        _log.error("%s", where, exc_info=exception)
-
     def add(self, error: str) -> None:
-        """Add an error that has been logged."""
+        """Add an error."""
         self.errors.append(error)
         self.on_error()
+
+
+class AuditHandler(logging.Handler):
+    """Puts what the world's parts log as an error into the audit; of asyncio's, what the machine has too few of."""
+
+    def __init__(self, audit: Audit) -> None:
+        super().__init__(logging.ERROR)
+        self._audit = audit
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if record.name == "asyncio" and not (isinstance(error, OSError) and is_of_the_machine(error)):
+            return
+        why = "" if error is None else f": {type(error).__name__}: {error}"
+        self._audit.add(f"{record.name}: {record.getMessage()}{why}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from harness.deployment import Deployment, is_digit, replicas_to_plain
-from harness.errors import DeploymentError, SelectionError, is_of_the_machine
+from harness.errors import DeploymentError, SelectionError
 from harness.world import http_server
 from harness.world.addresses import StartError
 from harness.world.audit import Audit
@@ -63,7 +62,6 @@ class World:
         self.ticker = Ticker()
         self.media_engine = MediaEngine(
             self.ticker,
-            self.audit,
             _understood(deployment),
             capacity=max(_FEWEST_CHANNELS, _CHANNELS_PER_TENANT * tenants),
         )
@@ -133,20 +131,6 @@ class World:
                 f"{traced.data.decode('utf-8', 'replace')}\n"
             )
             self._trace_file.flush()
-
-
-class AuditHandler(logging.Handler):
-    """Puts what the world's parts log as an error into the audit; of asyncio's, what the machine has too few of."""
-
-    def __init__(self, audit: Audit) -> None:
-        super().__init__(logging.ERROR)
-        self._audit = audit
-
-    def emit(self, record: logging.LogRecord) -> None:
-        error = record.exc_info[1] if record.exc_info else None
-        is_of_asyncio = record.name == "asyncio" and not (isinstance(error, OSError) and is_of_the_machine(error))
-        if record.name != "harness.world.audit" and not is_of_asyncio:  # the audit's are in it already
-            self._audit.add(f"{record.name}: {record.getMessage()}")
 
 
 @web.middleware

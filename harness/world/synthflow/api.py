@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -22,6 +23,7 @@ from harness.world.settings import TenantContext
 from harness.world.synthflow.record import CallRecord, Records
 from harness.world.synthflow.trunks import AskedNumber, SipNumbers
 
+_log = logging.getLogger(__name__)
 _LISTED = 20  #: calls on a page, unless ``limit`` says otherwise
 #: What a list names otherwise than a single call does.
 _NAMES_IN_A_LIST = {
@@ -79,8 +81,8 @@ def _as_settings_say(context: TenantContext, records: Records) -> Middleware:
                 response = http_server.error(error.status, error.reason)
             except ValidationError as error:
                 response = http_server.error(400, "; ".join(f"{one['loc']}: {one['msg']}" for one in error.errors()))
-            except Exception as error:
-                context.audit.error(f"synthflow API {request.method} {request.path}", error)
+            except Exception:
+                _log.exception("%s %s failed", request.method, request.path)
                 response = http_server.error(500, "internal error")
         else:
             response = http_server.error(int(told.answers), HTTPStatus(int(told.answers)).phrase)

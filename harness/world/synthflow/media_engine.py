@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain, cycle, islice, repeat
@@ -14,7 +15,6 @@ from harness.audio import g711
 from harness.audio.detector import DetectorBank, Ended, Heard
 from harness.audio.marks import REPLY_OFFSET, reply_to
 from harness.errors import ResourceError
-from harness.world.audit import Audit
 from harness.world.media import sound
 from harness.world.media.digits import event_packets
 from harness.world.media.leg import LegMedia
@@ -24,6 +24,7 @@ from harness.world.settings import AssistantSettings, Sends
 from harness.world.synthflow.audio_input import AudioInput, Listener, Turns
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 REPLY_SECONDS: Final = 0.480  #: in band: "I hear your mark" …
 VOICE_SECONDS: Final = 0.320  #: … and in turn the assistant's own voice
 _ULAW_ALAW = np.stack([g711.decode_ulaw(bytes(range(256))), g711.decode_alaw(bytes(range(256)))])
@@ -181,9 +182,8 @@ class Channel:
 class MediaEngine:
     """All channels of the world. ``prompts`` are the names of the spoken prompts that assistants understand."""
 
-    def __init__(self, ticker: Ticker, audit: Audit, prompts: tuple[str, ...], capacity: int) -> None:
+    def __init__(self, ticker: Ticker, prompts: tuple[str, ...], capacity: int) -> None:
         self._ticker = ticker
-        self._audit = audit
         self.prompts = prompts
         self._bank = DetectorBank(capacity)
         self._free = list(range(capacity - 1, -1, -1))
@@ -240,7 +240,7 @@ class MediaEngine:
         """Have a channel work; one that fails is closed, the others go on."""
         try:
             return work()
-        except Exception as error:
-            self._audit.error(f"audio channel {channel.stream}", error)
+        except Exception:
+            _log.exception("audio channel %d failed and is closed", channel.stream)
             channel.close()
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from harness.audio import g711
 from harness.audio.detector import Heard, MarkDetector
-from harness.world.audit import Audit
+from harness.world.audit import Audit, AuditHandler
 from harness.world.media import sound
 from harness.world.media.digits import ReceivedDigit
 from harness.world.media.leg import LegMedia
@@ -52,7 +53,7 @@ class Bench:
         self.peer.learn(self.media.answer(self.peer.offer()))
         self.notes = Notes()
         self.audit = Audit()
-        self.media_engine = MediaEngine(Ticker(), self.audit, prompts, capacity=1)
+        self.media_engine = MediaEngine(Ticker(), prompts, capacity=1)
         self.channel: Channel = self.media_engine.open(self.media, self.notes, VOICE, AssistantSettings())
         self.said: list[Packet] = []
         self.media.port.send = self._sent  # type: ignore[method-assign]
@@ -108,10 +109,13 @@ def bench(prompts: tuple[str, ...] = ()) -> Iterator[Bench]:
 
     with asyncio.Runner() as runner:
         made = runner.run(make())
+        handler = AuditHandler(made.audit)
+        logging.getLogger("harness.world").addHandler(handler)
         try:
             yield made
             assert made.audit.errors == []
         finally:
+            logging.getLogger("harness.world").removeHandler(handler)
 
             async def close() -> None:
                 made.close()
