@@ -23,7 +23,7 @@ from harness.sip.uri import NameAddr, Uri
 from harness.world.audit import Audit
 from harness.world.media.leg import Impairment, LegMedia, Relay, couple
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.call import InDialogRequest, ReferRequest
+from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError, End, sdp_of
 from harness.world.wire.invite import IncomingCall, OutgoingCall
 from harness.world.wire.transport import Flow, Hop
@@ -296,7 +296,7 @@ class BackToBack:
         accepts = response.get("Accept")  # of a 415 (RFC 3261 section 21.4.13)
         request.respond(response.status, response.reason, [("Accept", accepts)] if accepts else ())
 
-    async def _referred(self, leg: WireLeg, request: ReferRequest) -> None:
+    async def _referred(self, leg: WireLeg, request: InDialogRequest) -> None:
         try:
             target = request.refer_to
         except SipSyntaxError as error:
@@ -304,11 +304,11 @@ class BackToBack:
             return
         await self.on_refer(leg, request, target)
 
-    async def on_refer(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
+    async def on_refer(self, leg: WireLeg, request: InDialogRequest, target: NameAddr) -> None:
         """Pass a REFER on to the other leg, whose peer then calls; its NOTIFYs come back (a platform may do otherwise)."""
         await self.pass_refer_on(leg, request, target)
 
-    async def pass_refer_on(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
+    async def pass_refer_on(self, leg: WireLeg, request: InDialogRequest, target: NameAddr) -> None:
         """Ask the other leg's peer to call ``target``, and tell the referrer how it goes."""
         other = self.other(leg)
         if other is None or not other.is_up:

@@ -12,7 +12,7 @@ from harness.world.b2bua import BackToBack, Caller, DirectMedia, Headers, LegTar
 from harness.world.registrar import Registrar, refuse
 from harness.world.settings import TenantContext
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.call import ReferRequest
+from harness.world.wire.call import InDialogRequest
 from harness.world.wire.invite import IncomingCall
 from harness.world.wire.transport import Hop
 
@@ -119,7 +119,7 @@ class CarrierCall(BackToBack):
             headers=headers,
         )
 
-    async def on_refer(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
+    async def on_refer(self, leg: WireLeg, request: InDialogRequest, target: NameAddr) -> None:
         """Pass a REFER on with the target at this carrier: a phone calls numbers through its own carrier only."""
         number = number_of(target.uri, self._carrier.region)
         if number is not None:

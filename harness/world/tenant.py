@@ -112,7 +112,7 @@ class Tenant:
         self._security = now
         self._certificates.show_for_synthflow(wrong)
         for ua in (self._synthflow_ua, *(termination.ua for termination in self.platform.terminations.values())):
-            for flow in ua.flows():
+            for flow in ua.transport.flows():
                 flow.close()
 
     # --- life --------------------------------------------------------------------------------------

@@ -108,38 +108,46 @@ def mark(number: int, codec: str) -> Frames:
 
 
 @cache
-def silence(codec: str) -> Frames:
-    return frames(np.zeros(FRAME, np.float32), codec)
-
-
-@cache
-def ringback(codec: str) -> Frames:
-    """North America's ringback: 440 and 480 Hz, two seconds of six (ITU-T E.180 supplement 2)."""
-    return frames(_cadence((440.0, 480.0), 2.0, 4.0), codec)
-
-
-@cache
-def menu(codec: str) -> Frames:
-    """The menu's prompt: two notes, one after the other, every two seconds."""
-    return frames(np.concatenate([_cadence((587.3,), 0.2, 0.05), _cadence((784.0,), 0.2, 1.55)]), codec)
-
-
-@cache
 def prompt(name: str, codec: str) -> Frames:
     """A spoken prompt."""
     return frames((prompt_samples(name) / 32768.0).astype(np.float32), codec)
 
 
-@cache
-def tone(codec: str) -> Frames:
-    """A second of the test tone of 1020 Hz (ITU-T O.6), which is none of the network's own."""
-    return frames(_cadence((1020.0,), 1.0, 0.0), codec)
+def _cadence(tones: tuple[float, ...], on: float, off: float) -> NDArray[np.float32]:
+    time = np.arange(round(on * _RATE)) / _RATE
+    sound = sum(0.1 * np.sin(2 * np.pi * tone * time) for tone in tones)
+    return np.concatenate([sound, np.zeros(round(off * _RATE))]).astype(np.float32)
 
 
-@cache
-def beep(codec: str) -> Frames:
-    """The tone of an answering machine."""
-    return frames(_cadence((1000.0,), 0.4, 0.0), codec)
+def _music() -> NDArray[np.float32]:
+    """Eight seconds of music on hold: four chords, each note struck and dying away."""
+    chords = ((261.6, 329.6, 392.0), (220.0, 261.6, 329.6), (174.6, 220.0, 261.6), (196.0, 246.9, 293.7))
+    at = np.arange(round(0.5 * _RATE)) / _RATE
+    dying = np.exp(-3.0 * at)
+    bars = []
+    for chord in chords:
+        for beat in range(4):
+            note = chord[beat % 3] * 2
+            struck = sum(np.sin(2 * np.pi * partial * note * at) / partial for partial in (1, 2, 3))
+            held = sum(np.sin(2 * np.pi * low * at) for low in chord)
+            bars.append(0.08 * dying * struck + 0.03 * held)
+    return np.concatenate(bars).astype(np.float32)
+
+
+def _sound(make: Callable[[], NDArray[np.float32]]) -> Callable[[str], Frames]:
+    return cache(lambda codec: frames(make(), codec))
+
+
+silence = _sound(lambda: np.zeros(FRAME, np.float32))
+#: North America's ringback: 440 and 480 Hz, two seconds of six (ITU-T E.180 supplement 2).
+ringback = _sound(lambda: _cadence((440.0, 480.0), 2.0, 4.0))
+#: The menu's prompt: two notes, one after the other, every two seconds.
+menu = _sound(lambda: np.concatenate([_cadence((587.3,), 0.2, 0.05), _cadence((784.0,), 0.2, 1.55)]))
+#: A second of the test tone of 1020 Hz (ITU-T O.6), which is none of the network's own.
+tone = _sound(lambda: _cadence((1020.0,), 1.0, 0.0))
+#: The tone of an answering machine.
+beep = _sound(lambda: _cadence((1000.0,), 0.4, 0.0))
+music = _sound(_music)
 
 
 @cache
@@ -170,28 +178,6 @@ def notice(codec: str) -> Frames:
 def accept(codec: str) -> Frames:
     """The prompt that asks an agent at an outside number to take a call: words, and a note."""
     return (*prompt("how-can-i-help-en", codec), *menu(codec))
-
-
-@cache
-def music(codec: str) -> Frames:
-    """Eight seconds of music on hold: four chords, each note struck and dying away."""
-    chords = ((261.6, 329.6, 392.0), (220.0, 261.6, 329.6), (174.6, 220.0, 261.6), (196.0, 246.9, 293.7))
-    at = np.arange(round(0.5 * _RATE)) / _RATE
-    dying = np.exp(-3.0 * at)
-    bars = []
-    for chord in chords:
-        for beat in range(4):
-            note = chord[beat % 3] * 2
-            struck = sum(np.sin(2 * np.pi * partial * note * at) / partial for partial in (1, 2, 3))
-            held = sum(np.sin(2 * np.pi * low * at) for low in chord)
-            bars.append(0.08 * dying * struck + 0.03 * held)
-    return frames(np.concatenate(bars).astype(np.float32), codec)
-
-
-def _cadence(tones: tuple[float, ...], on: float, off: float) -> NDArray[np.float32]:
-    time = np.arange(round(on * _RATE)) / _RATE
-    sound = sum(0.1 * np.sin(2 * np.pi * tone * time) for tone in tones)
-    return np.concatenate([sound, np.zeros(round(off * _RATE))]).astype(np.float32)
 
 
 class Player:

@@ -36,7 +36,7 @@ from harness.world.platform.answering import CLOSED, VOICEMAIL, Menu, ring_group
 from harness.world.platform.base import Platform
 from harness.world.platform.impairments import faulty_offer, impairments_with_ai
 from harness.world.platform.routing import GroupRoute, LineRoute, Termination
-from harness.world.wire.call import InDialogRequest, ReferRequest
+from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError, End, How, sdp_of
 from harness.world.wire.invite import IncomingCall, OutgoingCall
 
@@ -347,7 +347,7 @@ class PlatformCall(BackToBack):
         else:
             await super().on_info(leg, request)
 
-    async def on_refer(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
+    async def on_refer(self, leg: WireLeg, request: InDialogRequest, target: NameAddr) -> None:
         """Carry out a transfer, or pass it on where the line says so."""
         if self._wrong("trunk-inactive"):
             request.respond(503, "Trunk inactive")
@@ -371,7 +371,7 @@ class PlatformCall(BackToBack):
         declared = self.line is not None and self.platform.lines[self.line].refer == "passed-on"
         return declared != self._wrong("refer-other-way")
 
-    async def _transfer(self, leg: WireLeg, request: ReferRequest, target: Uri) -> None:
+    async def _transfer(self, leg: WireLeg, request: InDialogRequest, target: Uri) -> None:
         other = self.other(leg)
         assert other is not None
         notifier = request.accept_refer()

@@ -21,7 +21,7 @@ a fork is not acknowledged. What a node uses, by module::
         on(method, handler)                           async (IncomingRequest) -> None, out of dialog: REGISTER …
         invite(uri, from_=, hop=, flow=, sdp=, headers=, credentials=) -> OutgoingCall     at once
         await request(method, uri, from_=, to=, hop=, headers=, credentials=, …) -> Response
-        calls() transactions() flows()                the audit: what is alive now
+        calls() layer.transactions() transport.flows()     the audit: what is alive now
 
     call.IncomingRequest: .request .flow .source; respond(status, reason=None, headers=(), body=b"")
     call.Call (what IncomingCall and OutgoingCall share once a dialog exists):
@@ -33,8 +33,7 @@ a fork is not acknowledged. What a node uses, by module::
         await info(body, content_type) -> Response
         refer(refer_to, headers=()) -> Referral       .progress .final, await .wait_accepted() .wait_final()
         await send(method, headers=(), body=b"", content_type=None) -> Response     anything else in the dialog
-        on_offer, on_info: async (InDialogRequest) -> None
-        on_refer: async (ReferRequest) -> None        .refer_to, .accept_refer() -> Notifier, await .notify(status)
+        on_offer, on_info, on_refer: async (InDialogRequest) -> None
         on_ended(End)                                 once, whatever ended it
     invite.IncomingCall:
         .flow .source .offer (bytes | None)
@@ -46,6 +45,7 @@ a fork is not acknowledged. What a node uses, by module::
         both raise CallFailedError: .status (a local 408 or 503 included) .reason .end
         cancel() · hangup() (CANCEL before the answer, BYE after it; incoming: 603 or BYE)
     call.InDialogRequest: .request .offer; accept(sdp) · respond(status, …)    now or later
+        of a REFER: .refer_to, .accept_refer() -> Notifier, await .notify(status)
 
 An exception of a handler never reaches the loop: it is logged, and the request it served is answered 500.
 """

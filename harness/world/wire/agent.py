@@ -15,9 +15,7 @@ from harness.world.wire.call import Call, IncomingRequest
 from harness.world.wire.dialog import LEAST_S, Dialog, DialogId, content_header, dialog_id_of, is_too_small
 from harness.world.wire.invite import IncomingCall, OutgoingCall
 from harness.world.wire.layer import TransportLayer
-from harness.world.wire.sockets import StreamFlow
 from harness.world.wire.transactions import (
-    ClientTransaction,
     ServerTransaction,
     Timers,
     TransactionLayer,
@@ -157,14 +155,6 @@ class UserAgent(Tasks):
     def hang_up(self) -> list[asyncio.Task[object]]:
         """End every call whatever its state; tasks that end with the answers."""
         return [call.hangup() for call in self.calls()]
-
-    def transactions(self) -> tuple[ClientTransaction | ServerTransaction, ...]:
-        """Transactions not terminated yet; completed ones stay for up to 64*T1."""
-        return self.layer.transactions()
-
-    def flows(self) -> tuple[StreamFlow, ...]:
-        """TCP and TLS connections, up or being made."""
-        return self.transport.flows()
 
     # --- where things are --------------------------------------------------------------------------
 

@@ -100,9 +100,7 @@ class InDialogRequest(IncomingRequest):
         """Another offer is still open (RFC 3261 section 14.2)."""
         self.respond(500, headers=[("Retry-After", str(random.randint(0, 10)))])
 
-
-class ReferRequest(InDialogRequest):
-    """A REFER: the peer asks us to call somebody (RFC 3515)."""
+    # --- of a REFER: the peer asks us to call somebody (RFC 3515)
 
     @property
     def refer_to(self) -> NameAddr:
@@ -130,7 +128,6 @@ class ReferRequest(InDialogRequest):
 _log = logging.getLogger(__name__)
 
 InDialogHandler = Callable[[InDialogRequest], Awaitable[None]]
-ReferHandler = Callable[[ReferRequest], Awaitable[None]]
 
 
 class Call:
@@ -156,7 +153,7 @@ class Call:
 
         self.on_offer: InDialogHandler | None = None  # of a re-INVITE, or an UPDATE that is no mere refresh
         self.on_info: InDialogHandler | None = None
-        self.on_refer: ReferHandler | None = None
+        self.on_refer: InDialogHandler | None = None
         self.on_ended: Callable[[End], None] | None = None
 
         self._ended: Waitable[End] = Waitable()
@@ -436,8 +433,7 @@ class Call:
     def receive(self, transaction: ServerTransaction) -> None:
         """Handle a request within the dialog."""
         request, dialog = transaction.request, self._need_dialog()
-        kind = ReferRequest if request.method == "REFER" else InDialogRequest
-        incoming = kind(self, transaction)
+        incoming = InDialogRequest(self, transaction)
         if not dialog.is_from_peer(transaction.flow):
             _log.info("%s: %s of a dialog from a stranger, %r", self.ua.name, request.method, transaction.flow)
             incoming.respond(481)  # to a stranger, the dialog does not exist
@@ -465,7 +461,7 @@ class Call:
                 self._subscriptions.notified(incoming.request, incoming.respond)
             case "INVITE" | "UPDATE":
                 self._take_offer(incoming)
-            case "REFER" if isinstance(incoming, ReferRequest) and self.on_refer is not None:
+            case "REFER" if self.on_refer is not None:
                 self.ua.serve(self.on_refer(incoming), incoming)
             case "REFER":
                 incoming.respond(603)  # RFC 3515 section 2.4.2

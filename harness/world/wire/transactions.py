@@ -38,19 +38,8 @@ class Timers:
 
     @property
     def transaction(self) -> float:
-        """64*T1: timers B, F, H, L, M, and J over unreliable transports."""
+        """64*T1: timers B, F, H, L, M, and D and J over unreliable transports."""
         return 64 * self.t1
-
-    def linger(self, reliable: bool) -> float:
-        """Timers D and J: how long a completed transaction absorbs retransmissions.
-
-        RFC 3261 asks of D "at least 32 s" for UDP, which is 64*T1 at the default T1.
-        """
-        return 0.0 if reliable else self.transaction
-
-    def clear(self, reliable: bool) -> float:
-        """Timers I and K: T4, nothing over reliable transports."""
-        return 0.0 if reliable else self.t4
 
 
 _log = logging.getLogger(__name__)
@@ -95,13 +84,13 @@ class _Transaction:
                 handle.cancel()
 
     def _finish(self, state: State, seconds: float, letter: str) -> None:
-        """Only absorb retransmissions from now on, for that long."""
+        """Only absorb retransmissions from now on, for that long; reliable transports have none (timers D, I, J, K)."""
         self._stop()
         self.state = state
-        if seconds:
-            self._start(letter, seconds, self.terminate)
-        else:
+        if letter in "DIJK" and self.flow.reliable:
             self.terminate()
+        else:
+            self._start(letter, seconds, self.terminate)
 
     def terminate(self) -> None:
         """End the transaction and have the layer forget it."""
@@ -154,10 +143,10 @@ class ClientTransaction(_Transaction):
             if self.is_invite:
                 self._stop("A/E", "B/F")
         elif not self.is_invite:
-            self._finish(State.COMPLETED, self.timers.clear(self.flow.reliable), "K")
+            self._finish(State.COMPLETED, self.timers.t4, "K")
         elif not response.is_success:
             self._send_ack(response)
-            self._finish(State.COMPLETED, self.timers.linger(self.flow.reliable), "D")
+            self._finish(State.COMPLETED, self.timers.transaction, "D")
         elif self.state is not State.ACCEPTED:
             self._finish(State.ACCEPTED, self.timers.transaction, "M")
         self._on_response(response)
@@ -266,7 +255,7 @@ class ServerTransaction(_Transaction):
             return
         self._request = self.on_cancel = None
         if not self.is_invite:
-            self._finish(State.COMPLETED, self.timers.linger(self.flow.reliable), "J")
+            self._finish(State.COMPLETED, self.timers.transaction, "J")
         elif response.is_success:
             self._finish(State.ACCEPTED, self.timers.transaction, "L")
         else:
@@ -288,7 +277,7 @@ class ServerTransaction(_Transaction):
         """A retransmission, or the ACK of a non-2xx response."""
         if request.method == "ACK":
             if self.state is State.COMPLETED:
-                self._finish(State.CONFIRMED, self.timers.clear(self.flow.reliable), "I")
+                self._finish(State.CONFIRMED, self.timers.t4, "I")
         elif self.state in (State.PROCEEDING, State.COMPLETED):
             self._repeat_last()
 

@@ -139,14 +139,14 @@ class Nodes:
                     for ua in self._agents:
                         await ua.stop()
                 assert not [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
-                assert not [f for ua in self._agents for f in ua.flows()]
+                assert not [f for ua in self._agents for f in ua.transport.flows()]
 
         asyncio.run(whole())
 
     @staticmethod
     async def settled(agents: list[UserAgent]) -> None:
         """Wait until no transaction of theirs is left."""
-        while any(ua.transactions() for ua in agents):  # noqa: ASYNC110 - nothing reports their end
+        while any(ua.layer.transactions() for ua in agents):  # noqa: ASYNC110 - nothing reports their end
             await asyncio.sleep(0.02)
 
     async def _settle(self, patient: bool) -> None:
@@ -154,8 +154,8 @@ class Nodes:
         longest = max(ua.timers.transaction for ua in self._agents) if patient else 5.0
         deadline = asyncio.get_running_loop().time() + 2.5 * longest + 5.0
         answered = () if patient else (State.ACCEPTED, State.COMPLETED, State.CONFIRMED)
-        while any(ua.calls() or [t for t in ua.transactions() if t.state not in answered] for ua in self._agents):
-            left = [(ua.name, ua.calls(), ua.transactions()) for ua in self._agents]
+        while any(ua.calls() or [t for t in ua.layer.transactions() if t.state not in answered] for ua in self._agents):
+            left = [(ua.name, ua.calls(), ua.layer.transactions()) for ua in self._agents]
             assert asyncio.get_running_loop().time() < deadline, left
             await asyncio.sleep(0.02)
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness.sip.digest import Credentials, DigestServer
 from harness.sip.message import Message, Request
-from harness.world.wire.call import InDialogRequest, ReferRequest
+from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError, How
 from harness.world.wire.invite import IncomingCall
 from harness.world.wire.transport import TRANSPORTS, TransportName
@@ -84,7 +84,7 @@ def test_everything_a_dialog_may_carry(nodes: Any, transport: TransportName) -> 
     async def changed(request: InDialogRequest) -> None:
         request.accept(nodes.answer)
 
-    async def referred(request: ReferRequest) -> None:
+    async def referred(request: InDialogRequest) -> None:
         assert request.refer_to.uri.header("X-Gladly-Routing-Selector") == "billing"
         assert request.referred_by is not None
         notifier = request.accept_refer()
@@ -215,6 +215,6 @@ def test_a_node_that_stops_hangs_up(nodes: Any, transport: TransportName) -> Non
         assert (await theirs.wait_ended(5)).how is How.BYE
         assert call.end is not None
         assert (await ringing.wait_ended(5)).how is How.CANCELLED
-        assert caller.calls() == caller.transactions() == caller.flows() == ()
+        assert caller.calls() == caller.layer.transactions() == caller.transport.flows() == ()
 
     nodes.run(story())

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.call import InDialogRequest, ReferRequest
+from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError
 from harness.world.wire.invite import IncomingCall
 from tests.garbage import no_collections
@@ -82,7 +82,7 @@ def test_offers_and_referrals_within_a_call(nodes: Any, outlasts: bool) -> None:
             known.append(weakref.ref(request))
             request.accept(nodes.answer)
 
-        async def transfer(request: ReferRequest) -> None:
+        async def transfer(request: InDialogRequest) -> None:
             known.append(weakref.ref(request))
             notifier = request.accept_refer()
             if outlasts:
@@ -133,7 +133,7 @@ def test_an_answered_transaction_waits_for_repetitions_without_its_call(nodes: A
             async with asyncio.timeout(10):
                 while known[0]() is not None:  # noqa: ASYNC110 - nothing reports its end
                     await asyncio.sleep(0.02)
-        assert len(callee.transactions()) == 2
+        assert len(callee.layer.transactions()) == 2
 
     nodes.run(story())
 

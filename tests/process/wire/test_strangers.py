@@ -124,7 +124,7 @@ def test_a_flood_is_answered_and_not_remembered(nodes: Any, monkeypatch: pytest.
             statuses.append((await stranger.final()).status)
         assert set(statuses[:50]) == {405}
         assert set(statuses[50:]) == {503}
-        assert len(callee.transactions()) == 50
+        assert len(callee.layer.transactions()) == 50
         other = Stranger(callee.local("udp").local, "127.99.99.98")
         other.request("OPTIONS", branch="o")
         assert (await other.final()).status == 200, "others are served as before"

@@ -74,7 +74,7 @@ def test_calls_share_a_connection_and_the_callee_uses_it_back(nodes: Any, transp
         for _ in range(3):
             _, theirs = await nodes.connected(caller, callee)
             assert (await theirs.bye()).status == 200
-        assert len(caller.flows()) == len(callee.flows()) == 1
+        assert len(caller.transport.flows()) == len(callee.transport.flows()) == 1
 
     nodes.run(story())
 
@@ -110,7 +110,7 @@ def test_a_registered_flow_is_used_for_calls_to_it(nodes: Any, transport: Transp
         )
         await call.wait_answered(5)
         assert (await call.bye()).status == 200
-        assert len(platform.flows()) == 1
+        assert len(platform.transport.flows()) == 1
 
     nodes.run(story())
 
@@ -121,7 +121,7 @@ def test_a_lost_connection_fails_what_waits_on_it(nodes: Any) -> None:
         taken = nodes.taking(callee, answers=False)
         call = nodes.dial(caller, callee)
         await provisional(call, 5)
-        callee.flows()[0].reset()
+        callee.transport.flows()[0].reset()
         with pytest.raises(CallFailedError) as caught:
             await call.wait_answered(5)
         assert caught.value.end.how is How.UNREACHABLE
@@ -136,7 +136,7 @@ def test_a_dialog_survives_the_loss_of_its_connection(nodes: Any) -> None:
     async def story() -> None:
         caller, callee = await nodes.ua("caller", "tcp"), await nodes.ua("callee", "tcp")
         call, _ = await nodes.connected(caller, callee)
-        (flow,) = caller.flows()
+        (flow,) = caller.transport.flows()
         flow.close()
         async with asyncio.timeout(5):
             while flow.is_open:  # noqa: ASYNC110 - nothing reports its end
