@@ -26,7 +26,7 @@ from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError, End, sdp_of
 from harness.world.wire.invite import IncomingCall, OutgoingCall
-from harness.world.wire.transport import Flow, Hop
+from harness.world.wire.transport import Endpoint, Flow
 
 Headers = list[tuple[str, str]]
 Call = IncomingCall | OutgoingCall
@@ -86,7 +86,7 @@ class LegTarget:
     peer: str
     ua: UserAgent
     uri: Uri
-    hop: Hop | None = None
+    hop: Endpoint | None = None
     flow: Flow | None = None
     from_: NameAddr
     headers: Headers = field(default_factory=list)
@@ -314,7 +314,7 @@ class BackToBack:
         if other is None or not other.is_up:
             request.respond(480)
             return
-        referred_by = request.referred_by
+        referred_by = request.request.get("Referred-By")  # RFC 3892
         referral = other.call.refer(target, [("Referred-By", referred_by)] if referred_by else [])
         response = await referral.wait_accepted()
         if not response.is_success:

@@ -14,7 +14,7 @@ from harness.world.settings import TenantContext
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import InDialogRequest
 from harness.world.wire.invite import IncomingCall
-from harness.world.wire.transport import Hop
+from harness.world.wire.transport import Endpoint
 
 if TYPE_CHECKING:
     from harness.world.platform.base import Platform
@@ -30,7 +30,7 @@ class Carrier:
 
     #: The platform that it is connected with, whose SBC it trusts by its address; the tenant sets both.
     platform: Platform
-    to_platform: Hop
+    to_platform: Endpoint
 
     def __init__(
         self, context: TenantContext, ua: UserAgent, realm: str, passwords: Mapping[str, str], users: Mapping[str, str]
@@ -126,5 +126,5 @@ class CarrierCall(BackToBack):
             other = self.other(leg)
             dialog = other.call.dialog if other is not None else None
             here = dialog.flow.listen if dialog is not None else self._carrier.ua.listening[0]
-            target = NameAddr(replace(here.hop.uri(number), headers=target.uri.headers))
+            target = NameAddr(replace(here.uri(number), headers=target.uri.headers))
         await self.pass_refer_on(leg, request, target)

@@ -21,7 +21,7 @@ from harness.world.media.sound import Player
 from harness.world.settings import NoiseSettings, TenantContext
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.dialog import CallFailedError, sdp_of
-from harness.world.wire.transport import REJECT, Delayed, Hop, Passage, Passed
+from harness.world.wire.transport import REJECT, Delayed, Endpoint, Passage, Passed
 
 #: Faults that drop a transport's messages; with ``-rejected`` behind it, a fault's name means that they are rejected.
 _DROPS = {"udp": "firewall-udp-32681", "tcp": "firewall-tcp-32681", "tls": "firewall-tls-32682"}
@@ -71,7 +71,7 @@ class Noise:
     """Of one tenant. ``phones`` gives the UDP ports of the harness's phones."""
 
     def __init__(
-        self, context: TenantContext, ua: UserAgent, carrier: Hop, phones: Callable[[], Iterable[Address]]
+        self, context: TenantContext, ua: UserAgent, carrier: Endpoint, phones: Callable[[], Iterable[Address]]
     ) -> None:
         self._audit = context.audit
         self._ticker = context.ticker

@@ -11,7 +11,7 @@ from harness.sip.grammar import SipSyntaxError, decimal
 from harness.sip.message import HeaderPairs, Request
 from harness.sip.uri import NameAddr, Uri
 from harness.world.wire.call import IncomingRequest
-from harness.world.wire.transport import Flow, Hop
+from harness.world.wire.transport import Endpoint, Flow
 
 DEFAULT_EXPIRES, LONGEST = 3600, 7200
 _MOST_EXPIRES = 2**32 - 1  # RFC 3261 section 20.19
@@ -28,9 +28,9 @@ class Binding:
     cseq: int
 
     @property
-    def hop(self) -> Hop:
+    def hop(self) -> Endpoint:
         """The source of its REGISTER: what a phone behind a NAT, or with a private Contact, is reached by (RFC 5626)."""
-        return Hop(self.flow.transport, *self.flow.remote)
+        return Endpoint(self.flow.transport, *self.flow.remote)
 
 
 class Registrar:

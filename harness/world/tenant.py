@@ -29,7 +29,7 @@ from harness.world.synthflow.api import api, with_models
 from harness.world.synthflow.conversation import Conversation, Synthflow
 from harness.world.synthflow.trunks import Region, SipNumbers, Trunks
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.transport import TRANSPORTS, Listen, TlsIdentity, Trace, Traced, TransportName
+from harness.world.wire.transport import TRANSPORTS, Endpoint, TlsIdentity, Trace, Traced, TransportName
 
 if TYPE_CHECKING:
     from harness.world.world import World
@@ -130,7 +130,7 @@ class Tenant:
         _log.info("tenant %s faults: %s", self.number, ", ".join(self.context.faults.listed()) or "none")
 
     async def _agent(
-        self, name: str, listens: list[Listen], tls: TlsIdentity | None, trace: Trace | None = None, **more: Any
+        self, name: str, listens: list[Endpoint], tls: TlsIdentity | None, trace: Trace | None = None, **more: Any
     ) -> UserAgent:
         more = {"filter": self._firewall.delay} | more
         ua = UserAgent(name, listens, tls=tls, trace=trace or self._trace, **more)
@@ -169,8 +169,8 @@ class Tenant:
         take_platform_calls(self.platform)
         await self._start_announcements()
         transport, carrier = kind.transports[0], self.carrier
-        carrier.platform, carrier.to_platform = self.platform, ua.local(transport).hop
-        self.platform.connect_carrier(carrier.ua.local(transport).hop, frozenset(carrier.subscribers))
+        carrier.platform, carrier.to_platform = self.platform, ua.local(transport)
+        self.platform.connect_carrier(carrier.ua.local(transport), frozenset(carrier.subscribers))
         watch = end_dead_calls(self._legs, self.context.audit)
         self._watching = self.context.audit.spawn(watch, f"tenant {self.number} watches its calls")
         plain = to_plain(deployment)
@@ -189,11 +189,11 @@ class Tenant:
 
     async def _start_announcements(self) -> None:
         platform, block = self.platform, self.context.block
-        ua = await self._agent("announcements", [Listen("udp", block[Host.ANNOUNCEMENTS])], None)
+        ua = await self._agent("announcements", [Endpoint("udp", block[Host.ANNOUNCEMENTS])], None)
         Announcements(ua, self.context.ticker, platform.anchored, block[Host.PLATFORM])
         platform.announcements = ua
         # A platform that signals over TLS only still reaches its own machines over UDP.
-        platform.to_announcements = await self._agent("platform-inside", [Listen("udp", block[Host.PLATFORM])], None)
+        platform.to_announcements = await self._agent("platform-inside", [Endpoint("udp", block[Host.PLATFORM])], None)
 
     def _legs(self) -> list[Watched]:
         calls: list[BackToBack | Conversation] = [
@@ -207,14 +207,14 @@ class Tenant:
         timers = TrunkTimers()
         ua = await self._agent(
             "trunk",
-            [Listen(trunk.transport, address)],
+            [Endpoint(trunk.transport, address)],
             self._certificates.platform,
             timers=timers,
             filter=self._firewall.judge,
         )
         clear = None
         if self.deployment.integration == "gladly":
-            clear = await self._agent("trunk", [Listen("udp", address)], None, timers=timers)
+            clear = await self._agent("trunk", [Endpoint("udp", address)], None, timers=timers)
         return Termination(self.context, trunk, ua, clear)
 
     async def _start_synthflow_agents(self) -> None:
@@ -223,8 +223,8 @@ class Tenant:
         declared = [(trunk.transport, trunk.port) for trunk in self.deployment.trunks if trunk.ai == "synthflow"]
         places = list(dict.fromkeys(documented + declared))
 
-        def listens(host: Host) -> list[Listen]:
-            return [Listen(transport, self.context.block[host], port) for transport, port in places]
+        def listens(host: Host) -> list[Endpoint]:
+            return [Endpoint(transport, self.context.block[host], port) for transport, port in places]
 
         self._synthflow_ua = await self._agent(
             "synthflow",
@@ -256,8 +256,8 @@ class Tenant:
         self.context.deployment = from_plain(plain)
 
     async def _start_noise(self) -> None:
-        ua = await self._agent("stranger", [Listen("udp", self.context.block[Host.NOISE])], None)
-        self._noise = Noise(self.context, ua, self.carrier.ua.local("udp").hop, self._phones)
+        ua = await self._agent("stranger", [Endpoint("udp", self.context.block[Host.NOISE])], None)
+        self._noise = Noise(self.context, ua, self.carrier.ua.local("udp"), self._phones)
         self._noise.make(self.context.settings.noise)
 
     def _phones(self) -> Iterator[tuple[str, int]]:
@@ -396,7 +396,7 @@ def _transport_of_agents(deployment: Deployment) -> TransportName | None:
     return next((deployment.accounts[agent.account].transport for agent in agents if agent.number is None), None)
 
 
-def _listens(address: str, transports: Sequence[TransportName]) -> list[Listen]:
+def _listens(address: str, transports: Sequence[TransportName]) -> list[Endpoint]:
     """UDP and TCP on one port (RFC 3261 section 18.2.1), TLS on the next, as 5060 and 5061 are."""
     while True:
         with (
@@ -409,4 +409,4 @@ def _listens(address: str, transports: Sequence[TransportName]) -> list[Listen]:
                 datagram.bind((address, port))
             except OSError:
                 continue
-        return [Listen(transport, address, port + (transport == "tls")) for transport in transports]
+        return [Endpoint(transport, address, port + (transport == "tls")) for transport in transports]

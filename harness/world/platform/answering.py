@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from harness.sip.grammar import SipSyntaxError
@@ -109,65 +110,55 @@ class Announcements:
 
 
 OnRinging = Callable[[int, str], None]
-Refusal = tuple[
-    int, str | None
-]  # status and reason, not the error: its traceback would keep frames, and they the error
+#: Status and reason, not the error: its traceback would keep frames, and they the error.
+Refusal = tuple[int, str | None]
 _LOOKS_EVERY = 0.5  # seconds between two tries of a queue
 
 
-async def ring_group(
-    call: BackToBack,
-    group: GroupSettings,
-    logged_in: Callable[[], Sequence[LegTarget]],
-    toward: WireLeg,
-    ticker: Ticker,
-    on_ringing: OnRinging | None = None,
-) -> WireLeg:
-    """The leg of the agent who answers, not connected yet. Raises `LegRefusedError`, with 480 when no agent is logged in."""
-    loop = asyncio.get_running_loop()
-    patience = loop.time() + group.queue_s
-    while True:
+@dataclass(frozen=True)
+class RingGroup:
+    """Agents who ring together or in turn for ``toward``; the first to answer gets the call, the others are cancelled."""
+
+    call: BackToBack
+    settings: GroupSettings
+    toward: WireLeg
+    ticker: Ticker
+    on_ringing: OnRinging | None = None
+
+    async def ring(self, logged_in: Callable[[], Sequence[LegTarget]]) -> WireLeg:
+        """The leg of the agent who answers, not connected yet. Raises `LegRefusedError`, with 480 when no agent is logged in."""
+        loop = asyncio.get_running_loop()
+        patience = loop.time() + self.settings.queue_s
+        while True:
+            try:
+                return await self._in_turns(logged_in())
+            except LegRefusedError:
+                if loop.time() >= patience:
+                    raise
+            await asyncio.sleep(_LOOKS_EVERY)
+
+    async def _in_turns(self, targets: Sequence[LegTarget]) -> WireLeg:
+        refusals: list[Refusal] = []
+        for batch in self.settings.batches(len(targets)):
+            if refusals:
+                await asyncio.sleep(self.settings.pause_s)
+            winner = await _first([asyncio.ensure_future(self._one(targets[at])) for at in batch], refusals)
+            if winner is not None:
+                return winner
+        raise LegRefusedError(*min(refusals, key=_preference, default=(480, "Nobody is logged in")))
+
+    async def _one(self, target: LegTarget) -> WireLeg:
+        leg = await self.call.ring(target, self.toward, self.settings.ring_s, self.on_ringing)
+        if target.accept is None:
+            return leg
+        digit, within = target.accept
         try:
-            return await _ring_in_turns(call, group, logged_in(), toward, ticker, on_ringing)
-        except LegRefusedError:
-            if loop.time() >= patience:
-                raise
-        await asyncio.sleep(_LOOKS_EVERY)
-
-
-async def _ring_in_turns(
-    call: BackToBack,
-    group: GroupSettings,
-    targets: Sequence[LegTarget],
-    toward: WireLeg,
-    ticker: Ticker,
-    on_ringing: OnRinging | None,
-) -> WireLeg:
-    refusals: list[Refusal] = []
-    for batch in group.batches(len(targets)):
-        if refusals:
-            await asyncio.sleep(group.pause_s)
-        ringing = [_ring(call, targets[at], toward, group.ring_s, ticker, on_ringing) for at in batch]
-        winner = await _first([asyncio.ensure_future(ring) for ring in ringing], refusals)
-        if winner is not None:
-            return winner
-    raise LegRefusedError(*min(refusals, key=_preference, default=(480, "Nobody is logged in")))
-
-
-async def _ring(
-    call: BackToBack, target: LegTarget, toward: WireLeg, seconds: float, ticker: Ticker, on_ringing: OnRinging | None
-) -> WireLeg:
-    leg = await call.ring(target, toward, seconds, on_ringing)
-    if target.accept is None:
+            assert isinstance(leg.media, LegMedia)
+            await Menu(leg.media, self.ticker, sound.accept).wait_for(digit, within)
+        except BaseException:
+            leg.call.hangup()
+            raise
         return leg
-    digit, within = target.accept
-    try:
-        assert isinstance(leg.media, LegMedia)
-        await Menu(leg.media, ticker, sound.accept).wait_for(digit, within)
-    except BaseException:
-        leg.call.hangup()
-        raise
-    return leg
 
 
 async def _first(rings: Sequence[asyncio.Future[WireLeg]], refusals: list[Refusal]) -> WireLeg | None:

@@ -20,7 +20,7 @@ from harness.world.platform.routing import LineRoute, Routes, Termination
 from harness.world.registrar import Registrar
 from harness.world.settings import ExternalSettings, GroupSettings, Settings, TenantContext
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.transport import TRANSPORTS, Hop, TransportName
+from harness.world.wire.transport import TRANSPORTS, Endpoint, TransportName
 
 if TYPE_CHECKING:
     from harness.world.platform.call import PlatformCall
@@ -70,13 +70,13 @@ class Platform:
         self.landings: deque[Landed] = deque(
             maxlen=_LANDINGS_KEPT
         )  #: for the platform's report of its calls, the newest last
-        self.carrier: Hop | None = None
+        self.carrier: Endpoint | None = None
         self.announcements: UserAgent | None = None  #: answers with the platform's own voice …
         self.to_announcements: UserAgent | None = None  #: … and is called from here
         self._subscribers: frozenset[str] = frozenset()
         ua.on("REGISTER", self.registrar.handle)
 
-    def connect_carrier(self, hop: Hop, subscribers: frozenset[str]) -> None:
+    def connect_carrier(self, hop: Endpoint, subscribers: frozenset[str]) -> None:
         """Where calls to ``subscribers`` leave for the public network, and come from."""
         self.carrier = hop
         self._subscribers = subscribers
@@ -115,7 +115,7 @@ class Platform:
         """Where an announcement of the platform is reached."""
         assert self.announcements is not None
         assert self.to_announcements is not None
-        hop = self.announcements.local("udp").hop
+        hop = self.announcements.local("udp")
         return LegTarget(
             peer=user,
             ua=self.to_announcements,

@@ -32,7 +32,7 @@ from harness.world.media import sound
 from harness.world.media.leg import Impairment, LegMedia, is_event
 from harness.world.media.sound import Player
 from harness.world.platform import impairments
-from harness.world.platform.answering import CLOSED, VOICEMAIL, Menu, ring_group
+from harness.world.platform.answering import CLOSED, VOICEMAIL, Menu, RingGroup
 from harness.world.platform.base import Platform
 from harness.world.platform.impairments import faulty_offer, impairments_with_ai
 from harness.world.platform.routing import GroupRoute, LineRoute, Termination
@@ -265,10 +265,8 @@ class PlatformCall(BackToBack):
         if group.queue_s:
             self._answered(toward)
 
-        def logged_in() -> list[LegTarget]:
-            return platform.agents(name, self, toward, headers)
-
-        ringing = ring_group(self, group, logged_in, toward, platform.ticker, on_ringing)
+        ring_group = RingGroup(self, group, toward, platform.ticker, on_ringing)
+        ringing = ring_group.ring(lambda: platform.agents(name, self, toward, headers))
         try:
             return await self._with_ringback(toward, ringing, sound.music if group.queue_s else sound.ringback)
         except LegRefusedError:

@@ -18,7 +18,7 @@ from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import IncomingRequest
 from harness.world.wire.invite import IncomingCall
 from harness.world.wire.transactions import Timers
-from harness.world.wire.transport import Hop
+from harness.world.wire.transport import Endpoint
 
 if TYPE_CHECKING:
     from harness.world.platform.call import PlatformCall
@@ -160,17 +160,17 @@ class Termination:
             return False
         return len(self.in_use) >= self.trunk.max_concurrent_calls - self._faults.on("trunk-limit-lower", line)
 
-    def next_hop(self, line: str, *, other_host: str | None, in_the_clear: bool) -> tuple[UserAgent, Hop]:
+    def next_hop(self, line: str, *, other_host: str | None, in_the_clear: bool) -> tuple[UserAgent, Endpoint]:
         """Who sends calls to the AI, and where to. ``other_host`` is an address instead of the AI's."""
         trunk = self.trunk
         host = other_host or trunk.host or ""
         if in_the_clear and self._clear is not None:
             # What a SIP address without a transport parameter means (RFC 3263 section 4.1).
-            return self._clear, Hop("udp", host, PLAIN_PORT)
+            return self._clear, Endpoint("udp", host, PLAIN_PORT)
         port = trunk.port
         if self._faults.on("trunk-transport-mismatch", line):
             port = TLS_PORT if port == PLAIN_PORT else PLAIN_PORT
-        return self.ua, Hop(trunk.transport, host, port)
+        return self.ua, Endpoint(trunk.transport, host, port)
 
     def admit_call(self, call: IncomingCall, line: str | None) -> bool:
         """Whether an INVITE over the trunk, for a call of that line, is accepted; otherwise it has been answered."""

@@ -23,7 +23,7 @@ from harness.world.b2bua import LegRefusedError
 from harness.world.settings import TenantContext
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.invite import IncomingCall
-from harness.world.wire.transport import Hop, TransportName
+from harness.world.wire.transport import Endpoint, TransportName
 
 
 class Trunks:
@@ -50,14 +50,14 @@ class Trunks:
         wrong_name, wrong_password = map(self._faults.on, ("username-wrong", "password-wrong"))
         return Credentials(right.username + "-x" * wrong_name, right.password + "-x" * wrong_password)
 
-    def _termination(self, trunk: Trunk) -> Hop:
-        return Hop(trunk.transport, trunk.termination_host or "", trunk.termination_port or 0)
+    def _termination(self, trunk: Trunk) -> Endpoint:
+        return Endpoint(trunk.transport, trunk.termination_host or "", trunk.termination_port or 0)
 
-    def hop(self, trunk: Trunk) -> Hop:
+    def hop(self, trunk: Trunk) -> Endpoint:
         """The Termination URI's address."""
         return self.typed(self._termination(trunk))
 
-    def typed(self, right: Hop) -> Hop:
+    def typed(self, right: Endpoint) -> Endpoint:
         """The address as it was typed in, wrong where a fault says so."""
         return replace(right, address=self._no_listener) if self._faults.on("termination-uri-wrong") else right
 
@@ -117,7 +117,7 @@ class AskedNumber(BaseModel):
 class SipNumber:
     """The settings of a SIP number: the Termination URI's address, and the credentials."""
 
-    hop: Hop
+    hop: Endpoint
     credentials: Credentials
     expires: int
     region: Region = "default"
@@ -233,7 +233,7 @@ class SipNumbers:
     def attach(self, asked: AskedNumber) -> Registration:
         """Attach a number; the faults of the trunks' settings apply to it, too."""
         host, _, port = asked.termination_uri.partition(":")
-        hop = self._trunks.typed(Hop(asked.transport, host, int(port)))
+        hop = self._trunks.typed(Endpoint(asked.transport, host, int(port)))
         credentials = self._trunks.copied(Credentials(asked.username, asked.password))
         made = self._attached(SipNumber(hop, credentials, asked.expires or self._expires, asked.region))
         self._registrations[made.id] = made

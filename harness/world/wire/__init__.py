@@ -3,19 +3,18 @@
 Knows nothing of platforms, registrars or assistants. Proxies do not exist here: Record-Route is not read, and a second 2xx of
 a fork is not acknowledged. What a node uses, by module::
 
-    transport.Listen(transport, address, port=0)      where a node listens: "udp" | "tcp" | "tls"; 0 takes a port
-    transport.Hop(transport, address, port)           where a message goes; address is an IP
+    transport.Endpoint(transport, address, port=0)    "udp" | "tcp" | "tls"; address is an IP; to listen, 0 takes a port
     transport.TlsIdentity(certificate, key, trusted)  PEM files
     transport.Filter = (Passage) -> bytes | [bytes…] | Delayed | None (drop) | REJECT
                                                       judges every datagram and stream segment, both ways
     transport.Trace = (Traced) -> None                sees every whole message, both ways
     transactions.Timers(t1=0.5, t2=4, t4=5)           RFC 3261's letters, in seconds
 
-    agent.UserAgent(name, [Listen…], tls=, timers=, filter=, trace=, …)
+    agent.UserAgent(name, [Endpoint…], tls=, timers=, filter=, trace=, …)
         await start()                                 raises ListenError (busy port, no such address)
         await stop()                                  ends calls, transactions, flows, sockets
-        listening -> tuple[Listen, …]                 with the ports taken
-        local(transport) -> Listen                    the first of that transport
+        listening -> tuple[Endpoint, …]               with the ports taken
+        local(transport) -> Endpoint                  the first of that transport
         contact(listen, user=None) -> NameAddr
         on_invite: async (IncomingCall) -> None       a handler that raises answers 500
         on(method, handler)                           async (IncomingRequest) -> None, out of dialog: REGISTER …

@@ -23,10 +23,9 @@ from harness.world.wire.transactions import (
     transact,
 )
 from harness.world.wire.transport import (
+    Endpoint,
     Filter,
     Flow,
-    Hop,
-    Listen,
     TlsIdentity,
     Trace,
     TracedFilter,
@@ -91,7 +90,7 @@ class UserAgent(Tasks):
     def __init__(
         self,
         name: str,
-        local: Sequence[Listen],
+        local: Sequence[Endpoint],
         *,
         tls: TlsIdentity | None = None,
         timers: Timers | None = None,
@@ -129,7 +128,7 @@ class UserAgent(Tasks):
     # --- what is up ---------------------------------------------------------------------------------
 
     @property
-    def listening(self) -> tuple[Listen, ...]:
+    def listening(self) -> tuple[Endpoint, ...]:
         """Where it listens, with the ports taken."""
         return self.transport.listening
 
@@ -158,13 +157,13 @@ class UserAgent(Tasks):
 
     # --- where things are --------------------------------------------------------------------------
 
-    def local(self, transport: TransportName) -> Listen:
+    def local(self, transport: TransportName) -> Endpoint:
         """The first listener of a transport. Raises LookupError."""
         return self.transport.find_listen(transport)
 
-    def contact(self, listen: Listen, user: str | None = None) -> NameAddr:
+    def contact(self, listen: Endpoint, user: str | None = None) -> NameAddr:
         """Our Contact at a listener, with the transport parameter where it is not UDP."""
-        return NameAddr(listen.hop.uri(user))
+        return NameAddr(listen.uri(user))
 
     def flow_for(self, dialog: Dialog) -> Flow:
         """Where requests of a dialog go. Raises LookupError when its next hop has no address.
@@ -184,7 +183,7 @@ class UserAgent(Tasks):
         uri: Uri | str,
         *,
         from_: NameAddr | str,
-        hop: Hop | None = None,
+        hop: Endpoint | None = None,
         flow: Flow | None = None,
         sdp: bytes | None = None,
         headers: HeaderPairs = (),
@@ -210,7 +209,7 @@ class UserAgent(Tasks):
         *,
         from_: NameAddr | str,
         to: NameAddr | str | None = None,
-        hop: Hop | None = None,
+        hop: Endpoint | None = None,
         headers: HeaderPairs = (),
         credentials: Credentials | None = None,
         call_id: str | None = None,
@@ -251,7 +250,7 @@ class UserAgent(Tasks):
         ]
         return Request.build(method, uri, lines, body)
 
-    def _way(self, uri: Uri | str, hop: Hop | None) -> Flow:
+    def _way(self, uri: Uri | str, hop: Endpoint | None) -> Flow:
         return self.transport.flow_to(hop or hop_of(uri if isinstance(uri, Uri) else Uri.parse(uri)))
 
     # --- what the application is told --------------------------------------------------------------

@@ -60,17 +60,9 @@ class IncomingRequest:
     def is_answered(self) -> bool:
         return self._transaction.is_answered
 
-    def respond(
-        self,
-        status: int,
-        reason: str | None = None,
-        headers: HeaderPairs = (),
-        body: bytes | str = b"",
-        content_type: str | None = None,
-    ) -> None:
+    def respond(self, status: int, reason: str | None = None, headers: HeaderPairs = (), body: bytes = b"") -> None:
         """Answer it."""
-        lines = [*headers, *content_header(body, content_type)]
-        self._send(Response.to_request(self.request, status, reason, tag=self._tag, headers=lines, body=body))
+        self._send(Response.to_request(self.request, status, reason, tag=self._tag, headers=headers, body=body))
 
     def _send(self, response: Response) -> None:
         self._transaction.respond(response)
@@ -92,13 +84,9 @@ class InDialogRequest(IncomingRequest):
 
     def accept(self, sdp: bytes | None = None) -> None:
         """200 with an SDP, for re-INVITE and UPDATE: the call's descriptions move on with it."""
-        headers = self.call.answer_headers(self.request)
+        headers = [*self.call.answer_headers(self.request), *content_header(sdp)]
         self.call.note_exchange(offer=self.offer, answer=sdp)
-        self.respond(200, None, headers, sdp or b"", "application/sdp" if sdp else None)
-
-    def refuse_for_now(self) -> None:
-        """Another offer is still open (RFC 3261 section 14.2)."""
-        self.respond(500, headers=[("Retry-After", str(random.randint(0, 10)))])
+        self.respond(200, None, headers, sdp or b"")
 
     # --- of a REFER: the peer asks us to call somebody (RFC 3515)
 
@@ -113,11 +101,6 @@ class InDialogRequest(IncomingRequest):
         if len(values) != 1:
             raise SipSyntaxError("not exactly one Refer-To")
         return NameAddr.parse(values[0]) if "<" in values[0] else NameAddr(Uri.parse(values[0].strip()))
-
-    @property
-    def referred_by(self) -> str | None:
-        """Referred-By as it came (RFC 3892)."""
-        return self.request.get("Referred-By")
 
     def accept_refer(self, status: int = 202) -> Notifier:
         """Accept, and send a NOTIFY with 100 at once; the notifier sends the further ones."""
@@ -478,7 +461,8 @@ class Call:
         if self._is_offering and (is_invite or offer is not None):
             incoming.respond(491)
         elif is_invite and (self.state == "early" or (self._reinvited is not None and not self._reinvited.is_answered)):
-            incoming.refuse_for_now()
+            # Another offer is still open (RFC 3261 section 14.2).
+            incoming.respond(500, headers=[("Retry-After", str(random.randint(0, 10)))])
         elif is_too_small(incoming.request, self.ua.least_session_s):
             incoming.respond(422, headers=[("Min-SE", str(self.ua.least_session_s))])
         else:

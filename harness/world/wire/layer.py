@@ -17,9 +17,8 @@ from harness.sip.validation import problem_of_response, salvage
 from harness.world.wire.sockets import StreamFlow, StreamListener, UdpFlow, UdpSocket, connect
 from harness.world.wire.transport import (
     Address,
+    Endpoint,
     Flow,
-    Hop,
-    Listen,
     TlsIdentity,
     TracedFilter,
     TransportName,
@@ -36,7 +35,7 @@ class TransportLayer:
 
     def __init__(
         self,
-        listens: Sequence[Listen],
+        listens: Sequence[Endpoint],
         user: TransactionLayer,
         filter: TracedFilter,
         tls: TlsIdentity | None,
@@ -62,7 +61,7 @@ class TransportLayer:
             await self.stop()
             raise
 
-    def _open(self, listen: Listen) -> None:
+    def _open(self, listen: Endpoint) -> None:
         if listen.transport == "udp":
             self._udp.append(UdpSocket(listen, self._filter, self.received, self._user.flow_failed))
         else:
@@ -90,7 +89,7 @@ class TransportLayer:
         await asyncio.sleep(0)
 
     @property
-    def listening(self) -> tuple[Listen, ...]:
+    def listening(self) -> tuple[Endpoint, ...]:
         """Where it listens, with the ports taken."""
         streams = tuple(listener.listen for listener in self._listeners)
         return tuple(socket.listen for socket in self._udp) + streams
@@ -98,14 +97,14 @@ class TransportLayer:
     def flows(self) -> tuple[StreamFlow, ...]:
         return tuple(self._flows)
 
-    def find_listen(self, transport: TransportName) -> Listen:
+    def find_listen(self, transport: TransportName) -> Endpoint:
         """The first listener of a transport. Raises LookupError."""
         for listen in self.listening:
             if listen.transport == transport:
                 return listen
         raise LookupError(f"{self._name} has no {transport} listener")
 
-    def flow_to(self, hop: Hop, source: Listen | None = None) -> Flow:
+    def flow_to(self, hop: Endpoint, source: Endpoint | None = None) -> Flow:
         """A flow to ``hop``, from ``source`` if that has its transport: an open connection if there is one, else a new one.
 
         Raises LookupError when the node does not listen with that transport: its Via would name nothing. A request is
@@ -114,18 +113,18 @@ class TransportLayer:
         """
         listen = source if source and source.transport == hop.transport else self.find_listen(hop.transport)
         if hop.transport == "udp":
-            return UdpFlow(next(udp for udp in self._udp if udp.listen == listen), hop.remote)
+            return UdpFlow(next(udp for udp in self._udp if udp.listen == listen), hop.sockaddr)
         for flow in self._flows:
-            if flow.is_open and (flow.transport, flow.remote) == (hop.transport, hop.remote):
+            if flow.is_open and (flow.transport, flow.remote) == (hop.transport, hop.sockaddr):
                 return flow
-        flow = self._stream(listen, hop.remote)
+        flow = self._stream(listen, hop.sockaddr)
         context = self._client_context if hop.transport == "tls" else None
         task = asyncio.get_running_loop().create_task(connect(flow, hop, context, self._filter, self._timeout))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
         return flow
 
-    def _stream(self, listen: Listen, remote: Address) -> StreamFlow:
+    def _stream(self, listen: Endpoint, remote: Address) -> StreamFlow:
         flow = StreamFlow(listen, remote, self._filter, self)
         self._flows.add(flow)
         return flow

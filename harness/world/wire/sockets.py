@@ -22,9 +22,8 @@ from harness.sip.framing import PING, PONG, FramingError, StreamFramer
 from harness.world.wire.transport import (
     REJECT,
     Address,
+    Endpoint,
     Flow,
-    Hop,
-    Listen,
     ListenError,
     Passage,
     TracedFilter,
@@ -49,7 +48,7 @@ class UdpFlow(Flow):
 
     def __init__(self, udp: UdpSocket, remote: Address) -> None:
         self._socket = udp
-        self.local = udp.listen.local
+        self.local = udp.listen.sockaddr
         self.listen = udp.listen
         self.remote = remote
 
@@ -78,7 +77,7 @@ class UdpSocket:
 
     def __init__(
         self,
-        listen: Listen,
+        listen: Endpoint,
         filter: TracedFilter,
         received: Callable[[bytes, Flow], None],
         failed: Callable[[Flow, Exception], None],
@@ -89,11 +88,11 @@ class UdpSocket:
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
-            self._socket.bind(listen.local)
+            self._socket.bind(listen.sockaddr)
         except OSError as error:
             self._socket.close()
             raise ListenError(error.errno, f"cannot listen on {listen}: {error.strerror}") from error
-        self.listen = Listen("udp", listen.address, self._socket.getsockname()[1])
+        self.listen = Endpoint("udp", listen.address, self._socket.getsockname()[1])
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self._socket.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         self.is_open = True
@@ -185,7 +184,7 @@ def quick_ack(sock: Any) -> None:
 class StreamFlow(Flow, asyncio.Protocol):
     """One connection. What is sent before it is connected waits."""
 
-    def __init__(self, listen: Listen, remote: Address, filter: TracedFilter, user: TransportLayer) -> None:
+    def __init__(self, listen: Endpoint, remote: Address, filter: TracedFilter, user: TransportLayer) -> None:
         self.transport = listen.transport
         self.listen = listen
         self.local = (listen.address, 0)
@@ -290,9 +289,9 @@ class StreamListener:
 
     def __init__(
         self,
-        listen: Listen,
+        listen: Endpoint,
         filter: TracedFilter,
-        flow: Callable[[Listen, Address], StreamFlow],
+        flow: Callable[[Endpoint, Address], StreamFlow],
         context: ssl.SSLContext | None,
         handshake_timeout: float,
     ) -> None:
@@ -302,12 +301,12 @@ class StreamListener:
         self._handshake_timeout = handshake_timeout
         self._socket = _stream_socket()
         try:
-            self._socket.bind(listen.local)
+            self._socket.bind(listen.sockaddr)
             self._socket.listen(_BACKLOG)
         except OSError as error:
             self._socket.close()
             raise ListenError(error.errno, f"cannot listen on {listen}: {error.strerror}") from error
-        self.listen = Listen(listen.transport, listen.address, self._socket.getsockname()[1])
+        self.listen = Endpoint(listen.transport, listen.address, self._socket.getsockname()[1])
         self._deaf: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -327,7 +326,7 @@ class StreamListener:
         sock.setblocking(False)
         quick_ack(sock)
         remote: Address = peer[:2]
-        verdict = self._filter.judge(Passage("accept", self.listen.transport, self.listen.local, remote, b""))
+        verdict = self._filter.judge(Passage("accept", self.listen.transport, self.listen.sockaddr, remote, b""))
         if verdict is REJECT:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             sock.close()
@@ -385,13 +384,13 @@ def _stream_socket() -> socket.socket:
 
 
 async def connect(
-    flow: StreamFlow, hop: Hop, context: ssl.SSLContext | None, filter: TracedFilter, patience: float
+    flow: StreamFlow, hop: Endpoint, context: ssl.SSLContext | None, filter: TracedFilter, patience: float
 ) -> None:
     """Connect ``flow`` to ``hop`` from the address of its listener; the flow reports a failure."""
     sock: socket.socket | None = None
     try:
         async with asyncio.timeout(patience):
-            verdict = filter.judge(Passage("connect", hop.transport, flow.local, hop.remote, b""))
+            verdict = filter.judge(Passage("connect", hop.transport, flow.local, hop.sockaddr, b""))
             if verdict is REJECT:
                 raise ConnectionRefusedError(errno.ECONNREFUSED, "rejected by the node's filter")
             if verdict is None:
@@ -400,7 +399,7 @@ async def connect(
             sock.bind((flow.listen.address, 0))
             loop = asyncio.get_running_loop()
             try:
-                await loop.sock_connect(sock, hop.remote)
+                await loop.sock_connect(sock, hop.sockaddr)
             except OSError as error:
                 number = error.errno or 0  # asyncio's own text does not say why
                 raise OSError(number, os.strerror(number)) from error
@@ -412,7 +411,7 @@ async def connect(
         if sock is not None:
             sock.close()
         if is_of_the_machine(error):
-            _log.error("cannot connect to %s: %s", hop.remote, error)
+            _log.error("cannot connect to %s: %s", hop.sockaddr, error)
         flow.fail(_without_frames(error))
     except asyncio.CancelledError:
         if sock is not None:

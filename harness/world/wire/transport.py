@@ -28,35 +28,18 @@ class ListenError(OSError):
 
 
 @dataclass(frozen=True, slots=True)
-class Listen:
-    """A place where a node listens; port 0 takes a free one."""
+class Endpoint:
+    """Where a node listens (port 0 takes a free one), or where a message goes next.
+
+    An IP address, never a name. A TLS certificate has to carry that address.
+    """
 
     transport: TransportName
     address: str
     port: int = 0
 
     @property
-    def local(self) -> Address:
-        return self.address, self.port
-
-    @property
-    def hop(self) -> Hop:
-        return Hop(self.transport, self.address, self.port)
-
-    def __str__(self) -> str:
-        return f"{self.transport}:{self.address}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """Where a message goes next: an IP address, never a name. A TLS certificate has to carry that address."""
-
-    transport: TransportName
-    address: str
-    port: int
-
-    @property
-    def remote(self) -> Address:
+    def sockaddr(self) -> Address:
         return self.address, self.port
 
     def uri(self, user: str | None) -> Uri:
@@ -64,8 +47,11 @@ class Hop:
         uri = Uri("sip", user, self.address, self.port)
         return uri if self.transport == "udp" else uri.with_param("transport", self.transport)
 
+    def __str__(self) -> str:
+        return f"{self.transport}:{self.address}:{self.port}"
 
-def hop_of(uri: Uri) -> Hop:
+
+def hop_of(uri: Uri) -> Endpoint:
     """The hop of a URI. Raises LookupError for a host name, which no node here looks up, and for other transports."""
     transport = next((name for name in TRANSPORTS if name == uri.transport), None)
     try:
@@ -74,7 +60,7 @@ def hop_of(uri: Uri) -> Hop:
         address = ""
     if transport is None or not address:
         raise LookupError(f"no address for {uri}")
-    return Hop(transport, address, uri.effective_port)
+    return Endpoint(transport, address, uri.effective_port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +152,7 @@ class Flow(ABC):
     transport: TransportName
     local: Address
     remote: Address
-    listen: Listen
+    listen: Endpoint
     """The listener whose socket (UDP) or address (streams) it uses: what Via and Contact name."""
 
     @property

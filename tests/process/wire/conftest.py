@@ -15,7 +15,7 @@ from harness.sip.offer_answer import offer
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.invite import IncomingCall, OutgoingCall
 from harness.world.wire.transactions import State, Timers
-from harness.world.wire.transport import Hop, Listen, TlsIdentity, Traced, TransportName
+from harness.world.wire.transport import Endpoint, TlsIdentity, Traced, TransportName
 from tests import certificates
 from tests.loopback import fresh_address
 
@@ -57,7 +57,7 @@ class Nodes:
         host = fresh_address()
         if "tls" in transports:
             options.setdefault("tls", self.identity(host))
-        listens = [Listen(transport, host) for transport in transports or ("udp",)]
+        listens = [Endpoint(transport, host) for transport in transports or ("udp",)]
         ua = UserAgent(name, listens, trace=self._trace, **options)
         await ua.start()
         self._agents.append(ua)
@@ -106,14 +106,9 @@ class Nodes:
         assert await theirs.wait_acked(5)
         return call, theirs
 
-    def hop(self, ua: UserAgent, transport: TransportName | None = None) -> Hop:
-        """Where a node is reached."""
-        listen = ua.local(transport) if transport else ua.listening[0]
-        return Hop(listen.transport, listen.address, listen.port)
-
     def dial(self, caller: UserAgent, callee: UserAgent, **options: Any) -> Any:
         """An INVITE with an offer from one node to another."""
-        hop = options.pop("hop", None) or self.hop(callee)
+        hop = options.pop("hop", None) or callee.listening[0]
         options.setdefault("sdp", OFFER)
         uri = f"sip:{callee.name}@{hop.address}:{hop.port};transport={hop.transport}"
         return caller.invite(uri, from_="<sip:+12065550123@example.com>", hop=hop, **options)

@@ -165,7 +165,7 @@ def test_a_refused_message_fails_at_once(nodes: Any, transport: TransportName, w
         refuses = {"filter": lambda p: REJECT} if why != "no listener" else {}
         caller = await nodes.ua("caller", transport, timers=nodes.quick, **refuses)
         gone = await nodes.ua("gone", transport, timers=nodes.quick)
-        hop = nodes.hop(gone)
+        hop = gone.listening[0]
         await gone.stop()
         with pytest.raises(CallFailedError) as caught:
             await nodes.dial(caller, gone, hop=hop).wait_answered(10)  # its own timers would say 408
@@ -182,7 +182,7 @@ def test_an_icmp_error_of_one_peer_costs_another_nothing(nodes: Any) -> None:
             await nodes.answering("callee", timers=nodes.quick),
         )
         gone = await nodes.ua("gone", timers=nodes.quick)
-        nowhere = nodes.hop(gone)
+        nowhere = gone.listening[0]
         await gone.stop()
         good, bad = [], []
         for _ in range(10):

@@ -14,7 +14,7 @@ from tests.process.wire.datagrams import Datagrams
 
 def beside(ua: UserAgent) -> Datagrams:
     """A socket at the node's own address."""
-    target = ua.local("udp").local
+    target = ua.local("udp").sockaddr
     return Datagrams(target, target[0])
 
 

@@ -42,7 +42,7 @@ def test_a_stranger_cannot_send_within_a_dialog(nodes: Any) -> None:
         call, theirs = await nodes.connected(caller, callee)
         assert theirs.dialog is not None
         target_before = theirs.dialog.remote_target
-        stranger = Stranger(callee.local("udp").local)
+        stranger = Stranger(callee.local("udp").sockaddr)
         ids = {"From": str(call.dialog.local), "To": str(call.dialog.remote), "Call_ID": call.call_id}
         for number, method in enumerate(("BYE", "INVITE", "UPDATE", "REFER", "INFO", "NOTIFY", "OPTIONS")):
             more = {"Refer_To": "<sip:elsewhere@example.com>", "Event": "refer", "CSeq": f"{number + 7} {method}"}
@@ -66,7 +66,7 @@ def test_the_peer_may_come_from_where_its_contact_is(nodes: Any) -> None:
 
     async def story() -> None:
         callee = await nodes.answering("callee")
-        first, other = Stranger(callee.local("udp").local), Stranger(callee.local("udp").local, "127.99.99.98")
+        first, other = Stranger(callee.local("udp").sockaddr), Stranger(callee.local("udp").sockaddr, "127.99.99.98")
         ids = {"Call_ID": "one-call"}
         first.request("INVITE", branch="1", **ids)
         answered = await first.final()
@@ -93,7 +93,7 @@ def test_a_stranger_cannot_cancel(nodes: Any) -> None:
         taken = nodes.taking(callee, answers=False)
         call = nodes.dial(caller, callee)
         there = await taken.get()
-        stranger = Stranger(callee.local("udp").local)
+        stranger = Stranger(callee.local("udp").sockaddr)
         invite = there.request
         stranger.request(
             "CANCEL",
@@ -117,7 +117,7 @@ def test_a_flood_is_answered_and_not_remembered(nodes: Any, monkeypatch: pytest.
 
     async def story() -> None:
         callee = await nodes.ua("callee")
-        stranger = Stranger(callee.local("udp").local)
+        stranger = Stranger(callee.local("udp").sockaddr)
         statuses = []
         for number in range(200):
             stranger.request("SUBSCRIBE", branch=f"s{number}")
@@ -125,7 +125,7 @@ def test_a_flood_is_answered_and_not_remembered(nodes: Any, monkeypatch: pytest.
         assert set(statuses[:50]) == {405}
         assert set(statuses[50:]) == {503}
         assert len(callee.layer.transactions()) == 50
-        other = Stranger(callee.local("udp").local, "127.99.99.98")
+        other = Stranger(callee.local("udp").sockaddr, "127.99.99.98")
         other.request("OPTIONS", branch="o")
         assert (await other.final()).status == 200, "others are served as before"
         stranger.close()

@@ -17,7 +17,7 @@ from tests.process.wire.conftest import provisional
 
 
 def options(target: UserAgent, *, call_id: str = "split", extra: str = "Content-Length: 0\r\n") -> bytes:
-    host, port = target.local("tcp").local
+    host, port = target.local("tcp").sockaddr
     return (
         f"OPTIONS sip:{host}:{port} SIP/2.0\r\nVia: SIP/2.0/TCP {host}:1;branch=z9hG4bK{call_id};rport\r\n"
         f"Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag=1\r\nTo: <sip:b@example.com>\r\n"
@@ -35,7 +35,7 @@ async def read_response(reader: asyncio.StreamReader) -> Response:
 def test_segments_may_fall_anywhere(nodes: Any) -> None:
     async def story() -> None:
         ua = await nodes.ua("server", "tcp")
-        reader, writer = await asyncio.open_connection(*ua.local("tcp").local)
+        reader, writer = await asyncio.open_connection(*ua.local("tcp").sockaddr)
         for byte in options(ua, call_id="bytes"):  # one byte a segment
             writer.write(bytes([byte]))
             await asyncio.sleep(0)
@@ -56,7 +56,7 @@ def test_segments_may_fall_anywhere(nodes: Any) -> None:
 def test_a_message_without_content_length_is_answered_and_the_stream_dropped(nodes: Any) -> None:
     async def story() -> None:
         ua = await nodes.ua("server", "tcp")
-        reader, writer = await asyncio.open_connection(*ua.local("tcp").local)
+        reader, writer = await asyncio.open_connection(*ua.local("tcp").sockaddr)
         writer.write(options(ua, extra=""))
         assert (await read_response(reader)).status == 400
         async with asyncio.timeout(5):
@@ -92,7 +92,7 @@ def test_a_registered_flow_is_used_for_calls_to_it(nodes: Any, transport: Transp
             incoming.respond(200, headers=[("Contact", incoming.request.get("Contact") or "")])
 
         platform.on("REGISTER", register)
-        hop = nodes.hop(platform)
+        hop = platform.listening[0]
         response = await phone.request(
             "REGISTER",
             f"sip:{hop.address}:{hop.port}",

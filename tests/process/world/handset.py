@@ -22,7 +22,7 @@ from harness.world.media.sound import TICK
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.dialog import sdp_of
 from harness.world.wire.invite import IncomingCall, OutgoingCall
-from harness.world.wire.transport import Hop, Listen
+from harness.world.wire.transport import Endpoint
 from tests.process.world.conftest import PATIENCE, RunningWorld
 
 EVENT_96, EVENT_120 = Codec("telephone-event", 8000, 96), Codec("telephone-event", 8000, 120)
@@ -53,18 +53,18 @@ class Handset:
         return Credentials(self.user, password.get_secret_value()) if password else None
 
     @property
-    def server(self) -> Hop:
+    def server(self) -> Endpoint:
         if self.name is None:
             host, _, port = (self.deployment.trunk("udp-ip").termination or "").rpartition(":")
-            return Hop("udp", host, int(port))
+            return Endpoint("udp", host, int(port))
         account = self.deployment.accounts[self.deployment.phones[self.name].account]
-        return Hop("udp", account.host or "", account.port or 0)
+        return Endpoint("udp", account.host or "", account.port or 0)
 
     async def register(self) -> None:
         of_record = NameAddr(Uri("sip", self.user, self.server.address))
         response = await self.ua.request(
             "REGISTER",
-            Uri("sip", None, *self.server.remote),
+            Uri("sip", None, *self.server.sockaddr),
             from_=of_record,
             to=of_record,
             headers=[("Contact", str(self.ua.contact(self.ua.local("udp"), self.user))), ("Expires", "60")],
@@ -74,7 +74,7 @@ class Handset:
 
     def call(self, number: str, offer: bytes) -> OutgoingCall:
         return self.ua.invite(
-            Uri("sip", number, *self.server.remote),
+            Uri("sip", number, *self.server.sockaddr),
             from_=NameAddr(Uri("sip", self.user, "test.example")),
             sdp=offer,
             credentials=self.credentials,
@@ -132,7 +132,7 @@ async def handsets(deployment: Deployment) -> AsyncIterator[Handsets]:
         """A phone of the deployment, or (None) one in the AI's place."""
         account = deployment.phones[phone].account if phone else None
         address = deployment.accounts[account].bind if account else deployment.stand_in.bind
-        ua = UserAgent("handset", [Listen("udp", address or "")])
+        ua = UserAgent("handset", [Endpoint("udp", address or "")])
         await ua.start()
         handset = Handset(deployment, ua, phone)
         made.append(handset)

@@ -16,7 +16,7 @@ from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError
 from harness.world.wire.invite import IncomingCall, OutgoingCall
-from harness.world.wire.transport import Listen
+from harness.world.wire.transport import Endpoint
 from tests.process.world.conftest import PATIENCE, RunningWorld
 from tests.process.world.handset import (
     EVENT_96,
@@ -92,7 +92,7 @@ async def talk_with_stand_in(
 ) -> AsyncIterator[tuple[Handset, OutgoingCall, IncomingCall]]:
     """A caller's handset, its call, and the call as a handset in the AI's place has it."""
     caller = await make("caller")
-    ua = UserAgent("handset", [Listen("udp", deployment.stand_in.bind or "", 32681)])
+    ua = UserAgent("handset", [Endpoint("udp", deployment.stand_in.bind or "", 32681)])
     await ua.start()
     ai = Handset(deployment, ua, None)
     try:

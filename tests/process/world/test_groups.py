@@ -17,7 +17,7 @@ from harness.phone.phone import Phone
 from harness.sip.offer_answer import offer
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.dialog import CallFailedError
-from harness.world.wire.transport import Listen
+from harness.world.wire.transport import Endpoint
 from harness.world.world import World
 from tests.process.world.conftest import PATIENCE, RunningWorld, Stage, hears
 
@@ -195,7 +195,7 @@ def test_strangers_get_no_voicemail(tmp_path: Path) -> None:
         machine = world.tenants[0].platform.announcements
         assert machine is not None
         listen = machine.local("udp")
-        stranger = UserAgent("stranger", [Listen("udp", "127.99.99.97")])
+        stranger = UserAgent("stranger", [Endpoint("udp", "127.99.99.97")])
         await stranger.start()
         try:
             call = stranger.invite(

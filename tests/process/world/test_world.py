@@ -26,7 +26,7 @@ from harness.world.media.leg import LegMedia
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.dialog import CallFailedError
 from harness.world.wire.invite import OutgoingCall
-from harness.world.wire.transport import Hop, Listen
+from harness.world.wire.transport import Endpoint
 from harness.world.world import World
 from tests.process.world.conftest import PATIENCE, RunningWorld, Stage, hears, running
 
@@ -37,7 +37,7 @@ def with_agent(address: str, script: Script) -> Any:
     """Run a script with a user agent at ``address``, which is gone without a word afterwards."""
 
     async def run() -> Any:
-        ua = UserAgent("tester", [Listen("udp", address), Listen("tcp", address)])
+        ua = UserAgent("tester", [Endpoint("udp", address), Endpoint("tcp", address)])
         await ua.start()
         try:
             return await script(ua)
@@ -192,12 +192,12 @@ def test_strangers_get_403_and_options_an_answer(td: Stage) -> None:
         with pytest.raises(CallFailedError) as refused:
             await call.wait_answered(PATIENCE)
         media.close()
-        platform = Hop("udp", td.deployment.platform.host or "", td.deployment.platform.port or 0)
-        call = ua.invite(Uri("sip", group, *platform.remote), from_=me, sdp=b"v=0\r\n")
+        platform = Endpoint("udp", td.deployment.platform.host or "", td.deployment.platform.port or 0)
+        call = ua.invite(Uri("sip", group, *platform.sockaddr), from_=me, sdp=b"v=0\r\n")
         with pytest.raises(CallFailedError) as refused_by_platform:
             await call.wait_answered(PATIENCE)
         account = td.deployment.accounts["carrier"]
-        everywhere = [(host, int(port)), platform.remote, (account.host, account.port), (trunk.host, 32681)]
+        everywhere = [(host, int(port)), platform.sockaddr, (account.host, account.port), (trunk.host, 32681)]
         answers = [
             await ua.request("OPTIONS", Uri("sip", None, str(where[0]), where[1]), from_=me) for where in everywhere
         ]

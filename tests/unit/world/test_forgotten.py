@@ -13,7 +13,7 @@ import pytest
 from harness.world.audit import Audit
 from harness.world.b2bua import BackToBack, LegRefusedError, LegTarget, WireLeg
 from harness.world.media.sound import Ticker
-from harness.world.platform.answering import ring_group
+from harness.world.platform.answering import RingGroup
 from harness.world.settings import GroupSettings
 from tests.garbage import no_collections
 
@@ -72,7 +72,8 @@ def rung(*statuses: int, expected: int = 0) -> Callable[[], Coroutine[Any, Any, 
     async def ring() -> weakref.ref[BackToBack]:
         call = Ringing("a call", Audit(), set())
         agents = cast("list[LegTarget]", list(map(Agent, statuses)))
-        wait = ring_group(call, GroupSettings(), lambda: agents, cast("WireLeg", None), cast("Ticker", None))
+        group = RingGroup(call, GroupSettings(), cast("WireLeg", None), cast("Ticker", None))
+        wait = group.ring(lambda: agents)
         if min(statuses) < 300:
             answered = cast("Answered", await wait)
             assert not answered.was_let_go
