@@ -124,10 +124,8 @@ class Tenant:
         await self._start_platform()
         await self._start_synthflow()
         await self._start_noise()
-        self.context.faults.on_change.append(self._note_faults)
-
-    def _note_faults(self) -> None:
-        _log.info("tenant %s faults: %s", self.number, ", ".join(self.context.faults.listed()) or "none")
+        faults = self.context.faults
+        faults.on_change.append(lambda: _log.info("tenant %d faults: %s", self.number, faults.listed()))
 
     async def _agent(
         self, name: str, listens: list[Endpoint], tls: TlsIdentity | None, trace: Trace | None = None, **more: Any
@@ -141,16 +139,16 @@ class Tenant:
     async def _start_carrier(self) -> None:
         address = self.context.block[Host.CARRIER]
         ua = await self._agent("carrier", _listens(address, TRANSPORTS), self._certificates.carrier)
-        accounts = self.deployment.accounts
-        # Phones with a number have their account with the carrier, those with a user name with the platform.
-        subscribers = [phone for phone in self.deployment.phones.values() if phone.number and phone.password]
-        passwords = {phone.aor_user: phone.password.get_secret_value() for phone in subscribers if phone.password}
-        users = {phone.number: phone.aor_user for phone in subscribers if phone.number}
-        passwords[STRANGER.username], users[STRANGER.username] = STRANGER.password, STRANGER.username
-        realm = next(
-            (accounts[p.account].domain for p in self.deployment.phones.values() if p.number), "carrier.example"
-        )
+        accounts, phones = self.deployment.accounts, self.deployment.phones.values()
+        passwords = self._passwords(at_carrier=True) | {STRANGER.username: STRANGER.password}
+        users = {p.number: p.aor_user for p in phones if p.number} | {STRANGER.username: STRANGER.username}
+        realm = next((accounts[p.account].domain for p in phones if p.number), "carrier.example")
         self.carrier = Carrier(self.context, ua, realm, passwords, users)
+
+    def _passwords(self, *, at_carrier: bool) -> dict[str, str]:
+        """Phones with a number have their account with the carrier, those with a user name with the platform."""
+        found = [phone for phone in self.deployment.phones.values() if bool(phone.number) is at_carrier]
+        return {phone.aor_user: phone.password.get_secret_value() for phone in found if phone.password}
 
     async def _start_platform(self) -> None:
         deployment, block = self.deployment, self.context.block
@@ -160,12 +158,7 @@ class Tenant:
             trunk.name: await self._start_termination(trunk, block[Host.FIRST_TRUNK + index])
             for index, trunk in enumerate(deployment.trunks)
         }
-        passwords = {
-            phone.aor_user: phone.password.get_secret_value()
-            for phone in deployment.phones.values()
-            if not phone.number and phone.password
-        }
-        self.platform = kind(self.context, ua, terminations, passwords)
+        self.platform = kind(self.context, ua, terminations, self._passwords(at_carrier=False))
         take_platform_calls(self.platform)
         await self._start_announcements()
         transport, carrier = kind.transports[0], self.carrier
@@ -196,12 +189,12 @@ class Tenant:
         platform.to_announcements = await self._agent("platform-inside", [Endpoint("udp", block[Host.PLATFORM])], None)
 
     def _legs(self) -> list[Watched]:
-        calls: list[BackToBack | Conversation] = [
-            *self.platform.calls,
-            *self.carrier.calls,
-            *self.synthflow.conversations,
-        ]
+        calls: list[BackToBack | Conversation] = [*self._calls, *self.synthflow.conversations]
         return [watched for call in calls for watched in call.watched()]
+
+    @property
+    def _calls(self) -> list[BackToBack]:
+        return [*self.platform.calls, *self.carrier.calls]
 
     async def _start_termination(self, trunk: Trunk, address: str) -> Termination:
         timers = TrunkTimers()
@@ -274,10 +267,6 @@ class Tenant:
         if self._trace is not None:
             self._trace(traced)
 
-    def begin(self) -> None:
-        """Register the SIP numbers: everything listens now, and the first faults are set."""
-        self.numbers.renew()
-
     async def stop(self) -> None:
         """Hang up what is up, and close everything."""
         if self._watching is not None:
@@ -295,12 +284,12 @@ class Tenant:
                 await asyncio.sleep(_LOOKED_EVERY_S)
 
     def _hang_up(self) -> None:
-        for call in [*self.platform.calls, *self.carrier.calls]:
+        for call in self._calls:
             call.hangup()
 
     def _is_busy(self) -> bool:
         in_use = any(termination.in_use for termination in self.platform.terminations.values())
-        return bool(in_use or self.platform.calls or self.carrier.calls or self.synthflow.conversations)
+        return bool(in_use or self._calls or self.synthflow.conversations)
 
     async def close(self) -> None:
         """Stop all user agents and servers, and release the addresses; harmless for what was never started."""
@@ -326,15 +315,14 @@ class Tenant:
 
     def state(self) -> dict[str, Any]:
         """What is up now."""
-        calls = [*self.platform.calls, *self.carrier.calls]
         return {
             "tenant": self.number,
             "deployment": self.deployment.name,
             "faults": self.context.faults.listed(),
-            "calls": [call.plain() for call in calls],
+            "calls": [call.plain() for call in self._calls],
             "ai_calls": len(self.synthflow.conversations),
             "landings": [asdict(landed) for landed in self.platform.landings],
-            "relays": sum(call.relays for call in calls),
+            "relays": sum(call.relays for call in self._calls),
             "registrations": {
                 "carrier": self.carrier.registrar.users(),
                 "platform": self.platform.registrar.users(),

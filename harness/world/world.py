@@ -83,7 +83,7 @@ class World:
         for tenant in self.tenants:
             for name, line in faults:
                 tenant.context.faults.set(name, line)
-            tenant.begin()
+            tenant.numbers.renew()  # everything listens now, and the first faults are set
         return await self._start_control() if with_control else None
 
     async def _start_control(self) -> str:
