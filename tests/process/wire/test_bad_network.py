@@ -86,24 +86,6 @@ def no_ack(passage: Passage) -> bytes | None:
     return None if passage.data.startswith(b"ACK") else passage.data
 
 
-def test_a_lost_ack_of_a_2xx_is_repeated(nodes: Any) -> None:
-    acks: list[bytes] = []
-
-    def lose_first_ack(passage: Passage) -> bytes | None:
-        if passage.direction == "out" and passage.data.startswith(b"ACK"):
-            acks.append(passage.data)
-            return None if len(acks) == 1 else passage.data
-        return passage.data
-
-    async def story() -> None:
-        caller = await nodes.ua("caller", timers=nodes.quick, filter=lose_first_ack)
-        call, _ = await nodes.connected(caller, await nodes.ua("callee", timers=nodes.quick))
-        assert len(set(acks)) == 1  # the very same ACK again
-        await call.bye()
-
-    nodes.run(story())
-
-
 def test_an_ack_that_never_comes_ends_the_call(nodes: Any) -> None:
     async def story() -> None:
         caller = await nodes.ua("caller", timers=nodes.quick, filter=no_ack)

@@ -108,28 +108,6 @@ def test_a_request_out_of_order_is_answered_500(nodes: Any) -> None:
     nodes.run(story())
 
 
-def test_retransmitted_requests_get_the_same_answer(nodes: Any) -> None:
-    async def story() -> None:
-        ua = await nodes.ua("callee")
-        handled: list[IncomingRequest] = []
-
-        async def register(incoming: IncomingRequest) -> None:
-            handled.append(incoming)
-            incoming.respond(200, headers=[("X-Times", str(len(handled)))])
-
-        ua.on("REGISTER", register)
-        plain = beside(ua)
-        answers = []
-        for _ in range(3):
-            plain.send(invite("REGISTER"))
-            answers.append(await plain.receive())
-        assert len(handled) == 1
-        assert len({answer.raw for answer in answers}) == 1
-        plain.close()
-
-    nodes.run(story())
-
-
 def test_responses_go_where_rfc_3581_says(nodes: Any) -> None:
     async def story() -> None:
         ua = await nodes.ua("callee")

@@ -53,20 +53,6 @@ def test_segments_may_fall_anywhere(nodes: Any) -> None:
     nodes.run(story())
 
 
-def test_a_message_without_content_length_is_answered_and_the_stream_dropped(nodes: Any) -> None:
-    async def story() -> None:
-        ua = await nodes.ua("server", "tcp")
-        reader, writer = await asyncio.open_connection(*ua.local("tcp").sockaddr)
-        writer.write(options(ua, extra=""))
-        assert (await read_response(reader)).status == 400
-        async with asyncio.timeout(5):
-            assert await reader.read() == b""
-        writer.close()
-        await writer.wait_closed()
-
-    nodes.run(story())
-
-
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
 def test_calls_share_a_connection_and_the_callee_uses_it_back(nodes: Any, transport: TransportName) -> None:
     async def story() -> None:

@@ -32,6 +32,7 @@ from harness.witness.call_record import CallRecord
 from harness.witness.synthflow import SynthflowApi
 
 PATIENCE = 10.0  #: seconds for what should come at once, on a machine that may be busy
+CUSTOMER = Path(__file__).with_name("customer.toml")
 
 
 @dataclass
@@ -107,35 +108,39 @@ def running(deployment: str | Path, directory: Path, *options: str) -> Iterator[
             stream.close()
 
 
+@contextmanager
+def ending_in_order(deployment: str | Path, directory: Path) -> Iterator[RunningWorld]:
+    with running(deployment, directory, "--trace") as world:
+        yield world
+        world.wait_until_quiet()
+        assert world.end() == 0, (world.directory / "world.log").read_text()
+
+
 @pytest.fixture(scope="package")
 def talkdesk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorld]:
-    with running("simulated-talkdesk", tmp_path_factory.mktemp("talkdesk"), "--trace") as world:
+    with ending_in_order("simulated-talkdesk", tmp_path_factory.mktemp("talkdesk")) as world:
         yield world
-        world.wait_until_quiet()
-        assert world.end() == 0, (world.directory / "world.log").read_text()
-
-
-@pytest.fixture(scope="package")
-def gladly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorld]:
-    with running("simulated-gladly", tmp_path_factory.mktemp("gladly"), "--trace") as world:
-        yield world
-        world.wait_until_quiet()
-        assert world.end() == 0, (world.directory / "world.log").read_text()
 
 
 @pytest.fixture(scope="package")
 def customer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorld]:
     """A customer's set-up: one trunk, groups of several agents whose names are unlike theirs."""
-    with running(Path(__file__).with_name("customer.toml"), tmp_path_factory.mktemp("customer"), "--trace") as world:
+    with ending_in_order(CUSTOMER, tmp_path_factory.mktemp("customer")) as world:
         yield world
-        world.wait_until_quiet()
-        assert world.end() == 0, (world.directory / "world.log").read_text()
 
 
 @pytest.fixture(scope="package")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhonePool]:
     with PhonePool(tmp_path_factory.mktemp("phones")) as pool:
         yield pool
+
+
+def api_of(deployment: Deployment) -> SynthflowApi:
+    synthflow = deployment.synthflow
+    assert synthflow is not None
+    assert synthflow.api_base
+    assert synthflow.api_token
+    return SynthflowApi(synthflow.api_base, synthflow.api_token.get_secret_value(), synthflow.ca_file)
 
 
 _marks = itertools.count(os.getpid())
@@ -181,11 +186,7 @@ class Stage:
         return self.phone(caller).dial(self.deployment.did(line, trunk), **more)
 
     def api(self) -> SynthflowApi:
-        synthflow = self.deployment.synthflow
-        assert synthflow is not None
-        assert synthflow.api_base
-        assert synthflow.api_token
-        return SynthflowApi(synthflow.api_base, synthflow.api_token.get_secret_value(), synthflow.ca_file)
+        return api_of(self.deployment)
 
     def client(self) -> httpx.Client:
         """The same API, request by request."""
@@ -225,13 +226,6 @@ def td(talkdesk: RunningWorld, pool: PhonePool, tmp_path: Path) -> Iterator[Stag
 @pytest.fixture
 def cu(customer: RunningWorld, pool: PhonePool, tmp_path: Path) -> Iterator[Stage]:
     stage = Stage(customer, pool, tmp_path)
-    yield stage
-    stage.close()
-
-
-@pytest.fixture
-def gl(gladly: RunningWorld, pool: PhonePool, tmp_path: Path) -> Iterator[Stage]:
-    stage = Stage(gladly, pool, tmp_path)
     yield stage
     stage.close()
 

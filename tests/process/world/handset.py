@@ -23,7 +23,7 @@ from harness.world.wire.agent import UserAgent
 from harness.world.wire.dialog import sdp_of
 from harness.world.wire.invite import IncomingCall, OutgoingCall
 from harness.world.wire.transport import Endpoint
-from tests.process.world.conftest import PATIENCE, RunningWorld
+from tests.process.world.conftest import PATIENCE, RunningWorld, api_of
 
 EVENT_96, EVENT_120 = Codec("telephone-event", 8000, 96), Codec("telephone-event", 8000, 120)
 
@@ -161,13 +161,7 @@ def play(world: RunningWorld, script: Callable[[Deployment, Handsets], Awaitable
 
 def records_of(world: RunningWorld) -> list[CallRecord]:
     """All calls that Synthflow knows of, newest first."""
-    from harness.witness.synthflow import SynthflowApi
-
-    synthflow = world.deployments[0].synthflow
-    assert synthflow is not None
-    assert synthflow.api_base is not None
-    assert synthflow.api_token is not None
-    api = SynthflowApi(synthflow.api_base, synthflow.api_token.get_secret_value(), synthflow.ca_file)
+    api = api_of(world.deployments[0])
     try:
         found = api.calls(0.0, world.deployments[0].models())
         return sorted(found, key=lambda record: int(record.plain["start_time"]), reverse=True)

@@ -1,4 +1,4 @@
-"""Accounts of a customer's file: the transports and names that a world publishes for them."""
+"""What a world makes of a customer's accounts and trunks, and publishes for them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from harness.deployment import Deployment, from_plain, to_plain
 from harness.errors import DeploymentError
 from harness.integrations import load
 from harness.phone.pool import PhonePool
+from harness.sip.uri import Uri
 from harness.support.resources import EXAMPLES
 from harness.world.world import World
-from tests.process.world.conftest import PATIENCE, Stage, hears, running
+from tests.process.world.conftest import CUSTOMER, PATIENCE, Stage, hears, running
 
 
 def changed(name: str, **accounts: dict[str, Any]) -> Deployment:
@@ -47,17 +48,6 @@ def test_the_platform_port_is_that_of_the_agents_transport(tmp_path: Path, trans
     assert (world.platform.host, world.platform.port) == (agents.host, agents.port)
 
 
-@pytest.mark.parametrize("name", ["tele__kom", "__", "a.b__c"])
-def test_an_account_s_name_is_any_text(tmp_path: Path, name: str) -> None:
-    plain = to_plain(load(EXAMPLES / "simulated-talkdesk.toml"))
-    plain["accounts"][name] = plain["accounts"].pop("carrier")
-    for phone in plain["phones"].values():
-        phone["account"] = name if phone["account"] == "carrier" else phone["account"]
-    world = told(from_plain(plain), tmp_path)
-    assert world.accounts[name].host
-    assert world.accounts[name].port
-
-
 def test_agents_on_an_unsupported_transport_are_a_mistake(tmp_path: Path) -> None:
     """Such a file ended in a traceback; ``udp`` is the default."""
     with pytest.raises(DeploymentError) as caught:
@@ -69,7 +59,7 @@ def test_agents_on_an_unsupported_transport_are_a_mistake(tmp_path: Path) -> Non
 
 def test_a_carrier_account_may_have_a_user_name_and_a_number(pool: PhonePool, tmp_path: Path) -> None:
     """Many carriers do so; the world refused such a REGISTER with 403, and preflight blamed the password."""
-    text = Path(__file__).with_name("customer.toml").read_text(encoding="utf-8")
+    text = CUSTOMER.read_text(encoding="utf-8")
     for number, user in (("+4915155501001", "2345678e0"), ("+4915155501009", "2345678e9")):
         assert number in text
         text = text.replace(f'number = "{number}"', f'number = "{number}"\nuser = "{user}"')
@@ -88,7 +78,7 @@ def test_a_carrier_account_may_have_a_user_name_and_a_number(pool: PhonePool, tm
 
 def test_an_outside_agent_is_shown_the_called_number(pool: PhonePool, tmp_path: Path) -> None:
     """With numbers on several trunks it was the first trunk's, which the file of another trunk does not have."""
-    text = Path(__file__).with_name("customer.toml").read_text(encoding="utf-8")
+    text = CUSTOMER.read_text(encoding="utf-8")
     for old, new in (
         (
             "[lines.people]\ndid",
@@ -137,3 +127,29 @@ def test_settings_for_unknown_names_are_a_mistake(tmp_path: Path) -> None:
     )
     assert second.startswith("simulated.lines.people-: the file has none of that name (perhaps people); allowed: ")
     assert second.endswith(", or * for all others")
+
+
+@pytest.mark.parametrize(("transport", "port"), [("tcp", 5060), ("tls", 5061), ("tcp", 32681)])
+def test_the_ai_answers_at_the_trunk_s_own_port(tmp_path: Path, transport: str, port: int) -> None:
+    """It was 32681 and 32682 whatever the file said: no call of an SBC in front of another AI could be simulated."""
+    plain = to_plain(load(EXAMPLES / "simulated-generic.toml"))
+    for trunk in plain["trunks"]:
+        if trunk["ai"] == "synthflow" and trunk["transport"] == transport:
+            trunk["port"] = port
+
+    async def run() -> int:
+        world = World(from_plain(plain), 1, tmp_path)
+        await world.start()
+        try:
+            tenant = world.tenants[0]
+            trunk = next(
+                one for one in tenant.deployment.trunks if one.ai == "synthflow" and one.transport == transport
+            )
+            ua = tenant.platform.terminations[trunk.name].ua
+            uri = Uri("sip", None, trunk.host or "", trunk.port).with_param("transport", transport)
+            asked = ua.request("OPTIONS", uri, from_="<sip:platform@pbx.example>")
+            return (await asyncio.wait_for(asked, PATIENCE)).status
+        finally:
+            assert await world.stop()
+
+    assert asyncio.run(run()) == 200

@@ -57,20 +57,6 @@ def test_a_menu_takes_its_digit_by_each_method(talkdesk: RunningWorld, method: s
 # -- groups
 
 
-def test_the_first_phone_to_answer_gets_the_call(talkdesk: RunningWorld) -> None:
-    async def script(deployment: Deployment, make: Handsets) -> None:
-        ai = await make(None)
-        desk, mobile = await make("billing", registered=True), await make("billing", registered=True)
-        call = ai.call(str(deployment.groups["billing"].did), ai.media.offer())
-        ringing = await asyncio.wait_for(mobile.calls.get(), PATIENCE)
-        await desk.take()
-        await call.wait_answered(PATIENCE)
-        assert (await ringing.wait_ended(PATIENCE)).how.value == "cancelled"
-        await call.bye()
-
-    play(talkdesk, script)
-
-
 def test_all_phones_busy_is_busy(talkdesk: RunningWorld) -> None:
     async def script(deployment: Deployment, make: Handsets) -> None:
         ai, desk = await make(None), await make("billing", registered=True)
@@ -155,24 +141,6 @@ def test_the_caller_who_leaves_during_a_transfer_ends_it(talkdesk: RunningWorld)
     play(talkdesk, script)
 
 
-def test_the_ai_reaches_the_public_network_over_its_trunk(talkdesk: RunningWorld) -> None:
-    async def script(deployment: Deployment, make: Handsets) -> None:
-        ai, customer = await make(None), await make("customer", registered=True)
-        number = deployment.phones["customer"].number
-        assert number is not None
-        call = ai.call(number, ai.media.offer())
-        at_customer = await customer.take()
-        await call.wait_answered(PATIENCE)
-        await at_customer.bye()
-        await call.wait_ended(PATIENCE)
-        for unknown in (deployment.numbers.no_such_number or "", deployment.did("inbound", "udp-ip")):
-            with pytest.raises(CallFailedError) as refused:
-                await ai.call(unknown, ai.media.offer()).wait_answered(PATIENCE)
-            assert refused.value.status == 404
-
-    play(talkdesk, script)
-
-
 # -- warm transfers: the AI's bridge
 
 
@@ -215,19 +183,6 @@ def test_hold_and_digits_reach_the_agent_behind_the_ai(talkdesk: RunningWorld) -
     play(talkdesk, script)
     record = record_of(talkdesk)
     assert (record.status, record.plain["end_call_reason"]) == ("completed", "transferred")
-
-
-def test_a_caller_who_leaves_while_the_ai_calls_the_agent_ends_that_call(talkdesk: RunningWorld) -> None:
-    async def script(deployment: Deployment, make: Handsets) -> None:
-        desk, caller = await make("billing", registered=True), await make("caller")
-        call = await caller.talk(deployment.did("inbound-warm", "udp-ip"))
-        content_type, body = info_of_digit("0")
-        await call.info(body, content_type)
-        ringing = await asyncio.wait_for(desk.calls.get(), PATIENCE)
-        await call.bye()
-        assert (await ringing.wait_ended(PATIENCE)).how.value == "cancelled"
-
-    play(talkdesk, script)
 
 
 # -- re-INVITEs

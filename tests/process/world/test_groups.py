@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from harness.audio.marks import reply_to
 from harness.calls.events import RtpStatistics
 from harness.deployment.file import load
 from harness.phone.leg import Leg
@@ -19,7 +18,7 @@ from harness.world.wire.agent import UserAgent
 from harness.world.wire.dialog import CallFailedError
 from harness.world.wire.transport import Endpoint
 from harness.world.world import World
-from tests.process.world.conftest import PATIENCE, RunningWorld, Stage, hears
+from tests.process.world.conftest import CUSTOMER, PATIENCE, RunningWorld, Stage, hears
 
 Settle = Callable[..., None]
 TRUNK = "zum KI-Anbieter"
@@ -64,32 +63,6 @@ def test_all_agents_ring_and_one_answer_cancels_the_others(cu: Stage, settle: Se
         other.wait_state("disconnected", PATIENCE)
 
 
-def test_agents_ring_one_by_one(cu: Stage, settle: Settle) -> None:
-    settle(groups={"tier-1": {"rings": "one-by-one", "ring_s": 2.0, "pause_s": 1.0}})
-    zoe, bernd = cu.phone("Zoë"), cu.phone("Bernd")
-    call = dial(cu, "people")
-    first = ringing(zoe)
-    assert never_rang(bernd)
-    second = ringing(bernd)
-    assert first.wait_state("disconnected", PATIENCE).at < second.events[0].at
-    assert 2.5 < second.events[0].at - first.events[0].at < 9.0, "the ringing, and the pause after it"
-    second.answer()
-    talk(call, second)
-
-
-def test_agents_ring_in_batches(cu: Stage, settle: Settle) -> None:
-    settle(groups={"tier-1": {"rings": "batches", "batch": 2, "ring_s": 3.0, "pause_s": 1.0}})
-    zoe, bernd, mobile = (cu.phone(name) for name in ("Zoë", "Bernd", "Handy"))
-    call = dial(cu, "people")
-    together = [ringing(zoe), ringing(bernd)]
-    assert never_rang(mobile)
-    together[0].reject(486)
-    third = ringing(mobile)
-    third.answer()
-    talk(call, third)
-    assert together[1].wait_state("disconnected", PATIENCE).at <= third.events[0].at
-
-
 def test_away_and_unregistered_agents_do_not_ring(cu: Stage, settle: Settle) -> None:
     settle(groups={"*": {"away": ["Zoë", "Handy"]}})
     zoe, bernd = cu.phone("Zoë"), cu.phone("Bernd")
@@ -98,22 +71,6 @@ def test_away_and_unregistered_agents_do_not_ring(cu: Stage, settle: Settle) -> 
     leg.answer()
     talk(call, leg)
     assert never_rang(zoe)
-
-
-def test_a_transfer_reaches_a_group_of_several(cu: Stage, settle: Settle) -> None:
-    """Shared agents, and a group named unlike its members."""
-    zoe, bernd, chris = cu.phone("Zoë"), cu.phone("Bernd"), cu.phone("Chris")
-    call = dial(cu, "Hotline (Köln)")
-    call.wait_state("confirmed", PATIENCE)
-    hears(call, reply_to(call.mark))
-    call.send_digits("0")
-    ringing(zoe)
-    landed = ringing(bernd)
-    landed.answer()
-    talk(call, landed)
-    assert never_rang(chris)
-    assert landed.invite is not None
-    assert "+4915155501001" in landed.invite.text
 
 
 def test_a_queue_plays_music_until_an_agent_logs_in(cu: Stage, settle: Settle) -> None:
@@ -164,16 +121,6 @@ def test_an_outside_agent_who_presses_no_digit_loses_the_call(cu: Stage, settle:
     assert call.wait_state("disconnected", PATIENCE).code == 480
 
 
-def test_an_announcement_and_two_menus_come_before_the_ai(cu: Stage) -> None:
-    call = dial(cu, "announced")
-    answered = call.wait_state("confirmed", PATIENCE)
-    call.wait("the announcement", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > 85, PATIENCE)
-    call.send_digits("2")
-    call.send_digits("1")
-    first = hears(call, reply_to(call.mark))
-    assert first.at - answered.at > 1.5
-
-
 def test_a_closed_number_plays_a_message_or_rings_its_closed_group(cu: Stage, settle: Settle) -> None:
     settle(lines={"Hotline (Köln)": {"open": False}})
     call = dial(cu, "Hotline (Köln)")
@@ -190,7 +137,7 @@ def test_strangers_get_no_voicemail(tmp_path: Path) -> None:
     """The machine that answers every call answers those of the platform alone."""
 
     async def run() -> int:
-        world = World(load(Path(__file__).with_name("customer.toml")), 1, tmp_path)
+        world = World(load(CUSTOMER), 1, tmp_path)
         await world.start()
         machine = world.tenants[0].platform.announcements
         assert machine is not None

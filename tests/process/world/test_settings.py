@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from harness.audio.marks import reply_to
-from harness.calls.events import FarEndReport, MarkHeard, RtpStatistics
+from harness.calls.events import FarEndReport, RtpStatistics
 from harness.phone.leg import Leg
 from tests.process.world.conftest import PATIENCE, RunningWorld, Stage, hears
 
@@ -67,13 +67,6 @@ def test_rtcp_reports_come_from_the_receiver(
     assert (told.lost > 10) is lost
 
 
-def test_without_rtcp_there_is_none(td: Stage, settle: Settle) -> None:
-    settle({"rtcp": {"reports": "none", "interval_s": 0.2}})
-    leg = td.dial("inbound")
-    leg.wait_state("confirmed", PATIENCE)
-    assert statistics(leg, "three seconds of talk", lambda e: e.tx_packets > 150).rtt_ms == 0
-
-
 # -- assistants
 
 
@@ -81,27 +74,6 @@ def confirmed(td: Stage, line: str = "inbound", **more: Any) -> Leg:
     leg = td.dial(line, **more)
     leg.wait_state("confirmed", PATIENCE)
     return leg
-
-
-def test_an_assistant_answers_when_it_is_ready(td: Stage, settle: Settle) -> None:
-    settle({"assistants": {"main": {"answers_after_s": 1.2}}})
-    leg = td.dial("inbound")
-    # Measured from the INVITE, since a busy phone reports the answer late. After two seconds the platform gives up.
-    assert leg.wait_state("confirmed", PATIENCE).at - leg.invite.at >= 1.2
-
-
-@pytest.mark.parametrize("sends", ["tone", "music", "silence", "machine", "talks-on", "speech"])
-def test_a_deaf_assistant_sends_and_hears_nothing(td: Stage, settle: Settle, sends: str) -> None:
-    settle({"assistants": {"*": {"sends": sends, "hears": False}}})
-    leg = confirmed(td)
-    statistics(leg, "RTP of two seconds", lambda e: e.rx_packets > 100 and e.tx_packets > 100)
-    leg.send_digits("0")
-    assert not [e for e in leg.events if isinstance(e, MarkHeard)]
-    record = td.record()
-    assert record.witness("marks") == []
-    assert record.witness("digits") == []
-    assert record.witness("rx_packets") > 50, "they came all the same"
-    assert record.actions == []
 
 
 def test_an_assistant_that_only_speaks_hears_digits_and_hands_over(td: Stage, settle: Settle) -> None:

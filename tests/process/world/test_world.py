@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import secrets
 import socket
-import subprocess
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
@@ -28,7 +24,7 @@ from harness.world.wire.dialog import CallFailedError
 from harness.world.wire.invite import OutgoingCall
 from harness.world.wire.transport import Endpoint
 from harness.world.world import World
-from tests.process.world.conftest import PATIENCE, RunningWorld, Stage, hears, running
+from tests.process.world.conftest import PATIENCE, RunningWorld, Stage, running
 
 Script = Callable[[UserAgent], Awaitable[Any]]
 
@@ -86,34 +82,6 @@ def test_hangs_up_and_ends_in_order_when_stdin_closes(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("**/*.key")), "private keys are left behind"
 
 
-def test_two_worlds_with_two_tenants_each_share_nothing(tmp_path: Path) -> None:
-    with (
-        running("simulated-talkdesk", tmp_path / "a", "--tenants", "2") as one,
-        running("simulated-talkdesk", tmp_path / "b", "--tenants", "2") as other,
-    ):
-        deployments = [*one.deployments, *other.deployments]
-        assert len({d.platform.host for d in deployments}) == 4
-        assert len({d.accounts["carrier"].bind for d in deployments}) == 4
-        passwords = [d.phones["caller"].password for d in deployments]
-        assert len({p.get_secret_value() for p in passwords if p is not None}) == 4
-
-
-def test_a_mistake_is_said_in_one_line(tmp_path: Path, forked_python: str) -> None:
-    file, fault = str(EXAMPLES / "simulated-talkdesk.toml"), "from-anonymous@no-such-line"
-    done = subprocess.run(
-        [forked_python, "-m", "harness.world", file, "--directory", str(tmp_path), "--fault", fault],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        cwd=EXAMPLES.parents[1],
-    )
-    assert done.returncode == 3, done
-    said = json.loads(done.stdout)
-    assert (said["event"], said["kind"]) == ("error", "mistake")
-    assert "inbound-warm" in said["message"]
-
-
 def test_a_busy_port_is_said(tmp_path: Path) -> None:
     async def run() -> str:
         world = World(load(EXAMPLES / "simulated-talkdesk.toml"), 1, tmp_path)
@@ -129,36 +97,6 @@ def test_a_busy_port_is_said(tmp_path: Path) -> None:
 
 
 # -- what it survives
-
-
-def garbage(seed: int) -> bytes:
-    kinds = [
-        b"\x00" * 40,
-        secrets.token_bytes(600),
-        b"INVITE sip:x SIP/2.0\r\n\r\n",
-        b"INVITE sip:+13125550100@x SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>\r\n\r\n",
-        b"SIP/2.0 200 OK\r\nCSeq: x\r\n\r\n",
-        b"REGISTER sip:x SIP/2.0\r\nContact: *\r\nContent-Length: 99999999\r\n\r\n",
-    ]
-    return kinds[seed % len(kinds)]
-
-
-def test_garbage_ends_no_call(td: Stage) -> None:
-    call = td.dial("inbound")
-    call.wait_state("confirmed", PATIENCE)
-    account = td.deployment.accounts["carrier"]
-    trunk = td.deployment.trunk("udp-ip")
-    host, _, port = (trunk.termination or "").rpartition(":")
-    places = [(account.host, account.port), (host, int(port)), (trunk.host, 32681)]
-    for place in places:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            for seed in range(12):
-                sender.sendto(garbage(seed), place)
-    for port_number in (32681, 32682):
-        with socket.create_connection((trunk.host, port_number)) as stream:
-            stream.sendall(garbage(1))
-    hears(call, 240, since=time.monotonic())
-    assert td.world.state()["errors"] == []
 
 
 def test_a_dead_caller_ends_its_call(td: Stage) -> None:
@@ -241,30 +179,6 @@ def test_a_prepared_call_has_the_id_that_was_given_out(td: Stage) -> None:
     assert record.answered
     assert (variables["external_id"], variables["original_caller"]) == ("crm-1", "+14155550101")
     assert variables["X-Shop"] == "7"
-
-
-def test_a_number_is_attached_and_detached(td: Stage) -> None:
-    trunk = td.deployment.trunk("tcp-digest")
-    assert trunk.password is not None
-    asked = {
-        "termination_uri": trunk.termination,
-        "transport": trunk.transport,
-        "username": trunk.username,
-        "password": trunk.password.get_secret_value(),
-        "expires": 60,
-    }
-
-    def bindings() -> int:
-        return int(td.world.state()["tenants"][0]["registrations"]["trunks"]["tcp-digest"].get(trunk.username, 0))
-
-    with td.client() as api:
-        number = api.post("/sip_numbers", json=asked).json()["response"]
-        td.world.wait_for_state("two registrations", lambda _: bindings() == 2)
-        shown = api.get(f"/sip_numbers/{number['id']}").json()["response"]
-        assert (shown["registered"], shown["code"], shown["expires"]) == (True, 200, 60)
-        assert "password" not in json.dumps(shown)
-        assert api.delete(f"/sip_numbers/{number['id']}").status_code == 200
-    td.world.wait_for_state("one registration", lambda _: bindings() == 1)
 
 
 # -- the control API

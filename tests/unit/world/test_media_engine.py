@@ -18,7 +18,7 @@ from harness.world.media import sound
 from harness.world.media.digits import event_packets
 from harness.world.settings import AssistantSettings
 from tests.garbage import no_collections
-from tests.unit.world.media_bench import CALLER, VOICE, bench
+from tests.unit.world.media_bench import CALLER, VOICE, Bench, bench
 
 
 def test_it_speaks_with_its_voice_and_answers_a_mark_in_turns_with_it() -> None:
@@ -28,17 +28,6 @@ def test_it_speaks_with_its_voice_and_answers_a_mark_in_turns_with_it() -> None:
         ear.hear_mark(CALLER, 120)
         assert set(ear.notes.marks) == {CALLER}
         assert ear.marks_said()[:5] == [VOICE, reply_to(CALLER), VOICE, reply_to(CALLER), VOICE]
-
-
-def test_the_answer_begins_with_the_tick_in_which_the_mark_is_sure() -> None:
-    with bench() as ear:
-        ear.channel.begin_to_reply()
-        ear.hear_mark(CALLER, 7)
-        first = next(
-            i for i, packet in enumerate(ear.said) if packet.payload == sound.mark(reply_to(CALLER), "PCMU")[0]
-        )
-        assert ear.notes.marks
-        assert first <= 7
 
 
 def test_another_mark_gets_its_own_answer_and_a_reply_gets_none() -> None:
@@ -148,3 +137,65 @@ def test_a_channel_that_is_closed_is_forgotten_without_a_garbage_collection(answ
             ear.channel.close()
             ear.channel = ear.media_engine.open(ear.media, ear.notes, VOICE, AssistantSettings())
             assert closed() is None
+
+
+# -- a mark that goes on is not analysed again
+
+_LONG = 100  # frames
+
+
+def analysed_by(ear: Bench) -> list[bytes]:
+    """The samples of each frame that is analysed from now on."""
+    analysed: list[bytes] = []
+    feed = ear.media_engine._bank.feed
+
+    def noted(frames: np.ndarray, streams: np.ndarray) -> list:  # type: ignore[type-arg]
+        analysed.extend(frame.tobytes() for frame in frames)
+        return feed(frames, streams)
+
+    ear.media_engine._bank.feed = noted  # type: ignore[method-assign]
+    return analysed
+
+
+def test_a_continuing_mark_is_reported_without_analysis() -> None:
+    with bench() as ear:
+        ear.hear_mark(CALLER, 40)
+        analysed, told = analysed_by(ear), len(ear.notes.marks)
+        ear.hear_mark(CALLER, _LONG)
+        assert analysed == []
+        assert len(ear.notes.marks) - told == _LONG // 10, "as often as a detector says so"
+        assert set(ear.notes.marks) == {CALLER}
+
+
+@pytest.mark.parametrize("more", range(8))
+def test_another_mark_is_heard_as_soon_after_a_long_one_as_after_a_short_one(more: int) -> None:
+    def frames_until_answer(before: int) -> int:
+        with bench() as ear:
+            ear.channel.begin_to_reply()
+            ear.hear_mark(CALLER, before)
+            said, answer = len(ear.said), sound.mark(reply_to(CALLER + 1), "PCMU")[0]
+            ear.hear_mark(CALLER + 1, 20)
+            assert ear.notes.marks[-1] == CALLER + 1
+            return next(at for at, packet in enumerate(ear.said[said:]) if packet.payload == answer)
+
+    # In 14 frames no period has repeated another one long enough to be known by that.
+    assert frames_until_answer(_LONG + more) <= frames_until_answer(14) + 1
+
+
+@pytest.mark.parametrize("more", range(8))
+def test_a_digit_right_after_a_long_mark_is_heard(more: int) -> None:
+    with bench() as ear:
+        ear.hear_mark(CALLER, _LONG + more)
+        ear.hear_samples(dtmf("7"))
+        ear.idle(10)
+        assert [digit.digit for digit in ear.notes.digits] == ["7"]
+
+
+def test_silence_after_a_mark_is_silence() -> None:
+    with bench() as ear:
+        ear.hear_mark(CALLER, _LONG)
+        told = len(ear.notes.marks)
+        for _ in range(_LONG):
+            ear.hear(sound.silence("PCMU")[0])
+        assert len(ear.notes.marks) == told, "it has ended, though silence repeats itself"
+        assert ear.notes.silent_for == pytest.approx(_LONG * 0.02)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import struct
 from typing import NamedTuple
 
@@ -89,31 +88,3 @@ def test_both_ends_learn_of_each_other() -> None:
     assert (told.ssrc, told.lost) == (1, 100)
     assert told.last_sr
     assert told.delay == round(0.5 * 65536)
-
-
-def test_late_packets_make_jitter() -> None:
-    reporter, dice = Reporter("leg"), random.Random(1)
-    for number in range(200):
-        reporter.received(packet(number), number * 0.02 + dice.choice([0.0, 0.03]))
-    (block,) = blocks_of(reporter.report(4.0))
-    assert 60 < block.jitter < 240, "some 15 ms of 8 timestamps each"
-
-
-def test_a_source_that_begins_anew_is_counted_anew() -> None:
-    reporter = Reporter("leg")
-    for number in [*range(10), *range(20_000, 20_010)]:
-        reporter.received(packet(number), 0.0)
-    (block,) = blocks_of(reporter.report(0.1))
-    assert block.lost == 0
-    reporter.received(packet(5, ssrc=99), 0.2)
-    assert [b.ssrc for b in blocks_of(reporter.report(0.3))] == [99]
-
-
-@given(st.binary(max_size=200))
-def test_any_octets_are_survived(data: bytes) -> None:
-    reporter = Reporter("leg")
-    reporter.control(data, 0.0)
-    reporter.received(data, 0.0)
-    reporter.sent(data, 0.0)
-    reporter.control(b"\x81\xc9\x00\x07" + data, 0.0)
-    assert reporter.report(1.0)[0] >> 6 == 2

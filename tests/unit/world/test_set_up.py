@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from harness.world.identity import Caller, e164, number_of
+from harness.world.identity import Caller, number_of
 
 import harness.world
 from harness.deployment import Deployment, from_plain, to_plain
@@ -22,16 +22,12 @@ from harness.sip.uri import Uri
 from harness.support.resources import EXAMPLES
 from harness.world import addresses
 from harness.world.addresses import StartError, take_block
-from harness.world.audit import Audit
 from harness.world.faults import FAULTS, Faults
 from harness.world.media.digits import ReceivedDigit
-from harness.world.media.sound import Ticker
-from harness.world.network import Firewall
 from harness.world.pki import Authority
 from harness.world.platform.routing import GroupRoute, LineRoute, Routes
-from harness.world.settings import Settings, TenantContext
 from harness.world.synthflow.record import CallRecord, Records
-from harness.world.wire.transport import REJECT, Passage, Traced
+from harness.world.wire.transport import Traced
 
 
 def deployment(name: str = "talkdesk") -> Deployment:
@@ -141,39 +137,7 @@ def test_every_fault_changes_something() -> None:
     assert {name.removesuffix("-rejected") for name in FAULTS} <= strings
 
 
-def test_the_firewall_stops_its_transport_alone() -> None:
-    switch = faults()
-    plan, block = deployment(), take_block()
-    context = TenantContext(plan, plan.timings_by("quick"), switch, Settings(), Audit(), Ticker(), block)
-    firewall = Firewall(context)
-    block.release()
-    udp = Passage("in", "udp", ("127.0.0.1", 1), ("127.0.0.2", 2), b"x")
-    tcp = Passage("in", "tcp", ("127.0.0.1", 1), ("127.0.0.2", 2), b"x")
-    assert firewall.judge(udp) == b"x"
-    switch.set("firewall-udp-32681")
-    switch.set("firewall-tcp-32681-rejected")
-    assert firewall.judge(udp) is None
-    assert firewall.judge(tcp) is REJECT
-    assert firewall.blocked == {"udp", "tcp"}
-
-
 # -- numbers and callers
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [
-        ("+13125550100", "+13125550100"),
-        ("3125550100", "+13125550100"),
-        ("13125550100", "+13125550100"),
-        ("(312) 555-0100", "+13125550100"),
-        ("011 44 20 7946 0100", "+442079460100"),
-        ("anonymous", None),
-        ("", None),
-    ],
-)
-def test_numbers_as_people_write_them(text: str, number: str | None) -> None:
-    assert e164(text, "US") == number
 
 
 def test_numbers_in_uris() -> None:
@@ -208,58 +172,10 @@ def test_a_withheld_number_is_only_asserted_to_trusted_peers() -> None:
 # -- routes
 
 
-def test_every_number_of_the_plan_leads_somewhere() -> None:
-    plan = deployment()
-    routes = Routes(plan, faults())
-    for line, trunk, number in plan.all_dids():
-        route = routes.find(number)
-        if plan.lines[line].group:
-            assert isinstance(route, GroupRoute)
-            assert route.name == plan.lines[line].group
-            continue
-        assert isinstance(route, LineRoute)
-        assert (route.name, route.trunk) == (line, trunk)
-        chosen = routes.trunk(route)
-        assert chosen is not None
-        assert chosen.name == trunk
-    for name, group in plan.groups.items():
-        assert routes.find(str(group.did)) == GroupRoute(name)
-    assert routes.find(plan.numbers.no_such_number or "") is None
-
-
 def route_of(routes: Routes, deployment: Deployment, trunk: str) -> LineRoute:
     route = routes.find(deployment.did("inbound", trunk))
     assert isinstance(route, LineRoute)
     return route
-
-
-def test_wrong_settings_lead_elsewhere() -> None:
-    switch = faults()
-    routes = Routes(deployment(), switch)
-    route = route_of(routes, deployment(), "tls-ip")
-    trunk = routes.trunk(route)
-    assert trunk is not None
-    right = (
-        routes.assistant_did(route),
-        trunk.name,
-        routes.fallback(route),
-        routes.ring_timeout(route, 2),
-    )
-    assert right == ("+12065550100", "tls-ip", "reception", 2)
-    for fault in ("route-wrong-did", "route-wrong-trunk", "fallback-wrong-group", "ring-timeout-wrong", "group-wrong"):
-        switch.set(fault, "inbound")
-    others = {a.did for a in deployment().assistants.values() if a.behaviour == "talks"} - {right[0]}
-    assert routes.assistant_did(route) in others
-    wrong = routes.trunk(route)
-    assert wrong is not None
-    assert wrong.ai == "synthflow"
-    assert wrong.name != right[1]
-    assert routes.fallback(route) not in (right[2], None)
-    assert routes.ring_timeout(route, 2) == 5
-    assert routes.group_behind("billing", "inbound") == "support"
-    assert routes.group_behind("billing", "ivr") == "billing"
-    switch.set("fallback-missing")
-    assert routes.fallback(route) is None
 
 
 def test_wrong_settings_without_an_alternative_lead_nowhere() -> None:
@@ -303,20 +219,6 @@ def test_messages_from_before_the_record_belong_to_it() -> None:
         ("received", "127.0.0.1:32681", "INVITE "),
         ("sent", "127.0.0.1:32681", "SIP/2.0"),
     ]
-
-
-def test_a_prepared_id_is_used_once() -> None:
-    records = Records()
-    prepared = records.prepare()
-    first, second = CallRecord("a", "", ""), CallRecord("b", "", "")
-    records.add(first, "1")
-    records.add(second, "2")
-    records.rename(first, prepared)
-    records.rename(second, prepared)
-    assert records.get(prepared) is first
-    assert records.get("a") is None
-    assert records.get("b") is second
-    assert records.newest_first() == [first, second]
 
 
 def test_old_records_make_room() -> None:

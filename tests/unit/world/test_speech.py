@@ -39,18 +39,6 @@ def sent(kind: Sends, seconds: float, **more: Any) -> list[bytes]:
     return list(islice(played(kind, **more), round(seconds * 50)))
 
 
-@pytest.mark.parametrize("kind", ["talks-on", "tone", "music"])
-def test_endless_sounds_ignore_the_caller(kind: Sends) -> None:
-    turns = Turns()
-    made = played(kind, turns)
-    loud = 0
-    for frame in frames_of(np.tile(SPEECH, 10)):
-        turns.hear(frame, mark_present=False)
-        loud += level([next(made)]) > 100
-    assert turns.caller_speaks
-    assert loud > 0.6 * len(frames_of(np.tile(SPEECH, 10)))
-
-
 def test_silence_is_silent_and_a_machine_asks_for_a_message() -> None:
     assert level(sent("silence", 5)) < 20
     machine = sent("machine", 5)
