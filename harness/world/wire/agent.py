@@ -14,7 +14,7 @@ from harness.world.audit import Tasks
 from harness.world.wire.call import Call, IncomingRequest
 from harness.world.wire.dialog import LEAST_S, Dialog, DialogId, content_header, dialog_id_of, is_too_small
 from harness.world.wire.invite import IncomingCall, OutgoingCall
-from harness.world.wire.layer import TransportLayer
+from harness.world.wire.sockets import TransportLayer
 from harness.world.wire.transactions import (
     ServerTransaction,
     Timers,

@@ -418,7 +418,7 @@ class Call:
         request, dialog = transaction.request, self._need_dialog()
         incoming = InDialogRequest(self, transaction)
         if not dialog.is_from_peer(transaction.flow):
-            _log.info("%s: %s of a dialog from a stranger, %r", self.ua.name, request.method, transaction.flow)
+            _log.info("%s: %s of a dialog from a stranger, %s", self.ua.name, request.method, transaction.flow.remote)
             incoming.respond(481)  # to a stranger, the dialog does not exist
             return
         try:

@@ -20,7 +20,7 @@ from harness.world.wire.transport import Flow
 
 if TYPE_CHECKING:
     from harness.world.wire.agent import UserAgent
-    from harness.world.wire.layer import TransportLayer
+    from harness.world.wire.sockets import TransportLayer
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What the transports have in common: listeners, next hops, TLS, and the filter and trace of bytes.
 
-The sockets are in `sockets`; `TransportLayer` in `layer` joins them (RFC 3261 section 18).
+The sockets are in `sockets`.
 """
 
 from __future__ import annotations
@@ -168,13 +168,6 @@ class Flow(ABC):
     @abstractmethod
     def send(self, data: bytes) -> None:
         """Queue one message."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Give it up; of a datagram flow, nothing happens."""
-
-    def __repr__(self) -> str:
-        return f"<{self.transport} {self.local[0]}:{self.local[1]} and {self.remote[0]}:{self.remote[1]}>"
 
 
 class TracedFilter:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from harness.world.media.rtp import Packet
 from harness.world.media.sound import Ticker
 from harness.world.settings import AssistantSettings
 from harness.world.synthflow.media_engine import Channel, MediaEngine
+
+if TYPE_CHECKING:
+    from harness.world.synthflow.conversation import Conversation
 
 VOICE, CALLER = 240, 17
 
@@ -54,10 +58,13 @@ class Bench:
         self.notes = Notes()
         self.audit = Audit()
         self.media_engine = MediaEngine(Ticker(), prompts, capacity=1)
-        self.channel: Channel = self.media_engine.open(self.media, self.notes, VOICE, AssistantSettings())
+        self.channel = self.open()
         self.said: list[Packet] = []
         self.media.port.send = self._sent  # type: ignore[method-assign]
         self._sequence = 0
+
+    def open(self) -> Channel:
+        return self.media_engine.open(self.media, cast("Conversation", self.notes), VOICE, AssistantSettings())
 
     def _sent(self, data: bytes) -> None:
         packet = Packet.parse(data)

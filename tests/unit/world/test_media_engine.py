@@ -16,7 +16,6 @@ from harness.integrations import load
 from harness.support.resources import EXAMPLES
 from harness.world.media import sound
 from harness.world.media.digits import event_packets
-from harness.world.settings import AssistantSettings
 from tests.garbage import no_collections
 from tests.unit.world.media_bench import CALLER, VOICE, Bench, bench
 
@@ -102,10 +101,10 @@ def test_a_held_line_is_not_spoken_to() -> None:
 def test_channels_are_limited_and_a_closed_one_is_free_again() -> None:
     with bench() as ear:
         with pytest.raises(ResourceError):
-            ear.media_engine.open(ear.media, ear.notes, VOICE, AssistantSettings())
+            ear.open()
         ear.channel.close()
         assert len(ear.media_engine) == 0
-        ear.media_engine.open(ear.media, ear.notes, VOICE, AssistantSettings()).close()
+        ear.open().close()
 
 
 def test_a_failing_listener_closes_its_own_channel_only() -> None:
@@ -135,7 +134,7 @@ def test_a_channel_that_is_closed_is_forgotten_without_a_garbage_collection(answ
         with no_collections():
             closed = weakref.ref(ear.channel)
             ear.channel.close()
-            ear.channel = ear.media_engine.open(ear.media, ear.notes, VOICE, AssistantSettings())
+            ear.channel = ear.open()
             assert closed() is None
 
 

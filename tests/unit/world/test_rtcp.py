@@ -8,8 +8,7 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.world.media.rtcp import Reporter
-from harness.world.media.rtp import Packet
+from harness.world.media.rtp import Packet, Reporter
 
 FRAME, SSRC = 160, 0x1234ABCD
 

@@ -12,8 +12,7 @@ import pytest
 from harness.audio import g711, marks
 from harness.audio.prompts import PromptMatcher, prompt_samples
 from harness.world.settings import AssistantSettings, Sends
-from harness.world.synthflow.audio_input import Turns
-from harness.world.synthflow.media_engine import ANSWER, GREETING, MACHINE, script
+from harness.world.synthflow.media_engine import ANSWER, GREETING, MACHINE, Turns, script
 
 SPEECH = prompt_samples("agent-please-en")
 MARK = (marks.waveform(5) * 32767).astype(np.int16)
