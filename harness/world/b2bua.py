@@ -270,9 +270,8 @@ class BackToBack:
             renegotiate_alone(leg.media, request)
             return
         before = other.media.local
-        send = other.call.reinvite if request.method == "INVITE" else other.call.update
         try:
-            response = await send(other.media.pass_on(Description.parse(offer)))
+            response = await other.call.change(request.method, other.media.pass_on(Description.parse(offer)))
             if not response.is_success:
                 other.media.restore(before)
                 request.respond(response.status, response.reason)

@@ -27,8 +27,7 @@ a fork is not acknowledged. What a node uses, by module::
         .request (the INVITE) .call_id .local_sdp .remote_sdp .dialog .state .end (End | None)
         await wait_ended(within=None) -> End          .how (dialog.How) .by .status .reason
         await bye() -> Response | None
-        await reinvite(sdp) -> Response               ACKs its 2xx
-        await update(sdp=None) -> Response
+        await change(method, sdp=None) -> Response    "INVITE" (its 2xx is acknowledged) or "UPDATE"
         await info(body, content_type) -> Response
         refer(refer_to, headers=()) -> Referral       .progress .final, await .wait_accepted() .wait_final()
         await send(method, headers=(), body=b"", content_type=None) -> Response     anything else in the dialog

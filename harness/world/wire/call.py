@@ -142,7 +142,7 @@ class Call:
         self._ended: Waitable[End] = Waitable()
         self._acks: dict[int, tuple[Request, Flow]] = {}  # sent, by CSeq: sent again when their 2xx comes again
         self._unacked: dict[int, Repeater] = {}  # our 2xx responses that wait for the peer's ACK, by CSeq
-        self._invite_turn = asyncio.Lock()
+        self._offer_turn = asyncio.Lock()
         self._is_offering = False  # our re-INVITE, or UPDATE with an offer, is under way
         self._reinvited: InDialogRequest | None = None  # the peer's last re-INVITE
         self._subscriptions = Subscriptions(self)
@@ -162,7 +162,7 @@ class Call:
         body: bytes | str = b"",
         content_type: str | None = None,
     ) -> Response:
-        """Send any request but INVITE in the dialog and return its final response.
+        """Send a request in the dialog and return its final response; for an INVITE, see `change`.
 
         Silence gives a local 408, a transport failure a local 503. A 481 or 408 ends an answered call, with a
         BYE in case somebody is there after all (RFC 3261 12.2.1.2).
@@ -171,52 +171,33 @@ class Call:
         dialog = self._need_dialog()
         response = await self._transact(dialog.build(method, [*headers, *content_header(body, content_type)], body))
         dialog.take_response(response)
-        if method not in ("BYE", "NOTIFY"):
-            self._lose_if_gone(response)
+        is_gone = response.status in (408, 481) and method not in ("BYE", "NOTIFY")
+        if is_gone and self.state == "confirmed":
+            self.ua.spawn(self._bye(End(How.LOST, "remote", 0, response.reason)), "BYE of a lost dialog")
         return response
-
-    def _lose_if_gone(self, response: Response) -> None:
-        if response.status in (408, 481) and self.state == "confirmed":
-            end = End(How.LOST, "remote", 0, response.reason)
-            self.ua.spawn(self._bye(end), "BYE of a lost dialog")
 
     async def info(self, body: bytes | str, content_type: str = "application/dtmf-relay") -> Response:
         """INFO (RFC 6086; without a package header, the older way DTMF is sent)."""
         return await self.send("INFO", (), body, content_type)
 
-    async def update(self, sdp: bytes | None = None) -> Response:
-        """UPDATE (RFC 3311), with an offer or as a mere refresh."""
-        self._is_offering = sdp is not None
-        try:
-            lines = [*self.ua.capabilities(), *self._session.refreshing()]
-            response = await self.send("UPDATE", lines, sdp or b"", "application/sdp" if sdp else None)
-        finally:
-            self._is_offering = False
+    async def change(self, method: str, sdp: bytes | None = None) -> Response:
+        """A re-INVITE, whose 2xx is acknowledged, or an UPDATE (RFC 3311), which without an offer is a mere refresh.
+
+        One at a time. A 491 is returned: whoever wanted the change repeats it (RFC 3261 section 14.1).
+        """
+        async with self._offer_turn:
+            self._is_offering = sdp is not None
+            try:
+                lines = [*self.ua.capabilities(), *self._session.refreshing()]
+                response = await self.send(method, lines, sdp or b"", "application/sdp")
+            finally:
+                self._is_offering = False
         if response.is_success:
+            if method == "INVITE":
+                self.acknowledge(response)
             if sdp is not None:
                 self.note_exchange(offer=sdp_of(response), answer=sdp)
             self._session.accepted(response)
-        return response
-
-    async def reinvite(self, sdp: bytes | None) -> Response:
-        """Re-INVITE and ACK its 2xx, one at a time.
-
-        A 491 is returned: whoever wanted the change repeats it (RFC 3261 section 14.1).
-        """
-        dialog = self._need_dialog()
-        async with self._invite_turn:
-            lines = [*self.ua.capabilities(), *self._session.refreshing(), *content_header(sdp)]
-            self._is_offering = True
-            try:
-                response = await self._transact(dialog.build("INVITE", lines, sdp or b""))
-                dialog.take_response(response)
-                if response.is_success:
-                    self.acknowledge(response)
-                    self.note_exchange(offer=sdp_of(response), answer=sdp)
-                    self._session.accepted(response)
-            finally:
-                self._is_offering = False
-        self._lose_if_gone(response)
         return response
 
     def refer(self, refer_to: NameAddr | str, headers: HeaderPairs = ()) -> Referral:
@@ -384,10 +365,8 @@ class Call:
         self.ua.spawn(self._refresh(), "session refresh")
 
     async def _refresh(self) -> None:
-        if "UPDATE" in self._need_dialog().allowed:
-            response = await self.update()
-        else:
-            response = await self.reinvite(self.local_sdp)
+        by_update = "UPDATE" in self._need_dialog().allowed
+        response = await (self.change("UPDATE") if by_update else self.change("INVITE", self.local_sdp))
         if response.is_success or self.state != "confirmed":
             return
         if response.status in (408, 481):  # RFC 4028 section 10: these end the session, others do not

@@ -100,9 +100,9 @@ def test_everything_a_dialog_may_carry(nodes: Any, transport: TransportName) -> 
         assert (await call.info("Signal=5\r\nDuration=160\r\n")).status == 200
         assert digits == [b"Signal=5\r\nDuration=160\r\n"]
         hold = nodes.offer.replace(b"sendrecv", b"sendonly")
-        assert (await call.reinvite(hold)).status == 200
+        assert (await call.change("INVITE", hold)).status == 200
         assert theirs.remote_sdp == hold
-        assert (await call.update(nodes.offer)).status == 200
+        assert (await call.change("UPDATE", nodes.offer)).status == 200
         assert theirs.remote_sdp == nodes.offer
         referral = call.refer("<sip:+12065550188@sip.example.com;transport=tls?X-Gladly-Routing-Selector=billing>")
         assert (await referral.wait_accepted(5)).status == 202
@@ -111,7 +111,7 @@ def test_everything_a_dialog_may_carry(nodes: Any, transport: TransportName) -> 
         assert (await call.send("OPTIONS")).status == 200
         assert (await call.send("MESSAGE", body="hello", content_type="text/plain")).status == 405
         # The other way round, in the callee's own sequence of numbers.
-        assert (await theirs.reinvite(hold)).status == 488  # the caller has no handler for a new offer
+        assert (await theirs.change("INVITE", hold)).status == 488  # the caller has no handler for a new offer
         assert (await theirs.send("OPTIONS")).status == 200
         await theirs.bye()
         numbers = [

@@ -100,7 +100,11 @@ def test_offers_and_referrals_within_a_call(nodes: Any, outlasts: bool) -> None:
         async def place() -> None:
             call = nodes.dial(caller, callee)
             await call.wait_answered(5)
-            assert (await call.reinvite(nodes.offer)).status == (await call.update(nodes.offer)).status == 200
+            assert (
+                (await call.change("INVITE", nodes.offer)).status
+                == (await call.change("UPDATE", nodes.offer)).status
+                == 200
+            )
             referral = call.refer("<sip:somebody@example.com>")
             known.extend((weakref.ref(call), weakref.ref(referral)))
             referral.on_progress = lambda status, reason: known.append(weakref.ref(call))  # as a relay has it

@@ -172,7 +172,7 @@ def test_hold_and_digits_reach_the_agent_behind_the_ai(talkdesk: RunningWorld) -
 
         at_desk.on_offer, at_desk.on_info = reinvited, informed
         hold = bytes(Description.parse(caller.media.again()).with_direction("sendonly"))
-        assert (await call.reinvite(hold)).status == 200
+        assert (await call.change("INVITE", hold)).status == 200
         assert Description.parse(await asyncio.wait_for(asked.get(), PATIENCE)).direction == "sendonly"
         content_type, body = info_of_digit("0")
         assert (await call.info(body, content_type)).status == 200
@@ -193,8 +193,8 @@ def test_an_offer_that_the_other_side_refuses_changes_nothing(talkdesk: RunningW
         caller = await make("caller")
         call = await caller.talk(deployment.did("inbound", "udp-ip"))
         unwanted = Description.parse(caller.media.again()).with_codecs((G722,))
-        assert (await call.reinvite(bytes(unwanted))).status == 488
-        assert (await call.reinvite(b"v=0 and no more")).status == 488
+        assert (await call.change("INVITE", bytes(unwanted))).status == 488
+        assert (await call.change("INVITE", b"v=0 and no more")).status == 488
         await until_it_gets(caller.media, caller, 4)
         await call.bye()
 
