@@ -313,8 +313,7 @@ class BackToBack:
         if other is None or not other.is_up:
             request.respond(480)
             return
-        referred_by = request.request.get("Referred-By")  # RFC 3892
-        referral = other.call.refer(target, [("Referred-By", referred_by)] if referred_by else [])
+        referral = other.call.refer(target, request.request.get("Referred-By"))
         response = await referral.wait_accepted()
         if not response.is_success:
             request.respond(response.status, response.reason)

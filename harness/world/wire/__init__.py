@@ -29,7 +29,7 @@ a fork is not acknowledged. What a node uses, by module::
         await bye() -> Response | None
         await change(method, sdp=None) -> Response    "INVITE" (its 2xx is acknowledged) or "UPDATE"
         await info(body, content_type) -> Response
-        refer(refer_to, headers=()) -> Referral       .progress .final, await .wait_accepted() .wait_final()
+        refer(refer_to, referred_by=None) -> Referral       .progress .final, await .wait_accepted() .wait_final()
         await send(method, headers=(), body=b"", content_type=None) -> Response     anything else in the dialog
         on_offer, on_info, on_refer: async (InDialogRequest) -> None
         on_ended(End)                                 once, whatever ended it

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal
 
 from harness.sip.digest import DigestClient
-from harness.sip.grammar import SipSyntaxError
-from harness.sip.headers import Header
+from harness.sip.grammar import Params, SipSyntaxError
 from harness.sip.message import HeaderPairs, Request, Response
 from harness.sip.uri import NameAddr, Uri
 from harness.world.wire.dialog import (
@@ -25,7 +25,7 @@ from harness.world.wire.dialog import (
     is_too_small,
     sdp_of,
 )
-from harness.world.wire.referral import Notifier, Referral, Subscriptions
+from harness.world.wire.referral import Notifier, Referral
 from harness.world.wire.transactions import ServerTransaction, new_token, transact
 from harness.world.wire.transport import Address, Flow
 
@@ -105,7 +105,7 @@ class InDialogRequest(IncomingRequest):
     def accept_refer(self, status: int = 202) -> Notifier:
         """Accept, and send a NOTIFY with 100 at once; the notifier sends the further ones."""
         self.respond(status, None, [("Contact", str(self.call.contact))])
-        return self.call.new_notifier(self.request)
+        return self.call.notifier_of(self.request)
 
 
 _log = logging.getLogger(__name__)
@@ -145,7 +145,10 @@ class Call:
         self._offer_turn = asyncio.Lock()
         self._is_offering = False  # our re-INVITE, or UPDATE with an offer, is under way
         self._reinvited: InDialogRequest | None = None  # the peer's last re-INVITE
-        self._subscriptions = Subscriptions(self)
+        # Subscriptions by REFER (RFC 6665), ours and the peer's. The call owns them: they have a weak reference to it, so that
+        # it goes with its last user, not with a garbage collection.
+        self._referrals: list[Referral] = []
+        self._notifiers: list[Notifier] = []
         self._bye_pending = False
         self._session = SessionTimer(ua.least_session_s, self._refresh_due, self._session_expired)
 
@@ -200,14 +203,13 @@ class Call:
             self._session.accepted(response)
         return response
 
-    def refer(self, refer_to: NameAddr | str, headers: HeaderPairs = ()) -> Referral:
-        """Ask the peer to call ``refer_to`` (RFC 3515). Returns at once; the referral tells how it goes."""
+    def refer(self, refer_to: NameAddr | str, referred_by: str | None = None) -> Referral:
+        """Ask the peer to call ``refer_to`` (RFC 3515, RFC 3892). Returns at once; the referral tells how it goes."""
         dialog = self._need_dialog()
-        lines = [("Refer-To", str(refer_to)), *headers]
-        if not any(Header(*pair).key == "referred-by" for pair in lines):
-            lines.append(("Referred-By", str(dialog.local.with_tag(None))))
-        request = dialog.build("REFER", lines)
-        referral = self._subscriptions.refer(request.cseq.number)
+        referrer = referred_by or str(dialog.local.with_tag(None))
+        request = dialog.build("REFER", [("Refer-To", str(refer_to)), ("Referred-By", referrer)])
+        referral = Referral(weakref.proxy(self), request.cseq.number)
+        self._referrals.append(referral)
 
         async def run() -> None:
             response = await self._transact(request)
@@ -217,15 +219,8 @@ class Call:
         return referral
 
     async def bye(self) -> Response | None:
-        """End an answered call. The call is over at once; returns the answer to the BYE, None if it was over.
-
-        Raises RuntimeError in an early call: use cancel or reject.
-        """
-        if self.state == "ended":
-            return None
-        if self.state != "confirmed":
-            raise RuntimeError("BYE before the answer")
-        return await self._bye(End(How.BYE, "local"))
+        """End an answered call. The call is over at once; returns the answer to the BYE, None if the call is not up."""
+        return await self._bye(End(How.BYE, "local")) if self.state == "confirmed" else None
 
     def hangup(self) -> asyncio.Task[object]:
         """End the call in any state: before the answer by CANCEL (outgoing) or 603 (incoming), after it by BYE."""
@@ -234,8 +229,7 @@ class Call:
     async def _hangup(self) -> None:
         if self.state == "early":
             self._give_up()
-        elif self.state == "confirmed":
-            await self.bye()
+        await self.bye()
 
     def _give_up(self) -> None:
         """End the call before its answer."""
@@ -326,13 +320,30 @@ class Call:
 
         self._unacked[number] = Repeater(self.ua.timers, send, is_missing, capped=True)
 
-    def new_notifier(self, request: Request) -> Notifier:
-        """A subscription by the peer's REFER."""
-        return self._subscriptions.referred(request)
+    def notifier_of(self, request: Request) -> Notifier:
+        """The subscription that the peer's REFER creates."""
+        # RFC 3515 section 2.4.6: the id is needed from the second REFER of a dialog on.
+        event = f"refer;id={request.cseq.number}" if self._notifiers else "refer"
+        self._notifiers.append(Notifier(weakref.proxy(self), event))
+        return self._notifiers[-1]
+
+    def _notified(self, incoming: InDialogRequest) -> None:
+        """Answer a NOTIFY of the peer's, and take it to its subscription."""
+        package, _, params = (incoming.request.get("Event") or "").partition(";")
+        number = Params.parse(params).get("id")
+        live = [one for one in self._referrals if not one.is_over and number in (None, str(one.cseq))]
+        if package.strip().lower() != "refer":
+            incoming.respond(489)
+        elif not live:
+            incoming.respond(481)
+        else:
+            incoming.respond(200)
+            live[0].notified(incoming.request)
 
     def usage_ended(self) -> None:
         """A dialog usage has ended; after the last one the call is forgotten (RFC 5057)."""
-        if self.state == "ended" and not self._bye_pending and self._subscriptions.are_over:
+        are_over = all(one.is_over for one in (*self._referrals, *self._notifiers))
+        if self.state == "ended" and not self._bye_pending and are_over:
             self.ua.forget(self)
 
     def _finish(self, end: End) -> None:
@@ -357,7 +368,8 @@ class Call:
     def stop(self) -> None:
         """The node stops: leave nothing running."""
         self._finish(End(How.STOPPED, "local"))
-        self._subscriptions.stop()
+        for subscription in (*self._referrals, *self._notifiers):
+            subscription.close()
 
     # --- session timer -----------------------------------------------------------------------------
 
@@ -420,7 +432,7 @@ class Call:
                 incoming.respond(200)
                 self._finish(End(How.BYE, "remote"))
             case "NOTIFY":
-                self._subscriptions.notified(incoming.request, incoming.respond)
+                self._notified(incoming)
             case "INVITE" | "UPDATE":
                 self._take_offer(incoming)
             case "REFER" if self.on_refer is not None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-import weakref
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from harness.sip.grammar import Params
 from harness.sip.message import HeaderPairs, Request, Response
 from harness.sip.reasons import REASONS
 from harness.world.wire.dialog import Waitable
@@ -80,7 +78,7 @@ class Referral:
             self._final.set((status, reason))
             self._call.usage_ended()
 
-    def abandon(self) -> None:
+    def close(self) -> None:
         """The node stops."""
         self._end(481, "the dialog is gone")
 
@@ -91,10 +89,9 @@ class Notifier:
     The first NOTIFY, 100, goes out at once (RFC 3515 section 2.4.4).
     """
 
-    def __init__(self, call: Call, request: Request, *, event_id: bool) -> None:
+    def __init__(self, call: Call, event: str) -> None:
         self._call = call
-        # RFC 3515 section 2.4.6: the id is needed from the second REFER of a dialog on.
-        self._event = f"refer;id={request.cseq.number}" if event_id else "refer"
+        self._event = event
         self._last: asyncio.Task[Response] | None = None
         self.is_over = False
         self._send(100, REASONS[100], ends=False)
@@ -135,48 +132,3 @@ class Notifier:
         if not self.is_over:
             self.is_over = True
             self._call.usage_ended()
-
-
-class Subscriptions:
-    """All subscriptions of one call, of both kinds."""
-
-    def __init__(self, call: Call) -> None:
-        # The call owns them; it goes with its last reference, not with a garbage collection.
-        self._call: Call = weakref.proxy(call)
-        self._referrals: list[Referral] = []
-        self._notifiers: list[Notifier] = []
-
-    @property
-    def are_over(self) -> bool:
-        """Whether none needs the dialog any longer."""
-        return all(one.is_over for one in self._referrals) and all(one.is_over for one in self._notifiers)
-
-    def refer(self, cseq: int) -> Referral:
-        """A subscription by our REFER."""
-        self._referrals.append(Referral(self._call, cseq))
-        return self._referrals[-1]
-
-    def referred(self, request: Request) -> Notifier:
-        """A subscription by the peer's REFER."""
-        self._notifiers.append(Notifier(self._call, request, event_id=bool(self._notifiers)))
-        return self._notifiers[-1]
-
-    def notified(self, request: Request, respond: Callable[[int], None]) -> None:
-        """Answer a NOTIFY of the peer's, and take it to its subscription."""
-        package, _, params = (request.get("Event") or "").partition(";")
-        number = Params.parse(params).get("id")
-        live = [one for one in self._referrals if not one.is_over and (number is None or number == str(one.cseq))]
-        if package.strip().lower() != "refer":
-            respond(489)
-        elif not live:
-            respond(481)
-        else:
-            respond(200)
-            live[0].notified(request)
-
-    def stop(self) -> None:
-        """The node stops: leave nothing running."""
-        for referral in self._referrals:
-            referral.abandon()
-        for notifier in self._notifiers:
-            notifier.close()
