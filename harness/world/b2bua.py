@@ -78,6 +78,12 @@ class WireLeg:
         """Whether it was answered and has not ended."""
         return self.call.state == "confirmed"
 
+    @property
+    def anchored(self) -> LegMedia:
+        """Its media, of a call whose media is anchored here."""
+        assert isinstance(self.media, LegMedia)
+        return self.media
+
 
 @dataclass(frozen=True, kw_only=True)
 class LegTarget:

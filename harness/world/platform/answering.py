@@ -153,8 +153,7 @@ class RingGroup:
             return leg
         digit, within = target.accept
         try:
-            assert isinstance(leg.media, LegMedia)
-            await Menu(leg.media, self.ticker, sound.accept).wait_for(digit, within)
+            await Menu(leg.anchored, self.ticker, sound.accept).wait_for(digit, within)
         except BaseException:
             leg.call.hangup()
             raise

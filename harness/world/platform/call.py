@@ -152,8 +152,7 @@ class PlatformCall(BackToBack):
 
     def _answered(self, first: WireLeg) -> LegMedia:
         """The caller's leg, answered by the platform itself unless it has been answered already."""
-        call, media = first.call, first.media
-        assert isinstance(media, LegMedia)
+        call, media = first.call, first.anchored
         if isinstance(call, IncomingCall) and call.state == "early" and call.offer is not None:
             call.answer(media.answer(call.offer))
         return media
@@ -208,8 +207,8 @@ class PlatformCall(BackToBack):
         Streams are not mixed here, and two at once would count as loss.
         """
         player = None
-        if first.is_up and self.other(first) is None and isinstance(first.media, LegMedia):
-            player = Player(self.platform.ticker, first.media, plays)
+        if first.is_up and self.other(first) is None:
+            player = Player(self.platform.ticker, first.anchored, plays)
         try:
             return await dial
         finally:
@@ -283,21 +282,20 @@ class PlatformCall(BackToBack):
     def offer(self, media: LegSdp, toward: WireLeg, peer: str) -> bytes:
         """The other leg's offer; once a codec was agreed with it, only that one, as nothing is transcoded."""
         assert isinstance(media, LegMedia)
-        assert isinstance(toward.media, LegMedia)
-        faulty = faulty_offer(self._wrong, media, toward.media) if peer == AI else None
+        caller = toward.anchored
+        faulty = faulty_offer(self._wrong, media, caller) if peer == AI else None
         if faulty is not None:
             return faulty
-        if toward.media.remote is None:
+        if caller.remote is None:
             return media.offer()
-        agreed = toward.media.codec
+        agreed = caller.codec
         if agreed is None:
-            return media.pass_on(toward.media.remote)
-        return media.pass_on(toward.media.remote, lambda codec: codec.is_same(agreed) or is_event(codec))
+            return media.pass_on(caller.remote)
+        return media.pass_on(caller.remote, lambda codec: codec.is_same(agreed) or is_event(codec))
 
     def answer(self, toward: WireLeg, leg: WireLeg) -> bytes:
         """The new leg's answer, unless the caller's side is to have another G.711 law."""
-        media = toward.media
-        assert isinstance(media, LegMedia)
+        media = toward.anchored
         if media.local is None and media.remote is not None and self._wrong("g711-one-side"):
             return media.answer(bytes(media.remote))
         return super().answer(toward, leg)
