@@ -102,23 +102,6 @@ def test_an_ack_that_never_comes_ends_the_call(nodes: Any) -> None:
     nodes.run(story())
 
 
-def test_a_rejection_is_repeated_until_its_ack(nodes: Any) -> None:
-    """Timers G and H: the answer goes on until the ACK is there, and the transaction ends without one too."""
-
-    async def refuse(call: IncomingCall) -> None:
-        call.reject(486)
-
-    async def story() -> None:
-        caller = await nodes.ua("caller", timers=nodes.quick, filter=no_ack)
-        callee = await nodes.ua("callee", timers=nodes.quick)
-        callee.on_invite = refuse
-        with pytest.raises(CallFailedError):
-            await nodes.dial(caller, callee).wait_answered(5)
-        await nodes.until("callee", "sent", "SIP/2.0 486", 5)
-
-    nodes.run(story(), patient=True)
-
-
 def test_invite_into_a_black_hole_is_repeated_and_given_up(nodes: Any) -> None:
     """Timers A and B: at 0, 1, 3, 7 … T1, and a 408 of our own after 64*T1."""
 

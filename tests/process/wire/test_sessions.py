@@ -82,19 +82,3 @@ def test_a_refused_refresh_is_repeated(nodes: Any) -> None:
         await call.bye()
 
     nodes.run(story())
-
-
-def test_an_interval_of_nothing_is_no_interval(nodes: Any) -> None:
-    """A client that lacks the extension cannot be told 422 (section 9), and is not refreshed without end."""
-
-    def lacks_it(passage: Any) -> bytes:
-        return bytes(passage.data.replace(b", timer", b""))
-
-    async def story() -> None:
-        caller, callee = await nodes.ua("caller", filter=lacks_it), await nodes.ua("callee")
-        call, _ = await nodes.connected(caller, callee, headers=[("Session-Expires", "0")])
-        assert agreed(nodes) == "90;refresher=uas"
-        await call.bye()
-        assert nodes.starts("callee", "sent", "UPDATE") == []
-
-    nodes.run(story())

@@ -87,31 +87,6 @@ def test_the_peer_may_come_from_where_its_contact_is(nodes: Any) -> None:
     nodes.run(story())
 
 
-def test_a_stranger_cannot_cancel(nodes: Any) -> None:
-    async def story() -> None:
-        callee, caller = await nodes.ua("callee"), await nodes.ua("caller")
-        taken = nodes.taking(callee, answers=False)
-        call = nodes.dial(caller, callee)
-        there = await taken.get()
-        stranger = Stranger(callee.local("udp").sockaddr)
-        invite = there.request
-        stranger.request(
-            "CANCEL",
-            branch="1",
-            Via=str(invite.via),
-            From=invite.get("From") or "",
-            To=invite.get("To") or "",
-            Call_ID=call.call_id,
-        )
-        assert (await stranger.final()).status == 481
-        there.answer(nodes.answer)
-        await call.wait_answered(5)
-        await call.bye()
-        stranger.close()
-
-    nodes.run(story())
-
-
 def test_a_flood_is_answered_and_not_remembered(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transactions, "_MOST_OF_ONE_SOURCE", 50)
 

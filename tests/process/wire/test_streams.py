@@ -7,50 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.sip.message import Message, Response
-from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import IncomingRequest
 from harness.world.wire.dialog import CallFailedError, How
 from harness.world.wire.transport import TransportName
 from tests.loopback import fresh_address
 from tests.process.wire.conftest import provisional
-
-
-def options(target: UserAgent, *, call_id: str = "split", extra: str = "Content-Length: 0\r\n") -> bytes:
-    host, port = target.local("tcp").sockaddr
-    return (
-        f"OPTIONS sip:{host}:{port} SIP/2.0\r\nVia: SIP/2.0/TCP {host}:1;branch=z9hG4bK{call_id};rport\r\n"
-        f"Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag=1\r\nTo: <sip:b@example.com>\r\n"
-        f"Call-ID: {call_id}\r\nCSeq: 1 OPTIONS\r\n{extra}\r\n"
-    ).encode()
-
-
-async def read_response(reader: asyncio.StreamReader) -> Response:
-    async with asyncio.timeout(5):
-        message = Message.parse(await reader.readuntil(b"\r\n\r\n"))
-    assert isinstance(message, Response)
-    return message
-
-
-def test_segments_may_fall_anywhere(nodes: Any) -> None:
-    async def story() -> None:
-        ua = await nodes.ua("server", "tcp")
-        reader, writer = await asyncio.open_connection(*ua.local("tcp").sockaddr)
-        for byte in options(ua, call_id="bytes"):  # one byte a segment
-            writer.write(bytes([byte]))
-            await asyncio.sleep(0)
-        assert (await read_response(reader)).status == 200
-        many = b"".join(options(ua, call_id=f"many{index}") for index in range(5))
-        writer.write(b"\r\n\r\n")  # RFC 5626 section 3.5.1: a double CRLF is answered by one
-        async with asyncio.timeout(5):
-            assert await reader.readexactly(2) == b"\r\n"
-        writer.write(b"\r\n" + many[:-40])  # five in one, the last one cut, a stray CRLF ahead
-        writer.write(many[-40:])
-        assert [(await read_response(reader)).call_id for _ in range(5)] == [f"many{i}" for i in range(5)]
-        writer.close()
-        await writer.wait_closed()
-
-    nodes.run(story())
 
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])

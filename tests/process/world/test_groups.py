@@ -63,16 +63,6 @@ def test_all_agents_ring_and_one_answer_cancels_the_others(cu: Stage, settle: Se
         other.wait_state("disconnected", PATIENCE)
 
 
-def test_away_and_unregistered_agents_do_not_ring(cu: Stage, settle: Settle) -> None:
-    settle(groups={"*": {"away": ["Zoë", "Handy"]}})
-    zoe, bernd = cu.phone("Zoë"), cu.phone("Bernd")
-    call = dial(cu, "people")
-    leg = ringing(bernd)
-    leg.answer()
-    talk(call, leg)
-    assert never_rang(zoe)
-
-
 def test_a_queue_plays_music_until_an_agent_logs_in(cu: Stage, settle: Settle) -> None:
     settle(groups={"tier-1": {"queue_s": 10.0, "away": ["Zoë", "Handy"]}})
     call = dial(cu, "people")

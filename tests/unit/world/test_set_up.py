@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from harness.world.identity import Caller, number_of
+from harness.world.identity import Caller
 
 import harness.world
 from harness.deployment import Deployment, from_plain, to_plain
@@ -138,12 +138,6 @@ def test_every_fault_changes_something() -> None:
 
 
 # -- numbers and callers
-
-
-def test_numbers_in_uris() -> None:
-    assert number_of(Uri.parse("tel:+1-312-555-0100"), "US") == "+13125550100"
-    assert number_of(Uri.parse("sip:3125550100;phone-context=+1@x"), "US") == "+13125550100"
-    assert number_of(Uri.parse("sip:127.0.0.1"), "US") is None
 
 
 def invite(*headers: tuple[str, str], from_: str = "<sip:+14155550101@carrier.example>;tag=1") -> Request:
