@@ -130,9 +130,9 @@ class IncomingCall(Call):
 
     # --- what the caller does ----------------------------------------------------------------------
 
-    def _cancelled(self, cancel: Request) -> None:
+    def _cancelled(self) -> None:
         if self._reject(487, None, ()):
-            self._finish(End(How.CANCELLED, "remote", 487, cancel.get("Reason") or ""))
+            self._finish(End(How.CANCELLED, "remote", 487))
 
     def _take(self, incoming: InDialogRequest) -> None:
         if incoming.method == "PRACK":

@@ -212,7 +212,7 @@ class ServerTransaction(_Transaction):
     def __init__(self, layer: TransactionLayer, request: Request, flow: Flow, key: ServerKey) -> None:
         super().__init__(layer, request, flow)
         self.key = key
-        self.on_cancel: Callable[[Request], None] | None = None
+        self.on_cancel: Callable[[], None] | None = None
         self._request: Request | None = request
         self._last: tuple[Flow, bytes] | None = None
         self.state = State.PROCEEDING if self.is_invite else State.TRYING
@@ -280,11 +280,6 @@ class ServerTransaction(_Transaction):
                 self._finish(State.CONFIRMED, self.timers.t4, "I")
         elif self.state in (State.PROCEEDING, State.COMPLETED):
             self._repeat_last()
-
-    def cancel(self, request: Request) -> None:
-        """The peer's CANCEL of this INVITE."""
-        if self.on_cancel is not None:
-            self.on_cancel(request)
 
 
 _MOST_OF_ONE_SOURCE = 2000  # server transactions that are kept; those of UDP stay for 64*T1
@@ -393,8 +388,8 @@ class TransactionLayer:
         target = self._servers.get(_server_key(request, method="INVITE"))
         is_known = target is not None and target.flow.remote[0] == transaction.flow.remote[0]
         transaction.respond(Response.to_request(request, 200 if is_known else 481, tag=new_token()))
-        if target is not None and is_known:
-            target.cancel(request)
+        if target is not None and is_known and target.on_cancel is not None:
+            target.on_cancel()
 
     def response_received(self, response: Response) -> None:
         """Hand a response to its transaction. One that none waits for is dropped (RFC 3261 section 18.1.2)."""
