@@ -59,7 +59,7 @@ def _path(send: Send, renumbering: Mapping[int, int], impair: Impairment | None)
         new = changed.get(data[1] & 0x7F) if len(data) > 1 else None
         send(data if new is None else with_payload_type(data, new))
 
-    onward = renumber if changed else send
+    onward: Send = renumber if changed else send
     return onward if impair is None else lambda data: impair(data, onward)
 
 

@@ -342,9 +342,12 @@ class Call:
 
     def usage_ended(self) -> None:
         """A dialog usage has ended; after the last one the call is forgotten (RFC 5057)."""
-        are_over = all(one.is_over for one in (*self._referrals, *self._notifiers))
-        if self.state == "ended" and not self._bye_pending and are_over:
+        if self.state == "ended" and not self._bye_pending and all(one.is_over for one in self._subscriptions):
             self.ua.forget(self)
+
+    @property
+    def _subscriptions(self) -> list[Referral | Notifier]:
+        return [*self._referrals, *self._notifiers]
 
     def _finish(self, end: End) -> None:
         if self.state == "ended":
@@ -368,7 +371,7 @@ class Call:
     def stop(self) -> None:
         """The node stops: leave nothing running."""
         self._finish(End(How.STOPPED, "local"))
-        for subscription in (*self._referrals, *self._notifiers):
+        for subscription in self._subscriptions:
             subscription.close()
 
     # --- session timer -----------------------------------------------------------------------------
