@@ -1,4 +1,4 @@
-"""Loopback addresses: each tenant holds a /24 of 127.0.0.0/8, for itself alone on this machine.
+"""Loopback addresses: each tenant holds a /24 of 127.0.0.0/8 exclusively.
 
 A block is taken by binding its lock port, which the kernel gives to one process only and takes back when that process
 dies, so two worlds never meet, however they end.

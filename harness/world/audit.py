@@ -1,4 +1,4 @@
-"""Background tasks with an owner, since asyncio keeps only weak references to tasks; and the world's own audit of its errors."""
+"""Background tasks with an owner, because asyncio keeps only weak references to tasks; and the audit of the world's errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class Tasks:
-    """Runs tasks until its owner stops; what they raise is logged, as an error of the world, and goes no further."""
+    """Runs tasks until its owner stops. An exception in a task is logged as an error of the world."""
 
     def __init__(self, owner: str = "") -> None:
         self._owner = owner
@@ -57,7 +57,7 @@ class Audit(Tasks):
 
 
 class AuditHandler(logging.Handler):
-    """Puts what the world's parts log as an error into the audit; of asyncio's, what the machine has too few of."""
+    """Adds errors that the world logs to the audit; of asyncio's errors, only a lack of resources, such as open files."""
 
     def __init__(self, audit: Audit) -> None:
         super().__init__(logging.ERROR)

@@ -1,4 +1,4 @@
-"""A call through a back-to-back user agent (RFC 7092): two dialogs of its own, and what passes from one to the other.
+"""A call through a back-to-back user agent (RFC 7092): two dialogs, and what is relayed between them.
 
 The carrier uses it with media passed by, the platforms with media anchored. Legs may be exchanged while the call lasts:
 that is how a transfer is carried out.
@@ -80,7 +80,7 @@ class WireLeg:
 
     @property
     def anchored(self) -> LegMedia:
-        """Its media, of a call whose media is anchored here."""
+        """Its media, in a call whose media is anchored here."""
         assert isinstance(self.media, LegMedia)
         return self.media
 
@@ -111,7 +111,7 @@ class LegRefusedError(Exception):
 
 
 class BackToBack:
-    """A call of at most two joined legs, and a third one while a transfer is carried out."""
+    """A call of at most two joined legs, with a third one during a transfer."""
 
     def __init__(self, name: str, audit: Audit, registry: set[Any]) -> None:
         self.name = name
@@ -187,7 +187,7 @@ class BackToBack:
     async def ring(
         self, target: LegTarget, toward: WireLeg, within: float, on_ringing: Callable[[int, str], None] | None = None
     ) -> WireLeg:
-        """As :meth:`dial`, but without joining, for a caller of several targets who takes the first that answers."""
+        """As :meth:`dial`, but without joining: for ring groups, which join the first target that answers."""
         media = self.new_media(target.peer)
         call: OutgoingCall | None = None
         try:
@@ -454,10 +454,10 @@ class Caller:
     @classmethod
     def of(cls, request: Request, region: str, *, asserted: bool) -> Caller:
         """The caller of a request: by P-Asserted-Identity if ``asserted``, since its sender is trusted; else by From."""
-        shown, told = request.from_, caller_id(request, region)
+        shown, identity = request.from_, caller_id(request, region)
         is_private = bool(request.tokens("Privacy") & {"id", "user", "header"})
         withheld = is_private or shown.uri.host.lower() == ANONYMOUS.uri.host
-        known = told.asserted[0] if asserted and told.asserted else told.from_
+        known = identity.asserted[0] if asserted and identity.asserted else identity.from_
         return cls(known.number or known.uri.user or "anonymous", None if withheld else shown.display, withheld)
 
     def showing(self, number: str) -> Caller:

@@ -85,7 +85,7 @@ class CarrierCall(BackToBack):
         await self.dial(target, first, _RING_SECONDS)
 
     def _route(self, caller: Caller, *, from_platform: bool) -> LegTarget | int:
-        """Where the called number is; a final status when nowhere."""
+        """The target for the called number, or a final status if it leads nowhere."""
         carrier, request = self._carrier, self._incoming.request
         number = number_of(request.uri, carrier.region)
         if number is None:

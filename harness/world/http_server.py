@@ -43,7 +43,7 @@ def error(status: int, message: str) -> web.Response:
 
 @web.middleware
 async def _own_host(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A name that was pointed at this address (DNS rebinding) is not ours (RFC 9110 section 15.5.20)."""
+    """Refuse a host name that was pointed at this address (DNS rebinding; RFC 9110 section 15.5.20)."""
     own = request.transport.get_extra_info("sockname")[:2] if request.transport else ("", 0)
     if request.headers.getall("Host", []) != [f"{own[0]}:{own[1]}"]:
         return error(421, "another host was asked for")

@@ -68,7 +68,7 @@ _RINGS_S, _STAYS_S = 20.0, 3.0
 
 
 class Noise:
-    """Of one tenant. ``phones`` gives the UDP ports of the harness's phones."""
+    """The noise of one tenant. ``phones`` returns the UDP ports of the harness's phones."""
 
     def __init__(
         self, context: TenantContext, ua: UserAgent, carrier: Endpoint, phones: Callable[[], Iterable[Address]]
@@ -83,7 +83,7 @@ class Noise:
         self._tasks: list[asyncio.Task[Any]] = []
 
     def make(self, asked: NoiseSettings) -> None:
-        """Make this noise from now on, and no other; strangers' calls that are up go on."""
+        """Replace the noise; strangers' calls that are up go on."""
         for task in self._tasks:
             task.cancel()
         self._tasks.clear()

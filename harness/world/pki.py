@@ -1,4 +1,4 @@
-"""The world's own certificate authority, made at start, and the certificates that a tenant's servers show over TLS."""
+"""The world's certificate authority, made at start, and the certificates that a tenant's servers show over TLS."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Authority:
             .add_extension(_usage(sign=True), critical=True)
             .sign(self._key, hashes.SHA256())
         )
-        #: The CA's own certificate: whom to trust.
+        #: The CA's certificate, which clients must trust.
         self.ca_file = self._write("ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
 
     def remove(self) -> None:
@@ -156,7 +156,7 @@ class SharedIdentity(TlsIdentity):
 
 
 class Certificates:
-    """Those of the tenant called ``label``, good ones to begin with."""
+    """The certificates of the tenant called ``label``; good ones at first."""
 
     def __init__(self, label: str, deployment: Deployment, block: Block, authority: Authority) -> None:
         self._label, self._block, self._authority = label, block, authority

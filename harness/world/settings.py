@@ -71,7 +71,7 @@ class GroupSettings(_Model):
     ring_s: float = Field(30.0, gt=0)  #: how long each of them rings
     pause_s: float = Field(1.0, ge=0)  #: before the next
     away: tuple[str, ...] = ()  #: phones that are not called, though they are registered
-    external: ExternalSettings | None = None  #: as the agents' phones say, unless told here
+    external: ExternalSettings | None = None  #: overrides what the agents' phones say
     queue_s: float = Field(0.0, ge=0)  #: how long a caller waits, with music, for somebody to take the call
     voicemail: bool = False  #: answers when no agent does
 
@@ -124,7 +124,7 @@ class NoiseSettings(_Model):
 
 
 class Settings(_Model):
-    """All of it."""
+    """All settings of a tenant."""
 
     rtcp: RtcpSettings = RtcpSettings()
     api: ApiSettings = ApiSettings()
@@ -134,15 +134,15 @@ class Settings(_Model):
     lines: dict[str, LineSettings] = {}  #: likewise
 
     def assistant(self, name: str | None) -> AssistantSettings:
-        """An assistant's, its own or those of all."""
+        """The settings of an assistant, else those of ``*``."""
         return self.assistants.get(name or "*") or self.assistants.get("*") or AssistantSettings()
 
     def group(self, name: str, declared: Group) -> GroupSettings:
-        """A group's, its own or those of all, else as the deployment has it."""
+        """The settings of a group, else those of ``*``, else what the deployment says."""
         return self.groups.get(name) or self.groups.get("*") or GroupSettings.of(declared)
 
     def line(self, name: str) -> LineSettings:
-        """A line's, its own or those of all."""
+        """The settings of a line, else those of ``*``."""
         return self.lines.get(name) or self.lines.get("*") or LineSettings()
 
 

@@ -30,7 +30,7 @@ _CONTROL = 2  # the last octet of the control API's address, in the first tenant
 _CHANNELS_PER_TENANT = 24
 _FEWEST_CHANNELS = 128  # `harness load` asks one tenant for more
 
-#: What callers say whom the AI knows by their words alone: the transcript holds it.
+#: What callers say if only the transcript identifies them.
 _GREETING = "hello-en"
 
 

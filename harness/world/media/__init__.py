@@ -1,1 +1,1 @@
-"""Media of the simulated world: RTP ports, the relay between them, one clock, and what is said and heard."""
+"""Media of the simulated world: RTP ports, the relay between them, one clock, sounds and digits."""

@@ -128,7 +128,7 @@ class LegMedia:
         return remote
 
     def pass_on(self, other: Description, wanted: Callable[[Codec], bool] = carried) -> bytes:
-        """Another party's description as this leg's own: same formats and direction, its own address.
+        """Another party's description with this leg's address: same formats and direction.
 
         Raises `SdpError` when no codec is left.
         """

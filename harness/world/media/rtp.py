@@ -116,7 +116,7 @@ class RtpStream:
         self._ssrc = _dice.getrandbits(32)
 
     def packet(self, payload_type: int, payload: bytes, timestamp: int | None = None, *, marker: bool) -> bytes:
-        """The next packet; at the present timestamp unless told."""
+        """The next packet; ``timestamp`` defaults to the present one."""
         self._sequence = (self._sequence + 1) & 0xFFFF
         at = (self.timestamp if timestamp is None else timestamp) & 0xFFFFFFFF
         return bytes(Packet(payload_type, self._sequence, at, self._ssrc, payload, marker))

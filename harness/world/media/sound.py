@@ -1,4 +1,4 @@
-"""Sounds as G.711 frames of 20 ms, made once and kept; the clock that sends them; players and listeners of one leg."""
+"""Sounds as G.711 frames of 20 ms, made once and kept; the clock that sends them; players."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ silence = _sound(lambda: np.zeros(FRAME, np.float32))
 ringback = _sound(lambda: _cadence((440.0, 480.0), 2.0, 4.0))
 #: The menu's prompt: two notes, one after the other, every two seconds.
 menu = _sound(lambda: np.concatenate([_cadence((587.3,), 0.2, 0.05), _cadence((784.0,), 0.2, 1.55)]))
-#: A second of the test tone of 1020 Hz (ITU-T O.6), which is none of the network's own.
+#: A second of the test tone of 1020 Hz (ITU-T O.6), which no network uses for signalling.
 tone = _sound(lambda: _cadence((1020.0,), 1.0, 0.0))
 #: The tone of an answering machine.
 beep = _sound(lambda: _cadence((1000.0,), 0.4, 0.0))

@@ -19,7 +19,7 @@ from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import InDialogRequest
 from harness.world.wire.invite import IncomingCall
 
-#: The end of an event is sent three times (RFC 4733 section 2.5.1.4): its copies are not for whom the call goes on to.
+#: The end of an event is sent three times (RFC 4733 section 2.5.1.4). The copies must not reach the next party of the call.
 _COPIES_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 20.0  #: without the right digit for so long, the menu gives up
 

@@ -187,12 +187,12 @@ class Platform:
     # --- what the calls ask ------------------------------------------------------------------------
 
     def line_behind(self, termination: Termination) -> str | None:
-        """The line whose call the AI is transferring, where only one can be meant."""
+        """The line of the call that the AI is transferring; None if calls of several lines use the trunk."""
         lines = {call.line for call in termination.in_use}
         return lines.pop() if len(lines) == 1 else None
 
     def number_shown(self, call: PlatformCall) -> str:
-        """The number that is shown where one of the platform's own is: that which was called, else the line's first."""
+        """The platform's number to show as caller: the number that was called, else the line's first number."""
         numbers = self.deployment.numbers_of_line(call.line or next(iter(self.lines)))
         return call.called or next(iter(numbers.values()))
 
@@ -204,7 +204,7 @@ class GenericSbc(Platform):
 
 
 class Talkdesk(Platform):
-    """Its legs have Call-IDs of their own; a header names the other leg's."""
+    """Each leg has another Call-ID; a header names the other leg's."""
 
     transports: ClassVar[tuple[TransportName, ...]] = TRANSPORTS
 

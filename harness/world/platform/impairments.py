@@ -16,7 +16,7 @@ from harness.world.media.leg import Impairment, LegMedia, Send, audio_of, encryp
 from harness.world.media.rtp import Packet
 from harness.world.media.sound import FRAME, Frames
 
-#: Stands for another call's audio: a mark that names no leg, so that it is never by chance the listener's own.
+#: The mark that stands for another call's audio: no leg sends it, so the listener cannot have it by chance.
 FOREIGN_MARK = LEG_MARKS
 _PCMU, _PCMA = 0, 8  # payload types (RFC 3551 section 6)
 _SETTLED = 50  # frames of a call after which its caller is sure to be heard

@@ -66,15 +66,15 @@ def _as_settings_say(context: TenantContext, records: Records) -> Middleware:
 
     @web.middleware
     async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
-        told = context.settings.api
-        if told.answers == "refused":  # connections from before: new ones find no listener
+        settings = context.settings.api
+        if settings.answers == "refused":  # connections from before: new ones find no listener
             if request.transport is not None:
                 request.transport.abort()
             raise ConnectionResetError
-        if told.delay_s:
-            await asyncio.sleep(told.delay_s)
+        if settings.delay_s:
+            await asyncio.sleep(settings.delay_s)
         response: web.StreamResponse
-        if told.answers == "normally":
+        if settings.answers == "normally":
             try:
                 response = await handler(request)
             except web.HTTPException as error:
@@ -85,11 +85,11 @@ def _as_settings_say(context: TenantContext, records: Records) -> Middleware:
                 _log.exception("%s %s failed", request.method, request.path)
                 response = http_server.error(500, "internal error")
         else:
-            response = http_server.error(int(told.answers), HTTPStatus(int(told.answers)).phrase)
-            if told.answers in ("429", "503"):
+            response = http_server.error(int(settings.answers), HTTPStatus(int(settings.answers)).phrase)
+            if settings.answers in ("429", "503"):
                 response.headers["Retry-After"] = "1"
-        if told.date_jumps_s and records.newest_first():
-            response.headers["Date"] = formatdate(time.time() + told.date_jumps_s, usegmt=True)
+        if settings.date_jumps_s and records.newest_first():
+            response.headers["Date"] = formatdate(time.time() + settings.date_jumps_s, usegmt=True)
         return response
 
     return answered
@@ -141,8 +141,8 @@ class _Handlers:
             yield record
 
     def _in_a_list(self, record: CallRecord) -> dict[str, Any]:
-        told = self._plain(record).items()
-        return {_NAMES_IN_A_LIST.get(name, name): value for name, value in told if name not in _NOT_IN_A_LIST}
+        known = self._plain(record).items()
+        return {_NAMES_IN_A_LIST.get(name, name): value for name, value in known if name not in _NOT_IN_A_LIST}
 
     async def call(self, request: web.Request) -> web.Response:
         record = self._records.get(request.match_info["id"])
@@ -157,8 +157,8 @@ class _Handlers:
             name for name in ("from_number", "to_number", "model_id") if not isinstance(asked.get(name), str)
         ]:
             return http_server.error(400, f"{missing[0]}: is missing")
-        told = {"call_status": "registered", "direction": "inbound", "model_id": asked["model_id"]}
-        return web.json_response({**told, "synthflow_call_id": self._records.prepare()})
+        answer = {"call_status": "registered", "direction": "inbound", "model_id": asked["model_id"]}
+        return web.json_response({**answer, "synthflow_call_id": self._records.prepare()})
 
     async def sip_numbers(self, request: web.Request) -> web.Response:
         return _ok({"sip_numbers": [registration.plain() for registration in self._numbers.all()]})

@@ -138,8 +138,12 @@ class Synthflow:
             ei = None
             variables["x_ei_error"] = str(error)
         if ei is not None:
-            told = (("call_id", ei.call_id), ("external_id", ei.external_id), ("original_caller", ei.original_caller))
-            variables |= {name: value for name, value in told if value is not None}
+            elements = (
+                ("call_id", ei.call_id),
+                ("external_id", ei.external_id),
+                ("original_caller", ei.original_caller),
+            )
+            variables |= {name: value for name, value in elements if value is not None}
         record.variables |= variables | {"from_number": caller.number or _NOT_A_NUMBER}
         self.records.rename(record, ei.call_id if ei else None)
 

@@ -84,17 +84,17 @@ class CallRecord:
             self.disconnect_reason = reason
             self.end_call_reason = end_reason
 
-    def plain(self, told: ApiSettings | None = None) -> dict[str, Any]:
-        """The record as the API returns it; ``told`` says how much of it."""
-        told = told or ApiSettings()
-        plain = self._documented() | {"transcript": "\n".join(self._words(told))}
-        return plain | {"witness": self._witness()} if told.witness else plain
+    def plain(self, settings: ApiSettings | None = None) -> dict[str, Any]:
+        """The record as the API returns it; ``settings`` say how much of it."""
+        settings = settings or ApiSettings()
+        plain = self._documented() | {"transcript": "\n".join(self._words(settings))}
+        return plain | {"witness": self._witness()} if settings.witness else plain
 
-    def _words(self, told: ApiSettings) -> list[str]:
-        ripe = self.released_at is not None and time.time() >= self.released_at + told.transcript_after_s
-        if told.transcript == "none" or (told.transcript == "after" and not ripe):
+    def _words(self, settings: ApiSettings) -> list[str]:
+        ripe = self.released_at is not None and time.time() >= self.released_at + settings.transcript_after_s
+        if settings.transcript == "none" or (settings.transcript == "after" and not ripe):
             return []
-        return [line for line in self.transcript if told.witness or not _NO_WORDS.match(line)]
+        return [line for line in self.transcript if settings.witness or not _NO_WORDS.match(line)]
 
     def _documented(self) -> dict[str, Any]:
         end = self.released_at or time.time()

@@ -253,7 +253,7 @@ class UserAgent(Tasks):
     def _way(self, uri: Uri | str, hop: Endpoint | None) -> Flow:
         return self.transport.flow_to(hop or hop_of(uri if isinstance(uri, Uri) else Uri.parse(uri)))
 
-    # --- what the application is told --------------------------------------------------------------
+    # --- handlers ----------------------------------------------------------------------------------
 
     def on(self, method: str, handler: RequestHandler) -> None:
         """Set the handler of a method's requests outside of any dialog; INVITE has `on_invite`."""

@@ -186,7 +186,7 @@ class Call:
     async def change(self, method: str, sdp: bytes | None = None) -> Response:
         """A re-INVITE, whose 2xx is acknowledged, or an UPDATE (RFC 3311), which without an offer is a mere refresh.
 
-        One at a time. A 491 is returned: whoever wanted the change repeats it (RFC 3261 section 14.1).
+        One at a time. A 491 is returned: the party that wanted the change repeats it (RFC 3261 section 14.1).
         """
         async with self._offer_turn:
             self._is_offering = sdp is not None

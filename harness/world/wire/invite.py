@@ -1,4 +1,4 @@
-"""A call from both ends of its INVITE: one that comes in (RFC 3261 section 13.3, RFC 3262), and one that goes out (section 13.2)."""
+"""Both sides of an INVITE: incoming calls (RFC 3261 section 13.3, RFC 3262) and outgoing calls (section 13.2)."""
 
 from __future__ import annotations
 

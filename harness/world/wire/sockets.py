@@ -375,7 +375,7 @@ class StreamListener:
 
 
 def _without_frames(error: Exception) -> Exception:
-    """``error``, and no local variable of the frames it was raised through: asyncio's know it, and TLS has 256 kB of buffer each."""
+    """``error``, with the frames it was raised through cleared: asyncio's refer to it, and each TLS connection has 256 kB of buffer."""
     traceback.clear_frames(error.__traceback__)
     return error
 

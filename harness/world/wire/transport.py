@@ -1,4 +1,4 @@
-"""What the transports have in common: listeners, next hops, TLS, and the filter and trace of bytes.
+"""Common to all transports: endpoints, flows, TLS, and the filter and trace of bytes.
 
 The sockets are in `sockets`.
 """
@@ -86,7 +86,7 @@ class TlsIdentity:
 
 
 class Reject(Enum):
-    """A filter's answer that the far side, or the sender, gets to know (a firewall's reject, not its drop)."""
+    """A filter's answer that the peer or the sender notices, as with a firewall that rejects instead of dropping."""
 
     REJECT = "reject"
 
@@ -193,7 +193,7 @@ class TracedFilter:
         *,
         is_whole: bool = True,
     ) -> None:
-        """Judge the bytes, and do what the filter says; a whole message is traced as it went on."""
+        """Judge the bytes, and do what the filter says. A whole message is traced as the filter changed it."""
         verdict = self.judge(Passage(direction, flow.transport, flow.local, flow.remote, data))
         if is_whole:
             passed = verdict if isinstance(verdict, bytes) else data

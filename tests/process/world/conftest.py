@@ -169,7 +169,7 @@ class Stage:
         return self.phones[name]
 
     def stand_in(self, trunk: str, **more: object) -> Phone:
-        """A phone in the AI's place."""
+        """A phone as a stand-in for the AI."""
         phone = self._lease(stand_in(self.deployment, self.deployment.trunk(trunk), **more))
         self.phones[f"stand-in {len(self.phones)}"] = phone
         return phone

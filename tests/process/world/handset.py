@@ -129,7 +129,7 @@ async def handsets(deployment: Deployment) -> AsyncIterator[Handsets]:
     made: list[Handset] = []
 
     async def make(phone: str | None, *, registered: bool = False) -> Handset:
-        """A phone of the deployment, or (None) one in the AI's place."""
+        """A phone of the deployment, or (None) a stand-in for the AI."""
         account = deployment.phones[phone].account if phone else None
         address = deployment.accounts[account].bind if account else deployment.stand_in.bind
         ua = UserAgent("handset", [Endpoint("udp", address or "")])

@@ -76,7 +76,7 @@ def test_all_phones_busy_is_busy(talkdesk: RunningWorld) -> None:
 async def talk_with_stand_in(
     deployment: Deployment, make: Handsets
 ) -> AsyncIterator[tuple[Handset, OutgoingCall, IncomingCall]]:
-    """A caller's handset, its call, and the call as a handset in the AI's place has it."""
+    """A caller's handset, its call, and the call as a stand-in for the AI has it."""
     caller = await make("caller")
     ua = UserAgent("handset", [Endpoint("udp", deployment.stand_in.bind or "", 32681)])
     await ua.start()
