@@ -26,13 +26,8 @@ def application(authorization: str | None = None) -> web.Application:
     return web.Application(middlewares=guards, client_max_size=MOST_BODY)
 
 
-def bearer(token: str) -> str:
-    """An API's token as its header (RFC 6750 section 2.1)."""
-    return f"Bearer {token}"
-
-
 def basic(token: str) -> str:
-    """The same as a password, so that a URL can carry it (RFC 7617)."""
+    """A token as the password in an Authorization header, so that a URL can carry it (RFC 7617)."""
     return f"Basic {b64encode(f'{CONTROL_USER}:{token}'.encode()).decode()}"
 
 

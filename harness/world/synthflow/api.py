@@ -39,7 +39,7 @@ _NOT_IN_A_LIST = ("prompt_variables", "telephony_ringing_duration")
 
 def api(context: TenantContext, records: Records, numbers: SipNumbers, token: str) -> web.Application:
     """The application for one tenant; every request needs the bearer token."""
-    app = http_server.application(http_server.bearer(token))
+    app = http_server.application(f"Bearer {token}")  # RFC 6750 section 2.1
     app.middlewares.append(_as_settings_say(context, records))
     handlers = _Handlers(context, records, numbers)
     app.router.add_get("/v2/calls", handlers.calls)

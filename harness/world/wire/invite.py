@@ -83,13 +83,13 @@ class IncomingCall(Call):
         status, sdp = self._waiting.pop(0)
         self._rseq += 1
         response = self._provisional(status, sdp, [("Require", "100rel"), ("RSeq", str(self._rseq))])
+        # RFC 3262 section 3: without a PRACK, the request is rejected with a 5xx.
         self._unpracked = Repeater(
-            self.ua.timers, lambda: self._transaction.respond(response), self._prack_missing, capped=False
+            self.ua.timers,
+            lambda: self._transaction.respond(response),
+            lambda: self.reject(504, "No PRACK"),
+            capped=False,
         )
-
-    def _prack_missing(self) -> None:
-        # RFC 3262 section 3: the request is then rejected with a 5xx.
-        self.reject(504, "No PRACK")
 
     def answer(self, sdp: bytes) -> None:
         """200, repeated until its ACK comes; without one the call is ended by BYE after 64*T1.

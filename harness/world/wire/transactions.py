@@ -217,7 +217,7 @@ class ServerTransaction(_Transaction):
         self._last: tuple[Flow, bytes] | None = None
         self.state = State.PROCEEDING if self.is_invite else State.TRYING
         if self.is_invite:
-            self._start("trying", self.timers.trying, self._say_trying)
+            self._start("trying", self.timers.trying, lambda: self.respond(Response.to_request(self.request, 100)))
         else:
             # Its client gives up after timer F.
             self._start("F", self.timers.transaction, self.terminate)
@@ -233,9 +233,6 @@ class ServerTransaction(_Transaction):
     def is_answered(self) -> bool:
         """Whether a final response was given, or can no longer be."""
         return self.state not in (State.TRYING, State.PROCEEDING)
-
-    def _say_trying(self) -> None:
-        self.respond(Response.to_request(self.request, 100))
 
     def respond(self, response: Response) -> None:
         """Send a response. After a final one only an INVITE's further 2xx still goes out (RFC 6026 7.1)."""
@@ -285,11 +282,6 @@ class ServerTransaction(_Transaction):
 _MOST_OF_ONE_SOURCE = 2000  # server transactions that are kept; those of UDP stay for 64*T1
 
 
-def new_branch() -> str:
-    """A branch parameter that is unique in space and time."""
-    return MAGIC_COOKIE + secrets.token_hex(10)
-
-
 def new_token() -> str:
     """A tag, or the left part of a Call-ID."""
     return secrets.token_hex(8)
@@ -336,7 +328,8 @@ class TransactionLayer:
         return ack
 
     def _with_via(self, request: Request, flow: Flow) -> Request:
-        return request.adding("Via", str(self.transport.via(flow, new_branch())), top=True)
+        branch = MAGIC_COOKIE + secrets.token_hex(10)
+        return request.adding("Via", str(self.transport.via(flow, branch)), top=True)
 
     def _respond_statelessly(self, request: Request, flow: Flow, status: int, reason: str | None = None) -> None:
         if request.method != "ACK":
