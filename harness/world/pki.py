@@ -8,9 +8,8 @@ import ipaddress
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from ssl import Purpose, SSLContext, create_default_context
+from ssl import SSLContext
 from typing import Any
 
 from cryptography import x509
@@ -25,12 +24,8 @@ from harness.world.wire.transport import TlsIdentity
 _DAY = datetime.timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A certificate and its key, as PEM files."""
-
-    certificate: Path
-    key: Path
+Certificate = TlsIdentity
+"""What an authority issues: a certificate and its key, as PEM files, with the CA to trust."""
 
 
 class Authority:
@@ -74,6 +69,7 @@ class Authority:
         return Certificate(
             self._write(f"{label}.pem", certificate.public_bytes(serialization.Encoding.PEM)),
             self._write(f"{label}.key", private),
+            self.ca_file,
         )
 
     def bad_certificates(self, label: str, names: Sequence[str]) -> dict[str, Certificate]:
@@ -171,7 +167,7 @@ class Certificates:
 
     def _identity(self, of: str, names: list[str]) -> tuple[SharedIdentity, Certificate]:
         made = self._authority.issue(f"{self._label}-{of}", names)
-        return SharedIdentity(made.certificate, made.key, self._authority.ca_file), made
+        return SharedIdentity(made.certificate, made.key, made.trusted), made
 
     def show_for_synthflow(self, wrong: str | None) -> None:
         """Have Synthflow's servers show a certificate that is wrong in that way; None: the good one again."""
@@ -179,9 +175,7 @@ class Certificates:
 
     def for_api(self) -> SSLContext:
         """What its HTTPS server shows: the good one, whatever the others do."""
-        context = create_default_context(Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self._good.certificate, self._good.key)
-        return context
+        return self._good.server_context()
 
     def for_stand_in(self) -> dict[str, Any]:
         """A good one and bad ones for a stand-in, as a deployment has them."""

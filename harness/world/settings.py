@@ -6,7 +6,7 @@ Code that judges never reads this: a real platform does not tell either.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from harness.world.media.sound import Ticker
 
 
+Seconds = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -29,7 +33,7 @@ class RtcpSettings(_Model):
     """RTCP of the world's legs (RFC 3550). A relay passes the far end's reports on, or ends both sides and speaks for itself."""
 
     reports: Literal["passed-on", "terminated", "none"] = "passed-on"
-    interval_s: float = Field(5.0, gt=0)  #: RFC 3550 section 6.2 has 5 s at least; the first comes after half of it
+    interval_s: Positive = 5.0  #: RFC 3550 section 6.2 has 5 s at least; the first comes after half of it
 
 
 #: What an assistant sends: its mark (``voice``); speech in turns with the caller, or without end; sounds; an answering machine.
@@ -42,12 +46,10 @@ class AssistantSettings(_Model):
     sends: Sends = "voice"
     hears: bool = True  #: if not, it notices no mark, word or digit in the audio
     replies: bool = True  #: names the marks it hears in band, if its voice is one
-    answers_after_s: float = Field(0.0, ge=0, le=60)
-    greeting_s: float = Field(0.0, ge=0, le=60)  #: how long it speaks before it listens, or until interrupted
+    answers_after_s: Seconds = 0.0
+    greeting_s: Seconds = 0.0  #: how long it speaks before it listens, or until interrupted
     interruptible: bool = True  #: falls silent when the caller speaks
-    please_hold_s: float = Field(
-        0.0, ge=0, le=30
-    )  #: between being asked for a person and the hand-over, announced in words
+    please_hold_s: Seconds = 0.0  #: between being asked for a person and the hand-over, announced in words
     #: What it does when a transfer failed.
     after_failed_transfer: Literal["stays", "says-goodbye", "hangs-up"] = "stays"
     #: Requested handover → the handover it makes instead; an unknown name means none.
@@ -60,7 +62,7 @@ class ExternalSettings(_Model):
     shows: Literal["original", "platform"] = "original"  #: which number: the caller's, or the called one
     national: bool = False  #: dials in national form
     accept: Key | None = None  #: the digit that accepts the call; a prompt asks for it
-    accept_within_s: float = Field(15.0, gt=0, le=120)
+    accept_within_s: Positive = 15.0
 
 
 class GroupSettings(_Model):
@@ -68,11 +70,11 @@ class GroupSettings(_Model):
 
     rings: Literal["all", "batches", "one-by-one"] = "all"  #: in the order of its agents
     batch: int = Field(2, ge=1)  #: how many ring at once in ``batches``
-    ring_s: float = Field(30.0, gt=0)  #: how long each of them rings
-    pause_s: float = Field(1.0, ge=0)  #: before the next
+    ring_s: Positive = 30.0  #: how long each of them rings
+    pause_s: Seconds = 1.0  #: before the next
     away: tuple[str, ...] = ()  #: phones that are not called, though they are registered
     external: ExternalSettings | None = None  #: overrides what the agents' phones say
-    queue_s: float = Field(0.0, ge=0)  #: how long a caller waits, with music, for somebody to take the call
+    queue_s: Seconds = 0.0  #: how long a caller waits, with music, for somebody to take the call
     voicemail: bool = False  #: answers when no agent does
 
     @classmethod
@@ -99,9 +101,9 @@ class ApiSettings(_Model):
     """Synthflow's API: whether it answers, and what its records contain."""
 
     answers: Literal["normally", "refused", "401", "429", "500", "503"] = "normally"
-    delay_s: float = Field(0.0, ge=0, le=120)  #: before each answer
+    delay_s: Seconds = 0.0  #: before each answer
     transcript: Literal["during", "after", "none"] = "during"
-    transcript_after_s: float = Field(0.0, ge=0, le=600)  #: of a call's end
+    transcript_after_s: Seconds = 0.0  #: of a call's end
     witness: bool = (
         True  #: whether a record tells more than the documented fields, and marks and digits in its transcript
     )
@@ -112,15 +114,15 @@ class ApiSettings(_Model):
 class NoiseSettings(_Model):
     """Background noise around the calls of a platform that works. Not a fault: no case may fail because of it."""
 
-    scans_per_s: float = Field(
-        0.0, ge=0, le=1000
-    )  #: INVITE, REGISTER and OPTIONS of a scanner at the phones' UDP ports
-    strangers_every_s: float = Field(0.0, ge=0)  #: so often a stranger calls the next number of the platform; 0: never
-    sip_delay_s: float = Field(0.0, ge=0, le=5)  #: of each SIP message, each time that a node sends or receives it
-    rtp_delay_s: float = Field(0.0, ge=0, le=5)  #: of each RTP packet that the platform relays
-    rtp_jitter_s: float = Field(0.0, ge=0, le=1)  #: up to so much more
-    stands_still_s: float = Field(0.0, ge=0, le=5)  #: how long the world's process gets no processor, each time
-    stands_still_every_s: float = Field(1.0, gt=0)
+    scans_per_s: Annotated[float, Field(ge=0, le=1000)] = (
+        0.0  #: INVITE, REGISTER and OPTIONS of a scanner at the phones' UDP ports
+    )
+    strangers_every_s: Seconds = 0.0  #: so often a stranger calls the next number of the platform; 0: never
+    sip_delay_s: Seconds = 0.0  #: of each SIP message, each time that a node sends or receives it
+    rtp_delay_s: Seconds = 0.0  #: of each RTP packet that the platform relays
+    rtp_jitter_s: Seconds = 0.0  #: up to so much more
+    stands_still_s: Seconds = 0.0  #: how long the world's process gets no processor, each time
+    stands_still_every_s: Positive = 1.0
 
 
 class Settings(_Model):
