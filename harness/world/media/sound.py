@@ -23,8 +23,6 @@ _MOST_LATE = 0.2  # a clock further behind than this starts anew, instead of cat
 
 _KEPT = 20_000  # times of standing still, of a long run on a busy machine
 
-_COMPLAIN_EVERY = 10.0
-
 _log = logging.getLogger(__name__)
 
 
@@ -35,8 +33,6 @@ class Ticker:
         self._subscribers: list[Callable[[], None]] = []
         self._handle: asyncio.TimerHandle | None = None
         self._due = 0.0
-        self._complained = float("-inf")
-        self._worst = 0.0
         #: From when to when (monotonic) audio stood still, since the machine was too busy.
         self.stood_still: deque[tuple[float, float]] = deque(maxlen=_KEPT)
         self.stood_still_s = 0.0  #: for how long in all
@@ -65,10 +61,6 @@ class Ticker:
         self._due = now = asyncio.get_running_loop().time()
         self.stood_still.append((now - late, now))
         self.stood_still_s += late
-        self._worst = max(self._worst, late)
-        if now - self._complained > _COMPLAIN_EVERY:
-            _log.warning("audio stood still for %.0f ms: this machine is too busy", 1000 * self._worst)
-            self._complained, self._worst = now, 0.0
 
     def _tick(self) -> None:
         for subscriber in list(self._subscribers):
