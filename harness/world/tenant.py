@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment, Timings, Trunk, from_plain, to_plain
@@ -20,7 +21,7 @@ from harness.world.faults import Faults
 from harness.world.http_server import HttpServer
 from harness.world.network import STRANGER, Firewall, Noise
 from harness.world.pki import Certificates
-from harness.world.platform.answering import Announcements
+from harness.world.platform.answering import announce
 from harness.world.platform.base import GenericSbc, Gladly, Platform, Talkdesk
 from harness.world.platform.call import campaigns, take_platform_calls
 from harness.world.platform.routing import Termination, TrunkTimers
@@ -183,7 +184,7 @@ class Tenant:
     async def _start_announcements(self) -> None:
         platform, block = self.platform, self.context.block
         ua = await self._agent("announcements", [Endpoint("udp", block[Host.ANNOUNCEMENTS])], None)
-        Announcements(ua, self.context.ticker, platform.anchored, block[Host.PLATFORM])
+        ua.on_invite = partial(announce, platform)
         platform.announcements = ua
         # A platform that signals over TLS only still reaches its own machines over UDP.
         platform.to_announcements = await self._agent("platform-inside", [Endpoint("udp", block[Host.PLATFORM])], None)

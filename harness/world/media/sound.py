@@ -57,11 +57,6 @@ class Ticker:
             self._handle.cancel()
             self._handle = None
 
-    def _skipped(self, late: float) -> None:
-        self._due = now = asyncio.get_running_loop().time()
-        self.stood_still.append((now - late, now))
-        self.stood_still_s += late
-
     def _tick(self) -> None:
         for subscriber in list(self._subscribers):
             try:
@@ -76,7 +71,9 @@ class Ticker:
         self._due += TICK
         late = loop.time() - self._due
         if late > _MOST_LATE:
-            self._skipped(late)
+            self.stood_still.append((self._due, self._due + late))
+            self.stood_still_s += late
+            self._due += late
         self._handle = loop.call_at(self._due, self._tick)
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from harness.sip.grammar import SipSyntaxError
-from harness.sip.offer_answer import NoAgreementError
 from harness.world.b2bua import BackToBack, LegRefusedError, LegTarget, WireLeg
 from harness.world.media import digits, sound
 from harness.world.media.digits import DigitListener, ReceivedDigit
 from harness.world.media.leg import LegMedia
 from harness.world.media.sound import TICK, Player, Ticker
 from harness.world.settings import GroupSettings
-from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import InDialogRequest
 from harness.world.wire.invite import IncomingCall
+
+if TYPE_CHECKING:
+    from harness.world.platform.base import Platform
 
 #: The end of an event is sent three times (RFC 4733 section 2.5.1.4). The copies must not reach the next party of the call.
 _COPIES_SECONDS: Final = 0.1
@@ -67,46 +67,23 @@ _SOUNDS: Final[dict[str, tuple[Callable[[str], sound.Frames], bool]]] = {
 }
 
 
-class Announcements:
-    """Plays the announcement that the URI's user names: `VOICEMAIL`, `CLOSED`, `SOMEBODY` (a person who is no agent)."""
-
-    def __init__(self, ua: UserAgent, ticker: Ticker, new_media: Callable[[], LegMedia], platform: str) -> None:
-        self.ua = ua
-        self._ticker = ticker
-        self._new_media = new_media
-        self._platform = platform
-        ua.on_invite = self._invited
-
-    async def _invited(self, call: IncomingCall) -> None:
-        if call.source[0] != self._platform:
-            call.reject(403, "Address not allowed")
-            return
-        found = _SOUNDS.get(call.request.uri.user or "")
-        if found is None or call.offer is None:
-            call.reject(404 if found is None else 488)
-            return
-        media = self._new_media()
-        try:
-            call.answer(media.answer(call.offer))
-            if call.state == "confirmed":
-                await self._play(call, media, *found)
-        except (SipSyntaxError, NoAgreementError) as error:
-            call.reject(488, str(error))
-        finally:
-            media.close()
-
-    async def _play(
-        self, call: IncomingCall, media: LegMedia, frames: Callable[[str], sound.Frames], ends: bool
-    ) -> None:
-        codec = media.codec
-        seconds = len(frames(codec.name.upper() if codec is not None else "PCMU")) * TICK
-        player = Player(self._ticker, media, frames)
-        try:
-            await call.wait_ended(seconds if ends else _MESSAGE_SECONDS)
-        except TimeoutError:
-            call.hangup()
-        finally:
-            player.stop()
+async def announce(platform: Platform, call: IncomingCall) -> None:
+    """Play the announcement that the URI's user names: `VOICEMAIL`, `CLOSED`, `SOMEBODY` (a person who is no agent)."""
+    if call.source[0] != platform.ua.listening[0].address:
+        call.reject(403, "Address not allowed")
+        return
+    assert call.offer is not None, "the platform always offers"
+    frames, ends = _SOUNDS[call.request.uri.user or ""]
+    media = platform.anchored()
+    player = Player(platform.ticker, media, frames)
+    try:
+        call.answer(media.answer(call.offer))
+        await call.wait_ended(len(frames("PCMU")) * TICK if ends else _MESSAGE_SECONDS)
+    except TimeoutError:
+        call.hangup()
+    finally:
+        player.stop()
+        media.close()
 
 
 OnRinging = Callable[[int, str], None]
