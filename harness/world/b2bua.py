@@ -21,7 +21,7 @@ from harness.sip.offer_answer import NoAgreementError
 from harness.sip.sdp import Description, SdpError
 from harness.sip.uri import NameAddr, Uri
 from harness.world.audit import Audit
-from harness.world.media.leg import Impairment, LegMedia, Relay, couple
+from harness.world.media.leg import Impairment, LegMedia, couple
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError, End, sdp_of
@@ -121,7 +121,7 @@ class BackToBack:
         self._all: set[WireLeg] = set()
         #: Legs that have asked to be replaced: the call goes on without them.
         self.leaving: set[WireLeg] = set()
-        self._relay: Relay | None = None
+        self._uncouple: Callable[[], None] | None = None  # stops the relay of media
         self._work: asyncio.Task[None] | None = None
 
     # --- legs --------------------------------------------------------------------------------------
@@ -149,18 +149,18 @@ class BackToBack:
 
     def recouple(self, *pair: WireLeg) -> None:
         """Relay media between the joined legs, or the two of ``pair``, by their present descriptions."""
-        if self._relay is not None:
-            self._relay.uncouple()
-            self._relay = None
+        if self._uncouple is not None:
+            self._uncouple()
+            self._uncouple = None
         pair = pair or tuple(self.legs)
         if len(pair) == 2:
             a, b = (leg.media for leg in pair)
             if isinstance(a, LegMedia) and isinstance(b, LegMedia):
-                self._relay = couple(a, b, *self.impairments_between(*pair))
+                self._uncouple = couple(a, b, *self.impairments_between(*pair))
 
     @property
     def relays(self) -> int:
-        return int(self._relay is not None)
+        return int(self._uncouple is not None)
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready: its name, and the peer and state of each leg."""

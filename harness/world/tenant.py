@@ -24,12 +24,13 @@ from harness.world.pki import Certificates
 from harness.world.platform.answering import announce
 from harness.world.platform.base import GenericSbc, Gladly, Platform, Talkdesk
 from harness.world.platform.call import campaigns, take_platform_calls
-from harness.world.platform.routing import Termination, TrunkTimers
+from harness.world.platform.routing import Termination
 from harness.world.settings import Settings, TenantContext, parse
 from harness.world.synthflow.api import api, with_models
 from harness.world.synthflow.conversation import Conversation, Synthflow
 from harness.world.synthflow.trunks import Region, SipNumbers, Trunks
 from harness.world.wire.agent import UserAgent
+from harness.world.wire.transactions import Timers
 from harness.world.wire.transport import TRANSPORTS, Endpoint, TlsIdentity, Trace, Traced, TransportName
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ class Tenant:
         return [*self.platform.calls, *self.carrier.calls]
 
     async def _start_termination(self, trunk: Trunk, address: str) -> Termination:
-        timers = TrunkTimers()
+        timers = Timers(patience=10)
         ua = await self._agent(
             "trunk",
             [Endpoint(trunk.transport, address)],

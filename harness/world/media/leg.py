@@ -21,37 +21,6 @@ Impairment = Callable[[bytes, Send], None]
 """Changes, delays or drops the packets of one direction, as a bad network does; passes them on with the given function."""
 
 
-class Relay:
-    """Two connected ports. ``forward`` maps payload types of ``a`` to those of ``b``; ``backward`` the reverse."""
-
-    def __init__(
-        self,
-        a: RtpPort,
-        b: RtpPort,
-        forward: Mapping[int, int],
-        backward: Mapping[int, int],
-        impair_forward: Impairment | None,
-        impair_backward: Impairment | None,
-        *,
-        reports: bool,
-    ) -> None:
-        """``reports`` says whether RTCP is relayed, too, or ends here."""
-        self._ports = (a, b)
-        self._handlers = (_path(b.send, forward, impair_forward), _path(a.send, backward, impair_backward))
-        a.on_packet, b.on_packet = self._handlers
-        a.passes_reports_on = b.passes_reports_on = reports
-        if reports:
-            a.on_control = _path(b.send_control, {}, impair_forward)
-            b.on_control = _path(a.send_control, {}, impair_backward)
-
-    def uncouple(self) -> None:
-        """Stop relaying; a port that has since been connected elsewhere stays so."""
-        for port, handler in zip(self._ports, self._handlers, strict=True):
-            if port.on_packet is handler:
-                port.on_packet = port.on_control = None
-                port.passes_reports_on = False
-
-
 def _path(send: Send, renumbering: Mapping[int, int], impair: Impairment | None) -> Send:
     changed = {old: new for old, new in renumbering.items() if old != new}
 
@@ -188,10 +157,30 @@ class LegMedia:
         self.port.close()
 
 
-def couple(a: LegMedia, b: LegMedia, a_to_b: Impairment | None = None, b_to_a: Impairment | None = None) -> Relay:
-    """Relay media between two legs that have negotiated, each with the payload types of its own description."""
-    passed_on = "terminated" not in (a.rtcp.reports, b.rtcp.reports)
-    return Relay(a.port, b.port, _renumbering(a, b), _renumbering(b, a), a_to_b, b_to_a, reports=passed_on)
+def couple(
+    a: LegMedia, b: LegMedia, a_to_b: Impairment | None = None, b_to_a: Impairment | None = None
+) -> Callable[[], None]:
+    """Relay media between two legs that have negotiated, each with the payload types of its own description.
+
+    RTCP is relayed as well, unless it ends here. Returns what stops the relay; a port that has since been coupled anew
+    stays so.
+    """
+    ports = (a.port, b.port)
+    handlers = (_path(b.port.send, _renumbering(a, b), a_to_b), _path(a.port.send, _renumbering(b, a), b_to_a))
+    a.port.on_packet, b.port.on_packet = handlers
+    passes_reports_on = "terminated" not in (a.rtcp.reports, b.rtcp.reports)
+    a.port.passes_reports_on = b.port.passes_reports_on = passes_reports_on
+    if passes_reports_on:
+        a.port.on_control = _path(b.port.send_control, {}, a_to_b)
+        b.port.on_control = _path(a.port.send_control, {}, b_to_a)
+
+    def uncouple() -> None:
+        for port, handler in zip(ports, handlers, strict=True):
+            if port.on_packet is handler:
+                port.on_packet = port.on_control = None
+                port.passes_reports_on = False
+
+    return uncouple
 
 
 def encrypted(description: bytes) -> bytes:

@@ -450,15 +450,11 @@ class CampaignCall(PlatformCall):
     """One customer's call."""
 
     def __init__(self, platform: Platform, route: LineRoute, customer: str) -> None:
+        """Call the customer, and continue in the background."""
         super().__init__(platform, None, f"{platform.name} campaign {route.name} to {customer}")
         self._route = route
-        self._customer = customer
         self.caller = Caller(customer)
-
-    def begin(self) -> None:
-        """Call the customer, and continue in the background. Raises `LookupError` without a trunk to the carrier."""
-        platform = self.platform
-        target = platform.outside(self._customer, Caller(self._route.did), [])
+        target = platform.outside(customer, Caller(route.did), [])
         media = platform.anchored()
         call = platform.ua.invite(
             target.uri, from_=target.from_, hop=target.hop, sdp=media.offer(), headers=target.headers
@@ -494,7 +490,6 @@ def campaigns(platform: Platform, deployment: Deployment) -> web.Application:
         if customer is None or not platform.is_outside(customer):
             return http_server.error(404, f"to: {asked['to']!r} cannot be called")
         made = CampaignCall(platform, route, customer)
-        made.begin()
         return web.json_response({"id": made.legs[0].call.call_id}, status=202)
 
     app = http_server.application()

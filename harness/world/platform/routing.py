@@ -17,7 +17,6 @@ from harness.world.settings import TenantContext
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import IncomingRequest
 from harness.world.wire.invite import IncomingCall
-from harness.world.wire.transactions import Timers
 from harness.world.wire.transport import Endpoint
 
 if TYPE_CHECKING:
@@ -123,15 +122,6 @@ class Routes:
 
 
 Answer = Callable[[int, str | None, HeaderPairs], None]
-
-
-class TrunkTimers(Timers):
-    """Timers of an SBC that waits some seconds for a dead peer, where RFC 3261 says 64*T1."""
-
-    @property
-    def transaction(self) -> float:
-        """Timers B, F and their like."""
-        return 10 * self.t1
 
 
 class Termination:

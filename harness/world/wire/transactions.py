@@ -35,11 +35,13 @@ class Timers:
     """Longest time a message stays in the network."""
     trying: float = 0.2
     """When an INVITE that got no answer from its user gets 100 (RFC 3261 section 17.2.1)."""
+    patience: int = 64
+    """After so many T1 a transaction is given up. RFC 3261 says 64; some SBCs wait for some seconds only."""
 
     @property
     def transaction(self) -> float:
-        """64*T1: timers B, F, H, L, M, and D and J over unreliable transports."""
-        return 64 * self.t1
+        """Timers B, F, H, L, M, and D and J over unreliable transports."""
+        return self.patience * self.t1
 
 
 _log = logging.getLogger(__name__)
