@@ -98,30 +98,25 @@ def take_info(request: InDialogRequest) -> ReceivedDigit | None:
     return digit
 
 
-class DigitListener:
-    """Listens for a leg's digits, as telephone-events or as tones, until it is stopped."""
+def listen_for_digits(media: LegMedia, on_digit: Callable[[ReceivedDigit], None]) -> Callable[[], None]:
+    """Report a leg's digits, as telephone-events or as tones. Returns what stops that."""
+    events, tones = EventReceiver(), DtmfDetector()
 
-    def __init__(self, media: LegMedia, on_digit: Callable[[ReceivedDigit], None]) -> None:
-        self._media = media
-        self._on_digit = on_digit
-        self._events = EventReceiver()
-        self._tones = DtmfDetector()
-        media.port.on_packet = self._packet
-
-    def _packet(self, data: bytes) -> None:
+    def take(data: bytes) -> None:
         packet = Packet.parse(data)
         if packet is None:
             return
-        if packet.payload_type == self._media.event_type:
-            digit = self._events.take(packet)
-            if digit is not None:
-                self._on_digit(digit)
+        if packet.payload_type == media.event_type:
+            if (digit := events.take(packet)) is not None:
+                on_digit(digit)
         elif packet.payload_type in (0, 8):
             decode = g711.decode_ulaw if packet.payload_type == 0 else g711.decode_alaw
-            for tone in self._tones.feed(decode(packet.payload)):
-                self._on_digit(ReceivedDigit(tone.digit, round(tone.duration * 1000), "inband"))
+            for tone in tones.feed(decode(packet.payload)):
+                on_digit(ReceivedDigit(tone.digit, round(tone.duration * 1000), "inband"))
 
-    def stop(self) -> None:
-        """Stop listening."""
-        if self._media.port.on_packet == self._packet:
-            self._media.port.on_packet = None
+    def stop() -> None:
+        if media.port.on_packet is take:
+            media.port.on_packet = None
+
+    media.port.on_packet = take
+    return stop

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from harness.world.b2bua import BackToBack, LegRefusedError, LegTarget, WireLeg
-from harness.world.media import digits, sound
-from harness.world.media.digits import DigitListener, ReceivedDigit
+from harness.world.media import sound
+from harness.world.media.digits import listen_for_digits
 from harness.world.media.leg import LegMedia
 from harness.world.media.sound import TICK, Player, Ticker
 from harness.world.settings import GroupSettings
-from harness.world.wire.call import InDialogRequest
 from harness.world.wire.invite import IncomingCall
 
 if TYPE_CHECKING:
@@ -24,37 +23,30 @@ _COPIES_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 20.0  #: without the right digit for so long, the menu gives up
 
 
-class Menu:
-    """The menu of one leg; digits come as telephone-events, as tones, or by INFO. ``plays`` is the prompt."""
+async def wait_for_digit(
+    digit: str,
+    digits: asyncio.Queue[str],
+    media: LegMedia,
+    ticker: Ticker,
+    within: float = PATIENCE_SECONDS,
+    plays: Callable[[str], sound.Frames] = sound.menu,
+) -> None:
+    """Play to a leg until ``digit`` comes; other digits are ignored. Raises `LegRefusedError` when it never does.
 
-    def __init__(self, media: LegMedia, ticker: Ticker, plays: Callable[[str], sound.Frames] = sound.menu) -> None:
-        self._plays = plays
-        self._media = media
-        self._ticker = ticker
-        self._digits: asyncio.Queue[str] = asyncio.Queue()
-
-    async def wait_for(self, digit: str, within: float = PATIENCE_SECONDS) -> None:
-        """Play until ``digit`` comes; other digits are ignored. Raises `LegRefusedError` when it never does."""
-        player = Player(self._ticker, self._media, self._plays)
-        listener = DigitListener(self._media, self._pressed)
-        try:
-            async with asyncio.timeout(within):
-                while await self._digits.get() != digit:
-                    pass
-                await asyncio.sleep(_COPIES_SECONDS)
-        except TimeoutError:
-            raise LegRefusedError(480, "No choice was made") from None
-        finally:
-            player.stop()
-            listener.stop()
-
-    def info(self, request: InDialogRequest) -> None:
-        """Take an INFO of the leg."""
-        if digit := digits.take_info(request):
-            self._pressed(digit)
-
-    def _pressed(self, digit: ReceivedDigit) -> None:
-        self._digits.put_nowait(digit.digit)
+    Digits come as telephone-events or as tones; ``digits`` may get others, which came by INFO.
+    """
+    player = Player(ticker, media, plays)
+    stop_listening = listen_for_digits(media, lambda pressed: digits.put_nowait(pressed.digit))
+    try:
+        async with asyncio.timeout(within):
+            while await digits.get() != digit:
+                pass
+            await asyncio.sleep(_COPIES_SECONDS)
+    except TimeoutError:
+        raise LegRefusedError(480, "No choice was made") from None
+    finally:
+        player.stop()
+        stop_listening()
 
 
 VOICEMAIL, CLOSED, SOMEBODY = "voicemail", "closed", "somebody"
@@ -130,7 +122,7 @@ class RingGroup:
             return leg
         digit, within = target.accept
         try:
-            await Menu(leg.anchored, self.ticker, sound.accept).wait_for(digit, within)
+            await wait_for_digit(digit, asyncio.Queue(), leg.anchored, self.ticker, within, sound.accept)
         except BaseException:
             leg.call.hangup()
             raise

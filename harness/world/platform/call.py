@@ -29,10 +29,11 @@ from harness.world.b2bua import (
     x_headers,
 )
 from harness.world.media import sound
+from harness.world.media.digits import take_info
 from harness.world.media.leg import Impairment, LegMedia, is_event
 from harness.world.media.sound import Player
 from harness.world.platform import impairments
-from harness.world.platform.answering import CLOSED, VOICEMAIL, Menu, RingGroup
+from harness.world.platform.answering import CLOSED, VOICEMAIL, RingGroup, wait_for_digit
 from harness.world.platform.base import Platform
 from harness.world.platform.impairments import faulty_offer, impairments_with_ai
 from harness.world.platform.routing import GroupRoute, LineRoute, Termination
@@ -63,7 +64,7 @@ class PlatformCall(BackToBack):
         self.platform = platform
         self.incoming = incoming
         self.termination = termination
-        self._menu: Menu | None = None
+        self._digits: asyncio.Queue[str] | None = None  # what a menu hears, while there is one
         self._transferred = False
 
     # --- routing -----------------------------------------------------------------------------------
@@ -143,12 +144,12 @@ class PlatformCall(BackToBack):
 
     async def _choose(self, first: WireLeg, digits: str) -> None:
         media = self._answered(first)
-        self._menu = Menu(media, self.platform.ticker)
+        pressed = self._digits = asyncio.Queue()
         try:
             for digit in digits:
-                await self._menu.wait_for(digit)
+                await wait_for_digit(digit, pressed, media, self.platform.ticker)
         finally:
-            self._menu = None
+            self._digits = None
 
     def _answered(self, first: WireLeg) -> LegMedia:
         """The caller's leg, answered by the platform itself unless it has been answered already."""
@@ -338,10 +339,10 @@ class PlatformCall(BackToBack):
 
     async def on_info(self, leg: WireLeg, request: InDialogRequest) -> None:
         """Hand digits to the menu, otherwise to the other leg."""
-        if self._menu is not None:
-            self._menu.info(request)
-        else:
+        if self._digits is None:
             await super().on_info(leg, request)
+        elif digit := take_info(request):
+            self._digits.put_nowait(digit.digit)
 
     async def on_refer(self, leg: WireLeg, request: InDialogRequest, target: NameAddr) -> None:
         """Carry out a transfer, or pass it on where the line says so."""

@@ -15,7 +15,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from harness.deployment import Deployment
 from harness.world import http_server
@@ -24,7 +24,6 @@ from harness.world.synthflow.record import CallRecord, Records
 from harness.world.synthflow.trunks import AskedNumber, SipNumbers
 
 _log = logging.getLogger(__name__)
-_LISTED = 20  #: calls on a page, unless ``limit`` says otherwise
 #: What a list names otherwise than a single call does.
 _NAMES_IN_A_LIST = {
     "status": "call_status",
@@ -37,18 +36,98 @@ _AGES_S = (5.0, 3600.0, 86_400.0)
 _NOT_IN_A_LIST = ("prompt_variables", "telephony_ringing_duration")
 
 
+class AskedList(BaseModel):
+    """The query of a list of calls."""
+
+    model_id: str
+    from_date: int = 0
+    offset: int = Field(0, ge=0)
+    limit: int = Field(20, ge=0)
+
+
+class AskedCall(BaseModel):
+    """A call to come, whose id is asked for."""
+
+    from_number: str
+    to_number: str
+    model_id: str
+
+
 def api(context: TenantContext, records: Records, numbers: SipNumbers, token: str) -> web.Application:
     """The application for one tenant; every request needs the bearer token."""
+    deployment, began = context.deployment, time.time()
+    models = {assistant.did: str(assistant.model_id) for assistant in deployment.assistants.values()}
+    callers = [phone.number for phone in deployment.phones.values() if phone.number]
+
+    def old_calls(model: str) -> Iterator[CallRecord]:
+        """Old calls of each caller."""
+        dids = [did for did, named in models.items() if named == model]
+        for did, caller, age_s in product(dids, callers, _AGES_S):
+            record = CallRecord(f"stale-{did[1:]}-{caller[1:]}-{age_s:g}", caller, did, status="completed")
+            record.began = record.answered_at = began - age_s
+            record.released_at = record.began + 1.0
+            yield record
+
+    def in_a_list(record: CallRecord) -> dict[str, Any]:
+        known = record.plain(context.settings.api).items()
+        return {_NAMES_IN_A_LIST.get(name, name): value for name, value in known if name not in _NOT_IN_A_LIST}
+
+    async def calls(request: web.Request) -> web.Response:
+        asked = AskedList.model_validate(dict(request.query))
+        found = [
+            record
+            for record in records.newest_first()
+            if record.began * 1000 >= asked.from_date and models.get(record.number_to) == asked.model_id
+        ]
+        if context.settings.api.stale:
+            found += old_calls(asked.model_id)
+        page = found[asked.offset :][: asked.limit]
+        return _ok(
+            {
+                "pagination": {"total_records": len(found), "limit": asked.limit, "offset": asked.offset},
+                "calls": [in_a_list(record) for record in page],
+            }
+        )
+
+    async def call(request: web.Request) -> web.Response:
+        record = records.get(request.match_info["id"])
+        if record is None:
+            return http_server.error(404, "no such call")
+        return _ok({"calls": [record.plain(context.settings.api)]})
+
+    async def prepare_inbound(request: web.Request) -> web.Response:
+        asked = AskedCall.model_validate(await _body(request))
+        answer = {"call_status": "registered", "direction": "inbound", "model_id": asked.model_id}
+        return web.json_response({**answer, "synthflow_call_id": records.prepare()})
+
+    async def sip_numbers(request: web.Request) -> web.Response:
+        return _ok({"sip_numbers": [registration.plain() for registration in numbers.all()]})
+
+    async def attach(request: web.Request) -> web.Response:
+        return _ok(numbers.attach(AskedNumber.model_validate(await _body(request))).plain(), 201)
+
+    async def sip_number(request: web.Request) -> web.Response:
+        number_id = request.match_info["id"]
+        found = next((registration for registration in numbers.all() if registration.id == number_id), None)
+        return _ok(found.plain()) if found is not None else http_server.error(404, "no such SIP number")
+
+    async def detach(request: web.Request) -> web.Response:
+        found = await numbers.detach(request.match_info["id"])
+        return _ok({"detached": True}) if found else http_server.error(404, "no such SIP number")
+
     app = http_server.application(f"Bearer {token}")  # RFC 6750 section 2.1
     app.middlewares.append(_as_settings_say(context, records))
-    handlers = _Handlers(context, records, numbers)
-    app.router.add_get("/v2/calls", handlers.calls)
-    app.router.add_get("/v2/calls/{id}", handlers.call)
-    app.router.add_post("/v2/prepare_inbound", handlers.prepare_inbound)
-    app.router.add_get("/v2/sip_numbers", handlers.sip_numbers)
-    app.router.add_post("/v2/sip_numbers", handlers.attach)
-    app.router.add_get("/v2/sip_numbers/{id}", handlers.sip_number)
-    app.router.add_delete("/v2/sip_numbers/{id}", handlers.detach)
+    app.add_routes(
+        [
+            web.get("/v2/calls", calls),
+            web.get("/v2/calls/{id}", call),
+            web.post("/v2/prepare_inbound", prepare_inbound),
+            web.get("/v2/sip_numbers", sip_numbers),
+            web.post("/v2/sip_numbers", attach),
+            web.get("/v2/sip_numbers/{id}", sip_number),
+            web.delete("/v2/sip_numbers/{id}", detach),
+        ]
+    )
     return app
 
 
@@ -93,88 +172,6 @@ def _as_settings_say(context: TenantContext, records: Records) -> Middleware:
         return response
 
     return answered
-
-
-class _Handlers:
-    def __init__(self, context: TenantContext, records: Records, numbers: SipNumbers) -> None:
-        self._context = context
-        self._records = records
-        self._numbers = numbers
-        deployment = context.deployment
-        self._models = {assistant.did: str(assistant.model_id) for assistant in deployment.assistants.values()}
-        self._callers = [phone.number for phone in deployment.phones.values() if phone.number]
-        self._began = time.time()
-
-    async def calls(self, request: web.Request) -> web.Response:
-        query = request.query
-        model = query.get("model_id")
-        if model is None:
-            return http_server.error(400, "model_id: is missing")
-        try:
-            since, offset, limit = (
-                int(query.get(name, default)) for name, default in (("from_date", 0), ("offset", 0), ("limit", _LISTED))
-            )
-        except ValueError:
-            return http_server.error(400, "from_date, offset, limit: whole numbers are needed")
-        found = [
-            record
-            for record in self._records.newest_first()
-            if record.began * 1000 >= since and self._models.get(record.number_to) == model
-        ]
-        if self._context.settings.api.stale:
-            found += self._old_calls(model)
-        page = found[max(offset, 0) :][: max(limit, 0)]
-        return _ok(
-            {
-                "pagination": {"total_records": len(found), "limit": limit, "offset": offset},
-                "calls": [self._in_a_list(record) for record in page],
-            }
-        )
-
-    def _old_calls(self, model: str) -> Iterator[CallRecord]:
-        """Old calls of each caller."""
-        dids = [did for did, named in self._models.items() if named == model]
-        for did, caller, age_s in product(dids, self._callers, _AGES_S):
-            record = CallRecord(f"stale-{did[1:]}-{caller[1:]}-{age_s:g}", caller, did, status="completed")
-            record.began = record.answered_at = self._began - age_s
-            record.released_at = record.began + 1.0
-            yield record
-
-    def _in_a_list(self, record: CallRecord) -> dict[str, Any]:
-        known = self._plain(record).items()
-        return {_NAMES_IN_A_LIST.get(name, name): value for name, value in known if name not in _NOT_IN_A_LIST}
-
-    async def call(self, request: web.Request) -> web.Response:
-        record = self._records.get(request.match_info["id"])
-        return _ok({"calls": [self._plain(record)]}) if record is not None else http_server.error(404, "no such call")
-
-    def _plain(self, record: CallRecord) -> dict[str, Any]:
-        return record.plain(self._context.settings.api)
-
-    async def prepare_inbound(self, request: web.Request) -> web.Response:
-        asked = await _body(request)
-        if missing := [
-            name for name in ("from_number", "to_number", "model_id") if not isinstance(asked.get(name), str)
-        ]:
-            return http_server.error(400, f"{missing[0]}: is missing")
-        answer = {"call_status": "registered", "direction": "inbound", "model_id": asked["model_id"]}
-        return web.json_response({**answer, "synthflow_call_id": self._records.prepare()})
-
-    async def sip_numbers(self, request: web.Request) -> web.Response:
-        return _ok({"sip_numbers": [registration.plain() for registration in self._numbers.all()]})
-
-    async def attach(self, request: web.Request) -> web.Response:
-        asked = AskedNumber.model_validate(await _body(request))
-        return _ok(self._numbers.attach(asked).plain(), 201)
-
-    async def sip_number(self, request: web.Request) -> web.Response:
-        number_id = request.match_info["id"]
-        found = next((registration for registration in self._numbers.all() if registration.id == number_id), None)
-        return _ok(found.plain()) if found is not None else http_server.error(404, "no such SIP number")
-
-    async def detach(self, request: web.Request) -> web.Response:
-        found = await self._numbers.detach(request.match_info["id"])
-        return _ok({"detached": True}) if found else http_server.error(404, "no such SIP number")
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

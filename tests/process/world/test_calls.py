@@ -11,7 +11,7 @@ import pytest
 from harness.audio.dtmf import dtmf
 from harness.deployment import Deployment
 from harness.sip.sdp import G722, PCMA, PCMU, Codec, Description
-from harness.world.media.digits import DigitListener, ReceivedDigit, info_of_digit
+from harness.world.media.digits import ReceivedDigit, info_of_digit, listen_for_digits
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError
@@ -99,7 +99,7 @@ def test_a_referrer_may_hang_up_at_once_and_digits_keep_their_meaning(talkdesk: 
             await at_ai.bye()
             at_desk = await desk.take((PCMU, EVENT_120))  # other numbers than the caller's
             heard: asyncio.Queue[ReceivedDigit] = asyncio.Queue()
-            DigitListener(desk.media, heard.put_nowait)
+            listen_for_digits(desk.media, heard.put_nowait)
             await until_it_gets(desk.media, caller)  # the platform has joined the two
             await caller.press("5")
             assert (await asyncio.wait_for(heard.get(), PATIENCE)).digit == "5"
