@@ -86,7 +86,7 @@ def test_everything_a_dialog_may_carry(nodes: Any, transport: TransportName) -> 
 
     async def referred(request: InDialogRequest) -> None:
         assert request.refer_to.uri.header("X-Gladly-Routing-Selector") == "billing"
-        assert request.referred_by is not None
+        assert request.request.has("Referred-By")
         notifier = request.accept_refer()
         await notifier.notify(180)
         await notifier.notify(200)

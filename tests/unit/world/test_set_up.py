@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from harness.world.identity import Caller
 
 import harness.world
 from harness.deployment import Deployment, from_plain, to_plain
@@ -22,6 +21,7 @@ from harness.sip.uri import Uri
 from harness.support.resources import EXAMPLES
 from harness.world import addresses
 from harness.world.addresses import StartError, take_block
+from harness.world.b2bua import Caller
 from harness.world.faults import FAULTS, Faults
 from harness.world.media.digits import ReceivedDigit
 from harness.world.pki import Authority
