@@ -13,7 +13,7 @@ from harness.deployment.hours import Zone
 from harness.deployment.values import Model, Variable, WebAddress
 
 #: What a report can say of a call.
-ReportField = Literal["caller", "number", "group", "agent", "started", "id", "type"]
+ReportField = Literal["caller", "number", "group", "agent", "started", "type"]
 
 
 def _time_format(form: str) -> str:

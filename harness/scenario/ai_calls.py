@@ -218,7 +218,7 @@ class SynthflowCall(End):
         """Whether it is unknown which clock the record's times are by."""
         return self._record.is_in_doubt(to_wall(self.peer.began))
 
-    def _moment(self, told: object) -> float | None:
+    def _moment(self, told: float) -> float | None:
         return None if self._is_in_doubt else self._record.moment(told)
 
     def refresh(self) -> CallRecord:
@@ -230,8 +230,8 @@ class SynthflowCall(End):
                     lacks = " and ".join(found.lacking)
                     raise FarEndError(f"Synthflow API: GET /calls/{{id}}: the record lacks {lacks}")
                 self._record = found
-                for problem in found.unread:
-                    self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls/{{id}}: {problem}"))
+                if found.unread:
+                    self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls/{{id}}: {found.unread}"))
             elif listed := self._find():
                 self._record = listed
         except FarEndError as error:

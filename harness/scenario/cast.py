@@ -26,7 +26,7 @@ from harness.scenario.expect_group import ExpectGroup
 from harness.scenario.people import AssistantOf, Caller, Group
 from harness.scenario.phones import own_phone
 from harness.scenario.reported import ReportedCall
-from harness.witness import by_hand, campaign
+from harness.witness import campaign
 
 #: An agent's phone rings for strangers while it waits for the case's call.
 _SHARED_CALLS = 3
@@ -178,7 +178,9 @@ class Cast:
                 if trigger.calls_within_s:
                     self._is_called(customer, trigger.calls_within_s, "until the platform's campaign called")
                 return
-            if not by_hand.ask(f"{self.context.case.id}: have the campaign of {line.did} call {customer.number} now"):
+            if not campaign.ask_at_terminal(
+                f"{self.context.case.id}: have the campaign of {line.did} call {customer.number} now"
+            ):
                 raise self._cannot_start(line, "it has to be started by hand, and nobody is there to do it")
             if not self._is_called(customer, trigger.manual_within_s, "until somebody started the campaign"):
                 raise self._cannot_start(line, f"nobody started it within {trigger.manual_within_s:g} s")

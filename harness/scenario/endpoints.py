@@ -81,14 +81,14 @@ class SynthflowEndpoint:
     def find(self, of: Call, number: str, on_trust: bool = True) -> CallRecord | None:
         """The record of the call ``of`` at ``number``, once it is answered; ``on_trust``: also one that shows no known number."""
         taken = {call.record.id for call in self.taken}
-        answered = self._answered(self._listed(of, self._context.deployment.models(number), on_trust=on_trust))
+        listed = self._listed(of, self._context.deployment.models(number), on_trust=on_trust)
         told, goes_on = self._ids_told(of), not of.is_over()
 
         def unlikely(record: CallRecord) -> tuple[bool, bool, bool]:
             # an id says more than the number, which a platform may interchange, and the number more than the place in the list
             return record.id not in told, record.number_from != of.number, goes_on and record.over
 
-        found = (record for record in answered if record.number_to == number and record.id not in taken)
+        found = (each for each in listed if each.answered and each.number_to == number and each.id not in taken)
         return min(found, key=unlikely, default=None)
 
     def records(self, of: Call) -> list[CallRecord]:
@@ -169,21 +169,12 @@ class SynthflowEndpoint:
 
     def _answerers(self, records: Iterable[CallRecord], of: Call) -> list[str]:
         theirs = {call.record.id for call in self.taken if call.peer is not of}
-        taken = [record for record in self._answered(records) if record.id not in theirs]
+        taken = [record for record in records if record.answered and record.id not in theirs]
         return [self._context.assistant_of(record.number_to) or str(record.number_to) for record in taken]
-
-    def _answered(self, records: Iterable[CallRecord]) -> list[CallRecord]:
-        """Those that the AI answered; a record that contradicts itself does not count."""
-        known = list(records)
-        if any(record.contradicts_itself for record in known):
-            self._cannot_tell(
-                "a record says that its call was answered, and that it was not: no time, or words in an unanswered one"
-            )
-        return [record for record in known if record.answered and not record.contradicts_itself]
 
     def others(self, of: Call, assistant: str) -> list[str]:
         """The assistants beside ``assistant`` that the call ``of`` certainly came to as well, by its caller's number or its ids."""
-        told, answered = self._ids_told(of), self._answered(self.records(of))
+        told, answered = self._ids_told(of), [record for record in self.records(of) if record.answered]
         if self._context.company.others and len(answered) > 1 and not told & {call.record.id for call in self.taken}:
             self._context.guessed = True  # which of them is this call's, and which of a case beside it, nothing tells
         found = [r for r in answered if r.id in told or r.number_from == of.number]

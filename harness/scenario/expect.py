@@ -163,7 +163,7 @@ class Expect(ExpectAudio):
 
         def told_by(record: CallRecord) -> Finding | None:
             seen = record.variable(name)
-            if record.reshapes(name) or (seen is None and not record.takes_headers):
+            if seen is None and not record.lacks(name):
                 return None
             return signalling.header_not_in_record(seen, self._end.label, name, record.id)
 

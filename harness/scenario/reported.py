@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,20 +16,10 @@ from harness.integrations.matrix import shown_by_others
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
-from harness.witness import by_hand
+from harness.witness.campaign import ask_at_terminal
 from harness.witness.clock import to_wall
-from harness.witness.platform_report import ReportRow
-from harness.witness.report_source import ReportSource
-from harness.witness.reported_landing import (
-    CLOCKS_DIFFER_S,
-    NOT_LISTED,
-    GroupNames,
-    ReportedLanding,
-    Sought,
-    hours_earlier,
-    where_landed,
-    yet_to_come,
-)
+from harness.witness.platform_report import ReportSource
+from harness.witness.reported_landing import CLOCKS_DIFFER_S, GroupNames, ReportedLanding, Sought, where_landed
 
 if TYPE_CHECKING:
     from harness.scenario.people import Group
@@ -53,7 +42,6 @@ class ReportedCall(End):
         self._source = ReportSource(declared)
         self.began = time.monotonic()
         self.is_seen = False  #: whether it rang at harness phones instead: there is nothing to ask a report for
-        self._listed: Sequence[ReportRow] = ()  #: of the report as it was read last
         self.shown = of.number or ""  #: the number that the landing is to show
         context.unheard = self
         context.last_looks.append(self._find)
@@ -79,7 +67,7 @@ class ReportedCall(End):
         ended = time.monotonic()
         if self._declared.file is not None:
             name = self._declared.file.rpartition("/")[2]
-            by_hand.ask(f"{self._context.case.id}: put the platform's report of its calls at {name} now")
+            ask_at_terminal(f"{self._context.case.id}: put the platform's report of its calls at {name} now")
         with self._context.evidence.step(f"the platform's report on the call to {self._group.name}"):
             found = self._read(ended)
             self._context.evidence.scripted(time.monotonic() - ended, "until the platform's report lists the call")
@@ -102,22 +90,15 @@ class ReportedCall(End):
                 last = found
             left = ended + self._declared.within_s - now
             if left <= 0:
-                found = last or ReportedLanding(why=trouble)
-                more = hours_earlier(self._listed, sought) if found.why == NOT_LISTED else ""
-                return replace(found, why=found.why + more)
+                return last or ReportedLanding(why=trouble)
             self._context.pause(min(self._declared.poll_s, left))
 
     def _look(self, sought: Sought, names: GroupNames) -> ReportedLanding:
-        rows = self._listed = self._source.read(sought.began)
+        rows = self._source.read(sought.began)
         ahead = self._source.clock_ahead_s
         if abs(ahead) > CLOCKS_DIFFER_S:  # an earlier call's row may then be in the time of this one
             why = f"the clock of who gives the report is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
             return ReportedLanding(why=f"{why}, so that none of its rows is sure to be this call's")
-        deployment = self._context.deployment
-        callers = [number for name in deployment.callers if (number := deployment.phones[name].number)]
-        if (wrong := yet_to_come(rows, callers, deployment.region, to_wall(time.monotonic()))) is not None:
-            why = f"{wrong.place} of the report has a caller of the harness at a time that is yet to come"
-            return ReportedLanding(why=f"{why} (platform.report.zone, time_format), so that none of its times is known")
         return where_landed(rows, sought, names)
 
     def _sought(self, ended: float) -> Sought:

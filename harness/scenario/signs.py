@@ -31,7 +31,7 @@ from harness.scenario import reactions
 from harness.scenario.call import QUIET_S, Call
 from harness.scenario.context import CaseContext
 from harness.witness.record_reader import RecordReader
-from harness.witness.transcript import Side, answers, has_turn, may_name_others, said, times_heard
+from harness.witness.transcript import Side, answers, has_turn, is_as_documented, said, times_heard
 
 if TYPE_CHECKING:
     from harness.scenario.ai_calls import SynthflowCall
@@ -90,7 +90,7 @@ class Words:
         """Whether no word of either side is missing: an API that fails in the middle leaves a transcript that was read too early,
         and one with other speaker names has words of unknown speakers.
         """
-        return not may_name_others(self._reader.look().transcript) and self._reader.has_told_all
+        return is_as_documented(self._reader.look().transcript) and self._reader.has_told_all
 
     def of(self, who: Side) -> list[str]:
         """What one side said, as read last."""

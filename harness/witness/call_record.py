@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
-from itertools import chain
-from typing import Any
-from unicodedata import normalize
-from urllib.parse import unquote
+from typing import Annotated, Any, Literal
 
-from harness.deployment import plain_signs
+from pydantic import BaseModel, FiniteFloat, NonNegativeInt, StringConstraints, ValidationError
+
 from harness.sip.identity import normalise, without_separators
-from harness.witness import testimony
-from harness.witness.clock import since_epoch, told_to_monotonic
-from harness.witness.transcript import as_text, has_turn
+from harness.witness.clock import since_epoch, to_monotonic
+from harness.witness.transcript import as_text
 
 #: Status of a call id that was prepared but not called yet (Prepare inbound).
 REGISTERED = "registered"
@@ -31,31 +27,21 @@ _STATUSES = frozenset(_BEFORE_ANSWER + _ANSWERED + _UNANSWERED)
 _OVER = frozenset((*_UNANSWERED, *_VOICEMAIL, "completed"))
 #: No clock that its Date shows is further off; what began later than it was told has its moment by another zone's.
 _YET_TO_COME_S = 60.0
-MILLISECOND_S = 0.001
+_MILLISECOND_S = 0.001
 _VARIABLES = "prompt_variables"
 #: Where real records have X- headers: all of them, as documented, and some, of which one that is missing says nothing.
 _HEADERS = (_VARIABLES, "telephony_sip_headers")
-#: Some accounts hide digits of numbers for privacy.
-_MASKED = re.compile(
-    r"[*•●#…]|\.\.|redacted|^[-+() .\dx]*xx[-() .\dx]*$|^[<\[{]+(?!anonymous)[a-z][\w -]*[>\]}]+$", re.IGNORECASE
-)
+#: Some accounts hide digits of numbers for privacy, or put a word in their place.
+_MASKED = re.compile(r"[*•#…]|redacted|^[-+() .\dx]*xx[-() .\dx]*$|^[<\[{]+(?!anonymous)", re.IGNORECASE)
 _E164 = re.compile(r"\+\d+", re.ASCII)
-#: Of a date and time (ISO 8601, both of its formats). Without seconds it may be of any moment of a minute, or an hour.
-_WITH_SECONDS = re.compile(r"[T ]\d\d:?\d\d:?\d\d", re.IGNORECASE)
-_URI = re.compile(r"(?:sips?|tel):([^@;>]+)", re.IGNORECASE)
+#: A host, and parameters of a telephone number (RFC 3966 section 3), are none of its digits.
+_USER = re.compile(r"(?:(?:sips?|tel):)?([^@;>]*)", re.IGNORECASE)
 
 
-def user_told(text: str) -> str:
-    """The user of a URI where there is one in it, as in a whole address, else all of it."""
-    found = _URI.search(text)
-    return found[1] if found else text
-
-
-def plain_user(user: str) -> str:
-    """The same in ASCII's signs and without escapes (RFC 3261 section 19.1.2): some programs set digits apart by no-break spaces or
-    hyphens, or mark where left-to-right begins.
-    """
-    return plain_signs(normalize("NFKC", unquote(user)))
+def user_of(address: str) -> str:
+    """The user of a URI, or of an address without a scheme: of a number alone, the number."""
+    found = _USER.match(address.strip())
+    return found[1] if found else ""
 
 
 def is_masked(user: str) -> bool:
@@ -69,12 +55,49 @@ def actions_of(plain: Mapping[str, Any]) -> list[Any]:
     return list(found.values()) if isinstance(found, dict) else found if isinstance(found, list) else []
 
 
+# -- what a far end may tell beyond the documented record (docs/simulation.md lists it)
+
+_Address = Annotated[str, StringConstraints(pattern=r"^(\[[^\]\s]+\]|[^:\s]+):\d{1,5}$")]  # host:port
+
+
+class _Mark(BaseModel):
+    mark: NonNegativeInt
+    at: FiniteFloat
+    until: FiniteFloat | None = None
+    level_dbov: FiniteFloat | None = None
+
+
+class _Digit(BaseModel):
+    digit: str
+    method: str
+    duration_ms: FiniteFloat | None = None
+
+
+class _Sip(BaseModel):
+    direction: Literal["sent", "received"]
+    text: str
+    transport: str = ""
+    local: _Address | None = None
+    remote: _Address | None = None
+
+
+class _Witness(BaseModel):
+    marks: list[_Mark] | None = None
+    digits: list[_Digit] | None = None
+    messages: list[_Sip] | None = None
+    codec: str | None = None
+    assistant: str | None = None
+    rx_packets: NonNegativeInt | None = None
+    answered_at: FiniteFloat | None = None
+    released_at: FiniteFloat | None = None
+
+
 @dataclass(frozen=True)
 class CallRecord:
     """One call as the API tells it; ``plain`` is the whole answer. Fields an API of another version lacks are None.
 
-    Numbers are E.164, however the record spells them (``region`` is whose national form it may be); what is none stays, and one
-    that is masked is not told. Digits may be a national number of the region's and another country's without its plus: those
+    Numbers are E.164, however the record spells them (``region`` is whose national form it may be); other text stays, and a number
+    that is masked is None. Digits may be a national number of the region's and another country's without its plus: those
     that are ``known`` (:func:`harness.sip.identity.written_without_plus`) are the latter.
     """
 
@@ -83,7 +106,6 @@ class CallRecord:
     region: str = "US"
     clock_ahead_s: float = 0.0  #: how far the API's clock is ahead of this machine's
     clock_differs_s: float = 0.0  #: the same, as little as may be
-    cut_off_s: float = 1.0  #: how much of a moment the API may leave out, where it tells a whole second
     read_at: float = math.inf  #: epoch seconds of this machine
     known_since: float = math.inf  #: the same, of when a record of this call was first read
     known: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -116,26 +138,31 @@ class CallRecord:
         """
         if self.known_since < wall:
             return False
-        began = _moment(self.plain.get("start_time"))
+        began = self._began
         if began is None or began - self.clock_ahead_s > self.read_at + _YET_TO_COME_S or self.is_in_doubt(wall):
             return None
-        return began + self._left_out_s - self.clock_ahead_s > wall
+        return began + _MILLISECOND_S - self.clock_ahead_s > wall
 
     def is_in_doubt(self, wall: float) -> bool:
         """Whether it began after that moment only if it is by this machine's clock: the API's Date is ahead, but it need not be."""
-        began = _moment(self.plain.get("start_time"))
+        began = self._began
         if began is None or self.clock_ahead_s <= 0.0 or began > self.read_at:
             return False
-        latest = began + self._left_out_s
+        latest = began + _MILLISECOND_S
         return latest - self.clock_ahead_s <= wall < latest
 
     @property
-    def _left_out_s(self) -> float:
-        return MILLISECOND_S if is_told_in_milliseconds(self.plain) else self.cut_off_s
+    def _began(self) -> float | None:
+        """In seconds since the epoch; the record has milliseconds, as a number or in digits."""
+        told = self.plain.get("start_time")
+        try:
+            return since_epoch(float(told)) if isinstance(told, int | float | str) else None
+        except (ValueError, OverflowError):
+            return None
 
-    def moment(self, told: object) -> float:
+    def moment(self, told: float) -> float:
         """A moment that its witness tells, in epoch seconds by the API's clock, on this machine's monotonic clock."""
-        return told_to_monotonic(told, self.clock_differs_s)
+        return to_monotonic(told - self.clock_differs_s)
 
     @property
     def evidence(self) -> dict[str, Any]:
@@ -158,17 +185,6 @@ class CallRecord:
         return self.status in _ANSWERED
 
     @property
-    def contradicts_itself(self) -> bool:
-        """Whether it says that the AI had the call, and that it was connected for no time: some call it completed however it ended.
-
-        Or that the AI did not have it, and what was said then: one may fail when it has been answered.
-        """
-        if self.status in _UNANSWERED:
-            return has_turn(self.transcript, "bot") or has_turn(self.transcript, "human")
-        told = self.plain.get("telephony_duration")
-        return self.answered and self.over and not isinstance(told, bool) and told in (0, "0")
-
-    @property
     def over(self) -> bool:
         """Whether the call has ended."""
         return self.status in _OVER
@@ -179,38 +195,35 @@ class CallRecord:
         return actions_of(self.plain)
 
     def variable(self, name: str) -> str | None:
-        """What the assistant was given under that name, e.g. an X- header's value; None when it does not say."""
-        found = self._given(name)
+        """What the assistant was given under that name, e.g. an X- header's value; None when it does not say.
+
+        Digits that it has as a number have lost their spelling, and say nothing either.
+        """
+        found = self._variable(name)
         return found if isinstance(found, str) else None
 
-    def _given(self, name: str, where: Sequence[str] = _HEADERS) -> object:
-        told = (self.plain.get(field) for field in where)
-        pairs = chain.from_iterable(found.items() for found in told if isinstance(found, dict))
-        return next((value for key, value in pairs if str(key).lower() == name.lower() and value is not None), None)
+    def _variable(self, name: str) -> object:
+        return next((value for field in _HEADERS if (value := self._given(field).get(name.lower())) is not None), None)
+
+    def _given(self, field: str) -> dict[str, Any]:
+        found = self.plain.get(field)
+        return {str(name).lower(): value for name, value in found.items()} if isinstance(found, dict) else {}
 
     @property
     def tells_variables(self) -> bool:
         """Whether it says at all what the assistant was given: a list of calls leaves that out."""
         return isinstance(self.plain.get(_VARIABLES), dict)
 
-    @property
-    def takes_headers(self) -> bool:
-        """Whether X- headers reach its variables, so that one that is missing there was not sent."""
-        found = self.plain.get(_VARIABLES)
-        return isinstance(found, dict) and any(str(name).lower().startswith("x-") for name in found)
-
     def lacks(self, header: str, sent_with: Collection[str] = ()) -> bool:
         """Whether that X- header was not passed on: others reached its variables, of those it was ``sent_with`` where these are
         known. X-EI it reads itself, and need not keep.
         """
-        if self._given(header) is not None or header.lower() == "x-ei":
+        if self._variable(header) is not None or header.lower() == "x-ei":
             return False
-        others = (self._given(name, [_VARIABLES]) for name in sent_with)
-        return any(other is not None for other in others) if sent_with else self.takes_headers
-
-    def reshapes(self, header: str) -> bool:
-        """Whether the record has that X- header as another type than text (digits as a number), so its spelling is lost."""
-        return self._given(header) is not None and self.variable(header) is None
+        given = self._given(_VARIABLES)
+        if sent_with:
+            return any(given.get(name.lower()) is not None for name in sent_with)
+        return any(name.startswith("x-") for name in given)
 
     @property
     def readable(self) -> bool:
@@ -227,24 +240,28 @@ class CallRecord:
         return tuple(what for what, is_said in said.items() if not is_said)
 
     @cached_property
-    def _testimony(self) -> testimony.Testimony:
-        return testimony.read(self.plain.get("witness"))
+    def _testimony(self) -> dict[str, Any] | str:
+        """The ``witness``; why it cannot be read if any of it is malformed, since what is left may lack any fact."""
+        try:
+            return _Witness.model_validate(self.plain.get("witness") or {}).model_dump()
+        except ValidationError as error:
+            first = error.errors()[0]
+            return f"{'.'.join(map(str, ('witness', *first['loc'])))}: {first['msg']}"
 
     def witness(self, what: str) -> Any:
-        """What the far end witnessed beyond the documented record, None when it does not say, or not so that it can be read."""
-        return self._testimony.told.get(what)
+        """What the far end witnessed beyond the documented record; None when it does not say, or its witness cannot be read."""
+        return self._testimony.get(what) if isinstance(self._testimony, dict) else None
 
     @property
-    def unread(self) -> tuple[str, ...]:
-        """What of its witness cannot be read, in words."""
-        return self._testimony.unread
+    def unread(self) -> str:
+        """Why its witness cannot be read; empty when it can."""
+        return self._testimony if isinstance(self._testimony, str) else ""
 
     def _number(self, *keys: str) -> str | None:
         text = next(filter(None, map(self._text, keys)), None)
         if text is None:
             return None
-        # a host, and parameters of a telephone number (RFC 3966 section 3), are none of its digits
-        user = plain_user(re.split("[;@]", user_told(text), maxsplit=1)[0])
+        user = user_of(text)
         if is_masked(user):
             return None
         return self.known.get(without_separators(user)) or normalise(user, self.region) or text
@@ -252,33 +269,3 @@ class CallRecord:
     def _text(self, key: str) -> str | None:
         value = self.plain.get(key)
         return value if isinstance(value, str) else None
-
-
-def is_told_in_milliseconds(plain: Mapping[str, Any]) -> bool:
-    """Whether the record's beginning shows that its API tells moments in milliseconds; one in a thousand does not show it."""
-    began = _moment(plain.get("start_time"))
-    return began is not None and not began.is_integer()
-
-
-def is_oldest_first(listed: Sequence[Any]) -> bool:
-    """Whether the calls of a list, as they came, begin later and later; documented is that the newest come first."""
-    told = [_moment(plain.get("start_time")) for plain in listed if isinstance(plain, dict)]
-    began = [moment for moment in told if moment is not None]
-    return len(began) > 1 and began[0] < began[-1]
-
-
-def _moment(told: object) -> float | None:
-    """Seconds since the epoch, which are told as a number, or as a date and time to the second with its offset."""
-    if isinstance(told, bool) or not isinstance(told, int | float | str):
-        return None
-    try:
-        seconds = float(told)
-    except ValueError:
-        try:
-            moment = datetime.fromisoformat(str(told))
-        except ValueError:
-            return None
-        return moment.timestamp() if moment.tzinfo is not None and _WITH_SECONDS.search(str(told)) else None
-    except OverflowError:
-        return None
-    return since_epoch(seconds)

@@ -1,17 +1,47 @@
-"""Starting a campaign's call: by HTTP, as the deployment describes it."""
+"""Starting a campaign's call: by HTTP, as the deployment describes it, or by a person at the terminal."""
 
 from __future__ import annotations
 
+import os
 from urllib.parse import quote
 
-from harness.deployment import Campaign
+from harness.deployment import Campaign, Report
 from harness.errors import FarEndError
 from harness.support.http_client import HttpClient, HttpError
-from harness.witness.request_headers import request_headers
 
+#: Set by ``--no-manual`` for all processes of a run.
+SILENT_VARIABLE = "HARNESS_NO_MANUAL"
 _WITHIN_S = 10.0
 #: In a body of this type "+" stands for a blank (https://url.spec.whatwg.org/#application/x-www-form-urlencoded).
 _FORM = "application/x-www-form-urlencoded"
+
+
+def ask_at_terminal(text: str) -> bool:
+    """Ask the user to do something now; False without a terminal or with ``--no-manual``."""
+    if os.environ.get(SILENT_VARIABLE) == "1":
+        return False
+    try:
+        # a worker's own output goes to the runner: the terminal is asked directly
+        with open("/dev/tty", "w", encoding="utf-8") as terminal:
+            terminal.write(f"\a\n>>> {text}\n")
+    except OSError:
+        return False
+    return True
+
+
+def request_headers(where: str, declared: Campaign | Report, *, has_body: bool) -> dict[str, str]:
+    """The headers that the table ``where`` declares, with secrets from the environment; a body is JSON unless they say otherwise.
+
+    Raises :class:`FarEndError`.
+    """
+    headers = dict(declared.headers)
+    for name, variable in declared.headers_env.items():
+        if not (value := os.environ.get(variable)):
+            raise FarEndError(f"{where}.headers_env.{name}: the environment variable {variable} is not set")
+        headers[name] = value
+    if has_body and "content-type" not in {name.lower() for name in headers}:
+        headers["Content-Type"] = "application/json"
+    return headers
 
 
 def start(campaign: Campaign, line: str, customer: str) -> None:

@@ -1,15 +1,15 @@
-"""Between the machine's monotonic clock, on which events are, and the wall clock of the far end's records."""
+"""Three clocks: this machine's monotonic clock, which dates events, its wall clock, and the clocks of those who report calls."""
 
 from __future__ import annotations
 
 import email.utils
+import math
 import time
 from datetime import UTC
 
 _OFFSET = time.time() - time.monotonic()
-#: Of a call: seconds since the epoch in 2001 and 2099. Thousands, millions of them lie elsewhere.
+#: Calls took place between 2001 and 2099, in seconds since the epoch. Milliseconds lie elsewhere.
 _FROM_S, _TO_S = 1e9, 4.1e9
-_UNITS = (1, 1e3, 1e6, 1e9)
 
 
 def to_wall(monotonic: float) -> float:
@@ -22,19 +22,57 @@ def to_monotonic(wall: float) -> float:
     return wall - _OFFSET
 
 
-def told_to_monotonic(told: object, ahead_s: float) -> float:
-    """A moment that somebody tells in epoch seconds, as a number or in digits, whose clock is so far ahead, on that clock."""
-    return to_monotonic(float(str(told)) - ahead_s)
-
-
 def since_epoch(told: float) -> float | None:
-    """The seconds since the epoch that a number tells as such, as milli-, micro- or nanoseconds; None where no call began then."""
-    return next((told / unit for unit in _UNITS if _FROM_S <= told / unit < _TO_S), None)
+    """Seconds since the epoch, from a number of seconds or milliseconds; None if it is no time of a call."""
+    return next((told / unit for unit in (1, 1e3) if _FROM_S <= told / unit < _TO_S), None)
 
 
 def date_told(date: str) -> float:
     """The seconds since the epoch of a Date or Retry-After, which is in UTC in each of its forms, also where it names no zone
-    (RFC 9110 section 5.6.7) or "-0000" (RFC 5322 section 3.3). Raises ``ValueError`` or ``OverflowError`` for what is none.
+    (RFC 9110 section 5.6.7) or "-0000" (RFC 5322 section 3.3). Raises ``ValueError`` or ``OverflowError`` for any other text.
     """
     told = email.utils.parsedate_to_datetime(date)
     return (told if told.tzinfo is not None else told.replace(tzinfo=UTC)).timestamp()
+
+
+class ClockOffset:
+    """How far a server's clock is ahead of this machine's, by the Date of its answers (RFC 9110 section 6.6.1).
+
+    The offset lies between the two bounds that all answers so far allow; a Date has whole seconds, so one answer leaves a second
+    open.
+    """
+
+    def __init__(self) -> None:
+        self._least, self._most = -math.inf, math.inf
+
+    @property
+    def seconds(self) -> float:
+        """0 while the clocks may agree, else the smallest possible offset."""
+        return 0.0 if self._least < 0.0 < self._most else self._least
+
+    @property
+    def least(self) -> float:
+        """The smallest possible offset, so that no test call is mistaken for an earlier one. 0 if unknown."""
+        return self._least if math.isfinite(self._least) else 0.0
+
+    @property
+    def nearest(self) -> float:
+        """The possible offset that is nearest to 0: the best guess for clocks that are kept right, also just after one was set."""
+        return min(max(0.0, self._least), self._most)
+
+    @property
+    def unknown_s(self) -> float:
+        """The uncertainty of the offset: a call that began this much earlier may seem to be later."""
+        return self._most - self._least
+
+    def note(self, asked_at: float, answered_at: float, date: str | None) -> None:
+        """An answer with that Date came to a request; both moments by this machine's clock (epoch seconds)."""
+        try:
+            told = date_told(date or "")
+        except (ValueError, OverflowError):
+            return
+        least, most = told - answered_at, told + 1.0 - asked_at
+        if least > self._most or most < self._least:  # one of the clocks was set
+            self._least, self._most = least, most
+        else:
+            self._least, self._most = max(least, self._least), min(most, self._most)

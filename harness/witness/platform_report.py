@@ -1,4 +1,4 @@
-"""A platform's report of its calls, CSV or JSON of any shape: its rows, as far as they say who called, where to, and when.
+"""A platform's report of its calls, read by HTTP or from a file: its rows, as far as they say who called, where to, and when.
 
 Column names of public reports are known: Talkdesk's Calls and Explore Calls reports (https://docs.talkdesk.com/docs/calls-report,
 https://docs.talkdesk.com/docs/explore-calls-report), and what Gladly's Contact Export has of it
@@ -7,15 +7,17 @@ https://docs.talkdesk.com/docs/explore-calls-report), and what Gladly's Contact 
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import json
+import os
 import re
-import unicodedata
+import ssl
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,9 +25,12 @@ from harness.deployment import Report, ReportField, plain_name
 from harness.deployment.numbers_csv import as_text
 from harness.errors import FarEndError
 from harness.sip.identity import normalise
+from harness.support.files import user_files
+from harness.support.http_client import HttpClient, HttpError, Trust
 from harness.support.network_text import redacted, redacted_plain
-from harness.witness.call_record import plain_user, user_told
-from harness.witness.clock import since_epoch
+from harness.witness.call_record import user_of
+from harness.witness.campaign import request_headers
+from harness.witness.clock import ClockOffset, since_epoch, to_wall
 
 #: What else a field's column may be called, the first that is there counts.
 KNOWN_COLUMNS: Mapping[ReportField, tuple[str, ...]] = {
@@ -34,22 +39,16 @@ KNOWN_COLUMNS: Mapping[ReportField, tuple[str, ...]] = {
     "group": ("group", "ring_groups", "ring_group"),
     "agent": ("agent", "handling_agent", "handling_user_name", "agent_name"),
     "started": ("started", "start_at", "start_time", "queued_at"),
-    "id": ("id", "call_id", "interaction_id", "contact_id"),
     "type": ("type", "call_type"),
 }
 #: Words of the documented reports for a call that no agent took, or that a machine took; normalised.
 _UNTAKEN = frozenset({"missed", "abandoned", "short_abandoned", "voicemail"})
 _NEEDED: tuple[ReportField, ...] = ("caller", "group", "started")
 _SEPARATORS = ",;\t|"
-#: More rows than that are no report of one verification.
+#: A larger report is not of one verification.
 _MOST_ROWS = 100_000
-#: Some exports have titles and empty lines before the names of the columns.
-_HEADING_WITHIN = 20
-_TABLES_TRIED = 20  #: of a list, to find out what it is of
-_ARCHIVE = b"PK\x03\x04"  #: begins .xlsx, .ods, .numbers and .zip
-_DEEPEST = 4  #: levels within which a JSON answer has its list of calls
-_ISO = re.compile(r"(?P<date>\d{4}-\d\d-\d\d)(?:[T ]+(?P<hour>\d\d):\d\d(?P<second>:\d\d(?P<fraction>[.,]\d+)?)?)?")
-_DECIMAL = re.compile(r"^(\d{7,15})\.0$")
+#: So much earlier than the call the report is asked for: it may be by another clock.
+_EARLIER_S = 60.0
 _BETWEEN_GROUPS = re.compile(r"[,;|+\n]")
 _MOST_PARTS = 8  #: of a group's name that has separators in it
 
@@ -63,12 +62,10 @@ class ReportRow:
     number: str
     groups: tuple[str, ...]  #: the cell, or each item of a list
     agent: str | None  #: None where the report has no such column
-    id: str
     #: Seconds since 1970 that its time may mean; two where the clocks were set back, none where it cannot be read.
     moments: tuple[float, ...]
     cut_off_s: float  #: how much of the time its form leaves out: 60 where it has no seconds
     untaken: str = ""  #: the report's word for a call that no agent took, even if one followed it up later
-    is_guessed: bool = False  #: names that are not ASCII may be misread
 
     def words(self, region: str) -> str:
         """Where it stands, and what it says; its numbers in the form that reports mask, and no agent's name."""
@@ -79,18 +76,6 @@ class ReportRow:
         told += [] if self.agent is None else ["taken by an agent" if self.agent else "taken by no agent"]
         told += [self.untaken] * bool(self.untaken)
         return "; ".join(told)
-
-
-def rows_of(raw: bytes, declared: Report) -> list[ReportRow]:
-    """The rows of a report. Raises :class:`FarEndError` for what is none, or lacks a column that is needed."""
-    decoded, is_guessed = _text(raw)
-    text = redacted(decoded)
-    table = list(_of_json(text, declared)) if text.lstrip()[:1] in ("[", "{") else list(_of_csv(text, declared))
-    if not table:
-        return []
-    names = _columns({name for _, row in table for name in row}, declared)
-    zone = ZoneInfo(declared.zone) if declared.zone else UTC
-    return [_row(place, row, names, declared, zone, is_guessed) for place, row in table]
 
 
 def names_in(cells: Sequence[str], known: frozenset[str]) -> dict[str, str]:
@@ -111,209 +96,183 @@ def names_in(cells: Sequence[str], known: frozenset[str]) -> dict[str, str]:
     return found
 
 
-# -- text to tables
+class ReportSource:
+    """Where a deployment's report is read. Every method raises :class:`FarEndError` when there is no report to be read."""
+
+    def __init__(self, declared: Report) -> None:
+        self._declared = declared
+        self._offset = ClockOffset()
+
+    @property
+    def clock_ahead_s(self) -> float:
+        """How far the server's clock is ahead of this machine's, as far as its answers say."""
+        return self._offset.seconds
+
+    def read(self, since: float) -> list[ReportRow]:
+        """The report as it is now. ``since``: the call began then (epoch seconds of this machine)."""
+        raw = self._from_file(since) if self._declared.file is not None else self._by_http(since)
+        return rows_of(raw, self._declared)
+
+    def _from_file(self, since: float) -> bytes:
+        path = Path(str(self._declared.file))
+        try:
+            with user_files.opened(path, user_files.REPORT) as file:
+                written = os.fstat(file.fileno()).st_mtime
+                raw = file.read(user_files.REPORT.most_bytes)  # what is added meanwhile comes with the next reading
+        except OSError as error:
+            raise FarEndError(f"platform.report.file: {path.name}: {error.strerror or 'cannot be read'}") from None
+        if written < since:
+            raise FarEndError(f"platform.report.file: {path.name} was written before the call")
+        return raw
+
+    def _trust(self) -> Trust:
+        if self._declared.ca_file is None:
+            return True
+        try:
+            return ssl.create_default_context(cafile=self._declared.ca_file)
+        except OSError as error:  # an SSLError is one, too
+            name = Path(self._declared.ca_file).name
+            raise FarEndError(f"platform.report.ca_file: {name} holds no certificates that can be read") from error
+
+    def _by_http(self, since: float) -> bytes:
+        declared = self._declared
+        moment = datetime.fromtimestamp(since - _EARLIER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        url = str(declared.url).replace("{since}", moment)
+        where = f"the platform's report {url.partition('?')[0]}"  # the query may hold secrets
+        body = declared.body.replace("{since}", moment)
+        headers = request_headers("platform.report", declared, has_body=bool(body))
+        client = HttpClient(self._trust())
+        asked_at = to_wall(time.monotonic())
+        try:
+            answer = client.request(declared.method, url, declared.timeout_s, headers, content=body or None)
+        except HttpError as error:
+            raise FarEndError(f"{where}: {error}") from error
+        finally:
+            client.close()
+        self._offset.note(asked_at, to_wall(time.monotonic()), answer.date)
+        if not answer.is_success:
+            raise FarEndError(f"{where}: {answer.status} {answer.reason}")
+        return answer.body
 
 
-def _text(raw: bytes) -> tuple[str, bool]:
-    """It as text, and whether its encoding is a guess: spreadsheets write that of their country, and no word of which it is."""
-    if raw.startswith(_ARCHIVE):
-        raise FarEndError("the platform's report is a workbook or another archive; allowed: CSV or JSON")
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16", "replace"), False
-    if b"\0" in raw[:2]:  # without a byte order mark: a report begins with a letter or a sign of ASCII
-        return raw.decode("utf-16-be" if raw[:1] == b"\0" else "utf-16-le", "replace"), False
+def rows_of(raw: bytes, declared: Report) -> list[ReportRow]:
+    """The rows of a report. Raises :class:`FarEndError` for any other data, and where a column that is needed is missing."""
     try:
-        return raw.decode("utf-8-sig"), False
+        text = redacted(raw.decode("utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"))
     except UnicodeDecodeError:
-        # by lines: one name that was cut off within a letter spoils no other
-        return "".join(map(_line, raw.removeprefix(codecs.BOM_UTF8).splitlines(keepends=True))), True
+        raise FarEndError("the platform's report is not in UTF-8; allowed: CSV or JSON in UTF-8") from None
+    table = _of_json(text, declared) if text.lstrip()[:1] in ("[", "{") else _of_csv(text, declared)
+    zone = ZoneInfo(declared.zone) if declared.zone else UTC
+    rows = []
+    for place, row in table:
+        if len(rows) == _MOST_ROWS:
+            raise FarEndError(f"the platform's report has more than {_MOST_ROWS} rows")
+        rows.append(_row(place, row, declared, zone))
+    return rows
 
 
-def _line(raw: bytes) -> str:
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace")  # Western Europe's
+#: Where a row stands, and its cells by fields; a field without a column is missing.
+_Row = tuple[str, dict[ReportField, Any]]
 
 
-def _of_csv(text: str, declared: Report) -> Iterator[tuple[str, dict[str, Any]]]:
-    heading: list[str] | None = None
-    separator = _separator("\n".join(text.split("\n", _HEADING_WITHIN)[:_HEADING_WITHIN]), declared)
+def _of_csv(text: str, declared: Report) -> Iterator[_Row]:
+    """The rows below the first line that is not empty, which names the columns."""
+    heading = next((line for line in text.splitlines() if line.strip()), "")
+    if not heading:
+        return
+    # a cell may have more of another separator, a heading has not
+    separator = max(_SEPARATORS, key=heading.count)
+    columns: dict[ReportField, int] | None = None
     try:
         for count, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator), start=1):
-            if count > _MOST_ROWS:
-                raise FarEndError(f"the platform's report has more than {_MOST_ROWS} rows")
             if not any(cell.strip() for cell in cells):
                 continue
-            if heading is None:
-                if count <= _HEADING_WITHIN and not _is_heading(cells, declared):
-                    continue
-                heading = [cell.strip() for cell in cells]
-                _columns(set(heading), declared)  # a report without rows may lack one as well
+            if columns is None:
+                names = [cell.strip() for cell in cells]
+                columns = {field: names.index(name) for field, name in _columns(names, declared).items()}
                 continue
-            yield f"row {count}", dict(zip(heading, cells, strict=False))
+            yield f"row {count}", {field: cells[at] if at < len(cells) else "" for field, at in columns.items()}
     except csv.Error as error:
         raise FarEndError(f"the platform's report is no CSV: {error}") from None
-    if heading is None and text.strip():
-        raise FarEndError(f"the platform's report has no heading with {', '.join(_NEEDED)}, or names known for them")
 
 
-def _separator(head: str, declared: Report) -> str:
-    """That by which a line of the head names the columns, else the most frequent: cells may have more of another one."""
-    likely = sorted(_SEPARATORS, key=head.count, reverse=True)
-    return next((each for each in likely if _has_heading(head, each, declared)), likely[0])
-
-
-def _has_heading(head: str, separator: str, declared: Report) -> bool:
+def _of_json(text: str, declared: Report) -> Iterator[_Row]:
+    """The tables of a list, or of the one list that a table has."""
     try:
-        return any(
-            _is_heading(cells, declared) for cells in csv.reader(io.StringIO(head, newline=""), delimiter=separator)
-        )
-    except csv.Error:
-        return False
-
-
-def _is_heading(cells: Sequence[str], declared: Report) -> bool:
-    found = _found({cell.strip() for cell in cells}, declared)
-    return all(field in found for field in _NEEDED)
-
-
-def _of_json(text: str, declared: Report) -> Iterator[tuple[str, dict[str, Any]]]:
-    try:
-        plain = json.loads(text)
-    except RecursionError:
-        raise FarEndError("the platform's report is JSON within JSON without end") from None
-    except ValueError:
-        plain = _json_lines(text)
-    calls = _calls(redacted_plain(plain), declared)
-    if calls is None:
-        raise FarEndError("the platform's report is JSON without a list of calls")
-    if len(calls) > _MOST_ROWS:
-        raise FarEndError(f"the platform's report has more than {_MOST_ROWS} rows")
-    for count, call in enumerate(calls, start=1):
-        if isinstance(call, dict):
-            yield f"entry {count}", call
-
-
-def _json_lines(text: str) -> list[Any]:
-    try:
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
+        plain = redacted_plain(json.loads(text))
     except (ValueError, RecursionError) as error:
         raise FarEndError(f"the platform's report is no JSON: {type(error).__name__}") from None
+    lists = [plain] if isinstance(plain, list) else [value for value in plain.values() if isinstance(value, list)]
+    if len(lists) != 1:
+        raise FarEndError(
+            f"the platform's report is JSON with {len(lists)} lists; allowed: a list of calls, or a table with one"
+        )
+    calls = [call for call in lists[0] if isinstance(call, dict)]
+    if calls:
+        columns = _columns([name for call in calls for name in call], declared)
+        for count, call in enumerate(calls, start=1):
+            yield f"entry {count}", {field: call.get(name) for field, name in columns.items()}
 
 
-def _calls(plain: Any, declared: Report) -> list[Any] | None:
-    """The list of calls, wherever an answer has it: the longest of those whose tables have the fields, else of any tables."""
-    found: list[list[Any]] = []
-    left = [(plain, 0)]
-    while left:
-        value, depth = left.pop()
-        if isinstance(value, list):
-            found.append(value)
-        elif isinstance(value, dict) and depth < _DEEPEST:
-            left += [(inner, depth + 1) for inner in value.values()]
-
-    def likely(one: list[Any]) -> tuple[bool, bool, int]:
-        tables = [item for item in one[:_TABLES_TRIED] if isinstance(item, dict)]
-        return _is_heading([name for table in tables for name in table], declared), bool(tables), len(one)
-
-    return max(found, key=likely, default=None)
-
-
-# -- columns
-
-
-def _plain_column(name: str) -> str:
-    return re.sub(r"\W+", "_", unicodedata.normalize("NFC", name).casefold()).strip("_")
-
-
-def _found(there: set[str], declared: Report) -> dict[ReportField, str]:
+def _columns(names: Sequence[str], declared: Report) -> dict[ReportField, str]:
     """Field → the column that has it: the one that is declared, else the first of those that are known."""
-    plain = {_plain_column(name): name for name in sorted(there)}
+    there = {_plain_column(name): name for name in names}
     found: dict[ReportField, str] = {}
     for field, known in KNOWN_COLUMNS.items():
         wanted = [_plain_column(declared.columns[field])] if field in declared.columns else known
-        if (name := next((plain[name] for name in wanted if name in plain), None)) is not None:
+        if (name := next((there[name] for name in wanted if name in there), None)) is not None:
             found[field] = name
-    return found
-
-
-def _columns(there: set[str], declared: Report) -> dict[ReportField, str]:
-    found = _found(there, declared)
     needed = {*_NEEDED, *declared.columns}
     if missing := [field for field in KNOWN_COLUMNS if field in needed and field not in found]:
-        shown = ", ".join(sorted(name[:40] for name in there if name)[:40])
+        shown = ", ".join(sorted({name[:40] for name in names if name})[:40])
         raise FarEndError(
             f"the platform's report has no column for {', '.join(missing)} (platform.report.columns); it has {shown}"
         )
     return found
 
 
-def _row(
-    place: str,
-    row: Mapping[str, Any],
-    names: Mapping[ReportField, str],
-    declared: Report,
-    zone: tzinfo,
-    is_guessed: bool,
-) -> ReportRow:
-    def cell(field: ReportField) -> str:
-        return _said(row.get(names[field])) if field in names else ""
+def _plain_column(name: str) -> str:
+    return re.sub(r"\W+", "_", name.casefold()).strip("_")
 
-    group, type_ = row.get(names["group"]), cell("type")
-    moments, cut_off_s = _moments(row.get(names["started"]), declared.time_format, zone)
+
+def _row(place: str, cells: dict[ReportField, Any], declared: Report, zone: tzinfo) -> ReportRow:
+    group, type_ = cells.get("group"), _said(cells.get("type"))
+    moments, cut_off_s = _moments(_said(cells.get("started")), declared.time_format, zone)
     return ReportRow(
         place=place,
-        caller=_number(cell("caller")),
-        number=_number(cell("number")),
-        groups=tuple(filter(None, map(_said, group)))
-        if isinstance(group, list)
-        else tuple(filter(None, [_said(group)])),
-        agent=cell("agent") if "agent" in names else None,
-        id=cell("id"),
+        caller=_number(cells.get("caller")),
+        number=_number(cells.get("number")),
+        groups=tuple(filter(None, map(_said, group if isinstance(group, list) else [group]))),
+        agent=_said(cells["agent"]) if "agent" in cells else None,
         moments=moments,
         cut_off_s=cut_off_s,
         untaken=type_ if _plain_column(type_) in _UNTAKEN else "",
-        is_guessed=is_guessed,
     )
 
 
 def _said(value: Any) -> str:
-    """A cell as text; a table of JSON by its name, as some answers have groups and agents."""
-    if isinstance(value, dict):
-        value = next((value[key] for key in ("name", "display_name", "id") if key in value), "")
-    if value is None or isinstance(value, bool | list | dict):
-        return ""
-    text = as_text(str(value))
+    """A cell as text; empty where it says that there is nothing."""
+    text = as_text(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
     return "" if text.casefold() in ("null", "none", "n/a", "-") else text
 
 
-def _number(text: str) -> str:
-    """A number with the separators of ASCII. A column that a program took for decimals, since it has gaps, ends in ``.0``."""
-    plain = _DECIMAL.sub(r"\1", plain_user(user_told(text)))
-    return re.sub(r"(?<=\d) ?/ ?(?=\d)", "-", plain)
+def _number(value: Any) -> str:
+    return user_of(_said(value))
 
 
-# -- times
-
-
-def _moments(told: Any, time_format: str | None, zone: tzinfo) -> tuple[tuple[float, ...], float]:
+def _moments(text: str, time_format: str | None, zone: tzinfo) -> tuple[tuple[float, ...], float]:
     """What a time may mean, and how much of it its form leaves out. Nothing, where it cannot be read."""
     try:
         if time_format is not None:
-            return _in_zone(datetime.strptime(_said(told), time_format), zone), _cut_off_s(time_format)
-        text = _said(told)
-        if match := _ISO.match(text):
-            cut_off = 86_400.0 if not match["hour"] else 60.0 if not match["second"] else 1.0
-            read = datetime.fromisoformat(re.sub(r"(?<=\d)\s+(?=[-+Z])", "", re.sub(r" +UTC$", "Z", text)))
-            return _in_zone(read, zone), 0.001 if match["fraction"] else cut_off
-        number = float(text)
+            return _in_zone(datetime.strptime(text, time_format), zone), _cut_off_s(time_format)
+        if re.fullmatch(r"[\d.]+", text):
+            seconds = since_epoch(float(text))
+            return ((seconds,), 1.0) if seconds is not None else ((), 0.0)
+        has_seconds, has_minutes = (re.search(form, text) for form in (r"\d:\d\d:\d\d", r"\d:\d\d"))
+        cut_off_s = 1.0 if has_seconds else 60.0 if has_minutes else 86_400.0
+        return _in_zone(datetime.fromisoformat(text), zone), cut_off_s
     except (ValueError, OverflowError, OSError):
         return (), 0.0
-    seconds = since_epoch(number)
-    if seconds is None:
-        return (), 0.0
-    return (seconds,), 1.0 if seconds == number and number.is_integer() else 0.001
 
 
 def _in_zone(read: datetime, zone: tzinfo) -> tuple[float, ...]:
@@ -325,8 +284,6 @@ def _in_zone(read: datetime, zone: tzinfo) -> tuple[float, ...]:
 
 def _cut_off_s(time_format: str) -> float:
     told = set(re.findall(r"%[-_0^#]?([A-Za-z])", time_format))
-    if "f" in told:
-        return 0.001
-    if told & set("STXcrs"):
+    if told & set("fSTXcrs"):
         return 1.0
     return 60.0 if told & set("MR") else 3600.0 if told & set("HI") else 86_400.0

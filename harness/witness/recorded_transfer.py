@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.sip.identity import without_separators
-from harness.witness.call_record import is_masked, user_told
+from harness.witness.call_record import is_masked, user_of
 
 _DONE, FAILED = "transfer-success", "transfer-failed"
 #: The status that RFC 3261 section 21 has for what the record names as the reason.
@@ -31,8 +31,7 @@ _STATUS_OF: Mapping[object, int] = {
 _WAYS: Mapping[str, str] = {"cold_transfer": "cold", "warm_transfer": "warm", "warm_transfer_with_context": "warm"}
 
 _SCHEME = re.compile(r"(?:sips?|tel):", re.IGNORECASE)
-#: A telephone number as people write it, and what is dialled when it has been reached.
-_TELEPHONE = re.compile(r"(\+?[\d .()-]*\d)\s*(?:[,;].*|(?:x|ext\.?)\s*\d+)?", re.IGNORECASE | re.ASCII)
+_TELEPHONE = re.compile(r"\+?[\d .()-]*\d", re.ASCII)
 
 
 def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
@@ -63,8 +62,8 @@ def recorded_target(to: str) -> str:
     to = to.strip()
     if _SCHEME.match(to):
         return to
-    if number := _TELEPHONE.fullmatch(to):
-        return f"tel:{without_separators(number[1])}"
+    if _TELEPHONE.fullmatch(to):
+        return f"tel:{without_separators(to)}"
     return f"sip:{to}" if "@" in to else f"sip:{to}@platform.invalid"
 
 
@@ -98,11 +97,11 @@ def _documented(action: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tells_number(to: object) -> bool:
     """Whether it names somebody: the name of a variable is no number, nor is one whose digits are hidden."""
-    return isinstance(to, str) and bool(to) and not set(to) & set("{}<>") and not _is_hidden(to)
+    return isinstance(to, str) and bool(to) and not _is_hidden(to)
 
 
 def _is_hidden(to: object) -> bool:
-    return isinstance(to, str) and is_masked(user_told(to).partition("@")[0])
+    return isinstance(to, str) and is_masked(user_of(to))
 
 
 def _table(value: object) -> Mapping[str, Any]:

@@ -7,17 +7,11 @@ time. A row that an earlier call of the same caller may have left proves nothing
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.deployment import plain_name
 from harness.sip.identity import is_spelling
 from harness.witness.platform_report import ReportRow, names_in
-
-NOT_LISTED = "the report does not list the call"
-#: Clocks of two zones differ by a multiple of so much, but for a few, and no country's are further from UTC than so much.
-_ZONES_DIFFER_S, _FARTHEST_S = 1800.0, 14 * 3600.0
-#: No clock of a platform is ahead by so much; a zone that is wrong makes a quarter of an hour at least.
-_YET_TO_COME_S = 60.0
 
 #: What the clocks of platform and harness may differ by. An earlier call of the same caller began at least ``stay_s`` before.
 CLOCKS_DIFFER_S = 2.0
@@ -74,7 +68,7 @@ class ReportedLanding:
 def where_landed(rows: Sequence[ReportRow], sought: Sought, names: GroupNames) -> ReportedLanding:
     """What ``rows``, a whole report, say of the call; nothing is taken for ours that may be another's."""
     # by the time first: a report may have a month of everybody's calls, and reading a number takes longer
-    of_call = [row for row in _distinct(rows) if _may_be_within(row, sought) and _is_callers(row, sought)]
+    of_call = [row for row in rows if _may_be_within(row, sought) and _is_callers(row, sought)]
     first = [row for row in of_call if _is_first(row, sought)]
     others = [row for row in of_call if row not in first]
     if row := next((row for row in others if _may_be_anybodys(row, sought)), None):
@@ -88,28 +82,10 @@ def where_landed(rows: Sequence[ReportRow], sought: Sought, names: GroupNames) -
     if landed:
         return _together(landed, [row for row in (*ours, *first) if row not in landed], sought, names)
     if not first:
-        return ReportedLanding(why=NOT_LISTED)
+        return ReportedLanding(why="the report does not list the call at its time (platform.report.zone?)")
     told = f" in {', '.join(where)}" if (where := _groups(first, names)) else ""
     why = f"the report lists the caller's first call{told}, and none to the group"
     return ReportedLanding(why=why, rows=tuple(first))
-
-
-def yet_to_come(rows: Sequence[ReportRow], callers: Sequence[str], region: str, now: float) -> ReportRow | None:
-    """A row of one of our ``callers`` (E.164) that has not begun ``now``, as its time is read: then no row is of when it seems."""
-    later = (row for row in rows if row.moments and row.moments[0] > now + _YET_TO_COME_S)
-    return next((row for row in later if any(_is_spelled(row.caller, number, region) for number in callers)), None)
-
-
-def hours_earlier(rows: Sequence[ReportRow], sought: Sought) -> str:
-    """Words on the caller's newest row, where whole hours or halves set it apart from the call: its times may be another zone's."""
-    newest = sorted((row for row in rows if row.moments), key=lambda row: row.moments[0], reverse=True)
-    row = next((row for row in newest if _is_callers(row, sought) and not _may_be_anybodys(row, sought)), None)
-    if row is None:
-        return ""
-    earlier_s = round((sought.began - row.moments[0]) / _ZONES_DIFFER_S) * _ZONES_DIFFER_S
-    if not 0 < earlier_s <= _FARTHEST_S or not _is_within(replace(row, moments=(row.moments[0] + earlier_s,)), sought):
-        return ""
-    return f"; {row.place} has its caller {earlier_s / 3600:g} h earlier (platform.report.zone?)"
 
 
 def _together(
@@ -124,10 +100,6 @@ def _together(
     if not groups:
         where = f"in {', '.join(beside)}, which the file has as no group (reported_as, ignore)"
         return ReportedLanding(why=f"the report lists the call {where if beside else 'in no group'}", rows=rows)
-    strange = [name for name in groups if name not in names.of.values() and not name.isascii()]
-    if strange and any(row.is_guessed for row in landed):
-        why = f"the report is not in UTF-8, so that {', '.join(strange)} may be a name that was misread"
-        return ReportedLanding(why=why, rows=rows)
     in_wanted = [names.wanted in told for row in landed if (told := names.read(row))]
     if any(in_wanted) and not all(in_wanted):
         why = f"the report lists calls of this caller in {', '.join(groups)}, and does not tell which is this one"
@@ -173,11 +145,7 @@ def _may_be_anybodys(row: ReportRow, sought: Sought) -> bool:
 
 
 def _is(told: str, number: str, sought: Sought) -> bool:
-    return _is_spelled(told, number, sought.region)
-
-
-def _is_spelled(told: str, number: str, region: str) -> bool:
-    return is_spelling(told.removeprefix("tel:"), number, region)
+    return is_spelling(told, number, sought.region)
 
 
 def _is_within(row: ReportRow, sought: Sought) -> bool:
@@ -201,14 +169,6 @@ def _doubt(row: ReportRow, sought: Sought) -> str | None:
     if _is_within(row, sought):
         return None
     return f"{row.place} of the report has this caller, and a time that may be an earlier call's as well"
-
-
-def _distinct(rows: Sequence[ReportRow]) -> list[ReportRow]:
-    """Without rows that are there twice."""
-    seen: dict[object, ReportRow] = {}
-    for row in rows:
-        seen.setdefault((row.id, row.caller, row.number, row.groups, row.agent, row.moments, row.untaken), row)
-    return list(seen.values())
 
 
 def _is_to_group(row: ReportRow, sought: Sought) -> bool:

@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -22,24 +23,14 @@ from harness.deployment.safety import numbers_of
 from harness.errors import FarEndError
 from harness.sip.identity import written_without_plus
 from harness.support.http_client import Answer, HttpClient, HttpError, HttpResponse
-from harness.witness.call_record import (
-    MILLISECOND_S,
-    REGISTERED,
-    CallRecord,
-    is_oldest_first,
-    is_told_in_milliseconds,
-)
-from harness.witness.clock import date_told, to_wall, told_to_monotonic
-from harness.witness.clock_offset import ClockOffset
-from harness.witness.shared_reading import SharedReading
+from harness.witness.call_record import REGISTERED, CallRecord
+from harness.witness.clock import ClockOffset, date_told, to_monotonic, to_wall
 
 _ATTEMPTS = 3
 _MOST_PATIENCE_S = 5.0
 _ID = re.compile(SYNTHFLOW_ID)
 #: Most pages of a list that are read; a verification has fewer calls.
 _MOST_PAGES = 50
-#: Calls of a page, unless the list says otherwise.
-_A_PAGE = 20
 #: So much earlier than asked for a list begins: a call whose id was given out beforehand may have begun by then.
 _EARLIER_S = 60.0
 #: So many failures in a row, and nothing more is expected of it for a while.
@@ -54,6 +45,44 @@ _APART_S = 0.1
 def calls_query(since: float, model: str | None) -> dict[str, str]:
     """What the list of calls is asked for: those of a model (Synthflow's id of an assistant) since then, in epoch seconds."""
     return {"from_date": str(int(since * 1000))} | ({"model_id": model} if model else {})
+
+
+class _Reading:
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.found = Future[list[CallRecord]]()
+
+
+class _SharedReading:
+    """Lists read since a given time, of each set of models. Requests during a reading share the next reading.
+
+    So no answer is older than its request, and at most one reading waits behind the current one, however many calls of a load
+    look for themselves in the same list. Thread-safe.
+    """
+
+    def __init__(self, read: Callable[[float, Sequence[str | None]], list[CallRecord]]) -> None:
+        """Whatever ``read`` raises is raised to all who share it."""
+        self._read = read
+        self._guard = threading.Lock()
+        self._turns: dict[Sequence[str | None], threading.Lock] = {}
+        self._next: dict[Sequence[str | None], _Reading] = {}
+
+    def since(self, moment: float, models: Sequence[str | None]) -> list[CallRecord]:
+        """The calls since then, or since somewhat earlier."""
+        with self._guard:
+            reading = self._next.setdefault(models, _Reading(moment))
+            reading.since = min(reading.since, moment)
+            turn = self._turns.setdefault(models, threading.Lock())
+        with turn:
+            with self._guard:
+                if is_first := self._next.get(models) is reading:
+                    del self._next[models]
+            if is_first:
+                try:
+                    reading.found.set_result(self._read(reading.since, models))
+                except BaseException as error:
+                    reading.found.set_exception(error)
+        return list(reading.found.result())
 
 
 class SynthflowApi:
@@ -86,12 +115,11 @@ class SynthflowApi:
         self._known = written_without_plus(numbers)
         headers = {"Authorization": f"Bearer {token.strip()}"}
         self._client = HttpClient(ssl.create_default_context(cafile=ca_file) if ca_file else True, headers)
-        self._lists = SharedReading(self._read)
+        self._lists = _SharedReading(self._read)
         self._strikes = 0
         self._down_until = -math.inf
         self._problem = ""
         self._offset = ClockOffset()
-        self._cut_off_s = 1.0  # of the moments it tells: whole seconds, until one shows more
         self._known_since: dict[str, float] = {}  # by id, the oldest first
         self._guard = threading.Lock()
 
@@ -100,9 +128,9 @@ class SynthflowApi:
         """Whether it was found dead less than a minute ago: nothing it could tell is worth waiting for."""
         return self._clock() < self._down_until
 
-    def moment(self, told: object) -> float:
+    def moment(self, told: float) -> float:
         """A moment that it tells, in epoch seconds by its clock, on this machine's monotonic clock."""
-        return told_to_monotonic(told, self._offset.nearest)
+        return to_monotonic(told - self._offset.nearest)
 
     def call(self, call_id: str) -> CallRecord:
         """``GET /calls/{id}``."""
@@ -124,7 +152,7 @@ class SynthflowApi:
 
         Where the API's Date is off, its records may be by either clock.
         """
-        if self._cut_off_s + self._offset.unknown_s + abs(self._offset.nearest) > _APART_S:
+        if self._offset.unknown_s + abs(self._offset.nearest) > _APART_S:
             self.calls(to_wall(time.monotonic()), models)
 
     def _read(self, since: float, models: Sequence[str | None]) -> list[CallRecord]:
@@ -146,19 +174,11 @@ class SynthflowApi:
         for _ in range(_MOST_PAGES):
             listed = await self._asked("GET", "/calls", params=query)
             calls = calls_in(listed)
-            self._learn_precision(calls)
             new = [record for record in map(self._record, calls) if record.id not in seen]
             seen |= {record.id for record in new}
             for record in new:
                 yield record
-            total = _total(listed, len(calls))
-            if total is not None and len(seen) >= total:
-                return
-            if not new:
-                if calls and is_oldest_first(calls):
-                    raise FarEndError(
-                        "Synthflow API: GET /calls: pages are not to be had, and the newest calls are not on the first"
-                    )
+            if not new or len(seen) >= _total(listed):
                 return
             query["offset"] = str(len(seen))
         raise FarEndError(f"Synthflow API: GET /calls: more than {len(seen)} calls in the time of this one")
@@ -186,17 +206,14 @@ class SynthflowApi:
     def _record(self, plain: Any) -> CallRecord:
         if isinstance(plain, dict) and isinstance(plain.get("calls"), list) and plain["calls"]:
             plain = plain["calls"][0]
-        call_id = plain.get("call_id") or plain.get("id") if isinstance(plain, dict) else None
+        call_id = plain.get("call_id") if isinstance(plain, dict) else None
         if not isinstance(call_id, str):
             raise FarEndError("Synthflow API: a call's record has no call_id")
         path_segment(call_id)
         if not self._testifies:
             plain = {key: value for key, value in plain.items() if key != "witness"}
-        self._learn_precision([plain])
-        read_at = to_wall(time.monotonic())
-        offset = self._offset
-        moments = offset.least, offset.nearest, self._cut_off_s, read_at
-        record = CallRecord(call_id, plain, self._region, *moments, known=self._known)
+        read_at, offset = to_wall(time.monotonic()), self._offset
+        record = CallRecord(call_id, plain, self._region, offset.least, offset.nearest, read_at, known=self._known)
         return record if record.status == REGISTERED else replace(record, known_since=self._first_read(record))
 
     def _first_read(self, record: CallRecord) -> float:
@@ -206,10 +223,6 @@ class SynthflowApi:
             if oldest is not None and known[oldest] < record.read_at - _KNOWN_S:
                 del known[oldest]
             return known.setdefault(record.id, record.read_at)
-
-    def _learn_precision(self, calls: Sequence[Any]) -> None:
-        if any(isinstance(plain, dict) and is_told_in_milliseconds(plain) for plain in calls):
-            self._cut_off_s = MILLISECOND_S
 
     async def _asked(self, method: str, path: str, **arguments: Any) -> Any:
         return payload(f"{method} {path}", await self._ask(method, path, **arguments))
@@ -269,7 +282,7 @@ class AbsentApi(SynthflowApi):
     """The API of a deployment that names none: it is never asked, and tells nothing."""
 
     def __init__(self) -> None:
-        self._lists, self._offset = SharedReading(self._read), ClockOffset()
+        self._lists, self._offset = _SharedReading(self._read), ClockOffset()
 
     @property
     def is_down(self) -> bool:
@@ -291,16 +304,11 @@ def path_segment(text: object) -> str:
     return quote(text, safe=":")
 
 
-def _total(listed: object, there: int) -> int | None:
-    """How many calls the list has on all its pages; none more than are ``there`` where it speaks of no pages and has no full one.
-
-    None where it does not say how many: then the page without a new call is the last.
-    """
+def _total(listed: object) -> int:
+    """How many calls the list has on all its pages; 0 where it speaks of none, so that the first page is all of it."""
     pages = listed.get("pagination") if isinstance(listed, dict) else None
-    if not isinstance(pages, dict):
-        return None if there >= _A_PAGE else 0
-    total = pages.get("total_records")
-    return total if isinstance(total, int) else None
+    total = pages.get("total_records") if isinstance(pages, dict) else None
+    return total if isinstance(total, int) else 0
 
 
 def _patience(answer: HttpResponse) -> float:

@@ -196,7 +196,14 @@ def _api(data: bytes) -> None:
     json.dumps(plain, ensure_ascii=False).encode()  # evidence is made of it
     fields = plain if isinstance(plain, dict) else {"transcript": plain}
     record = CallRecord("c1", fields)
-    _ = record.readable, record.over, record.number_from, record.actions, record.takes_headers, record.variable("x-ei")
+    _ = (
+        record.readable,
+        record.over,
+        record.number_from,
+        record.actions,
+        record.lacks("x-order"),
+        record.variable("x-ei"),
+    )
     transcript.times_heard(record.transcript, "I would like to speak to a person")
     transcript.said(record.transcript, "bot")
     with contextlib.suppress(FarEndError):

@@ -40,7 +40,7 @@ from harness.support.forkserver.environment import allow_open_files
 from harness.support.forkserver.process import ForkServer
 from harness.support.memory import settle
 from harness.support.network_text import printable
-from harness.witness.by_hand import SILENT_VARIABLE
+from harness.witness.campaign import SILENT_VARIABLE
 
 _INPUT = "harness"
 _AS_OF = pytest.StashKey[str]()  #: the moment that HARNESS_AS_OF had set before the run began; else empty

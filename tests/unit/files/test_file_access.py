@@ -30,7 +30,7 @@ ALLOWED = {
     "world/world.py": ({FILE}, "writes the simulated world's log in its own directory"),
     "support/forkserver/server.py": ({FILE}, "wraps descriptors that it was handed"),
     "run/plugin/starvation.py": ({FILE}, "reads the kernel's counters four times a second"),
-    "witness/by_hand.py": ({FILE}, "writes to the terminal"),
+    "witness/campaign.py": ({FILE}, "writes to the terminal"),
     "run/plugin/worlds.py": ({FILE, PROCESS}, "starts simulated worlds, and keeps their stderr"),
     "phone/process.py": ({FILE, PROCESS}, "starts softphones, and keeps their stderr"),
     "run/fleet/shard.py": ({FILE, PROCESS}, "starts pytest for a shard, and keeps its output"),
