@@ -17,7 +17,7 @@ from harness.report.nightly import bounds
 from harness.report.signoff import attest, waivers
 from harness.run.fleet import config
 from harness.support.resources import EXAMPLES
-from harness.witness.report_source import ReportSource
+from harness.witness.platform_report import ReportSource
 
 
 def authorities(path: Path) -> object:

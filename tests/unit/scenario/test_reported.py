@@ -22,8 +22,7 @@ from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
 from harness.scenario.people import Group
 from harness.scenario.reported import ReportedCall
-from harness.witness.platform_report import ReportRow
-from harness.witness.report_source import ReportSource
+from harness.witness.platform_report import ReportRow, ReportSource
 from tests.unit.scenario.conftest import MakeContext
 from tools.accuracy.tones import call_progress
 

@@ -6,7 +6,6 @@ import datetime
 import email.utils
 import gzip
 import json
-import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -45,27 +44,19 @@ def client(web: Web, timeout_s: float = 30.0) -> SynthflowApi:
 
 ALWAYS_WRONG = {
     "401": answer("401 Unauthorized"),
-    "403": answer("403 Forbidden"),
     "404": answer("404 Not Found"),
-    "500": answer("500 Internal Server Error"),
-    "502, a page": answer("502 Bad Gateway", "<html>bad gateway</html>"),
     "503": answer("503 Service Unavailable"),
-    "304": answer("304 Not Modified", ""),
     "moved elsewhere": answer("302 Found", "", "Location: http://192.0.2.1/v2/calls"),
     "no content": answer("204 No Content", ""),
     "a page": answer("200 OK", "<html>maintenance</html>"),
     "nothing": answer("200 OK", ""),
     "cut off": answer("200 OK", FINE, length=len(FINE) + 100),
-    "half of it": answer("200 OK", FINE[: len(FINE) // 2]),
     "null": answer("200 OK", "null"),
-    "a number": answer("200 OK", "7"),
-    "a text": answer("200 OK", '"ok"'),
     "a list of nonsense": answer("200 OK", '[1, null, [], ""]'),
     "other names": answer("200 OK", '{"status": "ok", "result": {"items": []}}'),
     "other types": answer("200 OK", '{"response": {"calls": {"call_id": 7}, "synthflow_call_id": 7}}'),
     "too deep": answer("200 OK", "[" * 100_000 + "]" * 100_000),
     "no text": answer("200 OK", b"\xff\xfe\x00{}"),
-    "no gzip": answer("200 OK", b"not compressed", "Content-Encoding: gzip"),
     "cut gzip": answer("200 OK", gzip.compress(FINE.encode())[:20], "Content-Encoding: gzip"),
     "no HTTP": b"SIP/2.0 200 OK\r\n\r\n",
     "closed": b"",
@@ -117,30 +108,22 @@ def in_(seconds: float) -> str:
     )
 
 
-def as_c_has_it(seconds: float) -> str:
-    return time.asctime(time.gmtime(time.time() + seconds))
-
-
 @pytest.mark.usefixtures("far_from_greenwich")
 @pytest.mark.parametrize(
     ("after", "least", "most"),
     [
         ("0", 0.0, 0.0),
         ("3", 3.0, 3.0),
-        ("0.25", 0.25, 0.25),
         ("3600", 5.0, 5.0),  # it may say so, but a case cannot wait for it
         ("a date in 3 s", 0.5, 3.0),
         ("a date 60 s ago", 0.0, 0.0),
-        ("a date in 3 s, as C has it", 0.5, 3.0),
         ("-7", 0.0, 0.0),
         ("nan", 1.0, 1.0),
-        ("inf", 1.0, 1.0),
         ("soon", 1.0, 1.0),
-        ("", 1.0, 1.0),
     ],
 )
 def test_too_many_requests(web: Make, waited: list[float], after: str, least: float, most: float) -> None:
-    dates = {"a date in 3 s": in_(3), "a date 60 s ago": in_(-60), "a date in 3 s, as C has it": as_c_has_it(3)}
+    dates = {"a date in 3 s": in_(3), "a date 60 s ago": in_(-60)}
     after = dates.get(after, after)
     server = web(answer("429 Too Many Requests", "{}", f"Retry-After: {after}"), answer("200 OK", FINE))
     api = client(server)
@@ -199,8 +182,9 @@ def test_fields_of_any_type_are_understood_or_unknown(ordinary: dict[str, Any], 
     assert isinstance(record.actions, list)
     variable = record.variable("X-EI")
     assert variable is None or isinstance(variable, str)
-    assert isinstance(record.takes_headers, bool)
+    assert isinstance(record.lacks("X-Order"), bool)
     assert record.witness("marks") is None or isinstance(fields["witness"], dict)
+    assert isinstance(record.unread, str)
     assert not (record.answered and not isinstance(fields["status"], str))
     if record.readable:
         assert str(record.number_to).startswith("+")

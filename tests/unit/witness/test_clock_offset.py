@@ -1,4 +1,4 @@
-"""How far somebody's clock is ahead, by the Date of their answers."""
+"""How far a server's clock is ahead, by the Date of its answers."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.witness.clock_offset import ClockOffset
+from harness.witness.clock import ClockOffset
 
 
 @given(
-    st.floats(-100, 100),
+    st.one_of(st.just(0.0), st.floats(-100, 100)),
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.9)), min_size=1, max_size=40),
-    st.booleans(),
 )
-def test_by_the_least_offset_no_call_of_ours_is_an_earlier_one(
-    ahead: float, answers: list[tuple[float, float]], exact: bool
-) -> None:
+def test_the_bounds_hold_the_offset_after_every_answer(ahead: float, answers: list[tuple[float, float]]) -> None:
     offset, now = ClockOffset(), 1_800_000_000.0
-    ahead = 0.0 if exact else ahead
     for pause, takes in answers:
         asked_at, now = now + pause, now + pause + takes
         told = email.utils.formatdate(int((asked_at + takes / 2 + ahead) // 1), usegmt=True)
@@ -29,18 +25,6 @@ def test_by_the_least_offset_no_call_of_ours_is_an_earlier_one(
         assert ahead - offset.least <= offset.unknown_s + 1e-3
         assert offset.least <= offset.nearest <= offset.least + offset.unknown_s
         assert abs(offset.nearest) <= abs(ahead) + 1e-3
-
-
-@given(
-    st.one_of(st.just(0.0), st.floats(-100, 100)),
-    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.9)), min_size=1, max_size=40),
-)
-def test_the_offset_is_never_more_than_it_is(ahead: float, answers: list[tuple[float, float]]) -> None:
-    offset, now = ClockOffset(), 1_800_000_000.0
-    for pause, takes in answers:
-        asked_at, now = now + pause, now + pause + takes
-        told = email.utils.formatdate(int((asked_at + takes / 2 + ahead) // 1), usegmt=True)
-        offset.note(asked_at, now, told)
     assert offset.seconds == 0.0 or ahead - 2.0 <= offset.seconds <= ahead + 1e-3
     if abs(ahead) > 2.0:
         assert offset.seconds != 0.0
@@ -49,7 +33,7 @@ def test_the_offset_is_never_more_than_it_is(ahead: float, answers: list[tuple[f
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 99 Foo 2026 99:99:99 GMT"])
-def test_a_date_that_is_none_says_nothing(date: str | None) -> None:
+def test_any_other_text_than_a_date_says_nothing(date: str | None) -> None:
     offset = ClockOffset()
     offset.note(1.0, 2.0, date)
     assert offset.seconds == 0.0

@@ -42,13 +42,6 @@ def has(words: str):  # type: ignore[no-untyped-def]
     return lambda text: words in text
 
 
-def test_words_that_are_there_are_read_once_for_all_findings() -> None:
-    api = Api()
-    reader = api.reader()
-    assert [reader.find(has("speak to a person"), api.pause) for _ in range(5)] == [True] * 5
-    assert (api.reads, api.now) == (1, 0.0)
-
-
 def test_words_that_never_come_are_waited_for_once() -> None:
     api = Api(comes=None)
     reader = api.reader(within_s=30.0)
@@ -63,12 +56,6 @@ def test_a_call_that_goes_on_may_still_be_told_of() -> None:
     api = Api(ends=20.0, comes=25.0)
     assert api.reader(within_s=30.0).find(has("hello"), api.pause)
     assert api.now == 25.0
-
-
-def test_a_call_that_never_ends_is_not_waited_for_without_end() -> None:
-    api = Api(ends=1e9, comes=None)
-    assert not api.reader(within_s=30.0).find(has("hello"), api.pause)
-    assert api.now == 30.0
 
 
 @pytest.mark.parametrize("kind", ["none", "down"])
@@ -89,17 +76,6 @@ def test_an_api_that_dies_meanwhile_ends_the_waiting() -> None:
 
     assert not api.reader().find(has("hello"), pause)
     assert api.now == 3.0
-
-
-def test_a_record_has_told_all_when_its_call_is_over_and_its_words_have_settled() -> None:
-    api = Api(ends=5.0, comes=2.0)
-    reader = api.reader()
-    assert reader.find(has("hello"), api.pause)
-    assert not reader.has_told_all  # the call goes on
-    assert not reader.find(has("never said"), api.pause)
-    assert reader.has_told_all
-    api.down = True
-    assert not reader.has_told_all
 
 
 @given(

@@ -49,7 +49,7 @@ def test_what_a_deployment_does_not_declare_it_is_not_told(
     assert api_of(live.model_copy(update={"synthflow": None})) is None
 
 
-@pytest.mark.parametrize("region", ["DE", "AT", "IT", "US"])
+@pytest.mark.parametrize("region", ["DE", "US"])
 @pytest.mark.parametrize("prefix", ["", "00"])
 def test_a_number_of_the_deployments_is_known_without_its_plus(
     web: Make, runs: ModuleType, region: str, prefix: str
@@ -67,9 +67,8 @@ def test_a_number_of_the_deployments_is_known_without_its_plus(
 
 
 @pytest.mark.parametrize(
-    "call_id",
-    ["../../../admin/delete?x=", "..", ".", "a/b", "a?b", "a#b", "a%2fb", "a b", "", "\ud800", "a\n", "x" * 129, "a\0", "é", 7, None],
-)  # fmt: skip
+    "call_id", ["../../../admin/delete?x=", "..", "a?b", "a%2fb", "a b", "", "\ud800", "a\n", "x" * 129, "é", 7, None]
+)
 def test_an_id_that_leads_elsewhere_is_asked_for_nowhere(web: Make, call_id: object) -> None:
     server = web(answer("200 OK", json.dumps({"calls": [{"call_id": call_id, "status": "completed"}]})))
     api = SynthflowApi(server.base, "token")
