@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.audio.marks import reply_to
@@ -19,8 +21,7 @@ from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End
-from harness.scenario.far_records import reported_end
+from harness.scenario.ends import End
 from harness.scenario.handover import SentTransfer, in_actions, in_messages
 from harness.scenario.signs import RECOGNISED_WITHIN_S, Words
 from harness.sip.grammar import SipSyntaxError
@@ -453,6 +454,36 @@ class SynthflowCall(End):
             raise FarEndError("escalation.digits_back: is missing; without it the AI cannot be made to send digits")
         self.peer.press(escalation.digits_back_digit, method)
         return escalation.digits_back
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedEnd:
+    """A call ended at that moment (``time.monotonic()``), or as much earlier as there is doubt."""
+
+    at: float
+    doubt_s: float = 0.0
+
+
+def reported_end(
+    context: CaseContext, look: Callable[[], tuple[bool | None, float | None]], deadline: float
+) -> ReportedEnd | None:
+    """The end of a call; None where a look that began at ``deadline`` or later shows none, or the interface is down.
+
+    ``look`` asks once: whether the call is over (None: unknown), and when it ended, where the interface says so. Where it does
+    not, the call ended after the last look began that showed it up, and before the first came back that did not.
+    """
+    up_at = -math.inf
+    while True:
+        asked = time.monotonic()
+        is_over, at = look()
+        if is_over:
+            seen = time.monotonic()
+            return ReportedEnd(seen, seen - up_at) if at is None else ReportedEnd(at)
+        if is_over is False:
+            up_at = asked
+        if asked >= deadline or context.far_end.api.is_down:
+            return None
+        context.pause(context.far_end.poll_s)
 
 
 #: A call as the AI has it.

@@ -27,7 +27,7 @@ from harness.phone.protocol import Mark, Silence, Wav
 from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End
+from harness.scenario.ends import End
 
 # -- other voices: every call's own listener hears the strongest voice; finding one at a tenth of its power, or an echo, takes a
 #    search of some tens of milliseconds of CPU

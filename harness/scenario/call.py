@@ -27,9 +27,8 @@ from harness.phone import Mark, Silence, Wav, recording
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame, headers_cut_off
 from harness.scenario.context import LOOKS_EVERY_S, CaseContext
+from harness.scenario.ends import ListeningLeg, wait_for_pause, wait_for_speech
 from harness.scenario.handover import hands_over_unasked
-from harness.scenario.listening import ListeningLeg
-from harness.scenario.reactions import wait_for_pause, wait_for_speech
 from harness.sip.message import Request, Response
 
 if TYPE_CHECKING:

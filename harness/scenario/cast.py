@@ -20,9 +20,8 @@ from harness.scenario.ai_calls import AiCall
 from harness.scenario.call import Call
 from harness.scenario.case_phones import HEADER_NUMBER, send_options
 from harness.scenario.context import CaseContext, Line, line_of
-from harness.scenario.end import End
-from harness.scenario.expect import Expect
-from harness.scenario.expect_group import ExpectGroup
+from harness.scenario.ends import End
+from harness.scenario.expect import Expect, ExpectGroup
 from harness.scenario.people import AssistantOf, Caller, Group
 from harness.scenario.phones import own_phone
 from harness.scenario.reported import ReportedCall

@@ -18,7 +18,7 @@ from harness.phone.leg import Leg
 from harness.scenario import audio_quality, post_failure_probes
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.listening import marks_sustained
+from harness.scenario.ends import marks_sustained
 
 Found = TypeVar("Found")
 

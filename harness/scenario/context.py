@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +16,7 @@ from harness.calls.verdict import Finding, Verdict, is_failure
 from harness.deployment import Assistant, Deployment, Handover, Timings, Trunk
 from harness.deployment import Line as LineEntry
 from harness.deployment.limits import Gate
-from harness.errors import BrokenError
+from harness.errors import BrokenError, FarEndError
 from harness.integrations.matrix import Case
 from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
@@ -22,9 +24,8 @@ from harness.report.recorder import CaseRecorder
 from harness.scenario.calls import Calls
 from harness.scenario.case_phones import ALONE, HEADER_NUMBER, CasePhones, ConcurrentCases
 from harness.scenario.evidence import Evidence
-from harness.scenario.far_records import FarRecords
 from harness.sip.identity import dialled_at_home, is_spelling
-from harness.witness.synthflow import SynthflowApi
+from harness.witness.synthflow import AbsentApi, SynthflowApi
 
 if TYPE_CHECKING:
     from harness.scenario.reported import ReportedCall
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: Between two looks at what a phone of this machine knows.
 LOOKS_EVERY_S = 0.05
+#: What an id of a call is made of.
+_CALL_ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
 
 class Background:
@@ -106,6 +109,59 @@ class Clock:
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         time.sleep(seconds)
+
+
+class FarRecords:
+    """The far end's own records, as far as the deployment lets us see them."""
+
+    def __init__(self, deployment: Deployment, api: SynthflowApi | None, evidence: Evidence) -> None:
+        self._deployment, self._declared = deployment, deployment.synthflow
+        self._api = api
+        self._evidence = evidence
+
+    @property
+    def api(self) -> SynthflowApi:
+        """Synthflow's API; where the deployment names none, one that tells nothing."""
+        return self._api or AbsentApi()
+
+    @property
+    def poll_s(self) -> float:
+        """Between two looks at the records."""
+        return self._declared.poll_s if self._declared else 1.0
+
+    @property
+    def lag_s(self) -> float:
+        """How much later than a call its record may be."""
+        return self._declared.record_lag_s if self._declared else 0.0
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other people's calls are among the records."""
+        return self._declared is not None and self._declared.shared
+
+    def trouble(self, error: FarEndError) -> None:
+        """The interface failed: said once, it lowers what can be known, never the call's verdict."""
+        self._evidence.note_once(str(error))
+
+    def note_earlier(self) -> None:
+        """Before a call is placed: none that is there already is taken for it, or for one that came of it."""
+        if self._api is not None and not self._api.is_down:
+            with suppress(FarEndError):  # it is asked again, and its trouble said, where something is looked for
+                self._api.note_earlier(self._deployment.models())
+
+    def prepared(self, caller: str, assistant: Assistant) -> str | None:
+        """An id that the interface will keep the coming call's record under; None when it gives none."""
+        if self._declared is None or not self._declared.prepare or self._api is None:
+            return None
+        try:
+            found = self._api.prepare_inbound(caller, assistant.did, assistant.model_id)
+        except FarEndError as error:
+            self.trouble(error)
+            return None
+        if not _CALL_ID.fullmatch(found):  # it goes into a header
+            self.trouble(FarEndError("Synthflow API: POST /prepare_inbound: an id that no header can carry"))
+            return None
+        return found
 
 
 class CaseContext:

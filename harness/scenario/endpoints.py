@@ -17,10 +17,9 @@ from harness.phone import Policy
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
-from harness.scenario.ai_calls import UNKNOWN, StandInCall, SynthflowCall
+from harness.scenario.ai_calls import UNKNOWN, ReportedEnd, StandInCall, SynthflowCall, reported_end
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext, Line
-from harness.scenario.far_records import ReportedEnd, reported_end
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of, is_spelling, normalise
 from harness.sip.message import Request

@@ -24,8 +24,7 @@ from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import SynthflowCall
 from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End
-from harness.scenario.reactions import WHISPER_S, last_spoken_to, last_words_to
+from harness.scenario.ends import WHISPER_S, End, last_spoken_to, last_words_to
 from harness.scenario.reported import ReportedCall
 from harness.scenario.signs import LISTEN_S, Look
 

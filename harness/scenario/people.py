@@ -16,8 +16,8 @@ from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import AiCall
 from harness.scenario.call import DIGIT_S, Call
 from harness.scenario.context import CaseContext, Line, number_as
+from harness.scenario.ends import WHISPER_S, last_spoken_to, wait_for_pause
 from harness.scenario.expect import Expect
-from harness.scenario.reactions import WHISPER_S, last_spoken_to, wait_for_pause
 from harness.scenario.reported import ReportedCall
 
 #: Agents that ring this close to each other ring for the same call.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from importlib import import_module
 from typing import Any
 
 from harness.calls.events import CallState, FarEndRecord
 from harness.calls.verdict import ExpectationError, Verdict
 from harness.diagnosis import diagnose
-from harness.errors import BrokenError, FarEndError, HarnessError
+from harness.errors import BrokenError, FarEndError, HarnessError, ResourceError
 from harness.phone.phone import Phone
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
@@ -25,8 +25,7 @@ def look_closer(context: CaseContext, began: float) -> None:
     """Keep what the AI's interface says of every call since ``began``, and ask the trunk's ports where nothing got through."""
     _records(context, began)
     if any(found.verdict is Verdict.FAILED and found.check in _OF_REACH for found in context.evidence.findings):
-        # DNS and TLS libraries come with it, which a worker without such a failure has no use for.
-        import_module("harness.scenario.port_probes").ask_ports(context)
+        _ask_ports(context)
     if context.deployment.expect.second_call:
         _make_second_call(context)
 
@@ -36,8 +35,6 @@ def _records(context: CaseContext, began: float) -> None:
         listed = context.far_end.api.calls(since=to_wall(began), models=context.deployment.models())
     except FarEndError as error:
         context.far_end.trouble(error)
-        return
-    except BrokenError:  # a deployment without an API
         return
     # calls that the AI placed did not come to it
     records = [record for record in listed if record.is_since(to_wall(began)) and not record.is_outbound]
@@ -51,6 +48,27 @@ def _records(context: CaseContext, began: float) -> None:
         context.evidence.event(
             FarEndRecord(at=time.monotonic(), phone="synthflow", source=source, record=record.evidence)
         )
+
+
+def _ask_ports(context: CaseContext) -> None:
+    """Ask the ports that calls should have got through whether they answer at all, and keep what each says as evidence."""
+    # DNS and TLS libraries come with these, which a worker without such a failure has no use for.
+    from harness.witness.ports.port import ask
+    from harness.witness.ports.probes import ai_end, termination
+
+    trunk, deployment = context.trunk, context.deployment
+    ends = {"ai": ai_end(deployment, trunk) if trunk.ai == "synthflow" else None}
+    ends["termination"] = termination(deployment, trunk)
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        asked = [(of, end, threads.submit(ask, deployment, end)) for of, end in ends.items() if end is not None]
+        for of, end, answer in asked:
+            try:
+                record = {"of": of, **answer.result()}
+            except ResourceError as error:  # of this machine: the case's verdict does not hang on it
+                context.evidence.note_once(f"{end} was not asked: {error}")
+                continue
+            event = FarEndRecord(at=time.monotonic(), phone="probe", source=f"OPTIONS to {end}", record=record)
+            context.evidence.event(event)
 
 
 # -- a second call, which may settle an unsure cause

@@ -15,7 +15,7 @@ from harness.errors import FarEndError
 from harness.integrations.matrix import shown_by_others
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End
+from harness.scenario.ends import End
 from harness.witness.campaign import ask_at_terminal
 from harness.witness.clock import to_wall
 from harness.witness.platform_report import ReportSource

@@ -12,22 +12,26 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.audio import experiment as trial
 from harness.audio.marks import SAMPLE_RATE
-from harness.audio.prompts import prompt_text
+from harness.audio.prompts import prompt_samples, prompt_text
 from harness.audio.voiceless import audible_s, is_ringing, voiceless
+from harness.audio.wav import write_wav
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Denial, Observation
 from harness.calls.events import PACKET_S, Event, RtpStatistics
 from harness.calls.verdict import Strength, Verdict
+from harness.phone import recording
 from harness.phone.leg import Leg
+from harness.phone.protocol import Wav
+from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame
-from harness.scenario import reactions
 from harness.scenario.call import QUIET_S, Call
 from harness.scenario.context import CaseContext
 from harness.witness.record_reader import RecordReader
@@ -128,7 +132,7 @@ class Look:
         self._in_pause = False
         self._wanted = 0
         self._understood: Sound | None = None
-        self._experiment: reactions.Reaction | None = None
+        self._experiment: Reaction | None = None
         self._heard: Sound | None = None
         self._account: ListenerReport | None = None
         self._lock = threading.Lock()
@@ -186,7 +190,7 @@ class Look:
                 if self._least <= Strength.INDICATED and not asking and not self._caller.is_over():
                     self._wait_for_report()
                 if self._needs_experiment():
-                    self._experiment = reactions.experiment(self._context, self._caller.leg)
+                    self._experiment = experiment(self._context, self._caller.leg)
                 self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
                 in_its_quiet = self._wanted and time.monotonic() < self._greeted_at + QUIET_S
                 if in_its_quiet and self._caller.looks[-1] is self:  # else it greets for a newer look
@@ -389,3 +393,85 @@ def _silent_from(leg: Leg, heard_at: float) -> float | None:
         return None
     before, after = counts[:2]
     return math.nextafter(before.at, math.inf) if after.rx_packets == before.rx_packets else None
+
+
+# -- an experiment: whether the AI reacts to speech at moments that nobody could guess
+
+#: An AI answers in 1 s, then in 3, and what fits each time a little says together what one experiment cannot.
+_MOST_TRIES: Final = 3
+#: What a scenario takes to end its calls.
+_TO_END_S: Final = 6.0
+#: A chance from which on nothing shows a reaction, and nothing is tried again.
+_OPEN: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """The result of speaking to the far end at moments drawn at random; ``at`` is when that was over, monotonic."""
+
+    outcomes: tuple[trial.ExperimentResult, ...]  #: of one try after another
+    at: float
+
+    @property
+    def echo(self) -> bool:
+        """Whether the far end only echoed the caller."""
+        return any(outcome.echo for outcome in self.outcomes)
+
+    @property
+    def chance(self) -> float:
+        """The chance of such a result without hearing, at most, however many tries were made.
+
+        Who may stop after any try has to share the chance of being wrong out among them: the first has half of it, the second
+        half of what is left, and so on.
+        """
+        return min(1.0, 2.0 ** len(self.outcomes) * trial.combined([outcome.chance for outcome in self.outcomes]))
+
+    @property
+    def is_one(self) -> bool:
+        """Whether the far end must have heard."""
+        return not self.echo and self.chance < trial.MOST_CHANCE
+
+    @property
+    def words(self) -> str:
+        """The result, with the chance of it without hearing."""
+        if self.echo:
+            return "what came back was an echo of what was said"
+        chance = f"1 in {1 / self.chance:,.0f}" if self.chance < 0.5 else "an even one or more"
+        times = {1: "", 2: ", twice", 3: ", three times"}[len(self.outcomes)]
+        moments = f"spoken to at {trial.SPOKEN} of {trial.SLOTS} moments drawn at random{times}, its sound "
+        told = "changed with them" if self.is_one else "did not change with them"
+        return f"{moments}{told} (chance of that without hearing: {chance})"
+
+
+def experiment(context: CaseContext, leg: Leg) -> Reaction:
+    """Speak at moments drawn at random, and see whether the far end's sound goes with them.
+
+    Takes ``trial.SECONDS``; so long again where that leaves it open, up to three times, and never so long that the call would be
+    hung up (``limits.seconds_per_call``) before the scenario is done with it.
+    """
+    outcomes: list[trial.ExperimentResult] = []
+    while True:
+        outcomes.append(_try(context, leg, len(outcomes) + 1))
+        found = Reaction(tuple(outcomes), time.monotonic())
+        may_tell = not (found.echo or found.is_one) and trial.combined([each.chance for each in outcomes]) < _OPEN
+        if not may_tell or len(outcomes) == _MOST_TRIES or not _has_time(context, leg, len(outcomes)):
+            context.evidence.note_once(f"{leg.id}: {found.words}")
+            return found
+
+
+def _has_time(context: CaseContext, leg: Leg, tries: int) -> bool:
+    """For one more try, and for what the scenario has still to do: before a third, as well for another look at this call."""
+    left = leg.events[0].at + context.deployment.limits.seconds_per_call - time.monotonic()
+    return left >= trial.SECONDS + (_TO_END_S if tries == 1 else trial.SECONDS)
+
+
+def _try(context: CaseContext, leg: Leg, number: int) -> trial.ExperimentResult:
+    spoken = trial.draw()
+    sent = trial.speech(spoken, prompt_samples(GREETING))
+    path = recording.path_of(context.evidence.directory, leg.id, f"-experiment-{number}.wav")
+    write_wav(path, sent, SAMPLE_RATE)
+    with context.evidence.step(f"{leg.id} speaks at {trial.SPOKEN} of {trial.SLOTS} moments drawn at random"):
+        since = time.monotonic()
+        leg.play(Wav(path))
+        context.pause(trial.SECONDS + ON_DISK_WITHIN_S)
+        return trial.judge(spoken, sent, leg.received_since(since))

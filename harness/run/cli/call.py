@@ -48,8 +48,8 @@ from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
 from harness.run.cli.app import FAILED, INTERRUPTED, PASSED
 from harness.run.cli.placing import Live, complete, may_call
+from harness.scenario.ends import SOUND_DBOV
 from harness.scenario.phones import own_phone
-from harness.scenario.reactions import SOUND_DBOV
 from harness.support.files.own_directories import Scratch
 from harness.support.terminal import SafeConsole
 

@@ -24,9 +24,8 @@ from harness.scenario.case_phones import ConcurrentCases
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import conclude, require_promised_findings
 from harness.scenario.context import CaseContext, Line
-from harness.scenario.end import End
-from harness.scenario.expect import Expect
-from harness.scenario.expect_group import ExpectGroup
+from harness.scenario.ends import End
+from harness.scenario.expect import Expect, ExpectGroup
 from harness.scenario.people import AssistantOf, Caller, Group
 from harness.witness.synthflow import SynthflowApi, api_of
 

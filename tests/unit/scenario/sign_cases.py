@@ -13,7 +13,7 @@ from harness.audio.experiment import ExperimentResult
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Observation
 from harness.deployment import Expectations, Synthflow
-from harness.scenario import reactions, signs
+from harness.scenario import signs
 from harness.scenario.context import CaseContext
 from harness.scenario.signs import DirectionSigns, Look, Words
 from harness.witness.call_record import CallRecord
@@ -117,11 +117,11 @@ def experiments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Those that were made; each finds a reaction."""
     made: list[str] = []
 
-    def experiment(context: CaseContext, leg: Any) -> reactions.Reaction:
+    def experiment(context: CaseContext, leg: Any) -> signs.Reaction:
         made.append("experiment")
-        return reactions.Reaction((ExperimentResult(0.0001, 8008),), time.monotonic())
+        return signs.Reaction((ExperimentResult(0.0001, 8008),), time.monotonic())
 
-    monkeypatch.setattr(reactions, "experiment", experiment)
+    monkeypatch.setattr(signs, "experiment", experiment)
     monkeypatch.setattr(signs, "RECOGNISED_WITHIN_S", 0.01)
     monkeypatch.setattr(signs, "QUIET_S", 0.0)
     return made

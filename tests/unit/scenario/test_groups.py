@@ -15,8 +15,7 @@ from harness.scenario.call import Call
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import conclude
-from harness.scenario.expect import Expect
-from harness.scenario.expect_group import ExpectGroup
+from harness.scenario.expect import Expect, ExpectGroup
 from harness.scenario.people import Group
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext

@@ -14,8 +14,8 @@ from harness.audio import experiment
 from harness.audio.experiment import ExperimentResult
 from harness.calls.events import Event, Listened, MarkHeard
 from harness.phone.waiter import never_came
-from harness.scenario import reactions
-from harness.scenario.reactions import wait_for_pause
+from harness.scenario import signs
+from harness.scenario.ends import wait_for_pause
 from tests.unit.scenario.conftest import MakeContext
 
 LOUD, QUIET = -20.0, -70.0
@@ -107,7 +107,7 @@ def made(
     old_s: float = 5.0,
     echo: bool = False,
     name: str = "caller",
-) -> tuple[reactions.Reaction, int]:
+) -> tuple[signs.Reaction, int]:
     """An experiment on a call that has been up for ``old_s``, and how often the caller spoke for it."""
     left = list(chances)
     monkeypatch.setattr(experiment, "judge", lambda spoken, sent, heard: ExperimentResult(left.pop(0), 38760, echo))
@@ -117,6 +117,6 @@ def made(
         id=f"{name}.1", events=[began], play=played.append, received_since=lambda since: np.zeros(0, np.int16)
     )
     context = make_context()
-    found = reactions.experiment(context, phone)
+    found = signs.experiment(context, phone)
     assert {source.path.parent for source in played} <= {context.evidence.directory}
     return found, len(played)

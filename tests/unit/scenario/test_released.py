@@ -21,13 +21,13 @@ from harness.deployment import Group as GroupEntry
 from harness.errors import BrokenError, PhoneLostError
 from harness.phone.waiter import never_came
 from harness.run.plugin import fixtures
-from harness.scenario import conclusion, far_records
+from harness.scenario import ai_calls, conclusion
+from harness.scenario.ai_calls import reported_end
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import conclude, require_promised_findings
 from harness.scenario.context import CaseContext, line_of
 from harness.scenario.endpoints import SynthflowEndpoint
 from harness.scenario.expect import Expect
-from harness.scenario.far_records import reported_end
 from harness.scenario.people import Group
 from harness.witness.call_record import CallRecord
 from harness.witness.clock import to_wall
@@ -107,7 +107,7 @@ def test_what_is_said_of_the_end_is_so(
 ) -> None:
     """Each look takes so long, shows the call as it was at some moment meanwhile, and may fail."""
     clock, coming = Clock(0.0), itertools.cycle([*looks, (0.0, 0.0, True)])
-    monkeypatch.setattr(far_records, "time", clock)
+    monkeypatch.setattr(ai_calls, "time", clock)
     context: Any = SimpleNamespace(pause=clock.wait, far_end=SimpleNamespace(poll_s=POLL_S, api=UP))
 
     def look() -> tuple[bool | None, float | None]:

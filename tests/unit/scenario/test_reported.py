@@ -18,8 +18,7 @@ from harness.deployment import Deployment, Expectations, Report
 from harness.errors import FarEndError
 from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
-from harness.scenario.expect import Expect
-from harness.scenario.expect_group import ExpectGroup
+from harness.scenario.expect import Expect, ExpectGroup
 from harness.scenario.people import Group
 from harness.scenario.reported import ReportedCall
 from harness.witness.platform_report import ReportRow, ReportSource

@@ -15,8 +15,7 @@ from harness.calls.verdict import Verdict
 from harness.deployment import Group
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.expect import Expect
-from harness.scenario.expect_group import ExpectGroup
+from harness.scenario.expect import Expect, ExpectGroup
 from tests.unit.audio.music import music
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import leg, sounds, states

@@ -1,4 +1,4 @@
-"""What a leg of a harness phone hears: sounds, marks, digits, and what arrived instead."""
+"""The ends of a conversation, and what a leg of a harness phone hears: sounds, marks, digits, pauses, and what arrived instead."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.classify import classify
 from harness.audio.describe import CLEAR, HeardDescription, describe, of_the_other_law
 from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
 from harness.calls.checks.audio import ListenerReport, Sound
@@ -28,14 +32,129 @@ from harness.phone.leg import Leg
 from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End
-from harness.scenario.reactions import SOUND_DBOV
+from harness.sip.message import Request
+from harness.witness.call_record import CallRecord
 
 if TYPE_CHECKING:
     from harness.scenario.call import Call
 
+#: Speech is louder (ITU-T P.56 puts its active level on telephone lines at -26 dBov), comfort noise is not.
+SOUND_DBOV: Final = -45.0
+#: A pause between two sentences, not between two words.
+PAUSE_S: Final = 0.6
+#: A far end that speaks longer without a pause is interrupted.
+PAUSES_WITHIN_S: Final = 10.0
+#: So much longer caller and agent may be kept apart while the platform tells the agent something: who calls, say, or for whom.
+WHISPER_S: Final = 10.0
+#: What a pulse of the listener speaks of, up to its moment.
+PULSE_S: Final = 0.2
+_RECOGNISED_S: Final = 0.4  # a mark is said again every 200 ms
+_WORD_S: Final = 0.4  # what is shorter may be a click
 _WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
 _JUDGED_BY_S = 0.35  # audio needed behind an unclear mark to tell why it is unclear; marks are reported each 0.2 s
+
+
+class End:
+    """One end of a conversation. By default it shows nothing: each kind of end overrides what can be seen of it."""
+
+    role: str  #: ``caller``, ``agent`` or ``ai``
+    is_ours = False  #: whether it is a leg of a harness phone, which hears for itself
+    doubt_s = 0.0  #: how much earlier the call may have ended than :meth:`released_at` said last
+    peer: Call | None = None  #: the caller's call that it was taken for; None where it is one itself
+
+    @property
+    def label(self) -> str:
+        """The name that findings use."""
+        raise NotImplementedError
+
+    @property
+    def legs(self) -> Sequence[Leg]:
+        """The legs it has been, one after the other; none where no harness phone has it."""
+        return ()
+
+    @property
+    def invite_number(self) -> str:
+        """The number that reports give to the INVITE that got here; empty when no harness phone saw it."""
+        return ""
+
+    @property
+    def lag_s(self) -> float:
+        """How much later than the call its state may be known."""
+        return 0.0
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the call's present state cannot be known."""
+        return False
+
+    @property
+    def phone_name(self) -> str:
+        """Its harness phone, by the deployment's name; empty where it is at none."""
+        return ""
+
+    @property
+    def record(self) -> CallRecord | None:
+        """The far end's record of the call; None for a leg of a harness phone, which has its own messages."""
+        return None
+
+    @property
+    def invite(self) -> Request | None:
+        """The INVITE that got here, or began the leg."""
+        return None
+
+    @property
+    def received_on(self) -> tuple[str, str] | None:
+        """Transport and local ``address:port`` an AI's INVITE came to."""
+        return None
+
+    @property
+    def came_from(self) -> str | None:
+        """The ``address:port`` an AI's INVITE came from."""
+        return None
+
+    @property
+    def codec(self) -> str | None:
+        """The codec that SDP agreed on here."""
+        return None
+
+    def settle_on(self, codecs: Collection[str]) -> None:
+        """Wait a moment for one of ``codecs``, where two ends may report one agreement at different times."""
+
+    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]] | None:
+        """Digits received (waits for ``count`` of them), their methods, and durations in ms where these are known."""
+        return None
+
+    def transfer_outcome(self, within: float) -> int | str | None:
+        """The final status of an AI's transfer, or the words for its failure; 0 when none came, None when it is not shown."""
+        return None
+
+    def voices_for(self, peer: End) -> Collection[int]:
+        """The marks by which ``peer`` can know it."""
+        return ()
+
+    def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
+        """The first sign of ``speaker`` here after ``since``; None when there is none by ``deadline``."""
+        return None
+
+    def hears_mark(self, speaker: Call, since: float, deadline: float) -> Sound | None:
+        """By its own account of one mark: the first sign of ``speaker`` here after ``since``; None when there is none."""
+        return None
+
+    def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
+        """A report of the audio that arrived here after ``since``, and of what was heard instead of ``missing``."""
+        return None
+
+    def marks_since(self, since: float) -> tuple[Sequence[int], float] | None:
+        """The marks heard here after ``since``, and the seconds of audio looked at."""
+        return None
+
+    def answered_at(self) -> float | None:
+        """When this end's call was set up."""
+        return None
+
+    def released_at(self, deadline: float) -> float | None:
+        """When this end's call ended; waits until ``deadline``; None when it is still up then."""
+        return None
 
 
 class ListeningLeg(End):
@@ -168,7 +287,7 @@ class ListeningLeg(End):
         return self.marks_heard(since), time.monotonic() - since if self.is_listening(since) else 0.0
 
     def counted_by_far_end(self, since: float, until: float = math.inf) -> tuple[int, int] | None:
-        """RTP packets sent, and of those the ones the far end counts as received: :func:`listening.counted_between`."""
+        """RTP packets sent, and of those the ones the far end counts as received: :func:`counted_between`."""
         return counted_between(self._leg.events, since, until)
 
     def wait_for_far_end_report(self, since: float, within: float) -> None:
@@ -281,3 +400,74 @@ def counted_between(events: Iterable[Event], since: float, until: float) -> tupl
     sent, received = (before.sent, before.received) if before else (0, 0)
     sent = later[-1].sent - sent
     return sent, min(sent, later[-1].received - received)  # what was on its way at the first came from before
+
+
+# -- whether the far end speaks, so that nobody interrupts it
+
+
+def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
+    """Until the far end is not speaking; False when it did not stop. A mark is not speech, and not waited for.
+
+    What was heard just before counts as well, so that a pause which is there already is not waited for again; one that is over does
+    not.
+    """
+    silent_since: float | None = None
+
+    def pauses(event: Event) -> bool:
+        nonlocal silent_since
+        if not isinstance(event, Listened):
+            return False
+        if _is_speech(leg, event):
+            silent_since = None
+        elif silent_since is None:
+            silent_since = event.at
+        return silent_since is not None and event.at - silent_since >= PAUSE_S - PULSE_S and _is_newest(leg, event)
+
+    return _comes(leg, "a pause of the far end", pauses, within, since=time.monotonic() - PAUSE_S)
+
+
+def wait_for_speech(leg: Leg, since: float, within: float) -> bool:
+    """Until the far end speaks after ``since`` (``time.monotonic()``), or for ``within`` seconds from then; whether it does."""
+
+    def speaks(event: Event) -> bool:
+        return isinstance(event, Listened) and event.at >= since + PULSE_S and _is_speech(leg, event)
+
+    return _comes(leg, "the far end speaks", speaks, max(0.0, since + within - time.monotonic()), since)
+
+
+def last_spoken_to(leg: Leg, since: float) -> float:
+    """When a sound other than a mark was last heard after ``since``; ``since`` where there was none."""
+    heard = (event for event in leg.events if isinstance(event, Listened) and event.at > since)
+    return max((event.at for event in heard if _is_speech(leg, event)), default=since)
+
+
+def received_between(leg: Leg, since: float, until: float) -> NDArray[np.int16]:
+    """What a leg received between two moments, at 8 kHz."""
+    return leg.received_since(since)[: max(0, round((until - since) * SAMPLE_RATE))]
+
+
+def last_words_to(leg: Leg, since: float, until: float | None = None) -> float:
+    """When speech was last heard between two moments; ``since`` where there was none. Marks and music are no speech."""
+    heard = leg.received_since(since) if until is None else received_between(leg, since, until)
+    words = (span for span in classify(heard) if span.kind == "speech" and span.ended - span.began > _WORD_S)
+    return since + max((span.ended for span in words), default=0.0)
+
+
+def _comes(leg: Leg, goal: str, predicate: Callable[[Event], bool], within: float, since: float) -> bool:
+    try:
+        leg.wait(goal, predicate, within, since=since)
+    except NeverCame:
+        return False
+    return True
+
+
+def _is_newest(leg: Leg, heard: Listened) -> bool:
+    return not any(event.at > heard.at for event in leg.events if isinstance(event, Listened))
+
+
+def _is_speech(leg: Leg, heard: Listened) -> bool:
+    """Whether it is loud, and no mark."""
+    if heard.level_dbov <= SOUND_DBOV:
+        return False
+    marks = (event for event in leg.events if isinstance(event, MarkHeard))
+    return not any(abs(mark.at - heard.at) <= _RECOGNISED_S for mark in marks)
