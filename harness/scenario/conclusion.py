@@ -55,7 +55,6 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
 
 def _look_at_calls(context: CaseContext) -> None:
     _look_longer(context)
-    _add(context, context.late_rings)
     for leg in _every_leg(context):
         _answered_well(context, leg)
         look_at_audio(context, leg)

@@ -199,7 +199,6 @@ class CaseContext:
         self.phones = CasePhones(deployment, self.evidence, pool, marks, gate, company)
         self.calls = Calls(deployment, self.phones)
         self.far_end = FarRecords(deployment, api, self.evidence)
-        self.late_rings: list[Callable[[], Sequence[Finding]]] = []  #: findings on who rings after a call was taken
         self.last_looks: list[Callable[[], Sequence[Finding]]] = []  #: findings that an interface may report late
         self.later: list[Callable[[], Sequence[Finding]]] = []  #: findings that need the calls to be over
         self.over_at: float | None = None  #: when the harness hung up to end the case, or had made its last check

@@ -257,24 +257,10 @@ class StandInEndpoint:
         self.blind = False  # the last look showed calls that may be strangers'
 
     def others(self, of: Call, assistant: str) -> list[str]:
-        """The assistants beside ``assistant`` in the Request-URIs of the caller's own calls; and ``assistant`` itself where a second
-        call goes on there.
-        """
+        """The assistants beside ``assistant`` in the Request-URIs of the caller's own calls."""
         came = [leg for leg in self.phone.incoming if leg.events[0].at >= of.began]
         own = [leg for leg in came if of.number and self._shows(leg, {of.number})]
-        others = self._context.assistants_at((request_user_of(leg.invite) for leg in own), but=assistant)
-        return [*others, *[assistant] * self._goes_on_twice(of, own, assistant)]
-
-    def _goes_on_twice(self, of: Call, legs: Sequence[Leg], assistant: str) -> bool:
-        """Whether one of these unexpected legs goes on at the assistant. False for a caller who has another call: it may be that.
-
-        One that replaced another is that call (RFC 3891).
-        """
-        if any(call.number == of.number and call is not of for call in self._context.calls.own):
-            return False
-        taken = [call.first_leg for call in self.taken]
-        more = [leg for leg in legs if leg not in taken and leg.predecessor is None]
-        return any(leg.state != "disconnected" and self._called(leg) == assistant for leg in more)
+        return self._context.assistants_at((request_user_of(leg.invite) for leg in own), but=assistant)
 
     def _called(self, leg: Leg) -> str | None:
         """The assistant it is for; None where no assistant has its number."""

@@ -375,10 +375,6 @@ class Expect(ExpectAudio):
             answer = message_of(event)
             return answer is not None and answer.received and answer.answers("PRACK") == 200
 
-        def later() -> list[Finding]:
-            finding = dialog.reliable_provisionals(call.label, call.messages())
-            return [] if finding.verdict is Verdict.PASSED else [finding]
-
         with self._evidence.step(f"{call.label} acknowledges a provisional response"):
             try:
                 call.leg.wait("200 to its PRACK", done, within=self._context.patience)
@@ -386,9 +382,7 @@ class Expect(ExpectAudio):
                 instead = error.finding.actual.partition("\n")[0]
                 finding = dialog.reliable_provisionals(call.label, call.messages(), instead)
                 raise ExpectationError(self._evidence.add(finding)) from error
-            found = self._evidence.add(dialog.reliable_provisionals(call.label, call.messages()))
-        if found.verdict is Verdict.PASSED:  # another may come before the answer
-            self._context.last_looks.append(later)
+            self._evidence.add(dialog.reliable_provisionals(call.label, call.messages()))
 
     def session_interval_is_agreed(self) -> None:
         """The 200 names a session interval; after a 422 the next INVITE honours its Min-SE (RFC 4028 section 6)."""

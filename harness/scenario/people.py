@@ -286,20 +286,6 @@ class Group:
             ended = other.released_at(self._now() + limit)
             found = landing.stops(other.phone_name, ended is not None, limit)
             self._context.evidence.add(self._context.held_against([other.first_leg], found))
-        self._context.late_rings.append(lambda: self._late(taken, limit))
-
-    def _late(self, taken: Call, limit: float) -> list[Finding]:
-        """Of the agents who began to ring only after one of them had the call: none goes on ringing."""
-        known = {other.label for other in taken.beside}
-        late = [Call(self._context, leg, "agent") for leg in self._others(taken.first_leg) if leg.id not in known]
-        found = [(one, landing.stops(one.phone_name, self._stops_within(one, taken, limit), limit)) for one in late]
-        return [self._context.held_against([one.first_leg], finding) for one, finding in found]
-
-    def _stops_within(self, ring: Call, taken: Call, limit: float) -> bool:
-        """Whether a phone rang for no longer than that for a call that was taken, but for what the harness was kept from its work."""
-        since = max(ring.began, taken.answered_at() or ring.began)
-        ended = ring.released_at(since + limit)
-        return ended is not None and ended - since <= limit + self._context.evidence.starved(since, ended)
 
 
 class AssistantOf:

@@ -70,15 +70,12 @@ def asked(make_context: MakeContext, clock: Clock, *, once: bool = False, **how:
     ("how", "said", "more_s"),
     [
         ({}, ["7"], 0.0),
-        ({"attempts": 3, "rings_at": 1}, ["7"], 16.4),
         ({"attempts": 3, "rings_at": 2}, ["7"] * 2, 16.4),
         ({"attempts": 3}, ["7"] * 3, 16.4),
         ({"attempts": 3, "once": True}, ["7"], 0.0),  # nothing can come of it
         ({"attempts": 3, "ends_at": 1}, ["7"], 16.4),
         ({"ways": ["prompt"], "attempts": 3}, [PROMPT] * 3, 20.0),  # the prompts take their time as well
-        ({"ways": ["prompt"], "attempts": 3, "rings_at": 2}, [PROMPT] * 2, 20.0),
         ({"ways": ["silence"], "silence_s": 20.0, "rings_at": 1}, ["Silence", "Mark"], 20.0),
-        ({"ways": ["silence"], "silence_s": 20.0}, ["Silence", "Mark"], 20.0),
     ],
 )
 def test_a_caller_asks_again_while_nobody_rings(
@@ -162,7 +159,6 @@ def test_an_ai_that_names_no_marks_hears_the_end_of_a_turn(
     [
         ("udp", False, [(5.0, CALLER)], 1, 5.0),
         ("udp", False, [], 0, 32.0),
-        ("udp", False, [(40.0, CALLER)], 0, 32.0),
         ("udp", True, [(5.0, STRANGER), (6.0, CALLER)], 2, 6.0),  # a stranger's call is not what is waited for
         ("tcp", False, [(5.0, CALLER)], 0, 0.0),  # over a connection nothing is sent again
     ],

@@ -81,7 +81,6 @@ def case(make_context: MakeContext, leg: Any, **changes: Any) -> tuple[CaseConte
         (hearing(sound(FOREIGN)), ["audio.crossed: it heard mark 99 of another call"]),
         (hearing(sound(FOREIGN), sound()), []),  # heard once only
         (hearing(sound(SALES)), ["audio.crossed: it heard assistant sales"]),
-        (hearing(sound(OTHERS)), ["audio.crossed: it heard caller.2"]),
         (hearing(sound(reply_to(OTHERS))), ["audio.crossed: it heard the AI answering caller.2"]),
         (hearing(sound(reply_to(OWN))), []),
         (hearing(sound(OWN)), ["audio.echo: it heard its own mark, as echo"]),
@@ -122,39 +121,11 @@ def test_only_other_conversations_are_strange(make_context: MakeContext) -> None
     assert context.calls.strange(again.leg, {1}) == set()
 
 
-def test_an_assistant_s_voice_is_strange_once_it_is_known_who_took_the_call(make_context: MakeContext) -> None:
-    context = make_context(assistants=ASSISTANTS)
-    call = Call(context, hearing(sound()), "caller")
-    assert context.calls.strange(call.leg, (VOICE, SALES)) == set()
-    took: Any = SimpleNamespace(assistant="main", legs=())
-    context.calls.add_ai(took)
-    assert context.calls.strange(call.leg, (VOICE, SALES)) == {SALES}
-
-
-@pytest.mark.parametrize(
-    ("leg", "voice", "verdicts"),
-    [
-        (hearing(sound()), VOICE, [FAILED, PASSED]),
-        (hearing(sound(), lasts=True), VOICE, [PASSED, PASSED]),
-        (hearing(sound()), None, [PASSED]),
-        (hearing(sound(), ended=True), VOICE, []),
-    ],
-)
-def test_a_voice_without_others_has_to_go_on(
-    make_context: MakeContext, leg: Any, voice: int | None, verdicts: list[Verdict]
-) -> None:
-    context, call = case(make_context, leg)
-    ExpectAudio(context, call).hears_only(ai(voice))
-    found = {f.subject: f.verdict for f in context.evidence.findings if f.check == "audio"}
-    assert [found[subject] for subject in sorted(found)] == verdicts
-
-
 @pytest.mark.parametrize(
     ("looks", "held", "verdict"),
     [
         ([sound()], False, PASSED),
         ([sound(OTHERS, db=-20.0)], False, FAILED),  # an AI that stays in a conference of caller and agent
-        ([sound(FOREIGN, db=-6.0)], False, PASSED),  # not what is asked
         ([sound(OTHERS, db=-6.0), sound()], False, PASSED),  # what was on its way
         ([sound(OTHERS, db=-6.0)], True, PASSED),  # a phone that holds the call takes no audio
     ],
@@ -240,7 +211,6 @@ STEADY = [mark(9.0 + 0.2 * n) for n in range(20)]
         ([mark(9.8, VOICE), mark(10.5, reply_to(17)), pause(10.0)], [(10.0, 10.3)]),  # an AI says both by turns
         ([mark(9.8), mark(10.5, 18), pause(10.0)], []),  # another party
         ([mark(10.5), pause(10.0)], []),  # an announcement before it may pause
-        ([mark(9.8), mark(11.4), pause(10.0)], []),
         ([*STEADY, pause(10.0), media(10.5)], []),  # a negotiation may pause the stream (RFC 3264 section 8)
         ([*STEADY, pause(10.0), media(12.0)], [(10.0, 10.3)]),
         ([*STEADY, pause(10.0), pause(10.35)], [(10.0, 10.65)]),  # one packet in between is no voice
@@ -258,7 +228,6 @@ def test_a_short_pause_within_one_voice_is_a_dropout(events: list[Event], dropou
         ([], FAILED, 3),
         ([(9.97, 10.3), (11.0, 11.3), (12.1, 12.3)], Verdict.BROKEN, 3),
         ([(11.0, 11.3)], FAILED, 2),  # what is left is the stream's own
-        ([(10.0, 10.3), (11.0, 11.3)], Verdict.BROKEN, 3),  # one pause is no broken stream
         ([(10.0, 10.1), (11.0, 11.1), (12.0, 12.1)], FAILED, 3),  # less than the half of each
     ],
 )

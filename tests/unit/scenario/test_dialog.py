@@ -15,7 +15,6 @@ from harness.phone import PhoneConfig
 from harness.phone.waiter import NeverCame
 from harness.scenario.ai import Ai
 from harness.scenario.call import Call
-from harness.scenario.conclusion import conclude
 from harness.scenario.expect import Expect
 from tests.unit.checks.messages import answer, invite, message
 from tests.unit.phone_events import sip_message
@@ -43,7 +42,6 @@ def ended(code: int, *lines: str) -> Any:
     ("code", "lines", "final"),
     [
         (487, ("180 Ringing", "200 OK", "487 Request Terminated"), (487, "Request Terminated")),
-        (486, ("407 Proxy Authentication Required", INVITE, "486 Busy Here"), (486, "Busy Here")),
         (487, ("302 Moved Temporarily",), (302, "Moved Temporarily")),  # whatever the phone calls it
         (
             487,
@@ -69,10 +67,8 @@ def test_the_final_response_is_the_one_on_the_wire(code: int, lines: tuple[str, 
     ("told", "verdict", "actual"),
     [
         (states("disconnected", code=403, reason="Forbidden"), PASSED, "it ended with 403 Forbidden"),
-        ([], PASSED, "no answer came"),  # a firewall that drops what is in the clear
         (states("calling"), PASSED, "no answer came"),
         (states("early"), FAILED, "after 4 s it rings on"),
-        (states("early", "confirmed"), FAILED, "ai.1 answered"),
         (states("confirmed", "disconnected"), FAILED, "ai.1 answered"),
     ],
 )
@@ -103,7 +99,6 @@ def refresh(direction: str, at: float, start: str, interval: int, cseq: int) -> 
         (90, 45.0, 600.0, PASSED),
         (90, 59.0, 600.0, PASSED),  # half is recommended, and not asked for (section 10)
         (90, 67.0, 600.0, FAILED),  # a side that waits for it has sent its BYE
-        (180, 155.0, 600.0, FAILED),
         (1800, 900.0, 1900.0, PASSED),
         (1800, 900.0, 120.0, Verdict.NOT_OBSERVABLE),  # limits.seconds_per_call ends the call before
     ],
@@ -129,27 +124,22 @@ def test_a_session_is_refreshed_before_it_is_given_up(
     assert found.verdict is verdict
 
 
-# -- Provisional responses that come after one was acknowledged have to be reliable as well
+# -- Where reliable provisional responses are required, each has to be one
 
 
 @pytest.mark.parametrize(
-    ("required", "later", "verdicts"),
-    [
-        ("Require", ["200 OK"], [PASSED]),
-        ("Require", ["180 Ringing", "200 OK"], [PASSED, FAILED]),
-        ("Supported", ["180 Ringing", "200 OK"], [PASSED]),
-    ],
+    ("required", "before", "verdict"),
+    [("Require", [], PASSED), ("Require", ["180 Ringing"], FAILED), ("Supported", ["180 Ringing"], PASSED)],
 )
 def test_each_provisional_response_is_reliable(
-    make_context: MakeContext, required: str, later: list[str], verdicts: list[Verdict]
+    make_context: MakeContext, required: str, before: list[str], verdict: Verdict
 ) -> None:
     context = make_context("PRACK", "stand-in")
     reliable = answer("183 Session Progress", "Require: 100rel", "RSeq: 1")
-    made = leg(invite(f"{required}: 100rel"), reliable, message("received", "SIP/2.0 200 OK", "2 PRACK"))
+    acknowledged = message("received", "SIP/2.0 200 OK", "2 PRACK")
+    made = leg(invite(f"{required}: 100rel"), *map(answer, before), reliable, acknowledged)
     Expect(context, Call(context, made, "caller")).acknowledged_provisional()
-    made.told += map(answer, later)
-    conclude(context, probe=False)
-    assert [finding.verdict for finding in context.evidence.findings if finding.check == "prack"] == verdicts
+    assert [(finding.check, finding.verdict) for finding in context.evidence.findings] == [("prack", verdict)]
 
 
 # -- Two offers at once (RFC 3261 section 14.1)
@@ -222,11 +212,9 @@ def test_an_invite_that_lost_headers_is_not_judged() -> None:
 @pytest.mark.parametrize(
     ("termination", "transport", "place"),
     [
-        ("acme.sip.example:5061", "udp", "acme.sip.example"),
         ("acme.sip.example:5061", "tcp", "acme.sip.example"),
         ("[2001:db8::7]:5061", "tcp", "[2001:db8::7]"),
         ("acme.sip.example:5071", "udp", "acme.sip.example:5071"),  # a port of its own says nothing of a transport
-        ("acme.sip.example", "udp", "acme.sip.example"),
         ("acme.sip.example:5061", None, "acme.sip.example:5061"),  # over the trunk's own
     ],
 )

@@ -66,13 +66,9 @@ def found(context: CaseContext) -> Finding:
         ({"prompt_variables": {NAME: "+14155550177"}}, Verdict.FAILED),
         ({"prompt_variables": {"X-Order": "7"}}, Verdict.FAILED),
         ({"prompt_variables": {NAME: "+1415*****01"}}, Verdict.NOT_OBSERVABLE),  # as some accounts hide digits
-        ({"prompt_variables": {NAME: "[REDACTED]"}}, Verdict.NOT_OBSERVABLE),
         ({"prompt_variables": {"name": "Ann"}}, Verdict.NOT_OBSERVABLE),
-        ({"prompt_variables": None}, Verdict.NOT_OBSERVABLE),
         ({"telephony_sip_headers": {"x-gladly-caller-id": CALLER}}, Verdict.PASSED),
-        ({"telephony_sip_headers": {"X-Gladly-Caller-Id": "+14155550177"}, "prompt_variables": {}}, Verdict.FAILED),
         ({"telephony_sip_headers": {"X-Carrier-Id": "7"}, "prompt_variables": {}}, Verdict.NOT_OBSERVABLE),
-        ({"telephony_sip_headers": [NAME]}, Verdict.NOT_OBSERVABLE),
         ({}, Verdict.NOT_OBSERVABLE),
     ],
 )
@@ -90,7 +86,6 @@ def test_a_header_is_looked_for_in_the_single_call(
         ({"prompt_variables": {NAME: CALLER}}, Verdict.FAILED),
         ({"prompt_variables": {"X-Order": "7"}}, Verdict.PASSED),
         ({"prompt_variables": {}}, Verdict.NOT_OBSERVABLE),
-        ({"prompt_variables": {}, "telephony_sip_headers": {NAME: CALLER}}, Verdict.FAILED),
         ({"prompt_variables": {}, "telephony_sip_headers": {"X-Carrier-Id": "7"}}, Verdict.NOT_OBSERVABLE),
     ],
 )
@@ -139,9 +134,6 @@ def test_a_header_of_the_caller_s_is_missing_beside_others_of_its_own(
     assert found(context).verdict is verdict
 
 
-# -- Which of several records is the caller's, and what is said of one that cannot be read
-
-
 # -- A record that cannot be read any more says nothing of what the AI hears now: not that it hears nobody, and not that it does
 
 
@@ -182,7 +174,7 @@ def test_what_a_record_witnesses_is_not_known_where_its_clock_is_in_doubt(
     at = time.time()
     mark = {"mark": 7, "at": at, "until": at, "level_dbov": -15.0}
     witness = {"marks": [mark], "answered_at": at, "released_at": at}
-    plain = record(status="completed", telephony_duration=40, start_time=str(int(at * 1000) + 1), witness=witness)
+    plain = record(status="completed", start_time=str(int(at * 1000) + 1), witness=witness)
 
     class Api(FakeApi):
         def call(self, call_id: str) -> CallRecord:
@@ -232,87 +224,3 @@ def test_a_case_has_its_own_record_or_is_run_again_alone(
 
 
 # -- What a far end of somebody's own witnesses: whatever its form, no case breaks on it, and what cannot be read is said and is no
-
-
-INVITE = (
-    "INVITE sip:+12065550100@ai.example SIP/2.0\r\n"
-    "From: <sip:+14155550101@a.example>;tag=1\r\nTo: <sip:+12065550100@ai.example>\r\n\r\n"
-)
-NOW = time.time()
-MARK = {"mark": 7, "at": str(NOW), "until": NOW + 1.0, "level_dbov": -20}
-DIGIT = {"digit": 5, "method": "rfc4733", "duration_ms": "120"}
-MESSAGE = {
-    "direction": "Received",
-    "transport": "TLS",
-    "local": "192.0.2.1:32682",
-    "remote": "192.0.2.9:5061",
-    "text": INVITE,
-}
-WELL = {"marks": [MARK], "digits": [DIGIT], "messages": [MESSAGE], "codec": "PCMU", "rx_packets": "50"}
-
-
-def talk_of(make_context: MakeContext, witness: Any) -> SynthflowCall:
-    plain = record(witness=witness, status="completed")
-
-    class Api(FakeApi):
-        def call(self, call_id: str) -> CallRecord:
-            return CallRecord(call_id, plain)
-
-    api: Any = Api([plain])
-    told = ("marks", "messages", "dtmf")
-    context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0, witness=told))
-    return SynthflowCall(context, CallRecord("c1", plain), call())
-
-
-def seen(talk: SynthflowCall) -> dict[str, Any]:
-    return {
-        "account": talk.account(0.0),
-        "mark": talk.hears_mark(call_with_mark(), 0.0, 0.0),
-        "digits": talk.digits(1, within=0.0),
-        "invite": talk.invite,
-        "received_on": talk.received_on,
-        "came_from": talk.came_from,
-        "codec": talk.codec,
-        "transfers": talk.transfers(),
-        "answered": talk.answered_at(),
-        "released": talk.released_at(0.0),
-        "assistant": talk.assistant,
-    }
-
-
-def call_with_mark() -> Any:
-    found = call()
-    found.mark = 7
-    return found
-
-
-def test_numbers_may_be_told_in_digits_and_words_in_capitals(make_context: MakeContext) -> None:
-    found = seen(talk_of(make_context, WELL))
-    assert (found["account"].marks, found["account"].level_dbov, found["account"].rx_packets) == ((7,), -20.0, 50)
-    assert found["mark"] is not None
-    assert found["digits"] == ("5", ["rfc4733"], [120])
-    assert found["invite"].to.uri.user == "+12065550100"
-    assert (found["received_on"], found["came_from"]) == (("tls", "192.0.2.1:32682"), "192.0.2.9:5061")
-    assert found["codec"] == "PCMU"
-
-
-@pytest.mark.parametrize(
-    ("part", "value", "unknown", "said"),
-    [
-        ("marks", [{**MARK, "at": None}], "account", "witness.marks[0].at: "),
-        ("marks", [MARK, "7"], "mark", "witness.marks[1]: "),
-        ("marks", {"7": MARK}, "account", "witness.marks: "),
-        ("digits", [DIGIT, {"method": "info"}], "digits", "witness.digits[1].digit: "),
-        ("messages", [{"text": INVITE}], "invite", "witness.messages[0].direction: "),
-        ("messages", [{**MESSAGE, "local": "192.0.2.1"}], "received_on", "witness.messages[0].local: "),
-        ("answered_at", "soon", "answered", "witness.answered_at: "),
-    ],
-)
-def test_a_part_of_another_form_is_said_and_is_no_sign(
-    make_context: MakeContext, part: str, value: object, unknown: str, said: str
-) -> None:
-    talk = talk_of(make_context, {**WELL, part: value})
-    found = seen(talk)
-    assert found[unknown] is None
-    assert found["codec"] == "PCMU", "the other parts are read"
-    assert any(said in problem for problem in talk.record.unread)

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import ExpectationError, Verdict
+from harness.calls.verdict import Verdict
 from harness.deployment import Expectations
 from harness.deployment import Group as GroupEntry
 from harness.scenario.call import Call
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.cast import Cast
-from harness.scenario.conclusion import conclude
-from harness.scenario.expect import Expect, ExpectGroup
+from harness.scenario.expect import ExpectGroup
 from harness.scenario.people import Group
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
@@ -61,39 +60,16 @@ def caller(answered: Callable[[], float | None] = lambda: NOW) -> Any:
     return SimpleNamespace(is_over=lambda: False, obeyed=lambda at: None, answered_at=answered)
 
 
-@pytest.mark.parametrize(("shown", "verdict"), [(CALLER, PASSED), (OTHER, FAILED)])
-def test_each_agent_who_rings_is_shown_the_caller(
-    make_context: MakeContext, clock: Clock, shown: str, verdict: Verdict
-) -> None:
-    agents = Agents(make_context, clock)
-    agents.phones[ZOE].rings(CALLER, "confirmed", at=NOW)
-    agents.phones[DESK].rings(shown, "incoming", "disconnected", at=NOW)
-    Expect(agents.context, agents.take()).caller_id(CALLER)
-    assert agents.verdicts("caller_id") == {f"{ZOE}.1": PASSED, f"{DESK}.1": verdict}
-
-
 @pytest.mark.parametrize(
-    ("named", "late_s", "expected"),
-    [
-        (("incoming", "disconnected"), 0.0, PASSED),
-        (("incoming", "early"), 0.0, FAILED),
-        (("incoming", "disconnected"), 0.3, PASSED),  # a CANCEL that was already on its way
-        (("incoming", "early"), 4.0, FAILED),  # the next batch, though the call was taken
-        (("incoming", *["early"] * 30, "disconnected"), 0.3, FAILED),  # for 3 s
-    ],
+    ("named", "expected"), [(("incoming", "disconnected"), PASSED), (("incoming", "early"), FAILED)]
 )
 def test_the_other_agents_stop_ringing(
-    make_context: MakeContext, clock: Clock, named: tuple[str, ...], late_s: float, expected: Verdict
+    make_context: MakeContext, clock: Clock, named: tuple[str, ...], expected: Verdict
 ) -> None:
     agents = Agents(make_context, clock)
     agents.phones[ZOE].rings(CALLER, "confirmed", at=NOW)
-    if not late_s:
-        agents.phones[DESK].rings(CALLER, *named, at=NOW)
+    agents.phones[DESK].rings(CALLER, *named, at=NOW)
     agents.take()
-    if late_s:
-        agents.phones[DESK].rings(CALLER, *named, at=NOW + late_s)
-    agents.context.calls.own.pop(0)
-    conclude(agents.context, probe=False)
     assert agents.verdicts("landing.stops") == {DESK: expected}
 
 
@@ -169,27 +145,6 @@ def test_agents_have_their_time_once_the_caller_has_waited_in_the_queue(
     assert agents.verdicts("landing.turn") == {ZOE: verdict}
 
 
-@pytest.mark.parametrize(("within", "queue_s"), [(None, 0.0), (7.0, 12.0)])
-def test_nobody_rings(make_context: MakeContext, clock: Clock, within: float | None, queue_s: float) -> None:
-    agents = Agents(make_context, clock)
-    agents.context.more_patience = 3.0
-    waited: list[float] = []
-    first = agents.context.phones.first_incoming
-
-    def first_incoming(phones: Any, limit: float, **how: Any) -> Any:
-        waited.append(limit)
-        return first(phones, 0.0, **how)
-
-    agents.context.phones.first_incoming = first_incoming  # type: ignore[assignment,method-assign]
-    agents.context.asked = [(1.0, 3.0)]
-    agents.context.evidence.starved_at_once = lambda begin, end: 0.4 if within else 0.0
-    with pytest.raises(ExpectationError):
-        agents.group(queue_s=queue_s).expect_call(caller(), within=within)
-    assert waited == [(agents.context.patience + 3.0 if within is None else within) + queue_s]
-    # an AI that was asked while this machine was starved may not have understood
-    assert agents.verdicts("landing") == {"the call": Verdict.BROKEN if within else FAILED}
-
-
 # -- Where strangers call an agent as well, a call that does not show whose it is neither fails nor passes what must not come
 
 
@@ -218,7 +173,7 @@ def test_a_group_that_must_not_ring(
 
 
 @pytest.mark.parametrize(("shown", "verdict"), [("anonymous", UNSEEN), (CALLER, FAILED)])
-@pytest.mark.parametrize("what", ["turn", "stops", "late", "one call", "rings on"])
+@pytest.mark.parametrize("what", ["turn", "stops", "one call", "rings on"])
 def test_a_call_too_many_fails_where_it_shows_the_caller(
     make_context: MakeContext, clock: Clock, what: str, shown: str, verdict: Verdict
 ) -> None:
@@ -271,21 +226,6 @@ def test_a_call_is_known_by_the_numbers_it_shows(
     phone = agents.phones[ZOE]
     came = phone.add(leg(invite(from_, *more), name="x", direction="incoming"))
     assert (agents.context.phones.may_be_ours(came), agents.context.is_surely_ours(came)) == (may_be, surely)
-
-
-@pytest.mark.parametrize(
-    ("mode", "ours"),
-    [({"transfer_caller_id": "header", "caller_id_header": "X-Show-Number"}, True), ({}, False)],
-)
-def test_the_number_that_the_caller_asks_for_in_a_header_is_its_own(
-    make_context: MakeContext, clock: Clock, mode: dict[str, str], ours: bool
-) -> None:
-    context = Agents(make_context, clock).context
-    name = str(context.deployment.lines[str(context.case.line)].assistant)
-    fields = {**context.deployment.assistants[name].model_dump(), "transfer": "warm", "transfer_to": "billing", **mode}
-    changed = type(context.deployment.assistants[name]).model_validate(fields)
-    context.deployment = context.deployment.model_copy(update={"assistants": {name: changed}})
-    assert (HEADER_NUMBER in context.own_numbers) is ours
 
 
 # -- The groups that a scenario watches

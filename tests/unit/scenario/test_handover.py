@@ -57,7 +57,6 @@ def landed(make_context: MakeContext) -> Callable[..., CaseContext]:
     [
         ("both", "Both", ("ada",), ["One"]),  # as it is where the AI went to the other one
         ("both", "Both", ("ada", "ben"), []),  # for One nobody but Ada rings
-        ("both", "Both", ("ben",), []),
         ("one", "One", ("ada",), []),  # for Both Ben would have rung as well, who must not
         ("other", "Other", ("ben",), []),
     ],
@@ -81,7 +80,6 @@ def test_who_may_be_mistaken_for_whom(
             Verdict.NOT_OBSERVABLE,
             "is the number of none of them",
         ),  # whose alias, nobody knows
-        ([SentTransfer("billing")], Verdict.NOT_OBSERVABLE, "is the number of none of them"),
     ],
 )
 def test_what_the_ai_sent_tells(
@@ -128,7 +126,6 @@ def test_one_number_for_both_needs_the_topic(landed: Callable[..., CaseContext])
             [],
         ),
         ("REFER sip:p SIP/2.0\r\nnonsense", []),
-        ("SIP/2.0 200 OK", []),
     ],
 )
 def test_a_transfer_in_messages(text: str, sent: list[SentTransfer]) -> None:
@@ -209,14 +206,3 @@ def test_a_telephone_is_told_no_topic(
     right = Verdict.NOT_OBSERVABLE if alike else Verdict.PASSED
     wrong = Verdict.NOT_OBSERVABLE if by_refer and topic is None else Verdict.FAILED
     assert finding.verdict is (right if topic == "billing" else wrong)
-
-
-@pytest.mark.parametrize(
-    ("passed_on", "verdict"),
-    [("billing", Verdict.PASSED), ("support", Verdict.FAILED), (None, Verdict.NOT_OBSERVABLE)],
-)
-def test_a_record_that_tells_the_number_alone_leaves_the_topic_to_what_was_passed_on(
-    make_context: MakeContext, passed_on: str | None, verdict: Verdict
-) -> None:
-    by_ai = [SentTransfer(OTHER_QUEUE, shows_topic=False)]
-    assert arrives(make_context, invite(), by_ai=by_ai, passed_on=refer(passed_on)).verdict is verdict

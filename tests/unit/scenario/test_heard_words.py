@@ -71,13 +71,11 @@ WORDS = prompt_samples("goodbye-en").astype(np.int16)
     [
         ([silence(1), WORDS, silence(1)], Verdict.PASSED, "speech until 1."),
         ([silence(1), ringback(8), WORDS], Verdict.PASSED, "speech until 0."),
-        ([WORDS, silence(5)], Verdict.FAILED, "speech until 5."),
         ([WORDS, ringback(8)], Verdict.FAILED, "speech until 8."),
         ([ringback(8)], Verdict.FAILED, "no voice spoke: it heard noise, ringback"),
-        ([silence(6)], Verdict.FAILED, "no voice spoke: it heard silence"),
         ([], Verdict.FAILED, "no voice spoke"),
     ],
-    ids=["words", "words behind ringback", "words long before", "on hold", "ringback", "silence", "nothing"],
+    ids=["words", "words behind ringback", "on hold", "ringback", "nothing"],
 )
 def test_a_voice_tells_and_nothing_else(
     make_context: MakeContext, heard: list[NDArray[np.int16]], verdict: Verdict, told: str
@@ -141,11 +139,3 @@ def test_where_its_end_is_told_the_caller_is_held_to_that(make_context: MakeCont
     limit = context.deployment.expect.released_within_s
     assert held_to(context, talk, after, ended + limit - 0.1) is Verdict.PASSED
     assert held_to(context, talk, after, ended + limit + 0.1) is Verdict.FAILED
-
-
-def test_a_bare_record_tells_no_moment_so_that_the_ai_has_time_to_speak(make_context: MakeContext) -> None:
-    context, talk, after, _ = asked_to_hang_up(make_context, "record")
-    limit = context.deployment.expect.released_within_s + context.patience
-    assert held_to(context, talk, after, after + limit - 0.1) is Verdict.PASSED
-    assert held_to(context, talk, after, after + limit + 0.1) is Verdict.FAILED
-    assert held_to(context, talk, after, None) is Verdict.FAILED

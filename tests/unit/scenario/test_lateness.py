@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -70,7 +68,6 @@ def test_the_machine_of_the_time_that_was_missed_counts(
     [
         (0.5, False, [(3.0, 7.0)], 0.2, BROKEN),
         (0.5, False, [(4.0, 8.0)], 0.2, FAILED),
-        (0.5, False, [], 0.2, FAILED),
         (0.5, False, [(3.0, 7.0), (9.0, 10.0)], 0.2, FAILED),  # it was said again
         (0.5, False, [(3.0, 7.0)], 0.6, FAILED),
         (0.1, False, [(3.0, 7.0)], 0.2, FAILED),  # a jitter buffer hides it
@@ -195,7 +192,6 @@ class Speaker(Call):
         (150.0, 150.0, None, 0.0, [PASSED, PASSED]),
         (800.0, 150.0, 750.0, 0.0, [FAILED, PASSED]),  # of 600 that may be; the quick way back excuses nothing
         (800.0, 150.0, 150.0, 0.0, [PASSED, PASSED]),  # late once
-        (800.0, 150.0, 9000.0, 0.0, [FAILED, PASSED]),  # not heard at all when it begins again
         (800.0, 150.0, 750.0, 0.2, [BROKEN, PASSED]),
         (800.0, 150.0, 750.0, 0.1, [FAILED, PASSED]),
     ],
@@ -216,18 +212,4 @@ def test_a_late_voice_is_listened_to_again(
     caller.begin_again(stand_in, clock, again_ms)
     both = ((heard_after(there_ms), caller, stand_in), (heard_after(back_ms), stand_in, caller))
     audio_quality.check_delay(context, both)
-    assert [finding.verdict for finding in context.evidence.findings] == verdicts
-
-
-@pytest.mark.parametrize(("way_there_ms", "verdicts"), [(750.0, [FAILED]), (150.0, [PASSED]), (None, [])])
-def test_of_an_ai_that_speaks_when_it_likes_the_way_to_it_is_tried(
-    make_context: MakeContext, clock: Clock, way_there_ms: float | None, verdicts: list[Verdict]
-) -> None:
-    context = make_context(clock=clock)
-    caller = Call(context, leg(name="caller", clock=clock), "caller")
-    hears: Callable[..., Any] = lambda speaker, since, deadline: (  # noqa: E731
-        None if way_there_ms is None else SimpleNamespace(at=since + way_there_ms / 1000)
-    )
-    ai: Any = SimpleNamespace(is_ours=False, label="the AI", hears_mark=hears)
-    audio_quality.check_delay(context, ((heard_after(300.0), caller, ai), (heard_after(800.0), ai, caller)))
     assert [finding.verdict for finding in context.evidence.findings] == verdicts

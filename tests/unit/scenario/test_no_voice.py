@@ -30,8 +30,6 @@ TONES: dict[str, Callable[[], Samples]] = {
     "ringing tone": lambda: to_int16(call_progress("us", "ringback", 8.0)),
     "ringing tone, joined at its end": lambda: join(to_int16(call_progress("us", "ringback", 2.0))[-4000:], silence(4.0)),
     "busy tone": lambda: to_int16(call_progress("de", "busy", 4.0)),
-    "congestion": lambda: to_int16(call_progress("gb", "congestion", 4.0)),
-    "dial tone": lambda: to_int16(call_progress("us", "dial", 4.0)),
     "special information tones": lambda: to_int16(sit()),
     "fax": lambda: to_int16(fax("ced", 3.0)),
 }  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 from harness.deployment import Deployment, from_plain, to_plain
 from harness.deployment.safety import Guard
-from harness.errors import PhoneMisuseError, RefusedError
+from harness.errors import RefusedError
 from harness.integrations import load
 from harness.phone import PhoneConfig
 from harness.phone.config import system_authorities
@@ -23,7 +22,7 @@ from harness.scenario.phones import own_phone, stand_in
 from harness.sip.uri import Uri
 from harness.support.resources import EXAMPLES
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.legs import CALLER, ScriptedLeg, invite, leg, states
+from tests.unit.scenario.legs import CALLER, ScriptedLeg, invite
 
 _FILE = EXAMPLES / "live-talkdesk.toml"
 
@@ -33,18 +32,6 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Deployment:
     for name in ("SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD", "TALKDESK_TRUNK_PASSWORD"):
         monkeypatch.setenv(name, "for-this-test")
     return load(_FILE)
-
-
-@pytest.mark.parametrize(
-    ("domain", "in_uris"),
-    [("sbc.example", "sbc.example"), ("2001:db8::5", "[2001:db8::5]"), ("[2001:db8::5]", "[2001:db8::5]")],
-)
-def test_a_domain_that_is_an_ipv6_address_stands_in_brackets(deployment: Deployment, domain: str, in_uris: str) -> None:
-    """RFC 3261 section 25.1: else its last group would be a port."""
-    name = deployment.phones["caller"].account
-    account = deployment.accounts[name].model_copy(update={"domain": domain})
-    six = deployment.model_copy(update={"accounts": {**deployment.accounts, name: account}})
-    assert own_phone(six, "caller").domain == in_uris
 
 
 SYSTEMS = "/the/systems/list.pem"
@@ -94,13 +81,6 @@ def test_the_systems_list_may_be_in_its_directory_alone(
     assert system_authorities() == (found and str(tmp_path / found))
 
 
-def test_phone_without_a_password_answers_no_challenge(deployment: Deployment) -> None:
-    """An empty password would be tried as one, and the refusal hidden behind what that gets."""
-    entry = deployment.phones["caller"].model_copy(update={"password": None})
-    bare = deployment.model_copy(update={"phones": {**deployment.phones, "caller": entry}})
-    assert own_phone(bare, "caller").username is None
-
-
 def test_phones_take_calls_from_the_hosts_of_their_deployment_alone(deployment: Deployment) -> None:
     platform = deployment.platform.model_copy(update={"addresses": ("198.51.100.0/24",)})
     trunk = deployment.trunks[0].model_copy(
@@ -115,21 +95,6 @@ def test_phones_take_calls_from_the_hosts_of_their_deployment_alone(deployment: 
         "2001:db8::5",
         "192.0.2.7",
     )
-
-
-@pytest.mark.parametrize(("username", "user"), [("trunk-user", "trunk-user"), (None, "stand-in")])
-def test_a_deployment_of_people_alone_has_a_stand_in_all_the_same(
-    deployment: Deployment, username: str | None, user: str
-) -> None:
-    """It registers the trunk's number, and shows that no call for people gets to the AI's place."""
-    trunk = deployment.trunks[0].model_copy(
-        update={"termination": "sbc.example:5060", "username": username, "password": None}
-    )
-    place = deployment.stand_in.model_copy(update={"bind": "192.0.2.60"})
-    bare = deployment.model_copy(update={"stand_in": place, "assistants": {}})
-    assert stand_in(bare, trunk).user == user
-    first = next(iter(deployment.assistants.values())).did
-    assert stand_in(deployment.model_copy(update={"stand_in": place}), trunk).user == first
 
 
 # -- What a case's phones may dial: the numbers of the file, as the network of each phone reads them
@@ -214,19 +179,3 @@ def test_a_topic_is_escaped_in_the_refer_to_uri(make_context: MakeContext, topic
     context.background.join(5.0)
     assert Uri.parse(made.referred_to).header("X-Gladly-Routing-Selector") == topic
     Guard(context.deployment)(made.referred_to)
-
-
-@pytest.mark.parametrize(("state", "breaks"), [("disconnected", False), ("confirmed", True)])
-def test_a_group_s_call_that_the_platform_ended_cannot_be_joined(
-    make_context: MakeContext, state: str, breaks: bool
-) -> None:
-    """What a faulty platform does has to fail; of a call that is up it is the harness's own doing."""
-
-    def bridge(other: Any) -> None:
-        raise PhoneMisuseError(f"{other.id} has ended")
-
-    made, onward = leg(name="ai.1"), leg(*states("confirmed"), name="ai.2", state=state)
-    made.bridge = bridge
-    context = hand_over(make_context, made, "warm", SimpleNamespace(dial=lambda uri, identity: onward))
-    with pytest.raises(PhoneMisuseError) if breaks else nullcontext():
-        context.background.join(10.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,25 +15,18 @@ from harness.calls.checks import landing, timing
 from harness.calls.checks.finding import judged
 from harness.calls.measurement import AnsweredBy, Reached
 from harness.calls.verdict import ExpectationError, Finding, Verdict
-from harness.deployment import Expectations, Synthflow
-from harness.deployment import Group as GroupEntry
+from harness.deployment import Expectations
 from harness.errors import BrokenError, PhoneLostError
-from harness.phone.waiter import never_came
 from harness.run.plugin import fixtures
 from harness.scenario import ai_calls, conclusion
 from harness.scenario.ai_calls import reported_end
-from harness.scenario.cast import Cast
 from harness.scenario.conclusion import conclude, require_promised_findings
 from harness.scenario.context import CaseContext, line_of
-from harness.scenario.endpoints import SynthflowEndpoint
 from harness.scenario.expect import Expect
-from harness.scenario.people import Group
-from harness.witness.call_record import CallRecord
-from harness.witness.clock import to_wall
 from harness.witness.synthflow import AbsentApi
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.synthflow_api import _LAG_S, FakeApi, LateApi, ai_of, call, record
+from tests.unit.scenario.synthflow_api import _LAG_S, LateApi, ai_of, call, record
 
 WITHIN_S = 1.0
 
@@ -60,31 +52,6 @@ def test_an_interface_that_fails_does_not_show_that_the_ai_got_no_call(make_cont
     ai = ai_of(make_context, AbsentApi())
     getattr(ai, what)(call())
     assert [finding.verdict for finding in ai._context.evidence.findings] == [Verdict.NOT_OBSERVABLE]
-
-
-@pytest.mark.parametrize(
-    ("asked", "verdict"),
-    [
-        ([(1.0, 3.0)], Verdict.BROKEN),
-        ([(1.0, 3.0), (5.0, 7.0)], Verdict.FAILED),  # it asked again when it could be understood
-        ([], Verdict.FAILED),  # nobody asked for a person: the call was to land by itself
-    ],
-)
-def test_nobody_blames_an_ai_that_could_not_understand(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, asked: list[tuple[float, float]], verdict: Verdict
-) -> None:
-    context = make_context()
-    context.asked = asked
-    context.evidence.starved_at_once = lambda begin, end: 0.4 if begin == 1.0 else 0.0
-
-    def nobody(phones: Any, limit: float, **_: Any) -> Any:
-        raise never_came("a call", limit, "agents", "nothing", "")
-
-    monkeypatch.setattr(context.phones, "first_incoming", nobody)
-    group = Group(context, "sales", GroupEntry(did="+13125550142", agents=("Zoë",)), [])
-    with pytest.raises(ExpectationError):
-        group.expect_call(SimpleNamespace(is_over=lambda: False))  # type: ignore[arg-type]
-    assert [finding.verdict for finding in context.evidence.findings] == [verdict]
 
 
 # -- An interface that takes its time to answer makes no leg late, and none that is late in time
@@ -129,52 +96,6 @@ def test_what_is_said_of_the_end_is_so(
 
 
 # -- the AI's leg, when a caller gives up
-
-
-@dataclass
-class SlowApi(FakeApi):
-    """Answers after a while."""
-
-    takes_s: float = 0.0
-    came_at: list[float] = field(default_factory=list)
-
-    def calls(self, since: float, models: Any = ()) -> list[CallRecord]:
-        time.sleep(self.takes_s)  # what it takes is the point
-        return super().calls(since, models)
-
-
-def found_by(make_context: MakeContext, *records: dict[str, Any], takes_s: float = 0.0) -> Any:
-    api = SlowApi(list(records), takes_s=takes_s)
-    context = make_context(
-        api=api,
-        expect=Expectations(released_within_s=0.2),
-        synthflow=Synthflow(poll_s=0.001, witness=("record", "marks")),
-    )
-    context.evidence.starved = lambda begin, end: 0.0  # however busy the machine of this test is
-    cast = Cast(context)
-    cast.ai._endpoint = SynthflowEndpoint(context)
-    of = call()
-    context.calls.add(of)
-    cast.nothing_rings_any_more(of, after=time.monotonic())
-    return next(finding for finding in context.evidence.findings if finding.subject == "the AI's leg")
-
-
-def ended(seconds_ago: float = 0.0) -> dict[str, Any]:
-    """The record of a call that was given up."""
-    return record(status="user-canceled", witness={"released_at": to_wall(time.monotonic() - seconds_ago)})
-
-
-def test_a_slow_interface_does_not_keep_the_ais_leg_up(make_context: MakeContext) -> None:
-    told = found_by(make_context, ended(), takes_s=0.3)
-    assert told.verdict is Verdict.PASSED, told.actual
-    bare = found_by(make_context, record(status="user-canceled"), takes_s=0.3)
-    assert bare.verdict is Verdict.NOT_OBSERVABLE, bare.actual
-    still = found_by(make_context, record(status="ringing"), takes_s=0.3)
-    assert (still.verdict, still.actual) == (Verdict.FAILED, "it is still up")
-
-
-def test_a_record_that_is_gone_does_not_show_an_end(make_context: MakeContext) -> None:
-    assert found_by(make_context).verdict is Verdict.NOT_OBSERVABLE
 
 
 # -- What a case's end finds when the harness has hung up is of the time before: what came later, it brought about itself

@@ -9,12 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from harness.audio.prompts import prompt_samples
-from harness.audio.wav import to_int16
-from harness.calls.checks.audio import Sound
-from harness.calls.checks.claims import Observation
-from harness.calls.verdict import ExpectationError, Finding, Verdict
-from harness.deployment import Deployment, Expectations, Report
+from harness.calls.verdict import Finding, Verdict
+from harness.deployment import Deployment, Report
 from harness.errors import FarEndError
 from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
@@ -23,12 +19,10 @@ from harness.scenario.people import Group
 from harness.scenario.reported import ReportedCall
 from harness.witness.platform_report import ReportRow, ReportSource
 from tests.unit.scenario.conftest import MakeContext
-from tools.accuracy.tones import call_progress
 
 CALLER, ANOTHER = "+14155550101", "+14155550199"
 NAMES = {"billing": "Rechnung Süd", "support": "Retouren"}
 Reads = Callable[..., list[ReportRow]]
-RINGING = to_int16(call_progress("us", "ringback", 6.0))
 
 
 def deployment(context: CaseContext, **more: Any) -> Deployment:
@@ -45,7 +39,7 @@ def deployment(context: CaseContext, **more: Any) -> Deployment:
 def listed(context: CaseContext, group: str = "billing", **more: Any) -> ReportRow:
     """A row as of now."""
     whole: dict[str, Any] = {"place": "row 2", "caller": CALLER, "number": context.deployment.groups["billing"].did}
-    whole |= {"groups": (NAMES[group],), "agent": "Eve", "id": "", "moments": (time.time(),), "cut_off_s": 1.0}
+    whole |= {"groups": (NAMES[group],), "agent": "Eve", "moments": (time.time(),), "cut_off_s": 1.0}
     return ReportRow(**(whole | more))
 
 
@@ -114,12 +108,8 @@ OPEN = Verdict.NOT_OBSERVABLE
     [
         ([{}], 0.0, Verdict.PASSED, "billing"),
         ([{"group": "support"}], 0.0, Verdict.FAILED, "support"),
-        ([{"caller": ANOTHER}], 0.0, OPEN, "does not list the call, 0.2 s after the call's end"),
+        ([{"caller": ANOTHER}], 0.0, OPEN, "(platform.report.zone?), 0.2 s after the call's end"),
         ([{"later_s": -30.0}], 0.0, OPEN, "does not list the call"),  # an earlier call's row
-        ([{"later_s": -5 * 3600.0}], 0.0, OPEN, "5 h"),  # the report's times are read in another zone
-        ([{}, {"number": "", "later_s": 3600.0}], 0.0, OPEN, "platform.report.zone"),  # a call of ours yet to come
-        ([{}, {"number": "", "later_s": 5.0}], 0.0, Verdict.PASSED, "billing"),
-        ([{}, {"caller": ANOTHER, "later_s": 86_400.0}], 0.0, Verdict.PASSED, "billing"),
         ([{}], 2.5, OPEN, "ahead of"),  # an earlier call's row may then be in the time of this one
         ([{}], -61.0, OPEN, "behind"),
         (FarEndError("the platform's report: 503"), 0.0, OPEN, "503"),
@@ -161,19 +151,6 @@ def test_what_only_a_phone_at_the_agent_could_show(make: Callable[..., Case], st
     assert set(found) == {"timing", "timing.within", "released", "audio.silent"}
 
 
-def test_a_phone_of_ours_that_rings_instead_ends_the_wait(
-    make: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    case = make()
-    reception = case.context.deployment.groups["reception"].agents[0]
-    monkeypatch.setattr(case.context.phones, "rang", lambda: [reception])
-    monkeypatch.setattr(case.context.phones, "rang_for", lambda numbers: [reception])
-    with pytest.raises(ExpectationError) as caught:
-        case.group.expect_call(case.caller)
-    assert caught.value.finding.verdict is Verdict.FAILED
-    assert case.told() == {}
-
-
 @pytest.mark.parametrize("over", [True, False])
 def test_a_person_may_hang_up(make: Callable[..., Case], over: bool) -> None:
     """Who is with people whom no harness phone hears may be hung up by them: that is no fault, and nothing that was seen."""
@@ -187,18 +164,3 @@ def test_a_person_may_hang_up(make: Callable[..., Case], over: bool) -> None:
     assert of_caller.verdict is (Verdict.NOT_OBSERVABLE if over else Verdict.PASSED)
     assert of_people.verdict is Verdict.NOT_OBSERVABLE
     assert of_people.dispensable
-
-
-@pytest.mark.parametrize(
-    ("sound", "verdict"),
-    [(prompt_samples("how-can-i-help-en"), Verdict.PASSED), (RINGING, Verdict.NOT_OBSERVABLE)],
-    ids=["a voice", "ringing tone"],
-)
-def test_a_tone_is_nobody_s_voice(make: Callable[..., Case], sound: Any, verdict: Verdict) -> None:
-    case = make()
-    case.context.deployment = case.context.deployment.model_copy(update={"expect": Expectations(strength="indicated")})
-    case.caller.role, case.caller.is_ours, case.caller.voices_for = "caller", True, lambda peer: {7}
-    case.caller.leg = SimpleNamespace(received_since=lambda since: sound)
-    case.caller.hears_sound = lambda since, until: Sound(since, Observation.SOUND, "sound at caller.1")
-    Expect(case.context, case.caller)._with_others_people(case.caller, case.lands())
-    assert case.context.evidence.findings[0].verdict is verdict

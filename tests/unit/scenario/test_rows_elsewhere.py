@@ -15,14 +15,10 @@ from harness.scenario.ai import Ai
 from harness.scenario.case_phones import send_options
 from harness.scenario.cast import Cast
 from harness.scenario.context import line_of
-from harness.scenario.expect import Expect
-from scenarios.test_call_control import test_codec_changes as reinvite_codec
 from scenarios.test_responses import test_busy as busy
 from scenarios.test_responses import test_rejected as rejected
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.synthflow_api import FakeApi, call, record
-
-LAWS = ("PCMU", "PCMA")
 
 
 @pytest.mark.parametrize(
@@ -43,51 +39,6 @@ def test_a_platform_that_refuses_by_itself_has_not_shown_what_the_ai_does(
         scenario(context, ai, caller, entry, lambda end, refused=refused: refused)
         (finding,) = context.evidence.findings
         assert (finding.check, finding.verdict) == ("route.tried", verdict)
-
-
-class End:
-    """An end of a call whose media has this codec."""
-
-    is_ours = True
-    record = None
-
-    def __init__(self, label: str, codec: str) -> None:
-        self.label, self.codec = label, codec
-        self.asked: list[str] = []
-
-    def settle_on(self, codecs: Any) -> None:
-        """At once."""
-
-    def change_codec(self, codec: str) -> None:
-        self.asked.append(codec)
-        self.codec = codec
-
-
-class Codecs:
-    """``expect(…)``, of which the codec alone is looked at."""
-
-    def __init__(self, context: Any, end: Any) -> None:
-        self._expect = Expect(context, end)
-
-    def codec(self, *names: str) -> None:
-        self._expect.codec(*names)
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *arguments, **named: None
-
-
-@pytest.mark.parametrize("chosen", LAWS)
-@pytest.mark.parametrize("at_the_ai", LAWS)
-def test_a_platform_prefers_a_law_and_may_transcode(make_context: MakeContext, chosen: str, at_the_ai: str) -> None:
-    context = make_context("REINVITE-CODEC", "stand-in")
-    caller, talk = End("caller.1", chosen), End("stand-in.1", at_the_ai)
-    cast: Any = SimpleNamespace(
-        caller=lambda codecs: SimpleNamespace(call=lambda line: caller),
-        assistant=lambda line: SimpleNamespace(expect_call=lambda of: talk),
-    )
-    reinvite_codec(cast, None, lambda end: Codecs(context, end))
-    assert caller.asked == [law for law in LAWS if law != chosen]
-    assert [finding.verdict for finding in context.evidence.findings] == [Verdict.PASSED] * 3
 
 
 OPTIONS = (

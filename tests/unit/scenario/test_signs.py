@@ -8,8 +8,6 @@ from typing import Any, Literal, cast
 
 import pytest
 
-from harness.calls.checks.audio import Sound
-from harness.calls.checks.claims import Observation
 from harness.calls.verdict import Verdict
 from harness.deployment import Escalation, Handover
 from harness.scenario.call import Call
@@ -34,7 +32,8 @@ REMINDED = "(Now the user has not responded in a while, you would say:)"
         ("bot: Hi.\nhuman: something else entirely was said", ("", ""), ("WORDS", "")),
         ("bot: Hi.\nhuman:\nbot: Pardon?", ("", ""), ("WORDS", "")),  # it heard somebody, and understood nothing
         (f"bot: Hi.\nhuman: {REMINDED}\nbot: Are you there?", ("", "WORDS"), ("WORDS", "")),  # nobody said that
-        (f"bot:\n{HELLO}", ("WORDS", ""), ("SOUND", "")),
+        ("bot: Hi.\nlead: something else entirely", ("", ""), ("WORDS", "")),  # it may be the caller's
+        (f"{HELLO}\nAnna from Acme: Hi.", ("WORDS", ""), ("SOUND", "")),
     ],
 )
 def test_words(
@@ -50,35 +49,6 @@ def test_words(
 
 
 @pytest.mark.parametrize("come", ["during", "after"])
-@pytest.mark.parametrize(
-    "transcript",
-    [
-        "bot: Hi.\nlead: something else entirely",
-        "bot: Hi.\nCaller 1: something else entirely",
-        "bot: Hi.\n(206) 555-0100: something else entirely",
-        f"Anna: Hi.\n{HELLO}",
-        f"{HELLO}\nAnna from Acme: Hi.",
-        f"{HELLO}\nAI Agent: Hi.",
-    ],
-)
-def test_words_of_somebody_who_is_named_otherwise_may_be_those_that_are_missing(
-    make_context: MakeContext, come: Literal["during", "after"], transcript: str
-) -> None:
-    """An assistant's own name, or what another version calls the sides: nobody is sure to have said nothing."""
-    case = Case(make_context, Caller(), transcript, strength="confirmed", transcript=come).settle()
-    assert case.heard_by_ai[1] == case.heard_by_caller[1] == ""
-
-
-def test_words_that_an_api_told_during_the_call_are_known_whatever_it_makes_of_them_later(
-    make_context: MakeContext,
-) -> None:
-    case = Case(make_context, Caller(), f"bot: Hi.\n{HELLO}", strength="confirmed", transcript="during").settle()
-    case.transcripts = ["bot: Hi.\nhuman: (inaudible)"]
-    assert case.look._talk.words.of("human") == ["(inaudible)"]
-    assert case.heard_by_ai == ("WORDS", "")
-
-
-@pytest.mark.parametrize("come", ["during", "after"])
 @pytest.mark.parametrize("strength", ["indicated", "confirmed"])
 @pytest.mark.parametrize(("last", "denied_by"), [("human: yes", "WORDS"), ("bot: Hi.", "")])
 def test_the_ai_s_words_may_come_behind_the_caller_s(
@@ -89,13 +59,6 @@ def test_the_ai_s_words_may_come_behind_the_caller_s(
     case = Case(make_context, Caller(), HELLO, strength=strength, transcript=come, within_s=within_s).settle()
     case.transcripts = [HELLO, HELLO, f"{HELLO}\n{last}"]
     assert case.heard_by_caller[1] == denied_by
-
-
-def test_an_ai_that_speaks_when_it_is_spoken_to_is_spoken_to_once(make_context: MakeContext) -> None:
-    for strength, come, greetings in (("indicated", "none", 1), ("confirmed", "after", 1)):
-        caller = Caller(heard=False)
-        Case(make_context, caller, "", strength=strength, transcript=come).settle()
-        assert caller.did.count("says hello-en") == greetings
 
 
 def test_without_transcripts_nobody_greets_and_nobody_waits(make_context: MakeContext, experiments: list[str]) -> None:
@@ -173,19 +136,6 @@ def test_a_call_is_changed_when_whoever_looks_at_it_is_done(make_context: MakeCo
 # -- A digit that the AI acted on: a sign that it hears, and where it is none
 
 
-def test_a_digit_tells_nothing_where_the_packets_did_not_arrive_of_which_it_was_one(make_context: MakeContext) -> None:
-    """Whatever the AI did, it did by itself, or by a digit that went another way than the voice."""
-    caller = Caller(counts=(200, 0))
-    case = Case(make_context, caller, "", strength="confirmed", transcript="none").settle(asking=True)
-    caller.obeyed_digit = Sound(5.0, Observation.DIGIT, "it handed over")
-    assert case.heard_by_ai == ("", "RTCP")
-    ExpectAudio(case.context, cast("Any", caller))._look(cast("Any", caller), case.look._talk, 0.0, False)
-    caller.looks[-1].settle()
-    found = case.context.later[-1]()[0]
-    assert found.verdict is Verdict.FAILED
-    assert "RTCP of the far end counts none of 200 RTP packets; yet it handed over" in found.actual
-
-
 SILENT = Handover.model_validate({"transfer": "cold", "transfer_to": "billing", "ways": ["silence"]})
 
 
@@ -193,11 +143,10 @@ SILENT = Handover.model_validate({"transfer": "cold", "transfer_to": "billing", 
     ("ways", "named", "tells"),
     [
         (["digit"], {}, True),
-        (["digit", "prompt"], {"sales": SILENT.model_copy(update={"ways": ("prompt",)})}, True),
         (["digit", "silence"], {}, False),
         (["digit"], {"sales": SILENT}, False),
     ],
-    ids=["digit", "digit, prompt", "digit, silence", "another's silence"],
+    ids=["digit", "digit, silence", "another's silence"],
 )
 def test_a_digit_tells_nothing_where_the_ai_hands_over_who_says_nothing(
     make_context: MakeContext, ways: list[str], named: dict[str, Handover], tells: bool
@@ -228,9 +177,7 @@ def test_a_digit_tells_nothing_where_the_ai_hands_over_who_says_nothing(
     ("counts", "by_ai"),
     [
         ((200, 198), ("RTCP", "")),
-        ((200, 110), ("RTCP", "")),
         ((200, 90), ("", "RTCP")),
-        ((200, 1), ("", "RTCP")),
         ((200, 0), ("", "RTCP")),
         ((20, 5), ("RTCP", "")),
         ((20, 0), ("", "")),

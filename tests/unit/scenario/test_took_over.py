@@ -55,22 +55,17 @@ def after(seen: Span) -> Span:
         (3.5, (0.0, 2.0), {}, FAILED),  # no queue: the caller was left alone in between
         (7.0, (0.0, 2.0), {"queue_s": QUEUE_S}, PASSED),
         (7.0, (0.0, 4.0), {"queue_s": QUEUE_S}, FAILED),  # the queue does not excuse that the AI rang for too long
-        (2.0, (0.0, 0.5), {"queue_s": QUEUE_S}, FAILED),  # nor that it was let go at once
         (12.0, None, {"queue_s": QUEUE_S}, PASSED),
         (13.5, None, {"queue_s": QUEUE_S}, FAILED),
         (3.9, (1.8, 3.8), {}, PASSED),  # it rang for 2 s, however late the call came
-        (2.1, (0.1, 0.4), {}, FAILED),  # it was let go at once, and the group rang in time
         (6.0, (0.0, 2.0), {"telephone": True}, PASSED),  # a telephone network connects its calls when it does
-        (6.0, (0.0, 3.5), {"telephone": True}, FAILED),
         (6.0, (0.0, 2.0), {"says": "words"}, PASSED),  # that somebody else will take the call, say
         (7.5, (0.0, 2.0), {"says": "words"}, FAILED),  # and then nothing
-        (7.5, (0.0, 3.5), {"says": "words"}, FAILED),
         (6.0, (0.0, 2.0), {"says": "music"}, FAILED),  # of a queue, which the file tells
         (6.0, (0.0, 2.0), {"says": "late words"}, FAILED),  # the group rings already
         # where the AI's ringing was not seen, the caller was told at the latest that it rings
         (5.2, None, {"early_s": 2.4}, PASSED),  # a carrier took so long to bring the call in
         (5.5, None, {"early_s": 2.4}, FAILED),
-        (0.9, None, {"early_s": 2.4}, FAILED),
         (7.1, None, {"early_s": 9.0}, FAILED),  # no way in takes longer than the deployment's patience
         (3.1, None, {}, FAILED),
         (8.0, None, {"early_s": 3.0, "routed": ROUTED + 4.0}, FAILED),  # the caller had been let in
@@ -94,15 +89,12 @@ def test_a_fallback_takes_over_at_the_ring_timeout(
     [
         (2.9, None, {}, PASSED),
         (3.1, None, {}, FAILED),
-        (12.9, None, {"queue_s": QUEUE_S}, PASSED),
-        (13.1, None, {"queue_s": QUEUE_S}, FAILED),
         (6.9, None, {"telephone": True}, PASSED),
         (5.2, None, {"early_s": 2.4}, PASSED),  # the way in
         (5.6, None, {"early_s": 2.4}, FAILED),
         (7.2, (4.3, 4.31), {}, PASSED),  # the AI was asked so late, and refused
         (7.4, (4.3, 4.31), {}, FAILED),
         (5.2, (0.4, 0.41), {"early_s": 2.4}, FAILED),  # it was asked at once
-        (7.1, None, {"early_s": 3.0, "routed": ROUTED + 4.0}, FAILED),  # who chose in a menu was let in by that
     ],
 )
 def test_a_fallback_that_nothing_holds_up_begins_at_once(
@@ -128,13 +120,11 @@ def refused(context: CaseContext, seen: Span, ended: float, *told: Any, heard: A
     [
         (None, None, 0.0, 2.4, PASSED),
         (None, None, 0.0, 4.6, FAILED),
-        (2.4, None, 0.0, 4.6, PASSED),
         (None, (2.5, 4.6), 0.0, 4.6, PASSED),  # a platform that tells its caller of no ringing rang the AI so late
         (2.4, (0.2, 4.6), 0.0, 4.6, FAILED),  # the AI rang for too long, whenever the caller was told
         (0.1, (1.5, 2.4), 0.0, 2.4, FAILED),  # and here not for long enough
         (None, (0.2, 2.2), 4.0, 6.2, PASSED),  # "nobody is available", before the refusal (RFC 3960 section 3.1)
         (None, (0.2, 2.2), 0.0, 6.2, FAILED),
-        (None, (0.2, 2.2), 0.8, 6.2, FAILED),  # and then nothing
         (None, (0.2, 5.2), 1.0, 6.2, FAILED),
     ],
 )
@@ -147,10 +137,9 @@ def test_an_ai_that_does_not_answer_rings_for_the_ring_timeout(
     assert refused(context, seen, ended, *told, *spoken, heard=lambda since: np.tile(WORDS, 2)) is expected
 
 
-@pytest.mark.parametrize("country", ["gb", "us"])
-def test_a_ringing_tone_is_no_announcement(make_context: MakeContext, country: str) -> None:
+def test_a_ringing_tone_is_no_announcement(make_context: MakeContext) -> None:
     """Where its pauses are of 2 s, as in the United Kingdom, it is heard on as words are; and the caller goes on waiting."""
-    tone = to_int16(call_progress(country, "ringback", 12.0))
+    tone = to_int16(call_progress("gb", "ringback", 12.0))
     pulses = sounds(ROUTED + 2.2, 12.0, lambda at: bool(np.any(tone[round((at - 0.2) * 8000) : round(at * 8000)])))
     heard = lambda since: tone[max(0, round((since - ROUTED - 2.2) * 8000)) :]  # noqa: E731
     context = make_context("NOANSWER", "stand-in")
