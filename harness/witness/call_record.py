@@ -25,8 +25,6 @@ _ANSWERED = ("in-progress", "completed", *_VOICEMAIL)
 _UNANSWERED = ("no-answer", "busy", "failed", "canceled", "user-canceled")
 _STATUSES = frozenset(_BEFORE_ANSWER + _ANSWERED + _UNANSWERED)
 _OVER = frozenset((*_UNANSWERED, *_VOICEMAIL, "completed"))
-#: No clock that its Date shows is further off; what began later than it was told has its moment by another zone's.
-_YET_TO_COME_S = 60.0
 _MILLISECOND_S = 0.001
 _VARIABLES = "prompt_variables"
 #: Where real records have X- headers: all of them, as documented, and some, of which one that is missing says nothing.
@@ -133,13 +131,12 @@ class CallRecord:
     def is_since(self, wall: float) -> bool | None:
         """Whether it began at or after that moment (epoch seconds of this machine); None where it does not say when.
 
-        What is yet to begin was told in the time of another zone: then an earlier call would be a later one as well. A call whose
-        record was read before the moment began before it, by this machine's clock: the API's may have been set meanwhile.
+        A call whose record was read before the moment began before it, by this machine's clock: the API's may have been set meanwhile.
         """
         if self.known_since < wall:
             return False
         began = self._began
-        if began is None or began - self.clock_ahead_s > self.read_at + _YET_TO_COME_S or self.is_in_doubt(wall):
+        if began is None or self.is_in_doubt(wall):
             return None
         return began + _MILLISECOND_S - self.clock_ahead_s > wall
 

@@ -8,14 +8,10 @@ import gzip
 import json
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from harness.errors import FarEndError
-from harness.witness.call_record import CallRecord
 from harness.witness.synthflow import SynthflowApi
 from tests.unit.witness.conftest import Web, answer
 
@@ -144,49 +140,3 @@ def test_too_many_requests_for_ever(web: Make, waited: list[float]) -> None:
             api.calls(since=0.0)
     assert api.is_down, "nobody waits for each record of a run as long"
     api.close()
-
-
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
-FIELDS = [
-    *("status", "phone_number_from", "phone_number_to", "transcript", "executed_actions"),
-    *("prompt_variables", "witness", "end_call_reason"),
-]
-
-
-#: Such as records have.
-ORDINARY = {
-    "status": st.sampled_from(
-        ["pending", "ringing", "in-progress", "completed", "no-answer", "user-canceled", "left_voicemail", "talking"]
-    ),
-    "phone_number_to": st.sampled_from(["+12065550100", "12065550100", "sip:+12065550100@x.example", "main"]),
-    "phone_number_from": st.sampled_from(["+14155550101", "anonymous", ""]),
-}
-
-
-@given(
-    st.fixed_dictionaries({}, optional={name: ORDINARY.get(name, ANYTHING) for name in FIELDS}),
-    st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=3),
-)
-@example({"status": "completed", "phone_number_to": "+12065550100"}, {})
-@example({"status": "left_voicemail", "phone_number_to": "+12065550100"}, {})
-def test_fields_of_any_type_are_understood_or_unknown(ordinary: dict[str, Any], odd: dict[str, Any]) -> None:
-    fields = ordinary | odd
-    record = CallRecord("c1", fields)
-    for text in (record.status, record.number_from, record.number_to):
-        assert text is None or isinstance(text, str)
-    assert isinstance(record.transcript, str)
-    assert isinstance(record.actions, list)
-    variable = record.variable("X-EI")
-    assert variable is None or isinstance(variable, str)
-    assert isinstance(record.lacks("X-Order"), bool)
-    assert record.witness("marks") is None or isinstance(fields["witness"], dict)
-    assert isinstance(record.unread, str)
-    assert not (record.answered and not isinstance(fields["status"], str))
-    if record.readable:
-        assert str(record.number_to).startswith("+")
-        both = record.answered and record.over
-        assert both == (record.status in ("completed", "left_voicemail", "hangup_on_voicemail"))

@@ -127,13 +127,6 @@ def test_a_question_refused_is_no_dead_api(web: Make, status: str) -> None:
     assert not api.is_down
 
 
-def test_a_token_that_no_header_can_carry_is_not_shown(web: Make) -> None:
-    api = SynthflowApi(web(FINE).base, "s3cr\nX-Evil: 1")
-    with pytest.raises(FarEndError) as caught:
-        api.call("c1")
-    assert "s3cr" not in str(caught.value)
-
-
 def test_a_token_read_from_a_file_is_sent_without_the_files_line_end(web: Make) -> None:
     server = web(FINE)
     SynthflowApi(server.base, " s3cr\r\n").ask("GET", "/calls")

@@ -175,14 +175,6 @@ def test_more_calls_than_anybody_verifies_are_an_api_that_tells_nothing() -> Non
     assert len(asked) == 50
 
 
-def test_an_old_call_of_an_api_that_takes_no_notice_of_the_time_is_told_to_be_old() -> None:
-    now = time.time()
-    with documented({"m": [listed(2, now + 1.2), listed(1, now - 86_400)]}, deaf=("from_date",)) as (base, _):
-        api = SynthflowApi(base, "token")
-        assert [record.is_since(now) for record in api.calls(now, ["m"])] == [True, False]
-        api.close()
-
-
 @pytest.mark.parametrize("ahead", [-45.0, -3.0, 0.0, 2.5, 40.0])
 def test_a_clock_that_differs_is_seen_by_its_date(ahead: float) -> None:
     def date() -> str:
@@ -297,24 +289,6 @@ def test_an_id_that_was_given_out_before_its_call_is_not_known_to_be_an_earlier_
         prepared |= {"call_status": status, "start_time": listed(1, now + 0.01)["start_time"]}
         assert [record.is_since(now) for record in api.calls(now, ["m"])] == [True]
         api.close()
-
-
-@pytest.mark.parametrize("ahead", [0.0, -45.0, 400.0])
-@pytest.mark.parametrize(("later_s", "is_since"), [(-3600.0, False), (30.0, True), (900.0, None), (3600.0, None)])
-def test_a_call_that_is_yet_to_begin_is_none_whose_moment_is_known(
-    later_s: float, is_since: bool | None, ahead: float
-) -> None:
-    """An API that tells the time of another zone has every earlier call of a caller begin later than the one that is up."""
-
-    def date() -> str:
-        return email.utils.formatdate(time.time() + ahead, usegmt=True)
-
-    now = time.time()
-    with documented({"m": [listed(1, now + ahead + later_s)]}, date=date, deaf=("from_date",)) as (base, _):
-        api = SynthflowApi(base, "token")
-        (_,), (record,) = api.calls(now, ["m"]), api.calls(now, ["m"])
-        api.close()
-    assert record.is_since(now - 10.0) is is_since
 
 
 def test_another_calls_record_is_none_of_this_one(web: Callable[..., Web]) -> None:
