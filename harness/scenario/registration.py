@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.calls.checks import registration
-from harness.calls.events import FarEndRecord, RegistrationState, SipMessage
+from harness.calls.events import Event, FarEndRecord, RegistrationState, SipMessage
 from harness.calls.verdict import NotObservableError
 from harness.deployment import SIP_NUMBER, in_uri
 from harness.errors import BrokenError
@@ -36,23 +36,28 @@ class RegisterAnswer:
     showed_password: bool = True  #: whether credentials had been sent by then, as far as anybody can tell
 
 
+#: Waits so long for the first final answer that is no challenge, or for the next 200 after one; None where none comes.
+NextAnswer = Callable[[float, RegisterAnswer | None], RegisterAnswer | None]
+
+
 class Registration:
     """A registration under way, and what is expected of it."""
 
-    def __init__(self, context: CaseContext, label: str, answers: PhoneAnswers | ApiAnswers) -> None:
+    def __init__(self, context: CaseContext, label: str, next_answer: NextAnswer) -> None:
         self._context = context
         self._label = label
-        self._answers = answers
+        self._next_answer = next_answer
         self._first: RegisterAnswer | None = None
 
     def is_accepted(self) -> None:
         """Registered, within the guide's two minutes."""
         with self._context.evidence.step(f"{self._label} registers"):
-            answer = self._first = self._answers.first(REGISTERED_WITHIN_S)
-            unbound, came = (answer.unbound, answer.came) if answer else (None, True)
-            self._context.evidence.add(
-                registration.accepted(self._label, _told(answer), REGISTERED_WITHIN_S, unbound, came=came)
-            )
+            self._first = self._next_answer(REGISTERED_WITHIN_S, None)
+            self._add_accepted(self._first, REGISTERED_WITHIN_S)
+
+    def _add_accepted(self, answer: RegisterAnswer | None, within_s: float) -> None:
+        unbound, came = (answer.unbound, answer.came) if answer else (None, True)
+        self._context.evidence.add(registration.accepted(self._label, _told(answer), within_s, unbound, came=came))
 
     def is_refreshed(self, before_s: float) -> None:
         """Registered again before the registration ends; ``before_s`` is what was asked for first."""
@@ -62,19 +67,17 @@ class Registration:
         # What was granted counts (RFC 3261 section 10.2.1): less than was asked for, or more where a 423 wants it (10.2.8).
         granted_s = float(first.expires or before_s)
         with self._context.evidence.step(f"{self._label} registers again before {granted_s:g} s are over"):
-            again = self._answers.next_success(first, max(granted_s, before_s) + 2.0)
+            again = self._next_answer(max(granted_s, before_s) + 2.0, first)
             seconds = None if again is None else again.at - first.at
             self._context.evidence.scripted(seconds or 0.0, "the registration's own interval")
             self._context.evidence.add(registration.refreshed(self._label, seconds, granted_s, before_s))
             if again is not None and again.unbound:  # its 200 lists the bindings as the first one's does (section 10.3)
-                self._context.evidence.add(
-                    registration.accepted(self._label, _told(again), granted_s, again.unbound, came=again.came)
-                )
+                self._add_accepted(again, granted_s)
 
     def is_refused_with(self, codes: tuple[int, ...], *, for_its_password: bool = False) -> None:
         """Refused with one of ``codes``, and not registered; where it is ``for_its_password``, after that was sent."""
         with self._context.evidence.step(f"{self._label} is refused"):
-            answer = self._answers.first(self._context.patience)
+            answer = self._next_answer(self._context.patience, None)
             came, shown = (answer.came, answer.showed_password) if answer else (True, True)
             self._context.evidence.add(
                 registration.refused(
@@ -102,47 +105,31 @@ def attached(
 # -- by a harness phone
 
 
-class PhoneAnswers:
+def answers_of_phone(phone: Phone) -> NextAnswer:
     """The answers to a harness phone's REGISTER."""
 
-    def __init__(self, phone: Phone) -> None:
-        self._phone = phone
-
-    def first(self, within: float) -> RegisterAnswer | None:
-        """The first final answer that is no challenge."""
+    def next_answer(within: float, after: RegisterAnswer | None) -> RegisterAnswer | None:
         try:
-            answer = _answer(self._phone.register(within=within))
+            if after is None:
+                state: Event = phone.register(within=within)
+            else:
+                goal, since = "the registration to be refreshed", after.at + 1e-6
+                state = phone.wait(goal, lambda e: isinstance(e, RegistrationState) and e.active, within, since=since)
         except NeverCame:
             return None
-        messages = self._messages(answer)
-        return replace(
-            answer,
+        assert isinstance(state, RegistrationState)
+        messages = [e for e in phone.events if isinstance(e, SipMessage) and not e.unread and e.at <= state.at]
+        return RegisterAnswer(
+            state.code,
+            state.reason,
+            state.at,
+            state.expires,
             unbound=registration.unbound(messages),
-            came=registration.came(messages, answer.code),
+            came=registration.came(messages, state.code),
             showed_password=registration.showed_password(messages),
         )
 
-    def next_success(self, after: RegisterAnswer, within: float) -> RegisterAnswer | None:
-        """The next 200 after ``after``."""
-        try:
-            event = self._phone.wait(
-                "the registration to be refreshed",
-                lambda e: isinstance(e, RegistrationState) and e.active,
-                within=within,
-                since=after.at + 1e-6,
-            )
-        except NeverCame:
-            return None
-        assert isinstance(event, RegistrationState)
-        again = _answer(event)
-        return replace(again, unbound=registration.unbound(self._messages(again)))
-
-    def _messages(self, until: RegisterAnswer) -> list[SipMessage]:
-        return [e for e in self._phone.events if isinstance(e, SipMessage) and not e.unread and e.at <= until.at]
-
-
-def _answer(state: RegistrationState) -> RegisterAnswer:
-    return RegisterAnswer(state.code, state.reason, state.at, state.expires)
+    return next_answer
 
 
 def _by_phone(context: CaseContext, password: str | None, from_outside: bool) -> Registration:
@@ -163,39 +150,30 @@ def _by_phone(context: CaseContext, password: str | None, from_outside: bool) ->
         if place.stranger_bind is None:
             raise BrokenError("stand_in.stranger_bind: is missing")
         config = replace(config, bind_address=place.stranger_bind)
-    return Registration(context, "the stand-in's number", PhoneAnswers(context.phones.lease(config, register=False)))
+    return Registration(
+        context, "the stand-in's number", answers_of_phone(context.phones.lease(config, register=False))
+    )
 
 
 # -- by Synthflow
 
 
-class ApiAnswers:
+def _answers_of_api(context: CaseContext, path: str) -> NextAnswer:
     """The answers to Synthflow's REGISTER, as its API tells them."""
 
-    def __init__(self, context: CaseContext, path: str) -> None:
-        self._context = context
-        self._path = path
-
-    def first(self, within: float) -> RegisterAnswer | None:
-        """The first final answer that is no challenge."""
-        return self._find(within, lambda _: True)
-
-    def next_success(self, after: RegisterAnswer, within: float) -> RegisterAnswer | None:
-        """The next 200 after ``after``."""
-        return self._find(within, lambda answer: answer.code == 200 and answer.at > after.at)
-
-    def _find(self, within: float, wanted: Callable[[RegisterAnswer], bool]) -> RegisterAnswer | None:
-        def look() -> RegisterAnswer | None:
-            listed = self._context.far_end.api.ask("GET", self._path).get("registrations", [])
-            return next(filter(wanted, map(self._answer, listed)), None)
-
-        return self._context.ask_interface(look, time.monotonic() + within)
-
-    def _answer(self, item: dict[str, Any]) -> RegisterAnswer:
+    def answer(item: dict[str, Any]) -> RegisterAnswer:
         code, expires = int(item["code"]), item.get("expires")
         unbound = "which grants no time" if expires == 0 and code == 200 else None
-        at = self._context.far_end.api.moment(item["at"])
-        return RegisterAnswer(code, str(item["reason"]), at, None if expires is None else int(expires), unbound)
+        return RegisterAnswer(code, str(item["reason"]), context.far_end.api.moment(item["at"]), expires, unbound)
+
+    def next_answer(within: float, after: RegisterAnswer | None) -> RegisterAnswer | None:
+        def look() -> RegisterAnswer | None:
+            listed = map(answer, context.far_end.api.ask("GET", path).get("registrations", []))
+            return next((one for one in listed if after is None or (one.code == 200 and one.at > after.at)), None)
+
+        return context.ask_interface(look, time.monotonic() + within)
+
+    return next_answer
 
 
 @contextmanager
@@ -218,7 +196,7 @@ def _by_synthflow(context: CaseContext, password: str | None, from_outside: bool
     created = context.far_end.api.ask("POST", "/sip_numbers", json=body)
     path = f"/sip_numbers/{path_segment(created['id'])}"
     try:
-        yield Registration(context, "Synthflow's number", ApiAnswers(context, path))
+        yield Registration(context, "Synthflow's number", _answers_of_api(context, path))
     finally:
         record = context.far_end.api.ask("GET", path)
         context.evidence.event(

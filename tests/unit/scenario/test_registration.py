@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -12,7 +12,7 @@ from harness.calls.events import RegistrationState, SipMessage
 from harness.calls.verdict import Finding, Verdict
 from harness.phone import PhoneConfig
 from harness.scenario.context import CaseContext
-from harness.scenario.registration import PhoneAnswers, RegisterAnswer, Registration, attached
+from harness.scenario.registration import RegisterAnswer, Registration, answers_of_phone, attached
 from tests.unit.checks.messages import OURS
 from tests.unit.checks.messages import registering as message
 from tests.unit.scenario.conftest import MakeContext
@@ -35,7 +35,7 @@ def phone(code: int, reason: str, *messages: SipMessage) -> tuple[Any, list[floa
 
 
 def refused(context: CaseContext, of: Any, **how: bool) -> Finding:
-    Registration(context, "the number", PhoneAnswers(of)).is_refused_with((401, 403), **how)
+    Registration(context, "the number", answers_of_phone(of)).is_refused_with((401, 403), **how)
     (finding,) = context.evidence.findings
     return finding
 
@@ -65,7 +65,7 @@ def test_what_the_phone_made_of_silence_is_no_answer(make_context: MakeContext, 
     told = [BARE, message("received", f"SIP/2.0 {code} Trouble")] if came else [BARE]
     of, _ = phone(code, "Trouble", *told)
     context = make_context()
-    Registration(context, "the number", PhoneAnswers(of)).is_accepted()
+    Registration(context, "the number", answers_of_phone(of)).is_accepted()
     (finding,) = context.evidence.findings
     assert finding.verdict is Verdict.FAILED
     assert finding.actual.startswith("it was answered" if came else "it was never answered")
@@ -108,7 +108,7 @@ def test_a_refresh_binds_as_the_first_one_does(make_context: MakeContext, contac
     events = [*bound, first, *(replace(told, at=6.9) for told in again), later]
     of = SimpleNamespace(register=lambda within: first, wait=lambda *_, **__: later, events=events)
     context = make_context()
-    registration = Registration(context, "the number", PhoneAnswers(of))  # type: ignore[arg-type]
+    registration = Registration(context, "the number", answers_of_phone(of))  # type: ignore[arg-type]
     registration.is_accepted()
     registration.is_refreshed(before_s=60.0)
     failed = [found.actual for found in context.evidence.findings if found.verdict is Verdict.FAILED]
@@ -116,21 +116,6 @@ def test_a_refresh_binds_as_the_first_one_does(make_context: MakeContext, contac
 
 
 # -- A registration is refreshed before what was granted is over, be that less than was asked for, or more
-
-
-class Answers:
-    """A registrar that grants so much, and a phone that registers again so much later."""
-
-    def __init__(self, granted: int | None, again_after: float) -> None:
-        self._granted, self._again_after = granted, again_after
-        self.waited_s = 0.0
-
-    def first(self, within: float) -> RegisterAnswer:
-        self.waited_s = within
-        return RegisterAnswer(200, "OK", 100.0, self._granted)
-
-    def next_success(self, after: RegisterAnswer, within: float) -> RegisterAnswer | None:
-        return RegisterAnswer(200, "OK", after.at + self._again_after) if self._again_after <= within else None
 
 
 @pytest.mark.parametrize(
@@ -150,7 +135,13 @@ def test_what_was_granted_counts(
     make_context: MakeContext, granted: int | None, again_after: float, verdict: Verdict
 ) -> None:
     context = make_context()
-    registration = Registration(context, "the number", cast("Any", Answers(granted, again_after)))
+
+    def next_answer(within: float, after: RegisterAnswer | None) -> RegisterAnswer | None:
+        if after is None:
+            return RegisterAnswer(200, "OK", 100.0, granted)
+        return RegisterAnswer(200, "OK", after.at + again_after) if again_after <= within else None
+
+    registration = Registration(context, "the number", next_answer)
     registration.is_accepted()
     registration.is_refreshed(before_s=300.0)
     assert context.evidence.findings[-1].verdict is verdict
