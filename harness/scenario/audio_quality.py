@@ -73,8 +73,7 @@ def marks_beneath(context: CaseContext, listener: Call, voices: Collection[int],
 def _wait_until(context: CaseContext, until: float) -> None:
     seconds = until - time.monotonic()
     if seconds > 0:
-        context.pause(seconds)
-        context.evidence.scripted(seconds, "a deeper look at what is heard")
+        context.pause(seconds, "a deeper look at what is heard")
 
 
 def _marks_at(call: Call) -> set[int]:
@@ -181,8 +180,7 @@ def measure_one_way_delay(context: CaseContext, one: Call, other: Call) -> None:
             began[speaker.label] = time.monotonic()
             speaker.leg.play(Wav(path))
         listened = PERIOD_SECONDS + _MORE_S
-        context.pause(listened)
-        context.evidence.scripted(listened, "the delay's probe")
+        context.pause(listened, "the delay's probe")
         for speaker, listener in ((one, other), (other, one)):
             since = began[speaker.label]
             heard = listener.leg.received_since(since)
@@ -293,6 +291,4 @@ def wait_for_packets(context: CaseContext, ends: Iterable[End]) -> None:
     missing = [call.label for call in calls if (told := call.leg.statistics()) and audio.is_open(told)]
     if missing:
         with context.evidence.step(f"RTP packets to {' and '.join(missing)} are missing: a longer look"):
-            seconds = audio.ENOUGH_PACKETS * PACKET_S
-            context.pause(seconds)
-            context.evidence.scripted(seconds, "a longer look at what is lost")
+            context.pause(audio.ENOUGH_PACKETS * PACKET_S, "a longer look at what is lost")

@@ -240,8 +240,7 @@ class Call(ListeningLeg):
                 if waits_s is None or isinstance(event, MediaState):
                     return
                 with self._context.evidence.step("the far end offers as well (491), and it offers again"):
-                    self._context.pause(waits_s)
-                    self._context.evidence.scripted(waits_s, "two offers at once (RFC 3261 section 14.1)")
+                    self._context.pause(waits_s, "two offers at once (RFC 3261 section 14.1)")
 
     def _when_made(self, offer: Callable[[], None]) -> float:
         """Make an offer as soon as no INVITE of the far end's is under way (RFC 3261 section 14.1); when it was made."""

@@ -128,8 +128,7 @@ def _look_longer(context: CaseContext) -> None:
     unsure = [label for label, pauses in paused.items() if pauses and not audio.is_broken_up(pauses)]
     if unsure:
         with context.evidence.step(f"RTP to {' and '.join(unsure)} paused amid a voice: a longer look"):
-            context.pause(_LONGER_S)
-            context.evidence.scripted(_LONGER_S, "a longer look at a pause of the RTP")
+            context.pause(_LONGER_S, "a longer look at a pause of the RTP")
 
 
 def _in_ms(pauses: Iterable[RtpPaused]) -> list[float]:

@@ -270,9 +270,14 @@ class CaseContext:
         found = set(map(self.assistant_of, numbers)) - {but, None}
         return sorted(filter(None, found))
 
-    def pause(self, seconds: float) -> None:
-        """Let time pass on purpose. The loss of the world is raised out of it, by a signal."""
+    def pause(self, seconds: float, why: str = "") -> None:
+        """Let time pass on purpose; with ``why`` it is time that the case takes by design.
+
+        The loss of the world is raised out of it, by a signal.
+        """
         self.clock.wait(seconds)
+        if why:
+            self.evidence.scripted(seconds, why)
 
     def wait_for(
         self,

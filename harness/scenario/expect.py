@@ -222,8 +222,7 @@ class Expect(ExpectAudio):
             limit = self._context.patience + _A_DIGIT_S * len(sent)
             found = end.digits(len(sent), within=limit)
             if found is not None:  # a digit that is passed on twice may come again behind the last
-                self._context.pause(_A_DIGIT_MORE_S)
-                self._evidence.scripted(_A_DIGIT_MORE_S, "listening for a digit more")
+                self._context.pause(_A_DIGIT_MORE_S, "listening for a digit more")
                 found = end.digits(len(sent), within=0.0)
             if found is None:
                 self._not_observable("dtmf", f"the digits {sent}", "the far end does not list digits")

@@ -52,8 +52,7 @@ class Caller:
             before_s = 0.0 if entry.press else entry.announcement_s
             Expect(self._context, call).answered(self._context.patience + before_s)
             left_s = self._left_of(entry.announcement_s, call)
-            self._context.pause(left_s)
-            self._context.evidence.scripted(left_s, "the announcement")
+            self._context.pause(left_s, "the announcement")
             for level, digit in enumerate(entry.press or ""):
                 if level:
                     self._hear_next_menu(call)
@@ -202,8 +201,7 @@ class Group:
             for phone, leg in zip(phones, legs, strict=True):
                 self._context.evidence.add(landing.turn(phone.name, leg is not None, its_turn=True))
             if later:  # who rings before the turn may do so a moment later
-                self._context.pause(_OUT_OF_TURN_S)
-                self._context.evidence.scripted(_OUT_OF_TURN_S, "listening for agents who ring out of turn")
+                self._context.pause(_OUT_OF_TURN_S, "listening for agents who ring out of turn")
             for phone in later:
                 came = phone.incoming
                 found = landing.turn(phone.name, bool(came), its_turn=False)
