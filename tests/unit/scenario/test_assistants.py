@@ -87,24 +87,6 @@ def called(began: float = 10.0) -> Any:
     return of
 
 
-@pytest.mark.parametrize(
-    ("written", "assistant", "asked_for"),
-    [
-        ("12065550100", "main", ASSISTANT),
-        ("12065550188", None, "12065550188"),
-        ("front-desk", None, "front-desk"),
-    ],
-)
-def test_an_assistant_is_known_by_its_number_in_any_form(
-    make_context: MakeContext, written: str, assistant: str | None, asked_for: str
-) -> None:
-    """How the number is to be written is asked by rows of their own."""
-    endpoint = stand_in(make_context, (written, CALLER, "early", 10.0))
-    talk = endpoint.expect_call(called(), "main", 0.0)
-    assert talk is not None
-    assert (talk.assistant, endpoint.asked_for(called())) == (assistant, [asked_for])
-
-
 SALES = "+12065550101"
 
 

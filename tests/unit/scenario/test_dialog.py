@@ -9,10 +9,9 @@ import pytest
 
 from harness.calls.events import Event, MediaState, SipMessage
 from harness.calls.verdict import ExpectationError, Verdict
-from harness.deployment import Expectations, Limits
+from harness.deployment import Limits
 from harness.errors import OfferPendingError, PhoneParseError
 from harness.phone import PhoneConfig
-from harness.phone.waiter import NeverCame
 from harness.scenario.ai import Ai
 from harness.scenario.call import Call
 from harness.scenario.expect import Expect
@@ -185,15 +184,6 @@ def test_an_offer_that_met_another_is_made_again(
     Call(make_context(clock=clock), made, "caller").hold()
     assert made.offers == len(list(filter(None, answers)))
     assert least - 0.01 <= clock.now - began <= most + 0.01
-
-
-@pytest.mark.parametrize("answers", [(491, 491, 491), (488,), (491, 500)])
-def test_an_offer_that_is_refused_for_good_fails(
-    make_context: MakeContext, clock: Any, answers: tuple[int, ...]
-) -> None:
-    made: Any = OfferingLeg(clock, "outgoing", *answers)
-    with pytest.raises(NeverCame):
-        Call(make_context(clock=clock, expect=Expectations(patience_s=1.0)), made, "caller").hold()
 
 
 def test_an_invite_that_lost_headers_is_not_judged() -> None:

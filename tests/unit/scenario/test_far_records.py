@@ -1,10 +1,8 @@
-"""The far end's records: whose call each is, what it says of headers, and records that cannot be read."""
+"""The far end's records: whose call each is, and what it says of headers."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -165,33 +163,6 @@ def test_what_was_read_before_the_interface_failed_is_not_what_is_heard_now(
     assert talk.digits(1, within=0.0) == ("1", ["rfc4733"], [None]), "what came is known all the same"
 
 
-@pytest.mark.parametrize("ahead", [0.0, 90.0])
-def test_what_a_record_witnesses_is_not_known_where_its_clock_is_in_doubt(
-    make_context: MakeContext, ahead: float
-) -> None:
-    """The API's Date is ahead of its records: by that clock the AI had heard its caller, and was released, before the call."""
-    of = call()
-    at = time.time()
-    mark = {"mark": 7, "at": at, "until": at, "level_dbov": -15.0}
-    witness = {"marks": [mark], "answered_at": at, "released_at": at}
-    plain = record(status="completed", start_time=str(int(at * 1000) + 1), witness=witness)
-
-    class Api(FakeApi):
-        def call(self, call_id: str) -> CallRecord:
-            return CallRecord(call_id, plain, clock_ahead_s=ahead, clock_differs_s=ahead, read_at=at + 1.0)
-
-    api: Any = Api([plain])
-    context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0, witness=("marks",)))
-    talk = SynthflowCall(context, api.call("c1"), of)
-    speaker: Any = SimpleNamespace(mark=7)
-    known = not ahead
-    assert (talk.hears_mark(speaker, of.began, 0.0) is not None) is known
-    assert (talk.account(of.began) is not None) is known
-    assert (talk.answered_at() is not None) is known
-    talk.released_at(time.monotonic() + 1.0)
-    assert (talk.doubt_s == 0.0) is known
-
-
 # -- Whose call a record of the AI's is, where cases run beside each other: the case's own, or it is run again alone
 
 
@@ -221,6 +192,3 @@ def test_a_case_has_its_own_record_or_is_run_again_alone(
     assert (talk is not None and talk.record.id == "mine") or place.context.guessed
     if mine == CALLER and set(theirs) <= {BESIDE}:
         assert not place.context.guessed, "numbers that tell leave no doubt"
-
-
-# -- What a far end of somebody's own witnesses: whatever its form, no case breaks on it, and what cannot be read is said and is no

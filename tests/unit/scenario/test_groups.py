@@ -87,17 +87,6 @@ def test_a_caller_may_be_answered_behind_what_the_agent_is_told(
     assert clock.now - NOW == pytest.approx(waits_s, abs=0.3)
 
 
-def test_an_agent_s_telephone_that_asks_for_a_digit_is_given_it(make_context: MakeContext, clock: Clock) -> None:
-    agents = Agents(make_context, clock)
-    entry = agents.context.deployment.phones[ZOE].model_copy(update={"accept": "5"})
-    phones = agents.context.deployment.phones | {ZOE: entry}
-    agents.context.deployment = agents.context.deployment.model_copy(update={"phones": phones})
-    taken = agents.phones[ZOE].rings(CALLER, "confirmed", at=NOW)
-    clock.now += 3.0
-    assert agents.take().answered_at() == clock.now, "the agent has the call from then on"
-    assert taken.did == ["answers", "5"]
-
-
 @pytest.mark.parametrize(
     ("groups", "second", "apart_s", "waits_s"),
     [

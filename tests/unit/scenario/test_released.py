@@ -95,9 +95,6 @@ def test_what_is_said_of_the_end_is_so(
         assert not tells_when
 
 
-# -- the AI's leg, when a caller gives up
-
-
 # -- What a case's end finds when the harness has hung up is of the time before: what came later, it brought about itself
 
 

@@ -12,9 +12,8 @@ import pytest
 from harness.calls.verdict import Finding, Verdict
 from harness.deployment import Deployment, Report
 from harness.errors import FarEndError
-from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
-from harness.scenario.expect import Expect, ExpectGroup
+from harness.scenario.expect import Expect
 from harness.scenario.people import Group
 from harness.scenario.reported import ReportedCall
 from harness.witness.platform_report import ReportRow, ReportSource
@@ -130,37 +129,3 @@ def test_a_landing_is_what_the_report_lists(
     assert found["landing"].verdict is verdict
     assert said in found["landing"].actual
     assert not any(finding.dispensable for finding in found.values()), "no row passes without its landing"
-
-
-@pytest.mark.parametrize("strength", ["unknown", None])
-def test_what_only_a_phone_at_the_agent_could_show(make: Callable[..., Case], strength: str | None) -> None:
-    case = make(**({"strength": strength} if strength else {}))
-    landed = case.lands()
-    people = ExpectGroup(case.context, case.group)
-    people.came_within(landed, case.caller, 3.0)
-    people.took_over(landed, case.caller, 2.0, None)
-    talk: Any = SimpleNamespace(label="assistant", role="ai", is_ours=False, is_blind=False, lag_s=0.0, doubt_s=0.0)
-    talk.released_at, talk.voices_for = lambda deadline: None, lambda peer: {240}
-    Expect(case.context, talk).released(after=time.monotonic())
-    Expect(case.context, landed).silence_from(talk)
-    found = {finding.check: finding for finding in case.context.evidence.findings}
-    assert {finding.verdict for finding in found.values()} == {Verdict.NOT_OBSERVABLE}
-    assert {check for check, finding in found.items() if finding.dispensable} == (
-        {"audio.silent"} if strength else set()
-    )
-    assert set(found) == {"timing", "timing.within", "released", "audio.silent"}
-
-
-@pytest.mark.parametrize("over", [True, False])
-def test_a_person_may_hang_up(make: Callable[..., Case], over: bool) -> None:
-    """Who is with people whom no harness phone hears may be hung up by them: that is no fault, and nothing that was seen."""
-    case = make(strength="unknown")
-    landed = case.lands()
-    up = SimpleNamespace(id="caller.1", state="disconnected" if over else "confirmed", direction="outgoing")
-    case.caller.leg = SimpleNamespace(id="caller.1", phone=SimpleNamespace(name="caller", legs=[up], incoming=[]))
-    case.hung_up = over
-    Cast(case.context).one_call_each(case.caller, landed)
-    of_caller, of_people = case.context.evidence.findings
-    assert of_caller.verdict is (Verdict.NOT_OBSERVABLE if over else Verdict.PASSED)
-    assert of_people.verdict is Verdict.NOT_OBSERVABLE
-    assert of_people.dispensable

@@ -1,4 +1,4 @@
-"""A caller's way in: announcements before and after the answer, menus, refusals, and several calls at once."""
+"""A caller's way in: announcements before and after the answer, menus, and refusals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.scenario.call import Call
 from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
 from harness.scenario.expect import Expect
-from harness.scenario.people import AssistantOf, Caller
+from harness.scenario.people import Caller
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import leg, message, sounds, states
@@ -99,37 +99,3 @@ def test_a_refusal_may_come_behind_an_announcement(
     )
     Expect(context, Call(context, made, "caller")).ends_with((404,))
     assert context.evidence.findings[-1].verdict is verdict
-
-
-# -- Several calls to one AI: a harness phone has answered each before the next is placed, which the limits may hold back for long
-
-
-@pytest.mark.parametrize(
-    ("is_ours", "order"),
-    [
-        (True, ["one is placed", "one is answered", "two is placed", "two is answered"]),
-        (False, ["one is placed", "two is placed", "one is answered", "two is answered"]),
-    ],
-)
-def test_a_call_does_not_ring_at_a_phone_of_ours_until_the_limits_let_the_next_be_placed(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, is_ours: bool, order: list[str]
-) -> None:
-    """It rang until the platform fell back, and the AI's side was named as certain: an assistant that is not published."""
-    happened: list[str] = []
-
-    def placed(name: str) -> Any:
-        happened.append(f"{name} is placed")
-        return name
-
-    def answered(self: AssistantOf, of: Any, within: float | None = None) -> Any:
-        happened.append(f"{of} is answered")
-        return f"talk of {of}"
-
-    context = make_context()
-    name = next(iter(context.deployment.assistants))
-    line: Any = SimpleNamespace(entry=SimpleNamespace(assistant=name, announcement_s=0.0))
-    ai: Any = SimpleNamespace(is_ours=is_ours)
-    monkeypatch.setattr(AssistantOf, "expect_call", answered)
-    talks: Any = AssistantOf(context, ai, line).expect_calls(placed(each) for each in ("one", "two"))
-    assert happened == order
-    assert talks == [("one", "talk of one"), ("two", "talk of two")]

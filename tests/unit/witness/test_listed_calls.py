@@ -255,30 +255,6 @@ def test_what_a_far_end_witnesses_is_told_by_this_machines_clock(ahead: float) -
         api.close()
 
 
-@pytest.mark.parametrize("tells_date", [True, False])
-def test_what_is_there_before_a_call_is_read_as_long_as_moments_are_not_well_known(tells_date: bool) -> None:
-    """Where another process of the run read the call before: its caller may call again within the second."""
-
-    def date() -> str | None:
-        return email.utils.formatdate(time.time(), usegmt=True) if tells_date else None
-
-    # an odd one, as a whole second would not show that moments are told in milliseconds
-    told = str(int((time.time() - 0.3) * 1000) | 1)
-    with documented({"m": [listed(1, 0.0, start_time=told)]}, date=date) as (base, asked):
-        api = SynthflowApi(base, "token")
-        api.note_earlier(["m"])
-        began = time.time()
-        assert [record.is_since(began) for record in api.calls(began, ["m"])] == [False]
-        is_asked, until = True, time.monotonic() + (30.0 if tells_date else 1.5)
-        while is_asked and time.monotonic() < until:  # a second's turn tells it, on a busy machine one of the next
-            api.calls(began, ["m"])
-            before = len(asked)
-            api.note_earlier(["m"])
-            is_asked = len(asked) > before
-        assert is_asked is not tells_date
-        api.close()
-
-
 def test_an_id_that_was_given_out_before_its_call_is_not_known_to_be_an_earlier_one() -> None:
     prepared = listed(1, time.time())
     status, prepared["call_status"] = prepared["call_status"], "registered"

@@ -86,22 +86,6 @@ def test_a_far_end_that_says_it_itself_is_taken_at_its_word() -> None:
     assert (transfer["to"], outcome_told(transfer)) == (NUMBER, 486)
 
 
-@pytest.mark.parametrize("spelled", [dict, as_text], ids=["a table", "JSON as text"])
-@pytest.mark.parametrize(
-    "own",
-    [
-        {"to": None, "type": None, "status": None, "status_code": None},
-        {"status": "completed", "type": "action", "to": ""},
-        {"to": "+1815*****91"},
-    ],
-)
-def test_what_an_action_has_beside_it_hides_nothing_of_what_is_documented(spelled: Any, own: dict[str, Any]) -> None:
-    """Fields of the same names that are empty, or about the action itself: that it was run is not how the transfer ended."""
-    told = action("transfer-failed-timeout", phone=NUMBER, transfer_mode="cold_transfer") | own
-    (transfer,) = transfers_among([spelled(told)])
-    assert (transfer["to"], transfer["type"], outcome_told(transfer)) == (NUMBER, "cold", "transfer-failed-timeout")
-
-
 @pytest.mark.parametrize(
     "spelled",
     [

@@ -1,4 +1,4 @@
-"""Rows against platforms that do otherwise than the simulated one, and are right."""
+"""OPTIONS outside of any call: only what came over the wire is an answer."""
 
 from __future__ import annotations
 
@@ -9,37 +9,10 @@ import pytest
 
 from harness.calls.events import SipMessage
 from harness.calls.verdict import Verdict
-from harness.deployment import Synthflow
 from harness.errors import BrokenError
-from harness.scenario.ai import Ai
 from harness.scenario.case_phones import send_options
 from harness.scenario.cast import Cast
-from harness.scenario.context import line_of
-from scenarios.test_responses import test_busy as busy
-from scenarios.test_responses import test_rejected as rejected
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.synthflow_api import FakeApi, call, record
-
-
-@pytest.mark.parametrize(
-    ("row", "scenario", "status"), [("BUSY", busy, "busy"), ("REJECTED", rejected, "failed")], ids=["busy", "rejected"]
-)
-def test_a_platform_that_refuses_by_itself_has_not_shown_what_the_ai_does(
-    make_context: MakeContext, row: str, scenario: Any, status: str
-) -> None:
-    for listed, verdict in (([], Verdict.FAILED), ([record(status=status)], Verdict.PASSED)):
-        context = make_context(row, api=FakeApi(listed), synthflow=Synthflow(poll_s=0.05))
-        context.patience = 0.0
-        ai, of = Ai(context), call()
-        ai.take_place()
-        line = next(n for n, entry in context.deployment.lines.items() if entry.assistant == "main")
-        refused: Any = SimpleNamespace(ends_with=lambda codes: 0.0)
-        caller: Any = SimpleNamespace(call=lambda line, of=of: of)
-        entry = line_of(context.deployment, context.trunk, line)
-        scenario(context, ai, caller, entry, lambda end, refused=refused: refused)
-        (finding,) = context.evidence.findings
-        assert (finding.check, finding.verdict) == ("route.tried", verdict)
-
 
 OPTIONS = (
     "OPTIONS sip:sbc.example SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:1;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=1\r\n"
