@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from harness.calls.checks import reach
 from harness.calls.events import TlsHandshake
+from harness.calls.verdict import Finding
 from harness.deployment import STRANGER, Transport, in_uri
 from harness.errors import BrokenError, PhoneLostError, ResourceError
 from harness.phone import Early, Policy, Reject
@@ -146,9 +147,11 @@ class Ai:
             asked[:] = self.endpoint.asked_for(of)
             return wanted in asked
 
-        # a dead interface is not waited for: the platform goes on with the call meanwhile
-        until = self._context.clock.monotonic() + self._context.patience + self._lag_s
-        self._wait_for(is_asked, until)
+        until = self._context.clock.monotonic() + self._context.patience
+        if self.is_ours:
+            self._context.wait_for(is_asked, until)
+        else:  # a dead interface is not waited for: the platform goes on with the call meanwhile
+            self._context.ask_interface(is_asked, until + self._context.far_end.lag_s)
         if self.endpoint.blind and wanted not in asked:
             expected, why = f"an INVITE for {wanted} reaches the AI", "nobody can look at the AI's side"
             self._context.evidence.unseen("route.tried", subject, expected, why)
@@ -157,18 +160,10 @@ class Ai:
 
     def told(self, look: Callable[[Call], list[T]], of: Call, since: float) -> list[T]:
         """What ``look`` finds of the call; waits as long as an interface may lag behind ``since``."""
-        return self._wait_for(lambda: look(of), since + self._lag_s, "what the AI's interface may tell later")
-
-    def _wait_for(self, look: Callable[[], T], until: float, why: str = "") -> T:
-        far_end = self._context.far_end
-        return self._context.wait_for(
-            look, until, why, every_s=far_end.poll_s, given_up=lambda: not self.is_ours and far_end.api.is_down
-        )
-
-    @property
-    def _lag_s(self) -> float:
-        """How much later than it happened something may be told; a stand-in's phone tells at once."""
-        return 0.0 if self.is_ours else self._context.far_end.lag_s
+        if self.is_ours:  # its phone tells at once
+            return look(of)
+        context, why = self._context, "what the AI's interface may tell later"
+        return context.ask_interface(lambda: look(of), since + context.far_end.lag_s, why=why)
 
     def rang(self, of: Call) -> tuple[float, float] | None:
         """From when until when (``time.monotonic()``) the platform rang the AI for ``of``; None if that was not seen."""
@@ -177,18 +172,16 @@ class Ai:
     def answered_nothing(self, of: Call) -> None:
         """No call since ``of`` began was answered by the AI."""
         answered = self.told(self.endpoint.set_up, of, time.monotonic())
-        if self.endpoint.blind and not answered:
-            self._context.evidence.unseen("route.not_answered", "the AI", "no call is set up", self._why_blind)
-            return
-        self._context.evidence.add(reach.not_answered("the AI", answered))
+        self._add(reach.not_answered("the AI", answered), answered)
 
-    @property
-    def _why_blind(self) -> str:
-        return (
-            "strangers call there, too, and one came that may be theirs"
-            if self.is_ours
-            else "its interface does not say"
-        )
+    def _add(self, finding: Finding, seen: list[str]) -> None:
+        """The finding that nothing came, unless that may not have been seen."""
+        if self.endpoint.blind and not seen:
+            by_strangers = "strangers call there, too, and one came that may be theirs"
+            why = by_strangers if self.is_ours else "its interface does not say"
+            self._context.evidence.unseen(finding.check, finding.subject, finding.expected, why)
+        else:
+            self._context.evidence.add(finding)
 
     def was_not_reached(self, of: Call) -> None:
         """No INVITE came to the AI since ``of`` began; ringing counts as sent."""
@@ -210,10 +203,7 @@ class Ai:
         self._add_not_reached("the AI, before the caller's choice", self.endpoint.reached_before(of, of.chosen))
 
     def _add_not_reached(self, subject: str, reached: list[str]) -> None:
-        if self.endpoint.blind and not reached:
-            self._context.evidence.unseen("route.not_reached", subject, "no INVITE is sent to the AI", self._why_blind)
-            return
-        self._context.evidence.add(reach.not_reached(subject, reached))
+        self._add(reach.not_reached(subject, reached), reached)
 
     def early(self, of: Call) -> tuple[str, set[int]]:
         """Who can be heard before the answer, and by which marks; a stand-in's leg is taken but not answered."""

@@ -254,7 +254,14 @@ def pauses_in_a_voice(leg: Leg) -> list[RtpPaused]:
     pauses = _joined(event for event in events if isinstance(event, RtpPaused))
     changes = [event.at for event in events if isinstance(event, MediaState)]
     short = [pause for pause in pauses if pause.ended - pause.began < LONGEST_DROPOUT_S]
-    return [pause for pause in short if _is_in_a_voice(pause, marks) and not _belongs_to_a_change(pause, changes)]
+
+    def is_dropout(pause: RtpPaused) -> bool:
+        before = {_speaker(mark) for mark in marks if pause.began - _NEAR_S <= mark.at <= pause.began}
+        behind = {_speaker(mark) for mark in marks if pause.ended <= mark.at <= pause.ended + _NEAR_S}
+        is_changed = any(pause.began - _CHANGES_S <= at <= pause.ended + _CHANGES_S for at in changes)
+        return len(before) == 1 and before == behind and not is_changed
+
+    return list(filter(is_dropout, short))
 
 
 def _joined(pauses: Iterable[RtpPaused]) -> list[RtpPaused]:
@@ -266,16 +273,6 @@ def _joined(pauses: Iterable[RtpPaused]) -> list[RtpPaused]:
         else:
             found.append(pause)
     return found
-
-
-def _is_in_a_voice(pause: RtpPaused, marks: list[MarkHeard]) -> bool:
-    before = {_speaker(mark) for mark in marks if pause.began - _NEAR_S <= mark.at <= pause.began}
-    behind = {_speaker(mark) for mark in marks if pause.ended <= mark.at <= pause.ended + _NEAR_S}
-    return len(before) == 1 and before == behind
-
-
-def _belongs_to_a_change(pause: RtpPaused, changes: Iterable[float]) -> bool:
-    return any(pause.began - _CHANGES_S <= at <= pause.ended + _CHANGES_S for at in changes)
 
 
 def _speaker(heard: MarkHeard) -> int:

@@ -46,7 +46,7 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
         if context.phones.loss is None:
             _look_at_calls(context)
             _look_later(context)
-            _add(context, context.last_looks)
+            _add(context, chain.from_iterable(look() for look in context.last_looks))
             context.end_here()
     if probe and context.evidence.conclusion.verdict is Verdict.FAILED:
         with context.evidence.step("follow-up diagnostics"):
@@ -56,18 +56,23 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
 def _look_at_calls(context: CaseContext) -> None:
     _look_longer(context)
     for leg in _every_leg(context):
-        _answered_well(context, leg)
+        if leg.direction == "outgoing":
+            found = (check(leg.id, leg.messages) for check in (dialog.answered_once, dialog.acknowledged))
+            for finding in filter(None, found):
+                context.evidence.add(finding)
         look_at_audio(context, leg)
 
 
 def look_at_audio(context: CaseContext, leg: Leg) -> None:
     """Whether another call's voice was heard on it so far, and how much of its RTP was lost."""
-    _no_crossing(context, leg)
+    heard = [mark for mark in marks_sustained(leg) if not context.calls.is_unattributed(mark)]
+    if heard:
+        context.evidence.add(context.calls.crossing(leg, heard))
     _little_loss(context, leg)
 
 
-def _add(context: CaseContext, looks: Sequence[Callable[[], Sequence[Finding]]]) -> None:
-    for finding in chain.from_iterable(look() for look in looks):
+def _add(context: CaseContext, findings: Iterable[Finding]) -> None:
+    for finding in findings:
         context.evidence.add(context.before_the_end(finding))
 
 
@@ -95,30 +100,19 @@ def _settle(context: CaseContext) -> None:
 
 
 def _look_later(context: CaseContext) -> None:
+    """Findings that need the calls to be over: the harness hangs up."""
     if not context.later:
         return
-    _hang_up(context)
-    found = list(chain.from_iterable(_at_once(context.later)))
-    _add(context, [lambda: found])
-
-
-def _hang_up(context: CaseContext) -> None:
     context.end_here()
     for call in (*context.calls.own, *(Call(context, leg, "other") for leg in context.calls.other_legs)):
         if not call.is_over():
             call.hang_up()
+    _add(context, chain.from_iterable(_at_once(context.later)))
 
 
 def _at_once(looks: Sequence[Callable[[], Found]]) -> list[Found]:
     with ThreadPoolExecutor(max_workers=len(looks)) as threads:
         return list(threads.map(lambda look: look(), looks))
-
-
-def _answered_well(context: CaseContext, leg: Leg) -> None:
-    if leg.direction == "outgoing":
-        found = [check(leg.id, leg.messages) for check in (dialog.answered_once, dialog.acknowledged)]
-        for finding in filter(None, found):
-            context.evidence.add(finding)
 
 
 def _look_longer(context: CaseContext) -> None:
@@ -154,9 +148,3 @@ def _little_loss(context: CaseContext, leg: Leg) -> None:
             else:
                 finding = hindered(finding, sum(starved_s.values()))
     context.evidence.add(finding)
-
-
-def _no_crossing(context: CaseContext, leg: Leg) -> None:
-    heard = [mark for mark in marks_sustained(leg) if not context.calls.is_unattributed(mark)]
-    if heard:
-        context.evidence.add(context.calls.crossing(leg, heard))

@@ -299,7 +299,9 @@ class CaseContext:
             self.evidence.scripted(self.clock.monotonic() - began, why, began=began)
         return found
 
-    def ask_interface(self, look: Callable[[], T], until: float, is_over: Callable[[], bool] = lambda: False) -> T:
+    def ask_interface(
+        self, look: Callable[[], T], until: float, is_over: Callable[[], bool] = lambda: False, why: str = ""
+    ) -> T:
         """The same of what the AI's interface tells; one that is down is not waited for."""
         api = self.far_end.api
-        return self.wait_for(look, until, every_s=self.far_end.poll_s, given_up=lambda: is_over() or api.is_down)
+        return self.wait_for(look, until, why, every_s=self.far_end.poll_s, given_up=lambda: is_over() or api.is_down)

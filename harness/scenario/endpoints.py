@@ -132,10 +132,12 @@ class SynthflowEndpoint:
             if record.readable and not is_unclear:
                 found.append(record)
             else:
-                self._cannot_tell(
+                self.blind = True
+                why = (
                     "a record's status, phone_number_to, start_time or phone_number_from is missing, none that is known, or no "
                     "sign of who called, or its time is before the call by one clock and behind it by the other"
                 )
+                context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
         return found
 
     def _is_a_strangers(self, shown: str | None) -> bool:
@@ -154,10 +156,6 @@ class SynthflowEndpoint:
 
     def _ids_told(self, of: Call) -> set[str | None]:
         return {of.prepared, *self._context.calls.ids_told(of)}
-
-    def _cannot_tell(self, why: str) -> None:
-        self.blind = True
-        self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
 
     def answered_by(self, of: Call) -> list[str]:
         """The assistants that took a call that may be ``of``, by the number called.

@@ -80,30 +80,27 @@ def mistakable(context: CaseContext, group: str) -> list[str]:
 
 def hands_over_unasked(context: CaseContext) -> bool:
     """Whether the AI hands over a caller who says nothing: it does so, too, where nothing of what a caller says reaches it."""
-    return any("silence" in handover.ways for handover in _handovers(context).values())
+    assistant = _assistant(context)
+    handovers = context.deployment.handovers(assistant) if assistant else {}
+    return any("silence" in handover.ways for handover in handovers.values())
 
 
 def judged(context: CaseContext, group: str, rivals: list[str], sent: list[SentTransfer]) -> Finding:
     """What the AI's transfer says of where the call landed: here, or in a group that has the same people."""
     deployment, assistant = context.deployment, _assistant(context)
     rang = [phone for phone in context.phones.rang() if phone in deployment.groups[group].present]
-    if not sent or assistant is None:
-        return _untold(group, rivals, rang, "the AI's side does not tell where it transferred to")
-    last = sent[-1]
-    made = deployment.handovers_made(assistant, last.number, last.topic, shows_topic=last.shows_topic)
-    every = _handovers(context)
-    groups = {group if name == _asked(context) else deployment.lands_at(every[name]) for name in made}
-    if group in groups and groups & set(rivals):
-        return _untold(group, rivals, rang, "the AI's side tells the number alone, which they have in common")
-    if not groups:
-        return _untold(
-            group, rivals, rang, f"{last.number}, where the AI transferred to, is the number of none of them"
-        )
-    where = group if group in groups else min(groups)
-    return landing.landed("the handover", group, dict.fromkeys(rang, where))
-
-
-def _untold(group: str, rivals: list[str], rang: list[str], why: str) -> Finding:
+    why = "the AI's side does not tell where it transferred to"
+    if sent and assistant is not None:
+        last, every = sent[-1], deployment.handovers(assistant)
+        made = deployment.handovers_made(assistant, last.number, last.topic, shows_topic=last.shows_topic)
+        groups = {group if name == _asked(context) else deployment.lands_at(every[name]) for name in made}
+        if not groups:
+            why = f"{last.number}, where the AI transferred to, is the number of none of them"
+        elif group in groups and groups & set(rivals):
+            why = "the AI's side tells the number alone, which they have in common"
+        else:
+            where = group if group in groups else min(groups)
+            return landing.landed("the handover", group, dict.fromkeys(rang, where))
     shared = f"{', '.join(rang)} rang, and may do so for {', '.join(rivals)} as well"
     return not_observable("landing", "the handover", expected=f"the call lands at {group}", why=f"{shared}; {why}")
 
@@ -113,11 +110,6 @@ def _asked(context: CaseContext) -> str:
 
 
 def _assistant(context: CaseContext) -> str | None:
-    """That of the case's number; None where it leads to people only."""
+    """The assistant of the case's number; None where that leads to people only."""
     line = context.case.line
     return context.deployment.lines[line].assistant if line else None
-
-
-def _handovers(context: CaseContext) -> dict[str, Handover]:
-    assistant = _assistant(context)
-    return context.deployment.handovers(assistant) if assistant else {}

@@ -71,7 +71,7 @@ class ReportedCall(End):
         with self._context.evidence.step(f"the platform's report on the call to {self._group.name}"):
             found = self._read(ended)
             self._context.evidence.scripted(time.monotonic() - ended, "until the platform's report lists the call")
-        return [self._landed(found), self._caller_id(found), *self._others(found)]
+        return self._findings(found)
 
     def _read(self, ended: float) -> ReportedLanding:
         """What the report says: twice the same where the call landed well, else what it says when its time is over."""
@@ -125,37 +125,27 @@ class ReportedCall(End):
         called = {name: group.reported_as for name, group in groups.items()}
         return GroupNames.make(called, self._group.name, self._declared.ignore)
 
-    def _rows(self, found: ReportedLanding) -> list[str]:
-        return [row.words(self._context.deployment.region) for row in found.rows]
-
-    def _why(self, found: ReportedLanding) -> str:
-        return f"{found.why}, {self._declared.within_s:g} s after the call's end"
-
-    def _landed(self, found: ReportedLanding) -> Finding:
-        rows, wanted = self._rows(found), self._group.name
+    def _findings(self, found: ReportedLanding) -> list[Finding]:
+        wanted, region = self._group.name, self._context.deployment.region
+        rows, beside = [row.words(region) for row in found.rows], f"groups beside {wanted}"
         if found.why:
-            expected, measured = f"the call lands at {wanted}", Landing(wanted=wanted)
-            return not_observable(
-                "landing", _THE_CALL, expected=expected, why=self._why(found), evidence=rows, measured=measured
+            why = f"{found.why}, {self._declared.within_s:g} s after the call's end"
+            measured, expected = Landing(wanted=wanted), f"the number {self.shown} in the platform's report"
+            landed = not_observable(
+                "landing", _THE_CALL, expected=f"the call lands at {wanted}", why=why, evidence=rows, measured=measured
             )
-        return landing.landed_by_report(_THE_CALL, wanted, found.groups, took=bool(found.agents), rows=rows)
-
-    def _caller_id(self, found: ReportedLanding) -> Finding:
-        expected = f"the number {self.shown} in the platform's report"
-        if found.why:
-            return not_observable("caller_id", self.label, expected=expected, why=self._why(found))
-        region = self._context.deployment.region
-        return identity.caller_in_report(found.rows[0].caller, self.label, self.shown, region, self._rows(found))
-
-    def _others(self, found: ReportedLanding) -> list[Finding]:
-        subject, rows = f"groups beside {self._group.name}", self._rows(found)
-        why = self._why(found) if found.why else ""
-        if found.beside:
-            why = f"the report lists {', '.join(found.beside)} as well, and not whether they rang"
+            shown = not_observable("caller_id", self.label, expected=expected, why=why)
+        else:
+            why = (
+                f"the report lists {', '.join(found.beside)} as well, and not whether they rang" if found.beside else ""
+            )
+            landed = landing.landed_by_report(_THE_CALL, wanted, found.groups, took=bool(found.agents), rows=rows)
+            shown = identity.caller_in_report(found.rows[0].caller, self.label, self.shown, region, rows)
         if why:
-            expected = "no other group in the platform's report"
-            return [
-                not_observable("landing.others", subject, expected=expected, why=why, measured=Ringing(watched=False))
-            ]
-        others = [name for name in found.groups if name != self._group.name]
-        return [landing.none_beside_in_report(subject, others, rows)] if self._group.name in found.groups else []
+            expected, watched = "no other group in the platform's report", Ringing(watched=False)
+            others = not_observable("landing.others", beside, expected=expected, why=why, measured=watched)
+        elif wanted in found.groups:
+            others = landing.none_beside_in_report(beside, [name for name in found.groups if name != wanted], rows)
+        else:
+            return [landed, shown]
+        return [landed, shown, others]

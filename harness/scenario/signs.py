@@ -15,9 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from harness.audio import experiment as trial
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples, prompt_text
@@ -77,9 +74,13 @@ class Words:
         """Whether words could make a direction known as strongly as is asked; they confirm, and prove nothing."""
         return self.come != "none" and self._context.deployment.expect.least_strength is Strength.CONFIRMED
 
+    @property
+    def _now(self) -> str:
+        return self._reader.look().transcript
+
     def has_greeting(self, times: int) -> bool:
         """Whether the AI has understood the greeting so often by now."""
-        return times_heard(self._reader.look().transcript, prompt_text(GREETING)) >= times
+        return times_heard(self._now, prompt_text(GREETING)) >= times
 
     def find_greeting(self, times: int) -> bool:
         """The same, when no word more is to be expected."""
@@ -94,15 +95,15 @@ class Words:
         """Whether no word of either side is missing: an API that fails in the middle leaves a transcript that was read too early,
         and one with other speaker names has words of unknown speakers.
         """
-        return is_as_documented(self._reader.look().transcript) and self._reader.has_told_all
+        return is_as_documented(self._now) and self._reader.has_told_all
 
     def of(self, who: Side) -> list[str]:
         """What one side said, as read last."""
-        return said(self._reader.look().transcript, who)
+        return said(self._now, who)
 
     def has_turn_of(self, who: Side) -> bool:
         """Whether one side said anything, understood or not."""
-        return has_turn(self._reader.look().transcript, who)
+        return has_turn(self._now, who)
 
     def _pause(self) -> None:
         self._context.pause(self._context.far_end.poll_s)
@@ -235,7 +236,9 @@ class Look:
             is_over = self._caller.is_over()
             again = None if is_over else listen_again_from(self._caller.leg, since, heard.at)
             if again is None:
-                sound = self._worth_judging(since)
+                sound = self._caller.leg.received_since(since)
+                if audible_s(sound) < _TOLD_BY_S:  # too short to classify: all audio of the look
+                    sound = self._caller.leg.received_since(self._since)
                 if voiceless(sound) is None:
                     return since, heard
                 if is_over:
@@ -244,11 +247,6 @@ class Look:
                 if is_ringing(sound):
                     deadline = max(deadline, min(latest, again + LISTEN_S))
             since = again
-
-    def _worth_judging(self, since: float) -> NDArray[np.int16]:
-        """The audio received since then, or all audio of the look where that is too short to classify."""
-        latest = self._caller.leg.received_since(since)
-        return latest if audible_s(latest) >= _TOLD_BY_S else self._caller.leg.received_since(self._since)
 
     def _needs_experiment(self) -> bool:
         """Only where nothing stronger can tell, and that is asked for: it takes its time."""
@@ -278,7 +276,8 @@ class Look:
         """Whether the AI heard the caller."""
         words = self._by_words() if self._wanted and self._talk.words.find_greeting(self._wanted) else None
         account, denial = self._uncounted() or (None, None)
-        obeyed = self._obeyed()
+        obeyed = self._caller.obeyed_digit
+        obeyed = obeyed if obeyed is not None and obeyed.at >= self._since else None
         if denial is not None and obeyed is not None:  # it was RTP of that very count (RFC 4733 section 2.1)
             denial = replace(denial, evidence=f"{denial.evidence}; yet {obeyed.evidence}")
             obeyed = None
@@ -304,10 +303,6 @@ class Look:
     def _by_words(self) -> Sound:
         evidence = f"{self._talk.label}'s transcript has {prompt_text(GREETING)!r}"
         return Sound(self._said_at, Observation.WORDS, evidence)
-
-    def _obeyed(self) -> Sound | None:
-        obeyed = self._caller.obeyed_digit
-        return obeyed if obeyed is not None and obeyed.at >= self._since else None
 
     def _reacted(self) -> Sound | None:
         found = self._experiment
