@@ -29,8 +29,8 @@ from harness.sip.message import Request
 from harness.sip.uri import Uri
 from harness.witness.call_record import CallRecord
 from harness.witness.clock import to_wall
-from harness.witness.record_reader import RecordReader
 from harness.witness.recorded_transfer import outcome_told, transfers_among
+from harness.witness.transcript import RecordReader
 
 if TYPE_CHECKING:
     from harness.scenario.people import Group

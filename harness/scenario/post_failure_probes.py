@@ -53,14 +53,14 @@ def _records(context: CaseContext, began: float) -> None:
 def _ask_ports(context: CaseContext) -> None:
     """Ask the ports that calls should have got through whether they answer at all, and keep what each says as evidence."""
     # DNS and TLS libraries come with these, which a worker without such a failure has no use for.
-    from harness.witness.ports.port import ask
     from harness.witness.ports.probes import ai_end, termination
+    from harness.witness.ports.wire import ask_port
 
     trunk, deployment = context.trunk, context.deployment
     ends = {"ai": ai_end(deployment, trunk) if trunk.ai == "synthflow" else None}
     ends["termination"] = termination(deployment, trunk)
     with ThreadPoolExecutor(max_workers=2) as threads:
-        asked = [(of, end, threads.submit(ask, deployment, end)) for of, end in ends.items() if end is not None]
+        asked = [(of, end, threads.submit(ask_port, deployment, end)) for of, end in ends.items() if end is not None]
         for of, end, answer in asked:
             try:
                 record = {"of": of, **answer.result()}

@@ -31,8 +31,7 @@ from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import QUIET_S, Call
 from harness.scenario.context import CaseContext
-from harness.witness.record_reader import RecordReader
-from harness.witness.transcript import Side, answers, has_turn, is_as_documented, said, times_heard
+from harness.witness.transcript import RecordReader, Side, answers, has_turn, is_as_documented, said, times_heard
 
 if TYPE_CHECKING:
     from harness.scenario.ai_calls import SynthflowCall

@@ -1,4 +1,4 @@
-"""Single SIP requests over plain sockets: the response and its time, or why none came."""
+"""Single SIP requests over plain sockets: the response and its time, or why none came; and what a port is like by them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import ssl
 import time
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from cryptography import x509
 
-from harness.deployment import in_uri
+from harness.deployment import Deployment, in_uri
 from harness.errors import ResourceError
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
@@ -22,7 +22,7 @@ from harness.sip.login import MOST_CHALLENGES, Login, Unanswered
 from harness.sip.message import Message, Request, Response
 from harness.sip.uri import registrar_uri
 from harness.support.network_text import redacted_bytes
-from harness.witness.ports.certificates import matches, names_of
+from harness.witness.ports.certificates import is_wildcard_of, matches, names_of
 from harness.witness.ports.probes import Probing, Target, UnresolvedError, unverified, verified
 
 #: Why no final response came. ``silent``: dropped or ignored; ``refused``: by the host or a firewall; ``cut``: the connection
@@ -31,6 +31,16 @@ Trouble = Literal["unresolved", "silent", "refused", "unreachable", "bind", "tls
 
 _T1_S = 0.5
 _BRANCH = re.compile(r"branch=[^;]+")
+#: OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
+_NOT_NOW = (9, 10)
+_REACH: dict[str, str | None] = {
+    "unresolved": "unresolved",
+    "refused": "refuses",
+    "cut": "refuses",
+    "tls": "refuses",
+    "undecided": "answers",
+    "bind": None,  # nothing was sent: the address to send from is none of this machine's
+}  # all else: silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,3 +335,63 @@ def _is_about_binding(error: OSError) -> bool:
 
 def _hostport(place: Target) -> str:
     return f"{in_uri(place.host)}:{place.port}"
+
+
+# -- a port asked by itself
+
+
+def ask_port(deployment: Deployment, place: Target, **settings: Any) -> dict[str, Any]:
+    """A SIP port asked by itself, when calls or registrations over it fail: does it answer, and what certificate does it show?
+
+    From here, that is: a firewall may let this machine through and not the platform, or the other way round.
+
+    Returns ``reach`` (``answers``, ``refuses``, ``silent``, ``unresolved``; None where it could not be asked), ``detail``, and for TLS
+    ``certificate`` (``valid``, ``expired``, ``wrong name``, ``untrusted``).
+
+    OPTIONS (RFC 3261 section 11) has to be answered by anything but silence; on a connection, that it is taken is not enough, but
+    that TLS is spoken is, where only others call: it may ask for a certificate that they have.
+    A refusal is asked for twice: a connection may break by chance. ``settings`` go to :class:`Probing`.
+    """
+    return asyncio.run(_twice(Probing(deployment, **settings), place))
+
+
+async def _twice(probing: Probing, place: Target) -> dict[str, Any]:
+    told = await _told(probing, place)
+    return await _told(probing, place) if told["reach"] == "refuses" else told
+
+
+async def _told(probing: Probing, place: Target) -> dict[str, Any]:
+    trust = None
+    if place.transport == "tls":
+        trust = await verified(place.ca_file, place.own_pair, by_others=not place.by_phones)
+    outcome = await exchange(probing, place, "OPTIONS", "probe", probing.deployment.platform.domain, trust=trust)
+    return _reached(place, outcome) | _certificate(place, outcome)
+
+
+def _reached(place: Target, outcome: RequestOutcome) -> dict[str, Any]:
+    if outcome.response is not None:
+        return {"reach": "answers", "detail": f"{outcome.response.status} {outcome.response.reason}"}
+    if outcome.distrust is not None:  # it has spoken TLS
+        return {"reach": "answers", "detail": outcome.detail}
+    if not place.by_phones and outcome.trouble in ("tls", "cut") and _spoke_tls(outcome):
+        return {"reach": "answers", "detail": outcome.detail}  # who may have the client certificate that it asks for
+    if outcome.trouble == "unreadable" and place.transport != "udp":  # which ends a connection
+        return {"reach": "refuses", "detail": outcome.detail}
+    return {"reach": _REACH.get(outcome.trouble or "", "silent"), "detail": outcome.detail}
+
+
+def _spoke_tls(outcome: RequestOutcome) -> bool:
+    """Whether a server of TLS ended it: behind the handshake, or by an alert (RFC 8446 section 6.2)."""
+    return outcome.certificate is not None or "ALERT" in outcome.detail
+
+
+def _certificate(place: Target, outcome: RequestOutcome) -> dict[str, Any]:
+    if outcome.distrust is not None:
+        return {"certificate": "expired" if outcome.distrust in _NOT_NOW else "untrusted"}
+    if outcome.certificate is None:
+        return {}
+    names = names_of(x509.load_der_x509_certificate(outcome.certificate))
+    fits = any(matches(place.host, name) for name in names)
+    # What softphones refuse (RFC 5922 section 7.2) another platform may take: it is not to be blamed for that.
+    fits = fits or (not place.by_phones and any(is_wildcard_of(place.host, name) for name in names))
+    return {"certificate": "valid" if fits else "wrong name"}

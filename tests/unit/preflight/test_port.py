@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from harness.sip.message import Request, Response
-from harness.witness.ports.port import ask
 from harness.witness.ports.probes import Target
+from harness.witness.ports.wire import ask_port as ask
 from tests.unit.preflight.conftest import SOON, FarEnd, Lab, silent
 
 

@@ -17,7 +17,7 @@ from harness.scenario import signs
 from harness.scenario.context import CaseContext
 from harness.scenario.signs import DirectionSigns, Look, Words
 from harness.witness.call_record import CallRecord
-from harness.witness.record_reader import RecordReader
+from harness.witness.transcript import RecordReader
 from tests.unit.scenario.conftest import MakeContext
 
 NEVER = float("inf")

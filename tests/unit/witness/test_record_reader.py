@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.witness.call_record import CallRecord
-from harness.witness.record_reader import RecordReader, Transcript
+from harness.witness.transcript import RecordReader, Transcript
 
 WORDS = "bot: hello\nhuman: I would like to speak to a person"
 
