@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.audio.marks import reply_to
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Observation
-from harness.calls.events import FarEndRecord, SipMessage
+from harness.calls.events import FarEndRecord
 from harness.calls.model import read
 from harness.deployment import TOPIC_HEADER, Assistant, Trunk
 from harness.errors import FarEndError, PhoneMisuseError
@@ -53,17 +53,12 @@ class StandInCall(Call):
     @property
     def received_on(self) -> tuple[str, str] | None:
         """Where the INVITE came to."""
-        first = self._first_invite()
-        return (first.transport, first.local) if first else None
+        return self.leg.invite.transport, self.leg.invite.local
 
     @property
     def came_from(self) -> str | None:
         """Where it came from."""
-        first = self._first_invite()
-        return first.remote if first else None
-
-    def _first_invite(self) -> SipMessage | None:
-        return next((m for m in self.messages() if m.direction == "received" and m.text.startswith("INVITE ")), None)
+        return self.leg.invite.remote
 
     def hand_over(self, group: Group, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
         """What Synthflow's transfer action does: REFER, or a call of its own that is joined to the caller's."""
