@@ -19,7 +19,7 @@ from harness.scenario.handover import SentTransfer
 from harness.sip.message import Message
 from tests.unit.scenario.conftest import MakeContext
 
-BOTH, ONE, OTHER, QUEUE = "+18155550191", "+18155550192", "+18155550193", "+18155550194"
+BOTH, ONE, OTHER = "+18155550191", "+18155550192", "+18155550193"
 HEADERS = "Via: SIP/2.0/UDP x;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nCall-ID: c\r\n"
 
 
@@ -88,25 +88,6 @@ def test_what_the_ai_sent_tells(
     found = handover.judged(landed("both", "ada"), "Both", ["One"], sent)
     assert (found.check, found.verdict) == ("landing", verdict)
     assert actual in found.actual
-
-
-def test_one_number_for_both_needs_the_topic(landed: Callable[..., CaseContext]) -> None:
-    context = landed("both", "ada")
-    groups = context.deployment.groups
-    same = {n: g.model_copy(update={"topic": n.lower()}) for n, g in groups.items()} | {"Queue": Group(did=QUEUE)}
-    name = str(context.deployment.lines[str(context.case.line)].assistant)
-    entry = context.deployment.assistants[name]
-    by_topic = {
-        n: h.model_copy(update={"transfer_to": "Queue", "transfer_topic": n}) for n, h in entry.handovers.items()
-    }
-    assistants = {name: entry.model_copy(update={"handovers": by_topic})}
-    context.deployment = context.deployment.model_copy(update={"groups": same, "assistants": assistants})
-    rivals = handover.mistakable(context, "Both")
-    assert rivals == ["One"]
-    verdicts = []
-    for sent in (SentTransfer(QUEUE, shows_topic=False), SentTransfer(QUEUE, "one"), SentTransfer(QUEUE, "both")):
-        verdicts.append(handover.judged(context, "Both", rivals, [sent]).verdict)
-    assert verdicts == [Verdict.NOT_OBSERVABLE, Verdict.FAILED, Verdict.PASSED]
 
 
 @pytest.mark.parametrize(

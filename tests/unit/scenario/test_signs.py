@@ -48,26 +48,6 @@ def test_words(
     assert (case.heard_by_ai, case.heard_by_caller) == (by_ai, by_caller)
 
 
-@pytest.mark.parametrize("come", ["during", "after"])
-@pytest.mark.parametrize("strength", ["indicated", "confirmed"])
-@pytest.mark.parametrize(("last", "denied_by"), [("human: yes", "WORDS"), ("bot: Hi.", "")])
-def test_the_ai_s_words_may_come_behind_the_caller_s(
-    make_context: MakeContext, come: Literal["during", "after"], strength: str, last: str, denied_by: str
-) -> None:
-    """Whatever strength is asked for, a transcript that still grows says of nobody that they said nothing."""
-    within_s = 0.2 if denied_by else 30.0  # nobody waits for what is there
-    case = Case(make_context, Caller(), HELLO, strength=strength, transcript=come, within_s=within_s).settle()
-    case.transcripts = [HELLO, HELLO, f"{HELLO}\n{last}"]
-    assert case.heard_by_caller[1] == denied_by
-
-
-def test_without_transcripts_nobody_greets_and_nobody_waits(make_context: MakeContext, experiments: list[str]) -> None:
-    case = Case(make_context, Caller(), "", strength="confirmed", transcript="none", experiment=False).settle()
-    assert case.caller.did == experiments == []
-    assert case.heard_by_ai == ("", "")
-    assert case.heard_by_caller == ("SOUND", ""), "absence in a source that never has the thing is nothing"
-
-
 @pytest.mark.parametrize(
     ("how", "made"),
     [
