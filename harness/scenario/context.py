@@ -116,13 +116,8 @@ class FarRecords:
 
     def __init__(self, deployment: Deployment, api: SynthflowApi | None, evidence: Evidence) -> None:
         self._deployment, self._declared = deployment, deployment.synthflow
-        self._api = api
         self._evidence = evidence
-
-    @property
-    def api(self) -> SynthflowApi:
-        """Synthflow's API; where the deployment names none, one that tells nothing."""
-        return self._api or AbsentApi()
+        self.api = api or AbsentApi()
 
     @property
     def poll_s(self) -> float:
@@ -145,16 +140,16 @@ class FarRecords:
 
     def note_earlier(self) -> None:
         """Before a call is placed: none that is there already is taken for it, or for one that came of it."""
-        if self._api is not None and not self._api.is_down:
+        if not self.api.is_down:
             with suppress(FarEndError):  # it is asked again, and its trouble said, where something is looked for
-                self._api.note_earlier(self._deployment.models())
+                self.api.note_earlier(self._deployment.models())
 
     def prepared(self, caller: str, assistant: Assistant) -> str | None:
         """An id that the interface will keep the coming call's record under; None when it gives none."""
-        if self._declared is None or not self._declared.prepare or self._api is None:
+        if self._declared is None or not self._declared.prepare:
             return None
         try:
-            found = self._api.prepare_inbound(caller, assistant.did, assistant.model_id)
+            found = self.api.prepare_inbound(caller, assistant.did, assistant.model_id)
         except FarEndError as error:
             self.trouble(error)
             return None

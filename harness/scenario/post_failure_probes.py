@@ -11,7 +11,7 @@ from typing import Any
 from harness.calls.events import CallState, FarEndRecord
 from harness.calls.verdict import ExpectationError, Verdict
 from harness.diagnosis import diagnose
-from harness.errors import BrokenError, FarEndError, HarnessError, ResourceError
+from harness.errors import FarEndError, HarnessError, ResourceError
 from harness.phone.phone import Phone
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
@@ -104,7 +104,7 @@ def _make_second_call(context: CaseContext) -> None:
         context.phones.hang_up()
         try:
             call.leg.wait_state("disconnected", within=context.patience)
-            phone = _phone(context, call)
+            phone = context.phones.by_name[call.first_leg.phone.name]
             before = phone.config
             if wanted.codecs:
                 phone = context.phones.lease(replace(before, codecs=wanted.codecs))
@@ -142,13 +142,6 @@ def _worth_asking(context: CaseContext, call: Call) -> Iterator[_Wanted]:
         group = context.deployment.groups.get(str(finding.facts.get("wanted")))
         if finding.check == "landing" and finding.verdict is Verdict.FAILED and group and group.did and group.agents:
             yield _Wanted("group", group.did, f"the group's number {group.did} itself")
-
-
-def _phone(context: CaseContext, call: Call) -> Phone:
-    phone = context.phones.by_name.get(call.first_leg.phone.name)
-    if phone is None:
-        raise BrokenError("the caller's phone is not there any more")
-    return phone
 
 
 def _outcome(context: CaseContext, phone: Phone, number: str) -> dict[str, Any]:
