@@ -20,7 +20,7 @@ from harness.scenario import audio_quality
 from harness.scenario.ai_calls import SynthflowCall
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext, Line
-from harness.scenario.ends import End, last_words_to, received_between
+from harness.scenario.ends import last_words_to, received_between
 from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.reported import ReportedCall
 from harness.sip.message import Request
@@ -68,9 +68,9 @@ class Expect(ExpectAudio):
             region = self._context.deployment.region
             self._evidence.add(identity.caller_in_record(told.number_from, self._end.label, number, region, told.id))
             return
-        end, invite, where = self._invite("caller_id", f"From with the caller's number {number}")
+        invite, where = self._invite("caller_id", f"From with the caller's number {number}")
         if invite is not None:
-            deployment = self._context.deployment
+            deployment, end = self._context.deployment, self._end
             phone = deployment.phones.get(end.phone_name)
             form = "preserved" if phone is not None and phone.number is not None else deployment.expect.number_format
             region = deployment.region_at(end.phone_name)
@@ -97,20 +97,20 @@ class Expect(ExpectAudio):
 
     def withheld_caller_id(self, number: str) -> None:
         """From is anonymous; ``number`` travels in P-Asserted-Identity."""
-        end, invite, where = self._invite("caller_id.withheld", "an anonymous From with P-Asserted-Identity")
+        invite, where = self._invite("caller_id.withheld", "an anonymous From with P-Asserted-Identity")
         if invite is not None:
-            self._evidence.add(identity.withheld(invite, end.label, number, self._context.deployment.region, where))
+            region = self._context.deployment.region
+            self._evidence.add(identity.withheld(invite, self._end.label, number, region, where))
 
     def addressed_to(self, line: Line) -> None:
         """The Request-URI names the line's assistant, and the call came over the line's trunk: transport and port."""
-        told = self._record()
+        told, end, did, where = self._record(), self._end, line.assistant.did, ""
         if told is not None and told.number_to is not None:
-            self._evidence.add(signalling.called_in_record(told.number_to, self._end.label, line.assistant.did, told.id))
-            end, invite, where = self._end, None, ""
+            self._evidence.add(signalling.called_in_record(told.number_to, end.label, did, told.id))
         else:
-            end, invite, where = self._invite("route.request_uri", f"a Request-URI for {line.assistant.did}")
-        if invite is not None:
-            self._evidence.add(signalling.request_user(invite, end.label, line.assistant.did, where))
+            invite, where = self._invite("route.request_uri", f"a Request-URI for {did}")
+            if invite is not None:
+                self._evidence.add(signalling.request_user(invite, end.label, did, where))
         received = end.received_on
         if received is None:
             self._not_observable(
@@ -122,19 +122,11 @@ class Expect(ExpectAudio):
             self._evidence.add(
                 signalling.transport(end.label, line.trunk.transport, line.trunk.port, received[0], received[1], where)
             )
-            self._over_trunk(end, line, where)
-
-    def _over_trunk(self, end: End, line: Line, where: str) -> None:
-        """The call came from the trunk's own address, where each trunk has one; names are no sign, they are shared."""
-        finding = signalling.trunk(
-            end.label,
-            line.trunk.name,
-            {trunk.name: trunk.termination_host for trunk in self._context.deployment.trunks},
-            end.came_from,
-            where,
-        )
-        if finding is not None:
-            self._evidence.add(finding)
+            # each trunk may have an address of its own; names are no sign, they are shared
+            hosts = {trunk.name: trunk.termination_host for trunk in self._context.deployment.trunks}
+            finding = signalling.trunk(end.label, line.trunk.name, hosts, end.came_from, where)
+            if finding is not None:
+                self._evidence.add(finding)
 
     # -- headers, by the INVITE itself or by the far end's record
 
@@ -155,9 +147,9 @@ class Expect(ExpectAudio):
         expected = f"{name}: {value}"
         if self._is_told_by_record(told_by, "header", expected):
             return
-        end, invite, where = self._invite("header", expected)
+        invite, where = self._invite("header", expected)
         if invite is not None:
-            self._evidence.add(signalling.header(invite, end.label, name, value, where))
+            self._evidence.add(signalling.header(invite, self._end.label, name, value, where))
 
     def no_header(self, name: str) -> None:
         """The INVITE does not have the header."""
@@ -170,9 +162,9 @@ class Expect(ExpectAudio):
 
         if self._is_told_by_record(told_by, "header.absent", f"no {name}"):
             return
-        end, invite, where = self._invite("header.absent", f"no {name}")
+        invite, where = self._invite("header.absent", f"no {name}")
         if invite is not None:
-            self._evidence.add(signalling.no_header(invite, end.label, name, where))
+            self._evidence.add(signalling.no_header(invite, self._end.label, name, where))
 
     def _is_told_by_record(self, told_by: Callable[[CallRecord], Finding | None], check: str, expected: str) -> bool:
         """Whether the far end's record is all there is of the INVITE: the finding is made when it tells of the header."""
@@ -196,12 +188,12 @@ class Expect(ExpectAudio):
         record = self._end.record
         return record if record is not None and self._end.invite is None else None
 
-    def _invite(self, check: str, expected: str) -> tuple[End, Request | None, str]:
-        end = self._end
-        invite = end.invite
+    def _invite(self, check: str, expected: str) -> tuple[Request | None, str]:
+        """The INVITE that got here, and its number in reports; if nobody can show it, that is the finding."""
+        invite = self._end.invite
         if invite is None:
             self._not_observable(check, expected, _UNSEEN)
-        return end, invite, end.invite_number
+        return invite, self._end.invite_number
 
     # -- media
 

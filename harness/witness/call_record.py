@@ -30,7 +30,9 @@ _VARIABLES = "prompt_variables"
 #: Where real records have X- headers: all of them, as documented, and some, of which one that is missing says nothing.
 _HEADERS = (_VARIABLES, "telephony_sip_headers")
 #: Some accounts hide digits of numbers for privacy, or put a word in their place.
-_MASKED = re.compile(r"[*•#…]|redacted|^[-+() .\dx]*xx[-() .\dx]*$|^[<\[{]+(?!anonymous)", re.IGNORECASE)
+_MASKED = re.compile(
+    r"[*•#…]|redacted|^[-+() .\dx]*xx[-() .\dx]*$|^[<\[{]+(?!anonymous)[a-z][\w. -]*[>\]}]*$", re.IGNORECASE
+)
 _E164 = re.compile(r"\+\d+", re.ASCII)
 #: A host, and parameters of a telephone number (RFC 3966 section 3), are none of its digits.
 _USER = re.compile(r"(?:(?:sips?|tel):)?([^@;>]*)", re.IGNORECASE)
