@@ -1,12 +1,8 @@
-"""What starts a campaign's call: a request as the file describes it, its secrets from the environment; or a person."""
+"""What starts a campaign's call: a request as the file describes it, its secrets from the environment."""
 
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -20,7 +16,6 @@ from tests.unit.witness.conftest import Web, answer
 
 Make = Callable[..., Web]
 LINE, CUSTOMER = "+13125550100", "+14155550105"
-ASK = "from harness.witness.campaign import ask_at_terminal; print(ask_at_terminal('start it now'))"
 
 
 def described(url: str | None, **more: Any) -> Campaign:
@@ -95,28 +90,3 @@ def test_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     trigger = described("http://127.0.0.1:9", headers_env={"Authorization": "CAMPAIGN_KEY"})
     with pytest.raises(FarEndError, match="CAMPAIGN_KEY is not set"):
         campaign.start(trigger, LINE, CUSTOMER)
-
-
-def test_without_a_terminal_nobody_is_asked() -> None:
-    told = subprocess.run(
-        [sys.executable, "-c", ASK], capture_output=True, text=True, start_new_session=True, check=True
-    )
-    assert told.stdout == "False\n"
-
-
-@pytest.mark.parametrize("silent", ["0", "1"])
-def test_at_a_terminal_the_user_is_asked_unless_the_run_is_not_manual(silent: str) -> None:
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execve(sys.executable, [sys.executable, "-c", ASK], {**os.environ, campaign.SILENT_VARIABLE: silent})
-    said = b""
-    try:
-        while chunk := os.read(terminal, 4096):
-            said += chunk
-    except OSError:
-        pass  # Linux says EIO when the other side is closed
-    finally:
-        os.close(terminal)
-        os.waitpid(child, 0)
-    assert (b">>> start it now" in said) is (silent == "0")
-    assert (b"True" in said) is (silent == "0")

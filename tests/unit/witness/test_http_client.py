@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from harness.errors import FarEndError
-from harness.support.http_client import HttpClient, HttpError, session
+from harness.support.http_client import HttpClient, HttpError
 from harness.witness.synthflow import SynthflowApi
 from harness.world.pki import Authority
 from tests.unit.witness.conftest import Web, answer, listening, serving
@@ -226,24 +226,6 @@ def test_what_changes_something_is_sent_once() -> None:
             api.ask("POST", "/prepare_inbound", json={})
         api.close()
     assert len(asked) == 2
-
-
-def test_a_connection_that_nobody_uses_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the server does so, just when a request that is not sent twice is on its way there."""
-    monkeypatch.setattr(session, "_KEPT_S", 0.05)
-    closed = threading.Event()
-
-    def serve(connection: socket.socket, _ended: threading.Event) -> None:
-        connection.recv(65536)
-        connection.sendall(kept("200 OK"))
-        if not connection.recv(65536):
-            closed.set()
-
-    with listening(serve) as base:
-        client = HttpClient()
-        assert client.request("GET", base, 30.0).is_success
-        assert closed.wait(30)
-        client.close()
 
 
 class StoppedError(Exception):
