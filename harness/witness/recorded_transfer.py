@@ -1,8 +1,7 @@
 """Transfers as an AI's record tells them: https://docs.synthflow.ai/transfer-outcome-states, and what real records have.
 
-A record's action has ``action_type`` and ``return_value``, a table or JSON as text; of what an action is set up with
-(``parameters_hard_coded``) the same is true. A far end that says ``to``, ``type`` and ``status_code`` itself is taken at its word;
-what an action has under these names that says nothing, or a ``status`` beside the documented one, hides nothing of it.
+A record's action has ``action_type`` and ``return_value``, a table or JSON as text, and the same is true of
+``parameters_hard_coded``, with which it was set up. A far end without these says ``to``, ``type`` and ``status_code`` itself.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
     found = (action for action in actions if isinstance(action, dict))
     kinds = ((str(action.get("action_type") or action.get("name")).lower(), action) for action in found)
     told = (action | _documented(action) for kind, action in kinds if "transfer" in kind)
-    return [{name: value for name, value in each.items() if name != "to" or not _is_hidden(value)} for each in told]
+    return [{name: value for name, value in each.items() if name != "to" or _names_somebody(value)} for each in told]
 
 
 def landed_by(actions: Iterable[Any]) -> list[dict[str, Any]]:
@@ -80,28 +79,19 @@ def _has_failed(transfer: Mapping[str, Any]) -> bool:
 
 
 def _documented(action: Mapping[str, Any]) -> dict[str, Any]:
-    """What the documented fields say that the action does not say itself, under the names that are read here."""
+    """What the documented fields say, under the names that are read here."""
     set_up, came = _table(action.get("parameters_hard_coded")), _table(action.get("return_value"))
-    to, status, reason = set_up.get("phone"), came.get("status"), came.get("failed_reason")
-    told: dict[str, Any] = {}
-    if not _tells_number(action.get("to")) and _tells_number(to):
-        told["to"] = to
-    if action.get("type") not in _WAYS.values():
-        told["type"] = _WAYS.get(str(set_up.get("transfer_mode")))
+    told: dict[str, Any] = {"to": set_up.get("phone"), "type": _WAYS.get(str(set_up.get("transfer_mode")))}
+    status, reason = came.get("status"), came.get("failed_reason")
     if isinstance(status, str):
         told["status"] = f"{status} ({reason})" if reason else status
-        if action.get("status_code") is None:
-            told["status_code"] = 200 if status == _DONE else _STATUS_OF.get(str(reason))
+        told["status_code"] = 200 if status == _DONE else _STATUS_OF.get(str(reason))
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _tells_number(to: object) -> bool:
-    """Whether it names somebody: the name of a variable is no number, nor is one whose digits are hidden."""
-    return isinstance(to, str) and bool(to) and not _is_hidden(to)
-
-
-def _is_hidden(to: object) -> bool:
-    return isinstance(to, str) and is_masked(user_of(to))
+def _names_somebody(to: object) -> bool:
+    """Whether it is a target: the name of a variable is none, nor is a number whose digits are hidden."""
+    return isinstance(to, str) and bool(to) and not is_masked(user_of(to))
 
 
 def _table(value: object) -> Mapping[str, Any]:

@@ -80,12 +80,6 @@ def test_what_is_no_table_says_nothing(value: Any) -> None:
     assert outcome_told(transfer) is None
 
 
-def test_a_far_end_that_says_it_itself_is_taken_at_its_word() -> None:
-    told = action("transfer-success", phone="+18155550100") | {"to": NUMBER, "status_code": 486}
-    (transfer,) = transfers_among([told])
-    assert (transfer["to"], outcome_told(transfer)) == (NUMBER, 486)
-
-
 @pytest.mark.parametrize(
     "spelled",
     [
