@@ -28,7 +28,7 @@ _TLS_S_OWN_PORT = 5061
 
 
 class Ai:
-    """Synthflow, or the phone that stands in for it."""
+    """Synthflow, or the harness phone that stands in for it."""
 
     def __init__(self, context: CaseContext) -> None:
         self._context = context
@@ -47,7 +47,7 @@ class Ai:
     def endpoint(self) -> AiEndpoint:
         """The side that answers calls to the AI."""
         if self._endpoint is None:
-            raise BrokenError("nobody has taken the AI's place in this case yet")
+            raise BrokenError("the case has no AI yet: its scenario has to call take_place() first")
         return self._endpoint
 
     def _take(self, **more: object) -> AiEndpoint:
@@ -72,26 +72,26 @@ class Ai:
             f"{self._context.case.row.id} sets the stand-in's phone up for itself; its row must say own_place"
         )
 
-    # -- how it behaves; Synthflow's assistants behave by their own configuration, a stand-in has to be told
+    # -- how it behaves: Synthflow's assistants follow their configuration, a stand-in is set up here
 
     def does(self, policy: Policy) -> None:
-        """What it does with calls."""
+        """Set what it does with calls."""
         self.endpoint.behave(policy)
 
     def answers_early(self, *, reliable: bool = False) -> None:
-        """It says 183 with audio before it answers."""
+        """Make it send 183 with audio before it answers."""
         if self.is_ours:
             if reliable:
                 self._endpoint = self._take(reliable_provisional="optional")
             self.does(Early())
 
     def takes_srtp(self) -> None:
-        """It accepts encrypted media."""
+        """Make it accept encrypted media."""
         if self.is_ours:
             self._endpoint = self._take(srtp="optional")
 
     def shows_certificate(self, kind: str) -> None:
-        """It answers TLS connections with a bad certificate."""
+        """Make it answer TLS connections with a bad certificate."""
         bad = self._context.deployment.stand_in.bad_certificates.get(kind)  # type: ignore[call-overload]
         if bad is None:
             raise ResourceError(f"stand_in.bad_certificates.{kind}: is missing")
@@ -153,13 +153,13 @@ class Ai:
         else:  # a dead interface is not waited for: the platform goes on with the call meanwhile
             self._context.ask_interface(is_asked, until + self._context.far_end.lag_s)
         if self.endpoint.blind and wanted not in asked:
-            expected, why = f"an INVITE for {wanted} reaches the AI", "nobody can look at the AI's side"
+            expected, why = f"an INVITE for {wanted} reaches the AI", "the AI's side is not visible"
             self._context.evidence.unseen("route.tried", subject, expected, why)
             return
         self._context.evidence.add(reach.tried(subject, wanted, asked))
 
     def told(self, look: Callable[[Call], list[T]], of: Call, since: float) -> list[T]:
-        """What ``look`` finds of the call; waits as long as an interface may lag behind ``since``."""
+        """What ``look`` finds about the call; waits as long as an interface may lag behind ``since``."""
         if self.is_ours:  # its phone tells at once
             return look(of)
         context, why = self._context, "what the AI's interface may tell later"
@@ -188,7 +188,7 @@ class Ai:
         self._add_not_reached("the AI", self.told(self.endpoint.reached_by, of, time.monotonic()))
 
     def was_refused_for_its_certificate(self, of: Call) -> None:
-        """The same of a phone that shows a bad one: a platform that began no handshake since ``of`` began has not looked at it."""
+        """No INVITE came to a phone with a bad certificate. A platform that began no TLS handshake has not looked at it."""
         endpoint = self.endpoint
         assert isinstance(endpoint, StandInEndpoint)
         shown = any(isinstance(event, TlsHandshake) and event.at >= of.began for event in endpoint.phone.events)

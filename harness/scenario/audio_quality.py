@@ -39,7 +39,7 @@ _WINDOW_S: Final = 0.8
 def check_crosstalk(context: CaseContext, one: End, other: End) -> None:
     """A finding for each end that is a harness phone. A strange voice must be heard a second time."""
     pairs = [(a, b) for a, b in ((one, other), (other, one)) if isinstance(a, Call)]
-    with context.evidence.step(f"{' and '.join(listener.label for listener, _ in pairs)} hear nobody else"):
+    with context.evidence.step(f"{' and '.join(listener.label for listener, _ in pairs)} hear no other voice"):
         since = max(end.answered_at() or 0.0 for end in (one, other))
         _wait_until(context, since + SETTLE_S + _WINDOW_S + ON_DISK_WITHIN_S)
         for listener, _ in pairs:

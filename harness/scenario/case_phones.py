@@ -57,7 +57,7 @@ ALONE = ConcurrentCases()
 HEADER_NUMBER = "+12065550177"
 #: How long a call may wait until the deployment's limits let it be placed, in seconds.
 _ADMITTED_WITHIN_S = 30.0
-#: What a call has waited less than is the gate's own work, in seconds.
+#: A shorter wait is the gate's own work, in seconds.
 _WAITED_S = 0.05
 #: How long after other agents began to ring the right ones are still waited for.
 _ELSEWHERE_S = 0.5
@@ -94,7 +94,7 @@ class CasePhones:
         self.keeps_registrations = True
 
     def _admitted(self, within: float) -> Admitted:
-        """Wait for the deployment's limits, which is no time of the harness's own."""
+        """Wait for the deployment's limits. That time is not counted as the harness's overhead."""
         began = time.monotonic()
         permit = self._gate.admit(within)
         if (waited := time.monotonic() - began) > _WAITED_S:
@@ -187,7 +187,7 @@ class CasePhones:
         with these ``numbers``; a stranger's call without a number may ring elsewhere meanwhile.
         """
         if not phones:
-            raise BrokenError("nobody of that group has a phone here, so its call cannot be seen")
+            raise BrokenError("no agent of that group has a harness phone, so its call cannot be seen")
         deadline = time.monotonic() + within
         names = {phone.name for phone in phones}
         slice_s = 0.05 if len(phones) > 1 else 0.25
@@ -285,7 +285,7 @@ def send_options(phone: Phone, uri: str) -> tuple[int, str]:
         code, reason = phone.request("OPTIONS", uri, within=_ANSWERED_WITHIN_S, credentials=credentials)
         request, response = _exchange(phone.events[seen:])
         if request is None:
-            raise BrokenError(f"{phone.name}: its own OPTIONS is not in its log, so nobody can say who answered it")
+            raise BrokenError(f"{phone.name}: its own OPTIONS is not in its log, so its answer is unknown")
         if response is None:
             return 0, f"no final response; the phone itself ended it as {code} {reason}"
         if code not in (401, 407) or login is None:

@@ -182,7 +182,7 @@ class Cast:
             ):
                 raise self._cannot_start(line, "it has to be started by hand, and nobody is there to do it")
             if not self._is_called(customer, trigger.manual_within_s, "until somebody started the campaign"):
-                raise self._cannot_start(line, f"nobody started it within {trigger.manual_within_s:g} s")
+                raise self._cannot_start(line, f"it was not started within {trigger.manual_within_s:g} s")
 
     def _is_called(self, customer: Caller, within_s: float, what: str) -> bool:
         return self.context.wait_for(customer.is_called, self.context.clock.monotonic() + within_s, what)

@@ -44,9 +44,9 @@ SOUND_DBOV: Final = -45.0
 PAUSE_S: Final = 0.6
 #: A far end that speaks longer without a pause is interrupted.
 PAUSES_WITHIN_S: Final = 10.0
-#: So much longer caller and agent may be kept apart while the platform tells the agent something: who calls, say, or for whom.
+#: How much longer caller and agent may be kept apart while the platform tells the agent who calls, or for whom.
 WHISPER_S: Final = 10.0
-#: What a pulse of the listener speaks of, up to its moment.
+#: A pulse of the listener describes the time since the last one.
 PULSE_S: Final = 0.2
 _RECOGNISED_S: Final = 0.4  # a mark is said again every 200 ms
 _WORD_S: Final = 0.4  # what is shorter may be a click
@@ -402,7 +402,7 @@ def counted_between(events: Iterable[Event], since: float, until: float) -> tupl
     return sent, min(sent, later[-1].received - received)  # what was on its way at the first came from before
 
 
-# -- whether the far end speaks, so that nobody interrupts it
+# -- whether the far end is speaking, so that the caller does not interrupt it
 
 
 def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:

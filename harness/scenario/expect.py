@@ -189,7 +189,7 @@ class Expect(ExpectAudio):
         return record if record is not None and self._end.invite is None else None
 
     def _invite(self, check: str, expected: str) -> tuple[Request | None, str]:
-        """The INVITE that got here, and its number in reports; if nobody can show it, that is the finding."""
+        """The INVITE that got here, and its number in reports; if it is not visible, the finding says so."""
         invite = self._end.invite
         if invite is None:
             self._not_observable(check, expected, _UNSEEN)

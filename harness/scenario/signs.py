@@ -389,7 +389,7 @@ def _silent_from(leg: Leg, heard_at: float) -> float | None:
     return math.nextafter(before.at, math.inf) if after.rx_packets == before.rx_packets else None
 
 
-# -- an experiment: whether the AI reacts to speech at moments that nobody could guess
+# -- an experiment: whether the AI reacts to speech at random moments
 
 #: An AI answers in 1 s, then in 3, and what fits each time a little says together what one experiment cannot.
 _MOST_TRIES: Final = 3

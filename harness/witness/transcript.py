@@ -25,7 +25,7 @@ SETTLED_S = 2.0
 _LINE = re.compile(r"\s*(\w+)\s*:\s*(.*)$")
 #: A side's name with a colon, wherever it stands.
 _SIDE = re.compile(r"\b(?:bot|human)\s*:", re.IGNORECASE)
-#: How the model is told, as if by the human, that nothing was heard, so that it asks again: the example of Get a call has such a turn.
+#: A prompt to the model in the human's name, so that it asks again when nothing was heard (example of Get a call).
 _NOTHING_HEARD = "user has not responded"
 
 
@@ -45,7 +45,7 @@ def has_turn(transcript: str, who: Side) -> bool:
 
 
 def _turns(transcript: str) -> list[tuple[str, str]]:
-    """Speaker and words of each turn. What the model is told as if by the human is nobody's turn."""
+    """Speaker and words of each turn. A prompt that the model got in the human's name is no turn of either side."""
     turns: list[tuple[str, str]] = []
     for line in transcript.strip().splitlines():
         if match := _LINE.match(line):
