@@ -1,4 +1,4 @@
-"""A call at the AI's side: one that a stand-in phone took, or one of Synthflow's own, seen through its API and in band."""
+"""A call at the AI's side: at a stand-in phone, or at Synthflow, seen through its API and in band."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class StandInCall(Call):
         return self.leg.invite.remote
 
     def hand_over(self, group: Group, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
-        """What Synthflow's transfer action does: REFER, or a call of its own that is joined to the caller's."""
+        """Do what Synthflow's transfer action does: REFER, or a new call that is joined to the caller's."""
         heading = f"the stand-in hands the caller to {group.name} ({how})"
         with self._context.evidence.step(heading):
             if self._context.asks_by == "digit":
@@ -130,7 +130,7 @@ UNKNOWN = CallRecord("", {})
 
 
 class SynthflowCall(End):
-    """A call of Synthflow's, as its API and its audio in band show it."""
+    """A call at Synthflow, as its API and its audio show it."""
 
     role = "ai"
 
@@ -206,7 +206,7 @@ class SynthflowCall(End):
         return self._context.deployment.assistants.get(self.assistant or "")
 
     def _witness(self, what: str) -> Any:
-        """Beyond the documented record, where the deployment says that there is more."""
+        """A field beyond the documented record, if the deployment says that there are any."""
         return self._record.witness(what) if self._can - {"record"} else None
 
     @property
@@ -238,7 +238,7 @@ class SynthflowCall(End):
         return self._record
 
     def read_on(self, tells: Callable[[CallRecord], bool]) -> CallRecord:
-        """The record of a call that is over, read until it tells what is asked, or has what it will ever have.
+        """The record of a call that is over, read until it ``tells`` what is asked or is complete.
 
         A list of calls leaves out what a single one has (List calls has no prompt_variables), and a call that goes on may lack it.
         """
@@ -265,7 +265,7 @@ class SynthflowCall(End):
             )
         )
 
-    # -- what the AI got
+    # -- what reached the AI
 
     def _messages(self) -> list[dict[str, Any]]:
         messages = self._witness("messages")
@@ -331,7 +331,7 @@ class SynthflowCall(End):
         return voices
 
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
-        """In band when it can say so there, else from its record."""
+        """By its answer in band if it gives one, else by its record."""
         assert isinstance(speaker, Call)
         if self.says_in_band:
             # the answer needs the other direction as well: half the time for it, the rest for the record
@@ -369,7 +369,7 @@ class SynthflowCall(End):
         return "in-band" in self._can
 
     def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
-        """What the record says it heard; one that could not be read now says nothing of now."""
+        """What the record says it heard; None if the record cannot be read now."""
         marks = self._fresh("marks")
         if self.is_blind or marks is None or self._is_in_doubt:
             return None
@@ -402,7 +402,7 @@ class SynthflowCall(End):
         self.doubt_s = 0.0 if told is None else told.doubt_s
         return None if told is None else told.at
 
-    # -- what it is asked to do; it does them when its caller asks
+    # -- what it does when its caller asks
 
     def hand_over(self, group: Group, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
         """Nothing to do: Synthflow's own transfer action does it when the caller asks."""
@@ -426,7 +426,7 @@ class SynthflowCall(End):
         return 0 if told is None and never_came else told
 
     def hang_up(self) -> float:
-        """The caller says goodbye, and the AI hangs up; when it did, or was asked to if no time is known (:attr:`farewell_s`)."""
+        """The caller says goodbye and the AI hangs up: when it did, or when it was asked if that is unknown (:attr:`farewell_s`)."""
         digit = self._context.deployment.escalation.goodbye_digit
         if digit is None:
             raise FarEndError("escalation.goodbye_digit: is missing; without it the AI cannot be made to hang up")
@@ -439,11 +439,11 @@ class SynthflowCall(End):
 
     @property
     def farewell_s(self) -> float:
-        """How long it may still speak after :meth:`hang_up`. A bare record has no times: there it is what an answer may take."""
+        """How long it may still speak after :meth:`hang_up`: a bare record does not say when it ended."""
         return 0.0 if self._can - {"record"} else self._context.patience
 
     def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
-        """The caller asks for digits, in the way they shall come."""
+        """The caller asks for digits, by the method in which they shall come."""
         escalation = self._context.deployment.escalation
         if escalation.digits_back_digit is None or escalation.digits_back is None:
             raise FarEndError("escalation.digits_back: is missing; without it the AI cannot be made to send digits")

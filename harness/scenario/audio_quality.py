@@ -32,7 +32,7 @@ from harness.scenario.ends import End
 # -- other voices: every call's own listener hears the strongest voice; finding one at a tenth of its power, or an echo, takes a
 #    search of some tens of milliseconds of CPU
 
-#: Looked at: enough for a mark to be found in several windows of 320 ms.
+#: The audio searched: enough to find a mark in several windows of 320 ms.
 _WINDOW_S: Final = 0.8
 
 
@@ -88,8 +88,8 @@ def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
         context.evidence.add(audio.level(speaker.label, listener.label, statistics.median(levels)))
 
 
-# -- delay: a busy machine makes a first sound late as well as a slow network does. So a voice that came too late is stopped and
-#    started again at a known moment: a slow path is slow each time
+# -- delay: not only a slow network but also a busy machine makes a first sound late. So a late voice is stopped and started again
+#    at a known moment: a slow path is slow each time
 
 #: How long a speaker is silent before it is begun again: more than any delay that is looked for.
 _SILENCE_S = 2.0
@@ -97,7 +97,7 @@ _WAIT_S = 2.5
 #: How often each direction is tried again.
 _LOOKS = 2
 
-#: A harness that was kept from its work for less than this has not missed anything.
+#: A harness that was kept from working for less than this has not missed anything.
 WORTH_WAITING_S = 0.1
 
 Heard = tuple[Finding | None, End, End]
@@ -118,7 +118,7 @@ def check_delay(context: CaseContext, both: Iterable[Heard]) -> None:
         ms, again = finding.measured.delay_ms, None
         looks = [(finding.at - ms / 1000, finding.at)]
         if ms > limit:
-            # A third-party far end speaks when it likes: only the way to it can be tried again.
+            # A third-party far end cannot be made to speak: only the way to it can be tried again.
             ways = [(one, other) for _, one, other in directions if one is speaker or not speaker.is_ours]
             again = _shortest_delay(context, ways, limit, looks)
             if again is None:
@@ -166,7 +166,7 @@ def _delay_of_a_new_start(context: CaseContext, speaker: End, listener: End) -> 
 
 # -- one-way delay between two harness phones: each plays the probe, and the other's recording tells when its pulses came
 
-#: For the longest delay worth a figure, and for what a recording has not on disk yet.
+#: The longest delay worth a figure, and what a recording does not have on disk yet.
 _MORE_S: Final = 1.5
 
 
@@ -192,7 +192,7 @@ def measure_one_way_delay(context: CaseContext, one: Call, other: Call) -> None:
 
 # -- phones that sent nothing
 
-#: Shorter gaps lie in how the packets were counted, and no voice is missed for them.
+#: Shorter gaps come from how packets are counted.
 _WORTH_TELLING_S: Final = 1.0
 
 
@@ -241,9 +241,9 @@ def _was_to_send(media: list[MediaState], begin: float, end: float) -> bool:
 
 #: A mark is said again every 200 ms, and known a little later.
 _NEAR_S: Final = 1.0
-#: What flows for less than this between two pauses flows not at all: its source stood still, and stirred.
+#: Two pauses with less audio than this between them count as one.
 _FLOWS_S: Final = 0.1
-#: So near to a pause an offer and its answer are told that it belongs to.
+#: How near to a pause the media change is reported that caused it.
 _CHANGES_S: Final = 0.3
 
 
@@ -276,7 +276,7 @@ def _joined(pauses: Iterable[RtpPaused]) -> list[RtpPaused]:
 
 
 def _speaker(heard: MarkHeard) -> int:
-    return min(heard.mark, VOICES.start)  # an AI says its own voice and what it hears by turns
+    return min(heard.mark, VOICES.start)  # an AI alternates between its own voice and its answer to what it hears
 
 
 # -- packet loss: a voice is recognised within a few packets, too few to say how many get lost

@@ -1,4 +1,4 @@
-"""What is looked at when a scenario has said its part."""
+"""The last checks of a case, after its scenario has ended."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from harness.scenario.ends import marks_sustained
 
 Found = TypeVar("Found")
 
-#: The share of the time that a stream flows for which nothing may have had a processor, so that the stream is to blame.
+#: The largest share of a stream's time without a processor for which the stream is still to blame.
 _MOST_STARVED: Final = 0.1
-#: A pause in which there was no processor for so much of it says nothing of the stream's source.
+#: A pause that had no processor for this share of it says nothing about the stream's source.
 _MOSTLY: Final = 0.5
-#: A packet is missed when the one before it has been heard: so much before a pause began what made it may have begun.
+#: The cause of a pause may have begun this long before the pause: a packet is missed only after the previous one.
 _NOTICED_S: Final = 0.06
-#: So long a voice that paused once is listened to again.
+#: How much longer a voice that paused once is listened to.
 _LONGER_S: Final = 2.0
 
 
@@ -88,12 +88,12 @@ def require_promised_findings(context: CaseContext) -> None:
 
 
 def _every_leg(context: CaseContext) -> list[Leg]:
-    """Each that the calls of the case are or were, and those that came to the harness phones unasked."""
+    """All legs of the case's calls, and those that came to harness phones unexpectedly."""
     return [*(leg for call in context.calls.own for leg in call.legs), *context.calls.other_legs]
 
 
 def _settle(context: CaseContext) -> None:
-    """Looks that have not got what they need yet, all at the same time: several take as long as one."""
+    """Finish all looks at the same time: several take as long as one."""
     calls = [call for call in context.calls.own if isinstance(call, Call) and call.looks]
     if calls:
         _at_once([call.settle for call in calls])
@@ -135,7 +135,7 @@ def _little_loss(context: CaseContext, leg: Leg) -> None:
     if counted is None or (finding := audio.loss(leg.id, counted, _in_ms(pauses))) is None:
         return
     if isinstance(finding.measured, Loss) and finding.measured.spanned_s is not None:
-        # a far end on this machine sends too little as well while there is no processor for anybody
+        # a far end on this machine also sends too little while no process gets a processor
         whole_s = context.evidence.starved(leg.events[0].at, time.monotonic())
         starved_s = {pause: context.evidence.starved(pause.began - _NOTICED_S, pause.ended) for pause in pauses}
         theirs = [pause for pause in pauses if starved_s[pause] < _MOSTLY * (pause.ended - pause.began)]

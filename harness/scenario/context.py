@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from harness.scenario.reported import ReportedCall
 
 T = TypeVar("T")
-#: Between two looks at what a phone of this machine knows.
+#: Between two looks at a phone of this machine.
 LOOKS_EVERY_S = 0.05
-#: What an id of a call is made of.
+#: The signs of a call's id.
 _CALL_ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
 
 class Background:
-    """Work in threads of its own; its error breaks the case."""
+    """Work in separate threads; its error breaks the case."""
 
     def __init__(self) -> None:
         self._threads: list[threading.Thread] = []
@@ -59,7 +59,7 @@ class Background:
 
     @property
     def fatal_error(self) -> BaseException | None:
-        """The error that broke the work; a failed expectation is none."""
+        """The error that broke the work; None for a failed expectation."""
         return None if is_failure(self._error) else self._error
 
     def join(self, within: float) -> None:
@@ -78,11 +78,11 @@ class Line:
     did: str
     entry: LineEntry
     trunk: Trunk
-    leads_to: Assistant | None  #: whom its routing should reach; None: people only
+    leads_to: Assistant | None  #: the assistant that its routing should reach; None: people only
 
     @property
     def assistant(self) -> Assistant:
-        """The assistant it leads to; not to be asked of a number of people only."""
+        """The assistant it leads to. Only for a line that leads to one."""
         assert self.leads_to is not None, f"{self.name} leads to people only"
         return self.leads_to
 
@@ -112,7 +112,7 @@ class Clock:
 
 
 class FarRecords:
-    """The far end's own records, as far as the deployment lets us see them."""
+    """The far end's records of the case's calls, as far as the deployment shows them."""
 
     def __init__(self, deployment: Deployment, api: SynthflowApi | None, evidence: Evidence) -> None:
         self._deployment, self._declared = deployment, deployment.synthflow
@@ -135,17 +135,17 @@ class FarRecords:
         return self._declared is not None and self._declared.shared
 
     def trouble(self, error: FarEndError) -> None:
-        """The interface failed: said once, it lowers what can be known, never the call's verdict."""
+        """Note once that the interface failed. That lowers what can be known, and fails no call."""
         self._evidence.note_once(str(error))
 
     def note_earlier(self) -> None:
-        """Before a call is placed: none that is there already is taken for it, or for one that came of it."""
+        """Read the records before a call is placed, so that no earlier one is taken for the new call."""
         if not self.api.is_down:
-            with suppress(FarEndError):  # it is asked again, and its trouble said, where something is looked for
+            with suppress(FarEndError):  # the next look asks again and notes the trouble
                 self.api.note_earlier(self._deployment.models())
 
     def prepared(self, caller: str, assistant: Assistant) -> str | None:
-        """An id that the interface will keep the coming call's record under; None when it gives none."""
+        """The id under which the interface will keep the next call's record; None when it gives none."""
         if self._declared is None or not self._declared.prepare:
             return None
         try:
@@ -177,12 +177,12 @@ class CaseContext:
     ) -> None:
         self.clock = clock or Clock()
         self.company = company
-        self.guessed = False  #: whether what was found may be about a call of a case beside this one
+        self.guessed = False  #: whether a finding may be about a call of a concurrent case
         self.case = case
         self.deployment = deployment
         self.timings = timings
         self.patience = deployment.expect.patience_s  #: for waits without a time limit, in seconds
-        self.more_patience = 0.0  #: for what a caller has asked for, who may have to ask again, in seconds
+        self.more_patience = 0.0  #: extra seconds for a caller who may have to ask again
         self.asked: list[tuple[float, float]] = []  #: from when to when a caller asked for a person
         self.began = self.clock.monotonic()
         self.unheard: ReportedCall | None = None  #: the case's landing with people whom no harness phone hears
@@ -215,7 +215,7 @@ class CaseContext:
 
     @property
     def asks_by(self) -> str:
-        """By which way its caller asks for a person: digit, prompt or silence."""
+        """How its caller asks for a person: digit, prompt or silence."""
         return self.case.axes.get("ask") or self.handover.ways[0]
 
     @property

@@ -38,12 +38,12 @@ def request_user_of(invite: SipMessage) -> str:
 
 
 class SynthflowEndpoint:
-    """Synthflow itself: what its API lists of the calls that began since a harness call did (``of``)."""
+    """Synthflow: the calls that its API lists since a harness call (``of``) began."""
 
     def __init__(self, context: CaseContext) -> None:
         self._context = context
         self.taken: list[SynthflowCall] = []
-        self.blind = False  # the last look could not tell, for no fault of the platform's
+        self.blind = False  # whether the last look could not tell, through no fault of the platform
         self._saw_others = False  #: whether the last look showed answered calls of concurrent cases
 
     def expect_call(self, of: Call, assistant: str, within: float) -> SynthflowCall | None:
@@ -141,7 +141,7 @@ class SynthflowEndpoint:
         return found
 
     def _is_a_strangers(self, shown: str | None) -> bool:
-        """Whether it is a number of no one in the file; a withheld one, or the platform's own, may be any caller's."""
+        """Whether the file does not have the number. A withheld one, or the platform's, may be any caller's."""
         return shown is not None and shown.startswith("+") and shown not in self._platforms
 
     def _is_withheld(self, shown: str | None) -> bool:
@@ -173,7 +173,7 @@ class SynthflowEndpoint:
         """The assistants beside ``assistant`` that the call ``of`` certainly came to as well, by its caller's number or its ids."""
         told, answered = self._ids_told(of), [record for record in self.records(of) if record.answered]
         if self._context.company.others and len(answered) > 1 and not told & {call.record.id for call in self.taken}:
-            self._context.guessed = True  # which of them is this call's, and which of a case beside it, nothing tells
+            self._context.guessed = True  # one of them may belong to a concurrent case
         found = [r for r in answered if r.id in told or r.number_from == of.number]
         return self._context.assistants_at((str(record.number_to) for record in found), but=assistant)
 
@@ -198,7 +198,7 @@ class SynthflowEndpoint:
         return [record.id for record in self._own(self.records(of), of)]
 
     def _own(self, records: list[CallRecord], of: Call) -> list[CallRecord]:
-        """Those without a third party's number: such a call is a stranger's, or ours under a wrong number, which cannot be decided."""
+        """The records without a third party's number: that call may be a stranger's, or the case's under a wrong number."""
         told, ours = self._ids_told(of), {of.number, *numbers_of(self._context.deployment)}
         theirs = [r for r in records if r.id not in told and r.number_from not in ours]
         theirs = [record for record in theirs if (record.number_from or "").startswith("+")]

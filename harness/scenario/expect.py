@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 _UNSEEN = "nobody can show the INVITE that arrived"
 
 
-#: How long an announcement before a refusal may be, how often it is looked whether that has come, and the pauses in it: most ringing
-#: tones have longer ones (ITU-T E.180 supplement 2).
+#: The longest announcement before a refusal, the interval between looks, and the longest pause in it: most ringing tones have
+#: longer ones (ITU-T E.180 supplement 2).
 _ANNOUNCEMENT_S, _LOOKED_AGAIN_S, _PAUSES_S = 45.0, 1.0, 2.5
-#: A digit with the pause after it.
+#: One digit and the pause after it.
 _A_DIGIT_S = 0.4
 #: Two digits with the pauses after them, and what an interface takes to list them.
 _A_DIGIT_MORE_S = 0.6
@@ -47,20 +47,20 @@ class Expect(ExpectAudio):
     # -- who calls, and how the call was addressed
 
     def caller_id(self, number: str) -> None:
-        """From names ``number``, in the deployment's form, or in any at a telephone, where its network writes it; to an agent's
+        """From names ``number``: in the deployment's form, or in any form at a telephone, since its network writes it; at an agent's
         telephone, whatever its platform shows there.
 
         Where other agents have rung for the same call, each of them was shown it as well.
         """
         if isinstance(self._end, ReportedCall):
-            self._end.shown = number  # which its report tells of
+            self._end.shown = number  # the report shows it later
             return
         for other in self._end.beside if isinstance(self._end, Call) else ():
             Expect(self._context, other)._shows_caller(number, other.first_leg)
         self._shows_caller(number)
 
     def _shows_caller(self, number: str, beside: Leg | None = None) -> None:
-        """The same of this end alone; ``beside``: a call that came beside the one that was taken, and may be a stranger's."""
+        """The same for this end only. ``beside``: another agent's ringing leg, which may be a stranger's call."""
         if self._at_telephone():
             return
         told = self._record()
@@ -78,7 +78,7 @@ class Expect(ExpectAudio):
             self._evidence.add(found if beside is None else self._context.held_against([beside], found))
 
     def _at_telephone(self) -> bool:
-        """Whether an agent is called at a telephone number, where the platform shows no caller; that is then looked at here."""
+        """Whether this is an agent's telephone that is not shown the caller; the finding is then made here."""
         deployment, end = self._context.deployment, self._end
         phone = deployment.phones.get(end.phone_name) if end.role == "agent" else None
         if phone is None or phone.number is None or phone.shows == "original":
@@ -128,7 +128,7 @@ class Expect(ExpectAudio):
             if finding is not None:
                 self._evidence.add(finding)
 
-    # -- headers, by the INVITE itself or by the far end's record
+    # -- headers, by the INVITE or by the far end's record
 
     def header(self, name: str, value: str, sent_with: Collection[str] = ()) -> None:
         """The INVITE has the header once, with this value.
@@ -167,7 +167,7 @@ class Expect(ExpectAudio):
             self._evidence.add(signalling.no_header(invite, self._end.label, name, where))
 
     def _is_told_by_record(self, told_by: Callable[[CallRecord], Finding | None], check: str, expected: str) -> bool:
-        """Whether the far end's record is all there is of the INVITE: the finding is made when it tells of the header."""
+        """Whether only the far end's record shows the INVITE. The finding is then made once the record has the header."""
         record, talk, asked_at = self._record(), self._end, time.monotonic()
         if record is not None and (found := told_by(record)) is not None:
             self._evidence.add(found)
@@ -184,7 +184,7 @@ class Expect(ExpectAudio):
         return True
 
     def _record(self) -> CallRecord | None:
-        """The far end's record, where it is all there is of the call's arrival."""
+        """The far end's record, if only that shows the call's arrival."""
         record = self._end.record
         return record if record is not None and self._end.invite is None else None
 
@@ -213,7 +213,7 @@ class Expect(ExpectAudio):
         with self._evidence.step(f"{end.label} gets the digits {sent}"):
             limit = self._context.patience + _A_DIGIT_S * len(sent)
             found = end.digits(len(sent), within=limit)
-            if found is not None:  # a digit that is passed on twice may come again behind the last
+            if found is not None:  # a digit that is passed on twice may come again after the last
                 self._context.pause(_A_DIGIT_MORE_S, "listening for a digit more")
                 found = end.digits(len(sent), within=0.0)
             if found is None:
@@ -233,7 +233,7 @@ class Expect(ExpectAudio):
             self._reaches("confirmed", limit, reach.answered)
 
     def _reaches(self, state: Literal["early", "confirmed"], limit: float, found: Callable[..., Finding]) -> None:
-        """A finding on when the call got that far; where it never did, the scenario ends with it."""
+        """The finding on when the call reached that state. If it never did, the scenario ends."""
         call, began = self._call, time.monotonic()
         try:
             try:
@@ -242,7 +242,7 @@ class Expect(ExpectAudio):
                 starved_s = self._evidence.starved(began, time.monotonic())
                 if starved_s < audio_quality.WORTH_WAITING_S:
                     raise
-                at = call.leg.wait_state(state, within=starved_s).at  # so much later it may be told to us
+                at = call.leg.wait_state(state, within=starved_s).at  # the event may reach the harness that much later
         except NeverCame as error:
             finding = self._evidence.add(found(call.label, None, limit, instead=error.finding.actual))
             raise ExpectationError(finding) from error
@@ -262,7 +262,7 @@ class Expect(ExpectAudio):
             return at if at is not None else time.monotonic()
 
     def _announced_until(self, call: Call) -> float | None:
-        """When a call ended that is not answered, and told why before it is refused (RFC 3960 section 3.1); None where it goes on."""
+        """When an unanswered call ended behind an announcement (RFC 3960 section 3.1); None if it goes on."""
         began, at = time.monotonic(), None
         while at is None and call.answered_at() is None and time.monotonic() < began + _ANNOUNCEMENT_S:
             if call.hears_sound(time.monotonic() - _PAUSES_S, 0.0) is None:
@@ -280,7 +280,7 @@ class Expect(ExpectAudio):
             self._evidence.add(reach.up(end.label, lasted_s))
 
     def released(self, after: float | None = None, farewell_s: float = 0.0) -> None:
-        """The leg ends, within the deployment's limit after ``after``, or as much later as who ends it may still speak."""
+        """The leg ends within the deployment's limit after ``after``; ``farewell_s`` later if the other side may still say goodbye."""
         end = self._end
         limit = self._context.deployment.expect.released_within_s + end.lag_s + farewell_s
         start = after if after is not None else time.monotonic()
@@ -405,7 +405,7 @@ class Expect(ExpectAudio):
             self._evidence.add(timing.within(call.label, "a refresh of the session", event.at - answered, limit))
 
     def encrypted(self) -> None:
-        """Its media has been SRTP all the time, however often it was negotiated."""
+        """Its media was always SRTP, however often it was negotiated."""
         call = self._call
         secure = [e.secure for e in call.leg.events if isinstance(e, MediaState) and e.active]
         self._evidence.add(signalling.encrypted(call.label, all(secure) if secure else None))
@@ -427,14 +427,14 @@ class Expect(ExpectAudio):
 
 
 def _is_announced(call: Call, since: float, until: float) -> bool:
-    """Whether somebody or something is heard between two moments, without long pauses, that is no ringing tone."""
+    """Whether a sound without long pauses, other than a ringing tone, is heard between two moments."""
     if not call.hears_on(since, until, _PAUSES_S):
         return False
     return not is_ringing(received_between(call.leg, since, until))
 
 
 def way_in_s(call: Call, most_s: float) -> float:
-    """How long after its INVITE the caller was told that it rings; none where it was not, or had been let in before."""
+    """How long after its INVITE the caller was told that it rings; 0 if it was not told, or had been let in before."""
     states = (e for e in call.leg.events if isinstance(e, CallState) and e.state in ("early", "confirmed"))
     first = next(states, None)
     rings = first is not None and first.state == "early" and call.routed == call.began
@@ -450,7 +450,7 @@ class ExpectGroup:
         self._group = group
 
     def never_rang(self, since: float = 0.0) -> None:
-        """No agent of the group was called after ``since`` (``time.monotonic()``), though all could have been.
+        """No agent of the group was called after ``since`` (``time.monotonic()``), and all could have been.
 
         Where strangers call as well, only a call that certainly belongs to the case fails it.
         """
@@ -498,7 +498,7 @@ class ExpectGroup:
         )
 
     def _to_telephone_s(self, landed: Call) -> float:
-        """How long a call may take to an agent whom a telephone network connects."""
+        """How long a telephone network may take to connect the agent."""
         phone = self._context.deployment.phones.get(landed.phone_name)
         return self._context.patience if phone is not None and phone.number is not None else 0.0
 

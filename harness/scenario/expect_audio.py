@@ -30,18 +30,18 @@ from harness.scenario.signs import LISTEN_S, Look
 
 #: How long a machine may speak before its tone, and how often it is looked for.
 _GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0
-#: Behind its tone it is to listen, which is seen by then.
+#: By then it is clear that it listens after its tone.
 _LISTENS_S = 4.0
-#: So soon behind what a machine says its tone comes.
+#: The tone comes this soon after the machine's words.
 _TONE_WITHIN_S = 2.0
-#: So long after two people were proved to hear each other they are listened to again: media may move, or a relay end with the leg
-#: that it was opened for, as soon as a transfer is complete.
+#: When two people are listened to again after they were proved to hear each other: media may move, or a relay may end with its
+#: leg, as soon as a transfer is complete.
 _STILL_AFTER_S = 1.0
-#: Who hears the other so soon was told nothing before.
+#: Ends that hear each other this soon were not told anything first.
 _AT_ONCE_S = (audio.MOST_DELAY_MS + audio.DECISION_MS) / 1000
-#: So much of the ring timeout is there for what is heard before the answer.
+#: The share of the ring timeout for audio before the answer.
 _EARLY_SHARE = 0.7
-#: What tells a caller something; tones and music do not.
+#: Sounds that tell a caller something; tones and music do not.
 _SPOKEN = ("speech", "mark")
 
 
@@ -70,7 +70,7 @@ class ExpectAudio:
                 if isinstance(caller, Call) and isinstance(talk, SynthflowCall) and talk.is_known_by_words:
                     self._look(caller, talk, since, changed)
                     return
-            # to an agent whom a stand-in calls the platform alone says anything; how long an AI speaks with one the file says
+            # only the platform says anything to an agent whom a stand-in calls; for an AI the file says how long it speaks with one
             by_platform = joined_within_s is None or self._context.has_stand_in
             if isinstance(other, Call) and other.role == "agent" and by_platform:
                 deadline = self._by_when_connected(other, since, deadline)
@@ -85,7 +85,7 @@ class ExpectAudio:
                 audio_quality.wait_for_packets(self._context, (mine, other))
 
     def _by_when_connected(self, agent: Call, since: float, deadline: float) -> float:
-        """By when caller and agent are to hear each other: later than ``deadline`` where one of them is told something first.
+        """The deadline for caller and agent to hear each other: later than ``deadline`` if one of them is told something first.
 
         Platforms connect an agent who has answered behind a whisper, of any length, while the caller hears music or a ringing tone;
         and some behind words to the caller, while the agent hears nothing. A caller who hears music then is kept apart.
@@ -102,7 +102,7 @@ class ExpectAudio:
     def _by_when_heard(
         self, other: End, since: float, deadline: float, last_told: Callable[[], float]
     ) -> tuple[float, float | None]:
-        """By when both are to hear each other, who may be told something until ``last_told()``; and when they do, if they do."""
+        """The deadline for both to hear each other, later if they are told something until ``last_told()``; and when they did."""
         ends, by_when = (self._end, other), deadline
         while True:
             heard = [listener.hears(speaker, since, by_when) for speaker, listener in (ends, ends[::-1])]
@@ -120,24 +120,24 @@ class ExpectAudio:
         return max((last_words_to(end.leg, since) for end in ends if isinstance(end, Call)), default=since)
 
     def _with_others_people(self, caller: Call, people: ReportedCall) -> None:
-        """No harness phone hears them: a sound at the caller's end is all that there may be."""
+        """No harness phone hears these people: a sound at the caller's end is the only possible sign."""
         since, now = people.began, time.monotonic()
         later = (since + now) / 2  # not the AI's last words
         heard = caller.hears_sound(later, now)
         if heard is not None and voiceless(caller.leg.received_since(later)) is not None:
-            heard = None  # they are being rung, say
+            heard = None  # a ringing tone, for example
         self._unseen_audio(people, heard, again=False)
 
     def _unseen_audio(self, people: ReportedCall, heard: Sound | None, *, again: bool) -> None:
-        """What can be said of both directions, where ``heard`` is all that it hears in the place of people of others'."""
+        """The findings on both directions, if ``heard`` is the only sign of people without harness phones."""
         mine = self._end
         for speaker, listener, sound in ((people, mine, heard), (mine, people, None)):
             finding = self._direction(speaker, listener, people.began, again, sound)
             self._evidence.add(people.unseen(finding))
 
     def _look(self, caller: Call, talk: SynthflowCall, since: float, again: bool) -> None:
-        """What tells of it comes while the call goes on, or when it is over: the findings are made then."""
-        # The platform's own announcement, and what is still on its way of it, is no voice of the AI.
+        """Signs come during the call or after it; the findings are made when the call is over."""
+        # The platform's announcement, and the rest of it on its way, is not the AI's voice.
         if caller.routed > caller.began:
             since = max(since, caller.routed + SETTLE_S)
         look = Look(self._context, talk, caller, since, again=again)
@@ -151,7 +151,7 @@ class ExpectAudio:
             ]
             if starved_s := look.starved_s:
                 found = [hindered(finding, starved_s) if _was_not_understood(finding) else finding for finding in found]
-            # dated before the hang-up, which is the harness's own doing
+            # dated before the harness hung up
             return [replace(finding, at=min(finding.at, look.until)) for finding in found]
 
         self._context.later.append(find)
@@ -187,7 +187,7 @@ class ExpectAudio:
         )
 
     def hears_only(self, other: End) -> None:
-        """It hears ``other`` at a fit level, and ``other`` it, with no other call's voice and no echo beneath.
+        """Both hear each other at a fit level, without another call's voice or an echo.
 
         And still does, where marks show it: when audio has stopped, no other voice is heard either.
         """
@@ -199,7 +199,7 @@ class ExpectAudio:
         self._hear_each_other_on(other, now, now + LISTEN_S)
 
     def still_hears(self, other: End) -> None:
-        """It and a person whom it was proved to hear, who heard it, hear each other on, a second later or when this is asked.
+        """Two people who were proved to hear each other still do, at least a second later.
 
         Behind what the platform then says over their talk in words, that it is recorded, say.
         """
@@ -208,7 +208,7 @@ class ExpectAudio:
             self._unseen_audio(other, None, again=True)
             return
         proved = [self._proved_at(speaker, listener) for speaker, listener in ((mine, other), (other, mine))]
-        if None not in proved:  # who did not hear the other at first has failed for it
+        if None not in proved:  # otherwise the first finding has failed already
             now = time.monotonic()
             since = max(now, *(at + _STILL_AFTER_S for at in proved if at is not None))
             self._evidence.scripted(since - now, "listening again", began=now)
@@ -227,23 +227,23 @@ class ExpectAudio:
                     self._one_way(speaker, listener, since, deadline, again=True)
 
     def _proved_at(self, speaker: End, listener: End) -> float | None:
-        """When it was found last that the listener hears the speaker; None where it was not."""
+        """When the listener was last found to hear the speaker; None if it does not."""
         found = self._found_of(speaker, listener)
         return found[-1].at if found and found[-1].verdict is Verdict.PASSED else None
 
     def _found_of(self, speaker: End, listener: End) -> list[Finding]:
-        """What was found so far of whether the listener hears the speaker, whichever legs they were then."""
+        """The findings so far on whether the listener hears the speaker, on whichever legs they were."""
         subjects = {heard_at(one, other) for one in _labels(speaker) for other in _labels(listener)}
         return [f for f in self._evidence.findings if f.check == "audio" and f.subject in subjects]
 
     def one_way_delay_ok(self, other: End) -> None:
-        """Neither hears the other too late; measured where both are ours, elsewhere RTCP's round trip has to do."""
+        """Neither hears the other too late: measured between two harness phones, elsewhere by RTCP's round trip."""
         mine = self._end
         if isinstance(mine, Call) and isinstance(other, Call):
             audio_quality.measure_one_way_delay(self._context, mine, other)
 
     def silence_from(self, other: End, seconds: float = 0.8) -> None:
-        """For ``seconds`` it does not hear ``other``, though it listens; a harness phone not beneath another voice either."""
+        """For ``seconds`` it listens and does not hear ``other``; a harness phone not beneath another voice either."""
         listener = self._end
         with self._evidence.step(f"{listener.label} does not hear {other.label}"):
             if self._context.unheard is not None:
@@ -264,12 +264,12 @@ class ExpectAudio:
             marks, listened_s = heard
             voices, after = other.voices_for(listener), _discarded(listener)
             discarded = None if before is None or after is None else after - before
-            if isinstance(listener, Call) and before is None:  # who holds the call takes no audio
+            if isinstance(listener, Call) and before is None:  # an end that holds the call takes no audio
                 marks = [*marks, *audio_quality.marks_beneath(self._context, listener, voices, since)]
             self._evidence.add(audio.silent(other.label, listener.label, marks, voices, listened_s, discarded))
 
     def _settles_s(self, speaker: End) -> float:
-        """Until what ``speaker`` had said before has been heard: longer where its voice took longer to arrive, as it first did."""
+        """How long earlier audio of ``speaker`` may still arrive: longer if its voice took longer at first."""
         found = self._found_of(speaker, self._end)
         took_ms = [f.measured.delay_ms or 0.0 for f in found if isinstance(f.measured, Direction)]
         return max(SETTLE_S, min(_AT_ONCE_S, max(took_ms, default=0.0) / 1000) + PERIOD_SECONDS)
@@ -286,7 +286,7 @@ class ExpectAudio:
         self._evidence.add(unheard.unseen(finding) if unheard is not None else finding)
 
     def takes_message(self, after_s: float = 0.0) -> None:
-        """A machine has the call: it speaks, and a tone asks for a message; ``after_s`` may be over before it answers."""
+        """A machine has the call: it speaks, and a tone asks for a message. It may answer up to ``after_s`` later."""
         call = self._call
         answered = call.answered_at() or call.began
         until = time.monotonic() + after_s + _GREETING_S + _LISTENS_S
@@ -311,7 +311,7 @@ class ExpectAudio:
             self._evidence.add_of_said(finding, [(answered, ended)])
 
     def is_told(self, since: float) -> None:
-        """Somebody speaks to a caller before the call is over; what was said before ``since`` is about something else."""
+        """The caller is spoken to before the call is over. Words before ``since`` do not count."""
         call, limit_s = self._call, self._context.patience
         with self._evidence.step(f"{call.label} is told before it is released"):
             heard = call.leg.received_since(since)
@@ -358,7 +358,7 @@ class ExpectAudio:
 
 
 def _since_answered(one: End, other: End, begin: float) -> float:
-    """From when on what either hears is the answered call: early media (RFC 3960) is heard for a moment longer than it flows."""
+    """Since when audio belongs to the answered call: early media (RFC 3960) is heard for a moment longer than it flows."""
     since = max(end.answered_at() or begin for end in (one, other))
     early = (
         sound
@@ -369,7 +369,7 @@ def _since_answered(one: End, other: End, begin: float) -> float:
 
 
 def _discarded(listener: End) -> int | None:
-    """RTP packets received so far by a harness phone that discards them, because it holds the call; else None."""
+    """RTP packets received so far by a harness phone that discards them because it holds the call; else None."""
     if not isinstance(listener, Call):
         return None
     media = [event for event in listener.leg.events if isinstance(event, MediaState) and event.active]
@@ -380,16 +380,16 @@ def _discarded(listener: End) -> int | None:
 
 
 def _labels(end: End) -> set[str]:
-    """What findings have called it: a call may move to another leg (RFC 3515, RFC 3891), and goes by that from then on."""
+    """The names that findings use for it: a call may move to another leg (RFC 3515, RFC 3891)."""
     return {end.label, *(leg.id for leg in end.legs)} if isinstance(end, Call) else {end.label}
 
 
 def _is_told_by_marks(speaker: End, listener: End) -> bool:
-    """Whether the listener has only to listen, and speech may pause: a mark does not."""
+    """Whether the listener is known by marks, which do not pause as speech does."""
     return listener.says_in_band if isinstance(listener, SynthflowCall) else bool(speaker.voices_for(listener))
 
 
 def _was_not_understood(finding: Finding) -> bool:
-    """Whether it is what somebody made of the words that is missing; what no packet of arrived is another matter."""
+    """Whether words were missing. Missing packets are another matter."""
     unheard = isinstance(finding.measured, Direction) and finding.measured.kind == "unheard"
     return finding.verdict is Verdict.NOT_OBSERVABLE or (finding.verdict is Verdict.FAILED and unheard)

@@ -1,4 +1,4 @@
-"""Which handover a call landed by, where the agents who rang are in the groups of several."""
+"""Which handover led to a landing, if the agents who rang are in the groups of several handovers."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class SentTransfer:
 
     number: str
     topic: str | None = None
-    shows_topic: bool = True  #: whether a topic would be told
+    shows_topic: bool = True  #: whether a topic would be shown
 
 
 def in_messages(texts: Iterable[str]) -> Iterator[SentTransfer]:
-    """The transfers among the requests that an AI sent: REFER, and INVITEs of its own."""
+    """The transfers among the requests that an AI sent: REFER, and new INVITEs."""
     for text in texts:
         request = read(text)
         if not isinstance(request, Request):
@@ -45,7 +45,7 @@ def in_messages(texts: Iterable[str]) -> Iterator[SentTransfer]:
 
 
 def in_actions(actions: Iterable[Any]) -> Iterator[SentTransfer]:
-    """The transfer among the actions of an AI's record that the call was left with, where the record tells its number."""
+    """The last transfer among the actions of an AI's record, if the record has its number."""
     for action in landed_by(actions):
         if isinstance(to := action.get("to"), str):
             with suppress(SipSyntaxError):
@@ -79,14 +79,14 @@ def mistakable(context: CaseContext, group: str) -> list[str]:
 
 
 def hands_over_unasked(context: CaseContext) -> bool:
-    """Whether the AI hands over a caller who says nothing: it does so, too, where nothing of what a caller says reaches it."""
+    """Whether the AI hands over a silent caller. It then also does so if it hears nothing of what a caller says."""
     assistant = _assistant(context)
     handovers = context.deployment.handovers(assistant) if assistant else {}
     return any("silence" in handover.ways for handover in handovers.values())
 
 
 def judged(context: CaseContext, group: str, rivals: list[str], sent: list[SentTransfer]) -> Finding:
-    """What the AI's transfer says of where the call landed: here, or in a group that has the same people."""
+    """Where the call landed by the AI's transfer: here, or in a group that has the same people."""
     deployment, assistant = context.deployment, _assistant(context)
     rang = [phone for phone in context.phones.rang() if phone in deployment.groups[group].present]
     why = "the AI's side does not tell where it transferred to"

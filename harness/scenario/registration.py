@@ -1,4 +1,4 @@
-"""The SIP number's registration at the platform: made by a harness phone, or by Synthflow and told by its API."""
+"""The SIP number's registration at the platform: by a harness phone, or by Synthflow, whose API reports it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class RegisterAnswer:
     reason: str
     at: float  #: monotonic
     expires: int | None = None  #: seconds granted, None when unknown
-    unbound: str | None = None  #: why a 200 binds nothing all the same
-    came: bool = True  #: whether it is an answer, and not what a phone made of there being none
-    showed_password: bool = True  #: whether credentials had been sent by then, as far as anybody can tell
+    unbound: str | None = None  #: why a 200 binds nothing
+    came: bool = True  #: False if the phone itself ended the request without an answer
+    showed_password: bool = True  #: whether credentials had been sent by then, as far as it is known
 
 
-#: Waits so long for the first final answer that is no challenge, or for the next 200 after one; None where none comes.
+#: Waits for the first final answer that is no challenge, or for the next 200 after an answer; None if none comes in that time.
 NextAnswer = Callable[[float, RegisterAnswer | None], RegisterAnswer | None]
 
 

@@ -1,4 +1,4 @@
-"""A call that landed at phones of the platform: no harness phone hears it, and the platform's report shows it."""
+"""A call that landed with people who have no harness phone: the platform's report shows it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from harness.witness.reported_landing import CLOCKS_DIFFER_S, GroupNames, Report
 if TYPE_CHECKING:
     from harness.scenario.people import Group
 
-#: What findings on the call are about, as where a harness phone rings.
+#: The subject of findings on the call, as for calls to harness phones.
 _THE_CALL = "the call"
 
 
 class ReportedCall(End):
-    """The landing of a call in such a group, told when the call is over."""
+    """The landing of a call in a group without harness phones, reported after the call."""
 
     role = "agent"
     is_blind = True
@@ -41,7 +41,7 @@ class ReportedCall(End):
         self._declared = declared
         self._source = ReportSource(declared)
         self.began = time.monotonic()
-        self.is_seen = False  #: whether it rang at harness phones instead: there is nothing to ask a report for
+        self.is_seen = False  #: whether it rang at harness phones instead, so that no report is needed
         self.shown = of.number or ""  #: the number that the landing is to show
         context.unheard = self
         context.last_looks.append(self._find)
@@ -55,7 +55,7 @@ class ReportedCall(End):
         """A finding on what only a phone at the agent could show; the deployment may say that a row passes without."""
         return replace(finding, dispensable=self._declared.strength == "unknown")
 
-    # -- what the report tells
+    # -- what the report says
 
     def _find(self) -> list[Finding]:
         if self.is_seen:
@@ -74,7 +74,7 @@ class ReportedCall(End):
         return self._findings(found)
 
     def _read(self, ended: float) -> ReportedLanding:
-        """What the report says: twice the same where the call landed well, else what it says when its time is over."""
+        """What the report says: a right landing as soon as two readings agree, else the last reading in its time."""
         sought, names = self._sought(ended), self._names()
         last, trouble = None, ""
         while True:

@@ -1,4 +1,4 @@
-"""Whether an AI that names no marks and its caller hear each other: looked for while their call goes on, told when it is over.
+"""Whether an AI that names no marks and its caller hear each other: signs are collected during the call and judged after it.
 
 What tells takes its time: a greeting has to be said, an RTCP report to come, a transcript to be written. So a look begins, and
 the scenario goes on; before the call is changed or ended it is given what it still needs (:meth:`Look.settle`). Looks at several
@@ -36,24 +36,24 @@ from harness.witness.transcript import RecordReader, Side, answers, has_turn, is
 if TYPE_CHECKING:
     from harness.scenario.ai_calls import SynthflowCall
 
-#: What a caller says to be heard by words.
+#: What a caller says so that the transcript shows it.
 GREETING: Final = "hello-en"
 #: How long recognition may take to put it into the transcript of a call that goes on, in seconds.
 RECOGNISED_WITHIN_S: Final = 2.5
-#: How long an RTCP report may take: 5 s between two, give or take a half (RFC 3550 sections 6.2 and 6.3.1), and what it takes to come.
+#: How long an RTCP report may take: 5 s between two, plus a half (RFC 3550 sections 6.2 and 6.3.1), and its way.
 REPORTED_WITHIN_S: Final = 8.5
 #: How long an end is listened to before what did not arrive counts as missing: live AIs take up to 3 s to answer, and what they
 #: say is on its way for a while.
 LISTEN_S: Final = 3.5
-#: How soon an AI that was spoken to has begun to answer: who speaks again before speaks at the same time.
+#: How soon an AI begins to answer. A caller who speaks again earlier would speak at the same time.
 _ANSWERED_WITHIN_S: Final = 1.5
-#: How much of a sound says what it is, in seconds, with what is not on disk yet.
+#: How much of a sound is needed to classify it, in seconds, with what is not on disk yet.
 _WORTH_JUDGING_S: Final = 1.0
-#: Of what is heard so much tells whether it is noise (:mod:`harness.audio.voiceless`).
+#: Audible seconds that show whether it is noise (:mod:`harness.audio.voiceless`).
 _TOLD_BY_S: Final = 0.3
-#: The share of a look for which the harness itself may be kept waiting for a processor, so that what it says can be understood.
+#: The share of a look that the harness may wait for a processor and still be understood.
 _MOST_STARVED: Final = 0.2
-#: So many packets sent and hardly one counted is no matter of timing: a second of them.
+#: With this many packets sent (one second), a low count is no matter of timing.
 _ENOUGH_SENT: Final = 50
 #: Below this share no word can be understood.
 _TOO_FEW: Final = 0.5
@@ -70,7 +70,7 @@ class Words:
 
     @property
     def may_confirm(self) -> bool:
-        """Whether words could make a direction known as strongly as is asked; they confirm, and prove nothing."""
+        """Whether words are strong enough for what is asked: they confirm, and prove nothing."""
         return self.come != "none" and self._context.deployment.expect.least_strength is Strength.CONFIRMED
 
     @property
@@ -78,11 +78,11 @@ class Words:
         return self._reader.look().transcript
 
     def has_greeting(self, times: int) -> bool:
-        """Whether the AI has understood the greeting so often by now."""
+        """Whether the AI has understood the greeting this many times by now."""
         return times_heard(self._now, prompt_text(GREETING)) >= times
 
     def find_greeting(self, times: int) -> bool:
-        """The same, when no word more is to be expected."""
+        """The same, once the transcript is complete."""
         return self._reader.find(lambda text: times_heard(text, prompt_text(GREETING)) >= times, self._pause)
 
     def find_answer(self, to: int = 0) -> bool:
@@ -108,7 +108,7 @@ class Words:
         self._context.pause(self._context.far_end.poll_s)
 
 
-#: What one direction's finding is made of: what was heard, what arrived instead, and what says that nothing can have been heard.
+#: The parts of one direction's finding: what was heard, what arrived instead, and what shows that nothing was heard.
 DirectionSigns = tuple[Sound | None, ListenerReport | None, Denial | None]
 
 
@@ -139,7 +139,7 @@ class Look:
         self._settled = False
 
     def begin(self) -> None:
-        """The caller greets the AI, where a transcript may have it, when it has done with earlier looks."""
+        """The caller greets the AI, if a transcript may show it, after earlier looks are done."""
         earlier = list(self._caller.looks)
         self._caller.looks.append(self)
         if not self._talk.words.may_confirm:
@@ -169,14 +169,14 @@ class Look:
             self._said.set()
 
     def wait_until_said(self) -> float:
-        """Until the caller has said what it says for this look; when that was, or was not needed."""
+        """Wait until the caller has greeted the AI for this look; when that was, 0 if it was not needed."""
         self._said.wait()
         return self._said_at if self._wanted else 0.0
 
     # -- before the call is changed or ended
 
     def settle(self, *, asking: bool = False) -> None:
-        """Wait for what tells during the call. ``asking``: what is asked for next, if it comes, tells as well that the AI hears."""
+        """Collect the signs that need the call. ``asking``: the caller asks for something next, and getting it is another sign."""
         with self._lock:
             if self._settled:
                 return
@@ -193,28 +193,28 @@ class Look:
                     self._experiment = experiment(self._context, self._caller.leg)
                 self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
                 in_its_quiet = self._wanted and time.monotonic() < self._greeted_at + QUIET_S
-                if in_its_quiet and self._caller.looks[-1] is self:  # else it greets for a newer look
+                if in_its_quiet and self._caller.looks[-1] is self:  # else a newer look has begun
                     self._caller.speak_on()  # the next party of the call listens for its mark
             self.until = time.monotonic()
             self._settled = True
 
     def _wait_for_report(self) -> None:
-        """Until the far end has reported on the time since, or has had its time and what we were kept waiting for."""
+        """Wait for the far end's report on the time since; as much longer as this machine was kept from working."""
         deadline = max(self._begun, self._since) + REPORTED_WITHIN_S
         self._caller.wait_for_far_end_report(self._since, max(0.0, deadline - time.monotonic()))
         if starved_s := self._context.evidence.starved(self._begun, time.monotonic()):
             self._caller.wait_for_far_end_report(self._since, max(0.0, deadline + starved_s - time.monotonic()))
 
     def _listen(self) -> None:
-        # an AI that speaks when it is spoken to alone has time to answer the greeting
+        # an AI that speaks only when spoken to has time to answer the greeting
         deadline = max(self._begun, self._since, self._said_at if self._wanted else 0.0) + LISTEN_S
         since, heard = self._hears(self._since, deadline)
-        if heard is None and not self._wanted and not self._caller.is_over():  # it may speak when it is spoken to alone
+        if heard is None and not self._wanted and not self._caller.is_over():  # it may speak only when spoken to
             with suppress(NeverCame):  # it may hang up meanwhile
                 ended, _ = self._caller.speak(GREETING, LISTEN_S)
                 since, heard = self._hears(since, ended + LISTEN_S)
                 self._caller.speak_on()
-        # a packet that came shows that the way was open, however little was heard of it
+        # a packet shows that the way was open, however little was heard
         packets = self._caller.account(self._since).rx_packets
         self._account = replace(self._caller.account(since, missing=self._talk), rx_packets=packets)
         if heard is None and (instead := voiceless(self._caller.leg.received_since(self._since))) is not None:
@@ -222,7 +222,7 @@ class Look:
         self._heard = heard
 
     def _hears(self, since: float, deadline: float) -> tuple[float, Sound | None]:
-        """What is heard, and from when on that was listened for.
+        """The sound that counts, and since when it was listened for.
 
         No voice are a packet or two behind which nothing came, noise, and the network's tones; somebody who rings may still answer.
         """
@@ -248,7 +248,7 @@ class Look:
             since = again
 
     def _needs_experiment(self) -> bool:
-        """Only where nothing stronger can tell, and that is asked for: it takes its time."""
+        """Only if nothing stronger can show it and it is needed, since it takes time."""
         expect = self._context.deployment.expect
         return (
             expect.experiment
@@ -265,7 +265,7 @@ class Look:
 
     @property
     def starved_s(self) -> float:
-        """For how long the harness was kept from its work, where that may be why what it said was not understood; else 0."""
+        """How long the harness was kept from working, if its words may have suffered; else 0."""
         if not self._wanted and self._experiment is None:
             return 0.0
         starved_s = self._context.evidence.starved(self._begun, self.until)
@@ -277,7 +277,9 @@ class Look:
         account, denial = self._uncounted() or (None, None)
         obeyed = self._caller.obeyed_digit
         obeyed = obeyed if obeyed is not None and obeyed.at >= self._since else None
-        if denial is not None and obeyed is not None:  # it was RTP of that very count (RFC 4733 section 2.1)
+        if (
+            denial is not None and obeyed is not None
+        ):  # the digit is part of the RTP that was counted (RFC 4733 section 2.1)
             denial = replace(denial, evidence=f"{denial.evidence}; yet {obeyed.evidence}")
             obeyed = None
         signs = [self._understood or words, obeyed, self._reacted(), self._counted()]
@@ -291,7 +293,7 @@ class Look:
             return heard, self._account if heard is None else None, None
         if reacted := self._reacted():
             observation, also = reacted.observation, reacted.evidence
-        # what it said before a change of the call it may have said on a way that is closed now
+        # words from before a change of the call say nothing about the way now
         elif words.may_confirm and words.find_answer(self._wanted if self._again else 0):
             observation, also = Observation.WORDS, f"the transcript has {self._talk.label}'s own words"
         else:
@@ -319,7 +321,7 @@ class Look:
         return Sound(self.until, Observation.HOP_RTCP if by_hop else Observation.RTCP, evidence)
 
     def _uncounted(self) -> tuple[ListenerReport, Denial] | None:
-        """That by the far end's own count hardly anything of what the caller sent arrived; None where it does not say so."""
+        """The finding that by the far end's count hardly any of the caller's packets arrived; None otherwise."""
         counted = self._caller.counted_by_far_end(self._since, self.until)
         if counted is None or not _is_cut_off(*counted):
             return None
@@ -330,7 +332,7 @@ class Look:
         )
 
     def _no_words_of_the_caller(self) -> Denial | None:
-        """The AI has words in the transcript and the caller none, who spoke when the AI did not."""
+        """The transcript has the AI's words and none of the caller's, who spoke in a pause."""
         if not self._wanted or not self._in_pause:
             return None
         return self._denied_by_words(self._talk.label, "bot", self._caller.label, "human")
@@ -352,9 +354,9 @@ def _is_cut_off(sent: int, received: int) -> bool:
     return sent >= _ENOUGH_SENT and received < _TOO_FEW * sent
 
 
-# -- blips: a packet or two, after which nothing came
+# -- blips: a packet or two, and nothing after them
 
-#: A syllable; one lost packet's concealment repeats 20 ms of sound to some 120 (RFC 3550 leaves it to the receiver).
+#: Shorter than a syllable: the concealment of one lost packet stretches 20 ms of sound to some 120.
 _SYLLABLE_S: Final = 0.2
 #: Two counts, which come once a second.
 _COUNTED_TWICE_S: Final = 3.0
@@ -391,11 +393,11 @@ def _silent_from(leg: Leg, heard_at: float) -> float | None:
 
 # -- an experiment: whether the AI reacts to speech at random moments
 
-#: An AI answers in 1 s, then in 3, and what fits each time a little says together what one experiment cannot.
+#: An AI answers in 1 to 3 s, so one experiment may stay open; several together may decide.
 _MOST_TRIES: Final = 3
 #: What a scenario takes to end its calls.
 _TO_END_S: Final = 6.0
-#: A chance from which on nothing shows a reaction, and nothing is tried again.
+#: From this chance on there is no sign of a reaction, and no further try.
 _OPEN: Final = 0.25
 
 
@@ -454,7 +456,7 @@ def experiment(context: CaseContext, leg: Leg) -> Reaction:
 
 
 def _has_time(context: CaseContext, leg: Leg, tries: int) -> bool:
-    """For one more try, and for what the scenario has still to do: before a third, as well for another look at this call."""
+    """Whether the call lasts long enough for one more try and the rest of the scenario; before a third, for another look too."""
     left = leg.events[0].at + context.deployment.limits.seconds_per_call - time.monotonic()
     return left >= trial.SECONDS + (_TO_END_S if tries == 1 else trial.SECONDS)
 
