@@ -163,7 +163,7 @@ def rows_of(raw: bytes, declared: Report) -> list[ReportRow]:
         raise FarEndError("the platform's report is not in UTF-8; allowed: CSV or JSON in UTF-8") from None
     table = _of_json(text, declared) if text.lstrip()[:1] in ("[", "{") else _of_csv(text, declared)
     zone = ZoneInfo(declared.zone) if declared.zone else UTC
-    rows = []
+    rows: list[ReportRow] = []
     for place, row in table:
         if len(rows) == _MOST_ROWS:
             raise FarEndError(f"the platform's report has more than {_MOST_ROWS} rows")
