@@ -30,7 +30,6 @@ from harness.sip.uri import Uri
 from harness.witness.call_record import CallRecord
 from harness.witness.clock import to_wall
 from harness.witness.recorded_transfer import outcome_told, transfers_among
-from harness.witness.transcript import RecordReader
 
 if TYPE_CHECKING:
     from harness.scenario.people import Group
@@ -153,14 +152,7 @@ class SynthflowCall(End):
         declared = context.deployment.synthflow
         transcript = context.deployment.transcript
         within_s = declared.transcript_within_s if declared and transcript == "after" else RECOGNISED_WITHIN_S
-        reader = RecordReader(
-            self.refresh,
-            transcript=transcript,
-            within_s=within_s,
-            is_down=lambda: self._api.is_down,
-            is_blind=lambda: self.is_blind,
-        )
-        self.words = Words(context, reader)
+        self.words = Words(context, self.refresh, within_s, lambda: self.is_blind)
 
     @property
     def call_id(self) -> str:

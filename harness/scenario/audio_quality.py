@@ -185,9 +185,7 @@ def measure_one_way_delay(context: CaseContext, one: Call, other: Call) -> None:
             since = began[speaker.label]
             heard = listener.leg.received_since(since)
             measured = one_way_delay(heard, SAMPLE_RATE, sent_from=since, received_from=since)
-            context.evidence.add(
-                audio.one_way_delay(speaker.label, listener.label, measured, len(heard) / SAMPLE_RATE)
-            )
+            context.evidence.add(audio.one_way_delay(speaker.label, listener.label, measured, len(heard) / SAMPLE_RATE))
 
 
 # -- phones that sent nothing

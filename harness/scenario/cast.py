@@ -205,7 +205,11 @@ class Cast:
         for call in calls:
             unheard = self.context.unheard
             if isinstance(call, ReportedCall) or (unheard is not None and call.is_over()):
-                self._call_unseen(call)
+                is_there = isinstance(call, ReportedCall)
+                why = "none of our phones is there" if is_there else "it ended, and no harness phone sees who hung up"
+                finding = not_observable("one_call", call.label, expected="one call is up", why=why)
+                assert unheard is not None
+                self.context.evidence.add(unheard.unseen(finding))
                 continue
             phone = call.leg.phone
             up = _up(phone)
@@ -218,14 +222,6 @@ class Cast:
             if unsure and found.verdict is Verdict.PASSED:
                 found = self.context.held_against(unsure.values(), landing.one_call(phone.name, up, call.leg.id))
             self.context.evidence.add(found)
-
-    def _call_unseen(self, call: Call | ReportedCall) -> None:
-        """At phones outside the harness, neither calls nor hang-ups are visible."""
-        there = isinstance(call, ReportedCall)
-        why = "none of our phones is there" if there else "it ended, and no harness phone sees who hung up"
-        finding = not_observable("one_call", call.label, expected="one call is up", why=why)
-        assert self.context.unheard is not None
-        self.context.evidence.add(self.context.unheard.unseen(finding))
 
     def options(self) -> tuple[int, str]:
         """OPTIONS to the platform, from an agent's phone; code and reason of the answer."""

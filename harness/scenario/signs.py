@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -31,6 +31,7 @@ from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import QUIET_S, Call
 from harness.scenario.context import CaseContext
+from harness.witness.call_record import CallRecord
 from harness.witness.transcript import RecordReader, Side, answers, has_turn, is_as_documented, said, times_heard
 
 if TYPE_CHECKING:
@@ -59,13 +60,16 @@ _ENOUGH_SENT: Final = 50
 _TOO_FEW: Final = 0.5
 
 
-class Words:
+class Words(RecordReader):
     """The transcript of one call, and how often its caller has been greeting the AI."""
 
-    def __init__(self, context: CaseContext, reader: RecordReader) -> None:
-        self._context = context
-        self._reader = reader
+    def __init__(
+        self, context: CaseContext, read: Callable[[], CallRecord], within_s: float, is_blind: Callable[[], bool]
+    ) -> None:
         self.come = context.deployment.transcript
+        api = context.far_end.api
+        super().__init__(read, transcript=self.come, within_s=within_s, is_down=lambda: api.is_down, is_blind=is_blind)
+        self._context = context
         self.greetings = 0
 
     @property
@@ -75,7 +79,7 @@ class Words:
 
     @property
     def _now(self) -> str:
-        return self._reader.look().transcript
+        return self.look().transcript
 
     def has_greeting(self, times: int) -> bool:
         """Whether the AI has understood the greeting this many times by now."""
@@ -83,18 +87,18 @@ class Words:
 
     def find_greeting(self, times: int) -> bool:
         """The same, once the transcript is complete."""
-        return self._reader.find(lambda text: times_heard(text, prompt_text(GREETING)) >= times, self._pause)
+        return self.find(lambda text: times_heard(text, prompt_text(GREETING)) >= times, self._pause)
 
     def find_answer(self, to: int = 0) -> bool:
         """Whether the AI's words are there, after greeting number ``to``, when no more words are expected."""
-        return self._reader.find(lambda text: answers(text, prompt_text(GREETING), to), self._pause)
+        return self.find(lambda text: answers(text, prompt_text(GREETING), to), self._pause)
 
     @property
     def are_all(self) -> bool:
         """Whether no word of either side is missing: an API that fails in the middle leaves a transcript that was read too early,
         and one with other speaker names has words of unknown speakers.
         """
-        return is_as_documented(self._now) and self._reader.has_told_all
+        return is_as_documented(self._now) and self.has_told_all
 
     def of(self, who: Side) -> list[str]:
         """What one side said, as read last."""

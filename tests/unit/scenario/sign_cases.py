@@ -17,7 +17,6 @@ from harness.scenario import signs
 from harness.scenario.context import CaseContext
 from harness.scenario.signs import DirectionSigns, Look, Words
 from harness.witness.call_record import CallRecord
-from harness.witness.transcript import RecordReader
 from tests.unit.scenario.conftest import MakeContext
 
 NEVER = float("inf")
@@ -82,8 +81,10 @@ class Case:
         within_s = declared.pop("within_s", 0.01)
         self.transcripts = [told]  #: as the API tells them one after the other, the last for ever
         context: CaseContext = make_context(expect=expect, synthflow=Synthflow(poll_s=0.001, **declared))
-        reader = RecordReader(self._read, transcript=context.deployment.synthflow.transcript, within_s=within_s)  # type: ignore[union-attr]
-        talk: Any = SimpleNamespace(label="assistant main", role="ai", is_ours=False, words=Words(context, reader))
+        api: Any = SimpleNamespace(is_down=False)
+        context.far_end.api = api
+        words = Words(context, self._read, within_s, lambda: False)
+        talk: Any = SimpleNamespace(label="assistant main", role="ai", is_ours=False, words=words)
         self.context, self.caller = context, caller
         self.look = Look(context, talk, caller, 0.0)  # type: ignore[arg-type]
         self.look.begin()

@@ -53,21 +53,6 @@ def landed(make_context: MakeContext) -> Callable[..., CaseContext]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "group", "rang", "rivals"),
-    [
-        ("both", "Both", ("ada",), ["One"]),  # as it is where the AI went to the other one
-        ("both", "Both", ("ada", "ben"), []),  # for One nobody but Ada rings
-        ("one", "One", ("ada",), []),  # for Both Ben would have rung as well, who must not
-        ("other", "Other", ("ben",), []),
-    ],
-)
-def test_who_may_be_mistaken_for_whom(
-    landed: Callable[..., CaseContext], asked: str, group: str, rang: tuple[str, ...], rivals: list[str]
-) -> None:
-    assert handover.mistakable(landed(asked, *rang), group) == rivals
-
-
-@pytest.mark.parametrize(
     ("sent", "verdict", "actual"),
     [
         ([SentTransfer(BOTH)], Verdict.PASSED, "it landed at Both (ada)"),
