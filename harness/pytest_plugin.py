@@ -4,14 +4,14 @@
 ``options``      the command line, and mistakes in it
 ``run``          what every process of a run knows: :class:`~harness.run.plugin.run.Run`
 ``worlds``       starts, watches and ends the simulated worlds
-``parallel``     workers: their number, what they are handed, their slots, their deaths
-``scheduling``   which worker runs which case, and when it begins
-``collection``   ``@scenario``-marked tests become cases, in the ``order`` in which they are taken
-``cases``        each case leases a deployment; each ``attempt`` at it records its evidence, and is closed with its verdict
+``parallel``     what the controller starts, preflight first; the number of workers, and what they are handed
+``workers``      workers are forked, and given their cases as they come
+``leases``       what cases of a real deployment need for themselves while others run
+``collection``   ``@scenario``-marked tests become cases, in the order in which they are taken
+``cases``        each case leases a deployment; each attempt at it records its evidence, and is closed with its verdict
 ``fixtures``     the fixtures of scenarios
-``retention``    what is kept in memory of cases that are over
 ``plan``         ``--plan``
-``progress``     what is shown while a run goes on, and at its end
+``progress``     what is shown while a run goes on, and at its end; what is kept of cases that are over
 ===============  ====================================================================================
 
 What ``fixtures`` builds on: the fixtures ``case`` (:class:`harness.integrations.matrix.Case`), ``replica`` (the filled-in
@@ -40,7 +40,7 @@ SCENARIOS = "scenarios"
 #: Name of the plugin that counts and shows the cases of a verification.
 PROGRESS = "harness-progress"
 
-_PARTS = ("options", "parallel", "collection", "cases", "fixtures", "retention", "plan", "progress")
+_PARTS = ("options", "parallel", "collection", "cases", "fixtures", "plan", "progress")
 _ROOM = "harness.run.plugin"
 _LAST = f"{_ROOM}.{_PARTS[-1]}"
 _NEEDS = (

@@ -17,7 +17,7 @@ for _name in (
     "harness.run.plugin.cases",
     "harness.run.plugin.collection",
     "harness.run.plugin.fixtures",
-    "harness.run.plugin.forked_workers",
+    "harness.run.plugin.workers",
     "harness.run.plugin.plan",
     "harness.run.plugin.progress",
     "harness.world.world",

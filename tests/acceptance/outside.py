@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from harness.deployment import Deployment
-from harness.run.cli.live_file import live_file
+from harness.run.cli.simulate import live_file
 
 ROOT = Path(__file__).parents[2]
 WORLD_FILE = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"

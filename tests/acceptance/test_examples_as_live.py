@@ -18,7 +18,7 @@ import tomli_w
 
 from harness.deployment.file import read
 from harness.integrations import load
-from harness.run.cli.live_file import live_file
+from harness.run.cli.simulate import live_file
 from harness.run.plugin.worlds import one_world
 from harness.support.resources import examples
 

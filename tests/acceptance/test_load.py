@@ -16,7 +16,7 @@ import tomli_w
 
 from harness.deployment import CALLS_A_PHONE
 from harness.report.evidence import CaseEvidence
-from harness.run.load import picture, result
+from harness.run.load import result
 from harness.support.resources import EXAMPLES
 from tests.acceptance.outside import was_starved
 from tools.speed.held import wide
@@ -71,7 +71,7 @@ def test_load_places_verifies_and_ends_every_call(load: Load, tmp_path: Path) ->
     audio = [f for f in CaseEvidence.read(case).findings if f.check == "audio"]
     assert len(audio) == 2 * (3 + 2 + 3), "each when it comes up, and all that are up at the end of each step"
     assert list(case.glob("*.wav")) == [], "recordings of calls that passed are not kept"
-    root = ElementTree.fromstring((run / picture.FILE).read_text())
+    root = ElementTree.fromstring((run / result.PICTURE).read_text())
     assert len(root.findall(".//{*}circle")) == 6
     assert "3 of 3 calls held" in "".join(root.itertext())
 

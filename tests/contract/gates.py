@@ -12,7 +12,7 @@ import redis
 
 from harness.deployment import Limits
 from harness.deployment.limits import CallGate, Gate
-from harness.run.fleet.gate import RedisGate
+from harness.run.fleet.site import RedisGate
 from harness.run.fleet.state import ShardRef, State
 
 Changed = Callable[[int], None]

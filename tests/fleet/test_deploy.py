@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from harness.run.cli.app import application
-from harness.run.fleet import config
+from harness.run.fleet import plan
 from tests.fleet.fleet import ROOT
 
 DEPLOY = ROOT / "deploy" / "fleet"
@@ -63,7 +63,7 @@ def test_containers_run_known_commands_and_variables(command: list[str]) -> None
 
 
 def test_fleet_file_is_read() -> None:
-    fleet = config.read(DEPLOY / "fleet.toml")
+    fleet = plan.read_fleet(DEPLOY / "fleet.toml")
     assert [site.name for site in fleet.sites] == ["ams", "nyc"]
     assert fleet.trunks[0].carries("acme-talkdesk")
     assert not fleet.trunks[0].carries("another")

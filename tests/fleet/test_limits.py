@@ -13,10 +13,10 @@ import redis
 from harness.deployment import Deployment, Limits
 from harness.errors import ResourceError
 from harness.integrations import load
-from harness.run.fleet.config import SharedTrunk
-from harness.run.fleet.gate import LONGEST_HANGUP_S, RedisGate
-from harness.run.fleet.shard import claims_of
+from harness.run.fleet.plan import SharedTrunk
+from harness.run.fleet.site import LONGEST_HANGUP_S, RedisGate
 from harness.run.fleet.state import ShardRef, State
+from harness.run.fleet.worker import claims_of
 from tests.fleet.fleet import ROOT
 from tests.redis_server import Redis
 

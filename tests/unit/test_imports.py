@@ -49,7 +49,7 @@ def test_only_the_controller_of_a_run_starts_the_simulation() -> None:
         if not path.is_relative_to(ROOT / "harness" / "world")
         and any(text.startswith("harness.world") for text in strings(path))
     }
-    assert starts == {"harness/run/plugin/worlds.py", "harness/run/cli/early.py"}
+    assert starts == {"harness/run/plugin/worlds.py", "harness/run/cli/startup.py"}
 
 
 def test_no_scenario_knows_who_is_simulated() -> None:

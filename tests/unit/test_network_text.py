@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.deployment import from_plain, to_plain
 from harness.deployment.file import load
-from harness.run.fleet.config import REDIS_VARIABLE, redis_address
+from harness.run.fleet.state import REDIS_VARIABLE, redis_address
 from harness.support import mask
 from harness.support.http_client import HttpError, HttpResponse
 from harness.support.network_text import MOST_CHARACTERS, keep_secret, line, read_json, redacted, redacted_bytes

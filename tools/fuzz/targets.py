@@ -17,7 +17,7 @@ from harness.deployment.safety import Guard
 from harness.errors import DeploymentError, FarEndError, MistakeError, RefusedError
 from harness.phone.child import messages
 from harness.report.evidence import CaseEvidence
-from harness.run.preflight.nat import stun_address
+from harness.run.preflight.network import stun_address
 from harness.sip import digest, identity, offer_answer
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError

@@ -10,7 +10,7 @@ import httpx
 
 from harness.deployment import Deployment
 from harness.integrations import load
-from harness.run.cli.live_file import live_file
+from harness.run.cli.simulate import live_file
 from harness.run.plugin.worlds import one_world
 from tools.liveproof.plan import World
 

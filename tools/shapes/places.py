@@ -16,7 +16,7 @@ import tomli_w
 
 from harness.deployment import Deployment
 from harness.integrations import load
-from harness.run.cli.live_file import live_file
+from harness.run.cli.simulate import live_file
 from harness.run.plugin.worlds import Worlds
 from tools.shapes.draw import Customer, Told, as_of
 from tools.shapes.plan import WRONG, Drawing, trials

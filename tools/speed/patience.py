@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.integrations import load
-from harness.run.cli.live_file import live_file
+from harness.run.cli.simulate import live_file
 from harness.run.plugin.worlds import one_world
 from tools import ROOT
 

@@ -3,8 +3,8 @@
 ====  ==================================================================
 0     all passed
 1     something failed, or could not be observed
-2     the user's mistake: a line for each says where, what, and what is allowed
-3     the harness or its surroundings broke, so nothing is known
+2     invalid input or configuration: a line for each says where, what, and what is allowed
+3     the harness or its environment broke, so nothing is known
 130   interrupted; what was found so far is kept
 ====  ==================================================================
 """
@@ -15,18 +15,18 @@ import os
 import sys
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
-from harness.errors import BrokenError, MistakeError, ResourceError, is_of_the_machine, is_of_the_path
-from harness.run.cli import fault
+from harness.errors import HarnessError, MistakeError, ResourceError, is_of_the_machine, is_of_the_path
+from harness.run.cli import startup
 from harness.support.forkserver.environment import allow_open_files
 from harness.support.memory import lasting
 from harness.support.network_text import printable
 from harness.support.terminal import escape_unencodable
 
-PASSED, FAILED, MISTAKE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 130
+PASSED, FAILED, MISTAKE, BROKEN, INTERRUPTED = 0, 1, 2, startup.BROKEN, 130
 
 #: How ``tempfile`` begins where a read-only file system leaves nothing to write to; it names no file.
 _NO_PLACE = "No usable temporary directory"
@@ -35,14 +35,14 @@ _UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 
 _HELP = """Proves, call by call, that a contact centre hands its calls to an AI voice agent and back.
 
-Exit codes: 0 all passed, 1 something failed or could not be observed, 2 a mistake of yours, 3 the harness broke,
+Exit codes: 0 all passed, 1 something failed or could not be observed, 2 invalid input or configuration, 3 the harness broke,
 130 interrupted."""
 
 
 #: Command → where it is: a function, or a group of commands.
 _COMMANDS = {
     "call": "call:call",
-    "compare": "compare:run",
+    "compare": "nightly:compare_runs",
     "examples": "lists:examples",
     "explain": "explain:explain",
     "fleet": "fleet:fleet_app",
@@ -50,14 +50,17 @@ _COMMANDS = {
     "listen": "listen:listen",
     "rows": "lists:rows",
     "faults": "lists:faults",
-    "load": "load:load",
-    "nightly": "nightly:run",
-    "preflight": "preflight:run",
+    "load": "call:load",
+    "nightly": "nightly:nightly",
+    "preflight": "init:preflight",
     "report": "report:report",
-    "signoff": "signoff:signoff_app",
+    "signoff": "report:signoff_app",
     "simulate": "simulate:simulate",
     "verify": "verify:verify",
 }
+
+#: The option of all commands that place calls; ``harness.run.plugin.options`` reads the variable.
+Live = Annotated[bool, typer.Option("--live", help="Call real platforms, which may cost money (or HARNESS_LIVE=1).")]
 
 
 def application(asked: str = "") -> typer.Typer:
@@ -95,7 +98,7 @@ def _options(
 
 
 def main() -> None:
-    """The entry point. What a user or the surroundings did wrong is said in lines, never as a traceback."""
+    """The entry point. What the user or the environment did wrong is said in lines, never as a traceback."""
     allow_open_files()
     os.umask(0o077)  # whatever is written holds numbers: evidence, recordings, deployment files
     escape_unencodable(sys.stdout)
@@ -110,26 +113,29 @@ def main() -> None:
     except _UsageError as error:
         _say_usage(error)
         sys.exit(MISTAKE)
-    except MistakeError as error:
-        _say(error)
-        sys.exit(MISTAKE)
-    except BrokenError as error:
-        _say(error)
-        sys.exit(BROKEN)
+    except HarnessError as error:
+        _end(error)
     except OSError as error:
-        said = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
-        if is_of_the_machine(error):
-            _say(ResourceError(said))
-            sys.exit(BROKEN)
-        if said.startswith(_NO_PLACE):
-            _say(ResourceError(f"{said}; allowed: one that can be written to, which TMPDIR may name"))
-            sys.exit(BROKEN)
-        if not (is_of_the_path(error) and _is_the_users(error.filename)):
-            fault.end(error)
-        _say(MistakeError(f"{said}; allowed: another path"))
-        sys.exit(MISTAKE)
+        _end(_explained(error))
     except Exception as error:
-        fault.end(error)
+        startup.end(error)
+
+
+def _end(error: HarnessError) -> NoReturn:
+    _say(error)
+    sys.exit(MISTAKE if isinstance(error, MistakeError) else BROKEN)
+
+
+def _explained(error: OSError) -> HarnessError:
+    """What the user or the machine did wrong; exits with a fault of the harness where it was neither."""
+    said = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+    if is_of_the_machine(error):
+        return ResourceError(said)
+    if said.startswith(_NO_PLACE):
+        return ResourceError(f"{said}; allowed: one that can be written to, which TMPDIR may name")
+    if is_of_the_path(error) and _is_the_users(error.filename):
+        return MistakeError(f"{said}; allowed: another path")
+    startup.end(error)
 
 
 def _require_directory() -> None:

@@ -1,21 +1,24 @@
-"""``harness call``: one call, by hand: what becomes of it, what is heard, and the ladder at its end."""
+"""``harness call``: one call by hand, its course, what is heard, and its ladder; ``harness load``: many calls at once, in steps."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import queue
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
+from harness import integrations
 from harness.audio.dtmf import DIGITS
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
@@ -35,7 +38,7 @@ from harness.calls.verdict import Verdict
 from harness.deployment import Deployment
 from harness.deployment.limits import CallGate
 from harness.deployment.safety import Guard
-from harness.errors import HarnessError, SelectionError, unwritable
+from harness.errors import HarnessError, RefusedError, SelectionError, unwritable
 from harness.phone import Wav
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
@@ -43,15 +46,45 @@ from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
 from harness.phone.waiter import NeverCame
 from harness.report import ladder
-from harness.report.case_document import names
+from harness.report.case_document import is_masked, names
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
-from harness.run.cli.app import FAILED, INTERRUPTED, PASSED
-from harness.run.cli.placing import Live, complete, may_call
+from harness.run.cli.app import FAILED, INTERRUPTED, PASSED, Live
+from harness.run.load import plan, result
+from harness.run.load.call import LoadCall
+from harness.run.load.result import LoadResult, Percentiles
+from harness.run.load.run import load as run_load
+from harness.run.plugin.leases import in_turn
+from harness.run.plugin.options import live_is_allowed, live_refusal
+from harness.run.plugin.worlds import one_world
 from harness.scenario.ends import SOUND_DBOV
 from harness.scenario.phones import own_phone
+from harness.support.files import json_file
 from harness.support.files.own_directories import Scratch
+from harness.support.mask import mask_text
 from harness.support.terminal import SafeConsole
+
+
+def _may_call(file: Path, live: bool) -> Deployment:
+    """The deployment of a file. Raises :class:`RefusedError` for a real platform without ``--live``."""
+    deployment = integrations.load(file)
+    if deployment.kind != "simulated" and not live_is_allowed(live):
+        raise live_refusal(str(file), deployment.kind)
+    return deployment
+
+
+@contextlib.contextmanager
+def _complete(deployment: Deployment, file: Path, scratch: Path) -> Iterator[Deployment]:
+    """The deployment to call: itself, its phones held meanwhile, or a tenant of a world that is up as long as this lasts."""
+    if deployment.kind != "simulated":
+        with in_turn([deployment]):
+            yield deployment
+        return
+    with one_world(file, deployment, scratch) as world:
+        yield world.tenants[0]
+
+
+# -- harness call
 
 #: How long a registration, and the gate, may take, in seconds.
 _PATIENCE_S = 10.0
@@ -74,7 +107,7 @@ def call(
     ] = None,
 ) -> None:
     """Place one call and watch it. Exit code 0 when it was answered, 1 when not."""
-    chosen = may_call(deployment, live)
+    chosen = _may_call(deployment, live)
     for name in say or ():
         prompt_path(name)  # a mistake is told before the call
     if unknown := sorted(set(press.upper()) - set(DIGITS)):
@@ -85,7 +118,7 @@ def call(
     console = SafeConsole(highlight=False)
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(Scratch()).path
-        world = stack.enter_context(complete(chosen, deployment, scratch))
+        world = stack.enter_context(_complete(chosen, deployment, scratch))
         caller = _caller(world, phone)
         guard, uri = Guard(world, world.region_at(caller)), _uri(world, caller, number)
         guard(uri)  # who may not be called is said before anything is sent
@@ -98,22 +131,13 @@ def call(
 
 
 def _kept(directory: Path) -> Path:
-    """A new directory there, though another call began in the same second (or in that of an hour which the clock has twice)."""
-    stamp = time.strftime("call-%Y%m%dT%H%M%S")
-    names = itertools.chain([stamp], (f"{stamp}-{number}" for number in itertools.count(2)))
+    """A new directory there."""
+    kept = directory / f"{time.strftime('call-%Y%m%dT%H%M%S')}-{os.getpid()}"
     try:
-        return next(kept for name in names if _is_made(kept := directory / name))
+        kept.mkdir(parents=True)
     except OSError as error:
         raise unwritable(directory, error) from None
-
-
-def _is_made(directory: Path) -> bool:
-    """Make it; false where it is there already."""
-    try:
-        directory.mkdir(parents=True)
-    except FileExistsError:
-        return False
-    return True
+    return kept
 
 
 def _caller(deployment: Deployment, asked: str | None) -> str:
@@ -131,7 +155,7 @@ def _uri(deployment: Deployment, caller: str, number: str) -> str:
 
 
 class _Attempt:
-    """The call, and what is said of it while it lasts."""
+    """The call, and what is shown of it while it lasts."""
 
     def __init__(
         self, console: Console, deployment: Deployment, guard: Guard, caller: str, directory: Path, scratch: Path
@@ -207,11 +231,9 @@ class _Attempt:
         return PASSED
 
     def _watch(self, leg: Leg, until: Callable[[], bool]) -> bool:
-        """Tell what happens until it is enough, or the call is over; whether it was enough. Raises what the phone was lost by."""
+        """Show what happens until it is enough, or the call is over; whether it was enough. Raises what the phone was lost by."""
         while True:
-            with contextlib.suppress(queue.Empty):
-                self._show(self._events.get(timeout=0.1))
-            self._tell()
+            self._tell(0.1)
             if (error := leg.phone.error) is not None:
                 raise error
             if until():
@@ -226,12 +248,12 @@ class _Attempt:
         self._recorder.event(event)
         self._events.put(event)
 
-    def _tell(self) -> None:
-        while True:
-            try:
+    def _tell(self, within_s: float = 0.0) -> None:
+        """Show what has happened, having waited so long for it."""
+        with contextlib.suppress(queue.Empty):
+            self._show(self._events.get(timeout=within_s))
+            while True:
                 self._show(self._events.get_nowait())
-            except queue.Empty:
-                return
 
     def _show(self, event: Event) -> None:
         match event:
@@ -276,3 +298,96 @@ class _Attempt:
     def _say(self, text: str, style: str = "") -> None:
         self._console.print(Text(f"{time.monotonic() - self._began:7.2f}  {text}", style), soft_wrap=True)
         self._console.file.flush()
+
+
+# -- harness load
+
+_WIDTH = 132
+
+
+def load(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A deployment file.")],
+    calls: Annotated[int, typer.Option("--calls", min=1, metavar="N", help="Calls at once.")],
+    cps: Annotated[float, typer.Option("--cps", metavar="R", help="Calls per second.")] = 1.0,
+    hold: Annotated[float, typer.Option("--for", min=0.0, metavar="T", help="Hold all of them for T seconds.")] = 10.0,
+    step: Annotated[int | None, typer.Option(min=1, metavar="S", help="Calls added in a step (default: N/5).")] = None,
+    trunk: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Over this trunk (repeatable; default: the first).")
+    ] = None,
+    line: Annotated[str | None, typer.Option(metavar="NAME", help="Call this line of the file.")] = None,
+    reports: Annotated[Path, typer.Option(metavar="DIR", help="Where its results go.")] = Path("reports"),
+    live: Live = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
+) -> None:
+    """Place calls in steps, verify each both ways, hold them, end them. Exit code 0 only when all asked for were."""
+    if not cps > 0:  # nor is what is no number at all
+        raise RefusedError(f"--cps {cps:g}: no calls would be placed; allowed: more than 0")
+    chosen = _may_call(file, live)
+    asked = plan.plan(chosen, calls, cps, hold, step)
+    cases = plan.cases(chosen, trunk or (), line)
+    plan.check_marks(calls, cases)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = SafeConsole(highlight=False, stderr=as_json)
+    console.width = max(_WIDTH, console.width)  # a narrow terminal wraps the table; nothing may be cut off in it
+    with contextlib.ExitStack() as stack:
+        scratch = stack.enter_context(Scratch()).path
+        world = stack.enter_context(_complete(chosen, file, scratch))
+        found, run = run_load(
+            world,
+            cases,
+            asked,
+            timings=world.timings_by("quick"),
+            reports=reports.absolute(),
+            scratch=scratch,
+            on_step=lambda number, placed: _step_ended(console, number, placed),
+        )
+    if as_json:
+        print(json_file.text(found))
+    _show_load(console, found, run)
+    raise typer.Exit(INTERRUPTED if found.interrupted else found.exit_code)
+
+
+def _step_ended(console: SafeConsole, number: int, calls: Sequence[LoadCall]) -> None:
+    bad = [call for call in calls if call.failed_in is not None]
+    said = f"step {number}: {len(calls) - len(bad)} of {len(calls)} calls up and verified"
+    if bad:
+        message = bad[0].message
+        said += f"; call {bad[0].index}: {mask_text(message) if is_masked(bad[0].lane.context.deployment) else message}"
+    console.print(said, soft_wrap=True)
+    console.file.flush()
+
+
+def _show_load(console: SafeConsole, found: LoadResult, run: Path) -> None:
+    table = Table(title=f"load of {found.deployment}")
+    for heading in ("step", "calls", "placed", "verified", "held", "calls/s"):
+        table.add_column(heading, justify="right")
+    for heading in ("setup ms\np50/p95/p99", "post-dial delay ms\np50/p95/p99", "two-way ms\np50/p95/p99"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    for step in found.steps:
+        table.add_row(
+            *(str(value) for value in (step.step, step.calls, step.placed, step.verified, step.held)),
+            "" if step.cps is None else f"{step.cps:g}",
+            *(_percentiles(one) for one in (step.setup_ms, step.post_dial_delay_ms, step.two_way_ms)),
+            str(step.verdict),
+        )
+    console.print(table)
+    for note in found.notes:
+        console.print(f"note: {note}", soft_wrap=True)
+    if found.interrupted:
+        console.print(f"interrupted in step {len(found.steps)}: what was up was hung up")
+    if (first := found.first_failing) is not None:
+        console.print(f"first failing step: {first.step} ({first.calls} calls)", style="red")
+        console.print(first.message or "not all of its calls were placed", soft_wrap=True)
+    ended = sum(call.ended for call in found.calls)
+    console.print(
+        f"{found.verdict}: {found.calls_held} of {found.asked.calls} calls held, {ended} of {len(found.calls)} ended",
+        style="green" if found.exit_code == 0 else "red",
+    )
+    for name in (result.FILE, result.PICTURE):
+        console.print(str(run / name), soft_wrap=True)
+
+
+def _percentiles(percentiles: Percentiles) -> str:
+    known = (percentiles.p50, percentiles.p95, percentiles.p99)
+    return "/".join("–" if value is None else f"{value:.0f}" for value in known) + f" of {percentiles.of}"

@@ -13,11 +13,10 @@ def main() -> None:
     # processes that are started here take no file in the current directory for a library
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
-        from harness.run.cli import fault
-        from harness.run.cli.early import begun
+        from harness.run.cli import startup
 
-        fault.say_of_threads()
-        with begun(sys.argv[1:]):
+        startup.say_of_threads()
+        with startup.begun(sys.argv[1:]):
             from harness.support.memory import lasting
 
             with lasting():
@@ -27,7 +26,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)  # as a shell has it
     except Exception as error:  # of what begins before the command line is read
-        fault.end(error)
+        startup.end(error)
 
 
 def _open_standard_streams() -> None:

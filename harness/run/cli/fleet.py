@@ -15,8 +15,7 @@ import typer
 from harness.errors import MistakeError, RefusedError, ResourceError
 from harness.report.run_directory import STOPPED
 from harness.report.terminal import show
-from harness.run.cli.app import INTERRUPTED
-from harness.run.cli.placing import Live
+from harness.run.cli.app import INTERRUPTED, Live
 from harness.run.plugin.options import live_is_allowed, live_refusal
 from harness.support.files import own_directories
 from harness.support.terminal import SafeConsole
@@ -35,15 +34,6 @@ def _whole(scenarios: str) -> str:
         raise MistakeError(f"--scenarios {scenarios}: is no whole path; allowed: one, the same at each site")
     return scenarios
 
-
-_Scenarios = Annotated[
-    str,
-    typer.Option(
-        metavar="DIR",
-        callback=_whole,
-        help="Other scenarios: a whole path, the same at each site.",
-    ),
-]
 
 fleet_app = typer.Typer(name="fleet", help="One run over several sites (docs/fleet.md).", no_args_is_help=True)
 
@@ -65,9 +55,9 @@ def show_plan(
 ) -> None:
     """Show a run's shards; place no call."""
     _check_extra()
-    from harness.run.fleet import config, plan
+    from harness.run.fleet import plan
 
-    made = plan.plan(config.read(file), files, plan.read_durations(reports / "fleet" / plan.DURATIONS), live=False)
+    made = plan.plan(plan.read_fleet(file), files, plan.read_durations(reports / "fleet" / plan.DURATIONS), live=False)
     for shard in made.shards:
         where = shard.sites[0] if len(shard.sites) == 1 else f"any of {', '.join(shard.sites)}"
         typer.echo(f"{shard.seconds:8.1f} s  {len(shard.cases):5} cases  {shard.deployment}  at {where}")
@@ -87,9 +77,8 @@ def work(
 ) -> None:
     """Work for a site, until it is asked to end (SIGTERM: when its shard is done)."""
     _check_extra()
-    from harness.run.fleet import config, worker
+    from harness.run.fleet import worker
 
-    config.redis_address()
     worker.work(site, files.resolve(), (scratch or own_directories.temporary()).resolve())
 
 
@@ -103,13 +92,20 @@ def run(
         typer.Option(metavar="DIR", help="Go on with a run whose controller was killed (reports/fleet/RUN)."),
     ] = None,
     live: Live = False,
-    scenarios: _Scenarios = "",
+    scenarios: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR",
+            callback=_whole,
+            help="Other scenarios: a whole path, the same at each site.",
+        ),
+    ] = "",
 ) -> None:
     """Verify over all sites, and make one report. The exit code is the run's."""
     _check_extra()
-    from harness.run.fleet import config, plan, result, worker
+    from harness.run.fleet import plan, result, worker
     from harness.run.fleet.controller import Controller
-    from harness.run.fleet.state import State
+    from harness.run.fleet.state import State, redis_address
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = SafeConsole(highlight=False, soft_wrap=True)
@@ -120,12 +116,12 @@ def run(
         made = plan.read(resume)
     elif file is not None:
         known = plan.read_durations(kept / plan.DURATIONS)
-        made = plan.plan(config.read(file), files, known, live=live, scenarios=scenarios)
+        made = plan.plan(plan.read_fleet(file), files, known, live=live, scenarios=scenarios)
     else:
         raise RefusedError("what to run is missing; allowed: FLEET.toml, or --resume DIR")
     _check_live(made, live)
     directory = resume or kept / made.run
-    state = State(config.redis_address())
+    state = State(redis_address())
     with contextlib.closing(state):
         controller = Controller(made, directory, state, worker.application(), lambda text: _say(console, text))
         if resume is None:

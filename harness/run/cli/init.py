@@ -1,11 +1,11 @@
-"""``harness init``: asks what it needs to know, and writes a deployment file with comments."""
+"""Before the first call: ``harness init`` writes a deployment file, and ``harness preflight`` looks at what calls depend on."""
 
 from __future__ import annotations
 
 import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -17,34 +17,20 @@ from harness.audio.prompts import prompt_text
 from harness.deployment import PLAIN_PORT, SYNTHFLOW_ID, TLS_PORT, in_uri, is_address
 from harness.errors import DeploymentError, MistakeError, unwritable
 from harness.integrations import load
-from harness.run.preflight import variables
+from harness.run.cli.app import FAILED, PASSED
+from harness.run.plugin.worlds import one_world
+from harness.run.preflight import Report, of_file, show, variables
+from harness.run.preflight import run as run_probes
 from harness.support.files import whole_file
 from harness.support.files.own_directories import Scratch
+from harness.support.terminal import SafeConsole
 
 PlatformChoice = Literal["talkdesk", "gladly", "generic"]
 AiChoice = Literal["live", "stand-in"]
 TransportChoice = Literal["udp", "tcp", "tls"]
 Authentication = Literal["ip", "digest"]
-
-_File = Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write; it must not exist yet.")]
-_Integration = Annotated[PlatformChoice | None, typer.Option(help="The contact centre's platform.")]
-_Kind = Annotated[AiChoice | None, typer.Option(help="The AI: Synthflow, or a harness phone.")]
-_Region = Annotated[str | None, typer.Option(help="The country of your numbers (default: US).")]
-_PlatformDomain = Annotated[str | None, typer.Option(help="The platform's SIP domain.")]
-_PlatformHost = Annotated[str | None, typer.Option(help="The host or address of its SBC (default: the domain).")]
-_Transport = Annotated[TransportChoice | None, typer.Option(help="The trunk's transport.")]
-_Authentication = Annotated[Authentication | None, typer.Option(help="The trunk's authentication.")]
-_SynthflowHost = Annotated[str | None, typer.Option(help="Synthflow's host (default with live: sip.synthflow.ai).")]
-_Line = Annotated[str | None, typer.Option(help="The number a caller dials, E.164.")]
-_Assistant = Annotated[str | None, typer.Option(help="The assistant's number at Synthflow, E.164.")]
-_AssistantModel = Annotated[str | None, typer.Option(help="Synthflow's id of the assistant (only with live).")]
-_Group = Annotated[str | None, typer.Option(help="The number of the group it transfers to, E.164.")]
-_CallerNumber = Annotated[str | None, typer.Option(help="The number of the phone that calls, E.164.")]
-_CallerHost = Annotated[str | None, typer.Option(help="Where that phone registers: host or address.")]
-_CallerDomain = Annotated[str | None, typer.Option(help="That phone's SIP domain (default: its host).")]
-_AgentUser = Annotated[str | None, typer.Option(help="The agent phone's SIP user, or its number, E.164.")]
-_Bind = Annotated[str | None, typer.Option(help="The stand-in's address on this machine.")]
-_Force = Annotated[bool, typer.Option("--force", help="Overwrite the file.")]
+#: Returns an answer as the file has it, or raises ValueError.
+Check = Callable[[str], str]
 
 
 _ENGLISH = "agent-please-en"
@@ -54,30 +40,37 @@ _SPOKEN = {
     "agent-please-es": "AR BO CL CO CR CU DO EC ES GT HN MX NI PA PE PY SV UY VE",
     "agent-please-fr": "FR MC",
 }
-_WHICH_MODEL = "Synthflow's id of the assistant, as its page shows it (empty: not known)"
 
 
 def init(
     context: typer.Context,
-    file: _File = Path("deployment.toml"),
-    integration: _Integration = None,
-    kind: _Kind = None,
-    region: _Region = None,
-    platform_domain: _PlatformDomain = None,
-    platform_host: _PlatformHost = None,
-    transport: _Transport = None,
-    authentication: _Authentication = None,
-    synthflow_host: _SynthflowHost = None,
-    line: _Line = None,
-    assistant: _Assistant = None,
-    assistant_model: _AssistantModel = None,
-    group: _Group = None,
-    caller_number: _CallerNumber = None,
-    caller_host: _CallerHost = None,
-    caller_domain: _CallerDomain = None,
-    agent_user: _AgentUser = None,
-    bind: _Bind = None,
-    force: _Force = False,
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write; it must not exist yet.")] = Path(
+        "deployment.toml"
+    ),
+    integration: Annotated[PlatformChoice | None, typer.Option(help="The contact centre's platform.")] = None,
+    kind: Annotated[AiChoice | None, typer.Option(help="The AI: Synthflow, or a harness phone.")] = None,
+    region: Annotated[str | None, typer.Option(help="The country of your numbers (default: US).")] = None,
+    platform_domain: Annotated[str | None, typer.Option(help="The platform's SIP domain.")] = None,
+    platform_host: Annotated[
+        str | None, typer.Option(help="The host or address of its SBC (default: the domain).")
+    ] = None,
+    transport: Annotated[TransportChoice | None, typer.Option(help="The trunk's transport.")] = None,
+    authentication: Annotated[Authentication | None, typer.Option(help="The trunk's authentication.")] = None,
+    synthflow_host: Annotated[
+        str | None, typer.Option(help="Synthflow's host (default with live: sip.synthflow.ai).")
+    ] = None,
+    line: Annotated[str | None, typer.Option(help="The number a caller dials, E.164.")] = None,
+    assistant: Annotated[str | None, typer.Option(help="The assistant's number at Synthflow, E.164.")] = None,
+    assistant_model: Annotated[
+        str | None, typer.Option(help="Synthflow's id of the assistant (only with live).")
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="The number of the group it transfers to, E.164.")] = None,
+    caller_number: Annotated[str | None, typer.Option(help="The number of the phone that calls, E.164.")] = None,
+    caller_host: Annotated[str | None, typer.Option(help="Where that phone registers: host or address.")] = None,
+    caller_domain: Annotated[str | None, typer.Option(help="That phone's SIP domain (default: its host).")] = None,
+    agent_user: Annotated[str | None, typer.Option(help="The agent phone's SIP user, or its number, E.164.")] = None,
+    bind: Annotated[str | None, typer.Option(help="The stand-in's address on this machine.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
     """Write a deployment file.
 
@@ -85,35 +78,66 @@ def init(
     """
     if file.exists() and not force:
         raise DeploymentError(f"{file}: exists already; allowed: another name, or --force")
-    ask = _Asker(context.params)
-    ask.choice("integration", "Which platform?", get_args(PlatformChoice))
-    ask.choice("kind", "Who is the AI: Synthflow's own (live), or a harness phone (stand-in)?", get_args(AiChoice))
-    is_gladly, is_live = ask.answers["integration"] == "gladly", ask.answers["kind"] == "live"
-    ask.text("region", "Country of your numbers (two letters)", _region, "US")
+    answers: dict[str, str] = {}
+    mistakes: list[str] = []
+    for name, question, check, default in _questions(answers):
+        option, given = f"--{name.replace('_', '-')}", context.params[name]
+        answers[name] = given or default or ""
+        if given is not None:
+            try:
+                answers[name] = check(str(given))
+            except ValueError as error:
+                mistakes.append(f"{option} {given}: {error}")
+        elif question and sys.stdin.isatty():
+            answers[name] = _ask(question, check, default)
+        elif default is None:
+            mistakes.append(f"{option}: is missing; allowed: a value, or a terminal to ask at ({question})")
+    if mistakes:
+        raise MistakeError("\n".join(mistakes))
+    _write(file, written(answers))
+
+
+def _questions(answers: Mapping[str, str]) -> Iterator[tuple[str, str, Check, str | None]]:
+    """Option, question, check and default of each value that the file needs; later ones depend on the answers so far.
+
+    A value without a question has only its default.
+    """
+    yield "integration", *_choice("Which platform?", PlatformChoice), None
+    yield "kind", *_choice("Who is the AI: Synthflow's own (live), or a harness phone (stand-in)?", AiChoice), None
+    is_gladly, is_live = answers["integration"] == "gladly", answers["kind"] == "live"
+    yield "region", "Country of your numbers (two letters)", _region, "US"
     example = "acme.sip.gladly.example" if is_gladly else "acme.talkdesk.example"
-    ask.text("platform_domain", f"The platform's SIP domain, e.g. {example}", _host)
-    ask.text("platform_host", "Host or address of its SBC", _host, ask.answers["platform_domain"])
+    yield "platform_domain", f"The platform's SIP domain, e.g. {example}", _host, None
+    yield "platform_host", "Host or address of its SBC", _host, answers["platform_domain"]
     if is_gladly:
-        ask.only("transport", "tls", "gladly")
-        ask.only("authentication", "ip", "gladly")
+        yield "transport", "", _only("tls", "gladly"), "tls"
+        yield "authentication", "", _only("ip", "gladly"), "ip"
     else:
-        ask.choice("transport", "Transport of the trunk?", get_args(TransportChoice))
-        ask.choice("authentication", "Authentication of the trunk?", get_args(Authentication))
+        yield "transport", *_choice("Transport of the trunk?", TransportChoice), None
+        yield "authentication", *_choice("Authentication of the trunk?", Authentication), None
     whose = "Synthflow's host" if is_live else "This machine's public address"
-    ask.text("synthflow_host", f"{whose}, as the trunk has it", _host, "sip.synthflow.ai" if is_live else None)
-    ask.text("line", "The number a caller dials (E.164)", _e164)
-    ask.text("assistant", "The assistant's number (E.164)", _e164)
-    ask.text("group", "The number of the queue or ring group it transfers to (E.164)", _e164)
-    ask.text("caller_number", "The number of the phone that calls (E.164)", _e164)
-    ask.text("caller_host", "Where that phone registers: host or address", _host)
-    ask.text("agent_user", "The agent phone's user name at the platform, or its telephone number", _user)
-    ask.text("caller_domain", "That phone's SIP domain", _host, ask.answers["caller_host"])
+    yield "synthflow_host", f"{whose}, as the trunk has it", _host, "sip.synthflow.ai" if is_live else None
+    yield "line", "The number a caller dials (E.164)", _e164, None
+    yield "assistant", "The assistant's number (E.164)", _e164, None
+    yield "group", "The number of the queue or ring group it transfers to (E.164)", _e164, None
+    yield "caller_number", "The number of the phone that calls (E.164)", _e164, None
+    yield "caller_host", "Where that phone registers: host or address", _host, None
+    yield "agent_user", "The agent phone's user name at the platform, or its telephone number", _user, None
+    yield "caller_domain", "That phone's SIP domain", _host, answers["caller_host"]
     if is_live:
-        ask.text("assistant_model", _WHICH_MODEL, _model, "")
+        question = "Synthflow's id of the assistant, as its page shows it (empty: not known)"
+        yield "assistant_model", question, _model, ""
     else:
-        ask.text("bind", "This machine's address for the stand-in to listen at", _host)
-    ask.finish()
-    _write(file, written(ask.answers))
+        yield "bind", "This machine's address for the stand-in to listen at", _host, None
+
+
+def _ask(question: str, check: Check, default: str | None) -> str:
+    while True:
+        answer = typer.prompt(question, default=default)
+        try:
+            return check(str(answer).strip())
+        except ValueError as error:
+            typer.echo(f"  {error}")
 
 
 def _write(file: Path, text: str) -> None:
@@ -161,58 +185,28 @@ def _check(file: Path, text: str) -> None:
             raise DeploymentError(str(error).replace(str(trial), "these answers")) from None
 
 
-class _Asker:
-    """Takes answers from options, else from the terminal; without a terminal, lists all that is missing."""
+# -- checks of answers
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        self.answers: dict[str, str] = {}
-        self._options = options
-        self._terminal = sys.stdin.isatty()
-        self._mistakes: list[str] = []
 
-    def choice(self, name: str, question: str, values: Sequence[str]) -> None:
-        """One of a few."""
+def _choice(question: str, of: Any) -> tuple[str, Check]:
+    """The question with the values of a Literal, and the check."""
+    values = get_args(of)
 
-        def check(text: str) -> str:
-            if text not in values:
-                raise ValueError(f"{text!r} is none of them; allowed: {', '.join(values)}")
-            return text
+    def check(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"{text!r} is none of them; allowed: {', '.join(values)}")
+        return text
 
-        self.text(name, f"{question} [{'/'.join(values)}]", check)
+    return f"{question} [{'/'.join(values)}]", check
 
-    def only(self, name: str, value: str, where: str) -> None:
-        """The one value that there is ``where``; another is a mistake."""
-        if (given := self._options[name]) not in (None, value):
-            self._mistakes.append(f"--{name} {given}: not with {where}; allowed: {value}, or no such option")
-        self.answers[name] = value
 
-    def text(self, name: str, question: str, check: Callable[[str], str], default: str | None = None) -> None:
-        """A text that passes ``check``, which returns it or raises ValueError."""
-        given, option = self._options[name], f"--{name.replace('_', '-')}"
-        self.answers[name] = given or default or ""
-        if given is not None:
-            try:
-                self.answers[name] = check(str(given))
-            except ValueError as error:
-                self._mistakes.append(f"{option} {given}: {error}")
-        elif self._terminal:
-            self.answers[name] = self._ask(question, check, default)
-        elif default is None:
-            self._mistakes.append(f"{option}: is missing; allowed: a value, or a terminal to ask at ({question})")
+def _only(value: str, platform: str) -> Check:
+    def check(text: str) -> str:
+        if text != value:
+            raise ValueError(f"not with {platform}; allowed: {value}, or no such option")
+        return text
 
-    @staticmethod
-    def _ask(question: str, check: Callable[[str], str], default: str | None) -> str:
-        while True:
-            answer = typer.prompt(question, default=default)
-            try:
-                return check(str(answer).strip())
-            except ValueError as error:
-                typer.echo(f"  {error}")
-
-    def finish(self) -> None:
-        """Raise :class:`MistakeError` with every mistake in the options."""
-        if self._mistakes:
-            raise MistakeError("\n".join(self._mistakes))
+    return check
 
 
 def _e164(text: str) -> str:
@@ -252,3 +246,29 @@ def _region(text: str) -> str:
     if text.upper() not in phonenumbers.SUPPORTED_REGIONS:
         raise ValueError(f"{text!r} is no country; allowed: two letters, e.g. US")
     return text.upper()
+
+
+# -- harness preflight
+
+
+def preflight(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Deployment files.")],
+    all_lines: Annotated[bool, typer.Option("--all", help="Show what is ok as well.")] = False,
+) -> None:
+    """Look at names, ports, certificates, accounts, clocks, secrets and numbers; place no call.
+
+    A simulated deployment's world is started for it.
+    """
+    console = SafeConsole(highlight=False)
+    reports = [_report(file) for file in files]
+    for report in reports:
+        show(console, report, all_lines=all_lines)
+    raise typer.Exit(FAILED if any(report.failed for report in reports) else PASSED)
+
+
+def _report(file: Path) -> Report:
+    deployment = load(file, dict.fromkeys(variables(file), "-"))
+    if deployment.kind != "simulated":
+        return of_file(file)
+    with Scratch() as scratch, one_world(file, deployment, scratch.path) as world:
+        return run_probes(world.tenants[0])

@@ -1,4 +1,4 @@
-"""``harness nightly``: verify every night, and tell what has changed."""
+"""``harness nightly``: verify every night, and tell what has changed; ``harness compare``: what is new between two runs."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from harness.errors import BrokenError, HarnessError, MistakeError
 from harness.integrations import load
 from harness.report import history
+from harness.report.history import runs_of
 from harness.report.nightly import alerts, bounds, metrics, night, store
-from harness.report.nightly.compare import lines, rates
+from harness.report.nightly.compare import Difference, compare, lines, markdown, rates
+from harness.report.run_directory import RunEvidence, require_ended, require_run
 from harness.run.cli.app import FAILED, PASSED
+from harness.support.files import json_file
 from harness.support.mask import mask_text
+from harness.support.terminal import SafeConsole
 
 
-def run(
+def nightly(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Deployment files.")],
     reports: Annotated[Path, typer.Option(metavar="DIR", help="Where the nights leave their results.")] = Path(
         "reports"
@@ -120,11 +125,7 @@ def _split(verify: str) -> list[str]:
 
 def _say(finished: night.FinishedNight) -> None:
     for difference in finished.differences:
-        found = list(lines(difference))
-        nothing = "" if found else ": no difference"
-        typer.echo(f"{difference.deployment}: since the last good night, {difference.old}{nothing}")
-        for what, case, why in found:
-            typer.echo(f"  {what}: {case}" + (f" ({why})" if why else ""))
+        _show(f"{difference.deployment}: since the last good night, {difference.old}", difference)
     for note in finished.notes:
         typer.echo(note)
     typer.echo(f"nights         {finished.page}")
@@ -144,3 +145,44 @@ def _measure(finished: night.FinishedNight, file: Path | None, push: str) -> Non
         metrics.write(file, registry)
     if push:
         metrics.push(push, registry, finished.night.series)
+
+
+def compare_runs(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="A run's directory.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="A later run's directory.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table.")] = False,
+) -> None:
+    """What fails anew, is fixed, flaky, slower or lost. Exit code 1 if there is news."""
+    if as_json and as_markdown:
+        raise MistakeError("--json and --markdown: two forms of one page; allowed: one of them")
+    for directory in (old, new):
+        require_run(directory)
+        require_ended(directory.resolve())
+    before, after = (runs_of(RunEvidence.read(directory.resolve())) for directory in (old, new))
+    differences = compare(before, after)
+    if as_json:
+        typer.echo(json_file.text(differences))
+    elif as_markdown:
+        typer.echo(markdown(differences), nl=False)
+    else:
+        for one in differences:
+            _show(f"{one.deployment}: {one.old or '–'} → {one.new or '–'}", one)
+    raise typer.Exit(FAILED if any(one.news for one in differences) else PASSED)
+
+
+_STYLES = {
+    "newly failing": "red",
+    "row lost": "red",
+    "not run any more": "red",
+    "cannot be compared": "magenta",
+    "fixed": "green",
+}
+
+
+def _show(heading: str, difference: Difference) -> None:
+    console = SafeConsole(highlight=False, soft_wrap=True)  # a case's name is to be copied: never broken
+    found = list(lines(difference))
+    console.print(Text(heading if found else f"{heading}: no difference"))
+    for what, case, why in found:
+        console.print(Text.assemble("  ", (what, _STYLES.get(what, "yellow")), f": {case}", f" ({why})" if why else ""))

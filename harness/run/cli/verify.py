@@ -13,13 +13,12 @@ import typer
 
 from harness.errors import BrokenError, SelectionError
 from harness.pytest_plugin import PROGRESS, SCENARIOS
-from harness.run.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED
-from harness.run.cli.early import world_fork_server
+from harness.run.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED, Live
 from harness.run.cli.lists import fault_names, row_ids
-from harness.run.cli.placing import Live
-from harness.run.plugin.forked_workers import worker_fork_server
+from harness.run.cli.startup import world_fork_server
 from harness.run.plugin.options import PreflightMode
 from harness.run.plugin.run import TimingsName
+from harness.run.plugin.workers import worker_fork_server
 from harness.support import resources
 
 #: pytest's configuration for a verification, whatever stands in the current directory's.
@@ -36,74 +35,6 @@ _CODES = {
 }
 
 
-_Files = Annotated[
-    list[Path] | None,
-    typer.Argument(
-        metavar="[FILE]…",
-        help=f"Deployment files, or names of examples (default: the example {resources.DEFAULT_EXAMPLE}).",
-        show_default=False,
-    ),
-]
-
-
-_Row = Annotated[
-    list[str] | None,
-    typer.Option(metavar="ID", help="Only this row of the matrix (repeatable).", autocompletion=row_ids),
-]
-_Transport = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only udp, tcp or tls (repeatable).")]
-_Auth = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only trunks with ip or digest (repeatable).")]
-_Codec = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only pcmu or pcma (repeatable).")]
-_Ai = Annotated[list[str] | None, typer.Option(metavar="WHO", help="Only synthflow or stand-in (repeatable).")]
-_Workers = Annotated[
-    str, typer.Option("-n", metavar="N|auto", help="Cases at once; 0: one after another, all in this process.")
-]
-_Require = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="ID",
-        help="Fail if this row is not run (repeatable); documented: all of the guide's.",
-        autocompletion=row_ids,
-    ),
-]
-_Timings = Annotated[
-    TimingsName | None,
-    typer.Option(help="Simulated deployments: scaled down (quick, default), or as in the guides."),
-]
-_Fault = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME[@LINE]",
-        help="Inject this fault (repeatable).",
-        autocompletion=fault_names,
-    ),
-]
-_Reports = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results (default: ./reports).")
-]
-_Expression = Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only cases whose name matches.")]
-_Preflight = Annotated[
-    PreflightMode | None,
-    typer.Option(
-        help="Check ports, accounts and certificates first: stop on a failure (default), or only tell (default with --fault)."
-    ),
-]
-_NoManual = Annotated[
-    bool, typer.Option("--no-manual", help="Do not ask a person to start a call; rows that need it are not observable.")
-]
-_Retries = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        metavar="N",
-        help="Retry cases that failed or broke; those that then pass are marked 'passed on retry'.",
-    ),
-]
-_Plan = Annotated[bool, typer.Option("--plan", help="Show the cases; place no call.")]
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show only the result.")]
-_Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every case that does not pass, and every row.")]
-_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only; with --plan, the plan.")]
-
-
 #: Parameters of the command whose option of pytest has another name.
 _OPTIONS = {
     "files": "--deployment",
@@ -117,26 +48,80 @@ _OPTIONS = {
 
 def verify(
     context: typer.Context,
-    files: _Files = None,
-    row: _Row = None,
-    transport: _Transport = None,
-    auth: _Auth = None,
-    codec: _Codec = None,
-    ai: _Ai = None,
-    workers: _Workers = "auto",
-    require: _Require = None,
-    timings: _Timings = None,
-    fault: _Fault = None,
-    reports: _Reports = None,
-    expression: _Expression = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE]…",
+            help=f"Deployment files, or names of examples (default: the example {resources.DEFAULT_EXAMPLE}).",
+            show_default=False,
+        ),
+    ] = None,
+    row: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Only this row of the matrix (repeatable).", autocompletion=row_ids),
+    ] = None,
+    transport: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only udp, tcp or tls (repeatable).")
+    ] = None,
+    auth: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only trunks with ip or digest (repeatable).")
+    ] = None,
+    codec: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only pcmu or pcma (repeatable).")] = None,
+    ai: Annotated[
+        list[str] | None, typer.Option(metavar="WHO", help="Only synthflow or stand-in (repeatable).")
+    ] = None,
+    workers: Annotated[
+        str, typer.Option("-n", metavar="N|auto", help="Cases at once; 0: one after another, all in this process.")
+    ] = "auto",
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Fail if this row is not run (repeatable); documented: all of the guide's.",
+            autocompletion=row_ids,
+        ),
+    ] = None,
+    timings: Annotated[
+        TimingsName | None,
+        typer.Option(help="Simulated deployments: scaled down (quick, default), or as in the guides."),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[@LINE]",
+            help="Inject this fault (repeatable).",
+            autocompletion=fault_names,
+        ),
+    ] = None,
+    reports: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results (default: ./reports).")
+    ] = None,
+    expression: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only cases whose name matches.")] = None,
     live: Live = False,
-    preflight: _Preflight = None,
-    no_manual: _NoManual = False,
-    retries: _Retries = 0,
-    plan: _Plan = False,
-    quiet: _Quiet = False,
-    verbose: _Verbose = False,
-    as_json: _AsJson = False,
+    preflight: Annotated[
+        PreflightMode | None,
+        typer.Option(
+            help="Check ports, accounts and certificates first: stop on a failure (default), or only tell (default with --fault)."
+        ),
+    ] = None,
+    no_manual: Annotated[
+        bool,
+        typer.Option("--no-manual", help="Do not ask a person to start a call; rows that need it are not observable."),
+    ] = False,
+    retries: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Retry cases that failed or broke; those that then pass are marked 'passed on retry'.",
+        ),
+    ] = 0,
+    plan: Annotated[bool, typer.Option("--plan", help="Show the cases; place no call.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only the result.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every case that does not pass, and every row.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON only; with --plan, the plan.")] = False,
 ) -> None:
     """Run the matrix against deployments, in parallel, and judge every call."""
     if workers != "auto" and not workers.isdecimal():

@@ -24,11 +24,10 @@ from harness.errors import BrokenError, MistakeError, ResourceError
 from harness.report.case_document import CASE
 from harness.report.evidence import CaseEvidence
 from harness.report.run_directory import STOPPED
-from harness.run.fleet import worker
 from harness.run.fleet.plan import FleetPlan, Shard
-from harness.run.fleet.shard import NOT_BEGUN, RELEASE
 from harness.run.fleet.state import ShardRef, State
 from harness.run.fleet.store import Store
+from harness.run.fleet.worker import NOT_BEGUN, RELEASE, TASK, queue_of
 from harness.support.files import own_directories, user_files, whole_file
 from harness.support.files.names import stem_of
 from harness.support.network_text import line
@@ -205,7 +204,7 @@ class Controller:
             "harness": RELEASE,
         }
         try:
-            self._app.send_task(worker.TASK, args=[task], queue=worker.queue_of(progress.site))
+            self._app.send_task(TASK, args=[task], queue=queue_of(progress.site))
         except Exception as error:  # kombu's own trees; a task that was not sent is sent again below
             self._notify(f"shard {shard.number} could not be sent to {progress.site}: {line(str(error))}")
 

@@ -1,4 +1,4 @@
-"""Cases → shards: of one deployment, sized by how long its cases took when they were run last, the longest first."""
+"""The fleet's file, and the shards of a run: cases of one deployment, sized by how long they took last, the longest first."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import secrets
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.deployment import Deployment
 from harness.deployment.hours import planned_at, planning_for
@@ -18,9 +21,85 @@ from harness.errors import DeploymentError, MistakeError, unwritable
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Case, Selection
 from harness.report import scope
-from harness.run.fleet.config import Fleet, Verify
+from harness.support import toml_model
 from harness.support.files import json_file, whole_file
-from harness.support.model_words import nearest
+from harness.support.model_words import form, nearest
+
+SiteName = Annotated[
+    str, form(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", "letters, digits and _ . - behind the first, 40 at most")
+]
+
+#: A part of a path would be another directory to each process: a shard's, which is deleted with it, and the controller's.
+Results = Annotated[
+    str,
+    form(r"((file|local)://)?/.*|(?!file:|local:)[^/]+://.+", "a whole path, or an address such as s3://bucket/prefix"),
+]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Site(_Model):
+    """A place that calls are placed from, with a Celery worker that serves its queue."""
+
+    name: SiteName
+    workers: int = Field(4, ge=1)  #: of its pytest-xdist
+
+
+class SharedTrunk(_Model):
+    """A trunk that calls of several deployments go over: its caps hold for all of them together."""
+
+    name: SiteName
+    concurrent_calls: int = Field(ge=1)
+    calls_per_second: float = Field(gt=0)
+    deployments: tuple[str, ...] = ("*",)  #: names, ``*`` for any part
+
+    def carries(self, deployment: str) -> bool:
+        """Whether calls of that deployment count."""
+        return any(fnmatchcase(deployment, pattern) for pattern in self.deployments)
+
+
+class Verify(_Model):
+    """A deployment file, and who verifies it."""
+
+    file: str  #: its path within each site's directory of deployment files, and the controller's
+    sites: tuple[SiteName, ...] = ()  #: none: any site
+    each: bool = False  #: every site verifies all of it; else its cases are shared out
+    rows: tuple[str, ...] = ()
+
+
+class Fleet(_Model):
+    """A fleet."""
+
+    results: Results  #: a directory that all sites share under this path, or an address (fsspec)
+    sites: tuple[Site, ...] = Field(min_length=1)
+    verify: tuple[Verify, ...] = Field(min_length=1)
+    trunks: tuple[SharedTrunk, ...] = ()
+    shard_s: float = Field(120.0, gt=0)  #: a shard's time at one site, as measured
+    lease_s: float = Field(15.0, ge=1)  #: without a sign of life for so long a worker counts as lost
+    patience_s: float = Field(300.0, ge=1)  #: how long cases wait for a site that may run them
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        names = [site.name for site in self.sites]
+        if len(set(names)) != len(names):
+            raise ValueError("sites: two have one name; allowed: a name of its own for each")
+        for one in self.verify:
+            for name in one.sites:
+                if name not in names:
+                    raise ValueError(f"verify {one.file}: no site is called {name!r}; allowed: {', '.join(names)}")
+        return self
+
+    def site(self, name: str) -> Site:
+        """The site of that name. Raises ``KeyError``."""
+        return {site.name: site for site in self.sites}[name]
+
+
+def read_fleet(path: Path) -> Fleet:
+    """The fleet of a file. Raises :class:`MistakeError` with a line for each mistake."""
+    return toml_model.load(path, Fleet)
+
 
 FILE = "plan.json"
 DURATIONS = "durations.json"

@@ -1,34 +1,174 @@
-"""The pytest plugin of a site: every call passes the fleet's gate, and each case's evidence is stored when it ends.
+"""A site's pytest: every call passes the fleet's gate, whose limits hold over all sites, and evidence is stored when a case ends.
 
-Loaded by ``-p harness.run.fleet.site`` in the xdist controller and its workers. The task is in the environment (:data:`TASK`), which no
-softphone and no world inherits.
+The plugin is loaded by ``-p harness.run.fleet.site`` in the xdist controller and its workers. The task is in the environment
+(:data:`TASK_VARIABLE`), which no softphone and no world inherits.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
+import secrets
 import signal
 import threading
+import time
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from harness.errors import ResourceError
+from harness.deployment import Deployment
+from harness.errors import RefusedError, ResourceError
 from harness.report import scope
 from harness.report.run_directory import CASES, case_directory
-from harness.run.fleet.config import SharedTrunk, redis_address
-from harness.run.fleet.gate import RedisGate
-from harness.run.fleet.state import ShardRef, State
+from harness.run.fleet.plan import SharedTrunk
+from harness.run.fleet.state import CallRequest, ShardRef, State, redis_address
 from harness.run.fleet.store import REST, SCOPE, Store
 from harness.run.plugin.run import Run, case_of, run_of
 
+#: Duration of an unanswered hang-up (RFC 3261 timers B, F: 64 × T1), plus the time until the process notices.
+LONGEST_HANGUP_S = 32.0 + 8.0
+_POLL_S = 0.05
+
+
+def longest_call_s(deployment: Deployment) -> float:
+    """How long a call may be up whose process is gone: its cap and the longest hang-up together."""
+    return deployment.limits.seconds_per_call + LONGEST_HANGUP_S
+
+
+class RedisGate:
+    """An implementation of :class:`harness.deployment.limits.Gate`. ``case`` says which case the process runs, for the ledger."""
+
+    def __init__(
+        self,
+        state: State,
+        ref: ShardRef,
+        site: str,
+        deployment: Deployment,
+        trunks: tuple[SharedTrunk, ...],
+        case: Callable[[], str],
+        changed: Callable[[int], None] = lambda calls: None,
+    ) -> None:
+        self._state, self._ref, self._site, self._deployment, self._case = state, ref, site, deployment, case
+        self.limits = limits = deployment.limits
+        own = (f"deployment {deployment.name}", limits.concurrent_calls, limits.calls_per_second)
+        shared = [
+            (f"trunk {trunk.name}", trunk.concurrent_calls, trunk.calls_per_second)
+            for trunk in trunks
+            if trunk.carries(deployment.name)
+        ]
+        self._caps = (own, *shared)
+        self._changed = changed
+        self._lock = threading.Lock()
+        self._calls = Counter[str]()  #: in each place: two while a transfer replaces one by the other
+
+    def admit(self, within: float) -> RedisPermit:
+        """As :meth:`harness.deployment.limits.Gate.admit`; a Redis that cannot be asked for so long lets nothing through."""
+        deadline = time.monotonic() + within
+        request = self._request()
+        why = "calls_per_second"
+        while (left := deadline - time.monotonic()) > 0:
+            said, what, used = self._state.admit(request, left)
+            if said == "go":
+                self._count(request, +1)
+                try:
+                    time.sleep(float(what) / 1000)
+                except BaseException:  # a signal's, too
+                    RedisPermit(self, request).release()
+                    raise
+                return RedisPermit(self, request)
+            self._raise_for_good(said, what, used)
+            why = what
+            time.sleep(_POLL_S)
+        raise ResourceError(f"no call may be placed within {within:g} s over all sites (limits.{why})")
+
+    def _raise_for_good(self, said: str, what: str, used: str) -> None:
+        if said == "refused":
+            raise RefusedError(f"this run's calls have used {used}; allowed: limits.{what}")
+        if said == "shut":
+            raise ResourceError(f"no call is placed: {what}")
+
+    def _request(self) -> CallRequest:
+        entry: dict[str, object] = {
+            "case": self._case(),
+            "deployment": self._deployment.name,
+            "site": self._site,
+            "shard": self._ref.shard,
+            "attempt": self._ref.attempt,
+        }
+        token = secrets.token_hex(12)
+        return CallRequest(
+            ref=self._ref,
+            deployment=self._deployment.name,
+            token=token,
+            place=token,
+            entry=entry,
+            caps=self._caps,
+            lease_s=longest_call_s(self._deployment),
+            limits=self.limits,
+        )
+
+    def another(self, request: CallRequest) -> RedisPermit:
+        """Ask for one more call in the place of one; it does not wait, as the far end waits for the answer to its REFER."""
+        request = dataclasses.replace(request, token=secrets.token_hex(12))
+        said, what, used = self._state.another(request)
+        self._raise_for_good(said, what, used)
+        if said != "go":
+            raise ResourceError(f"no call may take another's place: those under way may use up limits.{what}")
+        self._count(request, +1)
+        return RedisPermit(self, request)
+
+    def settle(self, request: CallRequest, placed_at: float) -> None:
+        """Count what an ended call used, and free its place where it was the last one there."""
+        seconds = min(time.monotonic() - placed_at, self.limits.seconds_per_call)
+        left = self._count(request, -1)
+        # In a thread of its own: where a call ends, all phones' events wait, and Redis may be away.
+        used = request, seconds, self.limits.cost(seconds)
+        threading.Thread(target=self._state.settle, args=used, kwargs={"frees_place": not left}, name="settle").start()
+
+    def _count(self, request: CallRequest, change: int) -> int:
+        """How many calls its place has then."""
+        with self._lock:
+            self._calls[request.place] += change
+            self._changed(self._calls.total())
+            return self._calls[request.place]
+
+
+class RedisPermit:
+    """One call's place over all sites."""
+
+    def __init__(self, gate: RedisGate, request: CallRequest) -> None:
+        self._gate, self._request = gate, request
+        self._placed_at = time.monotonic()
+        self._lock = threading.Lock()
+        self._released = False
+
+    def another(self) -> RedisPermit:
+        """As :meth:`harness.deployment.limits.Admitted.another`."""
+        with self._lock:
+            if self._released:
+                raise ResourceError("no call takes the place of one that has ended")
+            return self._gate.another(self._request)
+
+    def release(self) -> None:
+        """The call has ended; harmless when done twice."""
+        with self._lock:
+            if self._released:
+                return
+            self._released = True
+        self._gate.settle(self._request, self._placed_at)
+
+
+# -- the plugin
+
 #: The environment variable that holds the task as JSON.
-TASK = "HARNESS_FLEET_TASK"
+TASK_VARIABLE = "HARNESS_FLEET_TASK"
 #: The environment variable that names a pipe: when it closes, the Celery worker is gone, and all calls are hung up.
-LIFELINE = "HARNESS_FLEET_LIFELINE"
+LIFELINE_VARIABLE = "HARNESS_FLEET_LIFELINE"
 
 _SENDER = pytest.StashKey["Sender"]()
 #: The id of the case that this process runs; empty: none.
@@ -41,7 +181,7 @@ def pytest_configure(config: pytest.Config) -> None:
     run = run_of(config)
     if run is None:
         return
-    task: dict[str, Any] = json.loads(os.environ[TASK])
+    task: dict[str, Any] = json.loads(os.environ[TASK_VARIABLE])
     ref, site = ShardRef(**task["ref"]), str(task["site"])
     trunks = tuple(SharedTrunk.model_validate(trunk) for trunk in task["trunks"])
     state = State(redis_address())
@@ -103,7 +243,7 @@ class Sender:
 
 def _watch_lifeline() -> None:
     """End as on Ctrl-C when the worker is gone, however it went."""
-    if not (descriptor := os.environ.pop(LIFELINE, "")):
+    if not (descriptor := os.environ.pop(LIFELINE_VARIABLE, "")):
         return
 
     def watch() -> None:

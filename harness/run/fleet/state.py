@@ -9,18 +9,26 @@ import contextlib
 import hashlib
 import json
 import math
+import os
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import redis
+from redis.connection import parse_url
 
-from harness.errors import ResourceError
-from harness.support.network_text import line
+from harness.deployment import Limits
+from harness.errors import RefusedError, ResourceError
+from harness.support.network_text import keep_secret, line
 
 T = TypeVar("T")
+
+#: Where Redis is, for controller, workers and their runs; it may hold a password, so it stands in no file.
+REDIS_VARIABLE = "HARNESS_FLEET_REDIS"
 
 _PREFIX = "harness"
 _RETRY_S = 0.2
@@ -30,6 +38,30 @@ _TIMEOUT_S = 3.0
 _ANOTHER_WITHIN_S = 0.5
 #: A run's keys expire after so many seconds without use; the scripts have the same time.
 _KEPT_S = 14 * 86400
+
+
+def redis_address() -> str:
+    """Where Redis is. Raises :class:`RefusedError` if the address is missing or invalid: without Redis no call is placed."""
+    found = os.environ.get(REDIS_VARIABLE)
+    keep_secret(found)
+    if found and _is_redis(found):
+        return found
+    what = "holds no address (it is not shown, as it may hold a password)" if found else "is not set"
+    raise RefusedError(
+        f"{REDIS_VARIABLE}: {what}, so no call is placed; allowed: redis://HOST:PORT/DB, or redis://USER:PASSWORD@HOST:PORT/DB "
+        "(USER may be empty; rediss:// for TLS), with what is not a letter or digit in a password percent-encoded"
+    )
+
+
+def _is_redis(address: str) -> bool:
+    """Whether Redis clients accept the address: an unencoded / ? or # ends the password or the host (RFC 3986 section 3.2)."""
+    try:
+        parse_url(address)  # type: ignore[no-untyped-call]
+        parts = urlsplit(address)
+        of_a_network = parts.scheme in ("redis", "rediss") and bool(parts.hostname)
+    except ValueError:
+        return False
+    return of_a_network and not parts.fragment and re.fullmatch(r"/?\d*", parts.path) is not None
 
 
 # -- Lua scripts: each changes Redis atomically; every time is Redis's own, in milliseconds.
@@ -383,11 +415,7 @@ class CallRequest:
     entry: dict[str, object]  #: the ledger's entry
     caps: tuple[tuple[str, int, float], ...]
     lease_s: float  #: seconds that it counts as up without a report of its end
-    longest_s: float
-    calls_per_run: int
-    seconds_per_run: float
-    cost: float  #: of one that takes longest
-    cost_per_run: float | None
+    limits: Limits
 
 
 def _usage(call: CallRequest) -> list[str]:
@@ -406,8 +434,9 @@ def _of_call(call: CallRequest) -> list[str]:
 
 
 def _terms(call: CallRequest) -> list[object]:
-    most = [call.longest_s, call.calls_per_run, call.seconds_per_run, call.cost]
-    cost_per_run = -1 if call.cost_per_run is None else call.cost_per_run
+    limits, longest = call.limits, call.limits.seconds_per_call
+    most = [longest, limits.calls_per_run, limits.seconds_per_run, limits.cost(longest)]
+    cost_per_run = -1 if limits.cost_per_run is None else limits.cost_per_run
     of_shard = [call.ref.attempt, call.ref.token]
     return [call.ref.nonce, call.token, _ms(call.lease_s), *most, cost_per_run, json.dumps(call.entry), *of_shard]
 

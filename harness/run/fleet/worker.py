@@ -1,18 +1,216 @@
-"""A site's Celery worker: takes tasks of its own queue, one at a time, and sends heartbeats meanwhile."""
+"""A site's Celery worker: takes tasks of its own queue, one at a time, and sends heartbeats meanwhile.
+
+It runs a shard by pytest and xdist, in a process that is ended when the shard was given to another site.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import json
+import os
+import secrets
+import signal
+import subprocess
 import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery
 
-from harness.errors import MistakeError
-from harness.run.fleet import shard
-from harness.run.fleet.config import redis_address
-from harness.run.fleet.state import State
-from harness.support.files import own_directories
+from harness.deployment import Deployment
+from harness.deployment.hours import AS_OF_VARIABLE
+from harness.errors import DeploymentError, HarnessError, MistakeError, ResourceError
+from harness.integrations import load
+from harness.report import scope
+from harness.run.fleet.site import LIFELINE_VARIABLE, TASK_VARIABLE, longest_call_s
+from harness.run.fleet.state import ShardRef, State, redis_address
+from harness.scenario.phones import own_phone
+from harness.support import resources
+from harness.support.files import own_directories, user_files, whole_file
+from harness.support.files.own_directories import Scratch
+from harness.support.forkserver import PYTHON
+
+#: The harness that is installed here. Of another a site would run other rows, and hold them to other checks.
+RELEASE: Final = metadata.version("call-verification-harness")
+#: pytest's configuration for a verification.
+_CONFIGURATION = Path(__file__).parents[1] / "cli" / "verify.ini"
+_CASES = "cases.txt"
+_POLL_S = 0.1
+#: How long a pytest that was told to end may take to hang up and exit; then it is killed, and its softphones' processes hang up.
+_HANGUP_S = 45.0
+#: The exit code of an attempt that was never begun, as a shell has it and pytest does not; its words say why.
+NOT_BEGUN: Final = 126
+
+
+def run_shard(task: dict[str, Any], state: State, *, files: Path, scratch: Path) -> None:
+    """Run an attempt, if it is still to be run; how it ended is noted in Redis, its evidence is in the store.
+
+    ``files`` is the site's directory of deployment files.
+    """
+    ref = ShardRef(**task["ref"])
+    ref = dataclasses.replace(ref, token=secrets.token_hex(8))
+    lease_s = float(task["lease_s"])
+    if not state.claim(ref, lease_s):
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            deployment = _read(task, files)
+            directory = stack.enter_context(_directory(task, scratch))
+        except HarnessError as error:
+            state.end(ref, NOT_BEGUN, str(error))
+            return
+        claims = claims_of(deployment)
+        claimed_for = longest_call_s(deployment) + lease_s
+        if not _claim(state, ref, claims, claimed_for, lease_s):
+            return
+        code, words = _verify(task, ref, state, files, directory, lambda: state.take(claims, ref.token, claimed_for))
+    if code is not None:
+        state.end(ref, code, words)
+        # An orderly end has hung everything up. Of a pytest that a signal has killed the softphones may still be doing that.
+        if code >= 0:
+            state.give_back(claims, ref.token)
+
+
+def claims_of(deployment: Deployment) -> list[str]:
+    """What only one site may use at a time: numbers that are called, and phones that register; of a simulated world, nothing."""
+    if deployment.kind == "simulated":
+        return []
+    numbers = {f"number {number}" for _, _, number in deployment.all_dids()}
+    phones = set()
+    for name in deployment.phones:
+        config = own_phone(deployment, name)
+        phones.add(f"phone {config.user}@{config.domain} at {config.proxy}")
+    return sorted(numbers | phones)
+
+
+def _read(task: dict[str, Any], files: Path) -> Deployment:
+    """The deployment, with the site's secrets.
+
+    Raises :class:`MistakeError` where its file, or the harness, is another than the controller's.
+    """
+    if (wanted := task.get("harness")) != RELEASE:
+        raise MistakeError(f"this site has harness {RELEASE}, and the controller {wanted}; allowed: the same")
+    path = files / task["file"]
+    if not path.resolve().is_relative_to(files.resolve()):
+        raise DeploymentError(f"{task['file']}: lies outside of {files}")
+    deployment = load(path)
+    if scope.digest(scope.content_of(deployment)) != task["hash"]:
+        raise MistakeError(f"{path}: says something else than the controller's file of that name; allowed: the same")
+    return deployment
+
+
+@contextlib.contextmanager
+def _directory(task: dict[str, Any], scratch: Path) -> Iterator[Path]:
+    """A directory for the attempt, with its cases. Raises :class:`ResourceError`."""
+    with contextlib.ExitStack() as stack:
+        try:
+            # made and checked for each shard: temporary folders are tidied up while a worker works for months
+            scratch.parent.mkdir(parents=True, exist_ok=True)
+            directory = stack.enter_context(Scratch(own_directories.own(scratch))).path
+            whole_file.write(directory / _CASES, "\n".join(task["cases"]) + "\n")
+        except OSError as error:
+            raise ResourceError(f"{scratch}: cannot be used: {error.strerror}") from error
+        yield directory
+
+
+def _claim(state: State, ref: ShardRef, claims: Sequence[str], for_s: float, lease_s: float) -> bool:
+    """Wait until all names are claimed; False when the shard was given to another meanwhile."""
+    renewed = 0.0
+    while state.take(claims, ref.token, for_s) is not None:
+        time.sleep(_POLL_S)
+        if time.monotonic() - renewed >= lease_s / 3:
+            renewed = time.monotonic()
+            if not state.renew(ref, lease_s):
+                return False
+    return True
+
+
+def _verify(
+    task: dict[str, Any],
+    ref: ShardRef,
+    state: State,
+    files: Path,
+    directory: Path,
+    keep_claims: Callable[[], str | None],
+) -> tuple[int | None, str]:
+    """Run pytest to its end; return its exit code and the end of its output. No code: the shard was given to another.
+
+    ``keep_claims`` renews the shard's claims, and returns the first that another holds.
+    """
+    reading, writing = os.pipe()
+    log = directory / "pytest.log"
+    known = {**task, "ref": dataclasses.asdict(ref)}
+    known = {name: known[name] for name in ("ref", "site", "trunks", "results")}
+    environment = {
+        **os.environ,
+        TASK_VARIABLE: json.dumps(known),
+        LIFELINE_VARIABLE: str(reading),
+        AS_OF_VARIABLE: task["as_of"],
+    }
+    environment["PYTHONSAFEPATH"] = "1"  # what -P is to pytest itself, for its workers
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            _command(task, files, directory),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=directory,
+            pass_fds=[reading],
+            start_new_session=True,
+        )
+    os.close(reading)
+    ours = True
+    try:
+        renewed = time.monotonic()
+        while process.poll() is None:
+            time.sleep(_POLL_S)
+            if time.monotonic() - renewed >= float(task["lease_s"]) / 3:
+                renewed = time.monotonic()
+                ours = state.renew(ref, float(task["lease_s"]))
+                # a worker that stood still for as long as its claims last may have lost them, and not its shard
+                ours = ours and keep_claims() is None
+                if not ours:
+                    break
+    finally:
+        _end(process, writing)
+    words = user_files.read_text(log, user_files.EVIDENCE, "replace").strip()[-2000:]
+    return (process.returncode if ours else None), words
+
+
+def _end(process: subprocess.Popen[bytes], lifeline: int) -> None:
+    """Have pytest hang up and exit, if it has not; kill it when it does not."""
+    os.close(lifeline)
+    try:
+        process.wait(_HANGUP_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _command(task: dict[str, Any], files: Path, directory: Path) -> list[str]:
+    """The command of ``harness verify``, for these cases, with the fleet's plugin."""
+    scenarios = Path(task["scenarios"] or resources.SCENARIOS)
+    command = [
+        *PYTHON,
+        "-m",
+        "pytest",
+        str(scenarios),
+        "--rootdir",
+        str(resources.ROOT),
+        "-c",
+        str(_CONFIGURATION),
+    ]
+    command += ["--confcutdir", str(scenarios), "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio"]
+    command += ["-p", "harness.run.fleet.site", "-n", str(task["workers"]), "--deployment", str(files / task["file"])]
+    command += ["--site", task["site"], "--cases", str(directory / _CASES)]
+    command += ["--reports", str(directory / "reports"), "--no-reports", "--no-manual", f"--timings={task['timings']}"]
+    return [*command, *(f"--row={row}" for row in task["rows"]), *(["--live"] if task["live"] else [])]
+
 
 TASK = "harness.run_shard"
 _HEARTBEAT_EVERY_S = 1.0
@@ -62,8 +260,8 @@ def work(site: str, files: Path, base: Path) -> None:
         raise MistakeError(f"{scratch}: cannot be used: {error.strerror}; allowed: --scratch DIR") from error
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]
-    def run_shard(task: dict[str, Any]) -> None:
-        shard.run(task, state, files=files, scratch=scratch)
+    def take(task: dict[str, Any]) -> None:
+        run_shard(task, state, files=files, scratch=scratch)
 
     threading.Thread(target=_send_heartbeats, args=(site,), name="heartbeats", daemon=True).start()
     options = {"queues": queue_of(site), "pool": "threads", "concurrency": "1", "loglevel": "WARNING"}

@@ -2,9 +2,9 @@
 
 ::
 
-    plan → lane call → steps → result → picture
+    plan → call → run → result
 
-``plan`` checks what was asked for against the deployment's limits; a ``lane`` is one number over one trunk with its phones; a
-``call`` is placed, verified, verified again while it is held, and ended, by the same phones and checks as a scenario's;
-``steps`` place them in steps at a given rate; ``result`` has the figures, and ``picture`` draws them.
+``plan`` checks what was asked for against the deployment's limits; a ``call`` is placed on its lane (one number over one
+trunk, with its phones), verified, verified again while it is held, and ended, by the same phones and checks as a scenario's; ``run``
+places them in steps at a given rate; ``result`` has the figures and draws them.
 """

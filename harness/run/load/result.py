@@ -1,4 +1,4 @@
-"""The figures of a load: ``load.json``, and what the table and the picture are made from."""
+"""What a load found: ``load.json``, the table, and a picture (SVG) of calls up over time, setup times and what did not pass."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from harness.calls.verdict import INTERRUPTED, Verdict, exit_code, worst
+from harness.calls.verdict import INTERRUPTED, Verdict, exit_code
 from harness.deployment import Kind
-from harness.run.load.call import LoadCall
-from harness.run.load.steps import Steps
+from harness.report.markup import xml
 from harness.support.files import json_file, whole_file
 
 FILE = "load.json"
@@ -138,90 +137,122 @@ class LoadResult:
         return None if is_stopped else first
 
     def write(self, run: Path) -> None:
-        """Write ``load.json``."""
+        """Write ``load.json`` and ``load.svg``."""
         whole_file.write(run / FILE, json_file.text(self) + "\n")
+        whole_file.write(run / PICTURE, svg(self) + "\n")
 
 
-def result(steps: Steps, *, began: float, wall_s: float) -> LoadResult:
-    """The result, when the last call is over; ``began`` is monotonic."""
-    deployment = steps.lanes[0].context.deployment
-    return LoadResult(
-        deployment=deployment.name,
-        kind=deployment.kind,
-        site=deployment.site,
-        asked=LoadAsked(calls=steps.plan.calls, cps=steps.plan.cps, for_s=steps.plan.hold_s),
-        lanes=[
-            LaneResult(
-                case=lane.context.case.id,
-                trunk=lane.context.case.trunk,
-                line=lane.line.name,
-                trunk_max_concurrent_calls=lane.line.trunk.max_concurrent_calls,
-                evidence=f"cases/{lane.recorder.directory.name}",
-            )
-            for lane in steps.lanes
-        ],
-        steps=[_step(number, level, steps) for number, level in enumerate(steps.reached, 1)],
-        calls=[_call(call, began) for call in steps.calls],
-        verdict=steps.verdict,
-        interrupted=steps.interrupted,
-        wall_s=round(wall_s, 3),
-    )
+# -- the picture
+
+PICTURE = "load.svg"
+
+_LEFT, _WIDTH, _RIGHT = 64, 820, 24
+_CALLS_TOP, _CALLS_HEIGHT = 44, 190  #: the upper part: calls up
+_SETUP_TOP, _SETUP_HEIGHT = 278, 150  #: the lower part: setup times
+_HEIGHT = 476
+_UP, _SETUP, _DELAY, _WRONG = "#175cd3", "#027a48", "#b54708", "#b42318"
+_STYLE = (
+    ".load text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#1f2933}"
+    ".load .bg{fill:#fff}.load .a{fill:#52606d}.load .g{stroke:#e4e7eb}.load .t{font-weight:600}"
+)
 
 
-def _step(number: int, level: int, steps: Steps) -> StepResult:
-    new = [call for call in steps.calls if call.step == number]
-    so_far = [call for call in steps.calls if call.step <= number]
-    failed = [call for call in so_far if call.failed_in == number]
-    sound = [call for call in so_far if call.failed_in is None or call.failed_in > number]
-    invited = sorted(at for call in new if (at := call.invited_at) is not None)
-    complete = len(so_far) == level and not failed
-    found = worst(call.verdict for call in failed)
-    return StepResult(
-        step=number,
-        calls=level,
-        placed=len(invited),
-        verified=sum(call.verdict is Verdict.PASSED for call in new),
-        held=len(sound),
-        cps=round((len(invited) - 1) / (invited[-1] - invited[0]), 2) if len(invited) > 1 else None,
-        setup_ms=Percentiles.among(call.setup_ms for call in new),
-        post_dial_delay_ms=Percentiles.among(call.post_dial_delay_ms for call in new),
-        two_way_ms=Percentiles.among(call.two_way_ms for call in new),
-        verdict=Verdict.PASSED if complete else found or Verdict.FAILED,
-        message=next((_why(call) for call in failed if call.verdict is found), ""),
-    )
+def svg(result: LoadResult) -> str:
+    """Calls up above, setup times below, on one time axis in seconds."""
+    changes = _changes(result.calls)
+    ends = max([at for at, _ in changes] + [call.invited_s or 0.0 for call in result.calls] + [1.0])
+    scale = _WIDTH / ends
+    most = max([result.asked.calls, 1])
+    width = _LEFT + _WIDTH + _RIGHT
+    title = f"{result.deployment}: {result.calls_held} of {result.asked.calls} calls held and verified"
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="load" viewBox="0 0 {width} {_HEIGHT}" width="{width}" '
+        f'height="{_HEIGHT}" role="img" aria-label="{xml(title)}"><style>{_STYLE}</style>'
+        f'<rect class="bg" width="{width}" height="{_HEIGHT}"/><text class="t" x="{_LEFT}" y="20">{xml(title)}</text>',
+        f'<text class="a" x="{_LEFT}" y="{_CALLS_TOP - 6}">calls up</text>',
+        f'<text class="a" x="{_LEFT}" y="{_SETUP_TOP - 6}">setup in ms: INVITE → 200 (green), INVITE → 18x or 200 (brown); '
+        "red: did not pass</text>",
+        *_grid(ends, scale),
+        *_scale(_CALLS_TOP, _CALLS_HEIGHT, most),
+        _up(changes, scale, most),
+        *_asked(result, most),
+        *_setups(result.calls, scale),
+    ]
+    return "".join(parts) + "</svg>"
 
 
-def _why(call: LoadCall) -> str:
-    refused = f" (refused with {call.refused_with})" if call.refused_with else ""
-    return f"call {call.index} ({call.label}): {call.message}{refused}"
+def _changes(calls: Iterable[CallResult]) -> list[tuple[float, int]]:
+    """When a call came up (+1) or was over (-1), in order."""
+    answered = [call for call in calls if call.answered_s is not None]
+    changes = [(call.answered_s or 0.0, 1) for call in answered]
+    changes += [(call.over_s, -1) for call in answered if call.over_s is not None]
+    return sorted(changes)
 
 
-def _call(call: LoadCall, began: float) -> CallResult:
-    up = call.up_between
-    counted = call.statistics
+def _up(changes: list[tuple[float, int]], scale: float, most: float) -> str:
+    points, up = [f"{_LEFT},{_CALLS_TOP + _CALLS_HEIGHT}"], 0
+    for at, change in changes:
+        x = _LEFT + at * scale
+        points.append(f"{x:.1f},{_y(_CALLS_TOP, _CALLS_HEIGHT, up, most):.1f}")
+        up += change
+        points.append(f"{x:.1f},{_y(_CALLS_TOP, _CALLS_HEIGHT, up, most):.1f}")
+    return f'<polyline fill="none" stroke="{_UP}" stroke-width="2" points="{" ".join(points)}"/>'
 
-    def since(at: float | None) -> float | None:
-        return None if at is None else round(at - began, 3)
 
-    def ms(value: float | None) -> float | None:
-        return None if value is None else round(value, 1)
+def _asked(result: LoadResult, most: float) -> Iterable[str]:
+    """A line at each step's calls; red from the first failing one on."""
+    for step in result.steps:
+        y = _y(_CALLS_TOP, _CALLS_HEIGHT, step.calls, most)
+        colour = _UP if step.verdict is Verdict.PASSED else _WRONG
+        yield (
+            f'<line x1="{_LEFT}" x2="{_LEFT + _WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="{colour}" stroke-dasharray="2 5"/>'
+            f'<text x="{_LEFT + 6}" y="{y - 3:.1f}" style="fill:{colour}">step {step.step} ({step.calls}): '
+            f"{xml(str(step.verdict))}</text>"
+        )
 
-    return CallResult(
-        call=call.index,
-        step=call.step,
-        leg=call.label,
-        lane=call.lane.context.case.id,
-        verdict=call.verdict,
-        message=call.message,
-        refused_with=call.refused_with,
-        failed_in=call.failed_in,
-        ended=call.ended,
-        invited_s=since(call.invited_at),
-        answered_s=since(up[0]) if up else None,
-        over_s=since(up[1]) if up else None,
-        setup_ms=ms(call.setup_ms),
-        post_dial_delay_ms=ms(call.post_dial_delay_ms),
-        two_way_ms=ms(call.two_way_ms),
-        rx_packets=counted.rx_packets if counted else 0,
-        rx_lost=counted.rx_lost if counted else 0,
-    )
+
+def _setups(calls: list[CallResult], scale: float) -> Iterable[str]:
+    most = _round_up(max([call.setup_ms or 0.0 for call in calls] + [10.0]))
+    yield from _scale(_SETUP_TOP, _SETUP_HEIGHT, most)
+    for call in calls:
+        if call.invited_s is None:
+            continue
+        x, wrong = _LEFT + call.invited_s * scale, call.verdict is not Verdict.PASSED
+        tip = f"<title>call {call.call}: {xml(call.message or str(call.verdict))}</title>"
+        if wrong:
+            y = _SETUP_TOP + _SETUP_HEIGHT
+            yield f'<path d="M{x - 4:.1f} {y - 4}l8 8m0 -8l-8 8" stroke="{_WRONG}" stroke-width="2">{tip}</path>'
+        for value, colour in ((call.post_dial_delay_ms, _DELAY), (call.setup_ms, _SETUP)):
+            if value is not None:
+                y_of = _y(_SETUP_TOP, _SETUP_HEIGHT, value, most)
+                yield f'<circle cx="{x:.1f}" cy="{y_of:.1f}" r="3" fill="{colour}" fill-opacity="0.7">{tip}</circle>'
+
+
+def _grid(ends: float, scale: float) -> Iterable[str]:
+    every = _round_up(ends / 8)
+    for index in range(int(ends / every) + 1):
+        x = _LEFT + index * every * scale
+        yield (
+            f'<line class="g" x1="{x:.1f}" y1="{_CALLS_TOP}" x2="{x:.1f}" y2="{_SETUP_TOP + _SETUP_HEIGHT}"/>'
+            f'<text class="a" x="{x:.1f}" y="{_HEIGHT - 24}" text-anchor="middle">{index * every:g} s</text>'
+        )
+
+
+def _scale(top: int, height: int, most: float) -> Iterable[str]:
+    """The value axis: nought, the half and all of ``most``."""
+    for value in (0.0, most / 2, most):
+        y = _y(top, height, value, most)
+        yield (
+            f'<line class="g" x1="{_LEFT}" x2="{_LEFT + _WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text class="a" x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
+        )
+
+
+def _y(top: int, height: int, value: float, most: float) -> float:
+    return top + height * (1 - value / most)
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 2, 5, 10 … that is not below ``value``."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= value)

@@ -1,15 +1,22 @@
-"""A load from its first lease to its files: ``reports/load/<run>/`` holds ``load.json``, ``load.svg`` and the evidence."""
+"""A load from its first lease to its files: its calls are placed in steps, held and ended; whatever happens, each is hung up.
+
+``reports/load/<run>/`` holds ``load.json``, ``load.svg`` and the evidence.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import secrets
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from harness.calls.verdict import Verdict, worst
 from harness.deployment import Deployment, Timings
 from harness.deployment.limits import CallGate, Marks
 from harness.errors import WorldLostError
@@ -17,16 +24,144 @@ from harness.integrations.matrix import Case
 from harness.phone.pool import PhonePool
 from harness.report.case_document import is_masked
 from harness.report.run_directory import create
-from harness.run.load import picture
-from harness.run.load.lane import Lane, SharedMarks
+from harness.run.load.call import Lane, LoadCall, SharedMarks
 from harness.run.load.plan import LoadPlan
-from harness.run.load.result import LoadResult, StepResult, result
-from harness.run.load.steps import THREADS, OnStep, Steps
+from harness.run.load.result import CallResult, LaneResult, LoadAsked, LoadResult, Percentiles, StepResult
 from harness.run.plugin.starvation import LATE_S, monitor
 from harness.run.plugin.worlds import erred, heartbeat
 from harness.support.heartbeat import Listener
 from harness.support.mask import mask_fields
 from harness.witness.synthflow import api_of
+
+#: Threads that verify: each waits most of the time, and all of them are woken by every event.
+THREADS = 8
+#: How often calls that are placed meanwhile are looked for, once a load is stopped.
+_AGAIN_S = 0.2
+
+#: Called with the number of a step, and all calls so far.
+OnStep = Callable[[int, Sequence[LoadCall]], None]
+
+
+class Steps:
+    """One load. ``on_step`` is called after each step."""
+
+    def __init__(self, plan: LoadPlan, lanes: Sequence[Lane], on_step: OnStep) -> None:
+        self.plan = plan
+        self.lanes = lanes
+        self.calls: list[LoadCall] = []
+        self.reached: list[int] = []  #: the levels of the steps that were begun
+        self.interrupted = False
+        self._turns = itertools.cycle(lanes)
+        self._on_step = on_step
+        self._placing: list[Future[None]] = []
+        self._stopped = threading.Event()
+        self._pace = threading.Lock()
+        self._next = 0.0  #: when a call may be dialled again (monotonic)
+
+    def run(self) -> None:
+        """Run the load to its end. On Ctrl-C (``KeyboardInterrupt``) all calls are hung up, and the rest is left out."""
+        executor = ThreadPoolExecutor(THREADS, thread_name_prefix="load")
+        try:
+            try:
+                self._ramp_up(executor)
+            except KeyboardInterrupt:
+                self._stop()
+            self._ramp_down(executor)
+        except KeyboardInterrupt:  # while they were being ended
+            self._stop()
+        finally:
+            self._stopped.set()
+            executor.shutdown(wait=False, cancel_futures=True)
+            self._hang_up_all()
+            # A call whose turn to dial had come when the load was stopped may begin only now.
+            while wait(self._placing, _AGAIN_S).not_done:
+                self._hang_up_all()
+            executor.shutdown(wait=True)
+
+    def _hang_up_all(self) -> None:
+        for lane in self.lanes:
+            lane.hang_up()
+
+    def _stop(self) -> None:
+        """Place nothing more, and end what is up now: then whatever waits for it ends, too."""
+        self.interrupted = True
+        self._stopped.set()
+        self._hang_up_all()
+        for lane in self.lanes:
+            lane.interrupted()
+        for call in self.calls:
+            call.interrupted(len(self.reached))
+
+    def _ramp_up(self, executor: ThreadPoolExecutor) -> None:
+        began, placed = time.monotonic(), 0
+        for number, level in enumerate(self.plan.levels, 1):
+            self.reached.append(level)
+            new: list[Future[None]] = []
+            while placed < level:
+                self._until(began + placed / self.plan.cps)
+                call = LoadCall(placed + 1, number, next(self._turns))
+                self.calls.append(call)
+                new.append(executor.submit(self._place, call))
+                placed += 1
+            self._placing += new
+            _finish(new)
+            if number == len(self.plan.levels) and self._all_passed:
+                self._until(time.monotonic() + self.plan.hold_s)
+            held = [
+                call for call in self.calls if call.is_up or call.failed_in is None
+            ]  # also calls that the far end has ended
+            _finish([executor.submit(call.verify_again, number) for call in held])
+            self._on_step(number, self.calls)
+            if not self._all_passed:
+                return
+            began = time.monotonic() - placed / self.plan.cps  # a step begins when the last one is verified
+
+    @property
+    def _all_passed(self) -> bool:
+        return all(call.failed_in is None for call in self.calls)
+
+    def _place(self, call: LoadCall) -> None:
+        if not self._stopped.is_set():
+            call.place(self._may_dial)
+
+    def _may_dial(self) -> bool:
+        """Wait for the rate, which also holds for calls that have waited for something else; false when the load was stopped."""
+        with self._pace:
+            self._until(self._next)
+            self._next = time.monotonic() + 1.0 / self.plan.cps
+            return not self._stopped.is_set()
+
+    def _until(self, at: float) -> None:
+        """Wait until then (monotonic), unless the load is stopped."""
+        self._stopped.wait(max(0.0, at - time.monotonic()))
+
+    def _ramp_down(self, executor: ThreadPoolExecutor) -> None:
+        """End them at the rate they were begun with, the first one first; all at once when the load was stopped."""
+        began = time.monotonic()
+        ends: list[Future[None]] = []
+        for index, call in enumerate(self.calls):
+            if not self.interrupted:
+                self._until(began + index / self.plan.cps)
+            ends.append(executor.submit(call.end, None if self.interrupted else len(self.reached)))
+        _finish(ends)
+        if not self.interrupted:
+            _finish([executor.submit(call.conclude, len(self.reached)) for call in self.calls])
+
+    @property
+    def verdict(self) -> Verdict:
+        """Passed when all calls asked for were placed, verified and ended."""
+        found = worst(call.verdict for call in self.calls) or Verdict.FAILED
+        if found is not Verdict.PASSED:
+            return found
+        all_placed = len(self.calls) == self.plan.calls and all(call.was_placed for call in self.calls)
+        return Verdict.PASSED if all_placed and all(call.ended for call in self.calls) else Verdict.FAILED
+
+
+def _finish(futures: Iterable[Future[None]]) -> None:
+    """Wait for all of them. Raises what one of them raised: a fault of the harness."""
+    for future in futures:
+        future.result()
+
 
 #: A note is made when the rate was below this share of the one asked for.
 _RATE_MISSED = 0.8
@@ -76,7 +211,6 @@ def load(
     if is_masked(deployment):
         found = mask_fields(found)
     found.write(run)
-    picture.write(run, found)
     return found, run
 
 
@@ -109,3 +243,91 @@ def _notes(lanes: Sequence[Lane], plan: LoadPlan, steps_found: Sequence[StepResu
             f"is found (more callers in the file make more calls a second), and while {THREADS} others are being verified"
         )
     return notes
+
+
+# -- its figures
+
+
+def result(steps: Steps, *, began: float, wall_s: float) -> LoadResult:
+    """The result, when the last call is over; ``began`` is monotonic."""
+    deployment = steps.lanes[0].context.deployment
+    return LoadResult(
+        deployment=deployment.name,
+        kind=deployment.kind,
+        site=deployment.site,
+        asked=LoadAsked(calls=steps.plan.calls, cps=steps.plan.cps, for_s=steps.plan.hold_s),
+        lanes=[
+            LaneResult(
+                case=lane.context.case.id,
+                trunk=lane.context.case.trunk,
+                line=lane.line.name,
+                trunk_max_concurrent_calls=lane.line.trunk.max_concurrent_calls,
+                evidence=f"cases/{lane.recorder.directory.name}",
+            )
+            for lane in steps.lanes
+        ],
+        steps=[_step(number, level, steps) for number, level in enumerate(steps.reached, 1)],
+        calls=[_call(call, began) for call in steps.calls],
+        verdict=steps.verdict,
+        interrupted=steps.interrupted,
+        wall_s=round(wall_s, 3),
+    )
+
+
+def _step(number: int, level: int, steps: Steps) -> StepResult:
+    new = [call for call in steps.calls if call.step == number]
+    so_far = [call for call in steps.calls if call.step <= number]
+    failed = [call for call in so_far if call.failed_in == number]
+    sound = [call for call in so_far if call.failed_in is None or call.failed_in > number]
+    invited = sorted(at for call in new if (at := call.invited_at) is not None)
+    complete = len(so_far) == level and not failed
+    found = worst(call.verdict for call in failed)
+    return StepResult(
+        step=number,
+        calls=level,
+        placed=len(invited),
+        verified=sum(call.verdict is Verdict.PASSED for call in new),
+        held=len(sound),
+        cps=round((len(invited) - 1) / (invited[-1] - invited[0]), 2) if len(invited) > 1 else None,
+        setup_ms=Percentiles.among(call.setup_ms for call in new),
+        post_dial_delay_ms=Percentiles.among(call.post_dial_delay_ms for call in new),
+        two_way_ms=Percentiles.among(call.two_way_ms for call in new),
+        verdict=Verdict.PASSED if complete else found or Verdict.FAILED,
+        message=next((_why(call) for call in failed if call.verdict is found), ""),
+    )
+
+
+def _why(call: LoadCall) -> str:
+    refused = f" (refused with {call.refused_with})" if call.refused_with else ""
+    return f"call {call.index} ({call.label}): {call.message}{refused}"
+
+
+def _call(call: LoadCall, began: float) -> CallResult:
+    up = call.up_between
+    counted = call.statistics
+
+    def since(at: float | None) -> float | None:
+        return None if at is None else round(at - began, 3)
+
+    def ms(value: float | None) -> float | None:
+        return None if value is None else round(value, 1)
+
+    return CallResult(
+        call=call.index,
+        step=call.step,
+        leg=call.label,
+        lane=call.lane.context.case.id,
+        verdict=call.verdict,
+        message=call.message,
+        refused_with=call.refused_with,
+        failed_in=call.failed_in,
+        ended=call.ended,
+        invited_s=since(call.invited_at),
+        answered_s=since(up[0]) if up else None,
+        over_s=since(up[1]) if up else None,
+        setup_ms=ms(call.setup_ms),
+        post_dial_delay_ms=ms(call.post_dial_delay_ms),
+        two_way_ms=ms(call.two_way_ms),
+        rx_packets=counted.rx_packets if counted else 0,
+        rx_lost=counted.rx_lost if counted else 0,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,31 +37,26 @@ from harness.support.mask import mask_text
 if TYPE_CHECKING:
     from harness.deployment import Deployment
 
-_GUESSED: Final = (
-    "A call of this case, or of a case running beside it, showed a number that did not identify its case: the case is run again "
-    "alone, and that result counts."
-)
-_STARVED: Final = (
-    "This attempt says nothing of who was called: this machine kept the harness waiting. The case is run again, up to "
-    "twice, when it has, and that counts."
-)
-_BEREFT: Final = (
-    "This attempt says nothing of who was called: a softphone's process died in it. The case is run again, once, and that "
-    "counts; what passes then is marked as passed on retry."
-)
+#: Why an attempt is repeated → what its evidence says of that. One that failed is repeated because ``--retries`` asks for it.
+_REPEATS: Final = {
+    "guessed": "A call of this case, or of a case running beside it, showed a number that did not identify its case: the case is run "
+    "again alone, and that result counts.",
+    "starved": "This attempt says nothing of the system under test: this machine kept the harness waiting. The case is run again, up "
+    "to twice, and that result counts.",
+    "bereft": "This attempt says nothing of the system under test: a softphone's process died in it. The case is run again, once, and "
+    "that result counts; what passes then is marked as passed on retry.",
+}
 _BUSY: Final = "Audio and timings may have suffered from that; fewer cases at once (-n) would show."
 
 
 @dataclass
 class Attempt:
-    """What is known of it while it runs, and how it ends."""
+    """One attempt at a case: what is known while it runs, and how it ends."""
 
     case: Case
     leased: Leased
     number: int = 1
-    more_attempts: int = 0  #: that may follow this one
-    more_if_starved: int = 2  #: that may follow where this one says nothing, for want of a processor
-    more_if_bereft: int = 1  #: where this one broke, and a softphone's process has died in it
+    left: Mapping[str, int] = field(default_factory=dict)  #: how many attempts may still follow for each reason
     recorder: CaseRecorder | None = None
     outcome: CaseOutcome = field(default_factory=CaseOutcome)
     conclusion: Conclusion | None = None  #: once the case is closed
@@ -75,38 +70,26 @@ class Attempt:
         return self.leased.replica
 
     @property
-    def is_tried_again(self) -> bool:
-        """Whether it ended so that another attempt follows."""
-        if self.conclusion is None:
-            return False
-        asked_for = self.more_attempts > 0 and self.conclusion.may_be_retried
-        return self.guessed or self.is_starved or self.is_bereft or asked_for
-
-    @property
-    def is_starved(self) -> bool:
-        """Whether it is repeated because this machine had no processor for it."""
-        return self.more_if_starved > 0 and self.outcome.is_starved
-
-    @property
-    def is_bereft(self) -> bool:
-        """Whether it is repeated because a softphone's process died: by a fault of pjsip's own, as a rule, which comes once."""
-        if self.more_if_bereft == 0 or self.recorder is None or self.outcome.conclusion.verdict is not Verdict.BROKEN:
-            return False
-        return any(isinstance(event, PhoneLost) for event in self.recorder.events)
+    def repeat(self) -> str:
+        """Why another attempt follows: ``guessed``, ``starved``, ``bereft`` or ``failed``; empty: none does."""
+        conclusion = self.conclusion
+        if conclusion is None:
+            return ""
+        events = self.recorder.events if self.recorder is not None else ()
+        applies = {
+            "guessed": self.guessed,
+            "starved": self.outcome.is_starved,
+            # by a fault of pjsip's, as a rule, which comes once
+            "bereft": conclusion.verdict is Verdict.BROKEN and any(isinstance(event, PhoneLost) for event in events),
+            "failed": conclusion.may_be_retried,
+        }
+        return next((why for why, found in applies.items() if found and self.left.get(why, 0) > 0), "")
 
     @property
     def next(self) -> Attempt:
         """The one that follows."""
-        after = Attempt(
-            self.case, self.leased, self.number + 1, self.more_attempts, self.more_if_starved, self.more_if_bereft
-        )
-        if self.guessed:
-            return after
-        if self.is_starved:
-            return replace(after, more_if_starved=after.more_if_starved - 1)
-        if self.is_bereft:
-            return replace(after, more_if_bereft=after.more_if_bereft - 1)
-        return replace(after, more_attempts=after.more_attempts - 1)
+        left = {why: count - (why == self.repeat) for why, count in self.left.items()}
+        return Attempt(self.case, self.leased, self.number + 1, left)
 
     @property
     def told(self) -> DiagnosisDocument | None:
@@ -133,12 +116,9 @@ class Attempt:
         if self.late_s >= LATE_S:
             recorder.note(f"This machine was busy: the harness was woken up to {self.late_s:.1f} s late. {_BUSY}")
         if self.guessed:
-            recorder.note(_GUESSED)
             recorder.guessed()
-        if self.is_starved:
-            recorder.note(_STARVED)
-        elif self.is_bereft:
-            recorder.note(_BEREFT)
+        if (why := self.repeat) in _REPEATS:
+            recorder.note(_REPEATS[why])
         if conclusion.verdict is Verdict.FAILED:
             self.diagnosis = diagnose(
                 self.case.plain(),
@@ -242,7 +222,8 @@ def _attempts(item: pytest.Item, nextitem: pytest.Item | None, run: Run, case: C
     """The first attempt by the hook that is wrapped, further ones by hooks of their own."""
     retries = int(item.config.getoption("retries"))
     with leased(run, case) as lease, place(max(places(), run.slots)):
-        attempt = item.stash[_UNDERWAY] = Attempt(case, lease, more_attempts=retries)
+        left = {"guessed": 1, "starved": 2, "bereft": 1, "failed": retries}
+        attempt = item.stash[_UNDERWAY] = Attempt(case, lease, left=left)
         result = yield
         attempt = _repeat(item, nextitem, attempt)
     if attempt.guessed:
@@ -254,8 +235,8 @@ def _attempts(item: pytest.Item, nextitem: pytest.Item | None, run: Run, case: C
 
 def _repeat(item: pytest.Item, nextitem: pytest.Item | None, attempt: Attempt) -> Attempt:
     """Further attempts beside the same others, as long as there have to be; the last one."""
-    while attempt.is_tried_again and not attempt.guessed:
-        if attempt.is_starved:
+    while (why := attempt.repeat) and why != "guessed":
+        if why == "starved":
             monitor().settle()
         attempt = _run(item, nextitem, attempt.next)
     return attempt
@@ -340,7 +321,7 @@ def pytest_runtest_makereport(
             ("case", attempt.case.id),
             ("verdict", str(conclusion.verdict)),
             ("attempt", str(attempt.number)),
-            ("tried again", "yes" if attempt.is_tried_again else ""),
+            ("tried again", "yes" if attempt.repeat else ""),
             ("late_s", f"{attempt.late_s:.3f}"),
             ("message", "\n".join(filter(None, (attempt.diagnosis.headline, conclusion.message)))),
         ]

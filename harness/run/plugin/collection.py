@@ -10,7 +10,7 @@ import pytest
 
 from harness import integrations
 from harness.integrations.matrix import waits_of
-from harness.run.plugin.needs import in_turns
+from harness.run.plugin.leases import in_turns
 from harness.run.plugin.run import Run, case_of, run_of
 
 #: Above what a case may take by itself before pytest-timeout ends it, in seconds.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib
 import importlib.util
+import json
 import os
 import shlex
 import shutil
@@ -27,19 +29,23 @@ from harness.phone.process import PhoneForkServer
 from harness.phone.switchboard import Switchboard
 from harness.pytest_plugin import PROGRESS
 from harness.report import scope
-from harness.report.run_directory import ALLURE, create
+from harness.report.case_document import is_masked, shown_name
+from harness.report.run_directory import ALLURE, PREFLIGHT, create
 from harness.run.plugin import options
+from harness.run.plugin.leases import in_turn
 from harness.run.plugin.run import RUN, Run, run_of
-from harness.run.plugin.turns import in_turn
 from harness.run.plugin.watch import Watch, Watchdog, start_heartbeat
+from harness.run.plugin.workers import AsTheyCome
 from harness.run.plugin.worlds import Worlds, check_faults
 from harness.scenario.phones import stand_in
-from harness.support.files import own_directories
+from harness.support.files import own_directories, whole_file
 from harness.support.files.own_directories import MEMORY, Scratch
 from harness.support.forkserver.environment import allow_open_files
 from harness.support.forkserver.process import ForkServer
+from harness.support.mask import mask_fields
 from harness.support.memory import settle
 from harness.support.network_text import printable
+from harness.support.terminal import SafeConsole
 from harness.witness.campaign import SILENT_VARIABLE
 
 _INPUT = "harness"
@@ -172,9 +178,36 @@ def _begin(config: pytest.Config) -> bool:
     _use_own_temporary_files(config)
     run.directory = create(options.reports(config).absolute())
     _start(config, run, files)
-    gate, worlds = _load_preflight_gate(), config.stash[WORLDS]
-    mode = options.preflight(config)
-    return bool(gate.check(run, mode, stderr=config.getoption("json"), looked=worlds.require_sound))
+    mode, worlds = options.preflight(config), config.stash[WORLDS]
+    return mode == "off" or preflight_allows(run, worlds, mode, stderr=config.getoption("json"))
+
+
+def preflight_allows(run: Run, worlds: Worlds, mode: str, *, stderr: bool = False) -> bool:
+    """Whether calls may be placed: look at one replica of each deployment, keep it as ``preflight.json``, and say what is not ok.
+
+    Raises :class:`WorldLostError` where a world had an error of its own, so that nothing that was found counts.
+    """
+    preflight = _load_preflight()
+    reports = []
+    for name, (replica, *_) in run.replicas.items():
+        report = preflight.run(replica, [case for case in run.cases if case.deployment == name])
+        if is_masked(replica):  # as the evidence of its cases: a terminal's lines are kept by CI as files are
+            report = dataclasses.replace(mask_fields(report), deployment=shown_name(replica.name))
+        reports.append(report)
+    path = run.directory / PREFLIGHT
+    try:
+        whole_file.write(path, json.dumps([report.to_plain() for report in reports], indent=1))
+    except OSError as error:
+        raise ResourceError(f"{path}: the run's results cannot be written here: {error.strerror}") from error
+    worlds.require_sound()
+    console = SafeConsole(highlight=False, stderr=stderr)
+    for report in reports:
+        if any(line.status != "ok" for line in report.lines):
+            preflight.show(console, report, all_lines=False)
+    if mode == "stop" and any(report.failed for report in reports):
+        console.print("The run ends before its first call; --preflight tell goes on all the same.")
+        return False
+    return True
 
 
 def _use_own_temporary_files(config: pytest.Config) -> None:
@@ -215,23 +248,19 @@ def _show(config: pytest.Config, text: str) -> None:
         shown.mention(text)
 
 
+def _load_preflight() -> Any:
+    """DNS and HTTP libraries come with it, which no worker needs."""
+    return importlib.import_module("harness.run.preflight")
+
+
 def _prepare(config: pytest.Config, run: Run) -> None:
     """What there is to do while the worlds start."""
-    _write_scope(config, run)
-    _load_preflight_gate()
-
-
-def _load_preflight_gate() -> Any:
-    """DNS and HTTP libraries come with it, which no worker needs."""
-    return importlib.import_module("harness.run.plugin.preflight_gate")
-
-
-def _write_scope(config: pytest.Config, run: Run) -> None:
     try:
         given: scope.Options = {**options.given(config), "as_of": config.stash[_AS_OF]}
         scope.write(run.directory, run.scope(given, _command()))
     except OSError as error:
         raise ResourceError(f"{run.directory}: the run's results cannot be written here: {error.strerror}") from error
+    _load_preflight()
 
 
 def _command() -> str:
@@ -346,8 +375,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Where cases are dealt out as they come in, no worker waits for others."""
     if (others := config.stash.get(_OTHERS, None)) is None:
         return None
-    scheduling = importlib.import_module("harness.run.plugin.scheduling")  # xdist is there only where workers are
-    return scheduling.AsTheyCome(config, log, others)
+    return AsTheyCome(config, log, others)
 
 
 @pytest.hookimpl(tryfirst=True)

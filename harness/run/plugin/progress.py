@@ -37,6 +37,7 @@ from harness.run.plugin.parallel import WORLDS
 from harness.run.plugin.run import Run, case_id, case_of, run_of
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_text
+from harness.support.memory import FreedMemory
 from harness.support.terminal import SafeConsole, print_document
 
 _ERROR = re.compile(r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
@@ -47,9 +48,10 @@ _PLAIN_EVERY_S = 5.0
 def pytest_configure(config: pytest.Config) -> None:
     """Show progress in the process that gathers the reports. What ``--collect-only`` lists pytest shows by itself."""
     run = run_of(config)
-    if run is None or hasattr(config, "workerinput"):
+    if run is None:
         return
-    if not config.getoption("plan") and not config.option.collectonly:
+    config.pluginmanager.register(Retention(run, config), "harness-retention")
+    if not (hasattr(config, "workerinput") or config.getoption("plan") or config.option.collectonly):
         config.pluginmanager.register(Progress(run, config), PROGRESS)
 
 
@@ -355,3 +357,31 @@ class Progress:
     def _say(self, what: Any) -> None:
         self._console.print(what)
         self._console.file.flush()
+
+
+class Retention:
+    """Drops what a process of the run keeps of finished cases: pytest keeps all their reports, and a night has thousands of cases."""
+
+    def __init__(self, run: Run, config: pytest.Config) -> None:
+        self._run, self._config = run, config
+        self._freed = FreedMemory()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None]:
+        """Of a report that pytest's summary will show, its keywords go, which selected its test, and what a passed case wrote."""
+        yield
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        if reporter is None:
+            return
+        if hasattr(self._config, "workerinput"):
+            reporter.stats.clear()  # the controller shows it
+        elif case_id(report.nodeid) in self._run.case_ids:
+            report.keywords = {}
+            if report.passed:
+                report.sections = []
+            if self._config.getoption("verbose", 0) <= 0:  # the durations of fixtures are shown only when verbose
+                reporter.stats.pop("", None)
+
+    def pytest_runtest_logfinish(self) -> None:
+        """Between two cases."""
+        self._freed.give_back()

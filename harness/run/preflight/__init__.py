@@ -3,18 +3,15 @@
 Plain sockets and :mod:`harness.sip`, no softphone. No probe places a call, and none changes anything (a REGISTER without Contact
 only asks for the bindings, RFC 3261 section 10.2.3). Requests are those of :mod:`harness.witness.ports`.
 
-===================  ========================================================================
-``lines``            results: :class:`ProbeResult`, :class:`Status`, :class:`Report`, and their table
-``names``            DNS, and the platform's allowlist
-``reach``            ports and certificates; ``own_certificate``: the certificate that harness phones show
-``answers``          OPTIONS: the answer, its time, its clock, its codecs
-``nat``              the address that far ends see, and STUN
-``accounts``         registration of each phone, digest realm
-``machine``          local ports, secrets, numbers
-``api``              Synthflow's API, its token and model ids; where a campaign's request goes
-``run``              all of them at once
-``rows``             what each row will need of what was found
-===================  ========================================================================
+===========  ================================================================================
+``lines``    results: :class:`ProbeResult`, :class:`Status`, :class:`Report`, and their table
+``network``  DNS, the platform's allowlist, the address that far ends see, STUN
+``reach``    ports and certificates
+``answers``  OPTIONS: the answer, its time, its clock, its codecs; registration of each phone
+``machine``  local ports, secrets, numbers, the certificates that harness phones show
+``api``      Synthflow's API, its token and model ids; where a campaign's request goes
+``run``      all of them at once, and what each row will need of what was found
+===========  ================================================================================
 """
 
 from harness.run.preflight.lines import ProbeKind, ProbeResult, Report, Status, show

@@ -1,11 +1,11 @@
-"""All probes of a deployment, as rows of one table, asked at once."""
+"""All probes of a deployment, as rows of one table, asked at once; and what each row will need of what they found."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from inspect import isawaitable
 from pathlib import Path
@@ -13,11 +13,11 @@ from typing import Any
 
 from harness.deployment import Deployment, from_plain, is_address, to_plain
 from harness.deployment.file import read
-from harness.errors import DeploymentError, ResourceError
+from harness.errors import DeploymentError, ResourceError, SelectionError
 from harness.integrations import load
-from harness.integrations.matrix import Case
-from harness.run.preflight import accounts, answers, api, machine, names, nat, own_certificate, reach, rows
-from harness.run.preflight.lines import REGISTRATION, ProbeKind, ProbeResult, Report, failed
+from harness.integrations.matrix import Case, calls_of, cases, landing_groups
+from harness.run.preflight import answers, api, machine, network, reach
+from harness.run.preflight.lines import REGISTRATION, Name, ProbeKind, ProbeResult, Report, RowNeed, Status, failed
 from harness.witness.ports.probes import Probing, Target, ai_end, termination
 
 #: What it asks, of what, by which function, and with which arguments.
@@ -32,7 +32,7 @@ def run(deployment: Deployment, asked: Iterable[Case] | None = None, **settings:
     """
     began = time.monotonic()
     lines = asyncio.run(_all(deployment, settings))
-    return Report(deployment.name, tuple(lines), time.monotonic() - began, rows.needs(deployment, lines, asked))
+    return Report(deployment.name, tuple(lines), time.monotonic() - began, needs(deployment, lines, asked))
 
 
 def of_file(path: Path, environment: Mapping[str, str] | None = None, **settings: Any) -> Report:
@@ -109,16 +109,16 @@ def _http(probing: Probing) -> Iterator[Probe]:
 
 
 def _names(probing: Probing) -> Iterator[Probe]:
-    for host, what in names.hosts(probing).items():
-        yield ProbeKind.DNS, host, names.host_line, (probing, host, what)
+    for host, what in network.hosts(probing).items():
+        yield ProbeKind.DNS, host, network.host_line, (probing, host, what)
     seen = set[tuple[str, str]]()
     for account in probing.deployment.accounts.values():
         if account.host and not is_address(account.host) and (account.domain, account.transport) not in seen:
             seen.add((account.domain, account.transport))
-            yield ProbeKind.SERVICE, account.domain, names.service_line, (probing, account)
+            yield ProbeKind.SERVICE, account.domain, network.service_line, (probing, account)
     for trunk in probing.deployment.trunks:
         if trunk.allowed_addresses and trunk.host:
-            yield ProbeKind.ALLOWLIST, trunk.name, names.allowlist_line, (probing, trunk)
+            yield ProbeKind.ALLOWLIST, trunk.name, network.allowlist_line, (probing, trunk)
 
 
 def _places(probing: Probing) -> Iterator[Probe]:
@@ -173,10 +173,10 @@ def _phones(probing: Probing) -> Iterator[Probe]:
         if account.register_ and place is not None:
             if phone.bind:
                 place = replace(place, bind=phone.bind)
-            yield ProbeKind.REGISTRATION, name, accounts.phone_line, (probing, name, phone, place)
+            yield ProbeKind.REGISTRATION, name, answers.phone_line, (probing, name, phone, place)
     for trunk in deployment.trunks:
         if trunk.ai == "stand-in" and trunk.username and (place := termination(deployment, trunk)):
-            yield ProbeKind.REGISTRATION, f"trunk {trunk.name}", accounts.trunk_line, (probing, trunk, place)
+            yield ProbeKind.REGISTRATION, f"trunk {trunk.name}", answers.trunk_line, (probing, trunk, place)
 
 
 def _machine(probing: Probing) -> Iterator[Probe]:
@@ -184,9 +184,9 @@ def _machine(probing: Probing) -> Iterator[Probe]:
     for name, account in deployment.accounts.items():
         yield ProbeKind.RTP_PORTS, name, machine.rtp_line, (name, account, deployment.limits.concurrent_calls)
         if account.own_pair:
-            yield ProbeKind.OWN_CERTIFICATE, name, own_certificate.account_line, (name, account, probing.wall_clock())
+            yield ProbeKind.OWN_CERTIFICATE, name, machine.own_certificate_line, (name, account, probing.wall_clock())
         if account.stun_server:
-            yield ProbeKind.STUN, name, nat.stun_line, (probing, name, account)
+            yield ProbeKind.STUN, name, network.stun_line, (probing, name, account)
     if bind := deployment.stand_in.bind:
         seen = set[tuple[int, str]]()
         for trunk in deployment.trunks:
@@ -197,7 +197,7 @@ def _machine(probing: Probing) -> Iterator[Probe]:
         if on_tls:
             hosts = sorted({trunk.host for trunk in on_tls if trunk.host})
             looked_at = (deployment.stand_in, hosts, probing.wall_clock())
-            yield *own_certificate.NAME, own_certificate.certificate_line, looked_at
+            yield *machine.CERTIFICATE, machine.certificate_line, looked_at
     for where, address in _own_addresses(deployment):
         yield ProbeKind.STAND_IN_PORT, where, machine.address_line, (where, address)
 
@@ -209,3 +209,100 @@ def _own_addresses(deployment: Deployment) -> Iterator[tuple[str, str]]:
     for name, phone in deployment.phones.items():
         if phone.bind:
             yield f"phones.{name}.bind", phone.bind
+
+
+# -- what each row needs
+
+#: A thing that a row needs, whose it is, the lines that show whether it is there, and why it is not known where there are none.
+_Need = tuple[str, str, tuple[Name, ...], str]
+
+_UNASKED = "nothing was asked"
+_NOWHERE = "their accounts register nowhere"
+#: What tells of a port that SIP goes to.
+_OF_A_PORT = (
+    ProbeKind.PORT,
+    ProbeKind.TLS,
+    ProbeKind.CHAIN,
+    ProbeKind.CERTIFICATE_NAME,
+    ProbeKind.EXPIRY,
+    ProbeKind.OPTIONS,
+)
+_WORST_LAST = (Status.OK, Status.WARNING, Status.FAILED)
+
+
+def needs(
+    deployment: Deployment, lines: Sequence[ProbeResult], asked: Iterable[Case] | None = None
+) -> tuple[RowNeed, ...]:
+    """Row by row, in the matrix's order: every thing that its cases need, once; of those ``asked`` for, where a run says them."""
+    found: dict[tuple[str, str, str], RowNeed] = {}
+    for case in _cases(deployment) if asked is None else asked:
+        for what, whose, names, why in _of_case(case, deployment):
+            if (key := (case.row.id, what, whose)) not in found:
+                status, detail = _told([line for line in lines if (line.look, line.subject) in names], why)
+                found[key] = RowNeed(*key, status, detail)
+    return tuple(found.values())
+
+
+def _cases(deployment: Deployment) -> list[Case]:
+    try:
+        return cases([deployment])
+    except SelectionError:  # a file that no row has a case of is looked at all the same
+        return []
+
+
+def _told(lines: Sequence[ProbeResult], why: str) -> tuple[Status | None, str]:
+    if not lines:
+        return None, why
+    worst = max(lines, key=lambda line: _WORST_LAST.index(line.status))
+    return worst.status, "" if worst.status is Status.OK else f"{worst.name}: {worst.detail}"
+
+
+def _of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
+    yield from _of_phones(case, deployment)
+    trunk = deployment.trunk(case.trunk)
+    of = f"trunk {trunk.name}"
+    if trunk.ai == "stand-in":
+        here = ProbeKind.STAND_IN_PORT, f"{deployment.stand_in.bind}:{trunk.port}/{trunk.transport}"
+        yield "stand-in's port free", of, (here,), _UNASKED
+        if trunk.transport == "tls":
+            yield "stand-in's certificate in order", "", (machine.CERTIFICATE,), _UNASKED
+        yield "platform's end answers", of, _at(termination(deployment, trunk)), "no termination is known"
+    elif case.row.moment != "people":  # whose calls never get there
+        yield "AI's end answers", of, _at(ai_end(deployment, trunk)), "no host is known"
+        if _the_ai_calls(case, deployment):
+            yield "platform's end answers", of, _at(termination(deployment, trunk)), "no termination is known"
+        yield "AI's records can be read", "", ((ProbeKind.API, ""),), "no API is declared: its side is not observed"
+    if case.row.moment == "registration" and trunk.ai == "stand-in":
+        yield "credentials taken", of, ((ProbeKind.REGISTRATION, of),), "the trunk has no user name"
+    if case.row.moment == "campaign":
+        yield "campaign can be started", "", (api.CAMPAIGN,), "somebody has to start it by hand"
+
+
+def _the_ai_calls(case: Case, deployment: Deployment) -> bool:
+    """Whether the AI itself sends requests to the platform, outside the caller's call: a REFER goes within it."""
+    handover = case.handover(deployment)
+    calls = any(call.by == "the AI" for call in calls_of(case, deployment))
+    return case.row.moment == "registration" or (calls and handover is not None and handover.transfer == "warm")
+
+
+def _of_phones(case: Case, deployment: Deployment) -> Iterator[_Need]:
+    calls = calls_of(case, deployment)
+    callers = {call.who for call in calls if call.who in deployment.phones}
+    if case.row.moment == "campaign":
+        callers.add(deployment.customer)
+    if callers:
+        yield "callers registered", "", _accounts(callers), _NOWHERE
+    for name in dict.fromkeys(landing_groups(case, deployment)):
+        group = deployment.groups[name]
+        if deployment.is_reported(name):
+            yield "platform's report", f"group {name}", (), "it is read after a call"
+        elif not group.empty:
+            yield "agents registered", f"group {name}", _accounts(group.present), _UNASKED
+
+
+def _accounts(phones: Iterable[str]) -> tuple[Name, ...]:
+    return tuple((ProbeKind.REGISTRATION, phone) for phone in sorted(phones))
+
+
+def _at(place: Target | None) -> tuple[Name, ...]:
+    return tuple((kind, str(place)) for kind in _OF_A_PORT) if place else ()

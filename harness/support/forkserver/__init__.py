@@ -11,7 +11,7 @@ How a process is started::
     starter ── Popen ──> client.py ── open files, environment ──> server ── fork ──> process
                             └────────────── exit status ────────────┘
 
-A runner forks itself for its workers (:mod:`harness.run.plugin.forked_workers`); softphones and simulated worlds come from
+A runner forks itself for its workers (:mod:`harness.run.plugin.workers`); softphones and simulated worlds come from
 fork servers of their own (``python -m harness.support.forkserver DESCRIPTOR MODULE …``), since they know no secret.
 """
 

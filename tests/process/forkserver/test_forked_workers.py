@@ -22,7 +22,7 @@ from tests.process.alive import gone
 
 FORK_SERVER = """
 import sys, types
-from harness.run.plugin.forked_workers import worker_fork_server
+from harness.run.plugin.workers import worker_fork_server
 with worker_fork_server() as forks:
     specs = [types.SimpleNamespace(popen=True, python=None)]
     forks.pytest_xdist_setupnodes(specs)
@@ -207,7 +207,7 @@ def test_a_fork_server_ends_with_its_runner(own_runner: Runner, tmp_path: Path, 
 def test_where_no_socket_can_be_there_is_no_fork_server(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
-    code = "from harness.run.plugin.forked_workers import worker_fork_server\nwith worker_fork_server() as forks: print(forks)"
+    code = "from harness.run.plugin.workers import worker_fork_server\nwith worker_fork_server() as forks: print(forks)"
     environment = {**os.environ, "TMPDIR": str(deep)}
     assert (
         subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True).stdout == "None\n"

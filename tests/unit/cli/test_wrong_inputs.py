@@ -14,7 +14,7 @@ import typer
 
 from harness.audio.wav import write_wav
 from harness.run.cli import app, early, entry, fault, lists
-from harness.run.fleet.config import REDIS_VARIABLE, redis_address
+from harness.run.fleet.state import REDIS_VARIABLE, redis_address
 from harness.support.resources import EXAMPLES
 from tests.unit.cli.conftest import Harness
 

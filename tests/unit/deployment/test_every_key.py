@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from harness.deployment import Deployment
 from harness.report.nightly.bounds import _File as Bounds
 from harness.report.signoff.waivers import _File as Waivers
-from harness.run.fleet.config import Fleet
+from harness.run.fleet.plan import Fleet
 from harness.support import toml_model
 from harness.world.settings import Settings
 

@@ -15,7 +15,7 @@ from harness.deployment import file as deployment_file
 from harness.errors import FarEndError, MistakeError
 from harness.report.nightly import bounds
 from harness.report.signoff import attest, waivers
-from harness.run.fleet import config
+from harness.run.fleet import plan
 from harness.support.resources import EXAMPLES
 from harness.witness.platform_report import ReportSource
 
@@ -34,7 +34,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "authorities": authorities,
     "prompt": check_prompt,
     "recording": read_wav,
-    "fleet": config.read,
+    "fleet": plan.read_fleet,
     "bounds": bounds.read,
     "waivers": waivers.read,
     "private key": attest.signer_of,

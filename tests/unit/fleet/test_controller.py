@@ -17,10 +17,10 @@ from celery import Celery
 
 from harness.report.case_document import CASE
 from harness.run.fleet import controller
-from harness.run.fleet.config import Fleet
+from harness.run.fleet.plan import Fleet
 from harness.run.fleet.controller import Controller
 from harness.run.fleet.plan import FleetPlan, Shard
-from harness.run.fleet.shard import NOT_BEGUN
+from harness.run.fleet.worker import NOT_BEGUN
 from harness.run.fleet.state import ShardRef, ShardState, State
 from harness.run.fleet.store import Store
 

@@ -15,7 +15,7 @@ from harness.deployment import hours
 from harness.errors import MistakeError, RefusedError
 from harness.run.cli.app import application
 from harness.run.fleet import plan
-from harness.run.fleet.config import Fleet, read
+from harness.run.fleet.plan import Fleet, read_fleet
 from harness.run.fleet.result import placed_again
 from harness.run.plugin.options import LIVE_VARIABLE
 from harness.support.resources import EXAMPLES

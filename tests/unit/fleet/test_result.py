@@ -20,7 +20,8 @@ from harness.report.run_directory import STOPPED, RunEvidence, read_planned, wri
 from harness.report.signoff.decision import decide
 from harness.run.cli.app import application
 from harness.run.fleet import controller, plan, result, state
-from harness.run.fleet.config import REDIS_VARIABLE, Fleet
+from harness.run.fleet.plan import Fleet
+from harness.run.fleet.state import REDIS_VARIABLE
 from harness.run.fleet.controller import Accepted, Record
 from harness.support.resources import EXAMPLES
 

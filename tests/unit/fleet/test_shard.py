@@ -11,7 +11,7 @@ import pytest
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import MistakeError
 from harness.run.fleet import shard, worker
-from harness.run.fleet.config import REDIS_VARIABLE
+from harness.run.fleet.state import REDIS_VARIABLE
 from harness.run.fleet.state import ShardRef, State
 from tests.ownership import give_away
 

@@ -15,8 +15,8 @@ from harness.finding_kinds import LANDING_OTHERS
 from harness.integrations import load
 from harness.integrations.matrix import cases, left_out, why_never_passed
 from harness.report.scope import content_of
-from harness.run.plugin.needs import needs_of
-from harness.run.preflight.rows import needs as needs_of_rows
+from harness.run.plugin.leases import needs_of
+from harness.run.preflight.run import needs as needs_of_rows
 from harness.support.resources import EXAMPLES
 
 FILE = EXAMPLES / "live-gladly.toml"

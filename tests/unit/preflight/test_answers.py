@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.run.preflight import Status, answers
 from harness.run.preflight.answers import answer_line, clock_line
-from harness.run.preflight.nat import stun_address
+from harness.run.preflight.network import stun_address
 from harness.sip.message import Request, Response
 from harness.witness.ports.probes import Probing, Target
 from harness.witness.ports.wire import RequestOutcome

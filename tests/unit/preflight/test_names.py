@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.run.preflight import ProbeKind, Status
-from harness.run.preflight.names import allowlist_line
+from harness.run.preflight.network import allowlist_line
 from harness.witness.ports import probes
 from harness.witness.ports.probes import Probing, named_in
 from tests.loopback import fresh_address

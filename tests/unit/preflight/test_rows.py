@@ -14,7 +14,7 @@ from harness.integrations import load
 from harness.integrations.matrix import Selection, cases
 from harness.run.preflight import ProbeKind, ProbeResult, Report, Status, show
 from harness.run.preflight.lines import ok
-from harness.run.preflight.rows import needs
+from harness.run.preflight.run import needs
 from harness.sip.message import Request
 from harness.support.resources import examples
 from tests.unit.preflight.conftest import SOON, fine, says, silent

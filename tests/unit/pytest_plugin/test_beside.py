@@ -13,7 +13,7 @@ from harness.deployment import CALLS_A_PHONE, Deployment, Limits
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Case
 from harness.run.plugin.leases import Leased, LeaseTable, leased
-from harness.run.plugin.needs import in_turns, landing_agents, needs_of
+from harness.run.plugin.leases import in_turns, landing_agents, needs_of
 from harness.run.plugin.run import Run
 from harness.scenario.case_phones import HEADER_NUMBER, ConcurrentCases
 from harness.support.resources import EXAMPLES

@@ -12,7 +12,7 @@ PROGRAM = """
 from pathlib import Path
 from harness.integrations import matrix
 from harness.deployment.file import load
-from harness.run.plugin.needs import _wants, in_turns, needs_of
+from harness.run.plugin.leases import _wants, in_turns, needs_of
 large = load(Path("scenarios/deployments/live-large.toml"), {}, secrets=False)
 cases = matrix.cases([large])[:9]
 print([list(_wants(needs_of(case, large), large)) for case in cases], in_turns([(case, large) for case in cases], 8))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScheduling
 
-from harness.run.plugin.scheduling import AsTheyCome
+from harness.run.plugin.workers import AsTheyCome
 
 
 class Config:

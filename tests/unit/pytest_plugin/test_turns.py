@@ -12,7 +12,7 @@ import pytest
 
 from harness.deployment import Deployment
 from harness.integrations import load
-from harness.run.plugin.turns import in_turn
+from harness.run.plugin.leases import in_turn
 from harness.support.resources import EXAMPLES
 
 
