@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from harness.deployment import PhoneEntry, Trunk
 from harness.run.preflight import network
-from harness.run.preflight.lines import (
-    AUDIO,
-    OTHERS,
-    REGISTRATION,
-    Name,
-    ProbeKind,
-    ProbeResult,
-    Status,
-    failed,
-    ok,
-    warning,
-)
-from harness.sip.grammar import SipSyntaxError
+from harness.run.preflight.lines import AUDIO, OTHERS, REGISTRATION, Look, ProbeKind, ProbeResult, Status
 from harness.sip.login import Login
 from harness.sip.message import Response
 from harness.witness.clock import date_told
@@ -32,37 +20,26 @@ SLOW_S = 0.5
 _MOST_ADDRESSES = 8  # as many as the softphones know of a name
 SKEW_WARNING_S = 3.0
 SKEW_FAILED_S = 60.0
-_ANY_ANSWER = "Any answer but 403 shows that requests get there and back."
-#: A loop, or too many hops (RFC 3261 sections 21.4.20 and 21.4.21): the request was nowhere answered.
-_IN_A_CIRCLE = (482, 483)
 #: Static payload types that need no rtpmap (RFC 3551 table 4).
 _STATIC = {"0": "PCMU", "8": "PCMA", "9": "G722", "18": "G729", "3": "GSM"}
 
 
 async def asked(probing: Probing, place: Target, kind: str, domain: str) -> list[ProbeResult]:
     """OPTIONS to a place; ``kind`` is ``account``, ``termination``, ``ai``, or ``for the ai``: what it alone calls."""
-    try:
-        addresses = await probing.addresses(place)
-    except UnresolvedError:
-        return list(lines(probing, place, kind, await exchange(probing, place, "OPTIONS", "preflight", domain)))
-    places = [replace(place, address=address) for address in addresses[:_MOST_ADDRESSES]]
+    addresses: list[str | None] = [None]
+    with suppress(UnresolvedError):  # which the request's outcome says
+        addresses = [*(await probing.addresses(place))[:_MOST_ADDRESSES]]
+    places = [replace(place, address=address) for address in addresses]
     outcomes = await asyncio.gather(*(exchange(probing, one, "OPTIONS", "preflight", domain) for one in places))
     first = next((outcome for outcome in outcomes if outcome.response is not None), outcomes[0])
     found = lines(probing, place, kind, first)
     for one, outcome in zip(places, outcomes, strict=True):
         if outcome is not first and (line := answer_line(place, kind, outcome)).status is not Status.OK:
-            found.append(_of_one_address(line, str(one.address)))
+            # calls go to any of the addresses (RFC 3263 section 4.2), so that some will fail
+            detail = f"at {one.address}, one of its addresses: {line.detail}"
+            fix = f"Calls that go there fail, or go another way late. {line.fix}"
+            found.append(replace(line, status=Status.WARNING, detail=detail, fix=fix))
     return found
-
-
-def _of_one_address(line: ProbeResult, address: str) -> ProbeResult:
-    """What is wrong at one of several addresses: calls go to any of them (RFC 3263 section 4.2), so that some will fail."""
-    return replace(
-        line,
-        status=Status.WARNING,
-        detail=f"at {address}, one of its addresses: {line.detail}",
-        fix=f"Calls that go there fail, or go another way late. {line.fix}",
-    )
 
 
 def lines(probing: Probing, place: Target, kind: str, outcome: RequestOutcome) -> list[ProbeResult]:
@@ -82,43 +59,40 @@ def lines(probing: Probing, place: Target, kind: str, outcome: RequestOutcome) -
 
 def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResult:
     """Reachable, refused or silent."""
-    name = ProbeKind.OPTIONS, place
     caller, row = OTHERS.get(kind, ("", REGISTRATION))
+    look = Look(ProbeKind.OPTIONS, str(place), row)
     if outcome.response is not None:
         said = f"{outcome.code} {outcome.response.reason}, {outcome.seconds * 1000:.0f} ms"
         if outcome.code == 403 and caller:
-            return ok(*name, f"{said}: packets arrive; it takes calls from allowed addresses alone")
+            return look.ok(f"{said}: packets arrive; it takes calls from allowed addresses alone")
         if outcome.code == 403:
             source = outcome.local[0] if outcome.local else "this machine"
-            return failed(
-                *name,
-                f"{said}: packets arrive, but {source} is not allowed",
-                REGISTRATION,
-                "Add this machine's public address to the allowed IPs there. (A firewall would have been silent.)",
-            )
-        if outcome.code in _IN_A_CIRCLE:
-            fix = "Follow the request through the routing there: it comes back to where it was, or passes too many servers."
-            return warning(*name, f"{said}: it got lost on the way", row, fix)
-        if outcome.code == 503:
-            return warning(*name, said, row, "The server is overloaded or has no route; ask its operator.")
+            fix = "Add this machine's public address to the allowed IPs there. (A firewall would have been silent.)"
+            return look.failed(f"{said}: packets arrive, but {source} is not allowed", fix)
+        if outcome.code in (482, 483, 503):  # a loop, too many hops (RFC 3261 sections 21.4.20 and 21.4.21), no service
+            return look.warning(said, "Its routing there leads nowhere, or the server is overloaded: ask its operator.")
         if outcome.seconds > SLOW_S:
-            return warning(*name, f"{said}: slow", row, "Use a region nearer to this machine, or mend the network.")
-        return ok(*name, said)
-    fix = {
-        "silent": "Packets are dropped: open the port in the firewalls in between, for this machine's address too. "
-        + _ANY_ANSWER
-        + " A server that takes calls and answers no OPTIONS (RFC 3261 section 11 asks it to) looks the same.",
-        "refused": "Nothing listens there: correct port and transport in the file, or start the service.",
-        "cut": "Something listens there and hangs up: check the transport, and whether it wants a client's certificate.",
-        "unresolved": "Mend the name first.",
-        "unreadable": "Packets arrive, and something else than SIP answers: correct port and transport in the file.",
-        "undecided": "Packets arrive, and nothing there decides on them: ask its operator.",
-        "tls": "See the lines on TLS and its certificate.",
-        "bind": "Correct bind: it has to be an address of this machine.",
-    }.get(outcome.trouble or "", "Mend the network in between.")
+            return look.warning(f"{said}: slow", "Use a region nearer to this machine, or repair the network.")
+        return look.ok(said)
+    fix = _WITHOUT_ANSWER.get(outcome.trouble or "", "Repair the network in between.")
     if caller and outcome.trouble not in ("unresolved", "bind"):
-        return warning(*name, f"from here: {outcome.detail}", row, f"Only the {caller} has to reach it. {fix}")
-    return failed(*name, outcome.detail, row, fix)
+        return look.warning(f"from here: {outcome.detail}", f"Only the {caller} has to reach it. {fix}")
+    return look.failed(outcome.detail, fix)
+
+
+#: Why no answer came to OPTIONS → what to do.
+_WITHOUT_ANSWER = {
+    "silent": "Packets are dropped: open the port in the firewalls in between, for this machine's address too. "
+    "Any answer but 403 shows that requests get there and back. A server that takes calls and answers no OPTIONS (RFC 3261 section "
+    "11 asks it to) looks the same.",
+    "refused": "Nothing listens there: correct port and transport in the file, or start the service.",
+    "cut": "Something listens there and hangs up: check the transport, and whether it wants a client's certificate.",
+    "unresolved": "Correct the name first.",
+    "unreadable": "Packets arrive, and something else than SIP answers: correct port and transport in the file.",
+    "undecided": "Packets arrive, and nothing there decides on them: ask its operator.",
+    "tls": "See the lines on TLS and its certificate.",
+    "bind": "Correct bind: it has to be an address of this machine.",
+}
 
 
 def by_registrar(probing: Probing, line: ProbeResult) -> ProbeResult:
@@ -145,44 +119,40 @@ def by_registrar(probing: Probing, line: ProbeResult) -> ProbeResult:
 
 def clock_line(probing: Probing, who: str, date: str | None) -> ProbeResult | None:
     """The far end's clock against ours, where it tells the time (RFC 3261 section 20.17, RFC 9110 section 6.6.1)."""
-    name = ProbeKind.CLOCK, who
+    look = Look(ProbeKind.CLOCK, who)
     if not date:
         return None
     try:
         theirs = date_told(date)
     except (ValueError, OverflowError):
-        return warning(
-            *name, f"it says {date!r}", REGISTRATION, "Its Date header cannot be read; nothing depends on it."
-        )
+        return look.warning(f"it says {date!r}", "Its Date header cannot be read; nothing depends on it.")
     skew = theirs - probing.wall_clock()
     said = f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}" if abs(skew) >= 1 else "the same to the second"
     if abs(skew) <= SKEW_WARNING_S:
-        return ok(*name, said)
+        return look.ok(said)
     fix = (
         "Set the clock that is wrong by NTP, this machine's or the far end's: certificates, digest nonces and the search for a call's "
         "record depend on them."
     )
-    kind = failed if abs(skew) > SKEW_FAILED_S else warning
-    return kind(*name, said, REGISTRATION, fix)
+    return (look.failed if abs(skew) > SKEW_FAILED_S else look.warning)(said, fix)
 
 
 def codec_line(probing: Probing, place: Target, response: Response) -> ProbeResult:
     """The codecs that calls are made with among those offered, where the answer has SDP."""
-    name = ProbeKind.CODECS, place
+    look, wanted = Look(ProbeKind.CODECS, str(place), AUDIO), probing.deployment.axes.codecs
     body = response.part("application/sdp") if response.content_type == "application/sdp" else None
     if body is None:
         accept = response.get("Accept")
-        return ok(*name, f"not told (Accept: {accept})" if accept else "not told; the first call shows them")
+        return look.ok(f"not told (Accept: {accept})" if accept else "not told; the first call shows them")
     offered = _codecs_of(body.decode("utf-8", "replace"))
-    missing = [codec.upper() for codec in probing.deployment.axes.codecs if codec.upper() not in offered]
+    missing = [codec.upper() for codec in wanted if codec.upper() not in offered]
     said = ", ".join(offered) or "none"
-    if len(missing) == len(probing.deployment.axes.codecs):
+    if len(missing) == len(wanted):
         lacking = "G.711" if len(missing) > 1 else missing[0]
-        fix = f"Enable {' and '.join(missing)} there: Synthflow prefers G.711."
-        return failed(*name, f"{said}: no {lacking}", AUDIO, fix)
+        return look.failed(f"{said}: no {lacking}", f"Enable {' and '.join(missing)} there: Synthflow prefers G.711.")
     if missing:
-        return warning(*name, f"{said}: no {missing[0]}", AUDIO, f"Enable {missing[0]}, or take it out of axes.codecs.")
-    return ok(*name, said)
+        return look.warning(f"{said}: no {missing[0]}", f"Enable {missing[0]}, or take it out of axes.codecs.")
+    return look.ok(said)
 
 
 def _codecs_of(sdp: str) -> list[str]:
@@ -197,93 +167,67 @@ def _codecs_of(sdp: str) -> list[str]:
 
 async def phone_line(probing: Probing, name: str, phone: PhoneEntry, place: Target) -> ProbeResult:
     """One of the harness's phones at its registrar."""
-    domain, username = probing.deployment.accounts[phone.account].domain, phone.username or phone.aor_user
-    outcome = await _register(probing, place, phone.aor_user, domain, username, phone)
-    return _registration(name, f"phones.{name}", username, outcome)
+    domain = probing.deployment.accounts[phone.account].domain
+    user, username = phone.aor_user, phone.username or phone.aor_user
+    return await _registration(probing, Look(ProbeKind.REGISTRATION, name), place, user, domain, username, phone)
 
 
 async def trunk_line(probing: Probing, trunk: Trunk, place: Target) -> ProbeResult:
     """The SIP number of a trunk, at the Termination URI and of its domain, from the stand-in's address."""
-    username = trunk.username or ""
-    outcome = await _register(probing, place, username, place.host, username, trunk)
-    return _registration(f"trunk {trunk.name}", f"trunks.{trunk.name}", username, outcome)
+    look, user = Look(ProbeKind.REGISTRATION, f"trunk {trunk.name}"), trunk.username or ""
+    return await _registration(probing, look, place, user, place.host, user, trunk)
 
 
-async def _register(
-    probing: Probing, place: Target, user: str, domain: str, username: str, owner: PhoneEntry | Trunk
-) -> RequestOutcome:
+async def _registration(
+    probing: Probing, look: Look, place: Target, user: str, domain: str, username: str, owner: PhoneEntry | Trunk
+) -> ProbeResult:
+    """What the registrar's final answer, or its absence, says of the account."""
     login = Login(username, owner.password.get_secret_value(), owner.realm) if owner.password else None
     outcome = await exchange(probing, place, "REGISTER", user, domain, login)
-    if outcome.response is not None:
-        probing.registrars.add(place)
-        if outcome.response.is_success:
+    response = outcome.response
+    if response is None:
+        fix = _NO_REGISTRATION.get(outcome.trouble or "", "Check host, port and transport.")
+        return look.failed(outcome.detail, fix)
+    probing.registrars.add(place)
+    where = f"trunks.{owner.name}" if isinstance(owner, Trunk) else f"phones.{look.subject}"
+    said = f"{response.status} {response.reason}"
+    if (unanswered := outcome.unanswered) is not None:
+        fix = f"{unanswered.fix} (See {where} and its account.)"
+        return look.failed(f"{said}: no password was sent for it, since {unanswered.why}", fix)
+    realm = f" (realm {outcome.challenged_by})" if outcome.challenged_by else ""
+    match response.status:
+        case code if 200 <= code < 300:
             probing.admitting.add(place)
-    return outcome
+            how = f"digest accepted{realm}" if realm else "accepted without digest, by address"
+            return look.ok(f"{said}, {how}")
+        case code if 300 <= code < 400:
+            to = response.get("Contact") or "nowhere"
+            fix = "Name that place in the file, as the account's host and port or the trunk's termination."
+            return look.failed(f"{said}{realm}: it sends on to {to}, and the softphones follow no redirect", fix)
+        case 400:  # some want a Contact before they look at anything else (SIPSorcery; FreeSWITCH may be set to)
+            fix = "Look whether a phone registers there: some registrars take no REGISTER that asks for the bindings alone."
+            return look.warning(f"{said}{realm}: whether the password is right is not known", fix)
+        case 401 | 407 if not realm:
+            return look.failed(f"{said}: a password is asked for", f"Give {where}.password_env.")
+        case 401 | 407:
+            fix = f"Check {where}: username and password."
+            return look.failed(f"{said}: credentials of {username} refused{realm}", fix)
+        case 403:
+            which = f"these credentials{realm} or this address" if realm else "this address, before any password"
+            fix = "Check the allowed IPs there" + (" and the password." if realm else ".")
+            return look.failed(f"{said}: the registrar refuses {which}", fix)
+        case 404:
+            return look.failed(f"{said}: it does not know {username}{realm}", f"Check {where}: user or number.")
+        case 405 | 501:
+            return look.warning(f"{said}: no registrar", "Set register = false, if the account needs none.")
+        case 423:
+            return look.ok(f"{said}{realm}: it wants a longer interval, which the phones will give it")
+    return look.warning(f"{said}{realm}", "Ask the registrar's operator.")
 
 
-#: Why no answer came → what to do.
-_WITHOUT_ANSWER = {
+#: Why no answer came to REGISTER → what to do.
+_NO_REGISTRATION = {
     "silent": "Check the firewall (UDP/TCP 32681 or TLS 32682, and the registrar's own port).",
     "unresolved": "Check the host: it does not resolve.",
     "undecided": "Packets arrive, and nothing there decides on them: ask the registrar's operator.",
 }
-_NO_REGISTRAR = warning, ": no registrar", "Set register = false, if the account needs none."
-#: A final status → how the line ends, what the status says of the account, and what to do. Others are a warning.
-_ANSWERS: dict[int, tuple[Callable[..., ProbeResult], str, str]] = {
-    # some want a Contact before they look at anything else (SIPSorcery; FreeSWITCH may be set to)
-    400: (
-        warning,
-        "{realm}: whether the password is right is not known",
-        "Look whether a phone registers there: some registrars take no REGISTER that asks for the bindings alone.",
-    ),
-    401: (failed, ": credentials of {username} refused{realm}", "Check {where}: username and password."),
-    404: (failed, ": it does not know {username}{realm}", "Check {where}: user or number."),
-    405: _NO_REGISTRAR,
-    501: _NO_REGISTRAR,
-}
-_ANSWERS[407] = _ANSWERS[401]
-
-
-def _registration(whose: str, where: str, username: str, outcome: RequestOutcome) -> ProbeResult:
-    """What the registrar's final answer, or its absence, says of the account."""
-    name = ProbeKind.REGISTRATION, whose
-    response = outcome.response
-    if response is None:
-        fix = _WITHOUT_ANSWER.get(outcome.trouble or "", "Check host, port and transport.")
-        return failed(*name, outcome.detail, REGISTRATION, fix)
-    said = f"{response.status} {response.reason}"
-    if (unanswered := outcome.unanswered) is not None:
-        fix = f"{unanswered.fix} (See {where} and its account.)"
-        return failed(*name, f"{said}: no password was sent for it, since {unanswered.why}", REGISTRATION, fix)
-    realm = f" (realm {outcome.challenged_by})" if outcome.challenged_by else ""
-    match response.status:
-        case code if 200 <= code < 300:
-            how = f"digest accepted{realm}" if realm else "accepted without digest, by address"
-            return ok(*name, f"{said}, {how}")
-        case code if 300 <= code < 400:
-            return _sent_on(name, f"{said}{realm}", response)
-        case 401 | 407 if not realm:
-            return failed(*name, f"{said}: a password is asked for", REGISTRATION, f"Give {where}.password_env.")
-        case 403:
-            which = f"these credentials{realm} or this address" if realm else "this address, before any password"
-            fix = "Check the allowed IPs there" + (" and the password." if realm else ".")
-            return failed(*name, f"{said}: the registrar refuses {which}", REGISTRATION, fix)
-        case 423:
-            return ok(*name, f"{said}{realm}: it wants a longer interval, which the phones will give it")
-    kind, detail, fix = _ANSWERS.get(response.status, (warning, "{realm}", "Ask the registrar's operator."))
-    values = {"username": username, "realm": realm, "where": where}
-    return kind(*name, said + detail.format(**values), REGISTRATION, fix.format(**values))
-
-
-def _sent_on(name: Name, said: str, response: Response) -> ProbeResult:
-    """A redirection, and where it leads (RFC 3261 section 21.3)."""
-    try:
-        contact = response.contact
-    except SipSyntaxError:
-        contact = None
-    if contact is None:
-        fix = "Ask the registrar's operator."
-        return failed(*name, f"{said}: it sends elsewhere, and does not say where", REGISTRATION, fix)
-    place = f"{contact.uri.host}:{contact.uri.effective_port}"
-    fix = "Name that place in the file, as the account's host and port or the trunk's termination."
-    return failed(*name, f"{said}: it sends on to {place}, and the softphones follow no redirect", REGISTRATION, fix)

@@ -12,7 +12,7 @@ from harness.deployment import Campaign, Deployment, Synthflow, Transport
 from harness.deployment.safety import numbers_of
 from harness.errors import FarEndError
 from harness.run.preflight.answers import clock_line
-from harness.run.preflight.lines import ROUTING, ProbeKind, ProbeResult, Status, failed, ok, warning
+from harness.run.preflight.lines import ROUTING, Look, ProbeKind, ProbeResult, Status
 from harness.sip.identity import written_without_plus
 from harness.support.http_client import HttpError, HttpResponse, session
 from harness.witness.call_record import CallRecord
@@ -20,8 +20,8 @@ from harness.witness.ports.probes import Probing, Target, verified
 from harness.witness.ports.wire import Link, NoLinkError
 from harness.witness.synthflow import calls_in, calls_query, payload
 
-_NAME = ProbeKind.API, ""
-CAMPAIGN = ProbeKind.CAMPAIGN, ""
+_API = Look(ProbeKind.API, row=ROUTING)
+_CAMPAIGN = Look(ProbeKind.CAMPAIGN, row=ROUTING)
 _NO_API = "Check synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
 _LATELY_S = 7 * 86_400.0
 _LATER = "Look again later: the API was busy, or in trouble."
@@ -42,7 +42,7 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
     """Questions that change nothing, and that are asked after each call as well: the calls of an assistant."""
     if synthflow.api_token is None:
         fix = "Give synthflow.api_token_env; where no token is to be had, leave synthflow.api_base out."
-        return [failed(*_NAME, "no token is known", ROUTING, fix)]
+        return [_API.failed("no token is known", fix)]
     within_s = max(probing.patience, synthflow.timeout_s)  # a slow one serves a run as well
     began, models = time.monotonic(), probing.deployment.models()
     try:
@@ -67,40 +67,40 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
     except HttpError as error:
         if error.trouble == "late":
             fix = "Check synthflow.api_base and the firewall; synthflow.timeout_s is how long an answer may take."
-            return [failed(*_NAME, f"no answer within {within_s:g} s", ROUTING, fix)]
+            return [_API.failed(f"no answer within {within_s:g} s", fix)]
         fix = "Check synthflow.api_base and, for its certificate, synthflow.ca_file."
-        return [failed(*_NAME, str(error), ROUTING, fix)]
+        return [_API.failed(str(error), fix)]
     except OSError as error:  # of ca_file
-        return [failed(*_NAME, f"{type(error).__name__}: {error}", ROUTING, "Check synthflow.ca_file.")]
+        return [_API.failed(f"{type(error).__name__}: {error}", "Check synthflow.ca_file.")]
 
 
 def _answer(answer: HttpResponse, took: float, fix_model: str) -> ProbeResult:
     said, status = f"{answer.status} {answer.reason}, {took * 1000:.0f} ms", answer.status
     if status in _REFUSALS:
         words, fix = _REFUSALS[status]
-        return failed(*_NAME, f"{said}: {words}", ROUTING, fix)
+        return _API.failed(f"{said}: {words}", fix)
     if status == 429:
         after = answer.headers.get("retry-after", "")  # a number, or a date (RFC 9110 section 10.2.3)
         wait = f", again after {after} s" if after.isdigit() else f", not before {after}" if after else ""
         fix = "Wait, or run fewer cases at once: records are read after each call."
-        return warning(*_NAME, f"{said}: too many requests{wait}", ROUTING, fix)
+        return _API.warning(f"{said}: too many requests{wait}", fix)
     if status >= 500:
         fix = "Calls are still verified, with weaker evidence."
-        return warning(*_NAME, f"{said}: the API is in trouble", ROUTING, fix)
+        return _API.warning(f"{said}: the API is in trouble", fix)
     if status >= 400:
-        return warning(*_NAME, f"{said}: the token is taken, the question is not", ROUTING, fix_model)
+        return _API.warning(f"{said}: the token is taken, the question is not", fix_model)
     if status >= 300:
         to = answer.headers.get("location", "elsewhere")
-        return failed(*_NAME, f"{said}: it sends on to {to}, and no token goes there", ROUTING, _NO_API)
+        return _API.failed(f"{said}: it sends on to {to}, and no token goes there", _NO_API)
     if not _is_json(answer):
         kind = answer.headers.get("content-type", "no type")
-        return failed(*_NAME, f"{said}: no API there, but {kind}", ROUTING, _NO_API)
+        return _API.failed(f"{said}: no API there, but {kind}", _NO_API)
     try:
         _calls_of(answer)
     except FarEndError:
         fix = "Check model_id of [assistants], and synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
-        return warning(*_NAME, f"{said}: the answer lists no calls, so that no record will be read", ROUTING, fix)
-    return ok(*_NAME, f"{said}, the token is accepted")
+        return _API.warning(f"{said}: the answer lists no calls, so that no record will be read", fix)
+    return _API.ok(f"{said}, the token is accepted")
 
 
 def _is_json(answer: HttpResponse) -> bool:
@@ -128,20 +128,20 @@ async def _model_lines(
         try:
             yield _model_line(deployment, model, names, await listed(model, _LATELY_S))
         except HttpError as error:
-            yield warning(ProbeKind.MODEL, ", ".join(names), str(error), ROUTING, _LATER)
+            yield Look(ProbeKind.MODEL, ", ".join(names), ROUTING).warning(str(error), _LATER)
             return
 
 
 def _model_line(deployment: Deployment, model: str, names: Sequence[str], answer: HttpResponse) -> ProbeResult:
     """A wrong model id is not refused by the API: its list lacks the test calls, which then seem never to have reached the AI."""
-    name = ProbeKind.MODEL, ", ".join(names)
+    look = Look(ProbeKind.MODEL, ", ".join(names), ROUTING)
     if not answer.is_success:
         fix = _LATER if answer.status == 429 or answer.status >= 500 else _CHECK_MODEL
-        return warning(*name, f"{answer.status} {answer.reason}: no list of calls", ROUTING, fix)
+        return look.warning(f"{answer.status} {answer.reason}: no list of calls", fix)
     try:
         calls = _calls_of(answer)
     except FarEndError as error:
-        return warning(*name, str(error), ROUTING, _CHECK_MODEL)
+        return look.warning(str(error), _CHECK_MODEL)
     known = written_without_plus(numbers_of(deployment))
     called = {
         CallRecord("", plain, deployment.region, known=known).number_to
@@ -149,10 +149,10 @@ def _model_line(deployment: Deployment, model: str, names: Sequence[str], answer
         if isinstance(plain, dict) and plain.get("model_id") == model
     }
     if called & {deployment.assistants[assistant].did for assistant in names}:
-        return ok(*name, "the calls it lists are this assistant's")
+        return look.ok("the calls it lists are this assistant's")
     if others := [assistant for assistant, entry in deployment.assistants.items() if entry.did in called]:
-        return warning(*name, f"the calls it lists are those of {', '.join(others)}", ROUTING, _CHECK_MODEL)
-    return ok(*name, "it lists calls" if calls else "it lists none lately")
+        return look.warning(f"the calls it lists are those of {', '.join(others)}", _CHECK_MODEL)
+    return look.ok("it lists calls" if calls else "it lists none lately")
 
 
 # -- the campaign
@@ -176,12 +176,12 @@ async def trigger_line(probing: Probing, campaign: Campaign) -> ProbeResult:
         async with Link(probing, place, trust):
             took = time.monotonic() - began
     except NoLinkError as error:
-        return failed(*CAMPAIGN, error.detail, ROUTING, "Check campaign.url, the firewall, and the certificate there.")
+        return _CAMPAIGN.failed(error.detail, "Check campaign.url, the firewall, and the certificate there.")
     if odd := _oddity(campaign):
         what, key = odd
         fix = f"Correct campaign.{key}: {{line}} and {{customer}} stand for numbers."
-        return warning(*CAMPAIGN, f"open, but {what}", ROUTING, fix)
-    return ok(*CAMPAIGN, f"open, {took * 1000:.0f} ms")
+        return _CAMPAIGN.warning(f"open, but {what}", fix)
+    return _CAMPAIGN.ok(f"open, {took * 1000:.0f} ms")
 
 
 def _oddity(campaign: Campaign) -> tuple[str, str] | None:

@@ -78,19 +78,24 @@ class ProbeResult:
         return f"{self.look} {self.subject}".rstrip()
 
 
-def ok(look: ProbeKind, subject: object, detail: str) -> ProbeResult:
-    """All is well."""
-    return ProbeResult(look, str(subject), Status.OK, detail)
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is looked at, and whose; makes the line that says what was found."""
 
+    kind: ProbeKind
+    subject: str = ""
+    row: str = REGISTRATION  #: of the guide's troubleshooting: what a failure shows there
 
-def warning(look: ProbeKind, subject: object, detail: str, row: str, fix: str) -> ProbeResult:
-    """It may be wrong, or cannot be told from here."""
-    return ProbeResult(look, str(subject), Status.WARNING, detail, row, fix)
+    def ok(self, detail: str) -> ProbeResult:
+        return ProbeResult(self.kind, self.subject, Status.OK, detail)
 
+    def warning(self, detail: str, fix: str) -> ProbeResult:
+        """It may be wrong, or cannot be told from here."""
+        return ProbeResult(self.kind, self.subject, Status.WARNING, detail, self.row, fix)
 
-def failed(look: ProbeKind, subject: object, detail: str, row: str, fix: str) -> ProbeResult:
-    """Calls will fail for it."""
-    return ProbeResult(look, str(subject), Status.FAILED, detail, row, fix)
+    def failed(self, detail: str, fix: str) -> ProbeResult:
+        """Calls will fail for it."""
+        return ProbeResult(self.kind, self.subject, Status.FAILED, detail, self.row, fix)
 
 
 #: What a line looks at, and whose.
@@ -125,7 +130,7 @@ class Report:
 
     @property
     def failed(self) -> Sequence[ProbeResult]:
-        """What has to be mended before calls make sense."""
+        """What must be fixed before calls make sense."""
         return [line for line in self.lines if line.status is Status.FAILED]
 
     @property

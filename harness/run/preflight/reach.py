@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from cryptography import x509
 
-from harness.run.preflight.lines import OTHERS, REGISTRATION, ProbeKind, ProbeResult, failed, ok, warning
+from harness.run.preflight.lines import OTHERS, REGISTRATION, Look, ProbeKind, ProbeResult
 from harness.witness.ports.certificates import alternative_names_of, is_wildcard_of, matches, names_of
 from harness.witness.ports.probes import Probing, Target, unverified, verified
 from harness.witness.ports.wire import Link, NoLinkError
@@ -25,17 +25,19 @@ _FIXES = {
 }
 
 
-def _from_here(look: ProbeKind, place: Target, kind: str, detail: str, fix: str = "") -> ProbeResult:
+def _look(kind: ProbeKind, place: Target, whose: str) -> Look:
+    return Look(kind, str(place), OTHERS[whose][1] if whose in OTHERS else REGISTRATION)
+
+
+def _from_here(look: Look, whose: str, detail: str, fix: str = "") -> ProbeResult:
     """A warning about a target that only others call: it may be closed to everybody else."""
-    caller, row = OTHERS[kind]
-    return warning(
-        look, place, f"from here: {detail}", row, fix or f"The {caller} has to reach {place}: {_FIXES[kind]}"
-    )
+    reach = f"The {OTHERS[whose][0]} has to reach {look.subject}: {_FIXES[whose]}"
+    return look.warning(f"from here: {detail}", fix or reach)
 
 
 async def port_lines(probing: Probing, place: Target, kind: str) -> list[ProbeResult]:
     """Probe a TCP connection, and for TLS the handshake and the certificate. UDP ports are judged by their answers."""
-    began = time.monotonic()
+    look, began = _look(ProbeKind.PORT, place, kind), time.monotonic()
     try:
         async with Link(probing, replace(place, transport="tcp")):
             took = time.monotonic() - began
@@ -43,10 +45,10 @@ async def port_lines(probing: Probing, place: Target, kind: str) -> list[ProbeRe
         if error.trouble == "unresolved":
             return []  # the line on its name says so
         if kind in OTHERS:
-            return [_from_here(ProbeKind.PORT, place, kind, error.detail)]
+            return [_from_here(look, kind, error.detail)]
         fix = f"Open {place} in the firewalls in between, or correct host, port and transport in the file."
-        return [failed(ProbeKind.PORT, place, error.detail, REGISTRATION, fix)]
-    found = [ok(ProbeKind.PORT, place, f"open, {took * 1000:.0f} ms")]
+        return [look.failed(error.detail, fix)]
+    found = [look.ok(f"open, {took * 1000:.0f} ms")]
     return [*found, *await certificate_lines(probing, place, kind)] if place.transport == "tls" else found
 
 
@@ -58,7 +60,7 @@ async def certificate_lines(probing: Probing, place: Target, kind: str) -> list[
     except NoLinkError as error:
         return [await _no_handshake(probing, place, kind, error)]
     return [
-        ok(ProbeKind.TLS, place, link.tls_version),
+        Look(ProbeKind.TLS, str(place)).ok(link.tls_version),
         await _chain(probing, place, kind, certificate),
         _name(place, certificate),
         _expiry(probing, place, certificate),
@@ -78,7 +80,7 @@ async def _no_handshake(probing: Probing, place: Target, kind: str, error: NoLin
     At TLS 1.3 a client is through before the server has looked at its certificate (RFC 8446 section 2), so the connection has to
     last for a moment.
     """
-    version = ""
+    look, version = _look(ProbeKind.TLS, place, kind), ""
     try:
         async with Link(probing, place, unverified(place.own_pair)) as link:
             version = link.tls_version if await link.lasts(_MOMENT_S) else ""
@@ -86,47 +88,47 @@ async def _no_handshake(probing: Probing, place: Target, kind: str, error: NoLin
         pass
     if kind in OTHERS:  # it may be open to its callers, and ask for the certificate that they have
         said = f"one handshake of two: {error.detail}" if version else f"no handshake: {error.detail}"
-        return _from_here(ProbeKind.TLS, place, kind, said)
+        return _from_here(look, kind, said)
     if version:
         said = f"only {version}; the softphones speak TLS 1.2 at most"
-        return failed(ProbeKind.TLS, place, said, REGISTRATION, "Allow TLS 1.2 there.")
+        return look.failed(said, "Allow TLS 1.2 there.")
     fix = (
         "Check that the port speaks TLS at all (32682 does, 32681 does not); where it asks for a client's certificate, "
         "that the file names one that it trusts (certificate and private_key)."
     )
-    return failed(ProbeKind.TLS, place, f"no handshake: {error.detail}", REGISTRATION, fix)
+    return look.failed(f"no handshake: {error.detail}", fix)
 
 
 async def _chain(probing: Probing, place: Target, kind: str, certificate: x509.Certificate) -> ProbeResult:
     context = _as_its_callers(await verified(place.ca_file, place.own_pair, by_others=not place.by_phones), place)
     context.verify_flags |= _NO_CHECK_TIME
-    issuer = certificate.issuer.rfc4514_string()
+    look, issuer = _look(ProbeKind.CHAIN, place, kind), certificate.issuer.rfc4514_string()
     try:
         async with Link(probing, place, context):
-            return ok(ProbeKind.CHAIN, place, f"trusted, issuer {issuer}")
+            return look.ok(f"trusted, issuer {issuer}")
     except NoLinkError as error:
         whom = place.ca_file or "the system's list of authorities"
         own = ": it is signed by itself" if certificate.issuer == certificate.subject else f", issuer {issuer}"
         said = f"not trusted by {whom}{own}"
         if kind in OTHERS:
             fix = "Install a certificate of a public authority there, unless its callers are known to trust the present one."
-            return _from_here(ProbeKind.CHAIN, place, kind, said, fix)
+            return _from_here(look, kind, said, fix)
         fix = (
             "Install a certificate of a trusted authority there with its whole chain, or name the authority in ca_file."
         )
         fix += "" if error.trouble == "tls" else f" ({error.detail})"
-        return failed(ProbeKind.CHAIN, place, said, REGISTRATION, fix)
+        return look.failed(said, fix)
 
 
 def _name(place: Target, certificate: x509.Certificate) -> ProbeResult:
-    name, names = (ProbeKind.CERTIFICATE_NAME, place), names_of(certificate)
+    look, names = Look(ProbeKind.CERTIFICATE_NAME, str(place)), names_of(certificate)
     if any(matches(place.host, candidate) for candidate in names):
         said = f"made out to {place.host}"
         if place.by_phones or alternative_names_of(certificate) is not None:
-            return ok(*name, said)
+            return look.ok(said)
         said += ", by its common name alone, which not all clients accept (RFC 5922 section 7.1)"
         fix = f"Have {place.host} among its alternative names, unless its callers are known to accept it."
-        return warning(*name, said, REGISTRATION, fix)
+        return look.warning(said, fix)
     shown = ", ".join(names) or certificate.subject.rfc4514_string()
     said = f"made out to {shown}, not to {place.host}"
     fix = f"Use the host the certificate names, or have one made out to {place.host}"
@@ -135,22 +137,22 @@ def _name(place: Target, certificate: x509.Certificate) -> ProbeResult:
         said += ", and the softphones refuse it" if place.by_phones else ""
         fix = f"Have a certificate made out to {place.host}"
     if place.by_phones:
-        return failed(*name, said, REGISTRATION, f"{fix}.")
+        return look.failed(said, f"{fix}.")
     # a Termination URI may be an address (Talkdesk's guide), and its callers may check no name, or another one
-    return warning(*name, said, REGISTRATION, f"{fix}, unless its callers are known to accept it.")
+    return look.warning(said, f"{fix}, unless its callers are known to accept it.")
 
 
 def _expiry(probing: Probing, place: Target, certificate: x509.Certificate) -> ProbeResult:
-    name = ProbeKind.EXPIRY, place
+    look = Look(ProbeKind.EXPIRY, str(place))
     now = datetime.datetime.fromtimestamp(probing.wall_clock(), datetime.UTC)
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     until = f"until {ends:%Y-%m-%d}"
     if now < begins:
         fix = "Check both clocks and the certificate."
-        return failed(*name, f"valid from {begins:%Y-%m-%d} only", REGISTRATION, fix)
+        return look.failed(f"valid from {begins:%Y-%m-%d} only", fix)
     if now > ends:
-        return failed(*name, f"expired on {ends:%Y-%m-%d}", REGISTRATION, "Renew the certificate.")
+        return look.failed(f"expired on {ends:%Y-%m-%d}", "Renew the certificate.")
     if ends - now < _SOON:
         said = f"{until}: {(ends - now).days} days left"
-        return warning(*name, said, REGISTRATION, "Renew the certificate in time.")
-    return ok(*name, until)
+        return look.warning(said, "Renew the certificate in time.")
+    return look.ok(until)

@@ -17,7 +17,7 @@ from harness.errors import DeploymentError, ResourceError, SelectionError
 from harness.integrations import load
 from harness.integrations.matrix import Case, calls_of, cases, landing_groups
 from harness.run.preflight import answers, api, machine, network, reach
-from harness.run.preflight.lines import REGISTRATION, Name, ProbeKind, ProbeResult, Report, RowNeed, Status, failed
+from harness.run.preflight.lines import ROUTING, Look, Name, ProbeKind, ProbeResult, Report, RowNeed, Status
 from harness.witness.ports.probes import Probing, Target, ai_end, termination
 
 #: What it asks, of what, by which function, and with which arguments.
@@ -82,7 +82,7 @@ async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeRe
     # They begin in this order: this machine's ports are looked at before a probe has one of them.
     probes = [*_machine(probing), *_names(probing), *_places(probing), *_phones(probing), *_http(probing)]
     found = await asyncio.gather(*(_asked(*probe) for probe in probes))
-    lines = [*machine.number_lines(deployment), *(line for some in found for line in some)]
+    lines = [machine.number_line(deployment), *(line for some in found for line in some)]
     return [answers.by_registrar(probing, line) for line in lines]
 
 
@@ -97,7 +97,7 @@ async def _asked(
         raise
     except Exception as error:
         fix = "This probe broke; what it looks at is unknown."
-        return [failed(kind, subject, f"{type(error).__name__}: {error}", REGISTRATION, fix)]
+        return [Look(kind, subject).failed(f"{type(error).__name__}: {error}", fix)]
     return [found] if isinstance(found, ProbeResult) else list(found)
 
 
@@ -105,7 +105,7 @@ def _http(probing: Probing) -> Iterator[Probe]:
     if (synthflow := probing.deployment.synthflow) and (base := synthflow.api_base):
         yield ProbeKind.API, "", api.api_lines, (probing, synthflow, base)
     if (started := probing.deployment.campaign) and started.trigger == "http" and started.url:
-        yield *api.CAMPAIGN, api.trigger_line, (probing, started)
+        yield ProbeKind.CAMPAIGN, "", api.trigger_line, (probing, started)
 
 
 def _names(probing: Probing) -> Iterator[Probe]:
@@ -117,8 +117,8 @@ def _names(probing: Probing) -> Iterator[Probe]:
             seen.add((account.domain, account.transport))
             yield ProbeKind.SERVICE, account.domain, network.service_line, (probing, account)
     for trunk in probing.deployment.trunks:
-        if trunk.allowed_addresses and trunk.host:
-            yield ProbeKind.ALLOWLIST, trunk.name, network.allowlist_line, (probing, trunk)
+        if trunk.allowed_addresses and (end := ai_end(probing.deployment, trunk)):
+            yield ProbeKind.ALLOWLIST, trunk.name, network.allowlist_line, (probing, trunk, end)
 
 
 def _places(probing: Probing) -> Iterator[Probe]:
@@ -184,7 +184,9 @@ def _machine(probing: Probing) -> Iterator[Probe]:
     for name, account in deployment.accounts.items():
         yield ProbeKind.RTP_PORTS, name, machine.rtp_line, (name, account, deployment.limits.concurrent_calls)
         if account.own_pair:
-            yield ProbeKind.OWN_CERTIFICATE, name, machine.own_certificate_line, (name, account, probing.wall_clock())
+            own = Look(ProbeKind.OWN_CERTIFICATE, name, ROUTING)
+            arguments = own, f"[accounts.{name}]", account.own_pair, (), probing.wall_clock()
+            yield own.kind, name, machine.certificate_line, arguments
         if account.stun_server:
             yield ProbeKind.STUN, name, network.stun_line, (probing, name, account)
     if bind := deployment.stand_in.bind:
@@ -196,8 +198,9 @@ def _machine(probing: Probing) -> Iterator[Probe]:
         on_tls = [trunk for trunk in deployment.trunks if trunk.ai == "stand-in" and trunk.transport == "tls"]
         if on_tls:
             hosts = sorted({trunk.host for trunk in on_tls if trunk.host})
-            looked_at = (deployment.stand_in, hosts, probing.wall_clock())
-            yield *machine.CERTIFICATE, machine.certificate_line, looked_at
+            shown = Look(ProbeKind.STAND_IN_CERTIFICATE, row=ROUTING)
+            looked_at = shown, "[stand_in]", deployment.stand_in.own_pair, hosts, probing.wall_clock()
+            yield shown.kind, "", machine.certificate_line, looked_at
     for where, address in _own_addresses(deployment):
         yield ProbeKind.STAND_IN_PORT, where, machine.address_line, (where, address)
 
@@ -265,7 +268,7 @@ def _of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
         here = ProbeKind.STAND_IN_PORT, f"{deployment.stand_in.bind}:{trunk.port}/{trunk.transport}"
         yield "stand-in's port free", of, (here,), _UNASKED
         if trunk.transport == "tls":
-            yield "stand-in's certificate in order", "", (machine.CERTIFICATE,), _UNASKED
+            yield "stand-in's certificate in order", "", ((ProbeKind.STAND_IN_CERTIFICATE, ""),), _UNASKED
         yield "platform's end answers", of, _at(termination(deployment, trunk)), "no termination is known"
     elif case.row.moment != "people":  # whose calls never get there
         yield "AI's end answers", of, _at(ai_end(deployment, trunk)), "no host is known"
@@ -275,7 +278,7 @@ def _of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
     if case.row.moment == "registration" and trunk.ai == "stand-in":
         yield "credentials taken", of, ((ProbeKind.REGISTRATION, of),), "the trunk has no user name"
     if case.row.moment == "campaign":
-        yield "campaign can be started", "", (api.CAMPAIGN,), "somebody has to start it by hand"
+        yield "campaign can be started", "", ((ProbeKind.CAMPAIGN, ""),), "somebody has to start it by hand"
 
 
 def _the_ai_calls(case: Case, deployment: Deployment) -> bool:
