@@ -108,13 +108,14 @@ def activities(evidence: CaseEvidence) -> list[Activity]:
     """What happened besides messages, by time."""
     own = owners(evidence)
     voices = evidence.case.get("voices") or {}
-    found = [moment for event in evidence.events if (moment := _activity(event)) is not None]
+    found = [moment for event in evidence.events if (moment := activity_of(event)) is not None]
     for span in evidence.marks:
         found.append(Activity(span.began, phone_of(span.leg), f"{span.leg} hears {name_mark(span.mark, own, voices)}"))
     return sorted(found, key=lambda moment: moment.at)
 
 
-def _activity(event: Event) -> Activity | None:
+def activity_of(event: Event) -> Activity | None:
+    """What an event says in words; None where others show it."""
     words: Callable[[Any], tuple[str, bool] | None] | None = _WORDS.get(type(event))
     said = words(event) if words else None
     return Activity(event.at, event.phone, said[0], said[1]) if said else None

@@ -38,7 +38,7 @@ def test_call_shows_its_ladder_and_keeps_its_evidence(call: Call, tmp_path: Path
     done = call("+13125550100", "--deployment", WORLD, "--seconds", "1", "--directory", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     for said in (
-        "caller is registered",
+        "registered for",
         "caller.1 confirmed 200 OK",
         "(assistant main)",
         "disconnected",

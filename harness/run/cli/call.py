@@ -22,18 +22,7 @@ from harness import integrations
 from harness.audio.dtmf import DIGITS
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
-from harness.calls.events import (
-    CallState,
-    DtmfReceived,
-    Event,
-    LegStarted,
-    Listened,
-    MarkHeard,
-    MediaState,
-    PhoneLost,
-    RegistrationState,
-    TransportFailed,
-)
+from harness.calls.events import CallState, Event, LegStarted, Listened, MarkHeard
 from harness.calls.verdict import Verdict
 from harness.deployment import Deployment
 from harness.deployment.limits import CallGate
@@ -46,6 +35,7 @@ from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
 from harness.phone.waiter import NeverCame
 from harness.report import ladder
+from harness.report.activity import activity_of
 from harness.report.case_document import is_masked, names
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
@@ -262,11 +252,6 @@ class _Attempt:
             case CallState():
                 code = f" {event.code} {event.reason}" if event.code else ""
                 self._say(f"{event.leg} {event.state}{code}", "green" if event.state == "confirmed" else "")
-            case MediaState():
-                secure = ", SRTP" if event.secure else ""
-                self._say(
-                    f"{event.leg} media {event.direction} {event.codec}{secure}, {event.local_rtp} ↔ {event.remote_rtp}"
-                )
             case MarkHeard():
                 self._heard(event)
             case Listened():
@@ -276,15 +261,9 @@ class _Attempt:
                     self._say(
                         f"{event.leg} hears {f'sound, {event.level_dbov:.0f} dBov' if sounds else 'nothing any more'}"
                     )
-            case DtmfReceived():
-                self._say(f"{event.leg} gets digit {event.digit} ({event.method})")
-            case RegistrationState():
-                done = "is registered" if event.active else "is not registered"
-                self._say(f"{event.phone} {done}: {event.code} {event.reason}")
-            case TransportFailed():
-                self._say(f"{event.transport} to {event.remote} failed: {event.reason}", "red")
-            case PhoneLost():
-                self._say(f"the phone was lost: {event.reason}", "red")
+            case _:
+                if moment := activity_of(event):
+                    self._say(moment.text, "red" if moment.bad else "")
 
     def _heard(self, event: MarkHeard) -> None:
         if (event.leg, event.mark) in self._marks:

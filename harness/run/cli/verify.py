@@ -16,13 +16,10 @@ from harness.pytest_plugin import PROGRESS, SCENARIOS
 from harness.run.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED, Live
 from harness.run.cli.lists import fault_names, row_ids
 from harness.run.cli.startup import world_fork_server
-from harness.run.plugin.options import PreflightMode
+from harness.run.plugin.options import PreflightMode, pytest_arguments
 from harness.run.plugin.run import TimingsName
 from harness.run.plugin.workers import worker_fork_server
 from harness.support import resources
-
-#: pytest's configuration for a verification, whatever stands in the current directory's.
-_CONFIGURATION = Path(__file__).with_name("verify.ini")
 
 #: pytest's own exit codes; the plugin has turned broken cases into 3 already.
 _CODES = {
@@ -166,7 +163,7 @@ def _example() -> list[Path]:
 
 
 def _of_pytest(own: Path) -> list[str]:
-    """What to collect, and how: the scenarios of the package, and those of ``own`` where there is such a directory.
+    """pytest's arguments for the scenarios of the package, and for those of ``own`` where there is such a directory.
 
     That is named as from here: pytest takes a ``[`` in a path for the parameters of a test.
     """
@@ -177,9 +174,4 @@ def _of_pytest(own: Path) -> list[str]:
     whole = own.resolve()
     directories = [resources.SCENARIOS] if whole != resources.SCENARIOS else []
     directories += [own] if own.is_dir() else []
-    arguments = [*map(str, directories), "--rootdir", str(resources.ROOT), "-c", str(_CONFIGURATION)]
-    # of conftest.py files, that of the scenarios counts alone: what lies above them belongs to other tests
-    arguments += ["--confcutdir", str(directories[-1].resolve()), "-p", "no:cacheprovider"]
-    # plugins of the development tools, which would cost every worker half a second; and one that has each worker collect five
-    # times at its end, to tell of exceptions that Python tells of by itself
-    return [*arguments, "-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:unraisableexception"]
+    return pytest_arguments(directories)

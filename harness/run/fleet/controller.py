@@ -29,7 +29,6 @@ from harness.run.fleet.state import ShardRef, State
 from harness.run.fleet.store import Store
 from harness.run.fleet.worker import NOT_BEGUN, RELEASE, TASK, queue_of
 from harness.support.files import own_directories, user_files, whole_file
-from harness.support.files.names import stem_of
 from harness.support.network_text import line
 
 _POLL_S = 0.1
@@ -120,15 +119,17 @@ class Controller:
                 json.loads(line) for line in user_files.read_text(losses, user_files.EVIDENCE).splitlines()
             ]
         for progress in self._shards:
+            known = self._state.shard(self._ref(progress))
+            sites = {known.attempt: known.site}
             for loss in self.record.losses:
                 if loss["shard"] == progress.shard.number:
                     self._count(progress, loss)
-            known = self._state.shard(self._ref(progress))
+                    sites[loss["attempt"]] = loss["site"]
             for attempt in range(1, known.attempt + (known.state == "cancelled")):
-                self._collect(progress, attempt, self._site_of(progress, attempt))
+                self._collect(progress, attempt, sites[attempt])
             progress.attempt = known.attempt
             if known.attempt and known.state in ("queued", "running", "ended"):
-                progress.site, progress.sent_at = self._site_of(progress, known.attempt), time.monotonic()
+                progress.site, progress.sent_at = known.site, time.monotonic()
             progress.done = not progress.left
 
     def run(self) -> Record:
@@ -177,8 +178,7 @@ class Controller:
 
     def _send(self, progress: ShardProgress, site: str) -> None:
         progress.attempt += 1
-        self._note_site(progress, progress.attempt, site)
-        if not self._state.queue(self._ref(progress)):
+        if not self._state.queue(self._ref(progress), site):
             raise ResourceError(f"shard {progress.shard.number}: another controller has handed it out")
         progress.site = site
         self._post(progress)
@@ -267,7 +267,7 @@ class Controller:
 
     def _lost(self, progress: ShardProgress, why: str, *, begun: bool = True) -> None:
         # From here on no call of that attempt is admitted, even if its worker is still running.
-        self._state.cancel(self._ref(progress))
+        self._state.cancel(self._ref(progress), progress.site)
         self._ended(progress, why, begun=begun)
 
     def _note_loss(self, loss: dict[str, Any]) -> None:
@@ -313,7 +313,7 @@ class Controller:
         under_way = [progress for progress in self._shards if progress.site]
         before = {progress.shard.number: self._state.shard(self._ref(progress)).state for progress in under_way}
         for progress in under_way:
-            self._state.cancel(self._ref(progress))
+            self._state.cancel(self._ref(progress), progress.site)
         running = [progress.site for progress in under_way if before[progress.shard.number] == "running"]
         if running:
             time.sleep(min(_END_WITHIN_S, self._plan.fleet.lease_s))  # until they have noticed
@@ -328,21 +328,5 @@ class Controller:
         self.record.wall_s = time.monotonic() - self._began
         os.close(self._lock)
 
-    # -- where each attempt ran: kept on disk, for a controller that takes over
-
     def _ref(self, progress: ShardProgress) -> ShardRef:
         return ShardRef(self._plan.run, self._plan.nonce, progress.shard.number, progress.attempt)
-
-    def _site_file(self, progress: ShardProgress, attempt: int) -> Path:
-        return self._directory / "sent" / stem_of(f"{progress.shard.number:05}.{attempt}")
-
-    def _note_site(self, progress: ShardProgress, attempt: int, site: str) -> None:
-        file = self._site_file(progress, attempt)
-        file.parent.mkdir(exist_ok=True)
-        whole_file.write(file, site)
-
-    def _site_of(self, progress: ShardProgress, attempt: int) -> str:
-        try:
-            return user_files.read_text(self._site_file(progress, attempt), user_files.EVIDENCE)
-        except OSError:
-            return progress.shard.sites[0]

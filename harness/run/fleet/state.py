@@ -106,11 +106,11 @@ redis.call('HSET', KEYS[1], 'state', 'ended', 'code', ARGV[3], 'words', ARGV[4])
 return 1
 """
 
-#: KEYS shard. ARGV attempt, state: the attempt that counts from here on; calls of an older one are refused.
+#: KEYS shard. ARGV attempt, state, site: the attempt that counts from here on; calls of an older one are refused.
 FENCE_SHARD = """
 if tonumber(redis.call('HGET', KEYS[1], 'attempt') or '0') > tonumber(ARGV[1]) then return 0 end
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'state', ARGV[2], 'attempt', ARGV[1])
+redis.call('HSET', KEYS[1], 'state', ARGV[2], 'attempt', ARGV[1], 'site', ARGV[3])
 redis.call('EXPIRE', KEYS[1], 1209600)
 return 1
 """
@@ -254,6 +254,7 @@ class ShardState:
     lease_left_s: float  #: of a running one
     code: int | None
     words: str
+    site: str = ""  #: where the attempt was sent
 
 
 class State:
@@ -329,13 +330,13 @@ class State:
 
     # -- shards
 
-    def queue(self, ref: ShardRef) -> bool:
+    def queue(self, ref: ShardRef, site: str = "") -> bool:
         """Make that attempt the one that counts; False when a later one does."""
-        return bool(self._run(FENCE_SHARD, [_shard(ref)], [ref.attempt, "queued"]))
+        return bool(self._run(FENCE_SHARD, [_shard(ref)], [ref.attempt, "queued", site]))
 
-    def cancel(self, ref: ShardRef) -> None:
+    def cancel(self, ref: ShardRef, site: str = "") -> None:
         """Let no more calls of that attempt, or of an older one, through."""
-        self._run(FENCE_SHARD, [_shard(ref)], [ref.attempt, "cancelled"])
+        self._run(FENCE_SHARD, [_shard(ref)], [ref.attempt, "cancelled", site])
 
     def claim(self, ref: ShardRef, lease_s: float) -> bool:
         """Take the attempt for this worker; False when it is not to be run (any more)."""
@@ -360,6 +361,7 @@ class State:
             lease_left_s=(float(plain.get("lease", "0")) - now) / 1000,
             code=int(plain["code"]) if "code" in plain else None,
             words=plain.get("words", ""),
+            site=plain.get("site", ""),
         )
 
     # -- sites, and claims on what only one of them may use at a time

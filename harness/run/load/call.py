@@ -62,21 +62,6 @@ class CallerSlot:
     turn: threading.Lock
 
 
-class SharedMarks:
-    """Marks for the legs of several threads' calls."""
-
-    def __init__(self, marks: Iterator[int]) -> None:
-        self._marks = marks
-        self._lock = threading.Lock()
-
-    def __iter__(self) -> SharedMarks:
-        return self
-
-    def __next__(self) -> int:
-        with self._lock:
-            return next(self._marks)
-
-
 class Lane:
     """One number over one trunk, for ``calls`` of the load's calls at most."""
 
@@ -87,7 +72,7 @@ class Lane:
         deployment: Deployment,
         timings: Timings,
         pool: PhonePool,
-        marks: SharedMarks,
+        marks: Iterator[int],
         api: SynthflowApi | None,
         gate: CallGate,
         calls: int,

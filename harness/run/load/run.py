@@ -14,17 +14,18 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from harness.calls.verdict import Verdict, worst
 from harness.deployment import Deployment, Timings
-from harness.deployment.limits import CallGate, Marks
+from harness.deployment.limits import LEG_MARKS, CallGate, Marks
 from harness.errors import WorldLostError
 from harness.integrations.matrix import Case
 from harness.phone.pool import PhonePool
 from harness.report.case_document import is_masked
 from harness.report.run_directory import create
-from harness.run.load.call import Lane, LoadCall, SharedMarks
+from harness.run.load.call import Lane, LoadCall
 from harness.run.load.plan import LoadPlan
 from harness.run.load.result import CallResult, LaneResult, LoadAsked, LoadResult, Percentiles, StepResult
 from harness.run.plugin.starvation import LATE_S, monitor
@@ -188,7 +189,7 @@ def load(
     with ExitStack() as stack:
         pool = stack.enter_context(PhonePool(scratch / "phones"))
         monitor().watch(lambda: pool.pids)
-        marks = SharedMarks(Marks(0, 1, secrets.randbits(64)).of_case())
+        marks = iter(list(islice(Marks(0, 1, secrets.randbits(64)).of_case(), LEG_MARKS)))  # a list's: threads share it
         api = api_of(deployment)
         if api is not None:
             stack.callback(api.close)

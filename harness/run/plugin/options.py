@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,6 +17,7 @@ from harness.integrations import load
 from harness.integrations.matrix import DOCUMENTED, Selection
 from harness.report.scope import Options
 from harness.run.plugin.run import TimingsName
+from harness.support import resources
 from harness.support.files import user_files
 
 #: The environment's way to say ``--live``, for a nightly run.
@@ -64,6 +66,23 @@ _VALUES: dict[str, dict[str, Any]] = {
         "only tell (the default with --fault)",
     },
 }
+
+
+#: pytest's configuration for a verification, whatever stands in the current directory's.
+_CONFIGURATION = Path(__file__).with_name("verify.ini")
+#: Plugins of the development tools, which would cost every worker half a second; and one that has each worker collect five times at
+#: its end, to tell of exceptions that Python tells of by itself.
+_WITHOUT = ("cacheprovider", "hypothesispytest", "anyio", "unraisableexception")
+
+
+def pytest_arguments(directories: Sequence[Path]) -> list[str]:
+    """What to collect, and how.
+
+    Of conftest.py files, those of the last directory count alone: what lies above them belongs to other tests.
+    """
+    arguments = [*map(str, directories), "--rootdir", str(resources.ROOT), "-c", str(_CONFIGURATION)]
+    arguments += ["--confcutdir", str(directories[-1].resolve())]
+    return arguments + [word for name in _WITHOUT for word in ("-p", f"no:{name}")]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -170,7 +170,10 @@ class Progress:
             return
         said = dict(report.user_properties)
         if crashed:
-            conclusion = self._of_dead_worker(name, "its worker process died")
+            left = self._by_evidence(name)
+            conclusion = Conclusion(Verdict.BROKEN, "its worker process died")
+            if left is not None and left.verdict is not Verdict.BROKEN:
+                conclusion = left.conclusion
         else:
             conclusion = Conclusion(Verdict(str(said.get("verdict", Verdict.BROKEN))), str(said.get("message", "")))
         verdict = conclusion.verdict
@@ -210,13 +213,6 @@ class Progress:
         elif self._live is None and time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
             self._last_line = time.monotonic()
             self._say(self._line())
-
-    def _of_dead_worker(self, case: str, why: str) -> Conclusion:
-        """What the reports will say of the case: by what its worker left, if that is anything."""
-        left = self._by_evidence(case)
-        if left is None or left.verdict is Verdict.BROKEN:
-            return Conclusion(Verdict.BROKEN, why)
-        return left.conclusion
 
     def _by_evidence(self, case: str) -> CaseEvidence | None:
         """The attempt that the reports will count; None where the case has left nothing."""

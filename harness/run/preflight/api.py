@@ -80,8 +80,8 @@ def _answer(answer: HttpResponse, took: float, fix_model: str) -> ProbeResult:
         words, fix = _REFUSALS[status]
         return _API.failed(f"{said}: {words}", fix)
     if status == 429:
-        after = answer.headers.get("retry-after", "")  # a number, or a date (RFC 9110 section 10.2.3)
-        wait = f", again after {after} s" if after.isdigit() else f", not before {after}" if after else ""
+        after = answer.headers.get("retry-after", "")  # seconds, or a date (RFC 9110 section 10.2.3)
+        wait = f", Retry-After: {after}" if after else ""
         fix = "Wait, or run fewer cases at once: records are read after each call."
         return _API.warning(f"{said}: too many requests{wait}", fix)
     if status >= 500:
