@@ -1,23 +1,113 @@
-"""OPTIONS: the answer, its time, its clock, its codecs, and the address it came back to."""
+"""What SIP servers answer to OPTIONS and to REGISTER: one line each on the answer, its clock, its codecs and the address it saw."""
+
+from __future__ import annotations
 
 import email.utils
-import ipaddress
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import tomli_w
 
-from harness.run.preflight import Status, answers
-from harness.run.preflight.answers import answer_line, clock_line
-from harness.run.preflight.network import stun_address
+from harness.run.preflight import ProbeKind, Status, answers, of_file
+from harness.run.preflight.answers import clock_line
 from harness.sip.message import Request, Response
-from harness.witness.ports.probes import Probing, Target
-from harness.witness.ports.wire import RequestOutcome
-from tests.unit.preflight.conftest import FAILED, OK, SOON, WARNING, Answer, check, only, says, silent
+from harness.witness.ports.probes import Probing
+from tests.unit.preflight.conftest import FAILED, OK, SOON, WARNING, Answer, check, only, registrar, says, silent
 
 WHAT_IS_SLOW = answers.SLOW_S
-ROW, AUDIO = "Registration fails", "One-way or no audio"
+REGISTRATION, AUDIO = "Registration fails", "One-way or no audio"
+#: The guide's row for each kind of line.
+ROWS = {"OPTIONS": REGISTRATION, "registration": REGISTRATION, "codecs": AUDIO, "address": AUDIO}
+
+
+def registers(options: Answer, status: int) -> Answer:
+    """A far end that answers OPTIONS so, and REGISTER with the status."""
+    return lambda request: (options if request.method == "OPTIONS" else says(status))(request)
+
+
+def of_another_call(request: Request) -> Response:
+    return Response.to_request(request, 200, tag="far").setting("Call-ID", "another")
+
+
+def refuses_after_the_password(request: Request) -> Any:
+    return says(403)(request) if request.has("Authorization") else registrar("another")(request)
+
+
+def offers(media: str) -> Answer:
+    session = "v=0\r\no=- 0 0 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+    return says(200, ("Content-Type", "application/sdp"), body=session + media)
+
+
+def seen_as(address: str) -> Answer:
+    def answer(request: Request) -> Response:
+        params = request.via.params.with_("received", address).with_("rport", "40000")
+        via = type(request.via)(request.via.transport, request.via.host, request.via.port, params)
+        return Response.to_request(request, 200, tag="far").with_top_via(via)
+
+    return answer
+
+
+def without_via(request: Request) -> Response:
+    return Response.to_request(request, 200, tag="far").without("Via")
+
+
+PROMPT = [
+    ("OPTIONS", says(404), OK, "404", ""),
+    ("OPTIONS", says(503), WARNING, "503", "operator"),
+    ("OPTIONS", only("OPTIONS", says(482)), WARNING, "482", "routing"),
+    # a 403 may be for the request as such (RFC 3261 section 21.4.4): some servers refuse all OPTIONS
+    ("OPTIONS", registers(says(403), 200), WARNING, "has accepted REGISTER", "KEEPALIVE"),
+    *(("OPTIONS", registers(says(403), code), FAILED, "is not allowed", "allowed IPs") for code in (401, 403)),
+    (
+        "registration",
+        registrar("another"),
+        FAILED,
+        "credentials of +14155550101 refused (realm carrier.example)",
+        "passw",
+    ),
+    ("registration", registrar(realm="evil.example"), FAILED, "the realm is evil.example", "realm"),
+    ("registration", refuses_after_the_password, FAILED, "these credentials (realm carrier.example) or", "password"),
+    ("registration", says(403), FAILED, "this address, before any password", "allowed IPs"),
+    ("registration", says(404), FAILED, "does not know +14155550101", "phones.caller"),
+    ("registration", says(501), WARNING, "no registrar", "register = false"),
+    ("registration", says(500), WARNING, "500", "operator"),
+    ("registration", says(400, reason="Missing Contact Header"), WARNING, "not known", "asks for the bindings alone"),
+    ("registration", says(423), OK, "longer interval", ""),
+    ("registration", says(200), OK, "without digest", ""),
+    # RFC 3261 section 8.1.3.4 has a client go there; the softphones do not
+    ("registration", says(302, ("Contact", "<sip:node7.example>")), FAILED, "sends on to <sip:node7.example>", "host"),
+    ("codecs", offers("m=audio 0 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"), OK, "PCMU, PCMA", ""),
+    ("codecs", offers("m=audio 0 RTP/AVP 8\r\n"), WARNING, "no PCMU", "PCMU"),
+    ("codecs", offers("m=audio 0 RTP/AVP 96 9\r\na=rtpmap:96 opus/48000/2\r\n"), FAILED, "OPUS, G722: no G.711", ""),
+    ("codecs", says(200, ("Accept", "application/sdp")), OK, "not told (Accept: application/sdp)", ""),
+    ("address", says(200), OK, "no address translation", ""),
+    ("address", seen_as("198.51.100.7"), WARNING, "seen as 198.51.100.7", 'public_address = "198.51.100.7"'),
+    ("address", without_via, WARNING, "no readable Via", "RFC 3261"),
+]
+IN_VAIN = [
+    ("OPTIONS", of_another_call, FAILED, "no answer", "firewall"),
+    ("OPTIONS", lambda request: b"HTTP/1.1 200 OK\r\n\r\n", FAILED, "the response is not SIP", "Packets arrive"),
+    ("OPTIONS", says(100), FAILED, "100 Trying, and no final answer within 1.5 s", "Packets arrive"),
+    # RFC 3261 section 11 asks for an answer; calls do without it
+    *(("OPTIONS", registers(silent, code), WARNING, "it answers REGISTER", "KEEPALIVE") for code in (200, 401)),
+    ("registration", silent, FAILED, "no answer", "firewall"),
+]
+
+
+@pytest.mark.parametrize(
+    ("line", "answer", "status", "detail", "fix", "settings"),
+    [(*row, settings) for rows, settings in ((PROMPT, {}), (IN_VAIN, SOON)) for row in rows],
+)
+def test_what_is_answered(
+    lab: Any, far: Any, line: str, answer: Answer, status: Status, detail: str, fix: str, settings: Any
+) -> None:
+    lab.plain["phones"]["caller"]["realm"] = "carrier.example"
+    lab.account["port"] = far.udp(answer)
+    check(lab.line(line, **settings), status, detail, "" if status is OK else ROWS[line], fix)
+    options = next(request for request in far.requests if request.method == "OPTIONS")
+    assert "rport" in options.via.params
+    assert options.get("Accept") == "application/sdp"
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
@@ -26,56 +116,11 @@ def test_silence_is_told_from_a_refusal(lab: Any, far: Any, transport: str) -> N
     lab.plain["ca_file"] = far.ca_file
     context = far.certificate() if transport == "tls" else None
     lab.account["port"] = far.udp(silent) if transport == "udp" else far.stream(silent, context)
-    check(lab.line("OPTIONS", **SOON), FAILED, "no answer within 1.5 s", ROW, "firewall")
+    check(lab.line("OPTIONS", **SOON), FAILED, "no answer within 1.5 s", REGISTRATION, "firewall")
     lab.account["port"] = far.udp(says(403)) if transport == "udp" else far.stream(says(403), context)
-    check(lab.line("OPTIONS"), FAILED, "packets arrive, but", ROW, "allowed IPs")
+    check(lab.line("OPTIONS"), FAILED, "packets arrive, but", REGISTRATION, "allowed IPs")
     lab.account["port"] = far.closed_port()
-    check(lab.line("OPTIONS"), FAILED, "closed" if transport == "udp" else "refused", ROW, "transport")
-
-
-def without_cseq(value: str | None) -> Answer:
-    def answer(request: Request) -> Response:
-        response = Response.to_request(request, 404, tag="far").without("CSeq")
-        return response.adding("CSeq", value) if value else response
-
-    return answer
-
-
-def of_another_call(request: Request) -> Response:
-    return Response.to_request(request, 200, tag="far").setting("Call-ID", "another")
-
-
-def registers(options: Answer, status: int) -> Answer:
-    """A far end that answers OPTIONS so, and REGISTER with the status."""
-    return lambda request: (options if request.method == "OPTIONS" else says(status))(request)
-
-
-@pytest.mark.parametrize(
-    ("answer", "status", "detail", "fix"),
-    [
-        (says(200), OK, "200 OK", ""),
-        (says(404), OK, "404", ""),
-        (without_cseq(None), OK, "404", ""),
-        (without_cseq("nonsense"), OK, "404", ""),
-        (says(503), WARNING, "503", "operator"),
-        (only("OPTIONS", says(482)), WARNING, "482", "routing"),
-        (only("OPTIONS", says(483)), WARNING, "483", "routing"),
-        # RFC 3261 section 11 asks for an answer; calls do without it
-        *((registers(silent, code), WARNING, "it answers REGISTER", "KEEPALIVE") for code in (200, 401, 403, 500)),
-        # a 403 may be for the request as such (RFC 3261 section 21.4.4): some servers refuse all OPTIONS
-        (registers(says(403), 200), WARNING, "has accepted REGISTER", "KEEPALIVE"),
-        *((registers(says(403), code), FAILED, "is not allowed", "allowed IPs") for code in (401, 403, 404)),
-        (of_another_call, FAILED, "no answer", "firewall"),
-        (lambda request: b"HTTP/1.1 200 OK\r\n\r\n", FAILED, "the response is not SIP", "Packets arrive"),
-        (says(100), FAILED, "100 Trying, and no final answer within 1.5 s", "Packets arrive"),
-    ],
-)
-def test_what_is_answered(lab: Any, far: Any, answer: Any, status: Status, detail: str, fix: str) -> None:
-    lab.account["port"] = far.udp(answer)
-    check(lab.line("OPTIONS", **SOON), status, detail, "" if status is OK else ROW, fix)
-    request = next(r for r in far.requests if r.method == "OPTIONS")
-    assert "rport" in request.via.params
-    assert request.get("Accept") == "application/sdp"
+    check(lab.line("OPTIONS"), FAILED, "closed" if transport == "udp" else "refused", REGISTRATION, "transport")
 
 
 @pytest.mark.parametrize(
@@ -83,35 +128,31 @@ def test_what_is_answered(lab: Any, far: Any, answer: Any, status: Status, detai
     [
         (says(200), True, "closed without an answer"),
         (lambda request: b"\0\0\0 hello there\r\n\r\n", False, "the response is not SIP"),
-        (says(100), False, "100 Trying, and no final answer within 1.5 s"),
     ],
 )
 def test_connections_without_an_answer(lab: Any, far: Any, answer: Any, hang_up: bool, detail: str) -> None:
     lab.account.update({"transport": "tcp", "port": far.stream(answer, hang_up=hang_up)})
-    check(lab.line("OPTIONS", **SOON), FAILED, detail, ROW)
+    check(lab.line("OPTIONS", **SOON), FAILED, detail, REGISTRATION)
 
 
 def test_a_slow_answer(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "SLOW_S", WHAT_IS_SLOW)
-    lab.settings["patience"] = 3.0
     seen: set[str] = set()
 
     def late(request: Request) -> Response | None:
-        # answers only what is sent again, after 0.5 s (timer E)
-        if request.call_id not in seen:
-            seen.add(request.call_id)
-            return None
-        return Response.to_request(request, 200, tag="far")
+        """Answers only what is sent again, after 0.5 s (timer E)."""
+        if request.call_id in seen:
+            return Response.to_request(request, 200, tag="far")
+        seen.add(request.call_id)
+        return None
 
     lab.account["port"] = far.udp(late)
-    check(lab.line("OPTIONS"), WARNING, "slow", ROW, "region")
+    check(lab.line("OPTIONS", patience=3.0), WARNING, "slow", REGISTRATION, "region")
 
 
 @pytest.mark.parametrize(
     ("answer", "status", "detail"),
     [
-        (says(200), OK, "200"),
-        (says(404), OK, "404"),
         (says(503), WARNING, "503"),
         (says(403), OK, "packets arrive; it takes calls from allowed addresses alone"),
         (silent, WARNING, "from here"),
@@ -129,34 +170,16 @@ def test_the_ais_own_port_may_be_closed_to_outsiders(
     assert not report.failed
 
 
-@pytest.mark.parametrize(("kind", "status"), [("account", FAILED), ("ai", WARNING), ("for the ai", WARNING)])
-def test_a_handshake_that_only_others_need_to_make_ends_no_run(kind: str, status: Any) -> None:
-    """The server may ask for a certificate that its callers have."""
-    place = Target("sip.example.com", 5061, "tls", by_phones=kind == "account")
-    refused = RequestOutcome(None, 0.1, "tls", "the TLS handshake failed: SSLV3_ALERT_HANDSHAKE_FAILURE")
-    assert answer_line(place, kind, refused).status is status
-
-
-def test_a_bind_that_is_not_ours(lab: Any, far: Any) -> None:
-    lab.account.update({"port": far.udp(), "bind": "192.0.2.1"})
-    check(lab.line("OPTIONS"), FAILED, "192.0.2.1 is no address of this machine", fix="bind")
-
-
-# -- clock
-
 NOW = 1_700_000_000.0
 
 
 @pytest.mark.parametrize(
     ("date", "status", "detail"),
     [
-        (email.utils.formatdate(NOW, usegmt=True), OK, "the same to the second"),
         ("Tue, 14 Nov 2023 22:13:20 -0000", OK, "the same to the second"),  # RFC 5322 section 3.3: UTC as well
         (email.utils.formatdate(NOW + 2, usegmt=True), OK, "ahead"),
-        (email.utils.formatdate(NOW + 20, usegmt=True), WARNING, "20 s ahead"),
         (email.utils.formatdate(NOW - 20, usegmt=True), WARNING, "20 s behind"),
         (email.utils.formatdate(NOW + 3600, usegmt=True), FAILED, "3600 s"),
-        ("Mon, 01 Jan 0001 00:00:00 GMT", FAILED, "behind"),
         ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", WARNING, "it says"),
         ("yesterday, about noon", WARNING, "it says 'yesterday"),
     ],
@@ -164,126 +187,86 @@ NOW = 1_700_000_000.0
 def test_the_far_ends_clock(lab: Any, date: str, status: Status, detail: str) -> None:
     line = clock_line(Probing(lab.deployment(), wall_clock=lambda: NOW), "far", date)
     assert line is not None
-    check(line, status, detail, "" if status is OK else ROW)
-
-
-# -- codecs
-
-SDP = "v=0\r\no=- 0 0 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+    check(line, status, detail, "" if status is OK else REGISTRATION)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "media", "status", "detail"),
+    ("public", "status", "detail"),
     [
-        (None, "m=audio 0 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n", OK, "PCMU, PCMA"),
-        (None, "m=audio 0 RTP/AVP 8\r\n", WARNING, "no PCMU"),
-        (None, "m=audio 0 RTP/AVP 96 9\r\na=rtpmap:96 opus/48000/2\r\n", FAILED, "OPUS, G722: no G.711"),
-        (None, "m=audio 0 RTP/AVP 18\r\n", FAILED, "G729: no G.711"),
-        (["pcma"], "m=audio 0 RTP/AVP 0\r\n", FAILED, "PCMU: no PCMA"),
+        ("198.51.100.7", OK, "the phones name 198.51.100.7"),
+        ("198.51.100.8", FAILED, "public_address says 198.51.100.8"),
     ],
 )
-def test_codecs_offered(lab: Any, far: Any, wanted: list[str] | None, media: str, status: Status, detail: str) -> None:
-    if wanted:
-        lab.plain["axes"] = {"codecs": wanted}
-    lab.account["port"] = far.udp(says(200, ("Content-Type", "application/sdp"), body=SDP + media))
-    check(lab.line("codecs"), status, detail, "" if status is OK else AUDIO)
-
-
-def test_codecs_that_are_not_told(lab: Any, far: Any) -> None:
-    lab.account["port"] = far.udp(says(200, ("Accept", "application/sdp")))
-    check(lab.line("codecs"), OK, "not told (Accept: application/sdp)")
-
-
-# -- the address the far end sees
-
-
-def seen_as(address: str) -> Answer:
-    def answer(request: Request) -> Response:
-        params = request.via.params.with_("received", address).with_("rport", "40000")
-        via = type(request.via)(request.via.transport, request.via.host, request.via.port, params)
-        return Response.to_request(request, 200, tag="far").with_top_via(via)
-
-    return answer
-
-
-@pytest.mark.parametrize(
-    ("seen", "public", "status", "detail", "fix"),
-    [
-        (None, None, OK, "no address translation", ""),
-        ("198.51.100.7", None, WARNING, "is seen as 198.51.100.7", 'public_address = "198.51.100.7"'),
-        ("198.51.100.7", "198.51.100.7", OK, "the phones name 198.51.100.7", ""),
-        ("198.51.100.7", "198.51.100.8", FAILED, "public_address says 198.51.100.8", "198.51.100.7"),
-    ],
-)
-def test_address_translation(
-    lab: Any, far: Any, seen: str | None, public: str | None, status: Status, detail: str, fix: str
+def test_the_public_address_is_the_one_that_far_ends_see(
+    lab: Any, far: Any, public: str, status: Status, detail: str
 ) -> None:
-    lab.account["port"] = far.udp(seen_as(seen)) if seen else far.udp()
-    if public:
-        lab.account["public_address"] = public
-    check(lab.line("address"), status, detail, "" if status is OK else AUDIO, fix)
+    lab.account.update({"port": far.udp(seen_as("198.51.100.7")), "public_address": public})
+    check(lab.line("address"), status, detail, "" if status is OK else AUDIO)
 
 
-@pytest.mark.parametrize("via", ["", "nonsense"])
-def test_an_answer_without_a_readable_via(lab: Any, far: Any, via: str) -> None:
-    def answer(request: Request) -> Response:
-        response = Response.to_request(request, 200, tag="far").without("Via")
-        return response.adding("Via", via, top=True) if via else response
-
-    lab.account["port"] = far.udp(answer)
-    check(lab.line("address"), WARNING, "no readable Via", AUDIO)
+# -- registration
 
 
-# -- STUN
+@pytest.mark.parametrize(("algorithm", "proxy"), [("MD5", False), ("SHA-256", True)])
+def test_credentials_are_tried_and_nothing_is_registered(lab: Any, far: Any, algorithm: str, proxy: bool) -> None:
+    lab.account["port"] = far.udp(registrar(algorithm=algorithm, proxy=proxy))
+    check(lab.line("registration"), OK, "200 OK, digest accepted (realm carrier.example)")
+    registers = [request for request in far.requests if request.method == "REGISTER"]
+    assert not any(request.has("Contact") or request.has("Expires") for request in registers)
+    assert [request.cseq.number for request in registers] == [1, 2]
+    assert {(str(r.uri), r.to.uri.host) for r in registers} == {("sip:carrier.example", "carrier.example")}
 
 
 @pytest.mark.parametrize(
-    ("mapped", "status", "detail", "fix"),
+    ("certificate", "why"),
     [
-        (lambda source, which: ("198.51.100.7", 4000), OK, "198.51.100.7:4000, one mapping for all", ""),
-        (lambda source, which: ("198.51.100.7", 4000 + which), WARNING, "depends on", "public_address"),
-        (lambda source, which: source, OK, "no address translation", ""),
-        (None, FAILED, "does not answer", "stun_server"),
+        ({"signed_by": "stranger"}, "not trusted"),
+        ({"days": -1, "starts": -30}, "expired"),
+        ({"starts": 1}, "not yet valid"),
+        ({"names": ("other.example",)}, "made out to other.example"),
+        ({"names": ()}, "made out to server"),
     ],
 )
-def test_stun(lab: Any, far: Any, mapped: Any, status: Status, detail: str, fix: str) -> None:
-    lab.account.update({"port": far.udp(), "bind": far.address, "stun_server": far.stun(mapped)})
-    check(lab.line("STUN", **SOON), status, detail, "" if status is OK else AUDIO, fix)
-
-
-def test_a_stun_server_that_does_not_exist(lab: Any, far: Any) -> None:
-    lab.account.update({"port": far.udp(), "stun_server": "stun.invalid:3478"})
-    lab.settings["resolver"] = far.dns({})
-    check(lab.line("STUN"), FAILED, "no address", AUDIO, "stun_server")
-
-
-@pytest.mark.parametrize(
-    "answer", [b"", b"\x01\x01\0\x08" + b"x" * 28, b"\x01\x11" + b"\0" * 30, b"\x01\x01\0\0" + b"\0" * 16]
-)
-def test_stun_answers_that_are_none(answer: bytes) -> None:
-    assert stun_address(answer, b"t" * 12) is None
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    return kind.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value + b"\0" * (-len(value) % 4)
-
-
-@given(
-    before=st.lists(st.tuples(st.sampled_from([0x8022, 0x8028, 0x802B, 0x0003]), st.binary(max_size=24)), max_size=4),
-    host=st.ip_addresses(v=4),
-    port=st.integers(1, 65535),
-    plain=st.sampled_from([None, "the same", "rewritten"]),
-)
-def test_the_mapped_address_is_found_among_other_attributes(
-    before: list[tuple[int, bytes]], host: ipaddress.IPv4Address, port: int, plain: str | None
+def test_a_server_that_is_not_verified_gets_no_credentials(
+    lab: Any, far: Any, certificate: dict[str, Any], why: str
 ) -> None:
-    """RFC 8489 section 14: attributes come in any order; a router may rewrite the plain address, and not the XORed one."""
-    xored = (port ^ 0x2112).to_bytes(2, "big") + (int(host) ^ 0x2112A442).to_bytes(4, "big")
-    attributes = b"".join(_attribute(kind, value) for kind, value in before)
-    if plain is not None:
-        told = host.packed if plain == "the same" else b"\x0a\0\0\x01"
-        attributes += _attribute(0x0001, b"\0\x01" + port.to_bytes(2, "big") + told)
-    attributes += _attribute(0x0020, b"\0\x01" + xored)
-    transaction = b"t" * 12
-    head = b"\x01\x01" + len(attributes).to_bytes(2, "big") + b"\x21\x12\xa4\x42" + transaction
-    assert stun_address(head + attributes, transaction) == (str(host), port)
+    """A digest answer lets its reader guess the password offline."""
+    port = far.stream(registrar(), far.certificate(**certificate))
+    lab.account.update(transport="tls", port=port, ca_file=far.ca_file)
+    line = lab.line("registration")
+    check(line, FAILED, "no password was sent", REGISTRATION)
+    assert why in line.detail
+    assert not any(request.has("Authorization") for request in far.requests)
+    lab.account["port"] = far.stream(registrar(), far.certificate())
+    check(lab.line("registration"), OK, "digest accepted")
+
+
+def test_the_stand_ins_number_registers_at_the_termination_uri(lab: Any, far: Any) -> None:
+    """The guide's fields for it are Termination URI, user and password: there is no other domain."""
+    lab.account["port"] = far.udp()
+    lab.plain["stand_in"] = {"bind": far.address}
+    termination = f"{far.address}:{far.udp(registrar())}"
+    lab.trunk.update({"termination": termination, "username": "+14155550101", "password": "right"})
+    check(lab.line("registration of trunk"), OK, "digest accepted")
+    asked = {(str(r.uri), r.to.uri.host) for r in far.requests if r.to.uri.user == "+14155550101"}
+    assert asked - {("sip:carrier.example", "carrier.example")} == {(f"sip:{termination}", far.address)}
+    lab.trunk["password"] = "wrong"
+    check(lab.line("registration of trunk"), FAILED, "refused", REGISTRATION, "trunks.udp-ip")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_no_password_is_made_up_for_a_variable_that_is_not_set(lab: Any, far: Any, tmp_path: Path, known: bool) -> None:
+    """A registrar may lock an account after wrong ones."""
+    lab.account["port"] = far.udp(registrar())
+    lab.plain["phones"]["caller"] = {"account": "carrier", "number": "+14155550101", "password_env": "CALLER_PASSWORD"}
+    lab.plain["stand_in"] = {"bind": far.address}
+    lab.trunk["termination"] = f"{far.address}:{lab.account['port']}"
+    file = tmp_path / "lab.toml"
+    file.write_bytes(tomli_w.dumps(lab.plain).encode())
+    environment = {"CALLER_PASSWORD": "right"} if known else {}
+    found = {line.look: line for line in of_file(file, environment, **lab.settings).lines}
+    secret, registered = found[ProbeKind.SECRET], found[ProbeKind.REGISTRATION]
+    answered = [request for request in far.requests if request.has("Authorization")]
+    assert (secret.status, registered.status, len(answered)) == ((OK, OK, 1) if known else (FAILED, FAILED, 0))
+    if not known:
+        check(registered, FAILED, "a password is asked for", REGISTRATION, "phones.caller.password_env")

@@ -1,12 +1,16 @@
-"""What this machine and the deployment file must provide."""
+"""What this machine and the deployment file must provide; certificates that harness phones show."""
 
 import socket
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
-from harness.run.preflight import Status
-from harness.run.preflight.machine import number_lines, secret_line
+from harness.run.preflight import ProbeKind, Status
+from harness.run.preflight.machine import number_line, secret_line
 from tests.unit.preflight.conftest import FAILED, OK, SOON, WARNING, check
 
 AUDIO, ROUTING, CALLER_ID = "One-way or no audio", "Calls not reaching Synthflow", "Caller ID missing"
@@ -27,8 +31,7 @@ def test_numbers(lab: Any, changes: dict[str, Any], status: Status, detail: str,
     if user := changes.get("user"):
         lab.plain["phones"]["caller"]["user"] = user
     lab.plain |= {name: value for name, value in changes.items() if name != "user"}
-    (line,) = number_lines(lab.deployment())
-    check(line, status, detail, row, fix)
+    check(number_line(lab.deployment()), status, detail, row, fix)
 
 
 def test_only_numbers_that_are_called_must_be_in_an_allowed_country(lab: Any) -> None:
@@ -36,10 +39,9 @@ def test_only_numbers_that_are_called_must_be_in_an_allowed_country(lab: Any) ->
     lab.plain["region"] = "DE"
     lab.plain["lines"] = {"inbound": {"did": "+4930901820100", "assistant": "main"}}
     lab.plain["phones"]["caller"]["number"] = "+33140205050"
-    (line,) = number_lines(lab.deployment())
-    assert line.status is OK, line
+    assert number_line(lab.deployment()).status is OK
     lab.plain["lines"]["abroad"] = {"did": "+33140205051", "assistant": "main"}
-    (line,) = number_lines(lab.deployment())
+    line = number_line(lab.deployment())
     assert line.status is FAILED
     assert line.detail.startswith("+33140205051 belongs to FR")
 
@@ -48,7 +50,7 @@ def test_what_is_wrong_with_many_numbers_is_said_once(lab: Any) -> None:
     there = {f"n{i}": {"did": f"+4420794601{i:02}", "assistant": "main"} for i in range(40)}
     dear = {f"d{i}": {"did": f"+1900555010{i}", "assistant": "main"} for i in range(2)}
     lab.plain["lines"] = {**lab.plain["lines"], **there, **dear}
-    (line,) = number_lines(lab.deployment())
+    line = number_line(lab.deployment())
     assert line.status is FAILED
     assert line.detail.count("belongs to GB") == 1
     assert "and the same of 39 others" in line.detail
@@ -100,3 +102,75 @@ def test_secrets(value: str | None, status: Status) -> None:
     line = secret_line("TRUNK_PASSWORD", "trunks.0.password_env", value)
     assert line.status is status
     assert "s3cret" not in str(line)
+
+
+# -- certificates that harness phones show
+
+HOST = "ai.example"
+
+
+def shown(lab: Any, far: Any, certificate: str | None, key: str | None) -> Any:
+    """What is said of the stand-in's certificate."""
+    lab.trunk.update({"transport": "tls", "port": far.closed_port(), "host": HOST})
+    lab.account["port"] = far.udp()
+    lab.plain["stand_in"] = {"bind": far.address, "certificate": certificate, "private_key": key}
+    return lab.line("stand-in certificate")
+
+
+@pytest.mark.parametrize(
+    ("names", "days", "status", "said"),
+    [
+        ((HOST,), {}, OK, "with its key, until"),
+        ((HOST,), {"days": -1, "starts": -9}, FAILED, "counts from "),
+        ((HOST,), {"starts": 1}, FAILED, "counts from "),
+        (("*.example",), {}, WARNING, f"made out to *.example, and the trunk calls {HOST}"),
+        ((), {}, WARNING, f"the trunk calls {HOST}"),
+    ],
+)
+def test_the_stand_ins_certificate(
+    lab: Any, far: Any, names: tuple[str, ...], days: dict[str, int], status: Status, said: str
+) -> None:
+    """Else the platform is blamed for it."""
+    file = far.pem(names, **days)
+    check(shown(lab, far, file, file), status, said, "" if status is OK else ROUTING)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "said"),
+    [
+        (None, "good", "certificate or private_key is missing"),
+        ("good", None, "certificate or private_key is missing"),
+        ("good", "other.key", "KEY_VALUES_MISMATCH"),
+        ("good", "locked.key", ""),
+        ("empty.pem", "empty.pem", ""),
+        ("none.pem", "none.pem", "No such file"),
+    ],
+)
+def test_a_certificate_that_cannot_be_shown(
+    lab: Any, far: Any, tmp_path: Path, certificate: str | None, key: str | None, said: str
+) -> None:
+    good = far.pem((HOST,))
+    (tmp_path / "empty.pem").touch()
+    made = ec.generate_private_key(ec.SECP256R1())
+    for name, encryption in (("other.key", NoEncryption()), ("locked.key", BestAvailableEncryption(b"secret"))):
+        (tmp_path / name).write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    own, own_key = (name and (good if name == "good" else str(tmp_path / name)) for name in (certificate, key))
+    check(shown(lab, far, own, own_key), FAILED, said, ROUTING, "[stand_in]")
+
+
+@pytest.mark.parametrize("has_one", [True, False])
+def test_a_server_that_asks_who_connects_gets_what_the_account_has(lab: Any, far: Any, has_one: bool) -> None:
+    context = far.certificate()
+    context.load_verify_locations(far.ca_file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    lab.plain["ca_file"] = far.ca_file
+    lab.account.update({"transport": "tls", "port": far.stream(context=context)})
+    if has_one:
+        lab.account["certificate"] = lab.account["private_key"] = far.pem((HOST,))
+    found = {line.look: line for line in lab.report().lines}
+    assert (ProbeKind.OWN_CERTIFICATE in found) is has_one
+    if has_one:
+        assert {found[look].status for look in (ProbeKind.OWN_CERTIFICATE, ProbeKind.TLS, ProbeKind.OPTIONS)} == {OK}
+        assert far.requests, "requests are sent over that connection"
+    else:
+        check(found[ProbeKind.TLS], FAILED, "handshake", fix="(certificate and private_key)")

@@ -1,18 +1,29 @@
-"""All probes at once, and what they say together."""
+"""All probes at once, and what each row will need of what they found."""
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from harness.run.preflight import ProbeKind, ProbeResult
+from harness.deployment import from_plain, to_plain
+from harness.integrations import load
+from harness.integrations.matrix import Selection, cases
+from harness.run.preflight import ProbeKind, ProbeResult, Report, Status, show
+from harness.run.preflight.lines import Look
+from harness.run.preflight.run import needs
 from harness.sip.message import Request, Response
-from tests.unit.preflight.conftest import FAILED, OK, check, registrar, says
+from harness.support.resources import examples
+from tests.unit.preflight.conftest import FAILED, OK, SOON, check, fine, registrar, says, silent
+
+TRANSFER, WARM, INBOUND = "TD-TRANSFER-BLIND", "TD-TRANSFER-WARM", "TD-INBOUND"
 
 
 def test_all_probes_run_at_once(lab: Any, far: Any) -> None:
-    """Nobody is answered before everybody has asked: one after the other, all would ask in vain."""
+    """No request is answered before every probe has sent its own: one after the other, all would ask in vain."""
     seen: set[str] = set()
 
     def together(request: Request) -> Response | None:
@@ -30,7 +41,7 @@ def test_all_probes_run_at_once(lab: Any, far: Any) -> None:
 
 def test_a_probe_that_breaks_hides_no_other(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*arguments: object) -> ProbeResult:
-        raise ZeroDivisionError("as nobody expected")
+        raise ZeroDivisionError("unexpected")
 
     monkeypatch.setattr("harness.run.preflight.machine.rtp_line", broken)
     lab.account["port"] = far.udp()
@@ -46,24 +57,116 @@ def test_a_report_is_plain_data_without_secrets(lab: Any, far: Any) -> None:
     assert "right" not in str(plain)
 
 
-def test_the_platforms_own_port_is_asked(lab: Any, far: Any) -> None:
-    """KEEPALIVE asks it by OPTIONS, from an agent's phone."""
+@pytest.mark.parametrize("at_a_carrier", [False, True])
+def test_the_platforms_own_port_is_asked_as_an_agents_phone_asks_it(lab: Any, far: Any, at_a_carrier: bool) -> None:
+    """KEEPALIVE asks it by OPTIONS, from an agent's phone; an agent at a carrier's telephone speaks to the carrier alone."""
     lab.account["port"] = far.udp()
-    lab.plain["phones"]["anna"] = {"account": "carrier", "user": "agent-anna", "password": "right"}
+    number = {"number": "+14155550102"} if at_a_carrier else {"user": "agent-anna"}
+    lab.plain["phones"]["anna"] = {"account": "carrier", "password": "right", **number}
     lab.plain["groups"] = {"people": {"did": "+13125550177", "agents": ["anna"]}}
     lab.plain["platform"].update(host=far.address, port=far.udp(says(403)))
     names = {line.name: line for line in lab.report().lines}
-    asked = names[f"OPTIONS {far.address}:{lab.plain['platform']['port']}/udp"]
-    assert asked.status is FAILED
-    assert "not allowed" in asked.detail
+    asked = names.get(f"OPTIONS {far.address}:{lab.plain['platform']['port']}/udp")
+    assert (asked and asked.status) is (None if at_a_carrier else FAILED)
 
 
-def test_the_platforms_port_is_asked_over_no_transport_of_a_carrier(lab: Any, far: Any) -> None:
-    """An agent at a carrier's telephone speaks to its carrier alone: over TLS, say, which the platform's own port has not."""
-    lab.account["port"] = far.udp()
-    carrier = {**lab.account, "transport": "tcp", "port": far.stream()}
-    lab.plain["accounts"]["telephones"] = carrier
-    lab.plain["phones"]["anna"] = {"account": "telephones", "number": "+14155550102", "password": "right"}
+# -- what each row needs
+
+
+def with_a_group(lab: Any, far: Any) -> None:
+    """The assistant hands over to the group Billing; the agent is another phone at the same registrar, which does not know it."""
+
+    def knows_callers_alone(request: Request) -> Any:
+        is_annas = request.method == "REGISTER" and "agent-anna" in str(request.to.uri)
+        return says(404 if is_annas else 200)(request)
+
+    lab.account["port"] = far.udp(knows_callers_alone)
+    lab.plain["phones"]["anna"] = {"account": "carrier", "user": "agent-anna", "password": "right"}
     lab.plain["groups"] = {"Billing": {"did": "+18155550101", "agents": ["anna"]}}
-    lab.plain["platform"].update(host=far.address, port=far.closed_port())
-    assert not [line for line in lab.report().lines if f":{lab.plain['platform']['port']}/" in line.name]
+    lab.plain["assistants"]["main"] |= {"transfer": "cold", "transfer_to": "Billing"}
+    lab.trunk["termination"] = f"{far.address}:{far.udp()}"
+    lab.plain["stand_in"] = {"bind": "127.0.0.1"}
+    lab.plain["escalation"] = {"digit": "0"}
+
+
+def needed(report: Report, row: str) -> dict[tuple[str, str], str]:
+    return {(need.what, need.whose): need.answer for need in report.rows if need.row == row}
+
+
+def test_a_row_is_told_whether_its_agents_are_registered(lab: Any, far: Any) -> None:
+    with_a_group(lab, far)
+    report = lab.report()
+    found = needed(report, TRANSFER)
+    assert found["callers registered", ""] == "yes"
+    assert found["agents registered", "group Billing"].startswith("no (registration of anna: 404 Not Found")
+    assert found["platform's end answers", "trunk udp-ip"] == "yes"
+    assert found["stand-in's port free", "trunk udp-ip"] == "yes"
+    assert ("agents registered", "group Billing") not in needed(report, INBOUND), "its call is to land with no agent"
+    console = Console(file=io.StringIO(), width=300)
+    show(console, report, all_lines=False)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    (line,) = [line for line in said.splitlines() if TRANSFER in line]
+    assert "agents registered (group Billing): no" in line
+    assert "callers registered" not in said, "what is there is told with --all"
+    as_plain = {"row": TRANSFER, "what": "callers registered", "whose": "", "status": "ok", "detail": ""}
+    assert as_plain in report.to_plain()["rows"]
+    asked = cases([lab.deployment()], Selection(rows=(TRANSFER,)))
+    assert lab.report(asked=asked).rows == tuple(need for need in report.rows if need.row == TRANSFER)
+
+
+def test_what_no_probe_could_look_at_is_not_known(lab: Any, far: Any) -> None:
+    with_a_group(lab, far)
+    lab.plain["accounts"]["agents"] = dict(lab.account)
+    lab.plain["phones"]["anna"]["account"] = "agents"
+    lab.account["register"] = False
+    assert needed(lab.report(), TRANSFER)["callers registered", ""] == "not known (their accounts register nowhere)"
+
+
+def test_every_need_of_every_row_is_looked_for_where_a_probe_tells() -> None:
+    """Each of them names a line that preflight of that file writes; a name that no line has would never be yes."""
+    plain = to_plain(load(examples()["simulated-talkdesk"]))
+    plain["trunks"] = [trunk | {"host": "192.0.2.9", "termination": "192.0.2.8:5060"} for trunk in plain["trunks"]]
+    deployment = from_plain(plain | {"stand_in": plain["stand_in"] | {"bind": "192.0.2.7"}})
+    places = [f"{t.host}:{t.port}/{t.transport}" for t in deployment.trunks]
+    places += [f"{t.termination}/{t.transport}" for t in deployment.trunks]
+    looks = [(ProbeKind.OPTIONS, place) for place in places]
+    looks += [(ProbeKind.STAND_IN_PORT, f"192.0.2.7:{t.port}/{t.transport}") for t in deployment.trunks]
+    looks += [(ProbeKind.REGISTRATION, name) for name in deployment.phones]
+    looks += [(ProbeKind.REGISTRATION, f"trunk {t.name}") for t in deployment.trunks]
+    looks += [(kind, "") for kind in (ProbeKind.STAND_IN_CERTIFICATE, ProbeKind.API, ProbeKind.CAMPAIGN)]
+    found = needs(deployment, [Look(kind, subject).ok("") for kind, subject in looks])
+    assert len({need.row for need in found}) > 15
+    assert {need.status for need in found} == {Status.OK}, [need for need in found if need.status is not Status.OK]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words", "answered"),
+    [
+        (fine, Status.OK, "", "yes"),
+        # its allowlist has the AI's addresses, not this machine's
+        (says(403), Status.OK, "allowed addresses alone", "yes"),
+        (silent, Status.WARNING, "from here", "perhaps (OPTIONS "),
+    ],
+)
+def test_the_end_that_a_live_ai_calls_is_probed_where_a_row_needs_it(
+    lab: Any, far: Any, answer: Any, status: Status, words: str, answered: str
+) -> None:
+    """The AI is Synthflow's own, and hands over by a call of its own to the platform's end, which answers so."""
+    with_a_group(lab, far)
+    lab.plain["assistants"]["main"] |= {"transfer": "warm"}
+    lab.plain["stand_in"] = {}
+    end = f"{far.address}:{far.udp(answer)}"
+    lab.trunk.update({"ai": "synthflow", "host": far.address, "port": far.udp(), "termination": end})
+    report = lab.report(**SOON)
+    (line,) = [line for line in report.lines if line.subject == f"{end}/udp"]
+    check(line, status, words, "" if status is Status.OK else "Transfer fails", "")
+    assert needed(report, WARM)["platform's end answers", "trunk udp-ip"].startswith(answered)
+    assert ("platform's end answers", "trunk udp-ip") not in needed(report, INBOUND), "no call goes there"
+
+
+def test_of_several_handovers_the_warm_one_alone_has_the_ai_call_the_platform() -> None:
+    found = needs(load(Path(__file__).parents[2] / "acceptance" / "deployments" / "handovers.toml"), ())
+    ends = {need.row for need in found if need.what == "platform's end answers"}
+    assert ends == {WARM}
+    groups = {need.whose for need in found if need.row == TRANSFER and need.what == "agents registered"}
+    assert groups == {"group Rechnung & Vertrag", "group Umzüge", "group Störungsdienst"}

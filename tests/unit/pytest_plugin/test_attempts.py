@@ -16,7 +16,6 @@ from harness.calls.events import PhoneLost
 from harness.calls.verdict import CaseOutcome, Finding, Verdict
 from harness.run.plugin import cases
 from harness.run.plugin.cases import Attempt
-from harness.run.plugin.fixtures import was_guessed
 
 #: What an attempt may come to; a guess, whose call it was, may come with any of them.
 ENDS = ("passed", "failed", "broken", "starved", "bereft", "not observable")
@@ -87,20 +86,3 @@ def test_attempts_end(ends: list[tuple[str, bool]], retries: int) -> None:
         of_bereft = bereft - (last == "bereft")
         assert len(others) + max(0, starved - 2) + max(0, of_bereft - 1) == retries
         assert last != "bereft" or of_bereft, "it had its further attempt"
-
-
-@pytest.mark.parametrize(
-    ("by_record", "by_phone", "verdict", "is_guess"),
-    [
-        (True, False, Verdict.PASSED, True),
-        (False, True, Verdict.FAILED, True),
-        (False, True, Verdict.PASSED, False),  # whoever landed there has heard its own caller
-        (False, False, Verdict.FAILED, False),
-    ],
-)
-def test_a_call_that_may_be_another_case_s_makes_an_attempt_a_guess(
-    by_record: bool, by_phone: bool, verdict: Verdict, is_guess: bool
-) -> None:
-    evidence = SimpleNamespace(conclusion=SimpleNamespace(verdict=verdict))
-    context: Any = SimpleNamespace(guessed=by_record, phones=SimpleNamespace(guessed=by_phone), evidence=evidence)
-    assert was_guessed(context) is is_guess

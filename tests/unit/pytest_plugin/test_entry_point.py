@@ -75,13 +75,6 @@ def test_only_its_one_option_is_everybodys() -> None:
     assert "--retries=N" in output
 
 
-def test_a_conftest_may_name_it_too(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["harness.pytest_plugin"]\n')
-    (tmp_path / "test_ordinary.py").write_text("def test_ordinary():\n    assert True\n")
-    code, output = run(tmp_path, "-q", "test_ordinary.py", "--deployment", "simulated-generic", "--plan")
-    assert (code, "0 cases planned; no calls placed" in output) == (0, True), output
-
-
 def test_where_plugins_are_not_loaded_by_themselves_it_says_how(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["harness.pytest_plugin"]\n')
     arguments = ("--deployment", "simulated-generic")

@@ -15,7 +15,7 @@ def test_the_controller_imports_nothing_that_the_first_invite_would_wait_for() -
         "import sys\n"
         "from importlib import import_module\n"
         "from harness.run.plugin import workers\n"
-        "for module in forked_workers._NEEDED: import_module(module)\n"
+        "for module in workers._NEEDED: import_module(module)\n"
         "names = 'harness.scenario.cast', 'harness.run.preflight', 'dns', 'cryptography', 'aiohttp'\n"
         "print([name for name in names if name in sys.modules])"
     )

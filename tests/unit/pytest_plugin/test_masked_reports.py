@@ -11,7 +11,7 @@ import pytest
 
 from harness.calls.verdict import CaseOutcome, DidNotPassError, Finding, Verdict
 from harness.run import preflight
-from harness.run.plugin import cases, preflight_gate
+from harness.run.plugin import cases, parallel
 from harness.run.plugin.cases import Attempt
 from harness.run.plugin.progress import Progress
 from harness.run.preflight import ProbeKind, ProbeResult, Report, Status
@@ -52,7 +52,7 @@ def shown(report: pytest.TestReport) -> str:
     return f"{report.longreprtext} {report.sections} {report.user_properties}"
 
 
-@pytest.mark.parametrize("kind", ["live", "stand-in", "simulated"])
+@pytest.mark.parametrize("kind", ["live", "simulated"])
 @pytest.mark.parametrize("when", ["setup", "call", "teardown"])
 def test_a_real_number_is_shown_to_nobody(kind: str, when: str) -> None:
     said = shown(reported(kind, when))
@@ -91,11 +91,12 @@ def looked_at(kind: str, directory: Path, monkeypatch: pytest.MonkeyPatch, capsy
     run: Any = SimpleNamespace(
         cases=[], replicas={"lab": [SimpleNamespace(kind=kind, name=f"of {NUMBER}")]}, directory=directory
     )
-    assert not preflight_gate.check(run, "stop")
+    sound: Any = SimpleNamespace(require_sound=lambda: None)
+    assert not parallel.preflight_allows(run, sound, "stop")
     return (directory / "preflight.json").read_text() + capsys.readouterr().out
 
 
-@pytest.mark.parametrize("kind", ["live", "stand-in", "simulated"])
+@pytest.mark.parametrize("kind", ["live", "simulated"])
 def test_a_real_number_that_preflight_names_is_shown_to_nobody(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

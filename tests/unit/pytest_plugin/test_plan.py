@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.deployment import Deployment, Report
+from harness.deployment import Deployment
 from harness.integrations import load
 from harness.integrations.matrix import Case, Selection, cases
 from harness.report.scope import scope_of
@@ -37,13 +37,6 @@ def total(deployment: Deployment, calls: int) -> str:
     case = next(case for case in cases([deployment]) if case.row.id == "TD-INBOUND")
     plan = plan_of([deployment], [case] * calls, "documented", attempts=1)
     return " ".join(line.plain for line in lines(plan, [deployment]))
-
-
-def test_a_plan_that_cannot_be_made_says_why_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    PlanOnly(cast("Any", None)).pytest_internalerror("Traceback …\n  File x\nIndexError: list index out of range\n")
-    assert capsys.readouterr().out.splitlines() == [
-        "BROKEN   no plan could be made: IndexError: list index out of range"
-    ]
 
 
 @pytest.mark.parametrize(("failed", "code"), [(True, 3), (False, 0)])
@@ -132,18 +125,3 @@ def test_a_case_whose_waiting_outlasts_the_longest_call_is_told_beforehand(most:
     told = too_long(deployment)
     waits = {"TD-FALLBACK-TIMEOUT": 30.0, "NOANSWER": 30.0, "TD-OUTBOUND-IVR": 60.0, "VOICEMAIL": 300.0, "ABANDON": 0.0}
     assert {row: told[row] for row in waits} == {row: wait > most for row, wait in waits.items()}
-
-
-@pytest.mark.parametrize("stay_s", [20.0, 119.0])
-def test_a_stay_with_people_nobody_hears_that_outlasts_the_longest_call_is_told_beforehand(stay_s: float) -> None:
-    """The call was hung up amid the stay, and the case broken, with no word of it in the plan."""
-    deployment = load(EXAMPLES / "simulated-talkdesk.toml")
-    billing = deployment.groups["billing"].model_copy(update={"agents": (), "reported_as": ("Billing",)})
-    report = Report(url="https://reports.example/calls", stay_s=stay_s)
-    changed = {
-        "groups": {**deployment.groups, "billing": billing},
-        "platform": deployment.platform.model_copy(update={"report": report}),
-    }
-    told = too_long(limited(deployment.model_copy(update=changed), seconds_per_call=120.0), "quick")
-    assert told["TD-TRANSFER-BLIND"] is (stay_s > 100.0)
-    assert not told["TD-INBOUND"]

@@ -1,14 +1,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-
-import pytest
 
 from harness.integrations import load
 from harness.integrations.matrix import Selection
-from harness.run.plugin.parallel import pytest_configure_node
-from harness.run.plugin.run import RUN, Run, case_id
+from harness.run.plugin.run import Run, case_id
 from harness.support.resources import EXAMPLES
 
 
@@ -31,19 +27,6 @@ def test_a_run_crosses_the_pipe_to_a_worker_whole() -> None:
     assert [case.id for case in again.cases] == [case.id for case in run.cases]
     assert {case.axes["transport"] for case in again.cases} == {"tls"}
     assert {again.plain(case)["site"] for case in again.cases} == {"berlin"}
-
-
-def test_workers_are_told_by_one_text() -> None:
-    """xdist keeps what each was told as long as the run lasts: 230 bytes a number and tenant, ten times over."""
-    deployment = load(EXAMPLES / "simulated-gladly.toml")
-    stash = pytest.Stash()
-    stash[RUN] = run = Run(Path("/tmp/run"), (deployment,), Selection(), "quick")
-    nodes = [SimpleNamespace(config=SimpleNamespace(stash=stash), workerinput={}) for _ in range(2)]
-    for node in nodes:
-        pytest_configure_node(node)
-    told = [node.workerinput["harness"] for node in nodes]
-    assert told[0] is told[1]
-    assert Run.from_json(told[0]) == run
 
 
 def test_a_cases_id_is_found_in_pytests_name_for_it() -> None:

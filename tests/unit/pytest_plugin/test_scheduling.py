@@ -92,16 +92,6 @@ def test_the_first_begins_before_the_others_are_there_and_they_are_started_then(
     assert config.started == ["second", "third"]
 
 
-def test_who_is_done_before_the_others_come_goes_on() -> None:
-    scheduler = scheduler_of(Config(2))
-    first, second = Worker(0), Worker(1)
-    come(scheduler, [first], 6)
-    scheduler.mark_test_complete(first, 0)
-    scheduler.mark_test_complete(first, 1)
-    come(scheduler, [second], 6)
-    assert sorted(first.told + second.told) == [0, 1, 2, 3, 4, 5]
-
-
 @pytest.mark.parametrize("cases", [3, 9])
 def test_what_a_dead_worker_had_left_is_run_by_whoever_stands_in(cases: int) -> None:
     scheduler = scheduler_of(Config(2))

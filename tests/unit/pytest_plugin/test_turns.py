@@ -72,19 +72,8 @@ def test_of_two_with_the_same_the_later_one_says_that_it_waits_and_does(
 
 def test_of_two_with_nothing_in_common_none_waits(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     one, another, *_ = deployment.phones
-    with in_turn([of_phones(deployment, one)]), in_turn([of_phones(deployment, another)]):
-        assert capsys.readouterr().err == ""
-
-
-def test_of_one_run_two_files_may_have_the_same(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its cases take turns."""
-    with in_turn([deployment, of_phones(deployment, *deployment.phones)]):
-        assert capsys.readouterr().err == ""
-
-
-def test_simulated_worlds_are_as_many_as_there_are_runs(
-    deployment: Deployment, capsys: pytest.CaptureFixture[str]
-) -> None:
     simulated = deployment.model_copy(update={"kind": "simulated"})
-    with in_turn([simulated]), in_turn([simulated]):
+    with in_turn([of_phones(deployment, one), simulated]), in_turn([of_phones(deployment, another), simulated]):
         assert capsys.readouterr().err == ""
+    with in_turn([deployment, of_phones(deployment, one)]):
+        assert capsys.readouterr().err == "", "cases of one run take turns"

@@ -91,11 +91,6 @@ def test_a_world_that_never_gets_ready_is_given_up(tmp_path: Path) -> None:
     started.stop()
 
 
-def test_a_program_that_does_not_exist_is_no_world(tmp_path: Path) -> None:
-    with pytest.raises(WorldLostError, match="could not be started"):
-        World("lab", ["/nowhere/python"], tmp_path)
-
-
 def test_books_that_are_not_clean_are_a_fault(tmp_path: Path) -> None:
     started = world(tmp_path, says(READY) + WAIT + "\nprint('call 7 was never ended', file=sys.stderr)\nsys.exit(1)")
     started.ready(60)
@@ -141,11 +136,6 @@ def test_what_befell_a_commands_world_is_raised_at_its_end_unless_something_else
         lose(started)
     with pytest.raises(SelectionError, match="the user's"), one_world(FILE, load(FILE), tmp_path) as started:
         lose(started, SelectionError("the user's"))
-
-
-def test_a_child_process_gets_the_variables_that_a_program_needs_and_no_others() -> None:
-    kept = {"PATH": "/bin", "HOME": "/root", "LC_ALL": "C", "TMPDIR": "/tmp", "PYTHONPATH": "x"}
-    assert of_a_child(kept | {"TOKEN": "t", "MY_PATH": "x", "PATHS": "y", "MY_PASSWORD": "p"}) == kept
 
 
 def test_a_file_of_the_user_s_is_not_taken_for_one_of_python_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

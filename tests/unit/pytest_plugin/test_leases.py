@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.deployment import CALLS_A_PHONE, Deployment, Limits
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Case
-from harness.run.plugin.leases import Leased, LeaseTable, leased
-from harness.run.plugin.leases import in_turns, landing_agents, needs_of
+from harness.run.plugin.leases import Leased, LeaseTable, in_turns, landing_agents, leased, needs_of
 from harness.run.plugin.run import Run
 from harness.scenario.case_phones import HEADER_NUMBER, ConcurrentCases
 from harness.support.resources import EXAMPLES
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +35,11 @@ def case_of(deployment: Deployment, row: str, ai: str = "synthflow") -> Case:
     return next(c for c in matrix.cases([deployment]) if c.row.id == row and c.axes["ai"] == ai)
 
 
+@pytest.fixture
+def table(tmp_path: Path) -> LeaseTable:
+    return LeaseTable(tmp_path / "table", ["acme", "other"])
+
+
 def try_all(table: LeaseTable, stack: ExitStack, deployment: Deployment, *cases: Case) -> list[list[str]]:
     """The callers of those that can run beside each other, in that order."""
     found = []
@@ -42,9 +51,10 @@ def try_all(table: LeaseTable, stack: ExitStack, deployment: Deployment, *cases:
     return found
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> LeaseTable:
-    return LeaseTable(tmp_path / "table", ["acme", "other"])
+def beside(table: LeaseTable, deployment: Deployment, *cases: Case) -> int:
+    """How many of these cases can run beside each other, when they begin in that order."""
+    with ExitStack() as stack:
+        return len(try_all(table, stack, deployment, *cases))
 
 
 def run_of(deployment: Deployment, directory: Path, workers: int = 4) -> Run:
@@ -54,53 +64,36 @@ def run_of(deployment: Deployment, directory: Path, workers: int = 4) -> Run:
     return run
 
 
-def beside(table: LeaseTable, deployment: Deployment, *cases: Case) -> int:
-    """How many of these cases can run beside each other, when they begin in that order."""
-    with ExitStack() as stack:
-        return len(try_all(table, stack, deployment, *cases))
+# -- which cases run beside each other
 
 
 def test_each_case_has_callers_of_its_own(deployment: Deployment, table: LeaseTable) -> None:
-    inbound = case_of(deployment, "TD-INBOUND")
-    other_trunks = [c for c in matrix.cases([deployment]) if c.row.id == "TD-INBOUND" and c.trunk != inbound.trunk]
+    inbound = [c for c in matrix.cases([deployment]) if c.row.id == "TD-INBOUND"]
+    by_trunk = {case.trunk: case for case in inbound}.values()
     with ExitStack() as stack:
-        callers = try_all(table, stack, deployment, inbound, *other_trunks)
+        callers = try_all(table, stack, deployment, *by_trunk)
     assert callers == [[name] for name in deployment.callers], "as many as there are callers"
 
 
-def test_callers_of_one_user_are_one_caller(deployment: Deployment, tmp_path: Path) -> None:
-    """From shows the user, so that a far end is shown one number, whichever of them calls (RFC 3261 section 8.1.1.3)."""
-    first, second, *others = deployment.callers
-    trunk = {"account": deployment.phones[first].account, "user": "acme-trunk"}
-    phones = {n: p.model_copy(update=trunk if n in (first, second) else {}) for n, p in deployment.phones.items()}
-    deployment = deployment.model_copy(update={"phones": phones})
-    assert deployment.callers == [first, *others]
-    run = run_of(deployment, tmp_path)
-    inbound = case_of(deployment, "TD-INBOUND")
-    with leased(run, inbound) as one, leased(run, inbound) as other:
-        assert one.replica.callers == [first]
-        assert other.replica.callers == others[:1], "and not the second of the user that is taken"
-    only = deployment.model_copy(update={"phones": {n: p for n, p in phones.items() if n not in others}})
-    assert case_of(deployment, "CONCURRENT")
-    assert "CONCURRENT" not in {case.row.id for case in matrix.cases([only])}, "two are needed"
-
-
-def test_who_fills_the_trunk_has_it_and_every_caller_alone(deployment: Deployment, table: LeaseTable) -> None:
-    capacity, inbound = case_of(deployment, "TD-CAPACITY"), case_of(deployment, "TD-INBOUND")
-    assert capacity.trunk == inbound.trunk
-    with ExitStack() as stack:
-        assert try_all(table, stack, deployment, capacity, inbound) == [deployment.callers]
-    assert beside(table, deployment, inbound, capacity) == 1
+@pytest.mark.parametrize(
+    ("rows", "ai"), [(("TD-CAPACITY", "TD-INBOUND"), "synthflow"), (("TD-FALLBACK-DOWN", "TD-INBOUND"), "stand-in")]
+)
+def test_what_a_case_needs_alone_no_other_has_meanwhile(
+    deployment: Deployment, table: LeaseTable, rows: tuple[str, ...], ai: str
+) -> None:
+    """A case that fills the trunk has it and every caller; one that changes the stand-in's phone has its address."""
+    first, second = (case_of(deployment, row, ai) for row in rows)
+    assert first.trunk == second.trunk
+    assert beside(table, deployment, first, second) == beside(table, deployment, second, first) == 1
 
 
 def test_calls_that_land_with_the_same_agents_take_turns_and_others_do_not_wait(
     deployment: Deployment, table: LeaseTable
 ) -> None:
     blind, warm = case_of(deployment, "TD-TRANSFER-BLIND"), case_of(deployment, "TD-TRANSFER-WARM")
-    falls_back, inbound = case_of(deployment, "TD-FALLBACK-REFUSED"), case_of(deployment, "TD-INBOUND")
+    falls_back = case_of(deployment, "TD-FALLBACK-REFUSED")
     assert landing_agents(blind, deployment) == landing_agents(warm, deployment) == {"billing"}
     assert landing_agents(falls_back, deployment) == {"reception"}
-    assert not landing_agents(inbound, deployment)
     apart = [replace(case, trunk=f"{transport}-ip") for case, transport in ((warm, "tcp"), (falls_back, "tls"))]
     assert beside(table, deployment, blind, *apart) == 2, "blind and fallback, not warm"
 
@@ -116,15 +109,6 @@ def test_a_stand_ins_address_is_shared_within_a_deployment_and_by_no_other(
         assert len(try_all(table, stack, deployment, mine, theirs)) == 2
         assert table._try(needs_of(mine, other), other, alone=False) is None
         assert table._try(needs_of(mine, elsewhere), elsewhere, alone=False) is not None
-
-
-def test_a_row_that_changes_the_stand_ins_phone_has_its_address_alone(
-    deployment: Deployment, table: LeaseTable
-) -> None:
-    down = case_of(deployment, "TD-FALLBACK-DOWN", "stand-in")
-    inbound = case_of(deployment, "TD-INBOUND", "stand-in")
-    assert down.trunk == inbound.trunk
-    assert beside(table, deployment, down, inbound) == beside(table, deployment, inbound, down) == 1
 
 
 def test_an_address_of_record_is_registered_by_one_case_at_a_time_whatever_the_transport(
@@ -156,7 +140,18 @@ def test_limits_hold_back_whole_cases(deployment: Deployment, table: LeaseTable,
     assert beside(table, limited, *inbound) == at_once
 
 
-def test_a_case_that_has_to_be_alone_waits_for_the_others_and_nobody_begins_meanwhile(
+def test_a_stand_in_is_called_by_as_many_as_it_holds(deployment: Deployment, table: LeaseTable) -> None:
+    """A trunk may carry more; one call too many would be refused by a harness phone, and blamed on the platform."""
+    wide = [trunk.model_copy(update={"max_concurrent_calls": 50}) for trunk in deployment.trunks]
+    one = deployment.phones["caller"]
+    more = {f"caller-{n}": one.model_copy(update={"number": f"+1415555016{n}"}) for n in range(5, 9)}
+    wider = deployment.model_copy(update={"trunks": wide, "phones": deployment.phones | more})
+    synthflow, stand_in = case_of(wider, "TD-INBOUND"), case_of(wider, "TD-INBOUND", "stand-in")
+    assert beside(table, wider, *[stand_in] * 8) == CALLS_A_PHONE
+    assert beside(table, wider, *[synthflow] * 8) == 8
+
+
+def test_a_case_that_has_to_be_alone_waits_for_the_others_and_none_begins_meanwhile(
     deployment: Deployment, table: LeaseTable
 ) -> None:
     inbound, hangs_up = case_of(deployment, "TD-INBOUND"), case_of(deployment, "HANGUP-CALLER")
@@ -173,31 +168,44 @@ def test_a_case_that_has_to_be_alone_waits_for_the_others_and_nobody_begins_mean
         waiting.start()
         while table._is_free("wish of acme"):
             pass
-        assert try_all(table, stack, deployment, inbound) == [], "somebody waits to be alone"
+        assert beside(table, deployment, inbound) == 0, "a case waits to be alone"
         assert not alone.is_set()
     assert alone.wait(20)
-    with ExitStack() as stack:
-        assert try_all(table, stack, deployment, inbound) == []
+    assert beside(table, deployment, inbound) == 0
     go_on.set()
     waiting.join()
+
+
+# -- what a case has
+
+
+def test_callers_of_one_user_are_one_caller(deployment: Deployment, tmp_path: Path) -> None:
+    """From shows the user, so that a far end is shown one number, whichever of them calls (RFC 3261 section 8.1.1.3)."""
+    first, second, *others = deployment.callers
+    trunk = {"account": deployment.phones[first].account, "user": "acme-trunk"}
+    phones = {n: p.model_copy(update=trunk if n in (first, second) else {}) for n, p in deployment.phones.items()}
+    deployment = deployment.model_copy(update={"phones": phones})
+    run, inbound = run_of(deployment, tmp_path), case_of(deployment, "TD-INBOUND")
+    with leased(run, inbound) as one, leased(run, inbound) as other:
+        assert one.replica.callers == [first]
+        assert other.replica.callers == others[:1], "and not the second of the user that is taken"
+    only = deployment.model_copy(update={"phones": {n: p for n, p in phones.items() if n not in others}})
+    assert "CONCURRENT" not in {case.row.id for case in matrix.cases([only])}, "two are needed"
 
 
 def test_what_a_case_has_of_its_deployment_and_whose_calls_are_not_its_own(
     deployment: Deployment, tmp_path: Path
 ) -> None:
     run = run_of(deployment, tmp_path)
-    inbound = case_of(deployment, "TD-INBOUND")
-    with leased(run, inbound) as mine:
-        assert mine.replica.callers == deployment.callers[:1]
+    first, *others = deployment.callers
+    with leased(run, case_of(deployment, "TD-INBOUND")) as mine:
+        assert mine.replica.callers == [first]
         assert set(mine.replica.phones) > {"billing", "support", "reception"}
-        own = deployment.phones[deployment.callers[0]].number
-        assert mine.company.numbers == (own,)
-        assert mine.company.others == {
-            deployment.phones[name].number for name in (*deployment.callers[1:], deployment.customer)
-        }
+        assert mine.company.numbers == (deployment.phones[first].number,)
+        assert mine.company.others == {deployment.phones[name].number for name in (*others, deployment.customer)}
     with leased(run, case_of(deployment, "TD-TRANSFER-BLIND"), alone=True) as mine:
         assert mine.company.lands_at == {"billing"}
-        assert mine.company.others == set(), "nobody is beside it"
+        assert mine.company.others == set(), "no case is beside it"
     run.workers = 1
     with leased(run, case_of(deployment, "TD-INBOUND", "stand-in")) as mine:
         assert (mine.company.switchboard, mine.company.others) == (Path("/nowhere"), frozenset())
@@ -213,18 +221,15 @@ def test_a_campaign_calls_the_customer_of_the_plan_and_no_case_beside_it_has_tha
     campaign, inbound = case_of(deployment, "TD-OUTBOUND-CAMPAIGN"), case_of(deployment, "TD-INBOUND")
     (planned,) = (call.number for call in matrix.calls_of(campaign, deployment) if call.by == "the platform")
     with ExitStack() as stack:
-        assert try_all(table, stack, deployment, inbound, campaign) == [deployment.callers[:1]]
-    with ExitStack() as stack:
         first, second, *_ = deployment.callers
         assert try_all(table, stack, deployment, campaign, inbound) == [[first], [second]]
+    assert beside(table, deployment, inbound, campaign) == 1
     run = run_of(deployment, tmp_path)
-    with leased(run, campaign) as called, leased(run, inbound) as beside:
+    with leased(run, campaign) as called, leased(run, inbound) as other:
         assert called.replica.phones[called.replica.customer].number == planned
         assert called.company.numbers == (planned,)
-        assert planned in beside.company.others
-        assert set(beside.company.numbers) <= called.company.others
-    cases = [(case, deployment) for case in matrix.cases([deployment])]
-    assert sorted(in_turns(cases, 4)) == list(range(len(cases)))
+        assert planned in other.company.others
+        assert set(other.company.numbers) <= called.company.others
 
 
 @pytest.mark.parametrize(
@@ -248,28 +253,28 @@ def test_what_a_warm_transfer_shows_is_its_case_s_where_it_is_to_land_alone(
         for name, assistant in deployment.assistants.items()
     }
     deployment = deployment.model_copy(update={"assistants": assistants})
-    run = run_of(deployment, tmp_path)
-    for row in ("TD-TRANSFER-WARM", "TD-INBOUND"):
-        with leased(run, case_of(deployment, row)) as mine:
-            lands, watches = (mine.company.sharing(lands) for lands in (True, False))
-        assert lands is not None
-        assert watches is not None
-        shown = (seen,) if seen and row == "TD-TRANSFER-WARM" else ()
-        assert lands.numbers == (*mine.company.numbers, *shown)
-        assert watches.numbers == mine.company.numbers
+    with leased(run_of(deployment, tmp_path), case_of(deployment, "TD-TRANSFER-WARM")) as mine:
+        lands, watches = (mine.company.sharing(lands) for lands in (True, False))
+    assert lands is not None
+    assert watches is not None
+    assert lands.numbers == (*mine.company.numbers, *((seen,) if seen else ()))
+    assert watches.numbers == mine.company.numbers
 
 
 def test_a_case_whose_switchboard_cannot_be_reached_begins_and_says_so_itself(
     deployment: Deployment, tmp_path: Path
 ) -> None:
     trunks = [trunk.model_copy(update={"termination": "sbc.example:5060"}) for trunk in deployment.trunks]
-    case = case_of(deployment, "TD-INBOUND", "stand-in")
-    company = ConcurrentCases(switchboard=tmp_path / "nobody")
-    assert Leased(deployment.model_copy(update={"trunks": trunks}), company).wait_until_asked(case) is None
+    company = ConcurrentCases(switchboard=tmp_path / "missing")
+    mine = Leased(deployment.model_copy(update={"trunks": trunks}), company)
+    assert mine.wait_until_asked(case_of(deployment, "TD-INBOUND", "stand-in")) is None
+
+
+# -- the order in which they begin
 
 
 def test_cases_that_take_turns_do_not_stand_in_a_row(deployment: Deployment) -> None:
-    """With four workers nobody who could begin stands behind one who has to wait for an agent."""
+    """With four workers no case that could begin stands behind one that has to wait for an agent."""
     cases = [c for c in matrix.cases([deployment]) if c.row.moment in ("transfer", "inbound")]
     order = in_turns([(case, deployment) for case in cases], 4)
     assert sorted(order) == list(range(len(cases)))
@@ -279,12 +284,22 @@ def test_cases_that_take_turns_do_not_stand_in_a_row(deployment: Deployment) -> 
     assert lands[0], "what is asked for longest begins first"
 
 
-def test_a_stand_in_is_called_by_as_many_as_it_holds(deployment: Deployment, table: LeaseTable) -> None:
-    """A trunk may carry more; one call too many would be refused by a harness phone, and blamed on the platform."""
-    wide = [trunk.model_copy(update={"max_concurrent_calls": 50}) for trunk in deployment.trunks]
-    one = deployment.phones["caller"]
-    more = {f"caller-{n}": one.model_copy(update={"number": f"+1415555016{n}"}) for n in range(5, 9)}
-    wider = deployment.model_copy(update={"trunks": wide, "phones": deployment.phones | more})
-    synthflow, stand_in = case_of(wider, "TD-INBOUND"), case_of(wider, "TD-INBOUND", "stand-in")
-    assert beside(table, wider, *[stand_in] * 8) == CALLS_A_PHONE
-    assert beside(table, wider, *[synthflow] * 8) == 8
+#: Prints what cases of the large customer want, in the order in which it is added up, and the order that comes of it.
+PROGRAM = """
+from pathlib import Path
+from harness.integrations import matrix
+from harness.deployment.file import load
+from harness.run.plugin.leases import _wants, in_turns, needs_of
+large = load(Path("scenarios/deployments/live-large.toml"), {}, secrets=False)
+cases = matrix.cases([large])[:9]
+print([list(_wants(needs_of(case, large), large)) for case in cases], in_turns([(case, large) for case in cases], 8))
+"""
+
+
+def test_every_worker_has_the_cases_in_one_order_whatever_its_hashes_are() -> None:
+    def order(hash_seed: str) -> str:
+        environment = {"PYTHONHASHSEED": hash_seed, "HARNESS_AS_OF": "2026-03-04T15:00+00:00", "PATH": "/usr/bin"}
+        options: dict[str, Any] = {"cwd": ROOT, "env": environment, "capture_output": True, "text": True}
+        return subprocess.run([sys.executable, "-c", PROGRAM], check=True, **options).stdout
+
+    assert order("1") == order("2")

@@ -1,0 +1,259 @@
+"""DNS, the platform's allowlist, STUN, and far ends that are reached over IPv6."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.run.preflight import ProbeKind, Status
+from harness.run.preflight.network import allowlist_line, stun_address
+from harness.sip.message import Request, Response
+from harness.witness.ports.probes import Probing, Target, named_in
+from tests.loopback import fresh_address
+from tests.unit.preflight.conftest import FAILED, OK, SOON, WARNING, FarEnd, Lab, check, fine
+
+ROW, ROUTING, AUDIO = "Registration fails", "Calls not reaching Synthflow", "One-way or no audio"
+HOST = "sip.carrier.example"
+
+
+def named(lab: Any, far: Any, zone: dict[tuple[str, str], list[str]], **options: Any) -> None:
+    lab.account.update({"host": HOST, "port": far.udp()})
+    lab.settings["resolver"] = far.dns(zone, **options)
+
+
+def test_names_are_resolved(lab: Any, far: Any) -> None:
+    named(lab, far, {(HOST, "A"): [far.address], (HOST, "AAAA"): ["2001:db8::1"]})
+    check(lab.line(f"DNS {HOST}"), OK, f"A {far.address}, AAAA 2001:db8::1")
+    check(lab.line("OPTIONS"), OK, "200")
+
+
+def test_names_that_do_not_exist(lab: Any, far: Any) -> None:
+    named(lab, far, {})
+    check(lab.line(f"DNS {HOST}"), FAILED, "it has no address", ROW, "accounts.carrier.host: the name does not exist")
+    check(lab.line("OPTIONS"), FAILED, "has no address", ROW, "name")
+    check(lab.line("registration"), FAILED, "has no address", ROW, "does not resolve")
+
+
+def test_a_domain_that_has_services_and_no_address_exists(lab: Any, far: Any) -> None:
+    """A SIP domain in place of a host: its SRV records are not followed."""
+    named(lab, far, {(f"_sip._udp.{HOST}", "SRV"): ["10 10 5060 sbc1.carrier.example."], (HOST, "TXT"): ['"v=spf1"']})
+    line = lab.line(f"DNS {HOST}")
+    check(line, FAILED, "it has no address", ROW, "SRV")
+    assert "does not exist" not in line.fix
+
+
+@pytest.mark.parametrize(
+    ("trunk", "row", "fix"),
+    [
+        ({"termination": "sbc.acme.example:5060"}, ROW, "Termination URI"),
+        ({"ai": "synthflow", "host": "sbc.acme.example"}, ROUTING, "udp-ip"),
+    ],
+)
+def test_a_trunks_name_that_does_not_exist(lab: Any, far: Any, trunk: dict[str, str], row: str, fix: str) -> None:
+    lab.account["port"] = far.udp()
+    lab.trunk.update(trunk)
+    lab.settings["resolver"] = far.dns({})
+    check(lab.line("DNS sbc.acme.example"), FAILED, "no address", row, fix)
+
+
+def test_name_servers_that_are_silent(lab: Any, far: Any) -> None:
+    named(lab, far, {}, silent=True)
+    lab.trunk.update({"ai": "synthflow", "host": "ai.example", "port": 5060, "allowed_addresses": ["192.0.2.1"]})
+    report = lab.report()
+    for name, status, detail, fix in (
+        (f"DNS {HOST}", FAILED, "the name servers do not answer", "DNS servers"),
+        ("DNS service carrier.example", WARNING, "not known: the name servers do not answer", "DNS servers"),
+        ("allowlist of udp-ip", WARNING, "ai.example has no address", "nothing is known"),
+        (f"OPTIONS {HOST}:{lab.account['port']}/udp", FAILED, "has no address: the name servers do not answer", "name"),
+    ):
+        check(report.line(name), status, detail, ROW, fix)
+
+
+NAPTR = '10 100 "s" "SIP+D2U" "" _sip._udp.carrier.example.'
+#: RFC 3263 section 4.1 asks for SIP's alone: a university's name has a RADIUS server's NAPTR, and ENUM's.
+OTHERS = ['100 10 "s" "x-eduroam:radius.tls" "" _radsec._tcp.carrier.example.', '1 1 "u" "E2U+sip" "!^.*$!sip:a@b!" .']
+
+
+@pytest.mark.parametrize(
+    ("naptr", "srv", "status", "detail", "fix"),
+    [
+        (OTHERS, [], OK, "announces no SIP service", ""),
+        ([*OTHERS, NAPTR.lower()], [], OK, "NAPTR sip+d2u", ""),
+        ([NAPTR], ["10 10 PORT sip.carrier.example."], OK, "NAPTR SIP+D2U; SRV _sip._udp sip.carrier.example:PORT", ""),
+        ([NAPTR], ["10 10 5099 sip.carrier.example."], WARNING, "but the file says port PORT", "host and port"),
+        (['10 100 "s" "SIPS+D2T" "" x.'], [], WARNING, "nothing for udp", "transport"),
+        ([], ["0 0 0 ."], WARNING, "the domain says that it has no SIP over udp", "transport"),  # RFC 2782
+    ],
+)
+def test_services_of_a_domain(
+    lab: Any, far: Any, naptr: list[str], srv: list[str], status: Status, detail: str, fix: str
+) -> None:
+    zone = {(HOST, "A"): [far.address], ("carrier.example", "A"): [far.address]}
+    named(lab, far, zone)
+    port = str(lab.account["port"])
+    zone |= {("carrier.example", "NAPTR"): naptr} if naptr else {}
+    zone |= {("_sip._udp.carrier.example", "SRV"): [record.replace("PORT", port) for record in srv]} if srv else {}
+    check(lab.line("DNS service"), status, detail.replace("PORT", port), "" if status is OK else ROW, fix)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "allowed", "status"),
+    [
+        (["198.51.100.8", "198.51.100.9"], ["198.51.100.8", "198.51.100.9", "198.51.100.10"], OK),
+        (["198.51.100.8", "198.51.100.9"], ["198.51.100.8"], FAILED),
+        (["2001:db8::1"], ["[2001:DB8:0::1]"], OK),
+        (["2001:db8::1"], ["2001:db8::/32"], OK),
+        (["2001:db8::1"], ["2001:db8:1::/48", "ai.example"], FAILED),
+    ],
+)
+def test_the_platforms_allowlist(
+    lab: Lab, far: FarEnd, addresses: list[str], allowed: list[str], status: Status
+) -> None:
+    lab.trunk.update({"ai": "synthflow", "host": "ai.example", "allowed_addresses": allowed})
+    kind = "AAAA" if ":" in addresses[0] else "A"
+    probing = Probing(lab.deployment(), resolver=far.dns({("ai.example", kind): addresses}))
+    end = Target("ai.example", 5060, "udp", by_phones=False)
+    line = asyncio.run(allowlist_line(probing, probing.deployment.trunks[0], end))
+    said = "is listed" if status is OK else f"{addresses[-1]}, which allowed_addresses does not list"
+    check(line, status, said, "" if status is OK else ROW, "" if status is OK else "Allowed IPs")
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_one_of_several_addresses_that_is_dead_is_said(lab: Any, far: Any, transport: str) -> None:
+    """Calls go to any of them (RFC 3263 section 4.2), in the order that DNS gives."""
+    port = far.udp() if transport == "udp" else far.stream()
+    dead = fresh_address()
+    for order in ([far.address, dead], [dead, far.address]):
+        lab.account.update({"host": HOST, "port": port, "transport": transport, "register": False})
+        lab.settings["resolver"] = far.dns({(HOST, "A"): order})
+        lines = [line for line in lab.report().lines if line.look is ProbeKind.OPTIONS]
+        assert [line.status for line in lines] == [OK, WARNING]
+        check(lines[1], WARNING, f"at {dead}, one of its addresses: ", ROW, "Calls that go there fail")
+
+
+def test_a_table_of_hosts_names_its_names_in_lower_or_upper_case() -> None:
+    table = (
+        "# 192.0.2.9 gone.example\n\n 192.0.2.1\tSip.Example sbc # other.example\n192.0.2.2 ai.example#was b.example"
+    )
+    assert named_in(table) == {"sip.example", "sbc", "ai.example"}
+
+
+def test_the_hosts_file_counts_over_ipv4_as_for_the_softphones(lab: Any, tmp_path: Any) -> None:
+    here = FarEnd(tmp_path, "127.0.0.1")
+    try:
+        lab.account.update({"host": "localhost", "port": here.udp()})
+        ai = {"ai": "synthflow", "host": "localhost", "port": here.udp(), "allowed_addresses": ["192.0.2.1"]}
+        lab.trunk.update(ai)
+        report = lab.report()
+    finally:
+        here.close()
+    check(report.line("allowlist of udp-ip"), FAILED, "127.0.0.1", ROW, "Allowed IPs")
+    check(report.line(f"OPTIONS localhost:{lab.account['port']}/udp"), OK, "200")
+
+
+# -- STUN
+
+
+@pytest.mark.parametrize(
+    ("mapped", "status", "detail", "fix"),
+    [
+        (lambda source, which: ("198.51.100.7", 4000), OK, "198.51.100.7:4000, one mapping for all", ""),
+        (lambda source, which: ("198.51.100.7", 4000 + which), WARNING, "depends on", "public_address"),
+        (lambda source, which: source, OK, "no address translation", ""),
+        (None, FAILED, "does not answer", "stun_server"),
+    ],
+)
+def test_stun(lab: Any, far: Any, mapped: Any, status: Status, detail: str, fix: str) -> None:
+    lab.account.update({"port": far.udp(), "bind": far.address, "stun_server": far.stun(mapped)})
+    check(lab.line("STUN", **SOON), status, detail, "" if status is OK else AUDIO, fix)
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return kind.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value + b"\0" * (-len(value) % 4)
+
+
+@given(
+    before=st.lists(st.tuples(st.sampled_from([0x0001, 0x8022, 0x8028]), st.binary(max_size=24)), max_size=4),
+    host=st.ip_addresses(v=4),
+    port=st.integers(1, 65535),
+)
+def test_the_mapped_address_is_found_among_other_attributes(
+    before: list[tuple[int, bytes]], host: ipaddress.IPv4Address, port: int
+) -> None:
+    """RFC 8489 section 14: attributes come in any order."""
+    xored = (port ^ 0x2112).to_bytes(2, "big") + (int(host) ^ 0x2112A442).to_bytes(4, "big")
+    attributes = b"".join(_attribute(kind, value) for kind, value in [*before, (0x0020, b"\0\x01" + xored)])
+    transaction = b"t" * 12
+    answer = b"\x01\x01" + len(attributes).to_bytes(2, "big") + b"\x21\x12\xa4\x42" + transaction + attributes
+    assert stun_address(answer, transaction) == (str(host), port)
+    for other in (b"", answer[:20], b"\x01\x11" + answer[2:]):
+        assert stun_address(other, transaction) is None
+    assert stun_address(answer, b"u" * 12) is None
+
+
+# -- IPv6
+
+
+@pytest.fixture
+def six(tmp_path: Path) -> Iterator[FarEnd]:
+    far = FarEnd(tmp_path, "::1")
+    yield far
+    far.close()
+
+
+@pytest.mark.parametrize(("host", "transport"), [("::1", "udp"), ("[::1]", "tcp")])
+def test_an_ipv6_far_end_is_reached_by_its_address(lab: Lab, six: FarEnd, host: str, transport: str) -> None:
+    port = six.udp() if transport == "udp" else six.stream()
+    lab.account.update({"host": host, "port": port, "transport": transport, "bind": "::1"})
+    report = lab.report()
+    assert not report.failed
+    assert report.line(f"OPTIONS [::1]:{port}/{transport}").status is OK
+    assert report.line("registration of caller").status is OK
+    options = next(request for request in six.requests if request.method == "OPTIONS")
+    assert (options.via.host, options.uri.host) == ("[::1]", "[::1]")
+
+
+@pytest.mark.parametrize("received", ["::1", "[::1]"])
+def test_a_far_end_may_write_an_ipv6_address_either_way(lab: Lab, six: FarEnd, received: str) -> None:
+    """RFC 5118 section 4.5: without brackets by RFC 3261's grammar, with them all the same."""
+
+    def answer(request: Request) -> Response:
+        said = Response.to_request(request, 200, tag="far")
+        return said.setting("Via", f"{request.get('Via')};received={received}")
+
+    port = six.udp(answer)
+    lab.account.update({"host": "::1", "port": port, "bind": "::1"})
+    assert lab.report().line(f"address [::1]:{port}/udp").detail == "::1, no address translation"
+
+
+def test_softphones_resolve_ipv4_only(lab: Lab, far: FarEnd, six: FarEnd) -> None:
+    lab.account.update({"host": HOST, "port": six.udp()})
+    lab.settings["resolver"] = far.dns({(HOST, "AAAA"): ["::1"]})
+    report = lab.report()
+    check(report.line(f"DNS {HOST}"), FAILED, "AAAA ::1: no IPv4", ROW, "A record")
+    assert report.line("registration of caller").status is FAILED
+    assert six.requests == []
+
+
+def test_the_ais_own_host_may_have_ipv6_alone(lab: Lab, far: FarEnd, six: FarEnd) -> None:
+    """The platform calls it, over IPv4 or IPv6."""
+    lab.account["port"] = far.udp()
+    lab.trunk.update({"ai": "synthflow", "host": "ai.example", "port": six.udp(fine)})
+    lab.settings["resolver"] = far.dns({("ai.example", "AAAA"): ["::1"]})
+    report = lab.report()
+    assert report.line("DNS ai.example").detail == "AAAA ::1"
+    assert not report.failed
+
+
+def test_an_address_of_another_family_than_the_local_one_breaks_no_probe(lab: Lab, far: FarEnd) -> None:
+    lab.trunk.update({"termination": "[::1]:5060", "transport": "tcp"})
+    lab.plain["stand_in"] = {"bind": "127.0.0.1"}
+    lines = [line for line in lab.report(patience=1.5).lines if line.look in (ProbeKind.OPTIONS, ProbeKind.PORT)]
+    assert not [line for line in lines if "probe broke" in line.fix]
