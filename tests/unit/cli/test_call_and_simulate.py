@@ -3,7 +3,6 @@
 import io
 import shlex
 import subprocess
-import time
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -50,12 +49,6 @@ def test_numbers_and_digest_answers_never_reach_the_disk(tmp_path: Path, runs: M
     assert b"0123456789abcdef" not in written
 
 
-def test_two_calls_of_one_second_have_a_directory_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "strftime", lambda pattern: "call-20261101T013000")
-    names = [call._kept(tmp_path / "calls").name for _ in range(3)]
-    assert names == [f"call-20261101T013000{end}" for end in ("", "-2", "-3")]
-
-
 #: Names that are alike in a shell's variables, and the secret of each.
 ALIKE = {"Frau Yıldız": "one", 'Frau-Y"ld"z': "two", "frau y ld z": "it's three"}
 
@@ -84,12 +77,6 @@ def test_a_shell_takes_a_variable_for_each_secret() -> None:
     script = f"{exports(secrets)}\nenv"
     said = subprocess.run(["sh", "-euc", script], env={}, capture_output=True, text=True, check=True)
     assert {f"{name}={value}" for name, value in secrets.items()} <= set(said.stdout.splitlines())
-
-
-def test_a_world_whose_ai_has_no_interface() -> None:
-    without = WORLD.model_copy(update={"synthflow": None})
-    for kind in ("live", "stand-in"):
-        assert "[synthflow]" not in live_file(without, kind, without.timings)[1]
 
 
 def test_the_command_can_be_copied_whatever_the_deployment_is_called(

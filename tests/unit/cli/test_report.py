@@ -47,16 +47,6 @@ def test_a_run_without_its_scope_is_not_merged_with_one_that_has_it(tmp_path: Pa
     assert not (tmp_path / "both").exists()
 
 
-def test_a_case_to_bundle_that_there_is_not_is_said_before_anything_is_made(tmp_path: Path, runs: ModuleType) -> None:
-    """The views of thousands of cases take half a minute."""
-    made = runs.make_run(tmp_path, rows=("HOLD",))
-    before = {path.name for path in made.directory.iterdir()}
-    ended = reported([str(made.directory), "--zip", "BUSY"])
-    assert isinstance(ended.exception, MistakeError)
-    assert {path.name for path in made.directory.iterdir()} == before
-    assert reported([str(made.directory), "--zip", "HOLD"]).exit_code == 0
-
-
 def test_of_a_run_whose_manifest_is_gone_no_other_is_made(tmp_path: Path, runs: ModuleType) -> None:
     """It would vouch for whatever is there by now: also where the documents that were made of it are gone with it."""
     made = runs.make_run(tmp_path, rows=("HOLD",)).directory

@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from harness.audio.wav import write_wav
-from harness.run.cli import app, early, entry, fault, lists
+from harness.run.cli import app, entry, lists, startup
 from harness.run.fleet.state import REDIS_VARIABLE, redis_address
 from harness.support.resources import EXAMPLES
 from tests.unit.cli.conftest import Harness
@@ -205,7 +205,7 @@ def test_a_fault_is_one_line_without_a_place_for_files_and_in_a_thread(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(Path("missing").absolute()))
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # restored afterwards
-    fault.say_of_threads()
+    startup.say_of_threads()
     thread = threading.Thread(target=lambda: 1 / 0)
     thread.start()
     thread.join()
@@ -222,7 +222,7 @@ def test_what_fails_before_the_command_line_is_read_is_said_in_a_line(
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # restored afterwards
-    monkeypatch.setattr(early, "begun", raises)
+    monkeypatch.setattr(startup, "begun", raises)
     monkeypatch.setattr(sys, "argv", ["harness", "verify"])
     with pytest.raises(SystemExit) as caught:
         entry.main()

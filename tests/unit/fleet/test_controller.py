@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import redis
 from celery import Celery
 
 from harness.report.case_document import CASE
 from harness.run.fleet import controller
-from harness.run.fleet.plan import Fleet
 from harness.run.fleet.controller import Controller
-from harness.run.fleet.plan import FleetPlan, Shard
-from harness.run.fleet.worker import NOT_BEGUN
+from harness.run.fleet.plan import Fleet, FleetPlan, Shard
 from harness.run.fleet.state import ShardRef, ShardState, State
 from harness.run.fleet.store import Store
+from harness.run.fleet.worker import NOT_BEGUN
 
 #: What a site does with a task: the exit code of its attempt, and the cases that it leaves evidence of.
 Site = Callable[[dict[str, Any]], tuple[int, list[str]]]
@@ -59,7 +55,7 @@ class Sites:
     def is_alive(self, site: str) -> bool:
         return site in self.sites
 
-    def queue(self, ref: ShardRef) -> bool:
+    def queue(self, ref: ShardRef, site: str) -> bool:
         return True
 
     def send_task(self, name: str, args: list[dict[str, Any]], queue: str) -> None:
@@ -71,14 +67,15 @@ class Sites:
     def _run(self, task: dict[str, Any]) -> Iterator[ShardState]:
         attempt = task["ref"]["attempt"]
         code, cases = self.sites[task["site"]](task)
-        yield ShardState("running", attempt, 1.0, None, "")
+        yield ShardState("running", attempt, 1.0, None, "", task["site"])
         for case in cases:
             directory = self._directory / "site" / "cases" / case
             directory.mkdir(parents=True, exist_ok=True)
             (directory / CASE).write_text(json.dumps({"id": case}))
             Store(task["results"], task["ref"]["run"]).put_case(task["ref"]["shard"], attempt, directory)
         while True:
-            yield ShardState("ended", attempt, 1.0, code, "a secret is missing" if code == NOT_BEGUN else "")
+            words = "a secret is missing" if code == NOT_BEGUN else ""
+            yield ShardState("ended", attempt, 1.0, code, words, task["site"])
 
     def shard(self, ref: ShardRef) -> ShardState:
         return next(self._shards[ref.shard]) if ref.shard in self._shards else ShardState("", 0, 0.0, None, "")
@@ -202,25 +199,6 @@ def test_a_worker_that_is_silent_though_redis_answers_is_lost(tmp_path: Path) ->
         yield from ended(task)
 
     sites._run = run  # type: ignore[method-assign]
-    sites.cancel = lambda ref: None  # type: ignore[attr-defined]
+    sites.cancel = lambda ref, site: None  # type: ignore[attr-defined]
     record = of(tmp_path, sites, made(tmp_path, ("ams",), 1)).run()
     assert ([loss["site"] for loss in record.losses], len(sites.tasks)) == (["ams"], 2)
-
-
-def test_redis_says_since_when_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.run.fleet.state._RETRY_S", 0.0)
-    with contextlib.closing(State("redis://127.0.0.1:1", within_s=30.0)) as state:
-        assert state.answered_for_s == math.inf
-        answers: Iterator[Exception | str] = iter(
-            [redis.ConnectionError("refused"), redis.TimeoutError("late"), "it is there"]
-        )
-
-        def ask() -> str:
-            answer = next(answers)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-        began = time.monotonic()
-        assert state._ask(ask) == "it is there"
-        assert state.answered_for_s <= time.monotonic() - began

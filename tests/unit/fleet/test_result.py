@@ -3,12 +3,9 @@
 import dataclasses
 import datetime
 import json
-import shlex
-import signal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest.mock import MagicMock
 
 import pytest
 from typer.testing import CliRunner
@@ -19,10 +16,9 @@ from harness.report.run import FinishedRun
 from harness.report.run_directory import STOPPED, RunEvidence, read_planned, write_end
 from harness.report.signoff.decision import decide
 from harness.run.cli.app import application
-from harness.run.fleet import controller, plan, result, state
-from harness.run.fleet.plan import Fleet
-from harness.run.fleet.state import REDIS_VARIABLE
+from harness.run.fleet import plan, result
 from harness.run.fleet.controller import Accepted, Record
+from harness.run.fleet.plan import Fleet
 from harness.support.resources import EXAMPLES
 
 
@@ -112,32 +108,3 @@ def test_what_was_not_run_is_reported_though_its_numbers_are_closed_by_then(
     monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-08T03:00+00:00")  # a night, for a controller that reports later
     total = reported(tmp_path, made, record).summary.total
     assert (total.passed, total.broken) == (1, len(closed))
-
-
-def test_a_run_goes_on_from_anywhere_by_the_line_that_it_printed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(signal, "signal", MagicMock())
-    monkeypatch.setattr(state, "State", redis := MagicMock())
-    redis.return_value.ledger.return_value = []
-    monkeypatch.setattr(controller, "Controller", control := MagicMock())
-    monkeypatch.setenv(REDIS_VARIABLE, "redis://127.0.0.1:1/0")
-    (tmp_path / "our files").symlink_to(EXAMPLES)
-    (tmp_path / "fleet.toml").write_text(
-        'results = "/r"\nsites = [{name = "a"}]\nverify = [{file = "live-talkdesk.toml", rows = ["TD-INBOUND"]}]'
-    )
-    (tmp_path / "elsewhere").mkdir()
-
-    monkeypatch.chdir(tmp_path)
-    control.return_value.run.side_effect = SystemExit  # it is killed
-    options = ["--files", "our files", "--reports", "nights", "--live"]
-    said = CliRunner().invoke(application(), ["fleet", "run", "fleet.toml", *options]).output
-    program, *again = shlex.split(said.partition("if this is killed: ")[2])
-    (directory,) = (tmp_path / "nights" / "fleet").iterdir()
-    not_run = {"a": left(plan.read(directory))}
-    control.return_value.run = MagicMock(return_value=Record(not_run=not_run))
-
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    outcome = CliRunner().invoke(application(), again)
-    assert (program, outcome.exit_code) == ("harness", 3), outcome
-    assert json.loads((tmp_path / "nights" / "latest" / result.FILE).read_text())["not_run"] == not_run

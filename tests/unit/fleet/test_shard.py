@@ -8,10 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.deployment.hours import AS_OF_VARIABLE
-from harness.errors import MistakeError
-from harness.run.fleet import shard, worker
-from harness.run.fleet.state import REDIS_VARIABLE
+from harness.run.fleet import worker
 from harness.run.fleet.state import ShardRef, State
 from tests.ownership import give_away
 
@@ -61,23 +58,23 @@ class Redis:
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
     """The deployment file is the controller's, with one number."""
-    monkeypatch.setattr(shard, "_read", lambda *_: None)
-    monkeypatch.setattr(shard, "claims_of", lambda _: ["number +12065550100"])
-    monkeypatch.setattr(shard, "longest_call_s", lambda _: 1.0)
+    monkeypatch.setattr(worker, "_read", lambda *_: None)
+    monkeypatch.setattr(worker, "claims_of", lambda _: ["number +12065550100"])
+    monkeypatch.setattr(worker, "longest_call_s", lambda _: 1.0)
 
 
 def run(files: Path, scratch: Path, **changes: Any) -> Redis:
     """What Redis has been told when the attempt is over."""
     redis = Redis()
-    shard.run(TASK | changes, cast("State", redis), files=files, scratch=scratch)
+    worker.run_shard(TASK | changes, cast("State", redis), files=files, scratch=scratch)
     return redis
 
 
 def verified(directory: Path, program: str | None, monkeypatch: pytest.MonkeyPatch, keep: Any = lambda: None) -> Any:
     """How an attempt ended, which ran this Python program instead of pytest; its exit code and last words."""
     if program is not None:
-        monkeypatch.setattr(shard, "_command", lambda *_: [sys.executable, "-c", program])
-    return shard._verify(TASK, ShardRef(**REF, token="t"), cast("State", Redis()), directory, directory, keep)
+        monkeypatch.setattr(worker, "_command", lambda *_: [sys.executable, "-c", program])
+    return worker._verify(TASK, ShardRef(**REF, token="t"), cast("State", Redis()), directory, directory, keep)
 
 
 def test_a_site_that_lost_numbers_to_another_ends_its_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,18 +85,12 @@ def test_a_site_that_lost_numbers_to_another_ends_its_calls(tmp_path: Path, monk
     assert list(answers) == []
 
 
-def test_hours_are_judged_by_the_moment_of_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-08T03:00+00:00")
-    program = f"import os; print(os.environ['{AS_OF_VARIABLE}'])"
-    assert verified(tmp_path, program, monkeypatch) == (0, TASK["as_of"])
-
-
 @pytest.mark.parametrize(("code", "given_back"), [(0, True), (1, True), (-9, False)])
 def test_numbers_are_given_back_where_all_has_hung_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: None, code: int, given_back: bool
 ) -> None:
     """The softphones of a killed pytest hang up by themselves, in their own time: the claims expire."""
-    monkeypatch.setattr(shard, "_verify", lambda *_: (code, ""))
+    monkeypatch.setattr(worker, "_verify", lambda *_: (code, ""))
     assert run(tmp_path, tmp_path).told == ["take", "end", "give back"][: 2 + given_back]
 
 
@@ -107,7 +98,7 @@ def test_a_site_makes_its_directory_again_when_the_system_has_removed_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: None
 ) -> None:
     """systemd-tmpfiles removes what was not used for ten days; a worker works for months."""
-    monkeypatch.setattr(shard, "_command", lambda *_: [sys.executable, "-c", ""])
+    monkeypatch.setattr(worker, "_command", lambda *_: [sys.executable, "-c", ""])
     assert run(tmp_path, tmp_path / "gone").ended == (0, "")
 
 
@@ -117,8 +108,8 @@ def test_a_site_with_another_harness_than_the_controllers_begins_nothing(
 ) -> None:
     redis = run(tmp_path, tmp_path, **harness)
     assert redis.told == ["end"]
-    assert redis.ended[0] == shard.NOT_BEGUN
-    assert redis.ended[1].startswith(f"this site has harness {shard.RELEASE}")
+    assert redis.ended[0] == worker.NOT_BEGUN
+    assert redis.ended[1].startswith(f"this site has harness {worker.RELEASE}")
 
 
 TAKEN = ["by another user", "by a link", "by a file", "open to others"]
@@ -132,18 +123,8 @@ def test_no_shard_runs_in_a_directory_that_others_can_change(
     scratch = take(tmp_path / "harness-fleet-ams", taken, monkeypatch)
     redis = run(tmp_path, scratch)
     assert redis.told == ["end"], "no number is kept"
-    assert redis.ended[0] == shard.NOT_BEGUN
+    assert redis.ended[0] == worker.NOT_BEGUN
     assert redis.ended[1].startswith(f"{scratch}: cannot be used: ")
-
-
-@pytest.mark.parametrize("taken", TAKEN)
-def test_a_worker_does_not_begin_where_others_have_its_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: str
-) -> None:
-    monkeypatch.setenv(REDIS_VARIABLE, "redis://127.0.0.1:1/0")
-    scratch = take(tmp_path / "harness-fleet-ams", taken, monkeypatch)
-    with pytest.raises(MistakeError, match=f"{scratch}: cannot be used: .*; allowed: --scratch DIR"):
-        worker.work("ams", tmp_path, tmp_path)
 
 
 def take(path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -12,7 +12,6 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import ResourceError
 from harness.run.fleet.store import Store
 
 
@@ -66,16 +65,6 @@ def test_an_object_store_that_fails_for_a_moment_loses_no_case(
     flaky.failures = 2
     assert store.fetch(1, 1, tmp_path / "out") == []
     assert (tmp_path / "out" / "cases" / "one" / "case.json").read_text(encoding="utf-8") == "{}"
-
-
-def test_one_that_goes_on_failing_is_said_whatever_its_client_raises(tmp_path: Path, flaky: type[Flaky]) -> None:
-    store, case = Store("flaky://bucket/prefix", "run", within_s=0), a_case(tmp_path)
-    store.put_case(1, 1, case)
-    flaky.failures = 100
-    with pytest.raises(ResourceError, match="results cannot be kept there: connection closed"):
-        store.put_case(1, 1, case)
-    with pytest.raises(ResourceError, match="results cannot be read: connection closed"):
-        store.fetch(1, 1, tmp_path / "out")
 
 
 @given(cut=st.booleans(), where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))

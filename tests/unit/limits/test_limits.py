@@ -17,14 +17,12 @@ from harness.deployment.limits import (
     LEG_MARKS,
     MARKS_A_WORKER,
     MOST_WORKERS,
-    CallCounter,
     CallGate,
     Marks,
     address,
     forget_unused_addresses,
     lease,
     place,
-    released,
     try_lease,
 )
 from harness.errors import ResourceError
@@ -100,22 +98,6 @@ def test_what_is_locked_is_its_owners_alone(monkeypatch: pytest.MonkeyPatch, tmp
     assert machine == 0o700
     assert len(found) == 3
     assert set(found.values()) == {0o600}
-
-
-def test_a_lease_is_waited_for(tmp_path: Path) -> None:
-    first = lease([tmp_path / "a"])
-    got = threading.Event()
-
-    def wait() -> None:
-        with lease([tmp_path / "a"]):
-            got.set()
-
-    waiter = threading.Thread(target=wait)
-    waiter.start()
-    assert not got.is_set()
-    first.release()
-    waiter.join(10)
-    assert got.is_set()
 
 
 def test_a_file_that_is_removed_before_it_is_locked_is_no_lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -195,22 +177,6 @@ def test_the_kernel_frees_what_a_killed_process_held(tmp_path: Path) -> None:
     holder.communicate()
 
 
-def test_a_death_is_noticed_by_its_lock(tmp_path: Path) -> None:
-    holder = held_elsewhere(tmp_path / "a")
-    noticed = threading.Event()
-
-    def watch() -> None:
-        released(tmp_path / "a")
-        noticed.set()
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    assert not noticed.is_set()
-    end(holder)
-    watcher.join(10)
-    assert noticed.is_set()
-
-
 def test_a_signal_handler_may_raise_out_of_the_wait(tmp_path: Path) -> None:
     holder = held_elsewhere(tmp_path / "a")
     main = threading.get_ident()
@@ -232,33 +198,10 @@ def test_a_signal_handler_may_raise_out_of_the_wait(tmp_path: Path) -> None:
         end(holder)
 
 
-def test_the_machine_has_so_many_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    first, second = place(2), place(2)
-    got = threading.Event()
-
-    def wait() -> None:
-        with place(2):
-            got.set()
-
-    waiter = threading.Thread(target=wait)
-    waiter.start()
-    assert not got.is_set()
-    first.release()
-    waiter.join(10)
-    assert got.is_set()
-    second.release()
-
-
 def test_places_that_cannot_be_kept_are_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with pytest.raises(ResourceError, match="places cannot be kept"):
         place(2)
-
-
-def test_a_lock_that_cannot_be_made_refuses(tmp_path: Path) -> None:
-    with pytest.raises(ResourceError, match="cannot be opened"):
-        lease([tmp_path / "no-such-directory" / "a"])
 
 
 # Marks
@@ -321,17 +264,6 @@ def test_books_that_cannot_be_written_refuse_the_call(tmp_path: Path) -> None:
     (tmp_path / f".books.json.{os.getpid()}.part").mkdir()
     with pytest.raises(ResourceError, match="cannot be kept"):
         calls.admit(1)
-
-
-def test_calls_up_are_told_and_added_up(tmp_path: Path) -> None:
-    shared, seen = CallCounter(tmp_path / "calls", 3), CallCounter(tmp_path / "calls", 3)
-    calls = CallGate(tmp_path / "gate", Limits(calls_per_second=1000.0), lambda count: shared.set(1, count))
-    shared.set(2, 5)
-    permits = [calls.admit(30.0), calls.admit(30.0)]
-    assert seen.total() == 7
-    for permit in permits:
-        permit.release()
-    assert seen.total() == 5
 
 
 def test_a_lease_is_not_inherited_by_children(tmp_path: Path) -> None:

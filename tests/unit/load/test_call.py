@@ -10,19 +10,18 @@ from typing import Any, cast
 import pytest
 
 from harness.audio.marks import reply_to
-from harness.calls.verdict import INTERRUPTED, Finding, Verdict
+from harness.calls.verdict import Finding, Verdict
 from harness.deployment.limits import CallGate
 from harness.errors import BrokenError
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Selection
 from harness.phone.pool import PhonePool
-from harness.phone.waiter import NeverCame
 from harness.report.evidence import CaseEvidence
 from harness.run.load import call as load_call
-from harness.run.load.call import LoadCall
-from harness.run.load.lane import Lane, SharedMarks
+from harness.run.load.call import Lane, LoadCall
 from harness.run.load.plan import LoadPlan
-from harness.run.load.result import LoadResult, result
+from harness.run.load.result import LoadResult
+from harness.run.load.run import result
 from harness.scenario.call import Call
 from harness.support.resources import EXAMPLES
 from tests.unit.checks.calls import counted
@@ -38,7 +37,7 @@ def lane(tmp_path: Path) -> Iterator[Lane]:
     deployment = load(_FILE)
     (case, *_) = matrix.cases([deployment], Selection(rows=("TD-INBOUND",), ais=("synthflow",)))
     with PhonePool(tmp_path / "phones") as pool:
-        gate, marks = CallGate(tmp_path / "gate", deployment.limits), SharedMarks(iter(range(200)))
+        gate, marks = CallGate(tmp_path / "gate", deployment.limits), iter(range(200))
         timings = deployment.timings_by("quick")
         lane = Lane(tmp_path, case, deployment, timings, pool, marks, None, gate, 3, lambda begin, end: [])
         yield lane
@@ -185,15 +184,6 @@ def test_what_broke_a_call_broke_its_evidence(
     assert (evidence.verdict, evidence.message) == (call.verdict, call.message) == (Verdict.BROKEN, str(LOST))
 
 
-def test_a_load_that_was_stopped(place: Place, lane: Lane) -> None:
-    call = place(1)
-    call.verify_again(1)
-    lane.interrupted()
-    call.interrupted(1)
-    evidence = ended(lane)
-    assert (evidence.verdict, evidence.message) == (call.verdict, call.message) == (Verdict.BROKEN, INTERRUPTED)
-
-
 def test_a_trunk_that_no_call_came_to_has_not_failed(place: Place, lane: Lane, tmp_path: Path) -> None:
     """A step failed before its turn: nobody has looked at it, and the results name it all the same."""
     whole = lane.context
@@ -206,31 +196,3 @@ def test_a_trunk_that_no_call_came_to_has_not_failed(place: Place, lane: Lane, t
     assert evidence.verdict is Verdict.NOT_OBSERVABLE
     assert "no call of the load came to this trunk" in evidence.message
     assert [one.trunk for one in found.lanes] == [whole.case.trunk, case.trunk]
-
-
-def test_what_never_came_is_found_once(place: Place, lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
-    never = NeverCame(finding("released", Verdict.FAILED))
-
-    def waits(self: LoadCall, call: Any) -> bool:
-        raise never
-
-    monkeypatch.setattr(LoadCall, "_still_up", waits)
-    call = place(1)
-    call.verify_again(1)
-    evidence = ended(lane)
-    assert list(evidence.findings) == lane.recorder.outcome.findings == [never.finding]
-    assert (evidence.verdict, evidence.message) == (call.verdict, call.message) == (Verdict.FAILED, str(never.finding))
-
-
-def test_what_breaks_as_phones_are_given_back_breaks_the_evidence(
-    place: Place, lane: Lane, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def release() -> None:
-        raise LOST
-
-    place(1).verify_again(1)
-    with monkeypatch.context() as patch:
-        patch.setattr(lane.context.phones, "release", release)
-        with pytest.raises(BrokenError):
-            ended(lane)
-    assert CaseEvidence.read(lane.recorder.directory).verdict is Verdict.BROKEN

@@ -24,11 +24,8 @@ def limited(deployment: Deployment, **limits: float) -> Deployment:
     ("calls", "step", "levels"),
     [
         (1, None, (1,)),
-        (3, None, (1, 2, 3)),
-        (12, None, (3, 6, 9, 12)),
         (13, None, (3, 6, 9, 12, 13)),
         (6, 2, (2, 4, 6)),
-        (6, 4, (4, 6)),
         (6, 9, (6,)),
     ],
 )

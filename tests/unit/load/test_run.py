@@ -10,13 +10,13 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from harness.calls.verdict import INTERRUPTED, Verdict
+from harness.calls.verdict import INTERRUPTED
 from harness.deployment import Kind
 from harness.errors import BrokenError
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Selection
-from harness.run.cli import load as command
-from harness.run.load import lane, run
+from harness.run.cli import call as command
+from harness.run.load import call, run
 from harness.run.load.plan import LoadPlan
 from harness.support.resources import EXAMPLES
 from harness.support.terminal import SafeConsole
@@ -51,30 +51,17 @@ def shown(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     deployment: Any = SimpleNamespace(kind=kind, limits=None)
     found, directory = run.load(deployment, [MagicMock()], PLAN, reports=tmp_path, scratch=tmp_path, **given)
     terminal = io.StringIO()
-    command._show(SafeConsole(file=terminal, width=200), found, directory)
+    command._show_load(SafeConsole(file=terminal, width=200), found, directory)
     return terminal.getvalue() + "".join(path.read_text() for path in directory.iterdir() if path.is_file())
 
 
-@pytest.mark.parametrize("kind", ["live", "stand-in"])
+@pytest.mark.parametrize(("kind", "real", "masked"), [("live", 0, 5), ("simulated", 9, 0)])
 def test_numbers_of_a_real_deployment_are_masked_wherever_they_stand(
-    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, real: int, masked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """On the terminal a note and a step, in the picture a call, thrice; those of a simulated one stay."""
     said = shown(kind, tmp_path, monkeypatch)
-    assert "5550100" not in said
-    assert said.count(MASKED) == 5, "on the terminal a note and a step, in the picture a call, thrice"
-
-
-def test_numbers_of_a_simulated_deployment_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert shown("simulated", tmp_path, monkeypatch).count(NUMBER) == 9
-
-
-@pytest.mark.parametrize(("kind", "shows"), [("live", MASKED), ("simulated", NUMBER)])
-def test_a_number_in_the_words_after_a_step(kind: str, shows: str) -> None:
-    terminal = io.StringIO()
-    lane = SimpleNamespace(context=SimpleNamespace(deployment=SimpleNamespace(kind=kind)))
-    call: Any = SimpleNamespace(index=1, failed_in=1, verdict=Verdict.FAILED, message=f"{NUMBER} is silent", lane=lane)
-    command._tell(SafeConsole(file=terminal, width=200), 1, [call])
-    assert terminal.getvalue() == f"step 1: 0 of 1 calls up and verified; call 1: {shows} is silent\n"
+    assert (said.count("5550100"), said.count(MASKED)) == (real, masked)
 
 
 @pytest.mark.parametrize(("raised", "why"), [(BrokenError("no phone"), "no phone"), (KeyboardInterrupt(), INTERRUPTED)])
@@ -85,7 +72,7 @@ def test_what_keeps_a_load_from_beginning_breaks_the_evidence_of_each_lane(
     deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     (first, *others) = matrix.cases([deployment], Selection(rows=("TD-INBOUND",), ais=("synthflow",)))
     second = next(case for case in others if case.trunk != first.trunk)
-    monkeypatch.setattr(lane.Lane, "get_ready", MagicMock(side_effect=[None, raised]))
+    monkeypatch.setattr(call.Lane, "get_ready", MagicMock(side_effect=[None, raised]))
     given: Any = {"timings": deployment.timings_by("quick"), "on_step": None}
     with pytest.raises(type(raised)):
         run.load(deployment, [first, second], PLAN, reports=tmp_path, scratch=tmp_path, **given)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.calls.verdict import Verdict
-from harness.run.load import steps
+from harness.run.load import run as load_run
 from harness.run.load.plan import LoadPlan
 from tests.unit.clock import Clock
 
@@ -63,12 +63,14 @@ class Lane:
 @pytest.fixture(autouse=True, scope="module")
 def scripted() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(steps, "LoadCall", ScriptedCall)
+        patch.setattr(load_run, "LoadCall", ScriptedCall)
         yield
 
 
-def run(levels: tuple[int, ...], told: Callable[[int, Sequence[Any]], None], lane: Lane | None = None) -> steps.Steps:
-    made = steps.Steps(LoadPlan(levels=levels, cps=1e6, hold_s=0.0), [lane or Lane()], told)  # type: ignore[list-item]
+def run(
+    levels: tuple[int, ...], told: Callable[[int, Sequence[Any]], None], lane: Lane | None = None
+) -> load_run.Steps:
+    made = load_run.Steps(LoadPlan(levels=levels, cps=1e6, hold_s=0.0), [lane or Lane()], told)  # type: ignore[list-item]
     made.run()
     return made
 
@@ -115,36 +117,14 @@ def test_calls_that_waited_for_something_else_leave_no_faster_than_asked(monkeyp
             super().place(may_dial)
             dialled.append(clock.now)
 
-    monkeypatch.setattr(steps, "LoadCall", Waiting)
-    monkeypatch.setattr(steps, "time", clock)
-    made = steps.Steps(LoadPlan(levels=(3,), cps=0.5, hold_s=0.0), [Lane()], lambda number, calls: None)  # type: ignore[list-item]
+    monkeypatch.setattr(load_run, "LoadCall", Waiting)
+    monkeypatch.setattr(load_run, "time", clock)
+    made = load_run.Steps(LoadPlan(levels=(3,), cps=0.5, hold_s=0.0), [Lane()], lambda number, calls: None)  # type: ignore[list-item]
     monkeypatch.setattr(made, "_stopped", SimpleNamespace(wait=clock.wait, is_set=lambda: False, set=lambda: None))
     made.run()
 
     assert made.verdict is Verdict.PASSED
     assert all(later - sooner >= 2.0 for sooner, later in itertools.pairwise(sorted(dialled)))
-
-
-def test_a_call_that_waits_for_its_turn_is_not_dialled_after_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
-    both_wait, hung_up = threading.Barrier(2), threading.Event()
-
-    class Stopped(ScriptedCall):
-        def place(self, may_dial: Callable[[], bool]) -> None:
-            both_wait.wait()
-            if self.index == 1:
-                raise KeyboardInterrupt
-            hung_up.wait()
-            super().place(may_dial)
-
-    class Noticed(Lane):
-        def hang_up(self) -> None:
-            hung_up.set()
-
-    monkeypatch.setattr(steps, "LoadCall", Stopped)
-    made = run((2,), lambda number, calls: None, Noticed())
-
-    assert made.interrupted
-    assert [call.was_placed for call in made.calls] == [False, False]
 
 
 def test_a_call_whose_turn_had_come_before_ctrl_c_is_hung_up_as_soon_as_it_is_there(
@@ -172,7 +152,7 @@ def test_a_call_whose_turn_had_come_before_ctrl_c_is_hung_up_as_soon_as_it_is_th
             if dialled.is_set():
                 hung_up.set()
 
-    monkeypatch.setattr(steps, "LoadCall", Late)
+    monkeypatch.setattr(load_run, "LoadCall", Late)
     made = run((2,), lambda number, calls: None, Lines())
 
     assert made.interrupted

@@ -126,11 +126,6 @@ def test_an_id_that_is_refused(lab: Any, far: Any, answer: str, said: str, fix: 
     check(models(lab, far, {"m1": [], "m2": answer})["repairs"], WARNING, said, ROW, fix)
 
 
-def test_two_assistants_may_be_one(lab: Any, far: Any) -> None:
-    said = models(lab, far, {"m1": [call("m1", REPAIRS)]}, repairs="m1")
-    check(said["sales, repairs"], OK, "are this assistant's")
-
-
 # -- the campaign
 
 

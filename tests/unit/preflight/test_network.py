@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from harness.run.preflight import ProbeKind, Status
 from harness.run.preflight.network import allowlist_line, stun_address
 from harness.sip.message import Request, Response
-from harness.witness.ports.probes import Probing, Target, named_in
+from harness.witness.ports.probes import Probing, Target
 from tests.loopback import fresh_address
-from tests.unit.preflight.conftest import FAILED, OK, SOON, WARNING, FarEnd, Lab, check, fine
+from tests.unit.preflight.conftest import FAILED, OK, SOON, WARNING, FarEnd, Lab, check
 
 ROW, ROUTING, AUDIO = "Registration fails", "Calls not reaching Synthflow", "One-way or no audio"
 HOST = "sip.carrier.example"
@@ -39,14 +39,6 @@ def test_names_that_do_not_exist(lab: Any, far: Any) -> None:
     check(lab.line(f"DNS {HOST}"), FAILED, "it has no address", ROW, "accounts.carrier.host: the name does not exist")
     check(lab.line("OPTIONS"), FAILED, "has no address", ROW, "name")
     check(lab.line("registration"), FAILED, "has no address", ROW, "does not resolve")
-
-
-def test_a_domain_that_has_services_and_no_address_exists(lab: Any, far: Any) -> None:
-    """A SIP domain in place of a host: its SRV records are not followed."""
-    named(lab, far, {(f"_sip._udp.{HOST}", "SRV"): ["10 10 5060 sbc1.carrier.example."], (HOST, "TXT"): ['"v=spf1"']})
-    line = lab.line(f"DNS {HOST}")
-    check(line, FAILED, "it has no address", ROW, "SRV")
-    assert "does not exist" not in line.fix
 
 
 @pytest.mark.parametrize(
@@ -136,13 +128,6 @@ def test_one_of_several_addresses_that_is_dead_is_said(lab: Any, far: Any, trans
         lines = [line for line in lab.report().lines if line.look is ProbeKind.OPTIONS]
         assert [line.status for line in lines] == [OK, WARNING]
         check(lines[1], WARNING, f"at {dead}, one of its addresses: ", ROW, "Calls that go there fail")
-
-
-def test_a_table_of_hosts_names_its_names_in_lower_or_upper_case() -> None:
-    table = (
-        "# 192.0.2.9 gone.example\n\n 192.0.2.1\tSip.Example sbc # other.example\n192.0.2.2 ai.example#was b.example"
-    )
-    assert named_in(table) == {"sip.example", "sbc", "ai.example"}
 
 
 def test_the_hosts_file_counts_over_ipv4_as_for_the_softphones(lab: Any, tmp_path: Any) -> None:
@@ -240,16 +225,6 @@ def test_softphones_resolve_ipv4_only(lab: Lab, far: FarEnd, six: FarEnd) -> Non
     check(report.line(f"DNS {HOST}"), FAILED, "AAAA ::1: no IPv4", ROW, "A record")
     assert report.line("registration of caller").status is FAILED
     assert six.requests == []
-
-
-def test_the_ais_own_host_may_have_ipv6_alone(lab: Lab, far: FarEnd, six: FarEnd) -> None:
-    """The platform calls it, over IPv4 or IPv6."""
-    lab.account["port"] = far.udp()
-    lab.trunk.update({"ai": "synthflow", "host": "ai.example", "port": six.udp(fine)})
-    lab.settings["resolver"] = far.dns({("ai.example", "AAAA"): ["::1"]})
-    report = lab.report()
-    assert report.line("DNS ai.example").detail == "AAAA ::1"
-    assert not report.failed
 
 
 def test_an_address_of_another_family_than_the_local_one_breaks_no_probe(lab: Lab, far: FarEnd) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.sip.message import Request, Response
+from harness.sip.message import Response
 from harness.witness.ports.probes import Target
 from harness.witness.ports.wire import ask_port as ask
 from tests.unit.preflight.conftest import SOON, FarEnd, Lab, silent
@@ -49,20 +49,6 @@ def test_a_connection_that_is_taken_is_not_enough(lab: Lab, far: FarEnd) -> None
     assert told(lab, far, far.stream(hang_up=True), "tcp")["reach"] == "refuses"
 
 
-def test_a_refusal_is_asked_for_twice(lab: Lab, far: FarEnd) -> None:
-    turns = iter((b"\0 nonsense, which ends the connection\r\n\r\n", None))
-
-    def second_time(request: Request) -> Response | bytes:
-        return next(turns) or Response.to_request(request, 200, tag="far")
-
-    assert told(lab, far, far.stream(second_time), "tcp")["reach"] == "answers"
-
-
-def test_a_name_that_does_not_resolve(lab: Lab, far: FarEnd) -> None:
-    lab.settings["resolver"] = far.dns({})
-    assert told(lab, far, 5060, host="nowhere.invalid")["reach"] == "unresolved"
-
-
 @pytest.mark.parametrize(
     ("options", "worth"),
     [
@@ -79,12 +65,6 @@ def test_what_a_certificate_is_worth(lab: Lab, far: FarEnd, options: dict[str, A
     port = far.stream(context=far.certificate(**options))
     found = told(lab, far, port, "tls")
     assert (found["reach"], found["certificate"]) == ("answers", worth)
-
-
-def test_plain_speech_on_a_tls_port_is_no_answer(lab: Lab, far: FarEnd) -> None:
-    found = told(lab, far, far.stream(), "tls")
-    assert found["reach"] == "refuses"
-    assert "certificate" not in found
 
 
 @pytest.mark.parametrize(("by_phones", "worth"), [(True, "wrong name"), (False, "valid")])
@@ -124,12 +104,3 @@ def test_nor_is_one_that_asks_behind_the_handshake(lab: Lab, far: FarEnd) -> Non
     found = ask(lab.deployment(), place, **lab.settings)
     assert (found["reach"], found["certificate"]) == ("answers", "valid")
     assert ask(lab.deployment(), replace(place, by_phones=True), **lab.settings)["reach"] == "refuses"
-
-
-@pytest.mark.parametrize(("is_tls", "reach"), [(True, "answers"), (False, "refuses")])
-def test_a_connection_to_others_port_that_ends_is_refused_until_tls_was_spoken(
-    lab: Lab, far: FarEnd, is_tls: bool, reach: str
-) -> None:
-    port = far.stream(context=far.certificate() if is_tls else None, hang_up=True)
-    place = Target(far.address, port, "tls", ca_file=far.ca_file, by_phones=False)
-    assert ask(lab.deployment(), place, **lab.settings)["reach"] == reach

@@ -13,7 +13,6 @@ import pytest
 
 from harness.errors import ResourceError
 from harness.run.preflight import ProbeKind
-from harness.witness.ports.certificates import matches
 from tests.loopback import fresh_address
 from tests.unit.preflight.conftest import FAILED, OK, SOON, WARNING, check
 
@@ -121,19 +120,6 @@ def test_a_server_that_wants_a_clients_certificate_is_not_too_new(lab: Any, far:
     context.load_verify_locations(far.ca_file)
     check(tls(lab, far, context)[ProbeKind.TLS], FAILED, "no handshake", ROW, "client's certificate")
     check(lab.line("OPTIONS"), FAILED, "the connection", ROW, "hangs up")
-
-
-@pytest.mark.parametrize(
-    ("host", "name", "matching"),
-    [
-        ("SIP.acme.example.", "sip.ACME.example", True),
-        ("sip.acme.example", "*.acme.example", False),
-        ("[::1]", "0:0:0:0:0:0:0:1", True),
-        ("127.0.0.1", "*.0.0.1", False),
-    ],
-)
-def test_names_of_certificates(host: str, name: str, matching: bool) -> None:
-    assert matches(host, name) is matching
 
 
 COMMON_NAME, WILDCARD = {"names": (), "common_name": "sip.acme.example"}, {"names": ("*.acme.example",)}

@@ -15,9 +15,9 @@ import pytest
 from harness.deployment import CALLS_A_PHONE, Deployment, Limits
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Case
-from harness.run.plugin.leases import Leased, LeaseTable, in_turns, landing_agents, leased, needs_of
+from harness.run.plugin.leases import LeaseTable, in_turns, landing_agents, leased, needs_of
 from harness.run.plugin.run import Run
-from harness.scenario.case_phones import HEADER_NUMBER, ConcurrentCases
+from harness.scenario.case_phones import HEADER_NUMBER
 from harness.support.resources import EXAMPLES
 
 ROOT = Path(__file__).parents[3]
@@ -109,21 +109,6 @@ def test_a_stand_ins_address_is_shared_within_a_deployment_and_by_no_other(
         assert len(try_all(table, stack, deployment, mine, theirs)) == 2
         assert table._try(needs_of(mine, other), other, alone=False) is None
         assert table._try(needs_of(mine, elsewhere), elsewhere, alone=False) is not None
-
-
-def test_an_address_of_record_is_registered_by_one_case_at_a_time_whatever_the_transport(
-    deployment: Deployment, table: LeaseTable
-) -> None:
-    """RFC 3261 section 10.2: bindings made over UDP and over TLS are those of the same user."""
-    ports = {"udp": 5060, "tcp": 5060, "tls": 5061}
-    trunks = [
-        trunk.model_copy(update={"username": "acme", "termination": f"sip.example:{ports[trunk.transport]}"})
-        for trunk in deployment.trunks
-    ]
-    mine = deployment.model_copy(update={"trunks": tuple(trunks)})
-    cases = [c for c in matrix.cases([mine]) if c.row.id == "TD-REGISTER-OK"]
-    by_transport = {mine.trunk(case.trunk).transport: case for case in cases}
-    assert beside(table, mine, by_transport["udp"], by_transport["tls"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -259,15 +244,6 @@ def test_what_a_warm_transfer_shows_is_its_case_s_where_it_is_to_land_alone(
     assert watches is not None
     assert lands.numbers == (*mine.company.numbers, *((seen,) if seen else ()))
     assert watches.numbers == mine.company.numbers
-
-
-def test_a_case_whose_switchboard_cannot_be_reached_begins_and_says_so_itself(
-    deployment: Deployment, tmp_path: Path
-) -> None:
-    trunks = [trunk.model_copy(update={"termination": "sbc.example:5060"}) for trunk in deployment.trunks]
-    company = ConcurrentCases(switchboard=tmp_path / "missing")
-    mine = Leased(deployment.model_copy(update={"trunks": trunks}), company)
-    assert mine.wait_until_asked(case_of(deployment, "TD-INBOUND", "stand-in")) is None
 
 
 # -- the order in which they begin
