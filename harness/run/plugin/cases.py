@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,7 +31,6 @@ from harness.run.plugin.leases import Leased, leased
 from harness.run.plugin.parallel import WATCH
 from harness.run.plugin.run import Run, case_of, run_of
 from harness.run.plugin.starvation import LATE_S, monitor
-from harness.scenario.case_phones import ConcurrentCases
 from harness.support.mask import mask_text
 
 if TYPE_CHECKING:
@@ -39,12 +38,12 @@ if TYPE_CHECKING:
 
 #: Why an attempt is repeated → what its evidence says of that. One that failed is repeated because ``--retries`` asks for it.
 _REPEATS: Final = {
-    "guessed": "A call of this case, or of a case running beside it, showed a number that did not identify its case: the case is run "
-    "again alone, and that result counts.",
-    "starved": "This attempt says nothing of the system under test: this machine kept the harness waiting. The case is run again, up "
-    "to twice, and that result counts.",
-    "bereft": "This attempt says nothing of the system under test: a softphone's process died in it. The case is run again, once, and "
-    "that result counts; what passes then is marked as passed on retry.",
+    "guessed": "A call of this case, or of a case running beside it, showed a number that did not identify its case: the case is "
+    "run again alone, and that result counts.",
+    "starved": "This attempt says nothing of the system under test: this machine kept the harness waiting. The case is run again, "
+    "up to twice, and that result counts.",
+    "phone lost": "This attempt says nothing of the system under test: a softphone's process died in it. The case is run again "
+    "once, and that result counts; what passes then is marked as passed on retry.",
 }
 _BUSY: Final = "Audio and timings may have suffered from that; fewer cases at once (-n) would show."
 
@@ -71,7 +70,7 @@ class Attempt:
 
     @property
     def repeat(self) -> str:
-        """Why another attempt follows: ``guessed``, ``starved``, ``bereft`` or ``failed``; empty: none does."""
+        """Why another attempt follows: ``guessed``, ``starved``, ``phone lost`` or ``failed``; empty: none does."""
         conclusion = self.conclusion
         if conclusion is None:
             return ""
@@ -80,7 +79,8 @@ class Attempt:
             "guessed": self.guessed,
             "starved": self.outcome.is_starved,
             # by a fault of pjsip's, as a rule, which comes once
-            "bereft": conclusion.verdict is Verdict.BROKEN and any(isinstance(event, PhoneLost) for event in events),
+            "phone lost": conclusion.verdict is Verdict.BROKEN
+            and any(isinstance(event, PhoneLost) for event in events),
             "failed": conclusion.may_be_retried,
         }
         return next((why for why, found in applies.items() if found and self.left.get(why, 0) > 0), "")
@@ -222,7 +222,7 @@ def _attempts(item: pytest.Item, nextitem: pytest.Item | None, run: Run, case: C
     """The first attempt by the hook that is wrapped, further ones by hooks of their own."""
     retries = int(item.config.getoption("retries"))
     with leased(run, case) as lease, place(max(places(), run.slots)):
-        left = {"guessed": 1, "starved": 2, "bereft": 1, "failed": retries}
+        left = {"guessed": 1, "starved": 2, "phone lost": 1, "failed": retries}
         attempt = item.stash[_UNDERWAY] = Attempt(case, lease, left=left)
         result = yield
         attempt = _repeat(item, nextitem, attempt)
@@ -371,30 +371,13 @@ def run(request: pytest.FixtureRequest) -> Run:
 @pytest.fixture
 def replica(request: pytest.FixtureRequest) -> Deployment:
     """The complete deployment the case has for itself."""
-    return _underway(request).replica
-
-
-@pytest.fixture
-def company(request: pytest.FixtureRequest) -> ConcurrentCases:
-    """The cases beside this one."""
-    return _underway(request).leased.company
-
-
-@pytest.fixture
-def tell_guess(request: pytest.FixtureRequest) -> Callable[[], None]:
-    """To be called where it was a guess that a call was this case's."""
-    attempt = _underway(request)
-
-    def tell() -> None:
-        attempt.guessed = bool(attempt.leased.company.others)  # otherwise no case ran beside it
-
-    return tell
+    return attempt_of(request).replica
 
 
 @pytest.fixture
 def recorder(request: pytest.FixtureRequest) -> CaseRecorder:
     """Where the case's facts go; the plugin closes it."""
-    found = _underway(request).recorder
+    found = attempt_of(request).recorder
     assert found is not None
     return found
 
@@ -411,6 +394,7 @@ def case_marks(run: Run) -> Iterator[int]:
     return run.marks.of_case()
 
 
-def _underway(request: pytest.FixtureRequest) -> Attempt:
+def attempt_of(request: pytest.FixtureRequest) -> Attempt:
+    """The attempt that a case's fixtures are made for."""
     found: Attempt = request.node.stash[_UNDERWAY]
     return found

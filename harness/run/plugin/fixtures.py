@@ -17,10 +17,10 @@ from harness.integrations.matrix import Case, why_not_now
 from harness.phone.pool import PhonePool
 from harness.report.recorder import CaseRecorder
 from harness.run.plugin import starvation
+from harness.run.plugin.cases import attempt_of
 from harness.run.plugin.parallel import WATCH
 from harness.run.plugin.run import Run, run_of
 from harness.scenario.ai import Ai
-from harness.scenario.case_phones import ConcurrentCases
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import conclude, require_promised_findings
 from harness.scenario.context import CaseContext, Line
@@ -115,14 +115,14 @@ def cast(
     recorder: CaseRecorder,
     gate: Gate,
     case_marks: Iterator[int],
-    company: ConcurrentCases,
-    tell_guess: Callable[[], None],
 ) -> Iterator[Cast]:
     """Who takes part. Every group's agents are at their phones, so that a call in the wrong place is seen."""
     # as parameters, these fixtures of the whole session would keep each case's requests until it ends (FixtureDef.execute)
     pool: PhonePool = request.getfixturevalue("pool")
     apis: Callable[[Deployment], SynthflowApi | None] = request.getfixturevalue("apis")
-    context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate, company)
+    attempt = attempt_of(request)
+    others = attempt.leased.company
+    context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate, others)
     context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
     watch = request.config.stash[WATCH]
     starvation.observe(context.evidence, pool, partial(watch.stood_still, case.deployment))
@@ -139,8 +139,7 @@ def cast(
         raise
     finally:
         del request.node.stash[_CONTEXT]  # pytest keeps every item until the session ends
-        if was_guessed(context):
-            tell_guess()
+        attempt.guessed = was_guessed(context) and bool(others.others)  # otherwise no case ran beside it
         cast.close()
 
 

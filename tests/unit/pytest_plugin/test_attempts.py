@@ -18,12 +18,12 @@ from harness.run.plugin import cases
 from harness.run.plugin.cases import Attempt
 
 #: What an attempt may come to; a guess, whose call it was, may come with any of them.
-ENDS = ("passed", "failed", "broken", "starved", "bereft", "not observable")
+ENDS = ("passed", "failed", "broken", "starved", "lost", "not observable")
 LOST = PhoneLost(at=1.0, phone="caller", reason="its process ended by SIGABRT", log="")
 
 
 def outcome(end: str) -> CaseOutcome:
-    verdict = Verdict.BROKEN if end in ("starved", "bereft") else Verdict(end)
+    verdict = Verdict.BROKEN if end in ("starved", "lost") else Verdict(end)
     starved_s = 0.5 if end == "starved" else None
     return CaseOutcome([Finding("seen", "x", verdict, "it", "so", time.monotonic(), starved_s=starved_s)])
 
@@ -43,7 +43,7 @@ class Item:
         end, guessed = self._ends[min(len(self.played), len(self._ends) - 1)]
         alone = bool(attempt.leased)
         attempt.outcome = outcome(end)
-        attempt.recorder = SimpleNamespace(events=[LOST] if end == "bereft" else [])  # type: ignore[assignment]
+        attempt.recorder = SimpleNamespace(events=[LOST] if end == "lost" else [])  # type: ignore[assignment]
         attempt.guessed = guessed and not alone  # with nobody beside it there is nothing to guess
         attempt.conclusion = attempt.outcome.conclusion
         self.played.append((attempt.number, end, attempt.guessed, alone))
@@ -76,13 +76,13 @@ def test_attempts_end(ends: list[tuple[str, bool]], retries: int) -> None:
     assert [alone for *_, alone in played] == [bool(guesses) and at > guesses[0] for at in range(len(played))]
     counting = [end for _, end, guessed, _ in played if not guessed]
     assert 1 <= len(counting) <= 1 + retries + 2 + 1
-    starved, bereft = counting.count("starved"), counting.count("bereft")
+    starved, lost = counting.count("starved"), counting.count("lost")
     last, earlier = counting[-1], counting[:-1]
-    assert all(end in ("failed", "broken", "starved", "bereft") for end in earlier)
+    assert all(end in ("failed", "broken", "starved", "lost") for end in earlier)
     if last == "starved":
         assert starved >= 3  # it had its two further attempts
-    elif last in ("failed", "broken", "bereft"):
-        others = [end for end in earlier if end not in ("starved", "bereft")]
-        of_bereft = bereft - (last == "bereft")
-        assert len(others) + max(0, starved - 2) + max(0, of_bereft - 1) == retries
-        assert last != "bereft" or of_bereft, "it had its further attempt"
+    elif last in ("failed", "broken", "lost"):
+        others = [end for end in earlier if end not in ("starved", "lost")]
+        of_lost = lost - (last == "lost")
+        assert len(others) + max(0, starved - 2) + max(0, of_lost - 1) == retries
+        assert last != "lost" or of_lost, "it had its further attempt"
