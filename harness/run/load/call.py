@@ -17,7 +17,7 @@ from types import TracebackType
 
 from harness.calls.checks import reach
 from harness.calls.checks.finding import not_observable
-from harness.calls.events import CallState, Event, RtpStatistics, SipMessage
+from harness.calls.events import CallState, Event, SipMessage
 from harness.calls.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict
 from harness.deployment import CALLS_A_PHONE, Deployment, Timings
 from harness.deployment.limits import CallGate
@@ -32,6 +32,7 @@ from harness.phone.waiter import NeverCame
 from harness.report.case_document import names
 from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import case_directory
+from harness.run.load.result import CallResult
 from harness.run.plugin import starvation
 from harness.scenario import audio_quality
 from harness.scenario.ai import Ai
@@ -396,7 +397,7 @@ class LoadCall:
     @property
     def was_placed(self) -> bool:
         """Whether an INVITE left."""
-        return self.invited_at is not None
+        return self._invited_at is not None
 
     @property
     def is_up(self) -> bool:
@@ -404,64 +405,61 @@ class LoadCall:
         return self._call is not None and self._call.answered_at() is not None and not self._call.is_over()
 
     @property
-    def label(self) -> str:
-        """Its leg; empty when there is none."""
-        return self._call.label if self._call is not None else ""
-
-    @property
-    def invited_at(self) -> float | None:
+    def _invited_at(self) -> float | None:
         """When its first INVITE left (monotonic)."""
         with suppress(LookupError):
             return self._call.first_leg.invite.at if self._call is not None else None
         return None
 
-    @property
-    def setup_ms(self) -> float | None:
-        """From its first INVITE to the 200 (RFC 6076 section 4.3.1 calls the successful session's setup so)."""
-        return self._since_invite(200)
-
-    @property
-    def post_dial_delay_ms(self) -> float | None:
-        """From its first INVITE to the first 18x, or to the 200 where none came before: until a caller hears something."""
-        return self._since_invite(180)
-
-    def _since_invite(self, least: int) -> float | None:
-        """Until the call's state changed by a response of at least that status, and no refusal."""
-        began = self.invited_at
+    def _ms_until(self, least: int) -> float | None:
+        """From its first INVITE until a response of at least that status, and no refusal, changed its state."""
+        began = self._invited_at
         if began is None or self._call is None:
             return None
         states = (event for event in self._call.first_leg.events if isinstance(event, CallState))
-        return next(((state.at - began) * 1000 for state in states if least <= state.code < 300), None)
+        return next((round((s.at - began) * 1000, 1) for s in states if least <= s.code < 300), None)
 
-    @property
-    def refused_with(self) -> str:
+    def _refused_with(self, call: Call) -> str:
         """What refused it, as ``486 Busy Here``; empty where nothing did.
 
         The 487 to a CANCEL of the harness is no refusal (RFC 3261 section 9.1).
         """
-        if self._call is None or self.setup_ms is not None:
-            return ""
-        code, reason = self._call.final_response(0.0)
-        cancelled = code == 487 and any(m.text.startswith("CANCEL ") for m in self._call.first_leg.messages)
+        code, reason = call.final_response(0.0)
+        cancelled = code == 487 and any(m.text.startswith("CANCEL ") for m in call.first_leg.messages)
         return "" if code < 300 or cancelled else f"{code} {reason}"
 
-    @property
-    def two_way_ms(self) -> float | None:
+    def _two_way_ms(self) -> float | None:
         """From the answer until both directions were heard; None where one was not, or only a transcript shows it."""
         audio = [f for f in self._outcome.findings if f.check == "audio" and not f.facts.get("again")]
         heard = [f for f in audio if f.verdict is Verdict.PASSED and f.strength is Strength.PROVED]
         delays = [float(f.facts["delay_ms"]) for f in heard[:2]]
-        return max(delays) if len(delays) == 2 else None
+        return round(max(delays), 1) if len(delays) == 2 else None
 
-    @property
-    def statistics(self) -> RtpStatistics | None:
-        """Its RTP counters."""
-        return self._call.first_leg.statistics() if self._call is not None else None
+    def result(self, began: float) -> CallResult:
+        """Its figures; ``began`` is when the load did (monotonic)."""
 
-    @property
-    def up_between(self) -> tuple[float, float | None] | None:
-        """When it was answered, and when it was over (monotonic)."""
-        answered = self._call.answered_at() if self._call is not None else None
-        if answered is None or self._call is None:
-            return None
-        return answered, self._call.released_at(0.0)
+        def since(at: float | None) -> float | None:
+            return None if at is None else round(at - began, 3)
+
+        call, setup_ms = self._call, self._ms_until(200)
+        answered = call.answered_at() if call is not None else None
+        counters = call.first_leg.statistics() if call is not None else None
+        return CallResult(
+            call=self.index,
+            step=self.step,
+            leg=call.label if call is not None else "",
+            lane=self.lane.context.case.id,
+            verdict=self.verdict,
+            message=self.message,
+            refused_with=self._refused_with(call) if call is not None and setup_ms is None else "",
+            failed_in=self.failed_in,
+            ended=self.ended,
+            invited_s=since(self._invited_at),
+            answered_s=since(answered),
+            over_s=since(call.released_at(0.0)) if call is not None and answered is not None else None,
+            setup_ms=setup_ms,
+            post_dial_delay_ms=self._ms_until(180),
+            two_way_ms=self._two_way_ms(),
+            rx_packets=counters.rx_packets if counters else 0,
+            rx_lost=counters.rx_lost if counters else 0,
+        )

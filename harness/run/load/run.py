@@ -252,6 +252,7 @@ def _notes(lanes: Sequence[Lane], plan: LoadPlan, steps_found: Sequence[StepResu
 def result(steps: Steps, *, began: float, wall_s: float) -> LoadResult:
     """The result, when the last call is over; ``began`` is monotonic."""
     deployment = steps.lanes[0].context.deployment
+    calls = [call.result(began) for call in steps.calls]
     return LoadResult(
         deployment=deployment.name,
         kind=deployment.kind,
@@ -267,20 +268,21 @@ def result(steps: Steps, *, began: float, wall_s: float) -> LoadResult:
             )
             for lane in steps.lanes
         ],
-        steps=[_step(number, level, steps) for number, level in enumerate(steps.reached, 1)],
-        calls=[_call(call, began) for call in steps.calls],
+        steps=[_step(number, level, calls) for number, level in enumerate(steps.reached, 1)],
+        calls=calls,
         verdict=steps.verdict,
         interrupted=steps.interrupted,
         wall_s=round(wall_s, 3),
     )
 
 
-def _step(number: int, level: int, steps: Steps) -> StepResult:
-    new = [call for call in steps.calls if call.step == number]
-    so_far = [call for call in steps.calls if call.step <= number]
+def _step(number: int, level: int, calls: Sequence[CallResult]) -> StepResult:
+    new = [call for call in calls if call.step == number]
+    so_far = [call for call in calls if call.step <= number]
     failed = [call for call in so_far if call.failed_in == number]
     sound = [call for call in so_far if call.failed_in is None or call.failed_in > number]
-    invited = sorted(at for call in new if (at := call.invited_at) is not None)
+    invited = sorted(call.invited_s for call in new if call.invited_s is not None)
+    span_s = invited[-1] - invited[0] if invited else 0.0
     complete = len(so_far) == level and not failed
     found = worst(call.verdict for call in failed)
     return StepResult(
@@ -289,7 +291,7 @@ def _step(number: int, level: int, steps: Steps) -> StepResult:
         placed=len(invited),
         verified=sum(call.verdict is Verdict.PASSED for call in new),
         held=len(sound),
-        cps=round((len(invited) - 1) / (invited[-1] - invited[0]), 2) if len(invited) > 1 else None,
+        cps=round((len(invited) - 1) / span_s, 2) if span_s else None,
         setup_ms=Percentiles.among(call.setup_ms for call in new),
         post_dial_delay_ms=Percentiles.among(call.post_dial_delay_ms for call in new),
         two_way_ms=Percentiles.among(call.two_way_ms for call in new),
@@ -298,37 +300,6 @@ def _step(number: int, level: int, steps: Steps) -> StepResult:
     )
 
 
-def _why(call: LoadCall) -> str:
+def _why(call: CallResult) -> str:
     refused = f" (refused with {call.refused_with})" if call.refused_with else ""
-    return f"call {call.index} ({call.label}): {call.message}{refused}"
-
-
-def _call(call: LoadCall, began: float) -> CallResult:
-    up = call.up_between
-    counted = call.statistics
-
-    def since(at: float | None) -> float | None:
-        return None if at is None else round(at - began, 3)
-
-    def ms(value: float | None) -> float | None:
-        return None if value is None else round(value, 1)
-
-    return CallResult(
-        call=call.index,
-        step=call.step,
-        leg=call.label,
-        lane=call.lane.context.case.id,
-        verdict=call.verdict,
-        message=call.message,
-        refused_with=call.refused_with,
-        failed_in=call.failed_in,
-        ended=call.ended,
-        invited_s=since(call.invited_at),
-        answered_s=since(up[0]) if up else None,
-        over_s=since(up[1]) if up else None,
-        setup_ms=ms(call.setup_ms),
-        post_dial_delay_ms=ms(call.post_dial_delay_ms),
-        two_way_ms=ms(call.two_way_ms),
-        rx_packets=counted.rx_packets if counted else 0,
-        rx_lost=counted.rx_lost if counted else 0,
-    )
+    return f"call {call.call} ({call.leg}): {call.message}{refused}"

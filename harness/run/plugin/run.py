@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pytest
 
@@ -130,40 +130,34 @@ class Run:
 
     def to_json(self) -> str:
         """For a worker, by the pipe to it: there are secrets in it."""
-        plain = {
-            "directory": str(self.directory),
-            "deployments": [to_plain(deployment) for deployment in self.deployments],
-            "selection": {name: list(value) for name, value in dataclasses.asdict(self.selection).items()},
-            "timings": self.timings,
-            "faults": list(self.faults),
-            "workers": self.workers,
-            "draw": self.draw,
-            "planned_own": [row.id for row in own_rows()] if self.planned_own is None else list(self.planned_own),
-            "switchboard": self.switchboard,
-            "phone_fork_server": str(self.phone_fork_server) if self.phone_fork_server else None,
-            "controls": self.controls,
-            "replicas": {name: replicas_to_plain(deployments) for name, deployments in self.replicas.items()},
-        }
-        return json.dumps(plain)
+        sent = {name: getattr(self, name) for name in _SENT}
+        rows = [row.id for row in own_rows()] if self.planned_own is None else self.planned_own
+        replicas = {name: replicas_to_plain(deployments) for name, deployments in self.replicas.items()}
+        return json.dumps(sent | {"planned_own": rows, "replicas": replicas}, default=_plain)
 
     @classmethod
     def from_json(cls, text: str) -> Run:
         """The inverse of :meth:`to_json`."""
         plain = json.loads(text)
-        return cls(
-            directory=Path(plain["directory"]),
-            deployments=tuple(from_plain(d) for d in plain["deployments"]),
-            selection=Selection(**{name: tuple(value) for name, value in plain["selection"].items()}),
-            timings=plain["timings"],
-            faults=tuple(plain["faults"]),
-            workers=plain["workers"],
-            draw=plain["draw"],
-            planned_own=tuple(plain["planned_own"]),
-            switchboard=plain["switchboard"],
-            phone_fork_server=Path(plain["phone_fork_server"]) if plain["phone_fork_server"] else None,
-            controls=dict(plain["controls"]),
-            replicas={name: replicas_from_plain(said) for name, said in plain["replicas"].items()},
-        )
+        plain["directory"] = Path(plain["directory"])
+        plain["deployments"] = tuple(map(from_plain, plain["deployments"]))
+        plain["selection"] = Selection(**{name: tuple(value) for name, value in plain["selection"].items()})
+        plain["phone_fork_server"] = Path(plain["phone_fork_server"]) if plain["phone_fork_server"] else None
+        plain["replicas"] = {name: replicas_from_plain(said) for name, said in plain["replicas"].items()}
+        return cls(**plain | {name: tuple(plain[name]) for name in ("faults", "planned_own")})
+
+
+#: What a worker is sent besides the replicas and the custom rows.
+_SENT: Final = (
+    *("directory", "deployments", "selection", "timings", "faults", "workers"),
+    *("draw", "switchboard", "phone_fork_server", "controls"),
+)
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Deployment):
+        return to_plain(value)
+    return dataclasses.asdict(value) if isinstance(value, Selection) else str(value)
 
 
 RUN = pytest.StashKey[Run]()

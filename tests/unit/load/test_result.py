@@ -68,9 +68,9 @@ def test_what_refused_a_call(answered: bool, final: tuple[int, str], cancelled: 
     one: Any = LoadCall.__new__(LoadCall)
     own = MagicMock(spec=Call, first_leg=leg, final_response=lambda within: final)
     one._context = SimpleNamespace(calls=SimpleNamespace(own=[own]))
-    assert one.refused_with == refused
-    assert one.post_dial_delay_ms == pytest.approx(200.0)
-    assert one.setup_ms == (pytest.approx(500.0) if answered else None)
+    assert one._refused_with(own) == refused
+    assert one._ms_until(180) == pytest.approx(200.0)
+    assert one._ms_until(200) == (pytest.approx(500.0) if answered else None)
 
 
 def test_the_picture_shows_each_call_and_each_step() -> None:
