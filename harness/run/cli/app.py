@@ -28,9 +28,9 @@ from harness.support.terminal import escape_unencodable
 
 PASSED, FAILED, MISTAKE, BROKEN, INTERRUPTED = 0, 1, 2, startup.BROKEN, 130
 
-#: How ``tempfile`` begins where a read-only file system leaves nothing to write to; it names no file.
+#: The start of ``tempfile``'s message on a read-only file system; it names no file.
 _NO_PLACE = "No usable temporary directory"
-#: What is wrong with the words of a command; click's own, of which typer may have a copy.
+#: A mistake in the command line: click's class, of which typer may have a copy.
 _UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 
 _HELP = """Proves, call by call, that a contact centre hands its calls to an AI voice agent and back.
@@ -98,7 +98,7 @@ def _options(
 
 
 def main() -> None:
-    """The entry point. What the user or the environment did wrong is said in lines, never as a traceback."""
+    """The entry point. Mistakes and failures of the environment are printed as lines, never as a traceback."""
     allow_open_files()
     os.umask(0o077)  # whatever is written holds numbers: evidence, recordings, deployment files
     escape_unencodable(sys.stdout)
@@ -106,7 +106,7 @@ def main() -> None:
         _require_directory()
         with lasting():
             run = application(*sys.argv[1:2])
-        # in its own mode typer has words, boxes and exit codes of its own
+        # standalone, typer prints boxes and has its own exit codes
         sys.exit(run(standalone_mode=False, prog_name="harness") or PASSED)
     except typer.Abort:  # at a question
         sys.exit(INTERRUPTED)
@@ -127,7 +127,7 @@ def _end(error: HarnessError) -> NoReturn:
 
 
 def _explained(error: OSError) -> HarnessError:
-    """What the user or the machine did wrong; exits with a fault of the harness where it was neither."""
+    """The user's or the machine's error; exits with a fault of the harness if it is neither."""
     said = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
     if is_of_the_machine(error):
         return ResourceError(said)
@@ -150,7 +150,7 @@ def _require_directory() -> None:
 
 
 def _say_usage(error: Any) -> None:
-    if not error.format_message() or "\n\n" in error.format_message():  # no command at all: typer shows them
+    if not error.format_message() or "\n\n" in error.format_message():  # no command was given: typer lists them
         error.show()
         return
     said = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
@@ -159,7 +159,7 @@ def _say_usage(error: Any) -> None:
 
 
 def _is_the_users(file: Any) -> bool:
-    """Whether a path lies where the user works, or where an argument of the command leads."""
+    """Whether a path is below the current directory or below a path that the command line names."""
     if not isinstance(file, str):
         return False
     named = [argument.partition("=")[2] or argument for argument in sys.argv[1:]]
@@ -169,7 +169,7 @@ def _is_the_users(file: Any) -> bool:
 
 def _say(error: Exception) -> None:
     text = str(error)
-    for word in sys.argv:  # one with a line break makes no lines
+    for word in sys.argv:  # a line break in an argument starts no new line
         text = text.replace(word, word.replace("\n", "\\n"))
     for line in text.splitlines():
         print(f"ERROR: {printable(line)}", file=sys.stderr)

@@ -99,7 +99,7 @@ def call(
     """Place one call and watch it. Exit code 0 when it was answered, 1 when not."""
     chosen = _may_call(deployment, live)
     for name in say or ():
-        prompt_path(name)  # a mistake is told before the call
+        prompt_path(name)  # raises before the call
     if unknown := sorted(set(press.upper()) - set(DIGITS)):
         raise SelectionError(
             f"--press {press}: {', '.join(unknown)}: no digit of a telephone; allowed: 0 to 9, *, #, A to D"
@@ -111,7 +111,7 @@ def call(
         world = stack.enter_context(_complete(chosen, deployment, scratch))
         caller = _caller(world, phone)
         guard, uri = Guard(world, world.region_at(caller)), _uri(world, caller, number)
-        guard(uri)  # who may not be called is said before anything is sent
+        guard(uri)  # refuse before anything is sent
         kept = _kept(directory) if directory else scratch / "call"
         code = _Attempt(console, world, guard, caller, kept, scratch).run(uri, seconds, press, say or [])
         console.print(Text(ladder.text(CaseEvidence.read(kept))), soft_wrap=True)
@@ -140,7 +140,7 @@ def _caller(deployment: Deployment, asked: str | None) -> str:
 
 def _uri(deployment: Deployment, caller: str, number: str) -> str:
     if re.fullmatch(r"[+\d\s().-]+", number):
-        number = re.sub(r"[\s().-]", "", number)  # as people write it; of these a URI has no blanks
+        number = re.sub(r"[\s().-]", "", number)  # as people write it
     return number if ":" in number else f"sip:{number}@{deployment.accounts[deployment.phones[caller].account].domain}"
 
 
@@ -221,7 +221,7 @@ class _Attempt:
         return PASSED
 
     def _watch(self, leg: Leg, until: Callable[[], bool]) -> bool:
-        """Show what happens until it is enough, or the call is over; whether it was enough. Raises what the phone was lost by."""
+        """Show events until ``until`` holds or the call is over; returns whether it held. Raises the error that lost the phone."""
         while True:
             self._tell(0.1)
             if (error := leg.phone.error) is not None:
@@ -239,7 +239,7 @@ class _Attempt:
         self._events.put(event)
 
     def _tell(self, within_s: float = 0.0) -> None:
-        """Show what has happened, having waited so long for it."""
+        """Show all events so far; wait at most ``within_s`` for the first."""
         with contextlib.suppress(queue.Empty):
             self._show(self._events.get(timeout=within_s))
             while True:
@@ -299,7 +299,7 @@ def load(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
     """Place calls in steps, verify each both ways, hold them, end them. Exit code 0 only when all asked for were."""
-    if not cps > 0:  # nor is what is no number at all
+    if not cps > 0:  # NaN as well
         raise RefusedError(f"--cps {cps:g}: no calls would be placed; allowed: more than 0")
     chosen = _may_call(file, live)
     asked = plan.plan(chosen, calls, cps, hold, step)
@@ -307,7 +307,7 @@ def load(
     plan.check_marks(calls, cases)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = SafeConsole(highlight=False, stderr=as_json)
-    console.width = max(_WIDTH, console.width)  # a narrow terminal wraps the table; nothing may be cut off in it
+    console.width = max(_WIDTH, console.width)  # a narrow terminal wraps the table instead of cutting it off
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(Scratch()).path
         world = stack.enter_context(_complete(chosen, file, scratch))

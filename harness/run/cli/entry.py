@@ -1,4 +1,4 @@
-"""The console script. Everything else is imported within, so that Ctrl-C meanwhile ends it as it does later."""
+"""The console script. Other modules are imported inside ``main``, so that Ctrl-C during imports also exits with 130."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 def main() -> None:
     """``harness``."""
     _open_standard_streams()
-    # processes that are started here take no file in the current directory for a library
+    # child processes must not import files of the current directory as libraries
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
         from harness.run.cli import startup
@@ -24,13 +24,13 @@ def main() -> None:
 
             run()
     except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)  # as a shell has it
-    except Exception as error:  # of what begins before the command line is read
+        sys.exit(128 + signal.SIGINT)  # as shells do
+    except Exception as error:  # raised before the command line is read
         startup.end(error)
 
 
 def _open_standard_streams() -> None:
-    """Have those that were closed lead nowhere: Python has None for them, and the next file would get the number of one."""
+    """Open the null device for each closed standard stream; else the next opened file would get its descriptor."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             nowhere = open(os.devnull, mode)  # noqa: SIM115  # lives as long as the process

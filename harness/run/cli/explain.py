@@ -1,4 +1,4 @@
-"""``harness explain``: why a case failed, with everything the answer rests on."""
+"""``harness explain``: why a case failed, with all the evidence for the answer."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _find(result: Path, case: str) -> CaseEvidence:
     if not matching and case in _planned(result):
         raise MistakeError(f"{result}: {case!r} was planned, but never reported: it left no evidence")
     names = sorted(name for name, tries in found if not matching or tries in matching)
-    if matching and len(set(names)) < len(names):  # of several sites, which their directories tell apart
+    if matching and len(set(names)) < len(names):  # one case of several sites: their directories differ
         names = sorted(tries[-1].name for tries in matching)
     shown = ", ".join(names[:_MOST_SUGGESTED])
     if len(names) > _MOST_SUGGESTED:
@@ -87,7 +87,7 @@ def _find(result: Path, case: str) -> CaseEvidence:
 
 
 def _planned(run: Path) -> set[str]:
-    """The ids of all cases that were to run; none where the run left no record of it."""
+    """The ids of all planned cases; empty if the run left no record of them."""
     try:
         return {str(case.get("id")) for case in read_planned(run)[0]}
     except MistakeError:
@@ -95,7 +95,7 @@ def _planned(run: Path) -> set[str]:
 
 
 def _counting(tries: Sequence[Path]) -> CaseEvidence:
-    """Of a case's attempts the one that counts, or the last where one cannot be read."""
+    """The attempt that counts, or the last one if an attempt cannot be read."""
     try:
         return latest(map(CaseEvidence.read, tries))[0]
     except MistakeError:
@@ -103,7 +103,7 @@ def _counting(tries: Sequence[Path]) -> CaseEvidence:
 
 
 def _named(run: Path) -> list[tuple[str, Sequence[Path]]]:
-    """The id of each case of each site, with the directories of its attempts; of one that cannot be read, its directory's name."""
+    """Each case's id (its directory's name if it cannot be read) with the directories of its attempts, for each site."""
     every: dict[tuple[str, str], list[tuple[float, int, Path]]] = {}
     for path in sorted((run / "cases").glob(f"*/{CASE}")):
         try:

@@ -30,7 +30,7 @@ _Reports = Annotated[Path, typer.Option(metavar="DIR", help="Where the run leave
 
 
 def _whole(scenarios: str) -> str:
-    if scenarios and not Path(scenarios).is_absolute():  # a site would look below its shard's own directory
+    if scenarios and not Path(scenarios).is_absolute():  # a site resolves it in its shard's directory
         raise MistakeError(f"--scenarios {scenarios}: is no whole path; allowed: one, the same at each site")
     return scenarios
 
@@ -139,7 +139,7 @@ def run(
 
 
 def _resuming(directory: Path, files: Path, reports: Path, live: bool) -> str:
-    """The command line that goes on with a run."""
+    """The command that resumes a run."""
     command = ["harness", "fleet", "run", "--resume", directory, "--files", files, "--reports", reports]
     return shlex.join(map(str, [*command, *(["--live"] if live else [])]))
 

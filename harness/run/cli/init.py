@@ -34,7 +34,7 @@ Check = Callable[[str], str]
 
 
 _ENGLISH = "agent-please-en"
-#: In which countries nearly everybody is understood in a language that a prompt of the harness speaks; else it is English.
+#: Prompt → the countries in which callers use its language; all others use English.
 _SPOKEN = {
     "agent-please-de": "AT DE LI",
     "agent-please-es": "AR BO CL CO CR CU DO EC ES GT HN MX NI PA PE PY SV UY VE",
@@ -175,7 +175,7 @@ def written(answers: Mapping[str, str]) -> str:
 
 
 def _check(file: Path, text: str) -> None:
-    """The file has to load, whatever was answered; secrets are taken as given."""
+    """Raise :class:`DeploymentError` if the file would not load; its secrets count as set."""
     with Scratch() as scratch:
         trial = scratch.path / file.name
         whole_file.write(trial, text)
@@ -215,7 +215,7 @@ def _e164(text: str) -> str:
         parsed = phonenumbers.parse(plain, None)
     except phonenumbers.NumberParseException:
         raise ValueError(f"{text!r} is not E.164; allowed: + and country code, e.g. +12065550100") from None
-    if parsed.extension:  # without it somebody else would be called
+    if parsed.extension:  # without it another person would be called
         raise ValueError(f"{text!r} has an extension; allowed: a number without one, e.g. +12065550100")
     if not phonenumbers.is_possible_number(parsed):
         raise ValueError(f"{text!r} has too few or too many digits; allowed: e.g. +12065550100")

@@ -28,7 +28,7 @@ from harness.support.terminal import SafeConsole
 
 
 class SpanDocument(TypedDict):
-    """A time of one kind of sound, in seconds of the recording."""
+    """A span of one kind of sound, in seconds of the recording."""
 
     kind: Kind
     began: float
@@ -41,7 +41,7 @@ class SpanDocument(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class PromptFound(Matched):
-    """A prompt that was heard whole, with its words; in seconds of the recording."""
+    """A complete prompt with its text; times in seconds of the recording."""
 
     text: str
 
@@ -59,7 +59,7 @@ class ListenDocument(TypedDict):
 
 
 _LEAST_RATE = 4000
-_MOST_RATE = 384_000  # what recorders have; a header may claim any
+_MOST_RATE = 384_000  # the most that recorders use; a header may claim more
 
 
 def listen(
@@ -107,7 +107,7 @@ def _report(path: Path, rate: int, audio: NDArray[np.int16], deep: bool) -> List
 
 
 def _span(span: Span, heard: list[Heard]) -> SpanDocument:
-    """The span; of a mark with its level and match, the medians of what was announced in it."""
+    """The span; a mark's has the median level and match of its detections."""
     found: SpanDocument = {
         "kind": span.kind,
         "began": span.began,

@@ -77,17 +77,17 @@ def _list(heading: str, entries: Iterable[tuple[str, str]]) -> None:
         typer.echo(textwrap.fill(words, width, initial_indent=first, subsequent_indent=" " * _NAME))
 
 
-# -- what a shell completes
+# -- shell completion
 
 
 def row_ids(incomplete: str) -> list[str]:
-    """The rows that begin so."""
+    """The rows whose ids begin so."""
     rows = {row.id for one in integrations.loadable() for row in one.rows}
     return sorted(row for row in rows if row.startswith(incomplete))
 
 
 def fault_names(incomplete: str) -> list[str]:
-    """The faults that begin so; none where the simulated world cannot say which there are."""
+    """The faults that begin so; empty if the simulated world cannot list them."""
     try:
         found = list_faults()
     except HarnessError:
@@ -141,7 +141,7 @@ def _files(directory: Path) -> list[Path]:
 
 
 def _copies(path: Path, directory: Path) -> Iterator[tuple[Path, Path]]:
-    """Each file, and what it is to be called: a deployment goes with its numbers, a template by itself."""
+    """(source, target) for each file: a deployment with its numbers, or a template's files."""
     if path.is_dir():
         yield from ((file, directory / path.name / file.relative_to(path)) for file in _files(path))
         return

@@ -66,7 +66,7 @@ def nightly(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _alerting(f"{series}: the night could not be recorded", to):
         finished = night.one_night(files, reports, series=series, bound=bound, more=more)
-    with contextlib.ExitStack() as rest:  # whatever goes wrong with one of them, the others are done
+    with contextlib.ExitStack() as rest:  # a failure of one does not stop the others
         rest.callback(_say, finished)
         rest.callback(_measure, finished, metrics_file, push)
         _alert(finished, reports, to)
@@ -77,7 +77,7 @@ def _check_fresh(reports: Path, series: str, hours: float, to: Sequence[str]) ->
     """Report whether a night ended within ``hours``, and alert if none did; returns the exit code."""
     with _alerting(f"{series}: it is unknown when a night last ended", to):
         stale = night.check_fresh(reports, series, hours)
-    try:  # first: a terminal that takes no line must not keep it back
+    try:  # before printing: a closed terminal must not prevent it
         if stale:
             alerts.send(alerts.Alert(f"{series}: a night is missing", stale, "failure"), to)
     finally:
@@ -86,7 +86,7 @@ def _check_fresh(reports: Path, series: str, hours: float, to: Sequence[str]) ->
 
 
 def _alert(finished: night.FinishedNight, reports: Path, to: Sequence[str]) -> None:
-    """Send the night's alert, if there is one; what could not be sent, or not to its end, is told with the next night's."""
+    """Send the night's alert, if there is one; an alert that could not be sent is sent with the next night's."""
     if finished.alert is None:
         return
     try:
@@ -136,7 +136,7 @@ def _say(finished: night.FinishedNight) -> None:
 
 
 def _measure(finished: night.FinishedNight, file: Path | None, push: str) -> None:
-    """Write the figures to the file, and push them, as far as asked for."""
+    """Write the figures to the file and push them, if asked for."""
     if not file and not push:
         return
     flakes = [one for runs in finished.histories for one in rates(runs)]

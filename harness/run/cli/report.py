@@ -72,7 +72,7 @@ def report(
 
 
 def _sign_off(evidence: RunEvidence, *, is_new: bool) -> Path | None:
-    """The document, made again unless it is signed. A run that was merged this moment ends here, and gets its manifest."""
+    """Make the document again unless it is signed. A newly merged run gets its manifest here."""
     run = evidence.directory
     if is_new:
         return signoff.seal(evidence)
@@ -111,14 +111,14 @@ def _rejudge(run: Path, more: Sequence[str], *, as_json: bool) -> int:
 
 
 def _require_whole(run: Path, *, is_merged: bool, complete: bool) -> None:
-    """Refuse what no view may be made of: no run, one that is not as it was left, or a signed one that would get more files."""
+    """Raise :class:`MistakeError` if no views may be made: not a run, a changed run, or a signed one that would get more files."""
     if not (run / "cases").is_dir():
         what = "not a run's directory: it has no cases" if run.exists() else "no such directory"
         raise MistakeError(f"{run}: {what}; allowed: a run's directory, e.g. reports/latest")
     require_files(run.resolve())
     require_ended(run)
     has_manifest = (run / manifest.FILE).exists()
-    is_signed_off = (run / document.HTML).exists() or (run / attest.FILE).exists()  # made after the manifest
+    is_signed_off = (run / document.HTML).exists() or (run / attest.FILE).exists()  # both are made after the manifest
     if not has_manifest and (is_signed_off or (is_merged and read_end(run))):
         raise MistakeError(f"{_no_manifest(run)}; allowed: a whole run")
     if has_manifest and (differing := manifest.differences(run.resolve())):

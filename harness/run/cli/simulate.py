@@ -1,4 +1,4 @@
-"""``harness simulate``: the simulated world alone, for any SIP phone; written down as if it were somebody's real set-up."""
+"""``harness simulate``: the simulated world alone, for any SIP phone; also written as deployment files of a real one."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def simulate(
         tenants = max(tenants, 2)  # both files may be verified at once
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = SafeConsole(highlight=False)
-    console.width = max(_WIDTH, console.width)  # a narrow terminal wraps the lines; nothing may be cut off here
+    console.width = max(_WIDTH, console.width)  # a narrow terminal wraps the lines instead of cutting them off
     with Scratch() as scratch:
         control = scratch.path
         until_ctrl_c = contextlib.suppress(KeyboardInterrupt)
         started = one_world(file, deployment, control, tenants=tenants, timings=timings, faults=fault or [])
-        with until_ctrl_c, started as world, until_ctrl_c:  # the inner one, so that faults of its end are raised
+        with until_ctrl_c, started as world, until_ctrl_c:  # the inner one lets errors of the world's end be raised
             for number, tenant in enumerate(world.tenants, 1):
                 _describe(console, tenant, f"{deployment.name}, tenant {number} of {tenants}")
             if as_live is not None:
@@ -68,7 +68,7 @@ def simulate(
 
 
 def _write(console: Console, directory: Path, tenants: Sequence[Deployment], timings: TimingsName) -> None:
-    """One tenant is the live one, another is for the stand-in; their secrets are shown here and written nowhere."""
+    """Write one tenant as the live deployment and another for the stand-in; their secrets are printed, not written."""
     played: dict[Literal["live", "stand-in"], Ai] = {"live": "synthflow", "stand-in": "stand-in"}
     there = {trunk.ai for trunk in tenants[0].trunks}
     kinds = [kind for kind, ai in played.items() if ai in there]
@@ -168,7 +168,7 @@ def live_file(
         plain["stand_in"] = {}
         for assistant in plain["assistants"].values():
             assistant.pop("voice", None)
-        if "synthflow" in plain:  # otherwise there is no access to it
+        if "synthflow" in plain:  # otherwise its API is not used
             plain["synthflow"] |= {
                 "witness": ["record"],
                 "transcript": "after",
@@ -184,7 +184,7 @@ def live_file(
 
 
 def _without_secrets(plain: dict[str, Any]) -> dict[str, str]:
-    """Put the name of an environment variable in the place of each secret; what each holds."""
+    """Replace each secret by the name of an environment variable; returns the variables' values."""
     secrets: dict[str, str] = {}
 
     def move(table: dict[str, Any], key: str, *words: str) -> None:
@@ -203,7 +203,7 @@ def _without_secrets(plain: dict[str, Any]) -> dict[str, str]:
 
 
 def _variable(words: str, taken: Container[str]) -> str:
-    """A name that a shell takes (POSIX: letters, digits and underscores of ASCII), and that nothing else has."""
+    """An unused variable name that a POSIX shell accepts (ASCII letters, digits and underscores)."""
     plain = re.sub(r"[^A-Za-z0-9]+", "_", words).upper()
     plain = f"_{plain}" if plain[0].isdigit() else plain
     numbered = (f"{plain}_{number}" for number in itertools.count(2))

@@ -21,7 +21,7 @@ from harness.run.plugin.run import TimingsName
 from harness.run.plugin.workers import worker_fork_server
 from harness.support import resources
 
-#: pytest's own exit codes; the plugin has turned broken cases into 3 already.
+#: pytest's exit codes; the plugin has already turned broken cases into 3.
 _CODES = {
     pytest.ExitCode.OK: PASSED,
     pytest.ExitCode.TESTS_FAILED: FAILED,
@@ -32,7 +32,7 @@ _CODES = {
 }
 
 
-#: Parameters of the command whose option of pytest has another name.
+#: Parameters whose pytest option has another name.
 _OPTIONS = {
     "files": "--deployment",
     "workers": "-n",
@@ -136,7 +136,7 @@ def verify(
 
 
 def _run(arguments: list[str], *, forks_workers: bool, plan: bool) -> int:
-    """The exit code of a verification. Raises :class:`SelectionError` where pytest had something else to do."""
+    """The exit code of a verification. Raises :class:`SelectionError` if pytest ran no case."""
     worlds, watch = world_fork_server(), _RunWatch()
     with worker_fork_server(worlds) if forks_workers else contextlib.nullcontext() as forks:
         code = pytest.main(arguments, [plugin for plugin in (forks, worlds, watch) if plugin])
@@ -148,12 +148,12 @@ def _run(arguments: list[str], *, forks_workers: bool, plan: bool) -> int:
 
 
 class _RunWatch:
-    """Notes whether pytest's session was a verification: options in the environment may have it only list or explain."""
+    """Notes whether pytest's session was a verification: options in PYTEST_ADDOPTS may make it only list tests."""
 
     is_verification = False
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """A session that reports cases has the plugin that counts them."""
+        """A verification has the plugin that counts cases."""
         self.is_verification = session.config.pluginmanager.has_plugin(PROGRESS)
 
 

@@ -1,4 +1,4 @@
-"""Hands shards to sites, notices what is lost, and runs the rest of it again; resumes where an earlier controller was killed.
+"""Hands shards to sites, notices lost attempts, and runs their cases again; resumes after an earlier controller was killed.
 
 An attempt at a shard counts until it ended, or its worker gave no sign of life for a lease. Then what its cases left so far is
 taken, and the others go into the next attempt; from that moment Redis lets no call of the old attempt through.
@@ -39,7 +39,7 @@ _SENT_AGAIN_S = 10.0
 #: Time that workers have to hang up after Ctrl-C.
 _END_WITHIN_S = 90.0
 
-#: So many characters of what an attempt said last are told.
+#: Characters shown of an attempt's last output.
 _WORDS = 300
 
 _LOSSES = "losses.jsonl"
@@ -54,7 +54,7 @@ class ShardProgress:
     shard: Shard
     left: list[str]  #: cases without evidence so far
     attempt: int = 0  #: the one under way, or the last one
-    site: str = ""  #: where it is; empty: nowhere
+    site: str = ""  #: where it runs; empty: nowhere
     sent_at: float = 0.0
     begun: int = 0  #: attempts that were begun, and ended
     in_vain: Counter[str] = field(default_factory=Counter)  #: by site, its attempts that left no new evidence
@@ -74,7 +74,7 @@ class Accepted:
 
 @dataclass
 class Record:
-    """What became of a run besides the verdicts."""
+    """What happened in a run besides the verdicts."""
 
     accepted: list[Accepted] = field(default_factory=list)
     losses: list[dict[str, Any]] = field(default_factory=list)  #: attempts that were lost, and run again
@@ -133,7 +133,7 @@ class Controller:
             progress.done = not progress.left
 
     def run(self) -> Record:
-        """To the end; on Ctrl-C (``KeyboardInterrupt``) workers hang up, and the rest is not run."""
+        """Run to the end; on Ctrl-C (``KeyboardInterrupt``) workers hang up and the rest is not run."""
         try:
             while not all(progress.done for progress in self._shards):
                 for progress in self._shards:
@@ -172,7 +172,7 @@ class Controller:
 
     @staticmethod
     def _next(progress: ShardProgress, able: Sequence[str]) -> list[str]:
-        """Those of its sites that have had it in vain least often: one that refuses everything is free again at once."""
+        """The sites that failed it least often: a site that refuses everything is free again at once."""
         least = min(progress.in_vain[name] for name in able)
         return [name for name in able if progress.in_vain[name] == least]
 
@@ -205,10 +205,10 @@ class Controller:
         }
         try:
             self._app.send_task(TASK, args=[task], queue=queue_of(progress.site))
-        except Exception as error:  # kombu's own trees; a task that was not sent is sent again below
+        except Exception as error:  # kombu has several error trees; an unsent task is sent again by _check
             self._notify(f"shard {shard.number} could not be sent to {progress.site}: {line(str(error))}")
 
-    # -- what became of it
+    # -- how attempts end
 
     def _check(self, progress: ShardProgress) -> None:
         known = self._state.shard(self._ref(progress))
@@ -278,7 +278,7 @@ class Controller:
         )
 
     def _collect(self, progress: ShardProgress, attempt: int, site: str) -> None:
-        """Take what an attempt has left, once; a case that has evidence already keeps it."""
+        """Take an attempt's evidence; a case that already has evidence keeps it."""
         into = self._directory / "shards" / f"{progress.shard.number:05}.{attempt}"
         shutil.rmtree(into, ignore_errors=True)
         for name in self._store.fetch(progress.shard.number, attempt, into):
@@ -308,7 +308,7 @@ class Controller:
     # -- its end
 
     def _stop(self) -> None:
-        """Shut every attempt out: its worker ends it, and hangs up."""
+        """Fence off every attempt: its worker ends it and hangs up."""
         self._notify("stopped: every call is hung up")
         under_way = [progress for progress in self._shards if progress.site]
         before = {progress.shard.number: self._state.shard(self._ref(progress)).state for progress in under_way}
@@ -316,7 +316,7 @@ class Controller:
             self._state.cancel(self._ref(progress), progress.site)
         running = [progress.site for progress in under_way if before[progress.shard.number] == "running"]
         if running:
-            time.sleep(min(_END_WITHIN_S, self._plan.fleet.lease_s))  # until they have noticed
+            time.sleep(min(_END_WITHIN_S, self._plan.fleet.lease_s))  # until the workers notice
         for progress in under_way:
             self._collect(progress, progress.attempt, progress.site)
             progress.site, progress.done = "", not progress.left

@@ -29,7 +29,7 @@ SiteName = Annotated[
     str, form(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", "letters, digits and _ . - behind the first, 40 at most")
 ]
 
-#: A part of a path would be another directory to each process: a shard's, which is deleted with it, and the controller's.
+#: Each process would resolve a relative path differently: in a shard's directory, which is deleted, or the controller's.
 Results = Annotated[
     str,
     form(r"((file|local)://)?/.*|(?!file:|local:)[^/]+://.+", "a whole path, or an address such as s3://bucket/prefix"),
@@ -207,7 +207,7 @@ def _all_shards(fleet: Fleet, files: Path, durations: Mapping[str, float]) -> tu
 
 
 def _unlimited(fleet: Fleet, names: Collection[str]) -> Iterator[str]:
-    """A cap that no deployment's calls count to is a slip in a name: the trunk would carry more than it may."""
+    """A cap that matches no deployment is a misspelt name: the trunk would carry more than it may."""
     for number, trunk in enumerate(fleet.trunks):
         if not any(map(trunk.carries, names)):
             said = ", ".join(f"{name!r}{nearest(name, names)}" for name in trunk.deployments)
@@ -231,7 +231,7 @@ def _shards(
     sites: tuple[str, ...],
     durations: Mapping[str, float],
 ) -> Iterator[Shard]:
-    """The longest case goes to the shard that has least to do so far (longest processing time first)."""
+    """Longest processing time first: the longest case goes to the shard with the least work so far."""
     seconds = {case.id: durations.get(case.id, case.row.seconds + _OVERHEAD_S) for case in cases}
     at_once = min(fleet.site(site).workers for site in sites)
     wanted = math.ceil(sum(seconds.values()) / at_once / fleet.shard_s)

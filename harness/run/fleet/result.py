@@ -51,7 +51,7 @@ def report(
 
 
 def _write_scope(target: Path, plan: FleetPlan, command: str) -> None:
-    """Keep nothing of a shard's own command line: its rows are those of its cases, and limit nothing unless the fleet's file does."""
+    """Replace the options of a shard's command line: only rows of the fleet's file limit the run."""
     found = scope.read(target)
     if found is not None:
         rows = [one.rows for one in plan.fleet.verify]
@@ -63,7 +63,7 @@ def _write_scope(target: Path, plan: FleetPlan, command: str) -> None:
 
 
 def _finished_part(plan: FleetPlan, accepted: Accepted) -> Path:
-    """An attempt's directory as a run that was to verify exactly what it has evidence of; what broke outside of its cases stays."""
+    """Make an attempt's directory a run of exactly the cases with evidence; breakages outside of cases stay."""
     run = accepted.directory
     planned = [evidence.case for evidence in read_cases(run)]
     known = read_end(run)  # none of an attempt that was lost
@@ -76,7 +76,7 @@ def _finished_part(plan: FleetPlan, accepted: Accepted) -> Path:
 
 
 def _missing_part(plan: FleetPlan, site: str, cases: Sequence[str], files: Path, work: Path) -> Path:
-    """A run that was to verify these cases, and verified none."""
+    """A run that planned these cases and ran none."""
     run = work / "not-run" / site
     (run / CASES).mkdir(parents=True, exist_ok=True)
     of_files = {shard.deployment: shard.file for shard in plan.shards if set(shard.cases) & set(cases)}
@@ -113,7 +113,7 @@ def durations(record: Record) -> list[tuple[str, float]]:
 
 
 def placed_again(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Cases whose calls were let through in more than one attempt of their shard: somebody was called again."""
+    """Cases whose calls were admitted in more than one attempt of their shard: their numbers were called again."""
     attempts: dict[tuple[str, int], dict[int, Counter[str]]] = {}
     for entry in ledger:
         of_case = attempts.setdefault((str(entry["case"]), int(entry["shard"])), {})

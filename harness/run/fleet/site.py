@@ -167,7 +167,7 @@ class RedisPermit:
 
 #: The environment variable that holds the task as JSON.
 TASK_VARIABLE = "HARNESS_FLEET_TASK"
-#: The environment variable that names a pipe: when it closes, the Celery worker is gone, and all calls are hung up.
+#: The environment variable that names a pipe: it closes when the Celery worker is gone, and all calls are hung up.
 LIFELINE_VARIABLE = "HARNESS_FLEET_LIFELINE"
 
 _SENDER = pytest.StashKey["Sender"]()
@@ -217,7 +217,7 @@ class Sender:
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Store a case when it has ended; one whose worker died has no end: it is run again, and not stored."""
+        """Store a case when it has ended; a case whose worker died is run again instead."""
         said = dict(report.user_properties)
         if report.when != "teardown" or said.get("tried again") or "case" not in said:
             return
@@ -237,12 +237,12 @@ class Sender:
         self._store.put(self._ref.shard, self._ref.attempt, REST, *rest, within=run)
         self._executor.shutdown(wait=True)
         for sent in self._sent:
-            with contextlib.suppress(ResourceError):  # the controller sees what is missing
+            with contextlib.suppress(ResourceError):  # the controller notices missing evidence
                 sent.result()
 
 
 def _watch_lifeline() -> None:
-    """End as on Ctrl-C when the worker is gone, however it went."""
+    """End as on Ctrl-C when the worker is gone."""
     if not (descriptor := os.environ.pop(LIFELINE_VARIABLE, "")):
         return
 

@@ -34,7 +34,7 @@ _PREFIX = "harness"
 _RETRY_S = 0.2
 #: Of one request.
 _TIMEOUT_S = 3.0
-#: How long a call that follows a REFER is asked for: all calls of its process wait for the answer.
+#: Time limit for a call that follows a REFER: all calls of its process wait for the answer.
 _ANOTHER_WITHIN_S = 0.5
 #: A run's keys expire after so many seconds without use; the scripts have the same time.
 _KEPT_S = 14 * 86400
@@ -247,7 +247,7 @@ class ShardRef:
 
 @dataclass(frozen=True)
 class ShardState:
-    """How an attempt is doing."""
+    """The state of an attempt."""
 
     state: str  #: ``queued``, ``running``, ``ended``, ``cancelled``; empty: Redis knows nothing of it
     attempt: int
@@ -324,7 +324,7 @@ class State:
         return bool(self._ask(lambda: self._redis.get(_key("run", run, "epoch"))) == nonce)
 
     def ledger(self, run: str) -> list[dict[str, Any]]:
-        """Every call that was let through: case, deployment, site, shard, attempt."""
+        """Every admitted call: case, deployment, site, shard, attempt."""
         found = self._ask(lambda: self._redis.lrange(_key("run", run, "ledger"), 0, -1))
         return [json.loads(entry) for entry in found]
 
@@ -351,7 +351,7 @@ class State:
         self._run(END_SHARD, [_shard(ref)], [ref.attempt, ref.token, code, words])
 
     def shard(self, ref: ShardRef) -> ShardState:
-        """How the shard is doing."""
+        """The state of the shard."""
         plain = {str(name): str(value) for name, value in self._ask(lambda: self._redis.hgetall(_shard(ref))).items()}
         seconds, micro = self._ask(self._redis.time)
         now = seconds * 1000 + micro / 1000
@@ -371,7 +371,7 @@ class State:
         return bool(self._ask(lambda: self._redis.exists(_key("site", site))))
 
     def heartbeat(self, site: str, for_s: float) -> None:
-        """Say that the site's worker is alive; without another heartbeat it counts as down after ``for_s``."""
+        """Mark the site's worker as alive for ``for_s``."""
         with contextlib.suppress(ResourceError):
             self._ask(lambda: self._redis.set(_key("site", site), "alive", px=_ms(for_s)), within_s=0)
 

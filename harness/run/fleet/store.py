@@ -1,6 +1,6 @@
 """Where evidence goes from the sites, and the controller takes it from: a directory or an object store, by fsspec.
 
-An object store that fails is asked again for a while: what is not there when a site has ended is run again, and called again.
+A failing object store is retried: cases whose evidence is missing when a site ends are run, and called, again.
 """
 
 from __future__ import annotations
@@ -78,10 +78,10 @@ class Store:
         for name in sorted(map(str, names)):
             if name.rpartition("/")[2].startswith("."):
                 continue
-            try:  # to its end, where its checksum stands: tarfile stops before that
+            try:  # to the end, where the checksum is: tarfile stops before it
                 packed = gzip.decompress(self._files.cat_file(name))
                 with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as archive:
-                    archive.extractall(into, filter="data")  # never out of it, whatever a site packs (PEP 706)
+                    archive.extractall(into, filter="data")  # never outside of ``into`` (PEP 706)
             except (gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError):
                 damaged.append(name)
         return damaged
@@ -92,7 +92,7 @@ class Store:
         while True:
             try:
                 return what()
-            except Exception as error:  # of any tree: an object store's client lets those of its transport through
+            except Exception as error:  # any class: object store clients pass on their transport's errors
                 if isinstance(error, PermissionError) or time.monotonic() >= deadline:
                     raise ResourceError(f"{failed}: {error}") from error
                 time.sleep(_AGAIN_S)

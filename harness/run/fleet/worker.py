@@ -35,7 +35,7 @@ from harness.support.files import own_directories, user_files, whole_file
 from harness.support.files.own_directories import Scratch
 from harness.support.forkserver import PYTHON
 
-#: The harness that is installed here. Of another a site would run other rows, and hold them to other checks.
+#: The installed version. A site with another version would run other rows with other checks.
 RELEASE: Final = metadata.version("call-verification-harness")
 _CASES = "cases.txt"
 _POLL_S = 0.1
@@ -69,13 +69,13 @@ def run_shard(task: dict[str, Any], state: State, *, files: Path, scratch: Path)
         code, words = _verify(task, ref, state, files, directory, lambda: state.take(claims, ref.token, claimed_for))
     if code is not None:
         state.end(ref, code, words)
-        # An orderly end has hung everything up. Of a pytest that a signal has killed the softphones may still be doing that.
+        # An orderly end has hung up all calls. If a signal killed pytest, its softphones may still be hanging up.
         if code >= 0:
             state.give_back(claims, ref.token)
 
 
 def claims_of(deployment: Deployment) -> list[str]:
-    """What only one site may use at a time: numbers that are called, and phones that register; of a simulated world, nothing."""
+    """What only one site may use at a time: called numbers and registering phones; nothing in a simulated world."""
     if deployment.kind == "simulated":
         return []
     numbers = {f"number {number}" for _, _, number in deployment.all_dids()}
@@ -150,7 +150,7 @@ def _verify(
         LIFELINE_VARIABLE: str(reading),
         AS_OF_VARIABLE: task["as_of"],
     }
-    environment["PYTHONSAFEPATH"] = "1"  # what -P is to pytest itself, for its workers
+    environment["PYTHONSAFEPATH"] = "1"  # as -P for pytest, so for its workers
     with log.open("wb") as output:
         process = subprocess.Popen(
             _command(task, files, directory),
@@ -171,7 +171,7 @@ def _verify(
             if time.monotonic() - renewed >= float(task["lease_s"]) / 3:
                 renewed = time.monotonic()
                 ours = state.renew(ref, float(task["lease_s"]))
-                # a worker that stood still for as long as its claims last may have lost them, and not its shard
+                # a worker suspended for longer than its claims last may have lost them, but not its shard
                 ours = ours and keep_claims() is None
                 if not ours:
                     break
@@ -182,7 +182,7 @@ def _verify(
 
 
 def _end(process: subprocess.Popen[bytes], lifeline: int) -> None:
-    """Have pytest hang up and exit, if it has not; kill it when it does not."""
+    """Make pytest hang up and exit; kill it if it does not."""
     os.close(lifeline)
     try:
         process.wait(_HANGUP_S)

@@ -59,7 +59,7 @@ class CallerSlot:
 
     phone: Phone
     number: str
-    #: Held from dialling until the AI's side is found: two calls from one number cannot be told apart.
+    #: Held from dialling until the AI's side is found: two calls from one number cannot be distinguished.
     turn: threading.Lock
 
 
@@ -88,7 +88,7 @@ class Lane:
         self.line = line_of(deployment, self.context.trunk, case.line)
         self.ai = Ai(self.context)
         self.calls = calls
-        self.notes: list[str] = []  #: of what may have kept its calls from being set up
+        self.notes: list[str] = []  #: possible reasons why its calls were not set up
         self._slots: list[CallerSlot] = []
         self._next = 0
 
@@ -125,7 +125,7 @@ class Lane:
             named = {"name": f"{caller}~{again + 1}"} if again else {}
             config = own_phone(deployment, caller, max_calls=math.ceil(self.calls / count), **more, **named)
             entry = deployment.phones[caller]
-            # One registration for each caller is enough to call from, and two would be each other's rivals.
+            # One registration for each caller is enough, and two would compete.
             phone = phones.lease(config, register=not again)
             yield CallerSlot(phone, entry.number or entry.aor_user, of_all if self.ai.is_ours else turns[caller])
 
@@ -329,7 +329,7 @@ class LoadCall:
             self._look_at_audio()
             self._seen_in(step)
             conclude(self._context, probe=False)
-            self._seen_in(self.step)  # what else is told only now, as by a transcript, is of how it began
+            self._seen_in(self.step)  # findings that come only now, as from a transcript, concern its beginning
         if self.verdict is Verdict.PASSED and self._call is not None:
             self._forget_recordings(self._call)
 
@@ -340,7 +340,7 @@ class LoadCall:
 
     @property
     def _call(self) -> Call | None:
-        """Our call; there as soon as it was dialled, whatever went wrong at the AI's side."""
+        """The call; set as soon as it was dialled, even if the AI's side failed."""
         return next((call for call in self._context.calls.own if isinstance(call, Call)), None)
 
     @property
@@ -365,7 +365,7 @@ class LoadCall:
             self.failed_in = step
 
     def _note(self, error: BaseException) -> None:
-        """Take it into account here, and in how the evidence of the lane ends."""
+        """Record it for this call and for the evidence of the lane."""
         finding = getattr(error, "finding", None)
         if isinstance(finding, Finding) and finding not in self._outcome.findings:
             self.lane.recorder.finding(finding)

@@ -1,4 +1,4 @@
-"""What a load is asked to be, held against the deployment's limits before the first call."""
+"""The planned load, compared with the deployment's limits before the first call."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LoadPlan:
 
 
 def plan(deployment: Deployment, calls: int, cps: float, hold_s: float, step: int | None = None) -> LoadPlan:
-    """The load as it will be. Raises :class:`RefusedError` with a line for each limit of the deployment that it exceeds."""
+    """The planned load. Raises :class:`RefusedError` with a line for each limit of the deployment that it exceeds."""
     size = step or math.ceil(calls / _STEPS)
     made = LoadPlan(levels=(*range(size, calls, size), calls), cps=cps, hold_s=hold_s)
     if mistakes := list(_beyond(deployment, made)):

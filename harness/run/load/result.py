@@ -19,7 +19,7 @@ FORMAT: Final = 1
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """By nearest rank: a value that was measured, never one between two. None of nothing."""
+    """By nearest rank, so always a measured value; None without values."""
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else None
 
 
@@ -27,7 +27,7 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 class Percentiles:
     """In milliseconds; None where nothing was measured."""
 
-    of: int  #: so many calls were measured: one that was never answered is in none
+    of: int  #: number of measured calls
     p50: float | None
     p95: float | None
     p99: float | None
@@ -128,7 +128,7 @@ class LoadResult:
 
     @property
     def first_failing(self) -> StepResult | None:
-        """The first step in which a call did not pass; the one that Ctrl-C ended is none by that."""
+        """The first step in which a call did not pass; a step that only Ctrl-C ended does not count."""
         first = next((step for step in self.steps if step.verdict is not Verdict.PASSED), None)
         if first is None or not self.interrupted or first is not self.steps[-1]:
             return first

@@ -74,7 +74,7 @@ class Steps:
             self._stopped.set()
             executor.shutdown(wait=False, cancel_futures=True)
             self._hang_up_all()
-            # A call whose turn to dial had come when the load was stopped may begin only now.
+            # a call may begin only now if its turn came as the load was stopped
             while wait(self._placing, _AGAIN_S).not_done:
                 self._hang_up_all()
             executor.shutdown(wait=True)
@@ -216,7 +216,7 @@ def load(
 
 
 def _listen_to_the_world(deployment: Deployment, control: Path) -> Listener | None:
-    """Hears when its audio stands still, and when it has an error; a real platform does not say."""
+    """Listens for the world's stalls and errors; None for a real platform."""
     if deployment.kind != "simulated":
         return None
     listener = Listener(heartbeat(control, deployment.name))

@@ -20,7 +20,7 @@ _SCENARIOS = pytest.StashKey[dict[str, str]]()  #: names, and the tests that pro
 
 @pytest.hookimpl(trylast=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Multiply a scenario by the cases of its rows, and see that nothing else has: a case has one place for its evidence."""
+    """Multiply a scenario by the cases of its rows; refuse other parametrisation, since a case has one place for its evidence."""
     marker = metafunc.definition.get_closest_marker("scenario")
     if marker is None:
         return
@@ -40,7 +40,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _check(metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
-    """What a scenario names has to be a row's, and no other scenario's: else it would prove nothing, or a case run twice."""
+    """Fail unless each name belongs to a row and to no other scenario: else nothing would be proved, or a case run twice."""
     config, here = metafunc.config, metafunc.definition.nodeid
     rows = [row for one in integrations.loadable() for row in one.rows]
     if not {row.scenario for row in rows} & set(marker.args):
@@ -55,7 +55,7 @@ def _check(metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
 
 
 def _check_planned(metafunc: pytest.Metafunc, marker: pytest.Mark, run: Run | None) -> None:
-    """A row that was declared after the run was planned has no calls in the plan, in its caps and in its preflight."""
+    """Fail for a row that was declared after planning: its calls are not in the plan, the caps and the preflight."""
     planned = run.planned_own if run is not None else None
     late = [row.id for row in integrations.own_rows() if planned is not None and row.id not in planned]
     if named := [row_id for row_id in late if row_id in marker.args]:
@@ -67,9 +67,9 @@ def _check_planned(metafunc: pytest.Metafunc, marker: pytest.Mark, run: Run | No
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests without a cell; the longest cases come first, or the last one to end would be waited for alone."""
+    """Leave out scenarios without a case; order the rest, and give each case its time limit."""
     run = run_of(config)
-    if run is None:  # only looked at: --fixtures, --markers
+    if run is None:  # --fixtures, --markers
         return
     rowed = [item for item in items if item.get_closest_marker("scenario")]
     empty = [item for item in rowed if case_of(item) is None]
@@ -84,7 +84,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(longest + _LAST_RESORT_S, method="signal"))
 
 
-#: A case that lasts longer holds up the one that xdist keeps behind it.
+#: A longer case delays the one that xdist keeps behind it.
 _LONG_S: Final = 10.0
 
 
@@ -121,7 +121,7 @@ def in_order(items: list[pytest.Item], run: Run) -> list[pytest.Item]:
     queue = sorted(items, key=place_in_queue)
     last = sorted(filter(is_last, queue), key=troubles_trunk)
     first = [item for item in queue if item not in last]
-    # cases of real deployments in an order in which they do not wait for each other, in the places that such cases have
+    # cases of real deployments swap places so that they do not wait for each other
     real = [index for index, item in enumerate(first) if is_real(item)]
     waiting = [(case, run.deployment(case.deployment)) for index in real if (case := cases[id(first[index])])]
     ordered = list(first)
@@ -132,7 +132,7 @@ def in_order(items: list[pytest.Item], run: Run) -> list[pytest.Item]:
 
 
 def _dealt(ordered: list[pytest.Item], seconds: Sequence[float], workers: int, *, any_real: bool) -> list[pytest.Item]:
-    """The same, so that xdist's first deal of two to each worker keeps no case waiting behind a long one for nothing."""
+    """Reorder for xdist's first deal of two to each worker: a short case stands behind each long one."""
     if not workers or len(ordered) < 2 * workers:
         return ordered
     if not any_real:

@@ -1,4 +1,4 @@
-"""What a scenario may ask for by name: its case, and the people and systems in it."""
+"""The fixtures of scenarios: the case, and the people and systems in it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _CONTEXT = pytest.StashKey[CaseContext]()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """When a scenario has said its part: the findings that look at the whole case."""
+    """After the scenario's last line: the findings on the whole case."""
     context = pyfuncitem.stash.get(_CONTEXT, None)
     with _outlasting(context):
         try:
@@ -52,7 +52,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 @contextmanager
 def _outlasting(context: CaseContext | None) -> Iterator[None]:
-    """However the case ends, what would reach the next one is waited for; an interrupted run has no next one."""
+    """Wait for what would disturb the next case, however this one ends, unless the run was interrupted."""
     try:
         yield
     except Exception:
@@ -69,7 +69,7 @@ def _outlast(context: CaseContext | None) -> None:
 
 
 def _take(context: CaseContext, error: ExpectationError) -> None:
-    """Record what ended the scenario, as it is to be read: the harness itself may be the reason."""
+    """Record what ended the scenario; the evidence may change the finding if the harness was the reason."""
     if error.finding not in context.evidence.findings:
         error.finding = context.evidence.add(error.finding)
 

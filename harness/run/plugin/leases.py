@@ -31,9 +31,9 @@ from harness.scenario.handover import number_shown
 from harness.scenario.phones import stand_in
 from harness.support.files.names import stem_of
 
-#: About how long a case's calls last: as many cases as begin within that time are at work at once.
+#: About how long a case's calls last: the cases that begin within that time run at once.
 _A_CASE_S = 4.0
-#: What a case takes besides the time of its row: registrations, recordings, its evidence.
+#: A case's time besides its row's: registrations, recordings, evidence.
 _OVERHEAD_S = 1.0
 #: Shares of what cases use together.
 _SHARES = 1000
@@ -126,9 +126,7 @@ def _tokens(case: Case, deployment: Deployment, placed: int, at_once: int) -> It
     carried = at_once + (case.row.moment in ("campaign", "transfer"))
     yield _any_of(f"call on {trunk.name} of {deployment.name}", trunk.max_concurrent_calls, carried)
     if case.axes["ai"] == "stand-in" and not case.row.own_place:
-        yield _any_of(
-            f"call at {_place(case, deployment)}", CALLS_A_PHONE, carried
-        )  # beyond it would refuse them itself
+        yield _any_of(f"call at {_place(case, deployment)}", CALLS_A_PHONE, carried)  # it would refuse more
     yield _any_of(f"call of {deployment.name}", limits.concurrent_calls, placed)
     yield _any_of(
         f"beginning call of {deployment.name}", max(1, math.ceil(_A_CASE_S * limits.calls_per_second)), placed
@@ -136,7 +134,7 @@ def _tokens(case: Case, deployment: Deployment, placed: int, at_once: int) -> It
 
 
 def _any_of(what: str, there_are: int, needed: int) -> AnyOf:
-    most = min(there_are, 64)  # no run has so many cases at once
+    most = min(there_are, 64)  # more cases than run at once
     return AnyOf(tuple(f"{what} {number}" for number in range(most)), min(most, needed))
 
 
@@ -179,7 +177,7 @@ def _wants(needs: Needs, deployment: Deployment) -> dict[str, tuple[int, int]]:
     wants = dict.fromkeys(sorted(needs.exclusive), (_SHARES, _SHARES)) | dict.fromkeys(
         sorted(needs.shared), (_SHARES, 1)
     )
-    if needs.callers.count:  # one that has to be a certain caller leaves the others fewer, too
+    if needs.callers.count:  # a fixed caller also leaves fewer for the others
         wants[f"callers of {deployment.name}"] = len(deployment.callers), needs.callers.count
     for any_of in needs.tokens:
         if any_of.count:
@@ -202,7 +200,7 @@ class Leased:
         if self.company.switchboard is None or case.axes["ai"] != "stand-in":
             return None
         phone = stand_in(self.replica, self.replica.trunk(case.trunk))
-        with suppress(HarnessError):  # the case says why it cannot be reached
+        with suppress(HarnessError):  # the case reports why it cannot be reached
             return wait_until_asked(self.company.switchboard, phone, self.replica.stand_in.options_every_s)
         return None
 
@@ -212,7 +210,7 @@ def leased(run: Run, case: Case, *, alone: bool = False) -> Iterator[Leased]:
     """Wait until the case can run. ``alone``: with no other of its deployment beside it."""
     replicas = run.replicas[case.deployment]
     if run.switchboard is None or replicas[0].kind == "simulated":
-        first = run.slot % len(replicas)  # each worker goes back to its own, where its phones are registered
+        first = run.slot % len(replicas)  # each worker prefers its own, where its phones are registered
         order = [*range(first, len(replicas)), *range(first)]
         with lease([run.control / f"replica-{stem_of(case.deployment)}-{index}" for index in order]) as held:
             yield Leased(replicas[order[held.index]])
@@ -265,7 +263,7 @@ class LeaseTable:
     def taken(self, needs: Needs, deployment: Deployment, *, alone: bool = False) -> Iterator[list[str]]:
         """Wait until all of it is taken; yields the names of the callers. ``alone``: with no other case of the deployment."""
         with ExitStack() as waiting:
-            if alone:  # no other case may begin meanwhile, or this one might wait for ever
+            if alone:  # no other case may begin meanwhile, or this one could wait forever
                 waiting.enter_context(lease([self._file(f"wish of {deployment.name}")]))
             while (found := self._try(needs, deployment, alone=alone)) is None:
                 time.sleep(_POLL_S)
@@ -327,7 +325,7 @@ def in_turn(deployments: Sequence[Deployment]) -> Iterator[None]:
     if places:
         forget_unused_addresses()
     with contextlib.ExitStack() as stack:
-        for place, words in places:  # in one order, or two runs could wait for each other
+        for place, words in places:  # sorted, or two runs could wait for each other
 
             def waiting(words: str = words) -> None:
                 print(f"waiting for another run, {words}", file=sys.stderr, flush=True)
@@ -337,13 +335,13 @@ def in_turn(deployments: Sequence[Deployment]) -> Iterator[None]:
 
 
 def _places(deployments: Sequence[Deployment]) -> dict[str, str]:
-    """Each place, and what another run has there."""
+    """Name of each lock → what another run has."""
     places: dict[str, str] = {}
     for deployment in deployments:
         if deployment.kind == "simulated":
             continue
         for name in deployment.phones:
-            # it names a file, and may hold a number
+            # a file name, which must not show a number
             hidden = hashlib.sha256(phone_key(deployment, name).encode()).hexdigest()
             places[f"phone {hidden[:32]}"] = f"which has the phone {name} of {deployment.name}"
         for trunk in deployment.trunks:

@@ -1,4 +1,4 @@
-"""The options of a verification run beside ``--deployment``, and what is wrong with them."""
+"""The options of a verification besides ``--deployment``, and mistakes in them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from harness.run.plugin.run import TimingsName
 from harness.support import resources
 from harness.support.files import user_files
 
-#: The environment's way to say ``--live``, for a nightly run.
+#: The environment variable that means ``--live``.
 LIVE_VARIABLE = "HARNESS_LIVE"
-#: What to do about a failed line of the preflight: end the run, or only say it; or do not look.
+#: After a failed line of the preflight: end the run, or only print it; ``off``: no preflight.
 PreflightMode = Literal["stop", "tell", "off"]
 #: Options that may be given several times: what each names, and its help.
 _LISTS = {
@@ -107,7 +107,7 @@ def live_is_allowed(asked: bool) -> bool:
 
 
 def live_refusal(name: str, kind: str, instead: str = "") -> RefusedError:
-    """Calls at a real platform are placed only when asked for; ``instead`` is what else may be done."""
+    """The error for calls at a real platform without ``--live``; ``instead`` names an alternative."""
     return RefusedError(
         f"{name}: is of kind {kind!r}, so its calls are real and may cost money; "
         f"allowed: --live or {LIVE_VARIABLE}=1{instead}"
@@ -124,7 +124,7 @@ def check_live(config: pytest.Config, chosen: tuple[Deployment, ...]) -> None:
 
 
 def selection(config: pytest.Config) -> Selection:
-    """What the options ask for."""
+    """The selection that the options ask for."""
     option = config.getoption
     return Selection(
         rows=tuple(option("row")),
@@ -178,7 +178,7 @@ def check_required(config: pytest.Config, chosen: tuple[Deployment, ...]) -> Non
 
 
 def only_looks(config: pytest.Config) -> bool:
-    """Whether pytest shows something of itself, or of the project, and runs nothing."""
+    """Whether pytest only shows information and runs nothing."""
     names = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
     return any(getattr(config.option, name, None) for name in names)
 
@@ -211,7 +211,7 @@ def check_together(config: pytest.Config) -> None:
 
 
 def ignored(config: pytest.Config, chosen: tuple[Deployment, ...]) -> list[str]:
-    """A line for each option that says nothing about one of the deployments."""
+    """A line for each option that does not apply to one of the deployments."""
     if config.getoption("timings") is None:
         return []
     return [

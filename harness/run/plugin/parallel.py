@@ -1,4 +1,4 @@
-"""The processes of a run: what the controller starts, what its workers are handed, and how all of it ends."""
+"""The processes of a run: what the controller starts, what workers receive, and how they end."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _INPUT = "harness"
 _AS_OF = pytest.StashKey[str]()  #: the moment that HARNESS_AS_OF had set before the run began; else empty
 _SLOT = pytest.StashKey[Lease]()
 _RUNNER = pytest.StashKey[Lease]()
-_TEXT = pytest.StashKey[str]()  #: what every worker is told
+_TEXT = pytest.StashKey[str]()  #: the JSON that every worker receives
 _BOARD = pytest.StashKey[Switchboard]()
 _OTHERS = pytest.StashKey[list[Any]]()  #: the specifications of workers that are still to be started
 WORLDS = pytest.StashKey[Worlds]()
@@ -72,11 +72,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Make the run ready before anything else happens; what is wrong is said in a line, and nothing is left running.
+    """Prepare the run first of all; a mistake is printed as one line, and nothing is left running.
 
     xdist has decided the number of workers by now, and pytest has not begun its session.
     """
-    settle()  # what is imported stays: no collection has to look at it, the five of pytest's own at the end above all
+    settle()  # imported modules stay: garbage collections, pytest's five at the end above all, need not visit them
     if text := getattr(config, "workerinput", {}).get(_INPUT):
         _begin_worker(config, Run.from_json(text))
         return None
@@ -102,7 +102,7 @@ def _say(text: str) -> None:
 
 
 def _hand_down(config: pytest.Config, variable: str, value: str) -> None:
-    """Set what the run's processes inherit, unless somebody has; gone when the run ends."""
+    """Set an environment variable for the run's processes, unless it is set; unset when the run ends."""
     if not os.environ.get(variable):
         os.environ[variable] = value
         config.add_cleanup(partial(os.environ.__delitem__, variable))
@@ -132,8 +132,8 @@ def _begin(config: pytest.Config) -> bool:
     files = options.files(config)
     config.stash[_AS_OF] = planned_at().isoformat() if os.environ.get(AS_OF_VARIABLE) else ""
     _hand_down(config, AS_OF_VARIABLE, datetime.now(UTC).isoformat())  # workers and worlds make the same plan
-    planned_at()  # what is no moment is said before anything is read
-    _hand_down(config, "OPENBLAS_NUM_THREADS", "1")  # they multiply small matrices: threads only cost
+    planned_at()  # an invalid moment is reported before anything is read
+    _hand_down(config, "OPENBLAS_NUM_THREADS", "1")  # small matrices: threads only cost time
     allow_open_files()
     os.umask(0o077)  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
     _end_in_order()
@@ -167,7 +167,7 @@ def _begin(config: pytest.Config) -> bool:
         raise ResourceError(
             "the softphones' library pjsua2 is not installed for this Python; `make clean verify` installs it"
         )
-    cases = len(run.cases)  # a selection that names something unknown is said before anything is started
+    cases = len(run.cases)  # an unknown name in the selection is reported before anything starts
     if config.getoption("cases_only") and workers > cases > 0:
         run.workers = config.option.numprocesses = cases
         config.option.tx = config.option.tx[:cases]
@@ -231,7 +231,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if run is None or board is None or run.switchboard is None:
         return
     for phone in _stand_ins(run):
-        with contextlib.suppress(HarnessError):  # each case that needs it says why it is not there
+        with contextlib.suppress(HarnessError):  # each case that needs it reports why it is missing
             board.keep(phone)
 
 
@@ -243,7 +243,7 @@ def _stand_ins(run: Run) -> list[PhoneConfig]:
 
 
 def _show(config: pytest.Config, text: str) -> None:
-    """Say a line at the terminal while the run goes on."""
+    """Print a line while the run goes on."""
     if (shown := config.pluginmanager.get_plugin(PROGRESS)) is not None:
         shown.mention(text)
 
@@ -273,7 +273,7 @@ def _command() -> str:
 def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
     _allure_results(config, run)
     stack = ExitStack()
-    config.add_cleanup(stack.close)  # on every way out; the orderly one has ended all of it before
+    config.add_cleanup(stack.close)  # for every exit; an orderly end has already ended everything
     _make_control(run, stack)
     runner = lease([run.control / "runner"])
     config.stash[_RUNNER] = runner
@@ -302,7 +302,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
             fork_server=next((p.path for p in config.pluginmanager.get_plugins() if isinstance(p, ForkServer)), None),
             meanwhile=lambda: _prepare(config, run),
         )
-        for name, replicas in started.items():  # a world reads the file alone, which --site overrides
+        for name, replicas in started.items():  # a world only reads the file, and --site overrides it
             site = run.deployment(name).site
             run.replicas[name] = [replica.model_copy(update={"site": site}) for replica in replicas]
         run.controls = worlds.controls
@@ -317,7 +317,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
 
 
 def _make_control(run: Run, stack: ExitStack) -> None:
-    """In memory where there is room: a permit that waited 1.4 s for a disk came too late for a transfer."""
+    """In memory if there is room: a permit that waited 1.4 s for a disk came too late for a transfer."""
     try:
         memory = stack.enter_context(Scratch(MEMORY))
         run.control.symlink_to(memory.path)
@@ -347,16 +347,16 @@ def _begin_worker(config: pytest.Config, run: Run) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    """End the process of a worker that an error ended: it may serve on, and hold the slot that its successor waits for."""
+    """End the process of a worker that an error ended: it may live on and hold the slot that its successor waits for."""
     if error and run_of(node.config):
         node.gateway.exit()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Hand a worker what it needs, secrets too: this goes through the pipe to it."""
+    """Send a worker the run, with its secrets, through the pipe."""
     if run := run_of(node.config):
-        # One text for all: xdist keeps what each was told, megabytes where there are thousands of numbers.
+        # one string for all: xdist keeps each worker's input, which is megabytes for thousands of numbers
         if _TEXT not in node.config.stash:
             node.config.stash[_TEXT] = run.to_json()
         node.workerinput[_INPUT] = node.config.stash[_TEXT]
@@ -364,7 +364,7 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True, trylast=True)
 def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
-    """One worker is started before the others, which follow when it has its case."""
+    """Start one worker first; the others follow when it has its case."""
     if run_of(config) and config.getoption("dist") == "load":
         config.stash[_OTHERS] = specs[1:]
         del specs[1:]
@@ -372,7 +372,7 @@ def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Where cases are dealt out as they come in, no worker waits for others."""
+    """With ``--dist load`` each worker gets cases as soon as it has collected them."""
     if (others := config.stash.get(_OTHERS, None)) is None:
         return None
     return AsTheyCome(config, log, others)
@@ -380,6 +380,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """On the way out of a run cut short, wake the workers at once: they end what they wait for, and hang up."""
+    """After an interruption, wake the workers at once: they stop waiting and hang up."""
     if exitstatus == pytest.ExitCode.INTERRUPTED and (runner := session.config.stash.get(_RUNNER, None)):
         runner.release()

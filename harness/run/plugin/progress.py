@@ -1,4 +1,4 @@
-"""What is shown while a run goes on, and at its end. It only reads reports; the run does not depend on it.
+"""What is shown during a run and at its end. It only reads reports; the run does not depend on it.
 
 pytest's own output is muted unless ``-v`` asks for it. A failure is shown as it comes when its cause is new; at the end each
 cause is shown once, with its cases. ``-q`` shows no more than that, and ``--json`` prints it for machines.
@@ -41,7 +41,7 @@ from harness.support.memory import FreedMemory
 from harness.support.terminal import SafeConsole, print_document
 
 _ERROR = re.compile(r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
-#: Where there is no terminal to redraw, a line comes this often, in seconds.
+#: Seconds between progress lines if there is no terminal to redraw.
 _PLAIN_EVERY_S = 5.0
 
 
@@ -56,14 +56,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def mute_reporter(config: pytest.Config) -> None:
-    """Have pytest's reporter go on counting, and write nothing: its lines would break the live one."""
+    """Make pytest's reporter count and print nothing: its lines would break the live line."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None:
         reporter._tw._file = open(os.devnull, "w")  # noqa: SIM115  # lives as long as the process; no public way
 
 
 def _in_a_line(text: str) -> str:
-    """The error that a report of pytest's ends with, or its last line."""
+    """The error at the end of a pytest report, or its last line."""
     lines = [line for line in text.splitlines() if line.strip()] or [""]
     named: list[str] = _ERROR.findall(text)
     return named[-1] if named else re.sub(r"^E\s+", "", lines[-1]).strip()
@@ -86,14 +86,14 @@ class Progress:
         self._as_json = bool(config.getoption("json"))
         self._every_failure = bool(config.getoption("every_failure"))
         self._quiet = self._as_json or config.getoption("verbose", 0) < 0
-        # a copy, since pytest redirects the real one while a case runs in this process
+        # a copy: pytest redirects the real stream while a case runs in this process
         stream = sys.__stderr__ if self._as_json else sys.__stdout__
         assert stream is not None
         output = os.fdopen(os.dup(stream.fileno()), "w", encoding=stream.encoding)
         self._console = SafeConsole(file=output, highlight=False, soft_wrap=True)
         self._live: Live | None = None
         self._last_line = self._began
-        self._planned: dict[str, str] = {}  #: cases that are to be reported, with the tests that they are to pytest
+        self._planned: dict[str, str] = {}  #: ids of the cases to be reported → their pytest node ids
         self._done: dict[str, Verdict] = {}
         self._kinds: set[tuple[Verdict, str]] = set()  #: of failures already shown
         self._ordinary_failed = False
@@ -117,8 +117,8 @@ class Progress:
                 self._live.start()
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A scenario that cannot be read is the harness's fault."""
-        if report.failed and report.nodeid not in self._unreadable:  # each worker says so
+        """A scenario that cannot be read breaks the run."""
+        if report.failed and report.nodeid not in self._unreadable:  # each worker reports it
             self._unreadable.add(report.nodeid)
             why = report.longreprtext
             self._broken(
@@ -126,9 +126,9 @@ class Progress:
             )
 
     def pytest_internalerror(self, excrepr: object) -> None:
-        """A fault of pytest's, a plugin's or a worker's: a line here, the whole of it in a file."""
+        """An error in pytest, a plugin or a worker: one line here, all of it in a file."""
         text = str(excrepr)
-        if not self._internal_error:  # what follows is of its making
+        if not self._internal_error:  # later ones follow from it
             self._internal_error = True
             self._broken(f"pytest or a plugin of it failed: {_in_a_line(text)}")
         whole = self._run.directory / "internal-error.txt"
@@ -137,12 +137,12 @@ class Progress:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, error: object) -> None:
-        """A worker that an error ended, and not its death, has a fault of that kind."""
+        """A worker that ended by an error (not by its death)."""
         if isinstance(error, RemoteError):
             self.pytest_internalerror(error.formatted)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Somebody stops the run, or pytest does, in the same way: ``-x``, a worker that may not be started again."""
+        """The user stops the run, or pytest does: ``-x``, or too many dead workers."""
         self._stopped = str(excinfo.value)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -187,19 +187,19 @@ class Progress:
                 first = f"attempt {counting.attempt}: {counting.headline.removeprefix(f'{verdict}: ')}"
         if not again:
             self._done[name] = verdict
-        elif verdict is not Verdict.PASSED:  # else it is run again alone, whatever it found
+        elif verdict is not Verdict.PASSED:  # a passed guess is run again as well
             self._unsteady.add(name)
         if not self._quiet:
             self._tell(name, verdict, first, attempt, again=again)
 
     def _ordinary(self, report: pytest.TestReport) -> None:
-        """A test of the project's own beside the cases: it counts in the exit code only, and its failure is shown."""
+        """A test of the user's project beside the cases: its failure is shown and counts in the exit code."""
         if report.failed:
             self._ordinary_failed = True
             self._say(Text(f"FAILED   {report.nodeid} (a test beside the cases):\n{report.longreprtext}", "red"))
 
     def _tell(self, name: str, verdict: Verdict, first: str, attempt: str, *, again: bool) -> None:
-        """A case as it ends: what is new in it, else now and then the figures."""
+        """Show an ended case if it is news, else now and then the progress."""
         kind = (verdict, signature(first))
         if again:
             self._say(
@@ -215,7 +215,7 @@ class Progress:
             self._say(self._line())
 
     def _by_evidence(self, case: str) -> CaseEvidence | None:
-        """The attempt that the reports will count; None where the case has left nothing."""
+        """The attempt that the reports will count; None if the case left no evidence."""
         return last_attempt(
             self._run.directory, next(self._run.plain(one) for one in self._run.cases if one.id == case)
         )
@@ -234,12 +234,12 @@ class Progress:
         session.exitstatus = self._exit_code(exitstatus, self._interruption(session), bool(faults))
 
     def _interruption(self, session: pytest.Session) -> str:
-        """Why the run ended before its time; empty where it did not. After a scenario that cannot be read pytest runs none."""
+        """Why the run ended early; empty if it did not. Pytest runs nothing after an unreadable scenario."""
         stopped = None if self._unreadable else self._stopped
-        if stopped == "" or (stopped or "").endswith("keyboard-interrupt"):  # as xdist tells of a worker's
+        if stopped == "" or (stopped or "").endswith("keyboard-interrupt"):  # xdist's text for a worker
             return STOPPED
         said = stopped or str(session.shouldfail or "")
-        is_cut_short = bool(self._planned.keys() - self._done.keys())  # pytest may have stopped at the last
+        is_cut_short = bool(self._planned.keys() - self._done.keys())  # pytest may have stopped after the last case
         return f"pytest ended it: {mask_text(said).splitlines()[0]}" if said and is_cut_short else ""
 
     def _exit_code(self, exitstatus: int, interruption: str, broken: bool) -> int:
@@ -280,7 +280,7 @@ class Progress:
         return [self._run.plain(case) | {"nodeid": self._planned[case.id]} for case in cases], end
 
     def _end_kept(self, interrupted: str) -> bool:
-        """Whether there is a record of the end, from which somebody may make the reports later."""
+        """Write the record of the end, from which reports can be made later; whether that worked."""
         try:
             write_end(self._run.directory, *self._end(interrupted))
         except OSError as error:
@@ -301,7 +301,7 @@ class Progress:
             return None
         try:
             finished = dataclasses.replace(finished, notes=(*finished.notes, *remember(finished)))
-        except HarnessError as error:  # of earlier runs: the reports of this one are whole
+        except HarnessError as error:  # about earlier runs: this run's reports are complete
             self._broken(str(error))
         files = finished.files | ({"signoff": document} if document is not None else {})
         if self._as_json:
@@ -326,11 +326,11 @@ class Progress:
             "causes": [group.plain() for group in finished.groups],
             "files": {name: str(path) for name, path in files.items()},
         }
-        assert sys.__stdout__ is not None  # it was copied from
+        assert sys.__stdout__ is not None  # it was open at the start
         print_document(json_file.text(document), sys.__stdout__)
 
     def _broken(self, message: str, whole: str = "") -> None:
-        """Say what broke outside of any case, masked: its first line everywhere, the ``whole`` here alone."""
+        """Report what broke outside of any case, masked: the first line in all views, the ``whole`` only here."""
         self._broke += mask_text(message).splitlines()[:1]
         self._say(Text(f"BROKEN   {mask_text(whole or message)}", terminal.STYLES[Verdict.BROKEN]))
 
@@ -346,7 +346,7 @@ class Progress:
         return text.append(f" · {time.monotonic() - self._began:.1f} s")
 
     def mention(self, text: str) -> None:
-        """Show a line of what the run waits for, unless only its end is asked for. Thread-safe."""
+        """Print what the run waits for, unless it is quiet. Thread-safe."""
         if not self._quiet:
             self._say(Text(text))
 
@@ -364,13 +364,13 @@ class Retention:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None]:
-        """Of a report that pytest's summary will show, its keywords go, which selected its test, and what a passed case wrote."""
+        """Drop a report's keywords, which only select tests, and the output of passed cases."""
         yield
         reporter = self._config.pluginmanager.getplugin("terminalreporter")
         if reporter is None:
             return
         if hasattr(self._config, "workerinput"):
-            reporter.stats.clear()  # the controller shows it
+            reporter.stats.clear()  # the controller shows reports
         elif case_id(report.nodeid) in self._run.case_ids:
             report.keywords = {}
             if report.passed:

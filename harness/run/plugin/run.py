@@ -1,4 +1,4 @@
-"""What every process of a run knows of it."""
+"""What every process of a run knows about it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Run:
 
     @cached_property
     def case_ids(self) -> frozenset[str]:
-        """Of all of them: to be asked for once the session has started, until when plugins may change them."""
+        """The ids of all cases; use it only after the session's start, until when plugins may change them."""
         return frozenset(case.id for case in self.cases)
 
     def plain(self, case: Case) -> dict[str, Any]:
@@ -82,11 +82,11 @@ class Run:
 
     @property
     def control(self) -> Path:
-        """Where the processes of the run keep their locks, counts and heartbeats; a link into memory, as a rule."""
+        """Where the run's processes keep locks, counts and heartbeats; usually a link into memory."""
         return self.directory / "control"
 
     def remove_control(self) -> None:
-        """The run has ended: the link goes, or the directory where there is no memory to link to."""
+        """Remove the link, or the directory if there was no memory to link to."""
         if not self.control.is_symlink():
             shutil.rmtree(self.control, ignore_errors=True)
             return

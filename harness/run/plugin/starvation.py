@@ -1,4 +1,4 @@
-"""How long the harness's processes were kept waiting for a processor (CPU starvation): audio is lost meanwhile, and timings stretch."""
+"""How long the harness's processes waited for a processor (CPU starvation): audio is lost, and timings stretch."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from harness.phone.pool import PhonePool
 from harness.scenario.evidence import Evidence
 
 _PERIOD_S: Final = 0.05
-#: From here on a listener's jitter buffer cannot hide it.
+#: A longer wait is beyond a listener's jitter buffer.
 LATE_S: Final = 0.2
-#: In periods: how often the kernel is asked how long processes have waited.
+#: Periods between two questions to the kernel how long processes have waited.
 _SAMPLE_EVERY: Final = 5
 _SAMPLE_S: Final = _SAMPLE_EVERY * _PERIOD_S
-#: So many samples are kept, and so many late wake-ups.
+#: How many samples, and how many late wake-ups, are kept.
 _KEPT: Final = 1200
-#: The machine has settled when nothing was starved for so long.
+#: The machine has settled after this long without starvation.
 _CALM_S: Final = 1.0
-#: How long is waited for that.
+#: Time limit for settling.
 _SETTLE_WITHIN_S: Final = 10.0
 
 
@@ -46,14 +46,14 @@ class StarvationMonitor:
 
     def __init__(self) -> None:
         self._worst = 0.0
-        self._late: deque[tuple[float, float]] = deque(maxlen=_KEPT)  # due, and woken, where that was late
+        self._late: deque[tuple[float, float]] = deque(maxlen=_KEPT)  # (due, woken) of late wake-ups
         self._samples: deque[_Sample] = deque(maxlen=_KEPT)
         self._pids: Callable[[], Iterable[int]] = tuple
         self._periods = 0
 
     def start(self) -> None:
         """Monitor from now on."""
-        # the first period begins here: the thread's first turn may be what is late
+        # the first period begins here: the thread's first turn may be late as well
         threading.Thread(target=self._run, args=(time.monotonic(),), name="starvation", daemon=True).start()
 
     def watch(self, pids: Callable[[], Iterable[int]]) -> None:
@@ -75,14 +75,14 @@ class StarvationMonitor:
         times = [sample.at for sample in samples]
         before = samples[max(0, bisect_right(times, begin) - 1)]
         after = samples[min(len(samples) - 1, bisect_left(times, end))]
-        # samples span more than the time asked for, so no more than that counts
+        # samples may span more than the time asked for
         return max([0.0, *self._woken_late(begin, end), min(_waited_longest(before, after), end - begin)])
 
     def starved_at_once(self, begin: float, end: float) -> float:
-        """The longest of these waits, as far as the kernel's account shows it."""
+        """The longest single wait, as far as the kernel's account shows it."""
         self.sample()
         samples = [sample for sample in list(self._samples) if begin - 2 * _SAMPLE_S <= sample.at <= end + _SAMPLE_S]
-        # waits in two intervals, one behind the other, may have been one wait
+        # waits in two consecutive intervals may be one wait
         waits = (_waited_longest(before, after) for before, after in zip(samples, samples[2:], strict=False))
         return max([0.0, *self._woken_late(begin, end), *(min(waited, end - begin) for waited in waits)])
 
@@ -109,7 +109,7 @@ class StarvationMonitor:
             began = self.woken(due)
 
     def woken(self, due: float) -> float:
-        """Note a wake-up that was due at that time; when it was."""
+        """Record a wake-up that was due at that time; returns when it happened."""
         now = time.monotonic()
         self._worst = max(self._worst, now - due)
         if now - due > _PERIOD_S:
@@ -145,7 +145,7 @@ def monitor() -> StarvationMonitor:
 def observe(
     evidence: Evidence, pool: PhonePool, world: Callable[[float, float], list[float]] = lambda begin, end: []
 ) -> None:
-    """Have a case's evidence know of starvation: the runner's, its softphones', and its world's.
+    """Let a case's evidence know about starvation of the runner, its softphones, and its world.
 
     ``world`` returns for how long the world's audio stood still between two moments, each time.
     """

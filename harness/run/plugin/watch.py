@@ -1,4 +1,4 @@
-"""Ends what a process waits for when a world, or the runner, is gone or hangs.
+"""Ends a process's waits when a world, or the runner, is gone or hangs.
 
 One thread per process waits for a lock that this process holds as long as it lives: it costs nothing, and wakes at once. It
 interrupts the main thread by a signal, whose handler raises there, whatever the case is waiting for; amid pytest's own work the
@@ -28,11 +28,11 @@ from harness.run.plugin.worlds import alive_lock, erred, heartbeat, last_words, 
 from harness.support.files import user_files, whole_file
 from harness.support.heartbeat import AFTERWARDS_S, DOUBTFUL_S, PERIOD_S, Heartbeat, Listener
 
-#: A world without a heartbeat for so long has spoilt the case.
+#: A world without a heartbeat for this long has spoilt the case.
 STALLED_S: Final = 5.0
 #: Packages whose bookkeeping of fixtures must not be interrupted: a finalizer without its fixture fails all later tests.
 _UNINTERRUPTIBLE: Final = frozenset({"_pytest", "pluggy", "allure_pytest", "allure_commons"})
-#: A process without a heartbeat for so long does not come back.
+#: A process without a heartbeat for this long hangs for good.
 HUNG_S: Final = 10.0
 
 
@@ -42,7 +42,7 @@ class Watch:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._stalled = ""
-        #: By deployment: until when a case that begins may suffer from its world's last one, and what it was.
+        #: By deployment: until when a new case may suffer from its world's last gap, and the message about it.
         self._gaps: dict[str, tuple[float, str]] = {}
         self._listeners: dict[str, Listener] = {}
         self._waiting_on: str | None = None
@@ -131,7 +131,7 @@ class Watch:
 
 
 def _works_for(frame: FrameType | None) -> str:
-    """The package whose code a frame runs, be it through the standard library; "" when that is all there is."""
+    """The package whose code a frame runs, directly or through the standard library; empty if there is none."""
     while frame is not None:
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if package not in sys.stdlib_module_names:
@@ -185,7 +185,7 @@ def _beat_of_slot(run: Run, slot: int) -> Path:
 
 
 def _is_descendant(pid: int) -> bool:
-    """Whether it is a living process that this one started, or its children did: the id may be another process's by now."""
+    """Whether it is a living descendant of this process: the id may have been reused."""
     while pid > 1:
         try:
             state, parent = (

@@ -60,8 +60,8 @@ class WorkerForkServer:
 
     def __init__(self, path: Path, worlds: ForkServer | None = None) -> None:
         """Import what workers need, and fork; listen at ``path``. Raises OSError. No other thread may run."""
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a thread would not be there after the fork
-        with lasting():  # and no collection writes to pages that are shared
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads do not survive a fork
+        with lasting():  # no garbage collection writes to shared pages
             for module in _NEEDED:
                 import_module(module)
         self._path = path
@@ -90,7 +90,7 @@ class WorkerForkServer:
 
 
 class AsTheyCome(LoadScheduling):  # type: ignore[misc]  # xdist has no types
-    """The scheduler of a run, which also starts all workers but the first: that one has its case meanwhile."""
+    """xdist's scheduler, except that the first worker begins before the others, which it starts, have collected."""
 
     collection: list[str] | None
     pending: list[int]
@@ -116,7 +116,7 @@ class AsTheyCome(LoadScheduling):  # type: ignore[misc]  # xdist has no types
         start(self.config, others)
 
     def schedule(self) -> None:
-        """All have come: who has nothing behind the case it runs gets more, or learns that there is no more."""
+        """All have collected: a worker with fewer than two cases gets more, or is told that there are none."""
         for node in self.nodes:
             if not self.pending or len(self.node2pending[node]) < 2:
                 self.check_schedule(node)
@@ -125,7 +125,7 @@ class AsTheyCome(LoadScheduling):  # type: ignore[misc]  # xdist has no types
         workers, turn = self.numnodes, self._come
         self._come += 1
         if turn >= workers:
-            return  # it stands in for one that died: it gets what is left
+            return  # it replaces a dead worker, and gets what is left
         if cases < 2 * workers:
             mine = [case for case in range(turn, cases, workers) if case in self.pending]
         else:

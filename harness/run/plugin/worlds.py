@@ -32,7 +32,7 @@ _START_S = 60.0
 _STOP_S = 15.0
 _LOG = "world.log"
 _LAST_LINES = 5
-#: The kind of error that the user can mend; every other is the machine's.
+#: The kind of error that is the user's mistake; all others are the machine's.
 _MISTAKE = "mistake"
 
 
@@ -61,7 +61,7 @@ def last_words(control: Path, name: str) -> str:
 
 
 def erred(name: str) -> str:
-    """What is said of a world that had an error of its own."""
+    """The message about a world that had an error of its own."""
     return f"the simulated world of {name} had an error of its own; world-{stem_of(name)}.log says which"
 
 
@@ -132,7 +132,7 @@ class World:
 
     @property
     def pid(self) -> int:
-        """The process's id; where it was forked, that of the process that stands for it."""
+        """The process's id; of a forked world, its client's."""
         return self._process.pid
 
     def ready(self, within: float = _START_S) -> list[Deployment]:
@@ -161,7 +161,7 @@ class World:
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
         read = bytearray()
-        waiting = select.poll()  # select() takes no descriptor beyond 1023, and whose process this is may have many
+        waiting = select.poll()  # select() is limited to descriptors below 1024
         waiting.register(descriptor, select.POLLIN)
         while not read.endswith(b"\n"):
             if not waiting.poll(1000 * max(0.0, deadline - time.monotonic())):
@@ -261,7 +261,7 @@ class Worlds:
                 faults.append(error)
             log = _directory(self._control, world.name) / _LOG
             if keep_logs is not None and log.exists():
-                with contextlib.suppress(OSError):  # a full disk has been said by then
+                with contextlib.suppress(OSError):  # a full disk is reported elsewhere
                     shutil.copyfile(log, keep_logs / f"world-{stem_of(world.name)}.log")
         self._worlds.clear()
         return faults

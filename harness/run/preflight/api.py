@@ -39,11 +39,11 @@ _REFUSALS = {
 
 
 async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[ProbeResult]:
-    """Questions that change nothing, and that are asked after each call as well: the calls of an assistant."""
+    """Ask for an assistant's calls, as after each call; this changes nothing."""
     if synthflow.api_token is None:
         fix = "Give synthflow.api_token_env; where no token is to be had, leave synthflow.api_base out."
         return [_API.failed("no token is known", fix)]
-    within_s = max(probing.patience, synthflow.timeout_s)  # a slow one serves a run as well
+    within_s = max(probing.patience, synthflow.timeout_s)  # as long as a run waits
     began, models = time.monotonic(), probing.deployment.models()
     try:
         verify = await verified(synthflow.ca_file)
@@ -104,7 +104,7 @@ def _answer(answer: HttpResponse, took: float, fix_model: str) -> ProbeResult:
 
 
 def _is_json(answer: HttpResponse) -> bool:
-    """Whether it is an object or a list, as every answer of the API is."""
+    """Whether it is a JSON object or list, as all answers of the API are."""
     try:
         return isinstance(answer.json(), dict | list)
     except ValueError:
@@ -112,7 +112,7 @@ def _is_json(answer: HttpResponse) -> bool:
 
 
 def _calls_of(answer: HttpResponse) -> list[Any]:
-    """The calls that it lists. Raises :class:`FarEndError` where a run could not read them."""
+    """The calls that it lists. Raises :class:`FarEndError` if a run could not read them."""
     return calls_in(payload("GET /calls", answer))
 
 
@@ -157,7 +157,7 @@ def _model_line(deployment: Deployment, model: str, names: Sequence[str], answer
 
 # -- the campaign
 
-#: What looks like a place for a value; JSON has nothing of the kind.
+#: What looks like a placeholder; JSON has nothing similar.
 _PLACE = re.compile(r"\{+ *\w+ *\}+")
 _SCHEMES: dict[str, tuple[int, Transport]] = {"http": (80, "tcp"), "https": (443, "tls")}
 
@@ -185,7 +185,7 @@ async def trigger_line(probing: Probing, campaign: Campaign) -> ProbeResult:
 
 
 def _oddity(campaign: Campaign) -> tuple[str, str] | None:
-    """What is odd in a request, and its key: an unknown placeholder, or none for the customer's number."""
+    """What is wrong in a request, and its key: an unknown placeholder, or none for the customer's number."""
     sent = {"url": str(campaign.url)} | ({} if campaign.method == "GET" else {"body": campaign.body})
     for key, text in sent.items():
         for found in _PLACE.findall(text):

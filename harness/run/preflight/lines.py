@@ -34,7 +34,7 @@ OTHERS = {"ai": ("platform", ROUTING), "for the ai": ("AI", TRANSFER)}
 
 
 class ProbeKind(StrEnum):
-    """What is looked at. Each has a test that shows it wrong (``test_every_line.py``), and stands in docs/live.md."""
+    """What is looked at. Each has a failing example in ``test_every_line.py`` and a line in docs/live.md."""
 
     SECRET = "secret"
     NUMBERS = "numbers"
@@ -66,7 +66,7 @@ class ProbeResult:
     """One thing looked at. ``row`` is the guide's troubleshooting row that its failure belongs to, ``fix`` what to do."""
 
     look: ProbeKind
-    subject: str  #: whose, empty where there is only one
+    subject: str  #: whose it is; empty if there is only one
     status: Status
     detail: str
     row: str = ""
@@ -80,11 +80,11 @@ class ProbeResult:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is looked at, and whose; makes the line that says what was found."""
+    """What is looked at, and whose; makes the result's line."""
 
     kind: ProbeKind
     subject: str = ""
-    row: str = REGISTRATION  #: of the guide's troubleshooting: what a failure shows there
+    row: str = REGISTRATION  #: the guide's troubleshooting row for a failure
 
     def ok(self, detail: str) -> ProbeResult:
         return ProbeResult(self.kind, self.subject, Status.OK, detail)
@@ -110,7 +110,7 @@ class RowNeed:
     what: str  #: "agents registered"
     whose: str  #: "group Billing"; empty where there is only one
     status: Status | None
-    detail: str = ""  #: why it is not there, or not known to be
+    detail: str = ""  #: why it is missing or unknown
 
     @property
     def answer(self) -> str:
@@ -159,7 +159,7 @@ _STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.FAILED: "red"}
 
 
 def show(console: Console, report: Report, *, all_lines: bool) -> None:
-    """What was found, the worst last, where the eye is; what is ok only with ``all_lines``."""
+    """Print the lines, the worst last; those that are ok only with ``all_lines``."""
     table = Table("", "what", "found, and what to do", box=None, pad_edge=False, header_style="bold")
     order = list(Status)
     for line in sorted(report.lines, key=lambda line: order.index(line.status)):
@@ -178,7 +178,7 @@ def show(console: Console, report: Report, *, all_lines: bool) -> None:
 
 
 def _by_row(console: Console, report: Report, *, all_lines: bool) -> None:
-    """What the rows will need, those together that need the same; what is there only with ``all_lines``."""
+    """Print what the rows need, grouped by equal needs; met needs only with ``all_lines``."""
     rows: dict[str, dict[tuple[str, str], list[str]]] = {}
     for need in report.rows:
         if all_lines or need.status in (Status.WARNING, Status.FAILED):

@@ -30,7 +30,7 @@ def number_line(deployment: Deployment) -> ProbeResult:
     reasons = {number: reason for number in (*called, *extensions) if (reason := guard.refusal(number))}
     odd = [n for n in numbers if n not in reasons and not phonenumbers.is_valid_number(phonenumbers.parse(n, None))]
     refused = list(_alike(reasons))
-    # No row dials a phone by its user, so an extension with the digits of a short code is harmless.
+    # no row dials a phone's user, so an extension that looks like a short code is harmless
     names = sorted(phone.user for phone in deployment.phones.values() if phone.user)
     emergency = [f"{name} is an emergency number" for name in names if guard.is_emergency(name)]
     if refused or emergency:
@@ -46,7 +46,7 @@ def number_line(deployment: Deployment) -> ProbeResult:
 
 
 def _alike(reasons: Mapping[str, str]) -> Iterator[str]:
-    """What is said of each number, once where it is the same of many."""
+    """The reasons, with one line for many numbers that share one."""
     same: dict[str, list[str]] = {}
     for number, reason in reasons.items():
         same.setdefault(reason.removeprefix(number), []).append(reason)
@@ -126,7 +126,7 @@ def certificate_line(
     certificate, key = pair
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key, password="")  # else it asks at the terminal for one
+        context.load_cert_chain(certificate, key, password="")  # else OpenSSL asks at the terminal
         shown = x509.load_pem_x509_certificate(user_files.read(Path(certificate), user_files.PEM))
     except (OSError, ValueError) as error:
         return look.failed(f"{certificate} with {key}: {str(error) or type(error).__name__}", fix)

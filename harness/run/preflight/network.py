@@ -86,7 +86,7 @@ async def allowlist_line(probing: Probing, trunk: Trunk, end: Target) -> ProbeRe
 
 
 def _is_listed(address: str, allowed: Sequence[str]) -> bool:
-    """Whether one of the addresses or networks of the list holds it; a name there allows nothing that could be compared."""
+    """Whether an address or network of the list contains it; names in the list are ignored."""
     for entry in allowed:
         with contextlib.suppress(ValueError):
             if ip_address(address) in ip_network(entry.strip("[]"), strict=False):
@@ -103,7 +103,7 @@ async def service_line(probing: Probing, account: Account) -> ProbeResult:
         fix = "Check this machine's DNS servers; the file's host is used."
         return look.warning(f"not known: {', '.join(sorted(trouble))}", fix)
     services = [] if isinstance(naptr, str) else [record.service.decode("utf-8", "replace") for record in naptr]
-    # A domain may have others' as well: ENUM's, or a radius server's. RFC 3263 section 4.1 has these alone, in any case.
+    # a domain may also have NAPTR of ENUM or RADIUS; RFC 3263 section 4.1 names these, in upper or lower case
     offered = [text for text in services if text.upper().startswith(("SIP+", "SIPS+"))]
     targets = [] if isinstance(srv, str) else [(str(r.target).rstrip("."), int(r.port)) for r in srv]
     named = [f"{host}:{port}" if host else "." for host, port in targets]
@@ -179,7 +179,7 @@ async def stun_line(probing: Probing, name: str, account: Account) -> ProbeResul
     try:
         here = transport.get_extra_info("sockname")[:2]
         mapped = await _mapped(transport, received, (address, port), probing.patience)
-        # A second port of the same server tells whether the mapping depends on whom one talks to; most servers have 3479.
+        # a second port (most servers have 3479) shows whether the mapping depends on the destination
         other = await _mapped(transport, received, (address, port + 1), min(0.5, probing.patience)) if mapped else None
     finally:
         transport.close()

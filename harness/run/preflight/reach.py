@@ -15,7 +15,7 @@ from harness.witness.ports.probes import Probing, Target, unverified, verified
 from harness.witness.ports.wire import Link, NoLinkError
 
 _SOON = datetime.timedelta(days=21)
-_MOMENT_S = 0.5  #: in which a server has looked at a client's certificate
+_MOMENT_S = 0.5  #: after which a server has checked a client's certificate
 #: ``X509_V_FLAG_NO_CHECK_TIME``: expiry has a line of its own. The ssl module has no name for it.
 _NO_CHECK_TIME = 0x200000
 #: What to do about a port that only others call.
@@ -75,7 +75,7 @@ def _as_its_callers(context: ssl.SSLContext, place: Target) -> ssl.SSLContext:
 
 
 async def _no_handshake(probing: Probing, place: Target, kind: str, error: NoLinkError) -> ProbeResult:
-    """Why there was none; any version is tried once more.
+    """Why the handshake failed; TLS 1.3 is tried as well.
 
     At TLS 1.3 a client is through before the server has looked at its certificate (RFC 8446 section 2), so the connection has to
     last for a moment.
@@ -86,7 +86,7 @@ async def _no_handshake(probing: Probing, place: Target, kind: str, error: NoLin
             version = link.tls_version if await link.lasts(_MOMENT_S) else ""
     except NoLinkError:
         pass
-    if kind in OTHERS:  # it may be open to its callers, and ask for the certificate that they have
+    if kind in OTHERS:  # it may ask for a certificate that its callers have
         said = f"one handshake of two: {error.detail}" if version else f"no handshake: {error.detail}"
         return _from_here(look, kind, said)
     if version:

@@ -20,7 +20,7 @@ from harness.run.preflight import answers, api, machine, network, reach
 from harness.run.preflight.lines import ROUTING, Look, Name, ProbeKind, ProbeResult, Report, RowNeed, Status
 from harness.witness.ports.probes import Probing, Target, ai_end, termination
 
-#: What it asks, of what, by which function, and with which arguments.
+#: What is looked at, whose, the function, and its arguments.
 Probe = tuple[ProbeKind, str, Callable[..., Any], tuple[Any, ...]]
 
 
@@ -79,7 +79,7 @@ def _without(deployment: Deployment, variables: set[str]) -> Deployment:
 
 async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeResult]:
     probing = Probing(deployment, **settings)
-    # They begin in this order: this machine's ports are looked at before a probe has one of them.
+    # in this order: local ports are looked at before another probe uses one
     probes = [*_machine(probing), *_names(probing), *_places(probing), *_phones(probing), *_http(probing)]
     found = await asyncio.gather(*(_asked(*probe) for probe in probes))
     lines = [machine.number_line(deployment), *(line for some in found for line in some)]
@@ -89,7 +89,7 @@ async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeRe
 async def _asked(
     kind: ProbeKind, subject: str, look: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> list[ProbeResult]:
-    """The lines of a probe. One that breaks must not hide what the others found, whatever a far end sends it."""
+    """The lines of a probe. A probe that breaks must not hide what the others found."""
     try:
         found = look(*arguments)
         found = await found if isawaitable(found) else found
@@ -147,7 +147,7 @@ def _wanted(probing: Probing) -> Iterator[tuple[str, Target, str]]:
             if end := termination(deployment, trunk):
                 yield "termination", end, deployment.platform.domain
             continue
-        # Whether an outsider may knock there is the AI's own affair, and the platform's, so a silence is a warning only.
+        # these need not answer to this machine, so silence is only a warning
         if trunk.host and (end := ai_end(deployment, trunk, outside)):
             yield "ai", end, trunk.host
         if end := termination(deployment, trunk):
@@ -155,7 +155,7 @@ def _wanted(probing: Probing) -> Iterator[tuple[str, Target, str]]:
 
 
 def _of_the_platform(probing: Probing) -> Iterator[Target]:
-    """The platform's own address, as an agent's phone asks it by OPTIONS (KEEPALIVE); one at a carrier's telephone never does."""
+    """The platform's address, to which agents' phones send OPTIONS (KEEPALIVE), except those at a carrier's telephone."""
     platform, deployment = probing.deployment.platform, probing.deployment
     agents = [deployment.phones[agent] for group in deployment.groups.values() for agent in group.agents]
     for name in sorted({agent.account for agent in agents if agent.number is None}):
@@ -216,12 +216,12 @@ def _own_addresses(deployment: Deployment) -> Iterator[tuple[str, str]]:
 
 # -- what each row needs
 
-#: A thing that a row needs, whose it is, the lines that show whether it is there, and why it is not known where there are none.
+#: What a row needs, whose it is, the lines that show it, and why it is unknown without such lines.
 _Need = tuple[str, str, tuple[Name, ...], str]
 
 _UNASKED = "nothing was asked"
 _NOWHERE = "their accounts register nowhere"
-#: What tells of a port that SIP goes to.
+#: The lines on a SIP port.
 _OF_A_PORT = (
     ProbeKind.PORT,
     ProbeKind.TLS,
@@ -249,7 +249,7 @@ def needs(
 def _cases(deployment: Deployment) -> list[Case]:
     try:
         return cases([deployment])
-    except SelectionError:  # a file that no row has a case of is looked at all the same
+    except SelectionError:  # preflight also works without cases
         return []
 
 
@@ -270,7 +270,7 @@ def _of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
         if trunk.transport == "tls":
             yield "stand-in's certificate in order", "", ((ProbeKind.STAND_IN_CERTIFICATE, ""),), _UNASKED
         yield "platform's end answers", of, _at(termination(deployment, trunk)), "no termination is known"
-    elif case.row.moment != "people":  # whose calls never get there
+    elif case.row.moment != "people":  # whose calls do not reach it
         yield "AI's end answers", of, _at(ai_end(deployment, trunk)), "no host is known"
         if _the_ai_calls(case, deployment):
             yield "platform's end answers", of, _at(termination(deployment, trunk)), "no termination is known"
