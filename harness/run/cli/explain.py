@@ -57,8 +57,6 @@ def _find(result: Path, case: str) -> CaseEvidence:
     if (result / CASE).is_file():
         require_files(result.resolve())
         return CaseEvidence.read(result)
-    if not (result.exists() or case) and (result.parent / "cases").is_dir():  # reports/latest/ID
-        result, case = result.parent, result.name
     if not (result / "cases").is_dir():
         wrong = "no such directory" if not result.exists() else "not the directory of a run or of a case"
         raise MistakeError(
@@ -70,8 +68,7 @@ def _find(result: Path, case: str) -> CaseEvidence:
     found = _named(result)
     if not found:
         raise MistakeError(f"{result}: no case has left evidence there; allowed: another run's directory")
-    matching = [tries for name, tries in found if case in (name, tries[-1].name)]
-    matching = matching or [tries for name, tries in found if case in name or case in tries[-1].name]
+    matching = [tries for name, tries in found if case == name] or [tries for name, tries in found if case in name]
     if len(matching) == 1:
         return _counting(matching[0])
     if not matching and case in _planned(result):
