@@ -33,7 +33,7 @@ ALLOWED = {
     "witness/campaign.py": ({FILE}, "writes to the terminal"),
     "run/plugin/worlds.py": ({FILE, PROCESS}, "starts simulated worlds, and keeps their stderr"),
     "phone/process.py": ({FILE, PROCESS}, "starts softphones, and keeps their stderr"),
-    "run/fleet/shard.py": ({FILE, PROCESS}, "starts pytest for a shard, and keeps its output"),
+    "run/fleet/worker.py": ({FILE, PROCESS}, "starts pytest for a shard, and keeps its output"),
     "support/forkserver/__init__.py": (
         {PYTHON},
         "is how all others start Python: never with modules of the current directory (-P, -I)",
