@@ -26,12 +26,12 @@ from tests.unit.phone_events import sip_message
 @pytest.mark.parametrize(
     "number", ["+1 312 555-0100", "(312) 555-0100", "312.555.0100", "sip:+13125550100@carrier.example"]
 )
-def test_a_number_is_called_as_people_write_it(number: str) -> None:
+def test_call_accepts_common_number_formats(number: str) -> None:
     talkdesk = load(EXAMPLES / "simulated-talkdesk.toml")
     Guard(talkdesk)(call._uri(talkdesk, "caller", number))
 
 
-def test_numbers_and_digest_answers_never_reach_the_disk(tmp_path: Path, runs: ModuleType) -> None:
+def test_call_evidence_holds_no_number_and_no_digest_answer(tmp_path: Path, runs: ModuleType) -> None:
     """A password can be tried against a digest answer."""
     deployment = runs.live()
     caller = deployment.callers[0]
@@ -64,14 +64,14 @@ WORLD = world()
 
 
 @given(st.text(min_size=1, max_size=20) | st.sampled_from(["simulated", "simulated-acme", "Müller & Söhne", "live-a"]))
-def test_a_world_of_any_name_makes_two_files(name: str) -> None:
+def test_as_live_writes_two_files_for_any_world_name(name: str) -> None:
     named = WORLD.model_copy(update={"name": name})
     files = [live_file(named, kind, named.timings)[:2] for kind in ("live", "stand-in")]
     assert len({stem_of(called) for called, _ in files}) == 2
     assert [tomllib.loads(text)["name"] for _, text in files] == [called for called, _ in files]
 
 
-def test_a_shell_takes_a_variable_for_each_secret() -> None:
+def test_exports_set_one_shell_variable_per_secret() -> None:
     secrets = live_file(WORLD, "live", WORLD.timings)[2]
     assert set(ALIKE.values()) <= set(secrets.values())
     script = f"{exports(secrets)}\nenv"
@@ -79,9 +79,7 @@ def test_a_shell_takes_a_variable_for_each_secret() -> None:
     assert {f"{name}={value}" for name, value in secrets.items()} <= set(said.stdout.splitlines())
 
 
-def test_the_command_can_be_copied_whatever_the_deployment_is_called(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_printed_verify_command_quotes_the_file_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     named = WORLD.model_copy(update={"name": "acme prod"})
     simulate._write(SafeConsole(soft_wrap=True, width=1000), tmp_path, [named], "quick")
     (said,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("harness verify")]

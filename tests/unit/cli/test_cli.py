@@ -53,7 +53,7 @@ HANDED = """--deployment=one.toml --deployment=other.toml --row=TD-INBOUND --row
 --timings=documented --require=documented -q --every-failure --json"""
 
 
-def test_everything_asked_for_reaches_pytest(harness: Harness, handed: list[Any]) -> None:
+def test_verify_passes_every_option_to_pytest(harness: Harness, handed: list[Any]) -> None:
     assert harness(*shlex.split(ASKED)).code == 0
     assert handed[0].endswith("scenarios")
     assert set(HANDED.split()) <= set(handed)
@@ -62,7 +62,7 @@ def test_everything_asked_for_reaches_pytest(harness: Harness, handed: list[Any]
     assert all(type(argument) is str for argument in handed)  # they cross to the workers
 
 
-def test_what_is_not_asked_for_is_left_to_the_plugin(harness: Harness, handed: list[Any]) -> None:
+def test_verify_leaves_defaults_to_the_plugin(harness: Harness, handed: list[Any]) -> None:
     assert harness("verify", "one.toml").code == 0
     assert handed[handed.index("-n") + 1] == "auto"
     options = {argument.partition("=")[0] for argument in handed} - {"--deployment", "--cases-only"}
@@ -82,14 +82,16 @@ def test_what_is_not_asked_for_is_left_to_the_plugin(harness: Harness, handed: l
         (BrokenError("a.toml: one\na.toml: two"), 3),
     ],
 )
-def test_exit_codes_are_the_documented_ones(harness: Harness, handed: list[Any], end: Any, code: int) -> None:
+def test_exit_codes_follow_the_documentation(harness: Harness, handed: list[Any], end: Any, code: int) -> None:
     handed[0] = end
     ended = harness("verify", "one.toml")
     assert ended.code == code
     assert ended.err == ("ERROR: a.toml: one\nERROR: a.toml: two\n" if isinstance(end, Exception) else "")
 
 
-def test_own_scenarios_may_lie_below_a_directory_with_brackets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_scenarios_are_found_below_a_directory_with_brackets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """pytest cuts a path at its first bracket, for the parameters of a test."""
     (tmp_path / "[prod]" / "scenarios").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "[prod]")
@@ -116,7 +118,7 @@ SIMULATED, LIVE = str(EXAMPLES / "simulated-gladly.toml"), str(EXAMPLES / "live-
         (["preflight", SIMULATED], False),
     ],
 )
-def test_a_fork_server_is_there_for_the_worlds_of_a_command_and_ends_with_it(
+def test_fork_server_for_worlds_lives_as_long_as_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], expected: bool
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -146,14 +148,14 @@ def commands(asked: str = "") -> dict[str, Any]:
     return getattr(typer.main.get_command(app.application(asked)), "commands", {})
 
 
-def test_a_command_is_registered_alone_and_an_unknown_one_with_all() -> None:
+def test_only_the_requested_command_is_imported() -> None:
     assert list(commands("verify")) == ["verify"]
     assert {"verify", "rows", "signoff"} <= commands().keys()
     for asked in ("--help", "nonsense", "live_file"):
         assert commands(asked).keys() == commands().keys()
 
 
-def test_every_command_and_option_is_explained() -> None:
+def test_every_command_and_option_has_help() -> None:
     options = {(name, one.name): one for name, command in commands().items() for one in command.params}
     assert all(command.help for command in commands().values())
     assert not [name for name, option in options.items() if name[1] != "help" and not option.help]
@@ -168,7 +170,7 @@ def test_every_command_and_option_is_explained() -> None:
     assert fault_names("trunk-limit-") == ["trunk-limit-lower", "trunk-limit-not-enforced"]
 
 
-def test_no_command_shows_them_all(harness: Harness) -> None:
+def test_harness_without_a_command_lists_the_commands(harness: Harness) -> None:
     code, *shown = harness()
     assert (code, "preflight" in "".join(shown)) == (2, True)
     assert harness("rows", "--help").code == 0
@@ -178,7 +180,7 @@ def test_no_command_shows_them_all(harness: Harness) -> None:
 # -- lists and examples
 
 
-def test_every_row_is_listed_once(harness: Harness) -> None:
+def test_rows_lists_every_row_once(harness: Harness) -> None:
     rows = [(entry["integration"], entry["row"]) for entry in json.loads(harness("rows", "--json").out)]
     assert len(set(rows)) == len(rows)
     assert rows == [(name, row.id) for name in integrations.names() for row in integrations.find(name).rows]
@@ -186,14 +188,14 @@ def test_every_row_is_listed_once(harness: Harness) -> None:
     assert shown == {row for integration, row in rows if integration == "gladly"}
 
 
-def test_every_fault_is_listed_with_what_it_shows(harness: Harness) -> None:
+def test_faults_lists_every_fault_with_its_effect(harness: Harness) -> None:
     plain = json.loads(harness("faults", "--json").out)
     assert {fault["name"] for fault in plain} == set(FAULTS)
     assert all(fault["shows"] and fault["integrations"] for fault in plain)
     assert set(FAULTS) <= set(re.findall(r"^  (\S+) ", harness("faults").out, re.MULTILINE))
 
 
-def test_a_terminal_of_another_encoding_shows_what_it_has() -> None:
+def test_help_works_in_a_latin_1_terminal() -> None:
     command = [str(Path(sys.executable).with_name("harness")), "verify", "--help"]
     environment = os.environ | {"PYTHONIOENCODING": "iso8859-1"}
     done = subprocess.run(command, capture_output=True, env=environment, check=False)
@@ -205,7 +207,7 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
-def test_examples_and_templates_are_listed_and_copied(harness: Harness, tmp_path: Path) -> None:
+def test_examples_lists_and_copies_files(harness: Harness, tmp_path: Path) -> None:
     kinds = [path.name for path in resources.TEMPLATES.iterdir() if path.is_dir()]
     listed = harness("examples").out
     assert not [name for name in (*resources.examples(), *kinds) if f"  {name} " not in listed]

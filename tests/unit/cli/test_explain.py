@@ -68,7 +68,7 @@ def explained(*arguments: str) -> str:
     return outcome.output
 
 
-def test_all_of_the_reasoning_is_there(tmp_path: Path) -> None:
+def test_explain_prints_the_complete_reasoning(tmp_path: Path) -> None:
     text = explained(str(case(tmp_path, "TD-INBOUND[a]")))
     for part in (
         "diagnosis: Caller ID missing: the platform sends the AI an anonymous From",
@@ -86,7 +86,7 @@ def test_all_of_the_reasoning_is_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("told", ["late", ["late"], [{"cause": "late"}], {"causes": [{"id": "x", "cause": "late"}]}])
-def test_a_diagnosis_of_another_version_is_a_line(tmp_path: Path, told: object) -> None:
+def test_diagnosis_of_another_version_is_a_mistake(tmp_path: Path, told: object) -> None:
     """Reports take these forms (docs/reports.md); of the rules behind them nothing is known."""
     directory = case(tmp_path, "TD-INBOUND[a]")
     end = json.loads((directory / "case.json").read_text())["end"]
@@ -95,20 +95,20 @@ def test_a_diagnosis_of_another_version_is_a_line(tmp_path: Path, told: object) 
         explained(str(directory))
 
 
-def test_what_the_wire_said_does_not_steer_the_terminal(tmp_path: Path) -> None:
+def test_control_characters_from_the_wire_are_escaped(tmp_path: Path) -> None:
     text = explained(str(case(tmp_path, "TD-INBOUND[a]", actual="486 \x1b[2J\x1b]0;all passed\x07")))
     assert "\\x1b[2J\\x1b]0;all passed\\x07" in text
     assert "\x1b" not in text
 
 
-def test_a_run_and_an_id_or_a_part_of_it(tmp_path: Path) -> None:
+def test_case_is_found_by_id_or_a_part_of_it(tmp_path: Path) -> None:
     case(tmp_path, "TD-INBOUND[a]")
     case(tmp_path, "GL-INBOUND[b]")
     assert explained(str(tmp_path), "GL-INBOUND[b]").startswith("GL-INBOUND[b]")
     assert explained(str(tmp_path), "TD").startswith("TD-INBOUND[a]")
 
 
-def test_what_is_no_case_is_a_mistake_that_names_the_cases(tmp_path: Path) -> None:
+def test_unknown_case_is_a_mistake_that_lists_the_cases(tmp_path: Path) -> None:
     case(tmp_path, "TD-INBOUND[a]")
     case(tmp_path, "GL-INBOUND[b]")
     with pytest.raises(MistakeError, match=r": no case of this run is called 'XY'; allowed: one of GL"):
@@ -123,19 +123,19 @@ def test_what_is_no_case_is_a_mistake_that_names_the_cases(tmp_path: Path) -> No
         explained(str(tmp_path / "cases"), "TD")
 
 
-def test_a_passed_case_has_no_diagnosis_to_explain(tmp_path: Path) -> None:
+def test_passed_case_has_no_diagnosis(tmp_path: Path) -> None:
     text = explained(str(case(tmp_path, "TD-INBOUND[a]", Verdict.PASSED, None)))
     assert "There is no diagnosis: only a case that failed has one." in text
 
 
-def test_an_unknown_failure_shows_the_nearest_facts(tmp_path: Path) -> None:
+def test_unknown_failure_shows_the_nearest_facts(tmp_path: Path) -> None:
     unknown = Diagnosis(nearest_facts=("prack of caller.1",), unexplained=("prack of caller.1",))
     text = explained(str(case(tmp_path, "PRACK[a]", diagnosis=unknown)))
     assert "No documented cause fits" in text
     assert "nearest facts:" in text
 
 
-def test_a_case_of_two_sites_is_not_taken_for_the_other(tmp_path: Path, runs: ModuleType) -> None:
+def test_cases_of_two_sites_are_told_apart(tmp_path: Path, runs: ModuleType) -> None:
     """One failed and one passed; each report's line explains its own, and the bare id is no answer."""
     made = [
         runs.make_run(tmp_path, deployment=runs.live().model_copy(update={"site": site}), rows=("HOLD",), plays=plays)
@@ -153,9 +153,7 @@ def test_a_case_of_two_sites_is_not_taken_for_the_other(tmp_path: Path, runs: Mo
     [([Verdict.FAILED] * 11, 11), ([Verdict.FAILED, Verdict.BROKEN], 1)],
     ids=["the last", "no broken one behind a failure"],
 )
-def test_which_of_several_attempts_is_explained(
-    tmp_path: Path, verdicts: list[Verdict], explained_attempt: int
-) -> None:
+def test_counting_attempt_is_explained(tmp_path: Path, verdicts: list[Verdict], explained_attempt: int) -> None:
     for attempt, verdict in enumerate(verdicts, start=1):
         directory = case(tmp_path, "HOLD[x]", verdict, actual=f"so it was at attempt {attempt}")
         amend(directory, attempt=attempt, began_wall=float(attempt))
@@ -163,7 +161,7 @@ def test_which_of_several_attempts_is_explained(
     assert f"so it was at attempt {explained_attempt}" in explained(str(tmp_path), "HOLD[x]")
 
 
-def test_a_guess_that_was_not_tried_alone_is_explained_as_every_view_tells_it(tmp_path: Path) -> None:
+def test_unconfirmed_guess_is_broken(tmp_path: Path) -> None:
     """The call may have been another case's: here the case had failed, for a certain cause."""
     directory = case(tmp_path, "HOLD[x]")
     amend(directory, guessed=True)
@@ -173,19 +171,19 @@ def test_a_guess_that_was_not_tried_alone_is_explained_as_every_view_tells_it(tm
 
 
 @pytest.mark.parametrize("verdict", [Verdict.BROKEN, Verdict.NOT_OBSERVABLE, Verdict.FAILED])
-def test_a_case_without_a_diagnosis_says_why_it_did_not_pass(tmp_path: Path, verdict: Verdict) -> None:
+def test_case_without_a_diagnosis_shows_its_message(tmp_path: Path, verdict: Verdict) -> None:
     """The terminal's line "why harness explain …" leads here."""
     lines = explained(str(case(tmp_path, "TD-INBOUND[a]", verdict, None))).splitlines()
     assert lines[2:4] == [f"verdict: {verdict}", "because: message"]
 
 
-def test_a_case_whose_worker_died_says_so(tmp_path: Path) -> None:
+def test_case_of_a_dead_worker_says_so(tmp_path: Path) -> None:
     directory = tmp_path / "cases" / "a"
     CaseRecorder(directory, {"id": "a"})
     assert "because: worker died" in explained(str(directory))
 
 
-def test_a_case_of_a_run_that_goes_on_is_explained_once_it_has_ended(tmp_path: Path) -> None:
+def test_open_case_of_a_run_under_way_is_a_mistake(tmp_path: Path) -> None:
     """Its worker has not died."""
     ended = case(tmp_path, "HOLD[x]")
     open_still = tmp_path / "cases" / "a"
@@ -203,7 +201,7 @@ def test_a_case_of_a_run_that_goes_on_is_explained_once_it_has_ended(tmp_path: P
     assert "because: worker died" in explained(str(open_still))
 
 
-def test_a_case_that_was_never_reported_is_no_mistake_in_its_name(tmp_path: Path, runs: ModuleType) -> None:
+def test_planned_case_without_evidence_is_named_as_such(tmp_path: Path, runs: ModuleType) -> None:
     """Terminal, report and JUnit name it, and so does who asks why."""
     made = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), lost=("BUSY",))
     lost = next(one.id for one in made.cases if one.row.id == "BUSY")

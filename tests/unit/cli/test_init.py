@@ -64,7 +64,7 @@ def deployment_of(path: Path) -> Deployment:
         ("generic", "digest", "stand-in", "SBC-INBOUND"),
     ],
 )
-def test_what_it_writes_is_a_deployment(
+def test_written_file_is_a_valid_deployment(
     tmp_path: Path, integration: str, authentication: str, kind: str, row: str
 ) -> None:
     path = tmp_path / "acme prod.toml"
@@ -81,7 +81,7 @@ def test_what_it_writes_is_a_deployment(
     assert not [number for number in numbers_of(deployment) if guard.refusal(number)]
 
 
-def test_addresses_of_ipv6(tmp_path: Path) -> None:
+def test_ipv6_hosts_are_bracketed_where_needed(tmp_path: Path) -> None:
     path = tmp_path / "six.toml"
     hosts = {"platform_host": "2001:db8::5", "caller_host": "2001:db8::7", "bind": "2001:db8::9"}
     made(path, kind="stand-in", caller_domain="carrier.example", **hosts)
@@ -91,7 +91,7 @@ def test_addresses_of_ipv6(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("integration", ["talkdesk", "gladly", "generic"])
-def test_what_is_commented_out_is_right_too(tmp_path: Path, integration: str) -> None:
+def test_commented_out_settings_are_valid(tmp_path: Path, integration: str) -> None:
     """Every line of it, once its dots are filled in."""
     path = tmp_path / "whole.toml"
     made(path, integration=integration, kind="live")
@@ -108,7 +108,7 @@ def test_what_is_commented_out_is_right_too(tmp_path: Path, integration: str) ->
     assert (deployment.campaign is not None) is (integration == "talkdesk")
 
 
-def test_every_missing_answer_is_named_at_once(tmp_path: Path) -> None:
+def test_all_missing_answers_are_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(MistakeError) as caught:
         CliRunner().invoke(application(), ["init", str(tmp_path / "x.toml")], catch_exceptions=False)
     lines = str(caught.value).splitlines()
@@ -130,12 +130,12 @@ def test_every_missing_answer_is_named_at_once(tmp_path: Path) -> None:
         ("assistant-model", "a b"),
     ],
 )
-def test_wrong_answers_are_refused(tmp_path: Path, option: str, value: str) -> None:
+def test_invalid_answers_are_refused(tmp_path: Path, option: str, value: str) -> None:
     with pytest.raises(MistakeError, match=f"--{option} "):
         made(tmp_path / "x.toml", **{option.replace("-", "_"): value})
 
 
-def test_an_existing_file_is_kept(tmp_path: Path) -> None:
+def test_existing_file_is_kept_without_force(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text("mine")
     with pytest.raises(DeploymentError, match="--force"):
@@ -145,7 +145,7 @@ def test_an_existing_file_is_kept(tmp_path: Path) -> None:
     assert "acme.talkdesk.example" in path.read_text()
 
 
-def test_it_asks_at_a_terminal(tmp_path: Path) -> None:
+def test_init_asks_at_a_terminal(tmp_path: Path) -> None:
     path = tmp_path / "asked.toml"
     keyboard, terminal = pty.openpty()
     process = subprocess.Popen(
@@ -177,7 +177,7 @@ def test_it_asks_at_a_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", [{"transport": "udp"}, {"authentication": "digest"}])
-def test_an_option_that_the_platform_does_not_have_is_not_passed_over(tmp_path: Path, option: dict[str, str]) -> None:
+def test_option_that_the_platform_lacks_is_refused(tmp_path: Path, option: dict[str, str]) -> None:
     """The file that it wrote said another thing than was asked for."""
     ((name, value),) = option.items()
     with pytest.raises(MistakeError, match=f"^--{name} {value}: not with gladly; allowed: "):
@@ -194,7 +194,7 @@ def test_an_option_that_the_platform_does_not_have_is_not_passed_over(tmp_path: 
         ("CA", "agent-please-en", "An agent, please."),
     ],
 )
-def test_a_caller_asks_in_the_countrys_language(tmp_path: Path, region: str, prompt: str, text: str) -> None:
+def test_prompt_is_in_the_countrys_language(tmp_path: Path, region: str, prompt: str, text: str) -> None:
     path = tmp_path / "x.toml"
     made(path, region=region)
     assert deployment_of(path).escalation.prompt == prompt

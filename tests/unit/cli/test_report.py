@@ -28,14 +28,14 @@ def reported(arguments: list[str]) -> Any:
 @pytest.mark.parametrize(
     ("interrupted", "code"), [("", 0), (STOPPED, 130), (f"{NEVER_ENDED}; {STOPPED}", 130), (NEVER_ENDED, 3)]
 )
-def test_of_a_run_that_somebody_stopped_it_is_130(
+def test_report_of_an_interrupted_run_exits_with_130(
     tmp_path: Path, runs: ModuleType, interrupted: str, code: int
 ) -> None:
     made = runs.make_run(tmp_path, rows=("HOLD",), interrupted=interrupted)
     assert reported([str(made.directory)]).exit_code == code
 
 
-def test_a_run_without_its_scope_is_not_merged_with_one_that_has_it(tmp_path: Path, runs: ModuleType) -> None:
+def test_run_without_its_scope_is_not_merged(tmp_path: Path, runs: ModuleType) -> None:
     """Its injected faults and its options would be told nowhere, and the sign-off would take the other's scope for both."""
     whole = runs.make_run(tmp_path, rows=("HOLD",)).directory
     faulty = runs.make_run(tmp_path, rows=("BUSY",), options={"fault": ["heavy-loss"]}).directory
@@ -47,7 +47,7 @@ def test_a_run_without_its_scope_is_not_merged_with_one_that_has_it(tmp_path: Pa
     assert not (tmp_path / "both").exists()
 
 
-def test_of_a_run_whose_manifest_is_gone_no_other_is_made(tmp_path: Path, runs: ModuleType) -> None:
+def test_missing_manifest_is_not_made_again(tmp_path: Path, runs: ModuleType) -> None:
     """It would vouch for whatever is there by now: also where the documents that were made of it are gone with it."""
     made = runs.make_run(tmp_path, rows=("HOLD",)).directory
     (made / manifest.FILE).unlink()
@@ -66,7 +66,7 @@ def test_of_a_run_whose_manifest_is_gone_no_other_is_made(tmp_path: Path, runs: 
 
 
 @pytest.mark.parametrize("name", ["signoff.html", "signoff.intoto.json"])
-def test_a_document_without_its_manifest_is_refused(tmp_path: Path, runs: ModuleType, name: str) -> None:
+def test_signoff_without_its_manifest_is_refused(tmp_path: Path, runs: ModuleType, name: str) -> None:
     made = runs.make_run(tmp_path, rows=("HOLD",)).directory
     (made / manifest.FILE).unlink()
     (made / name).touch()
@@ -75,7 +75,7 @@ def test_a_document_without_its_manifest_is_refused(tmp_path: Path, runs: Module
     assert "signoff.manifest.json is missing" in str(ended.exception)
 
 
-def test_what_a_signature_does_not_cover_is_printed(tmp_path: Path, runs: ModuleType) -> None:
+def test_files_without_signature_are_listed(tmp_path: Path, runs: ModuleType) -> None:
     """An edited report stands beside a genuine sign-off."""
     made = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
     public = attest.make_keys(tmp_path / "key.pem")

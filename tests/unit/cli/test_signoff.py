@@ -17,7 +17,7 @@ FORGED = "verified: the evidence is what was signed, and the verdicts follow fro
 
 
 @pytest.mark.parametrize("before", ["\n", "\r", "\x1b[2K\x1b[G", "\u2028"])
-def test_no_name_in_the_evidence_makes_a_line_of_its_own(tmp_path: Path, runs: ModuleType, before: str) -> None:
+def test_names_in_the_evidence_cannot_forge_an_output_line(tmp_path: Path, runs: ModuleType, before: str) -> None:
     """Neither of a file nor of a case: whoever reads the terminal would take it for the command's own."""
     made = runs.make_run(tmp_path / "reports", rows=("HOLD",), plays={"HOLD": runs.fails})
     run, name = made.directory, f"x{before}{FORGED}{before}"

@@ -107,7 +107,7 @@ def _commands() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("arguments", _commands(), ids=lambda arguments: " ".join(map(ascii, arguments))[:90])
-def test_it_is_said_in_lines(harness: Harness, arguments: list[str]) -> None:
+def test_invalid_input_is_reported_in_lines(harness: Harness, arguments: list[str]) -> None:
     before = sorted(Path().rglob("*"))
     assert any("allowed: " in line for line in harness(*arguments).mistakes)
     assert sorted(Path().rglob("*")) == before, "nothing was written"
@@ -133,21 +133,25 @@ def test_it_is_said_in_lines(harness: Harness, arguments: list[str]) -> None:
         ),
     ],
 )
-def test_what_is_said(harness: Harness, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str) -> None:
+def test_invalid_input_is_reported_with_the_valid_one(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
     monkeypatch.setenv("COLUMNS", "60")  # no line is wrapped
     write_wav(Path("heard.wav"), np.zeros(8000, np.int16), 8000)
     (line,) = harness(*arguments).mistakes
     assert line.startswith(said)
 
 
-def test_what_a_fleet_lacks_is_said_with_what_brings_it(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_fleet_packages_are_reported_with_the_install_command(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     ended = harness("fleet", "plan", "fleet.toml")
     assert ended.code == app.BROKEN
     assert ended.err.startswith("ERROR: celery, redis, fsspec: not installed; allowed: pip install ")
 
 
-def test_a_question_that_is_broken_off_is_interrupted(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aborted_question_exits_with_130(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken_off(*_: object, **__: object) -> str:
         raise typer.Abort
 
@@ -176,7 +180,7 @@ def test_a_question_that_is_broken_off_is_interrupted(harness: Harness, monkeypa
         (ValueError("no call to +13125550100\x1b[2J,\nnone"), app.BROKEN, True),
     ],
 )
-def test_what_nobody_has_foreseen_is_no_failure_of_the_system_under_test(
+def test_unexpected_exception_is_a_fault_of_the_harness(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, raised: Exception, code: int, is_fault: bool
 ) -> None:
     """Python's own exit code for an exception is 1, which says that something failed."""
@@ -200,7 +204,7 @@ def test_what_nobody_has_foreseen_is_no_failure_of_the_system_under_test(
         assert "\x1b" not in line
 
 
-def test_a_fault_is_one_line_without_a_place_for_files_and_in_a_thread(
+def test_fault_in_a_thread_is_one_line_even_without_a_temporary_folder(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(Path("missing").absolute()))
@@ -215,7 +219,7 @@ def test_a_fault_is_one_line_without_a_place_for_files_and_in_a_thread(
     )
 
 
-def test_what_fails_before_the_command_line_is_read_is_said_in_a_line(
+def test_fault_before_the_command_line_is_read_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def raises(_: object) -> None:
@@ -240,22 +244,20 @@ def started(*arguments: str, before: str = "") -> subprocess.CompletedProcess[st
 
 
 @pytest.mark.parametrize("arguments", [["--reports", LONG], [LONG]])
-def test_a_word_longer_than_a_file_name_is_a_mistake(arguments: list[str]) -> None:
+def test_argument_longer_than_a_file_name_is_a_mistake(arguments: list[str]) -> None:
     done = started("verify", WORLD, *arguments)
     assert done.returncode == app.MISTAKE, done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_current_directory_that_is_gone_is_a_mistake() -> None:
+def test_removed_current_directory_is_a_mistake() -> None:
     done = started("verify", WORLD, before="import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir(os.getcwd())")
     assert done.returncode == app.MISTAKE
     (line,) = done.stderr.splitlines()
     assert line.startswith("ERROR: the current directory: No such file or directory; allowed: ")
 
 
-def test_a_current_directory_that_cannot_be_read_is_a_mistake(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreadable_current_directory_is_a_mistake(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may read all of them
     (line,) = harness("rows").mistakes
     assert "cannot be read; allowed: " in line
@@ -278,9 +280,7 @@ def test_a_current_directory_that_cannot_be_read_is_a_mistake(
         "redis://:secret@redis.example:7001/0?db=secret",
     ],
 )
-def test_a_mistake_in_the_address_of_redis_shows_nothing_of_it(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
+def test_invalid_redis_address_is_not_shown(harness: Harness, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     """It may hold a password."""
     monkeypatch.setenv(REDIS_VARIABLE, address)
     (said,) = harness("fleet", "work", "--site", "ams").mistakes
@@ -293,6 +293,6 @@ def test_a_mistake_in_the_address_of_redis_shows_nothing_of_it(
     "address",
     ["redis://127.0.0.1", "redis://:p@ss@redis.example:7001/0", "rediss://user:p%23w@[::1]:7001/3?x=required"],
 )
-def test_an_address_of_redis_is_taken_as_it_stands(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_valid_redis_address_is_kept(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv(REDIS_VARIABLE, address)
     assert redis_address() == address

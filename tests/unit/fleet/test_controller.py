@@ -109,7 +109,7 @@ def of(directory: Path, sites: Sites, plan: FleetPlan) -> Controller:
     return Controller(plan, directory / "run", cast("State", sites), cast("Celery", sites), lambda _: None)
 
 
-def test_a_site_that_refuses_everything_keeps_no_shard_from_the_others(tmp_path: Path) -> None:
+def test_site_that_refuses_everything_does_not_starve_the_others(tmp_path: Path) -> None:
     """It is free again at once, and used up all attempts of all shards."""
     sites = Sites(tmp_path, ams=refuses, fra=sound, nyc=sound)
     record = of(tmp_path, sites, made(tmp_path, ("ams", "fra", "nyc"), 10)).run()
@@ -130,21 +130,23 @@ def test_a_site_that_refuses_everything_keeps_no_shard_from_the_others(tmp_path:
         ("abcdef", breaks, breaks, "abcd"),  # each attempt that was begun may have called somebody
     ],
 )
-def test_when_a_shard_is_given_up(tmp_path: Path, names: str, amiss: Site, last: Site, began: str) -> None:
+def test_shard_is_given_up_after_the_allowed_attempts(
+    tmp_path: Path, names: str, amiss: Site, last: Site, began: str
+) -> None:
     sites = Sites(tmp_path, **dict.fromkeys(names, amiss) | {names[-1]: last})
     record = of(tmp_path, sites, made(tmp_path, tuple(names), 1)).run()
     assert sites.began == {1: list(began)}
     assert record.not_run == ({} if last is sound else {"a": ["1-a", "1-b"]})
 
 
-def test_a_site_that_left_some_evidence_may_go_on(tmp_path: Path) -> None:
+def test_site_with_partial_evidence_gets_the_rest(tmp_path: Path) -> None:
     sites = Sites(tmp_path, a=lambda task: (3, task["cases"][:1]), b=sound)
     record = of(tmp_path, sites, made(tmp_path, ("a", "b"), 1)).run()
     assert sites.began == {1: ["a", "a"]}
     assert [one.cases for one in record.accepted] == [("1-a",), ("1-b",)]
 
 
-def test_who_goes_on_knows_who_has_had_it(tmp_path: Path) -> None:
+def test_resumed_controller_knows_the_earlier_attempts(tmp_path: Path) -> None:
     names, plan = tuple("abc"), made(tmp_path, tuple("abc"), 1)
     sites = Sites(tmp_path, a=refuses, b=breaks, c=sound)
 
@@ -166,9 +168,7 @@ def test_who_goes_on_knows_who_has_had_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_queued", [False, True])
-def test_a_redis_that_was_away_takes_no_shard_from_a_worker_that_could_not_reach_it(
-    tmp_path: Path, is_queued: bool
-) -> None:
+def test_redis_outage_does_not_reassign_a_shard(tmp_path: Path, is_queued: bool) -> None:
     """Who asked first when it was back decided: the controller, and every number of the shard was called again."""
     sites = Sites(tmp_path, ams=sound)
     ended = sites._run
@@ -189,7 +189,7 @@ def test_a_redis_that_was_away_takes_no_shard_from_a_worker_that_could_not_reach
     assert {task["ref"]["attempt"] for task in sites.tasks} == {1}
 
 
-def test_a_worker_that_is_silent_though_redis_answers_is_lost(tmp_path: Path) -> None:
+def test_silent_worker_is_lost_when_redis_answers(tmp_path: Path) -> None:
     sites = Sites(tmp_path, ams=sound)
     ended = sites._run
 

@@ -33,7 +33,7 @@ def shards(made: Fleet, durations: dict[str, float] | None = None) -> tuple[plan
     return plan.plan(made, EXAMPLES, durations or {}, live=False).shards
 
 
-def test_every_case_is_in_one_shard_and_each_site_gets_one() -> None:
+def test_each_case_is_in_one_shard_and_each_site_gets_a_shard() -> None:
     found = shards(fleet(INBOUND))
     assert len(found) == 3
     cases = Counter(case for shard in found for case in shard.cases)
@@ -42,13 +42,13 @@ def test_every_case_is_in_one_shard_and_each_site_gets_one() -> None:
     assert [shard.number for shard in found] == [1, 2, 3]
 
 
-def test_a_site_that_verifies_all_of_it_has_every_case() -> None:
+def test_each_site_gets_every_case_when_asked() -> None:
     found = shards(fleet(INBOUND | {"each": True}, sites="ab"))
     for site in "ab":
         assert len({case for shard in found if shard.sites == (site,) for case in shard.cases}) == 15
 
 
-def test_shards_are_sized_by_what_was_measured_and_the_longest_come_first() -> None:
+def test_shards_are_sized_by_measured_durations_longest_first() -> None:
     made = fleet(INBOUND, sites="a", shard_s=100.0)
     (whole,) = shards(made)
     slow = dict.fromkeys(whole.cases, 60.0) | {whole.cases[0]: 300.0}
@@ -59,13 +59,13 @@ def test_shards_are_sized_by_what_was_measured_and_the_longest_come_first() -> N
     assert sum(shard.seconds for shard in found) == 1140.0
 
 
-def test_a_real_deployment_is_not_cut_up_for_sites_that_would_wait_for_each_other() -> None:
+def test_real_deployment_is_not_split_by_site() -> None:
     (shard,) = shards(fleet({"file": "live-talkdesk.toml", "rows": ["TD-INBOUND"]}, shard_s=1000.0))
     assert shard.kind == "live"
     assert shard.sites == ("a", "b", "c")
 
 
-def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_plan_survives_writing_and_reading(tmp_path: Path) -> None:
     made = plan.plan(fleet(INBOUND), EXAMPLES, {}, live=True)
     made.write(tmp_path)
     assert plan.read(tmp_path) == made
@@ -73,7 +73,7 @@ def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
         plan.read(tmp_path / "nowhere")
 
 
-def test_hours_are_judged_by_one_moment_for_the_whole_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_hours_are_judged_at_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody fixes it: the one that the plan was begun at, and no later one at which some numbers have opened or closed."""
     moments = iter([datetime(2026, 3, 4, 15, tzinfo=UTC)])  # a Wednesday's afternoon; and then Sunday's night
     clock = MagicMock(datetime, wraps=datetime)
@@ -89,9 +89,7 @@ def test_hours_are_judged_by_one_moment_for_the_whole_run(tmp_path: Path, monkey
     assert plan.read(tmp_path).as_of == made.as_of
 
 
-def test_real_calls_have_to_be_asked_for_where_a_run_goes_on_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_resumed_run_with_real_calls_needs_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(LIVE_VARIABLE, raising=False)
     plan.plan(fleet({"file": "live-talkdesk.toml", "rows": ["TD-INBOUND"]}), EXAMPLES, {}, live=True).write(tmp_path)
     outcome = CliRunner().invoke(application(), ["fleet", "run", "--resume", str(tmp_path)])
@@ -110,7 +108,7 @@ def test_real_calls_have_to_be_asked_for_where_a_run_goes_on_too(
         ('results = "/r"\nsites = [{name = "a"}]\nverify = [{file = "x"}]\nlease = 1', "lease"),
     ],
 )
-def test_a_mistake_in_the_file_is_said(tmp_path: Path, text: str, said: str) -> None:
+def test_mistake_in_the_fleet_file_is_reported(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "fleet.toml"
     file.write_text(text)
     with pytest.raises(MistakeError, match=said):
@@ -118,7 +116,7 @@ def test_a_mistake_in_the_file_is_said(tmp_path: Path, text: str, said: str) -> 
 
 
 @pytest.mark.parametrize("results", ["results", "~/results", "", "file://results", "s3:bucket"])
-def test_results_must_have_a_whole_path(results: str) -> None:
+def test_results_need_an_absolute_path(results: str) -> None:
     """A part of a path would be below each process's own directory, and a shard's is deleted with it."""
     with pytest.raises(ValidationError, match="allowed: a whole path"):
         fleet(INBOUND, results=results)
@@ -130,7 +128,7 @@ def call(case: str, shard: int, attempt: int, site: str) -> dict[str, Any]:
     return {"case": case, "shard": shard, "attempt": attempt, "site": site}
 
 
-def test_a_case_whose_calls_were_placed_in_two_attempts_is_told() -> None:
+def test_case_called_in_two_attempts_is_reported() -> None:
     ledger = [
         call("x", 1, 1, "a"),
         call("x", 1, 1, "a"),
@@ -156,7 +154,7 @@ def test_a_case_whose_calls_were_placed_in_two_attempts_is_told() -> None:
         ([], "[] is none"),
     ],
 )
-def test_a_cap_that_no_call_counts_to_is_a_mistake(deployments: list[str], said: str) -> None:
+def test_trunk_cap_without_a_deployment_is_a_mistake(deployments: list[str], said: str) -> None:
     """A slip in a name would let the trunk carry more than it may."""
     trunk = {"name": "carrier", "concurrent_calls": 2, "calls_per_second": 1.0, "deployments": deployments}
     with pytest.raises(MistakeError) as caught:

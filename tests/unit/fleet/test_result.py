@@ -52,7 +52,7 @@ def reported(directory: Path, made: plan.FleetPlan, record: Record) -> FinishedR
 
 
 @pytest.mark.parametrize("broke", [(), ("the world of acme died", "a test cannot be read: no comma")])
-def test_what_broke_in_an_attempt_breaks_the_run(tmp_path: Path, runs: ModuleType, broke: tuple[str, ...]) -> None:
+def test_breakage_in_an_attempt_breaks_the_run(tmp_path: Path, runs: ModuleType, broke: tuple[str, ...]) -> None:
     """Though each case passed. An attempt that was stopped breaks nothing: its other cases were run elsewhere."""
     oslo, lima = (attempt(tmp_path, runs, row, site=site) for site, row in (("oslo", "HOLD"), ("lima", "BUSY")))
     cases, end = read_planned(oslo.directory)
@@ -64,7 +64,7 @@ def test_what_broke_in_an_attempt_breaks_the_run(tmp_path: Path, runs: ModuleTyp
     assert summary.exit_code == (3 if broke else 0)
 
 
-def test_a_case_that_was_run_again_counts_once(tmp_path: Path, runs: ModuleType) -> None:
+def test_repeated_case_counts_once(tmp_path: Path, runs: ModuleType) -> None:
     deployment = runs.live().model_copy(update={"site": "oslo"})
     run = runs.make_run(tmp_path / "work", rows=("HOLD", "BUSY"), deployment=deployment, plays={"HOLD": runs.breaks})
     (again,) = (case for case in run.cases if case.row.id == "HOLD")
@@ -76,7 +76,7 @@ def test_a_case_that_was_run_again_counts_once(tmp_path: Path, runs: ModuleType)
 
 
 @pytest.mark.parametrize("rows", [[], ["TD-INBOUND"]])
-def test_a_shard_that_names_its_rows_makes_no_smaller_run(tmp_path: Path, runs: ModuleType, rows: list[str]) -> None:
+def test_rows_of_a_shard_do_not_narrow_the_scope(tmp_path: Path, runs: ModuleType, rows: list[str]) -> None:
     """Only the fleet's own rows limit what was asked for, not those of a shard's command line."""
     made = planned({"file": "live-talkdesk.toml", "rows": rows})
     record = Record(accepted=[attempt(tmp_path, runs, row) for row in ("HOLD", "BUSY")])
@@ -89,7 +89,7 @@ def test_a_shard_that_names_its_rows_makes_no_smaller_run(tmp_path: Path, runs: 
 
 
 @pytest.mark.parametrize("why", [STOPPED, "Redis has lost this run; nothing more is placed"])
-def test_why_a_fleet_ended_before_its_time_is_in_its_report(tmp_path: Path, why: str) -> None:
+def test_report_says_why_a_fleet_run_ended_early(tmp_path: Path, why: str) -> None:
     made = planned({"file": "live-talkdesk.toml", "rows": ["TD-INBOUND"]})
     finished = reported(tmp_path, made, Record(not_run={"oslo": left(made)}, interrupted=why))
     assert finished.summary.interrupted == f"{why}; {len(left(made))} cases were not run at any site"
@@ -98,7 +98,7 @@ def test_why_a_fleet_ended_before_its_time_is_in_its_report(tmp_path: Path, why:
     assert code == (130 if why == STOPPED else 3)
 
 
-def test_what_was_not_run_is_reported_though_its_numbers_are_closed_by_then(
+def test_cases_not_run_are_reported_after_closing_time(
     tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T15:00+00:00")

@@ -77,7 +77,7 @@ def verified(directory: Path, program: str | None, monkeypatch: pytest.MonkeyPat
     return worker._verify(TASK, ShardRef(**REF, token="t"), cast("State", Redis()), directory, directory, keep)
 
 
-def test_a_site_that_lost_numbers_to_another_ends_its_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shard_without_its_claims_ends_its_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine was suspended for longer than its claims last: it has its shard still, and another has its numbers."""
     answers = iter([None, None, "number +12065550100"])
     until_let_go = "import os; os.read(int(os.environ['HARNESS_FLEET_LIFELINE']), 1)"
@@ -86,7 +86,7 @@ def test_a_site_that_lost_numbers_to_another_ends_its_calls(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize(("code", "given_back"), [(0, True), (1, True), (-9, False)])
-def test_numbers_are_given_back_where_all_has_hung_up(
+def test_claims_are_released_after_an_orderly_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: None, code: int, given_back: bool
 ) -> None:
     """The softphones of a killed pytest hang up by themselves, in their own time: the claims expire."""
@@ -94,18 +94,14 @@ def test_numbers_are_given_back_where_all_has_hung_up(
     assert run(tmp_path, tmp_path).told == ["take", "end", "give back"][: 2 + given_back]
 
 
-def test_a_site_makes_its_directory_again_when_the_system_has_removed_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: None
-) -> None:
+def test_removed_scratch_directory_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: None) -> None:
     """systemd-tmpfiles removes what was not used for ten days; a worker works for months."""
     monkeypatch.setattr(worker, "_command", lambda *_: [sys.executable, "-c", ""])
     assert run(tmp_path, tmp_path / "gone").ended == (0, "")
 
 
 @pytest.mark.parametrize("harness", [{}, {"harness": "0.0.1"}])
-def test_a_site_with_another_harness_than_the_controllers_begins_nothing(
-    tmp_path: Path, harness: dict[str, str]
-) -> None:
+def test_site_with_another_release_begins_nothing(tmp_path: Path, harness: dict[str, str]) -> None:
     redis = run(tmp_path, tmp_path, **harness)
     assert redis.told == ["end"]
     assert redis.ended[0] == worker.NOT_BEGUN
@@ -116,7 +112,7 @@ TAKEN = ["by another user", "by a link", "by a file", "open to others"]
 
 
 @pytest.mark.parametrize("taken", [*TAKEN, "by a full disk"])
-def test_no_shard_runs_in_a_directory_that_others_can_change(
+def test_shard_refuses_a_directory_that_others_can_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: None, taken: str
 ) -> None:
     """Its name is known, and any user can make it first in a shared temporary folder."""
@@ -150,9 +146,7 @@ def take(path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", ["pytest", "xdist"])
-def test_a_file_in_its_directory_is_no_library_of_a_shard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_shard_imports_no_file_of_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """``python -m pytest`` by itself looks into the current directory first."""
     (tmp_path / f"{name}.py").write_text("import pathlib; pathlib.Path(__file__).with_name('ran').touch()\n")
     code, words = verified(tmp_path, None, monkeypatch)
@@ -160,7 +154,7 @@ def test_a_file_in_its_directory_is_no_library_of_a_shard(
     assert not (tmp_path / "ran").exists()
 
 
-def test_workers_of_a_shard_import_nothing_from_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_of_a_shard_import_no_file_of_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """execnet starts them, without options."""
     program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import sys; print(repr(sys.path[0]))'])"
     words = verified(tmp_path, program, monkeypatch)[1]

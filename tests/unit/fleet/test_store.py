@@ -55,7 +55,7 @@ def a_case(tmp_path: Path) -> Path:
     return case
 
 
-def test_an_object_store_that_fails_for_a_moment_loses_no_case(
+def test_store_retries_after_a_transport_error(
     tmp_path: Path, flaky: type[Flaky], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.run.fleet.store._AGAIN_S", 0.0)
@@ -68,7 +68,7 @@ def test_an_object_store_that_fails_for_a_moment_loses_no_case(
 
 
 @given(cut=st.booleans(), where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_a_damaged_object_is_named_and_left_out(cut: bool, where: float, bit: int) -> None:
+def test_damaged_object_is_named_and_left_out(cut: bool, where: float, bit: int) -> None:
     """Cut short anywhere, or with one bit turned."""
     with tempfile.TemporaryDirectory() as directory:
         here = Path(directory)

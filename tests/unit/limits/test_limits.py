@@ -54,9 +54,7 @@ def end(process: subprocess.Popen[str]) -> None:
 # Leases
 
 
-def test_of_two_runs_that_want_an_address_one_waits_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_second_run_waits_for_the_address_and_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     said, taken = threading.Event(), threading.Event()
     first = address("192.0.2.80:32681/udp", lambda: pytest.fail("nobody has it"))
@@ -75,7 +73,7 @@ def test_of_two_runs_that_want_an_address_one_waits_and_says_so(
         waiting.join()
 
 
-def test_of_several_the_first_free_one_is_leased(tmp_path: Path) -> None:
+def test_lease_takes_the_first_free_path(tmp_path: Path) -> None:
     paths = [tmp_path / "a", tmp_path / "b"]
     with lease(paths) as first, lease(paths) as second:
         assert (first.index, second.index) == (0, 1)
@@ -84,7 +82,7 @@ def test_of_several_the_first_free_one_is_leased(tmp_path: Path) -> None:
         assert again.index == 0
 
 
-def test_what_is_locked_is_its_owners_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_lock_files_are_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Addresses and slots have names, and nobody else is to hold them."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
@@ -100,7 +98,7 @@ def test_what_is_locked_is_its_owners_alone(monkeypatch: pytest.MonkeyPatch, tmp
     assert set(found.values()) == {0o600}
 
 
-def test_a_file_that_is_removed_before_it_is_locked_is_no_lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_file_removed_before_it_is_locked_is_opened_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """By whoever tidies /tmp (tmpfiles.d(5)), or by another run: the next one would make and lock another of that name."""
     path, open_, opened = tmp_path / "a", os.open, list[int]()
 
@@ -118,7 +116,7 @@ def test_a_file_that_is_removed_before_it_is_locked_is_no_lock(monkeypatch: pyte
             os.fstat(descriptor)
 
 
-def test_addresses_that_nobody_has_had_for_long_are_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_unused_addresses_are_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     names = ["192.0.2.80:32681/udp", "192.0.2.80:32681/tcp", "192.0.2.80:32682/tls", "phone 12ab"]
     held, *others = [address(name, lambda: pytest.fail("nobody has it")) for name in names]
@@ -142,7 +140,7 @@ def test_addresses_that_nobody_has_had_for_long_are_forgotten(monkeypatch: pytes
     assert {path.name for path in machine.iterdir()} == left, "it has just been had"
 
 
-def test_a_link_in_place_of_the_lock_directory_is_not_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_link_in_place_of_the_lock_directory_is_not_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Old files in its target were deleted."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -156,9 +154,7 @@ def test_a_link_in_place_of_the_lock_directory_is_not_followed(monkeypatch: pyte
     assert [path.name for path in target.iterdir()] == ["address-of-grandmother"]
 
 
-def test_runs_go_on_where_another_user_has_made_the_lock_directory(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_lock_directory_of_another_user_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     taken = tmp_path / f"harness-{os.geteuid()}"
@@ -168,7 +164,7 @@ def test_runs_go_on_where_another_user_has_made_the_lock_directory(
         assert list(taken.iterdir()) == []
 
 
-def test_the_kernel_frees_what_a_killed_process_held(tmp_path: Path) -> None:
+def test_lease_of_a_killed_process_is_free(tmp_path: Path) -> None:
     holder = held_elsewhere(tmp_path / "a")
     assert try_lease(tmp_path / "a") is None
     holder.send_signal(signal.SIGKILL)
@@ -177,7 +173,7 @@ def test_the_kernel_frees_what_a_killed_process_held(tmp_path: Path) -> None:
     holder.communicate()
 
 
-def test_a_signal_handler_may_raise_out_of_the_wait(tmp_path: Path) -> None:
+def test_signal_handler_may_raise_while_waiting_for_a_lease(tmp_path: Path) -> None:
     holder = held_elsewhere(tmp_path / "a")
     main = threading.get_ident()
 
@@ -198,7 +194,7 @@ def test_a_signal_handler_may_raise_out_of_the_wait(tmp_path: Path) -> None:
         end(holder)
 
 
-def test_places_that_cannot_be_kept_are_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_temporary_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with pytest.raises(ResourceError, match="places cannot be kept"):
         place(2)
@@ -208,7 +204,7 @@ def test_places_that_cannot_be_kept_are_a_fault(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("slots", [1, 2, 3, 7, 8, MOST_WORKERS])
-def test_no_two_workers_share_a_mark(slots: int) -> None:
+def test_workers_never_share_a_mark(slots: int) -> None:
     blocks = [set(_all(Marks(slot, slots, draw=7))) for slot in range(slots)]
     assert set().union(*blocks) == set(range(LEG_MARKS))
     assert sum(map(len, blocks)) == LEG_MARKS
@@ -227,7 +223,7 @@ def _all(marks: Marks) -> list[int]:
     return found
 
 
-def test_a_case_never_gets_a_mark_twice_and_the_next_goes_on_where_it_ended() -> None:
+def test_marks_of_consecutive_cases_differ() -> None:
     marks = Marks(0, MOST_WORKERS, draw=7)
     first, second = marks.of_case(), marks.of_case()
     one = [next(first) for _ in range(4)]
@@ -235,7 +231,7 @@ def test_a_case_never_gets_a_mark_twice_and_the_next_goes_on_where_it_ended() ->
     assert len(set(one + other)) == 8
 
 
-def test_which_marks_a_worker_has_is_drawn_for_each_run() -> None:
+def test_marks_are_drawn_for_each_run() -> None:
     """Who counts 0, 1, 2 … at a phone's RTP port is not to hit the one that is listened for."""
     runs = [_all(Marks(0, 8, draw)) for draw in range(20)]
     assert len({tuple(run) for run in runs}) == 20
@@ -251,7 +247,7 @@ def gate(directory: Path, **limits: float) -> CallGate:
 
 
 @pytest.mark.parametrize("books", ["", "{", "[]", '{"placed": "many", "next": 0}', '{"placed": 1, "wages": 2}'])
-def test_books_that_cannot_be_read_refuse_the_call(tmp_path: Path, books: str) -> None:
+def test_unreadable_books_refuse_the_call(tmp_path: Path, books: str) -> None:
     calls = gate(tmp_path, concurrent_calls=1)
     (tmp_path / "books.json").write_text(books)
     with pytest.raises(ResourceError, match="so no call is placed"):
@@ -259,14 +255,14 @@ def test_books_that_cannot_be_read_refuse_the_call(tmp_path: Path, books: str) -
     assert try_lease(tmp_path / "call-0") is not None
 
 
-def test_books_that_cannot_be_written_refuse_the_call(tmp_path: Path) -> None:
+def test_unwritable_books_refuse_the_call(tmp_path: Path) -> None:
     calls = gate(tmp_path)
     (tmp_path / f".books.json.{os.getpid()}.part").mkdir()
     with pytest.raises(ResourceError, match="cannot be kept"):
         calls.admit(1)
 
 
-def test_a_lease_is_not_inherited_by_children(tmp_path: Path) -> None:
+def test_children_do_not_inherit_a_lease(tmp_path: Path) -> None:
     held = lease([tmp_path / "a"])
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     held.release()

@@ -91,9 +91,7 @@ def found_of(*calls: LoadCall, lanes: Sequence[Lane] = ()) -> LoadResult:
 
 
 @pytest.mark.parametrize("by_words", [False, True])
-def test_loss_is_seen_in_the_step_in_which_it_occurs(
-    place: Place, monkeypatch: pytest.MonkeyPatch, by_words: bool
-) -> None:
+def test_loss_fails_the_step_in_which_it_occurs(place: Place, monkeypatch: pytest.MonkeyPatch, by_words: bool) -> None:
     """Not in the step in which the call was placed, long before it; whatever shows the far end."""
     monkeypatch.setattr(LoadCall, "_is_known_by_words", by_words)
     call = place(1)
@@ -105,7 +103,7 @@ def test_loss_is_seen_in_the_step_in_which_it_occurs(
     assert (call.verdict, call.failed_in) == (Verdict.FAILED, 3)
 
 
-def test_a_call_must_not_hear_another_of_its_lane(lane: Lane) -> None:
+def test_marks_of_other_calls_in_the_lane_are_foreign(lane: Lane) -> None:
     calls = []
     for step in (1, 2):
         leg: Any = SimpleNamespace(id=f"caller.{step}", mark=step, events=[], successor=None)
@@ -115,7 +113,7 @@ def test_a_call_must_not_hear_another_of_its_lane(lane: Lane) -> None:
     assert of.calls.strange(call.leg, {2, reply_to(1), reply_to(2)}) == {2, reply_to(2)}
 
 
-def test_loss_that_only_the_end_shows_belongs_to_the_last_step(place: Place) -> None:
+def test_loss_seen_at_the_end_fails_the_last_step(place: Place) -> None:
     """What had been verified in the steps before it was held."""
     calls = [place(step) for step in (1, 2, 3)]
     for step in (1, 2, 3):
@@ -134,7 +132,7 @@ def test_loss_that_only_the_end_shows_belongs_to_the_last_step(place: Place) -> 
     assert (found.first_failing_step, found.calls_held) == (3, 2)
 
 
-def test_what_broke_at_the_end_belongs_to_the_last_step(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_at_the_end_breaks_the_last_step(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A phone that was lost when its calls of all steps had been verified."""
 
     def conclude(context: Any, *, probe: bool) -> None:
@@ -147,7 +145,7 @@ def test_what_broke_at_the_end_belongs_to_the_last_step(place: Place, monkeypatc
     assert (call.verdict, call.failed_in) == (Verdict.BROKEN, 3)
 
 
-def test_what_is_told_late_of_its_beginning_belongs_to_the_step_in_which_it_was_placed(place: Place) -> None:
+def test_late_finding_fails_the_step_in_which_the_call_was_placed(place: Place) -> None:
     """The words of a far end that names no marks are there when the call is over, and it was never heard."""
     call = place(1)
     call.verify_again(1)
@@ -167,7 +165,7 @@ def ended(lane: Lane) -> CaseEvidence:
 
 
 @pytest.mark.parametrize("had_passed", [True, False])
-def test_what_broke_a_call_broke_its_evidence(
+def test_broken_call_breaks_the_evidence_of_its_lane(
     place: Place, lane: Lane, monkeypatch: pytest.MonkeyPatch, had_passed: bool
 ) -> None:
     """Findings alone made it passed, and none at all failed."""
@@ -184,7 +182,7 @@ def test_what_broke_a_call_broke_its_evidence(
     assert (evidence.verdict, evidence.message) == (call.verdict, call.message) == (Verdict.BROKEN, str(LOST))
 
 
-def test_a_trunk_that_no_call_came_to_has_not_failed(place: Place, lane: Lane, tmp_path: Path) -> None:
+def test_trunk_without_calls_is_not_observable(place: Place, lane: Lane, tmp_path: Path) -> None:
     """A step failed before its turn: nobody has looked at it, and the results name it all the same."""
     whole = lane.context
     every = matrix.cases([whole.deployment], Selection(rows=("TD-INBOUND",), ais=("synthflow",)))

@@ -29,9 +29,7 @@ def limited(deployment: Deployment, **limits: float) -> Deployment:
         (6, 9, (6,)),
     ],
 )
-def test_the_steps_end_with_all_calls(
-    talkdesk: Deployment, calls: int, step: int | None, levels: tuple[int, ...]
-) -> None:
+def test_steps_end_with_all_calls(talkdesk: Deployment, calls: int, step: int | None, levels: tuple[int, ...]) -> None:
     made = plan.plan(limited(talkdesk), calls, 10.0, 1.0, step)
     assert made.levels == levels
     assert made.calls == calls
@@ -49,7 +47,7 @@ def test_the_steps_end_with_all_calls(
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_each_limit_of_the_file_is_kept(
+def test_load_stays_within_each_limit(
     talkdesk: Deployment, limits: dict[str, float], at: tuple[int, float, float], beyond: tuple[int, float, float]
 ) -> None:
     deployment = limited(talkdesk, **limits)
@@ -58,7 +56,7 @@ def test_each_limit_of_the_file_is_kept(
         plan.plan(deployment, *beyond)
 
 
-def test_the_first_trunk_is_called_unless_others_are_named(talkdesk: Deployment) -> None:
+def test_first_trunk_is_the_default(talkdesk: Deployment) -> None:
     (case,) = plan.cases(talkdesk, (), None)
     assert (case.trunk, case.line) == ("udp-ip", "inbound")
     chosen = plan.cases(talkdesk, ("tls-digest", "udp-ip-stand-in"), "inbound-warm")
@@ -68,7 +66,7 @@ def test_the_first_trunk_is_called_unless_others_are_named(talkdesk: Deployment)
     ]
 
 
-def test_what_the_deployment_lacks_is_said(talkdesk: Deployment) -> None:
+def test_unknown_trunk_or_line_is_a_mistake(talkdesk: Deployment) -> None:
     with pytest.raises(SelectionError, match=r"--trunk nosuch: .*allowed: udp-ip, "):
         plan.cases(talkdesk, ("nosuch",), None)
     with pytest.raises(
@@ -77,7 +75,7 @@ def test_what_the_deployment_lacks_is_said(talkdesk: Deployment) -> None:
         plan.cases(talkdesk, (), "people")
 
 
-def test_a_number_that_is_closed_is_not_called(talkdesk: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_number_is_not_called(talkdesk: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was called all the same where it was named; where no other was there, it was said to lead to no AI."""
     monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-08T15:00+00:00")  # a Sunday
     hours = {"hours": "mon-fri 08:00-18:00", "zone": "Europe/Paris"}
@@ -94,14 +92,14 @@ def test_a_number_that_is_closed_is_not_called(talkdesk: Deployment, monkeypatch
         plan.cases(alone, (), None)
 
 
-def test_a_number_that_may_not_be_called_is_refused(talkdesk: Deployment) -> None:
+def test_premium_number_is_refused(talkdesk: Deployment) -> None:
     premium = talkdesk.lines["inbound"].model_copy(update={"did": "+19005550100", "dids": {}, "trunk": "udp-ip"})
     deployment = talkdesk.model_copy(update={"lines": {"inbound": premium}})
     with pytest.raises(RefusedError, match="premium"):
         plan.cases(deployment, (), None)
 
 
-def test_every_leg_needs_a_mark(talkdesk: Deployment) -> None:
+def test_load_needs_a_mark_for_every_leg(talkdesk: Deployment) -> None:
     own, stand_in = plan.cases(talkdesk, ("udp-ip",), None), plan.cases(talkdesk, ("udp-ip-stand-in",), None)
     plan.check_marks(239, own)
     plan.check_marks(119, stand_in)

@@ -24,13 +24,13 @@ from tests.unit.load.load_spec import LOAD, call, step
         ([3.0, None, 1.0, 2.0], (2.0, 3.0, 3.0)),
     ],
 )
-def test_percentiles_are_values_that_were_measured(values: list[float | None], expected: object) -> None:
+def test_percentiles_are_measured_values(values: list[float | None], expected: object) -> None:
     found = Percentiles.among(values)
     assert (found.p50, found.p95, found.p99) == expected
     assert found.of == len(values) - values.count(None)
 
 
-def test_the_first_failing_step_is_told() -> None:
+def test_result_names_the_first_failing_step() -> None:
     assert (LOAD.first_failing_step, LOAD.calls_held, LOAD.exit_code) == (2, 1, 1)
     assert replace(LOAD, steps=LOAD.steps[:1], verdict=Verdict.PASSED).exit_code == 0
     assert replace(LOAD, verdict=Verdict.BROKEN).exit_code == 3
@@ -44,7 +44,7 @@ def test_the_first_failing_step_is_told() -> None:
         (Verdict.FAILED, ["nobody answered"], 2),
     ],
 )
-def test_a_step_that_ctrl_c_ended_did_not_fail(verdict: Verdict, messages: list[str], first: int | None) -> None:
+def test_step_ended_by_ctrl_c_did_not_fail(verdict: Verdict, messages: list[str], first: int | None) -> None:
     calls = [replace(call(at, verdict), message=words, failed_in=2) for at, words in enumerate(messages, 2)]
     stopped = replace(LOAD, steps=[LOAD.steps[0], step(2, 2, 0, verdict)], calls=calls, interrupted=True)
     assert stopped.first_failing_step == first
@@ -60,7 +60,7 @@ def test_a_step_that_ctrl_c_ended_did_not_fail(verdict: Verdict, messages: list[
         (False, (486, "Busy Here"), False, "486 Busy Here"),
     ],
 )
-def test_what_refused_a_call(answered: bool, final: tuple[int, str], cancelled: bool, refused: str) -> None:
+def test_call_result_names_the_refusal(answered: bool, final: tuple[int, str], cancelled: bool, refused: str) -> None:
     states = [(1.0, "calling", 0), (1.2, "early", 183), *([(1.5, "confirmed", 200)] if answered else [])]
     events = [CallState(at=at, phone="caller", leg="caller.1", state=state, code=code) for at, state, code in states]  # type: ignore[arg-type]
     messages = [SimpleNamespace(text="CANCEL sip:x SIP/2.0")] if cancelled else []
@@ -73,7 +73,7 @@ def test_what_refused_a_call(answered: bool, final: tuple[int, str], cancelled: 
     assert one._ms_until(200) == (pytest.approx(500.0) if answered else None)
 
 
-def test_the_picture_shows_each_call_and_each_step() -> None:
+def test_picture_shows_each_call_and_each_step() -> None:
     root = ElementTree.fromstring(svg(LOAD))
     said = "".join(root.itertext())
     assert "lab: 1 of 2 calls held and verified" in said

@@ -56,7 +56,7 @@ def shown(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.parametrize(("kind", "real", "masked"), [("live", 0, 5), ("simulated", 9, 0)])
-def test_numbers_of_a_real_deployment_are_masked_wherever_they_stand(
+def test_real_numbers_are_masked_in_all_outputs(
     kind: Kind, real: int, masked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On the terminal a note and a step, in the picture a call, thrice; those of a simulated one stay."""
@@ -65,7 +65,7 @@ def test_numbers_of_a_real_deployment_are_masked_wherever_they_stand(
 
 
 @pytest.mark.parametrize(("raised", "why"), [(BrokenError("no phone"), "no phone"), (KeyboardInterrupt(), INTERRUPTED)])
-def test_what_keeps_a_load_from_beginning_breaks_the_evidence_of_each_lane(
+def test_error_before_the_first_call_breaks_every_lane(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: BaseException, why: str
 ) -> None:
     """No call was observed, so no far end is to blame."""

@@ -76,7 +76,7 @@ def run(
 
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=4), st.data())
-def test_a_call_that_the_far_end_ends_does_not_pass(more: list[int], data: st.DataObject) -> None:
+def test_call_ended_by_the_far_end_does_not_pass(more: list[int], data: st.DataObject) -> None:
     """Whichever it is, and whenever: between two steps, or between the last look and our hanging up."""
     levels = tuple(sum(more[: n + 1]) for n in range(len(more)))
     after = data.draw(st.integers(1, len(levels)), "the step after which it ends")
@@ -93,12 +93,12 @@ def test_a_call_that_the_far_end_ends_does_not_pass(more: list[int], data: st.Da
     assert all(call.ended for call in made.calls)
 
 
-def test_calls_that_nobody_ends_pass() -> None:
+def test_calls_that_stay_up_pass() -> None:
     made = run((1, 3, 4), lambda number, calls: None)
     assert (made.verdict, made.reached, len(made.calls)) == (Verdict.PASSED, [1, 3, 4], 4)
 
 
-def test_ctrl_c_ends_all_calls_and_blames_no_far_end_for_it() -> None:
+def test_ctrl_c_ends_all_calls_and_marks_the_load_interrupted() -> None:
     def told(number: int, calls: Sequence[Any]) -> None:
         raise KeyboardInterrupt
 
@@ -108,7 +108,7 @@ def test_ctrl_c_ends_all_calls_and_blames_no_far_end_for_it() -> None:
     assert all(call.ended for call in made.calls)
 
 
-def test_calls_that_waited_for_something_else_leave_no_faster_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_delayed_calls_still_keep_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, together, dialled = Clock(), threading.Barrier(3), []
 
     class Waiting(ScriptedCall):
@@ -127,7 +127,7 @@ def test_calls_that_waited_for_something_else_leave_no_faster_than_asked(monkeyp
     assert all(later - sooner >= 2.0 for sooner, later in itertools.pairwise(sorted(dialled)))
 
 
-def test_a_call_whose_turn_had_come_before_ctrl_c_is_hung_up_as_soon_as_it_is_there(
+def test_call_dialled_during_ctrl_c_is_hung_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its thread asked the far end's interface first, say, and dials when all others have been hung up."""

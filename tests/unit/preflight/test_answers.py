@@ -99,7 +99,7 @@ IN_VAIN = [
     ("line", "answer", "status", "detail", "fix", "settings"),
     [(*row, settings) for rows, settings in ((PROMPT, {}), (IN_VAIN, SOON)) for row in rows],
 )
-def test_what_is_answered(
+def test_answer_gives_its_line(
     lab: Any, far: Any, line: str, answer: Answer, status: Status, detail: str, fix: str, settings: Any
 ) -> None:
     lab.plain["phones"]["caller"]["realm"] = "carrier.example"
@@ -111,7 +111,7 @@ def test_what_is_answered(
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
-def test_silence_is_told_from_a_refusal(lab: Any, far: Any, transport: str) -> None:
+def test_silence_differs_from_a_refusal(lab: Any, far: Any, transport: str) -> None:
     lab.account["transport"] = transport
     lab.plain["ca_file"] = far.ca_file
     context = far.certificate() if transport == "tls" else None
@@ -130,12 +130,12 @@ def test_silence_is_told_from_a_refusal(lab: Any, far: Any, transport: str) -> N
         (lambda request: b"\0\0\0 hello there\r\n\r\n", False, "the response is not SIP"),
     ],
 )
-def test_connections_without_an_answer(lab: Any, far: Any, answer: Any, hang_up: bool, detail: str) -> None:
+def test_connection_without_an_answer_fails(lab: Any, far: Any, answer: Any, hang_up: bool, detail: str) -> None:
     lab.account.update({"transport": "tcp", "port": far.stream(answer, hang_up=hang_up)})
     check(lab.line("OPTIONS", **SOON), FAILED, detail, REGISTRATION)
 
 
-def test_a_slow_answer(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_answer_is_a_warning(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "SLOW_S", WHAT_IS_SLOW)
     seen: set[str] = set()
 
@@ -158,9 +158,7 @@ def test_a_slow_answer(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> N
         (silent, WARNING, "from here"),
     ],
 )
-def test_the_ais_own_port_may_be_closed_to_outsiders(
-    lab: Any, far: Any, answer: Any, status: Status, detail: str
-) -> None:
+def test_ai_port_may_be_closed_to_this_machine(lab: Any, far: Any, answer: Any, status: Status, detail: str) -> None:
     lab.account["port"] = far.udp()
     lab.trunk.update({"ai": "synthflow", "host": far.address, "port": far.udp(answer)})
     report = lab.report(**SOON)
@@ -184,7 +182,7 @@ NOW = 1_700_000_000.0
         ("yesterday, about noon", WARNING, "it says 'yesterday"),
     ],
 )
-def test_the_far_ends_clock(lab: Any, date: str, status: Status, detail: str) -> None:
+def test_clock_of_the_far_end_is_compared(lab: Any, date: str, status: Status, detail: str) -> None:
     line = clock_line(Probing(lab.deployment(), wall_clock=lambda: NOW), "far", date)
     assert line is not None
     check(line, status, detail, "" if status is OK else REGISTRATION)
@@ -197,9 +195,7 @@ def test_the_far_ends_clock(lab: Any, date: str, status: Status, detail: str) ->
         ("198.51.100.8", FAILED, "public_address says 198.51.100.8"),
     ],
 )
-def test_the_public_address_is_the_one_that_far_ends_see(
-    lab: Any, far: Any, public: str, status: Status, detail: str
-) -> None:
+def test_public_address_is_compared_with_received(lab: Any, far: Any, public: str, status: Status, detail: str) -> None:
     lab.account.update({"port": far.udp(seen_as("198.51.100.7")), "public_address": public})
     check(lab.line("address"), status, detail, "" if status is OK else AUDIO)
 
@@ -208,7 +204,7 @@ def test_the_public_address_is_the_one_that_far_ends_see(
 
 
 @pytest.mark.parametrize(("algorithm", "proxy"), [("MD5", False), ("SHA-256", True)])
-def test_credentials_are_tried_and_nothing_is_registered(lab: Any, far: Any, algorithm: str, proxy: bool) -> None:
+def test_register_probe_checks_credentials_and_binds_nothing(lab: Any, far: Any, algorithm: str, proxy: bool) -> None:
     lab.account["port"] = far.udp(registrar(algorithm=algorithm, proxy=proxy))
     check(lab.line("registration"), OK, "200 OK, digest accepted (realm carrier.example)")
     registers = [request for request in far.requests if request.method == "REGISTER"]
@@ -227,9 +223,7 @@ def test_credentials_are_tried_and_nothing_is_registered(lab: Any, far: Any, alg
         ({"names": ()}, "made out to server"),
     ],
 )
-def test_a_server_that_is_not_verified_gets_no_credentials(
-    lab: Any, far: Any, certificate: dict[str, Any], why: str
-) -> None:
+def test_unverified_server_gets_no_credentials(lab: Any, far: Any, certificate: dict[str, Any], why: str) -> None:
     """A digest answer lets its reader guess the password offline."""
     port = far.stream(registrar(), far.certificate(**certificate))
     lab.account.update(transport="tls", port=port, ca_file=far.ca_file)
@@ -241,7 +235,7 @@ def test_a_server_that_is_not_verified_gets_no_credentials(
     check(lab.line("registration"), OK, "digest accepted")
 
 
-def test_the_stand_ins_number_registers_at_the_termination_uri(lab: Any, far: Any) -> None:
+def test_stand_in_registers_at_the_termination_uri(lab: Any, far: Any) -> None:
     """The guide's fields for it are Termination URI, user and password: there is no other domain."""
     lab.account["port"] = far.udp()
     lab.plain["stand_in"] = {"bind": far.address}
@@ -255,7 +249,7 @@ def test_the_stand_ins_number_registers_at_the_termination_uri(lab: Any, far: An
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_no_password_is_made_up_for_a_variable_that_is_not_set(lab: Any, far: Any, tmp_path: Path, known: bool) -> None:
+def test_unset_password_variable_sends_no_credentials(lab: Any, far: Any, tmp_path: Path, known: bool) -> None:
     """A registrar may lock an account after wrong ones."""
     lab.account["port"] = far.udp(registrar())
     lab.plain["phones"]["caller"] = {"account": "carrier", "number": "+14155550101", "password_env": "CALLER_PASSWORD"}

@@ -45,14 +45,14 @@ LIMITED, PAGE = "429 Too Many Requests", "Content-Type: text/html\r\n"
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_what_the_api_answers(
+def test_api_status_gives_its_line(
     lab: Any, far: Any, status: str, headers: str, body: str, expected: Any, detail: str, fix: str
 ) -> None:
     found = token(lab, far, far.api(status, headers, body=body))
     check(found, expected, detail, "" if expected is OK else ROW, fix)
 
 
-def test_an_api_without_an_answer(lab: Any, far: Any) -> None:
+def test_api_without_an_answer_fails(lab: Any, far: Any) -> None:
     silent = token(lab, far, far.api(silent=True), SOON, timeout_s=SOON["patience"])
     check(silent, FAILED, "no answer within 1.5 s", ROW, "firewall")
     check(token(lab, far, f"http://{far.address}:{far.closed_port()}/v2"), FAILED, "ConnectError", ROW, "api_base")
@@ -62,7 +62,7 @@ def test_an_api_without_an_answer(lab: Any, far: Any) -> None:
     check(distrusted, FAILED, "ConnectError", ROW, "ca_file")
 
 
-def test_an_api_may_take_as_long_as_the_file_says_and_has_a_clock(lab: Any, far: Any) -> None:
+def test_api_keeps_the_files_timeout_and_has_a_clock(lab: Any, far: Any) -> None:
     late = email.utils.formatdate(time.time() - 300, usegmt=True)
     slow = token(lab, far, far.api(headers=f"Date: {late}\r\n"), {"patience": 0.0001}, timeout_s=60.0)
     check(slow, OK, "the token is accepted")
@@ -93,7 +93,7 @@ def models(lab: Any, far: Any, listed: dict[str, Any], repairs: str = "m2") -> d
     return {line.subject: line for line in lab.report().lines if line.name.startswith("model_id of")}
 
 
-def test_two_ids_that_were_exchanged(lab: Any, far: Any) -> None:
+def test_exchanged_model_ids_are_warnings(lab: Any, far: Any) -> None:
     """A wrong one is refused by nobody, and lacks the calls of the harness."""
     said = models(lab, far, {"m1": [call("m1", REPAIRS)], "m2": [call("m2", SALES)]})
     check(said["sales"], WARNING, "the calls it lists are those of repairs", ROW, "Check model_id")
@@ -110,7 +110,7 @@ def test_two_ids_that_were_exchanged(lab: Any, far: Any) -> None:
         ([], "it lists none lately"),
     ],
 )
-def test_an_id_that_may_be_right(lab: Any, far: Any, calls: list[Any], words: str) -> None:
+def test_plausible_model_id_is_ok(lab: Any, far: Any, calls: list[Any], words: str) -> None:
     check(models(lab, far, {"m1": calls, "m2": []})["sales"], OK, words)
 
 
@@ -122,7 +122,7 @@ def test_an_id_that_may_be_right(lab: Any, far: Any, calls: list[Any], words: st
         ('{"status": "error", "message": "no such model"}', "lists no calls", "Check model_id"),
     ],
 )
-def test_an_id_that_is_refused(lab: Any, far: Any, answer: str, said: str, fix: str) -> None:
+def test_refused_model_id_is_a_warning(lab: Any, far: Any, answer: str, said: str, fix: str) -> None:
     check(models(lab, far, {"m1": [], "m2": answer})["repairs"], WARNING, said, ROW, fix)
 
 
@@ -136,7 +136,7 @@ def trigger(lab: Any, far: Any, url: str, **more: str) -> ProbeResult:
     return found
 
 
-def test_where_a_campaign_is_started(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_campaign_url_is_probed(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     check(trigger(lab, far, f"http://{far.address}:{far.closed_port()}/"), FAILED, "refused", ROW, "campaign.url")
     url = f"https://{far.address}:{far.stream(context=far.certificate())}/"
     check(trigger(lab, far, url), FAILED, "certificate is not trusted", ROW, "certificate")
@@ -157,14 +157,14 @@ NOBODY, NOTHING = "so that it is not told whom to call", "which nothing is put i
         ("GET", "?to=", "{customer}", f"its url has no {{customer}}, {NOBODY}", "url"),
     ],
 )
-def test_a_campaigns_request_must_say_whom_to_call(
+def test_campaign_request_must_name_the_customer(
     lab: Any, far: Any, method: str, query: str, body: str, said: str, key: str
 ) -> None:
     found = trigger(lab, far, f"http://{far.address}:{far.stream()}/start{query}", method=method, body=body)
     check(found, WARNING if key else OK, said, ROW if key else "", f"campaign.{key}" if key else "")
 
 
-def test_a_campaign_is_not_started(lab: Any, far: Any) -> None:
+def test_campaign_probe_starts_no_campaign(lab: Any, far: Any) -> None:
     with socket.create_server((far.address, 0)) as platform:
         check(trigger(lab, far, f"http://{far.address}:{platform.getsockname()[1]}/start?{{customer}}"), OK, "open, ")
         connection, _ = platform.accept()

@@ -140,9 +140,7 @@ def right(lab: Lab, far: FarEnd) -> Lab:
 
 
 @pytest.mark.parametrize("look", ProbeKind, ids=lambda look: look.name.lower())
-def test_it_fails_where_it_should_and_nothing_else_does(
-    right: Lab, far: FarEnd, tmp_path: Path, look: ProbeKind
-) -> None:
+def test_each_defect_fails_its_own_line_only(right: Lab, far: FarEnd, tmp_path: Path, look: ProbeKind) -> None:
     assert [line for line in lines(right, tmp_path) if line.status is not Status.OK] == []
     WRONG[look](right, far)
     found = [line for line in lines(right, tmp_path) if line.status is not Status.OK]
@@ -151,7 +149,7 @@ def test_it_fails_where_it_should_and_nothing_else_does(
     assert {line.look for line in found} <= {look} | DRAGS_ALONG.get(look, set())
 
 
-def test_the_page_explains_every_line() -> None:
+def test_live_page_explains_every_line() -> None:
     table = [row.split("|")[1] for row in PAGE.read_text().splitlines() if row.startswith("|")]
     explained = " ".join(table)
     words = {look: str(look).removesuffix(" of").removeprefix("certificate ") for look in ProbeKind}

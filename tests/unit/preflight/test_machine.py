@@ -27,14 +27,16 @@ AUDIO, ROUTING, CALLER_ID = "One-way or no audio", "Calls not reaching Synthflow
         ({"user": "9110"}, OK, "allowed", "", ""),  # an extension, which nobody dials
     ],
 )
-def test_numbers(lab: Any, changes: dict[str, Any], status: Status, detail: str, row: str, fix: str) -> None:
+def test_numbers_are_valid_and_allowed(
+    lab: Any, changes: dict[str, Any], status: Status, detail: str, row: str, fix: str
+) -> None:
     if user := changes.get("user"):
         lab.plain["phones"]["caller"]["user"] = user
     lab.plain |= {name: value for name, value in changes.items() if name != "user"}
     check(number_line(lab.deployment()), status, detail, row, fix)
 
 
-def test_only_numbers_that_are_called_must_be_in_an_allowed_country(lab: Any) -> None:
+def test_only_called_numbers_need_an_allowed_country(lab: Any) -> None:
     """A German company's AI may have an American number, which no case calls."""
     lab.plain["region"] = "DE"
     lab.plain["lines"] = {"inbound": {"did": "+4930901820100", "assistant": "main"}}
@@ -46,7 +48,7 @@ def test_only_numbers_that_are_called_must_be_in_an_allowed_country(lab: Any) ->
     assert line.detail.startswith("+33140205051 belongs to FR")
 
 
-def test_what_is_wrong_with_many_numbers_is_said_once(lab: Any) -> None:
+def test_same_problem_of_many_numbers_is_reported_once(lab: Any) -> None:
     there = {f"n{i}": {"did": f"+4420794601{i:02}", "assistant": "main"} for i in range(40)}
     dear = {f"d{i}": {"did": f"+1900555010{i}", "assistant": "main"} for i in range(2)}
     lab.plain["lines"] = {**lab.plain["lines"], **there, **dear}
@@ -57,7 +59,7 @@ def test_what_is_wrong_with_many_numbers_is_said_once(lab: Any) -> None:
     assert line.detail.count("premium") == 2
 
 
-def test_rtp_ports(lab: Any, far: Any) -> None:
+def test_rtp_ports_must_suffice(lab: Any, far: Any) -> None:
     lab.account.update({"port": far.udp(), "bind": far.address})
     check(lab.line("RTP ports"), OK, "the system's own choice")
     with socket.socket(type=socket.SOCK_DGRAM) as taken:
@@ -74,7 +76,7 @@ def test_rtp_ports(lab: Any, far: Any) -> None:
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_the_stand_ins_port(lab: Any, far: Any, transport: str) -> None:
+def test_stand_in_port_must_be_free(lab: Any, far: Any, transport: str) -> None:
     lab.account["port"] = far.udp()
     lab.plain["stand_in"] = {"bind": far.address}
     with socket.socket(type=socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM) as listener:
@@ -86,7 +88,7 @@ def test_the_stand_ins_port(lab: Any, far: Any, transport: str) -> None:
     check(lab.line("stand-in port"), OK, "free")
 
 
-def test_addresses_of_this_machine_that_phones_are_bound_to(lab: Any, far: Any) -> None:
+def test_bind_must_be_an_address_of_this_machine(lab: Any, far: Any) -> None:
     lab.account["port"] = far.udp()
     lab.plain["stand_in"] = {"stranger_bind": "192.0.2.77"}
     lab.plain["phones"]["caller"]["bind"] = "192.0.2.78"
@@ -98,7 +100,7 @@ def test_addresses_of_this_machine_that_phones_are_bound_to(lab: Any, far: Any) 
 @pytest.mark.parametrize(
     ("value", "status"), [("s3cret", OK), ("", FAILED), (None, FAILED), (" s3cret", FAILED), ("s3cret\n", FAILED)]
 )
-def test_secrets(value: str | None, status: Status) -> None:
+def test_secret_must_be_one_clean_line(value: str | None, status: Status) -> None:
     line = secret_line("TRUNK_PASSWORD", "trunks.0.password_env", value)
     assert line.status is status
     assert "s3cret" not in str(line)
@@ -127,7 +129,7 @@ def shown(lab: Any, far: Any, certificate: str | None, key: str | None) -> Any:
         ((), {}, WARNING, f"the trunk calls {HOST}"),
     ],
 )
-def test_the_stand_ins_certificate(
+def test_stand_in_certificate_must_be_valid_for_the_trunk(
     lab: Any, far: Any, names: tuple[str, ...], days: dict[str, int], status: Status, said: str
 ) -> None:
     """Else the platform is blamed for it."""
@@ -146,7 +148,7 @@ def test_the_stand_ins_certificate(
         ("none.pem", "none.pem", "No such file"),
     ],
 )
-def test_a_certificate_that_cannot_be_shown(
+def test_unusable_stand_in_certificate_fails(
     lab: Any, far: Any, tmp_path: Path, certificate: str | None, key: str | None, said: str
 ) -> None:
     good = far.pem((HOST,))
@@ -159,7 +161,7 @@ def test_a_certificate_that_cannot_be_shown(
 
 
 @pytest.mark.parametrize("has_one", [True, False])
-def test_a_server_that_asks_who_connects_gets_what_the_account_has(lab: Any, far: Any, has_one: bool) -> None:
+def test_mutual_tls_uses_the_accounts_certificate(lab: Any, far: Any, has_one: bool) -> None:
     context = far.certificate()
     context.load_verify_locations(far.ca_file)
     context.verify_mode = ssl.CERT_REQUIRED

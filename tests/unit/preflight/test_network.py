@@ -28,13 +28,13 @@ def named(lab: Any, far: Any, zone: dict[tuple[str, str], list[str]], **options:
     lab.settings["resolver"] = far.dns(zone, **options)
 
 
-def test_names_are_resolved(lab: Any, far: Any) -> None:
+def test_dns_line_lists_the_records(lab: Any, far: Any) -> None:
     named(lab, far, {(HOST, "A"): [far.address], (HOST, "AAAA"): ["2001:db8::1"]})
     check(lab.line(f"DNS {HOST}"), OK, f"A {far.address}, AAAA 2001:db8::1")
     check(lab.line("OPTIONS"), OK, "200")
 
 
-def test_names_that_do_not_exist(lab: Any, far: Any) -> None:
+def test_unknown_host_fails_all_its_lines(lab: Any, far: Any) -> None:
     named(lab, far, {})
     check(lab.line(f"DNS {HOST}"), FAILED, "it has no address", ROW, "accounts.carrier.host: the name does not exist")
     check(lab.line("OPTIONS"), FAILED, "has no address", ROW, "name")
@@ -48,14 +48,14 @@ def test_names_that_do_not_exist(lab: Any, far: Any) -> None:
         ({"ai": "synthflow", "host": "sbc.acme.example"}, ROUTING, "udp-ip"),
     ],
 )
-def test_a_trunks_name_that_does_not_exist(lab: Any, far: Any, trunk: dict[str, str], row: str, fix: str) -> None:
+def test_unknown_trunk_host_fails(lab: Any, far: Any, trunk: dict[str, str], row: str, fix: str) -> None:
     lab.account["port"] = far.udp()
     lab.trunk.update(trunk)
     lab.settings["resolver"] = far.dns({})
     check(lab.line("DNS sbc.acme.example"), FAILED, "no address", row, fix)
 
 
-def test_name_servers_that_are_silent(lab: Any, far: Any) -> None:
+def test_silent_name_servers_are_reported(lab: Any, far: Any) -> None:
     named(lab, far, {}, silent=True)
     lab.trunk.update({"ai": "synthflow", "host": "ai.example", "port": 5060, "allowed_addresses": ["192.0.2.1"]})
     report = lab.report()
@@ -84,7 +84,7 @@ OTHERS = ['100 10 "s" "x-eduroam:radius.tls" "" _radsec._tcp.carrier.example.', 
         ([], ["0 0 0 ."], WARNING, "the domain says that it has no SIP over udp", "transport"),  # RFC 2782
     ],
 )
-def test_services_of_a_domain(
+def test_srv_and_naptr_are_compared_with_the_file(
     lab: Any, far: Any, naptr: list[str], srv: list[str], status: Status, detail: str, fix: str
 ) -> None:
     zone = {(HOST, "A"): [far.address], ("carrier.example", "A"): [far.address]}
@@ -105,7 +105,7 @@ def test_services_of_a_domain(
         (["2001:db8::1"], ["2001:db8:1::/48", "ai.example"], FAILED),
     ],
 )
-def test_the_platforms_allowlist(
+def test_allowlist_must_have_the_ais_addresses(
     lab: Lab, far: FarEnd, addresses: list[str], allowed: list[str], status: Status
 ) -> None:
     lab.trunk.update({"ai": "synthflow", "host": "ai.example", "allowed_addresses": allowed})
@@ -118,7 +118,7 @@ def test_the_platforms_allowlist(
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_one_of_several_addresses_that_is_dead_is_said(lab: Any, far: Any, transport: str) -> None:
+def test_dead_address_among_several_is_a_warning(lab: Any, far: Any, transport: str) -> None:
     """Calls go to any of them (RFC 3263 section 4.2), in the order that DNS gives."""
     port = far.udp() if transport == "udp" else far.stream()
     dead = fresh_address()
@@ -130,7 +130,7 @@ def test_one_of_several_addresses_that_is_dead_is_said(lab: Any, far: Any, trans
         check(lines[1], WARNING, f"at {dead}, one of its addresses: ", ROW, "Calls that go there fail")
 
 
-def test_the_hosts_file_counts_over_ipv4_as_for_the_softphones(lab: Any, tmp_path: Any) -> None:
+def test_hosts_file_counts_as_for_the_softphones(lab: Any, tmp_path: Any) -> None:
     here = FarEnd(tmp_path, "127.0.0.1")
     try:
         lab.account.update({"host": "localhost", "port": here.udp()})
@@ -155,7 +155,7 @@ def test_the_hosts_file_counts_over_ipv4_as_for_the_softphones(lab: Any, tmp_pat
         (None, FAILED, "does not answer", "stun_server"),
     ],
 )
-def test_stun(lab: Any, far: Any, mapped: Any, status: Status, detail: str, fix: str) -> None:
+def test_stun_shows_the_mapping(lab: Any, far: Any, mapped: Any, status: Status, detail: str, fix: str) -> None:
     lab.account.update({"port": far.udp(), "bind": far.address, "stun_server": far.stun(mapped)})
     check(lab.line("STUN", **SOON), status, detail, "" if status is OK else AUDIO, fix)
 
@@ -169,7 +169,7 @@ def _attribute(kind: int, value: bytes) -> bytes:
     host=st.ip_addresses(v=4),
     port=st.integers(1, 65535),
 )
-def test_the_mapped_address_is_found_among_other_attributes(
+def test_stun_address_is_found_among_other_attributes(
     before: list[tuple[int, bytes]], host: ipaddress.IPv4Address, port: int
 ) -> None:
     """RFC 8489 section 14: attributes come in any order."""
@@ -194,7 +194,7 @@ def six(tmp_path: Path) -> Iterator[FarEnd]:
 
 
 @pytest.mark.parametrize(("host", "transport"), [("::1", "udp"), ("[::1]", "tcp")])
-def test_an_ipv6_far_end_is_reached_by_its_address(lab: Lab, six: FarEnd, host: str, transport: str) -> None:
+def test_ipv6_far_end_is_reached_by_its_address(lab: Lab, six: FarEnd, host: str, transport: str) -> None:
     port = six.udp() if transport == "udp" else six.stream()
     lab.account.update({"host": host, "port": port, "transport": transport, "bind": "::1"})
     report = lab.report()
@@ -206,7 +206,7 @@ def test_an_ipv6_far_end_is_reached_by_its_address(lab: Lab, six: FarEnd, host: 
 
 
 @pytest.mark.parametrize("received", ["::1", "[::1]"])
-def test_a_far_end_may_write_an_ipv6_address_either_way(lab: Lab, six: FarEnd, received: str) -> None:
+def test_received_may_bracket_an_ipv6_address(lab: Lab, six: FarEnd, received: str) -> None:
     """RFC 5118 section 4.5: without brackets by RFC 3261's grammar, with them all the same."""
 
     def answer(request: Request) -> Response:
@@ -227,7 +227,7 @@ def test_softphones_resolve_ipv4_only(lab: Lab, far: FarEnd, six: FarEnd) -> Non
     assert six.requests == []
 
 
-def test_an_address_of_another_family_than_the_local_one_breaks_no_probe(lab: Lab, far: FarEnd) -> None:
+def test_mixed_address_families_break_no_probe(lab: Lab, far: FarEnd) -> None:
     lab.trunk.update({"termination": "[::1]:5060", "transport": "tcp"})
     lab.plain["stand_in"] = {"bind": "127.0.0.1"}
     lines = [line for line in lab.report(patience=1.5).lines if line.look in (ProbeKind.OPTIONS, ProbeKind.PORT)]

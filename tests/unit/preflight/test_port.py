@@ -15,13 +15,13 @@ from harness.witness.ports.wire import ask_port as ask
 from tests.unit.preflight.conftest import SOON, FarEnd, Lab, says, silent
 
 
-def told(lab: Lab, far: FarEnd, port: int, transport: Any = "udp", bind: str | None = None, **settings: Any) -> Any:
+def told(lab: Lab, far: FarEnd, port: int, transport: Any = "udp", bind: Any = None, **settings: Any) -> Any:
     """What comes of a port of ``far``, asked from an address to ``bind``."""
     place = Target(far.address, port, transport, bind, far.ca_file)
     return ask(lab.deployment(), place, **(lab.settings | settings))
 
 
-def test_any_answer_is_one_but_silence_is_none(lab: Lab, far: FarEnd) -> None:
+def test_port_answers_is_silent_or_refuses(lab: Lab, far: FarEnd) -> None:
     assert told(lab, far, far.udp(says(403))) == {"reach": "answers", "detail": "403 Forbidden"}
     assert told(lab, far, far.udp(silent), **SOON)["reach"] == "silent"
     assert told(lab, far, far.stream(), "tcp")["reach"] == "answers"
@@ -30,7 +30,7 @@ def test_any_answer_is_one_but_silence_is_none(lab: Lab, far: FarEnd) -> None:
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
-def test_a_port_that_could_not_be_asked_is_not_silent(lab: Lab, far: FarEnd, transport: str) -> None:
+def test_unbindable_local_address_is_not_silence(lab: Lab, far: FarEnd, transport: str) -> None:
     """As from the stand_in.bind of another machine, which a live file was made from: no firewall drops what was never sent."""
     assert told(lab, far, far.closed_port(), transport)["reach"] == "refuses"
     found = told(lab, far, far.closed_port(), transport, bind="192.0.2.1")
@@ -48,15 +48,13 @@ def test_a_port_that_could_not_be_asked_is_not_silent(lab: Lab, far: FarEnd, tra
         ({"signed_by": "stranger"}, "untrusted"),
     ],
 )
-def test_what_a_certificate_is_worth(lab: Lab, far: FarEnd, options: dict[str, Any], worth: str) -> None:
+def test_certificate_is_classified(lab: Lab, far: FarEnd, options: dict[str, Any], worth: str) -> None:
     found = told(lab, far, far.stream(context=far.certificate(**options)), "tls")
     assert (found["reach"], found["certificate"]) == ("answers", worth)
 
 
 @pytest.mark.parametrize(("by_phones", "worth"), [(True, "wrong name"), (False, "valid")])
-def test_a_wildcard_is_no_cause_where_the_caller_may_take_it(
-    lab: Lab, far: FarEnd, by_phones: bool, worth: str
-) -> None:
+def test_wildcard_certificate_counts_for_softphones_only(lab: Lab, far: FarEnd, by_phones: bool, worth: str) -> None:
     lab.settings["resolver"] = far.dns({("sip.acme.example", "A"): [far.address]})
     port = far.stream(context=far.certificate(names=("*.acme.example",)))
     place = Target("sip.acme.example", port, "tls", ca_file=far.ca_file, by_phones=by_phones)
@@ -64,9 +62,7 @@ def test_a_wildcard_is_no_cause_where_the_caller_may_take_it(
 
 
 @pytest.mark.parametrize("behind_the_handshake", [False, True])
-def test_a_port_that_asks_for_a_certificate_which_its_callers_have_is_not_closed(
-    lab: Lab, far: FarEnd, behind_the_handshake: bool
-) -> None:
+def test_port_that_requires_a_client_certificate_answers(lab: Lab, far: FarEnd, behind_the_handshake: bool) -> None:
     """No firewall ends a handshake by an alert (RFC 8446 section 6.2), nor asks behind it as at TLS 1.3 (section 4.4.2)."""
 
     async def alert(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

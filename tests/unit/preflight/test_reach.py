@@ -21,7 +21,7 @@ CHAIN, NAME, EXPIRY = ProbeKind.CHAIN, ProbeKind.CERTIFICATE_NAME, ProbeKind.EXP
 TLS13 = (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3)
 
 
-def test_ports(lab: Any, far: Any) -> None:
+def test_port_is_open_or_refused(lab: Any, far: Any) -> None:
     lab.account.update({"transport": "tcp", "port": far.stream()})
     check(lab.line("port"), OK, "open")
     lab.account["port"] = far.closed_port()
@@ -31,7 +31,7 @@ def test_ports(lab: Any, far: Any) -> None:
     check(lab.line("port"), WARNING, "from here", ROUTING, "32681")
 
 
-def test_a_port_that_drops_connections(lab: Any, far: Any) -> None:
+def test_port_that_drops_connections_fails(lab: Any, far: Any) -> None:
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
         listener.bind((far.address, 0))
         listener.listen(0)  # a full backlog leaves further SYNs unanswered, as a firewall does
@@ -43,7 +43,7 @@ def test_a_port_that_drops_connections(lab: Any, far: Any) -> None:
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_what_this_machine_lacks_is_no_fault_of_the_far_end(
+def test_missing_local_resources_are_an_error(
     lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch, transport: str
 ) -> None:
     lab.account.update({"transport": transport, "port": far.udp() if transport == "udp" else far.stream()})
@@ -57,7 +57,7 @@ def test_what_this_machine_lacks_is_no_fault_of_the_far_end(
         lab.report()
 
 
-def test_a_server_is_probed_from_the_address_that_calls_come_from(lab: Any, far: Any) -> None:
+def test_probes_use_the_accounts_bind_address(lab: Any, far: Any) -> None:
     """Its firewall may let only that one through."""
     context, sources = far.certificate(), set[str]()
 
@@ -91,7 +91,7 @@ def tls(lab: Any, far: Any, context: ssl.SSLContext) -> dict[ProbeKind, Any]:
         (EXPIRY, {"days": 5}, WARNING, "4 days left", "Renew"),
     ],
 )
-def test_a_bad_certificate_is_wrong_in_one_line(
+def test_bad_certificate_fails_one_line(
     lab: Any, far: Any, wrong: ProbeKind | None, options: dict[str, Any], status: Any, said: str, fix: str
 ) -> None:
     lines = tls(lab, far, far.certificate(**options))
@@ -101,19 +101,19 @@ def test_a_bad_certificate_is_wrong_in_one_line(
         check(lines[wrong], status, said, ROW, fix)
 
 
-def test_a_server_that_is_too_new_for_the_softphones(lab: Any, far: Any) -> None:
+def test_tls_1_3_only_server_fails(lab: Any, far: Any) -> None:
     lines = tls(lab, far, far.certificate(versions=TLS13))
     assert list(lines) == [ProbeKind.TLS]
     check(lines[ProbeKind.TLS], FAILED, "only TLSv1.3", ROW, "TLS 1.2")
 
 
-def test_a_port_that_speaks_no_tls(lab: Any, far: Any) -> None:
+def test_port_without_tls_fails(lab: Any, far: Any) -> None:
     lab.account.update({"transport": "tls", "port": far.stream()})
     check(lab.line("TLS"), FAILED, "handshake", ROW, "32682")
 
 
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_server_that_wants_a_clients_certificate_is_not_too_new(lab: Any, far: Any, newest: ssl.TLSVersion) -> None:
+def test_missing_client_certificate_is_named(lab: Any, far: Any, newest: ssl.TLSVersion) -> None:
     """At TLS 1.3 a client is through before the server has looked for its certificate."""
     context = far.certificate(versions=(ssl.TLSVersion.TLSv1_2, newest))
     context.verify_mode = ssl.CERT_REQUIRED
@@ -140,7 +140,7 @@ COMMON_NAME, WILDCARD = {"names": (), "common_name": "sip.acme.example"}, {"name
         ({"names": ("sbc-7.acme.example",)}, "the AI", WARNING, "made out to sbc-7.acme.example", "unless its callers"),
     ],
 )
-def test_whose_name_a_certificate_needs(
+def test_certificate_name_rule_depends_on_the_caller(
     lab: Any, far: Any, certificate: dict[str, Any], called_by: str, status: Any, said: str, fix: str
 ) -> None:
     lab.settings["resolver"] = far.dns({("sip.acme.example", "A"): [far.address]})
@@ -157,7 +157,7 @@ def test_whose_name_a_certificate_needs(
 
 
 @pytest.mark.parametrize("mutual", [False, True])
-def test_what_only_the_platform_calls_need_not_suit_the_softphones(lab: Any, far: Any, mutual: bool) -> None:
+def test_platform_only_port_need_not_suit_the_softphones(lab: Any, far: Any, mutual: bool) -> None:
     """The AI may speak TLS 1.3 alone, or ask the platform for a certificate."""
     version = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2) if mutual else TLS13
     context = far.certificate(versions=version)
@@ -177,7 +177,7 @@ def test_what_only_the_platform_calls_need_not_suit_the_softphones(lab: Any, far
 
 
 @pytest.mark.parametrize(("is_public", "status"), [(True, OK), (False, WARNING)])
-def test_the_authority_of_the_platforms_sbc_need_not_be_the_ais(
+def test_ai_certificate_is_checked_against_public_authorities(
     lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch, is_public: bool, status: Any
 ) -> None:
     far._authority("stranger")

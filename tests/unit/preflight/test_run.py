@@ -21,7 +21,7 @@ from tests.unit.preflight.conftest import FAILED, OK, SOON, check, fine, says, s
 TRANSFER, WARM, INBOUND = "TD-TRANSFER-BLIND", "TD-TRANSFER-WARM", "TD-INBOUND"
 
 
-def test_all_probes_run_at_once(lab: Any, far: Any) -> None:
+def test_probes_run_concurrently(lab: Any, far: Any) -> None:
     """No request is answered before every probe has sent its own: one after the other, all would ask in vain."""
     seen: set[str] = set()
 
@@ -38,7 +38,7 @@ def test_all_probes_run_at_once(lab: Any, far: Any) -> None:
     assert not [line for line in answered if line.status is FAILED]
 
 
-def test_a_probe_that_breaks_hides_no_other(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_probe_hides_no_other(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*arguments: object) -> ProbeResult:
         raise ZeroDivisionError("unexpected")
 
@@ -49,7 +49,7 @@ def test_a_probe_that_breaks_hides_no_other(lab: Any, far: Any, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("at_a_carrier", [False, True])
-def test_the_platforms_own_port_is_asked_as_an_agents_phone_asks_it(lab: Any, far: Any, at_a_carrier: bool) -> None:
+def test_platform_port_is_probed_for_agents_phones(lab: Any, far: Any, at_a_carrier: bool) -> None:
     """KEEPALIVE asks it by OPTIONS, from an agent's phone; an agent at a carrier's telephone speaks to the carrier alone."""
     lab.account["port"] = far.udp()
     number = {"number": "+14155550102"} if at_a_carrier else {"user": "agent-anna"}
@@ -84,7 +84,7 @@ def needed(report: Report, row: str) -> dict[tuple[str, str], str]:
     return {(need.what, need.whose): need.answer for need in report.rows if need.row == row}
 
 
-def test_a_row_is_told_whether_its_agents_are_registered(lab: Any, far: Any) -> None:
+def test_row_needs_name_unregistered_agents(lab: Any, far: Any) -> None:
     with_a_group(lab, far)
     report = lab.report()
     found = needed(report, TRANSFER)
@@ -105,7 +105,7 @@ def test_a_row_is_told_whether_its_agents_are_registered(lab: Any, far: Any) -> 
     assert lab.report(asked=asked).rows == tuple(need for need in report.rows if need.row == TRANSFER)
 
 
-def test_what_no_probe_could_look_at_is_not_known(lab: Any, far: Any) -> None:
+def test_need_without_a_probe_is_not_known(lab: Any, far: Any) -> None:
     with_a_group(lab, far)
     lab.plain["accounts"]["agents"] = dict(lab.account)
     lab.plain["phones"]["anna"]["account"] = "agents"
@@ -113,7 +113,7 @@ def test_what_no_probe_could_look_at_is_not_known(lab: Any, far: Any) -> None:
     assert needed(lab.report(), TRANSFER)["callers registered", ""] == "not known (their accounts register nowhere)"
 
 
-def test_every_need_of_every_row_is_looked_for_where_a_probe_tells() -> None:
+def test_every_need_names_an_existing_line() -> None:
     """Each of them names a line that preflight of that file writes; a name that no line has would never be yes."""
     plain = to_plain(load(examples()["simulated-talkdesk"]))
     plain["trunks"] = [trunk | {"host": "192.0.2.9", "termination": "192.0.2.8:5060"} for trunk in plain["trunks"]]
@@ -139,7 +139,7 @@ def test_every_need_of_every_row_is_looked_for_where_a_probe_tells() -> None:
         (silent, Status.WARNING, "from here", "perhaps (OPTIONS "),
     ],
 )
-def test_the_end_that_a_live_ai_calls_is_probed_where_a_row_needs_it(
+def test_platform_end_for_a_live_ai_is_probed_where_a_row_needs_it(
     lab: Any, far: Any, answer: Any, status: Status, words: str, answered: str
 ) -> None:
     """The AI is Synthflow's own, and hands over by a call of its own to the platform's end, which answers so."""

@@ -22,7 +22,7 @@ def _own_signals() -> Iterator[None]:
 
 @pytest.mark.parametrize("first", SIGNALS)
 @pytest.mark.parametrize("second", SIGNALS)
-def test_a_second_time_only_ctrl_c_cuts_the_hanging_up_short(first: signal.Signals, second: signal.Signals) -> None:
+def test_only_a_second_ctrl_c_cuts_the_hangup_short(first: signal.Signals, second: signal.Signals) -> None:
     _end_in_order()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(first)
@@ -34,7 +34,7 @@ def test_a_second_time_only_ctrl_c_cuts_the_hanging_up_short(first: signal.Signa
 
 
 @pytest.mark.parametrize("ignored", [signal.SIGINT, signal.SIGHUP])
-def test_what_the_process_was_started_to_ignore_ends_nothing(ignored: signal.Signals) -> None:
+def test_ignored_signal_ends_nothing(ignored: signal.Signals) -> None:
     """As in the background of a shell without job control, or below nohup."""
     signal.signal(ignored, signal.SIG_IGN)
     _end_in_order()

@@ -61,7 +61,7 @@ def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(ENDS), st.booleans()), min_size=1, max_size=8), st.integers(0, 3))
-def test_attempts_end(ends: list[tuple[str, bool]], retries: int) -> None:
+def test_attempts_are_limited_for_each_reason(ends: list[tuple[str, bool]], retries: int) -> None:
     item: Any = Item(ends, retries)
     steps = cases._attempts(item, None, SimpleNamespace(slots=1), SimpleNamespace())  # type: ignore[arg-type]
     next(steps)

@@ -42,9 +42,7 @@ def real(name: str) -> Deployment:
 
 @pytest.mark.parametrize("workers", [0, 1, 4])
 @pytest.mark.parametrize("integration", ["talkdesk", "gladly"])
-def test_at_a_real_platform_what_a_trunk_may_be_taken_for_down_behind_comes_last(
-    integration: str, workers: int
-) -> None:
+def test_cases_that_take_the_trunk_down_come_last(integration: str, workers: int) -> None:
     cases = in_turn(real(integration), workers, "stand-in")
     kinds = [(case.row.own_place, case.row.takes_trunk_down) for case in cases]
     assert {(False, False), (True, False), (True, True)} == set(kinds)
@@ -55,7 +53,7 @@ def test_at_a_real_platform_what_a_trunk_may_be_taken_for_down_behind_comes_last
     assert scenarios == ["FALLBACK-REFUSED", "TLS-BADCERT", "FALLBACK-DOWN"], "and last of all who is away"
 
 
-def test_at_a_simulated_platform_the_longest_come_first() -> None:
+def test_longest_cases_come_first_at_a_simulated_platform() -> None:
     cases = in_turn(load(EXAMPLES / "simulated-talkdesk.toml"), 0, "stand-in")
     seconds = [case.row.seconds for case in cases]
     assert seconds == sorted(seconds, reverse=True)

@@ -46,13 +46,13 @@ def run(directory: Path, *arguments: str, **environment: str) -> tuple[int, str]
     return done.returncode, done.stdout + done.stderr
 
 
-def test_it_is_found_under_its_modules_name() -> None:
+def test_entry_point_has_the_modules_name() -> None:
     """So that a conftest.py that names the module registers no second plugin."""
     (found,) = [point for point in entry_points(group="pytest11") if point.name.startswith("harness")]
     assert found.name == found.value == harness.pytest_plugin.__name__
 
 
-def test_unused_it_imports_nothing_heavy_and_leaves_marks_of_that_name_alone(tmp_path: Path) -> None:
+def test_unused_plugin_imports_nothing_heavy(tmp_path: Path) -> None:
     (tmp_path / "test_ordinary.py").write_text(
         f"import pytest, sys\n\n@pytest.mark.scenario('theirs')\ndef test_ordinary(pytestconfig):\n"
         f"    assert pytestconfig.pluginmanager.has_plugin('harness.pytest_plugin')\n"
@@ -64,7 +64,7 @@ def test_unused_it_imports_nothing_heavy_and_leaves_marks_of_that_name_alone(tmp
     assert (code, "1 passed" in output) == (0, True), output
 
 
-def test_only_its_one_option_is_everybodys() -> None:
+def test_plugin_adds_one_option_without_a_deployment() -> None:
     """--json, --retries and the like are names that other plugins have as well."""
     code, output = run(Path("/"), "--help", "-p", "no:xdist", "-p", "no:allure_pytest")
     assert code == 0
@@ -75,7 +75,7 @@ def test_only_its_one_option_is_everybodys() -> None:
     assert "--retries=N" in output
 
 
-def test_where_plugins_are_not_loaded_by_themselves_it_says_how(tmp_path: Path) -> None:
+def test_disabled_autoload_is_reported_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["harness.pytest_plugin"]\n')
     arguments = ("--deployment", "simulated-generic")
     code, output = run(tmp_path, *arguments, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
@@ -83,7 +83,7 @@ def test_where_plugins_are_not_loaded_by_themselves_it_says_how(tmp_path: Path) 
     assert "allowed: -p harness.pytest_plugin" in output
 
 
-def test_a_scenario_among_other_tests_fails_by_itself(tmp_path: Path) -> None:
+def test_scenario_without_a_deployment_fails_alone(tmp_path: Path) -> None:
     (tmp_path / "test_mixed.py").write_text(
         "from harness.scenario import scenario\n\n@scenario('INBOUND')\ndef test_call(caller):\n    pass\n\n"
         "def test_ordinary():\n    pass\n"
@@ -105,7 +105,7 @@ def test_every_fixture_is_documented() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == offered
 
 
-def test_without_a_path_the_packages_scenarios_are_run_with_warnings_as_errors_too(tmp_path: Path) -> None:
+def test_packaged_scenarios_run_with_warnings_as_errors(tmp_path: Path) -> None:
     """pytest warned of the plugin's own modules, which ended it in a traceback with exit code 1, as if something had failed."""
     code, output = run(tmp_path, "--deployment", "simulated-generic", "--row", "SBC-INBOUND", "--plan", "-W", "error")
     assert (code, "SBC-INBOUND[simulated-generic:" in output, "Warning" in output) == (0, True, False), output

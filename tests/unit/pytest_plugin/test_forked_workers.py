@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_controller_imports_nothing_that_the_first_invite_would_wait_for() -> None:
+def test_controller_imports_only_what_workers_need() -> None:
     """It imports preflight while the world starts, and what asks APIs once for all: preflight asks them, too."""
     asked = (
         "import sys\n"

@@ -42,9 +42,7 @@ def by_hand(found: Deployment) -> Deployment:
         ("live-talkdesk", lambda found: changed(found, "limits", calls_per_second=1 / 60), "TD-INBOUND", 60.0),
     ],
 )
-def test_a_case_may_wait_as_long_as_its_deployment_declares(
-    example: str, change: Any, row: str, least_s: float
-) -> None:
+def test_time_limit_leaves_room_for_declared_waits(example: str, change: Any, row: str, least_s: float) -> None:
     found = load(EXAMPLES / f"{example}.toml", secrets=False)
     before, after = waits_s(found), waits_s(change(found))
     assert after[row] >= least_s

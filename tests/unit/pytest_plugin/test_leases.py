@@ -8,7 +8,6 @@ import threading
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -67,7 +66,7 @@ def run_of(deployment: Deployment, directory: Path, workers: int = 4) -> Run:
 # -- which cases run beside each other
 
 
-def test_each_case_has_callers_of_its_own(deployment: Deployment, table: LeaseTable) -> None:
+def test_concurrent_cases_have_different_callers(deployment: Deployment, table: LeaseTable) -> None:
     inbound = [c for c in matrix.cases([deployment]) if c.row.id == "TD-INBOUND"]
     by_trunk = {case.trunk: case for case in inbound}.values()
     with ExitStack() as stack:
@@ -78,7 +77,7 @@ def test_each_case_has_callers_of_its_own(deployment: Deployment, table: LeaseTa
 @pytest.mark.parametrize(
     ("rows", "ai"), [(("TD-CAPACITY", "TD-INBOUND"), "synthflow"), (("TD-FALLBACK-DOWN", "TD-INBOUND"), "stand-in")]
 )
-def test_what_a_case_needs_alone_no_other_has_meanwhile(
+def test_exclusive_needs_keep_other_cases_out(
     deployment: Deployment, table: LeaseTable, rows: tuple[str, ...], ai: str
 ) -> None:
     """A case that fills the trunk has it and every caller; one that changes the stand-in's phone has its address."""
@@ -87,9 +86,7 @@ def test_what_a_case_needs_alone_no_other_has_meanwhile(
     assert beside(table, deployment, first, second) == beside(table, deployment, second, first) == 1
 
 
-def test_calls_that_land_with_the_same_agents_take_turns_and_others_do_not_wait(
-    deployment: Deployment, table: LeaseTable
-) -> None:
+def test_cases_landing_with_the_same_agents_take_turns(deployment: Deployment, table: LeaseTable) -> None:
     blind, warm = case_of(deployment, "TD-TRANSFER-BLIND"), case_of(deployment, "TD-TRANSFER-WARM")
     falls_back = case_of(deployment, "TD-FALLBACK-REFUSED")
     assert landing_agents(blind, deployment) == landing_agents(warm, deployment) == {"billing"}
@@ -98,9 +95,7 @@ def test_calls_that_land_with_the_same_agents_take_turns_and_others_do_not_wait(
     assert beside(table, deployment, blind, *apart) == 2, "blind and fallback, not warm"
 
 
-def test_a_stand_ins_address_is_shared_within_a_deployment_and_by_no_other(
-    deployment: Deployment, table: LeaseTable
-) -> None:
+def test_stand_in_address_is_shared_within_one_deployment(deployment: Deployment, table: LeaseTable) -> None:
     accounts = {n: a.model_copy(update={"domain": f"other.{a.domain}"}) for n, a in deployment.accounts.items()}
     other = deployment.model_copy(update={"name": "other", "accounts": accounts})
     elsewhere = other.model_copy(update={"stand_in": other.stand_in.model_copy(update={"bind": "192.0.2.81"})})
@@ -119,13 +114,13 @@ def test_a_stand_ins_address_is_shared_within_a_deployment_and_by_no_other(
         (Limits(concurrent_calls=50, calls_per_second=200.0), 4),
     ],
 )
-def test_limits_hold_back_whole_cases(deployment: Deployment, table: LeaseTable, limits: Limits, at_once: int) -> None:
+def test_limits_bound_concurrent_cases(deployment: Deployment, table: LeaseTable, limits: Limits, at_once: int) -> None:
     limited = deployment.model_copy(update={"limits": limits})
     inbound = [c for c in matrix.cases([limited]) if c.row.id == "TD-INBOUND"]
     assert beside(table, limited, *inbound) == at_once
 
 
-def test_a_stand_in_is_called_by_as_many_as_it_holds(deployment: Deployment, table: LeaseTable) -> None:
+def test_stand_in_gets_no_more_calls_than_a_phone_takes(deployment: Deployment, table: LeaseTable) -> None:
     """A trunk may carry more; one call too many would be refused by a harness phone, and blamed on the platform."""
     wide = [trunk.model_copy(update={"max_concurrent_calls": 50}) for trunk in deployment.trunks]
     one = deployment.phones["caller"]
@@ -136,9 +131,7 @@ def test_a_stand_in_is_called_by_as_many_as_it_holds(deployment: Deployment, tab
     assert beside(table, wider, *[synthflow] * 8) == 8
 
 
-def test_a_case_that_has_to_be_alone_waits_for_the_others_and_none_begins_meanwhile(
-    deployment: Deployment, table: LeaseTable
-) -> None:
+def test_case_that_must_run_alone_waits_for_the_others(deployment: Deployment, table: LeaseTable) -> None:
     inbound, hangs_up = case_of(deployment, "TD-INBOUND"), case_of(deployment, "HANGUP-CALLER")
     alone, go_on = threading.Event(), threading.Event()
 
@@ -164,7 +157,7 @@ def test_a_case_that_has_to_be_alone_waits_for_the_others_and_none_begins_meanwh
 # -- what a case has
 
 
-def test_callers_of_one_user_are_one_caller(deployment: Deployment, tmp_path: Path) -> None:
+def test_phones_with_one_user_count_as_one_caller(deployment: Deployment, tmp_path: Path) -> None:
     """From shows the user, so that a far end is shown one number, whichever of them calls (RFC 3261 section 8.1.1.3)."""
     first, second, *others = deployment.callers
     trunk = {"account": deployment.phones[first].account, "user": "acme-trunk"}
@@ -178,9 +171,7 @@ def test_callers_of_one_user_are_one_caller(deployment: Deployment, tmp_path: Pa
     assert "CONCURRENT" not in {case.row.id for case in matrix.cases([only])}, "two are needed"
 
 
-def test_what_a_case_has_of_its_deployment_and_whose_calls_are_not_its_own(
-    deployment: Deployment, tmp_path: Path
-) -> None:
+def test_leased_deployment_and_numbers_of_other_cases(deployment: Deployment, tmp_path: Path) -> None:
     run = run_of(deployment, tmp_path)
     first, *others = deployment.callers
     with leased(run, case_of(deployment, "TD-INBOUND")) as mine:
@@ -196,9 +187,7 @@ def test_what_a_case_has_of_its_deployment_and_whose_calls_are_not_its_own(
         assert (mine.company.switchboard, mine.company.others) == (Path("/nowhere"), frozenset())
 
 
-def test_a_campaign_calls_the_customer_of_the_plan_and_no_case_beside_it_has_that_number(
-    deployment: Deployment, table: LeaseTable, tmp_path: Path
-) -> None:
+def test_campaign_keeps_the_planned_customer(deployment: Deployment, table: LeaseTable, tmp_path: Path) -> None:
     """By hand, or by a fixed body, it calls that very phone, whichever caller is free."""
     assert deployment.campaign is not None
     unnamed = deployment.campaign.model_copy(update={"customer": None})
@@ -226,7 +215,7 @@ def test_a_campaign_calls_the_customer_of_the_plan_and_no_case_beside_it_has_tha
         ({"transfer_caller_id": "header", "caller_id_header": "X-Show-Number"}, HEADER_NUMBER),
     ],
 )
-def test_what_a_warm_transfer_shows_is_its_case_s_where_it_is_to_land_alone(
+def test_warm_transfer_number_belongs_to_the_landing_case(
     deployment: Deployment, tmp_path: Path, shows: dict[str, str], seen: str | None
 ) -> None:
     """Else each such call would be a guess, and all cases beside it would run again."""
@@ -249,7 +238,7 @@ def test_what_a_warm_transfer_shows_is_its_case_s_where_it_is_to_land_alone(
 # -- the order in which they begin
 
 
-def test_cases_that_take_turns_do_not_stand_in_a_row(deployment: Deployment) -> None:
+def test_cases_that_take_turns_are_spread(deployment: Deployment) -> None:
     """With four workers no case that could begin stands behind one that has to wait for an agent."""
     cases = [c for c in matrix.cases([deployment]) if c.row.moment in ("transfer", "inbound")]
     order = in_turns([(case, deployment) for case in cases], 4)
@@ -272,10 +261,10 @@ print([list(_wants(needs_of(case, large), large)) for case in cases], in_turns([
 """
 
 
-def test_every_worker_has_the_cases_in_one_order_whatever_its_hashes_are() -> None:
+def test_order_does_not_depend_on_hashes() -> None:
     def order(hash_seed: str) -> str:
         environment = {"PYTHONHASHSEED": hash_seed, "HARNESS_AS_OF": "2026-03-04T15:00+00:00", "PATH": "/usr/bin"}
-        options: dict[str, Any] = {"cwd": ROOT, "env": environment, "capture_output": True, "text": True}
-        return subprocess.run([sys.executable, "-c", PROGRAM], check=True, **options).stdout
+        command = [sys.executable, "-c", PROGRAM]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
 
     assert order("1") == order("2")

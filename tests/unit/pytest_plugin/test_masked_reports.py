@@ -54,12 +54,12 @@ def shown(report: pytest.TestReport) -> str:
 
 @pytest.mark.parametrize("kind", ["live", "simulated"])
 @pytest.mark.parametrize("when", ["setup", "call", "teardown"])
-def test_a_real_number_is_shown_to_nobody(kind: str, when: str) -> None:
+def test_test_reports_mask_real_numbers(kind: str, when: str) -> None:
     said = shown(reported(kind, when))
     assert (NUMBER in said, MASKED in said) == ((True, False) if kind == "simulated" else (False, True))
 
 
-def test_what_broke_outside_of_any_case_names_no_number(tmp_path: Path) -> None:
+def test_breakage_outside_of_cases_is_masked(tmp_path: Path) -> None:
     """The run's record has it masked: the terminal, and the file with the whole of it, are no other."""
     shown_lines: list[str] = []
     progress: Any = Progress.__new__(Progress)
@@ -97,7 +97,7 @@ def looked_at(kind: str, directory: Path, monkeypatch: pytest.MonkeyPatch, capsy
 
 
 @pytest.mark.parametrize("kind", ["live", "simulated"])
-def test_a_real_number_that_preflight_names_is_shown_to_nobody(
+def test_preflight_output_masks_real_numbers(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = looked_at(kind, tmp_path, monkeypatch, capsys)

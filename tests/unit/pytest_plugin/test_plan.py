@@ -40,7 +40,7 @@ def total(deployment: Deployment, calls: int) -> str:
 
 
 @pytest.mark.parametrize(("failed", "code"), [(True, 3), (False, 0)])
-def test_a_plan_without_what_cannot_be_read_ends_as_the_run_would(failed: bool, code: int) -> None:
+def test_unreadable_scenario_gives_the_plan_the_runs_exit_code(failed: bool, code: int) -> None:
     """It ended with 1, as if something had failed, where the run ends with 3."""
     plan, session = PlanOnly(cast("Any", None)), SimpleNamespace(exitstatus=int(failed))
     plan.pytest_collectreport(cast("Any", SimpleNamespace(failed=failed, nodeid="test_x.py", longreprtext="no module")))
@@ -49,7 +49,7 @@ def test_a_plan_without_what_cannot_be_read_ends_as_the_run_would(failed: bool, 
 
 
 @pytest.mark.parametrize("most", [1, 2, 200])
-def test_a_case_of_more_calls_at_once_than_allowed_is_told_beforehand(most: int) -> None:
+def test_plan_reports_cases_beyond_concurrent_calls(most: int) -> None:
     deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     deployment = limited(deployment, concurrent_calls=most)
     told = {
@@ -72,7 +72,7 @@ def test_a_case_of_more_calls_at_once_than_allowed_is_told_beforehand(most: int)
         (("TD-INBOUND",), ("NUMBERFORMATS",), True),
     ],
 )
-def test_a_required_row_without_a_case_is_told_beforehand(
+def test_plan_reports_required_rows_without_a_case(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     require: tuple[str, ...],
@@ -107,13 +107,13 @@ def test_a_required_row_without_a_case_is_told_beforehand(
         (400, {}, "600 minutes at most (limits.seconds_per_run = 36000; the calls may take 800"),
     ],
 )
-def test_how_long_a_run_may_take_is_told(calls: int, limits: dict[str, float], said: str) -> None:
+def test_plan_reports_the_longest_duration(calls: int, limits: dict[str, float], said: str) -> None:
     deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     assert said in total(limited(deployment, **{"seconds_per_run": 36_000.0} | limits), calls)
 
 
 @pytest.mark.parametrize("most", [20.0, 40.0, 400.0])
-def test_a_case_whose_waiting_outlasts_the_longest_call_is_told_beforehand(most: float) -> None:
+def test_plan_reports_cases_beyond_seconds_per_call(most: float) -> None:
     """Only what a row takes by itself counted: calls that wait for a ring timeout or a queue were hung up in the midst of it."""
     deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     nobody = {n for n, group in deployment.groups.items() if group.empty and group.voicemail}

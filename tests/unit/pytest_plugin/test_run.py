@@ -8,7 +8,7 @@ from harness.run.plugin.run import Run, case_id
 from harness.support.resources import EXAMPLES
 
 
-def test_a_run_crosses_the_pipe_to_a_worker_whole() -> None:
+def test_run_survives_the_pipe_to_a_worker() -> None:
     deployments = (
         load(EXAMPLES / "simulated-talkdesk.toml", {"HARNESS_SITE": "berlin"}),
         load(EXAMPLES / "simulated-gladly.toml"),
@@ -29,7 +29,7 @@ def test_a_run_crosses_the_pipe_to_a_worker_whole() -> None:
     assert {again.plain(case)["site"] for case in again.cases} == {"berlin"}
 
 
-def test_a_cases_id_is_found_in_pytests_name_for_it() -> None:
+def test_case_id_is_found_in_the_node_id() -> None:
     assert (
         case_id("scenarios/test_a.py::test_b[TD-INBOUND[lab:synthflow-udp-ip]]") == "TD-INBOUND[lab:synthflow-udp-ip]"
     )

@@ -71,7 +71,7 @@ def come(scheduler: LoadScheduling, workers: Sequence[Worker], cases: int) -> No
 
 
 @pytest.mark.parametrize(("cases", "workers"), [(0, 1), (1, 1), (3, 3), (15, 10), (19, 10), (20, 10), (347, 10)])
-def test_each_begins_with_what_xdist_deals_it(cases: int, workers: int) -> None:
+def test_workers_begin_with_the_cases_xdist_deals(cases: int, workers: int) -> None:
     ours, xdists = ([Worker(number) for number in range(workers)] for _ in range(2))
     come(scheduler_of(Config(workers)), ours, cases)
     come(LoadScheduling(Config(workers)), xdists, cases)
@@ -80,7 +80,7 @@ def test_each_begins_with_what_xdist_deals_it(cases: int, workers: int) -> None:
         assert [worker.shutting_down for worker in ours] == [worker.shutting_down for worker in xdists]
 
 
-def test_the_first_begins_before_the_others_are_there_and_they_are_started_then() -> None:
+def test_first_worker_begins_before_the_others_are_started() -> None:
     config = Config(3)
     scheduler = scheduler_of(config, "second", "third")
     first = Worker(0)
@@ -93,7 +93,7 @@ def test_the_first_begins_before_the_others_are_there_and_they_are_started_then(
 
 
 @pytest.mark.parametrize("cases", [3, 9])
-def test_what_a_dead_worker_had_left_is_run_by_whoever_stands_in(cases: int) -> None:
+def test_cases_of_a_dead_worker_go_to_its_successor(cases: int) -> None:
     scheduler = scheduler_of(Config(2))
     first, second, third = (Worker(number) for number in range(3))
     come(scheduler, [first], cases)
@@ -105,7 +105,7 @@ def test_what_a_dead_worker_had_left_is_run_by_whoever_stands_in(cases: int) -> 
     assert sorted(second.told + third.told) == list(range(1, cases))
 
 
-def test_a_worker_that_has_collected_something_else_runs_nothing_and_is_reported() -> None:
+def test_worker_with_another_collection_runs_nothing() -> None:
     config = Config(2)
     scheduler = scheduler_of(config)
     first, second = Worker(0), Worker(1)

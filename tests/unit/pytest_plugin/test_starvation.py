@@ -24,7 +24,7 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
     return account
 
 
-def test_being_woken_late_is_noticed_once_and_for_as_long_as_it_was(clock: Clock, waited: Any) -> None:
+def test_late_wakeup_is_measured_once(clock: Clock, waited: Any) -> None:
     monitor = StarvationMonitor()
     begin = clock.now
     monitor.woken(begin)
@@ -38,9 +38,7 @@ def test_being_woken_late_is_noticed_once_and_for_as_long_as_it_was(clock: Clock
     assert monitor.starved(clock.now, clock.now + 1.0) == 0.0
 
 
-def test_a_softphone_that_waits_for_a_processor_counts_by_the_kernels_account(
-    clock: Clock, waited: dict[int, float]
-) -> None:
+def test_softphone_starvation_comes_from_the_kernels_account(clock: Clock, waited: dict[int, float]) -> None:
     waited |= {1: 5.0, 2: 0.0}
     monitor = StarvationMonitor()
     monitor.watch(lambda: [1, 2])
@@ -51,7 +49,7 @@ def test_a_softphone_that_waits_for_a_processor_counts_by_the_kernels_account(
     assert monitor.starved(begin, begin + 0.2) == pytest.approx(0.2)  # the account is wider than what was asked for
 
 
-def test_many_short_waits_are_no_long_one(clock: Clock, waited: dict[int, float]) -> None:
+def test_many_short_waits_are_not_one_long_wait(clock: Clock, waited: dict[int, float]) -> None:
     waited[1] = 0.0
     monitor = StarvationMonitor()
     monitor.watch(lambda: [1])

@@ -42,7 +42,7 @@ def without_phones(deployment: Deployment) -> Deployment:
 
 
 @pytest.mark.parametrize("by", ["phones", "stand-in"])
-def test_of_two_with_the_same_the_later_one_says_that_it_waits_and_does(
+def test_second_run_with_the_same_phones_waits_and_says_so(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
     """Their calls were told apart by nobody: of two registrations of one phone the platform calls both."""
@@ -70,7 +70,7 @@ def test_of_two_with_the_same_the_later_one_says_that_it_waits_and_does(
     assert said.startswith(f"waiting for another run, {words}")
 
 
-def test_of_two_with_nothing_in_common_none_waits(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_with_nothing_in_common_do_not_wait(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     one, another, *_ = deployment.phones
     simulated = deployment.model_copy(update={"kind": "simulated"})
     with in_turn([of_phones(deployment, one), simulated]), in_turn([of_phones(deployment, another), simulated]):

@@ -43,7 +43,7 @@ def work():
 
 
 @pytest.mark.parametrize("package", ["harness", "test_mine"])
-def test_a_case_is_interrupted_in_whatever_it_does(watch: Watch, package: str) -> None:
+def test_dead_world_interrupts_the_case(watch: Watch, package: str) -> None:
     with watch.waiting_on("home"):
         watch._run.lost["home"] = "the simulated world of home died"
         with pytest.raises(WorldLostError, match="home died"):
@@ -54,7 +54,7 @@ def test_a_case_is_interrupted_in_whatever_it_does(watch: Watch, package: str) -
 
 
 @pytest.mark.parametrize("package", ["_pytest", "allure_commons"])
-def test_pytests_own_work_is_not_cut_short_and_the_case_is_interrupted_afterwards(watch: Watch, package: str) -> None:
+def test_pytests_own_code_is_interrupted_only_afterwards(watch: Watch, package: str) -> None:
     with watch.waiting_on("home"):
         watch._run.lost["home"] = "the simulated world of home died"
         assert code_of(package, SIGNALLED).work() == "done"
@@ -62,9 +62,7 @@ def test_pytests_own_work_is_not_cut_short_and_the_case_is_interrupted_afterward
             signal.raise_signal(signal.SIGUSR1)
 
 
-def test_a_world_that_stood_still_is_blamed_for_all_that_a_case_finds_however_much_later(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stalled_world_breaks_the_case_however_late(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     assert watch.fault("home", 100.0) is None
     monkeypatch.setattr(time, "monotonic", lambda: 110.0)
     watch._silent("home", DOUBTFUL_S - 0.1)
@@ -79,7 +77,7 @@ def test_a_world_that_stood_still_is_blamed_for_all_that_a_case_finds_however_mu
     assert watch.fault("away", 100.0) is None, "another deployment's world stirs"
 
 
-def test_a_world_that_had_an_error_is_blamed_for_what_a_case_finds(watch: Watch, tmp_path: Path) -> None:
+def test_world_with_an_error_breaks_the_case(watch: Watch, tmp_path: Path) -> None:
     heart = Heartbeat(tmp_path / "beat")
     watch._listeners["home"] = Listener(tmp_path / "beat")
     assert watch.fault("home", 0.0) is None

@@ -37,7 +37,7 @@ def says(line: str) -> str:
     return f"print({line!r}, flush=True)\n"
 
 
-def test_a_ready_world_gives_a_deployment_for_each_tenant_and_ends_on_request(tmp_path: Path) -> None:
+def test_ready_world_has_a_deployment_per_tenant_and_ends_on_request(tmp_path: Path) -> None:
     started = world(tmp_path, says(READY) + WAIT)
     deployments = started.ready(60)
     assert [deployment.name for deployment in deployments] == ["simulated-gladly"] * 2
@@ -47,7 +47,7 @@ def test_a_ready_world_gives_a_deployment_for_each_tenant_and_ends_on_request(tm
         os.kill(started.pid, 0)
 
 
-def test_a_world_has_no_secret_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_world_has_no_secret_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SYNTHFLOW_API_TOKEN", "CARRIER_PW", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "correct-horse-battery")
     started = world(tmp_path, says(READY) + WAIT)
@@ -75,7 +75,7 @@ def test_a_world_has_no_secret_in_its_environment(tmp_path: Path, monkeypatch: p
         (says("hello"), WorldLostError, "the world of lab did not start:\nit left no log"),
     ],
 )
-def test_a_world_that_does_not_start_says_why(tmp_path: Path, script: str, error: type[Exception], said: str) -> None:
+def test_world_that_does_not_start_says_why(tmp_path: Path, script: str, error: type[Exception], said: str) -> None:
     started = world(tmp_path, script)
     with pytest.raises(error) as caught:
         started.ready(60)
@@ -84,28 +84,28 @@ def test_a_world_that_does_not_start_says_why(tmp_path: Path, script: str, error
         started.stop()
 
 
-def test_a_world_that_never_gets_ready_is_given_up(tmp_path: Path) -> None:
+def test_world_that_never_gets_ready_is_given_up(tmp_path: Path) -> None:
     started = world(tmp_path, WAIT)
     with pytest.raises(WorldLostError, match="was not ready in time"):
         started.ready(0.1)
     started.stop()
 
 
-def test_books_that_are_not_clean_are_a_fault(tmp_path: Path) -> None:
+def test_world_with_an_unclean_audit_is_an_error(tmp_path: Path) -> None:
     started = world(tmp_path, says(READY) + WAIT + "\nprint('call 7 was never ended', file=sys.stderr)\nsys.exit(1)")
     started.ready(60)
     with pytest.raises(WorldLostError, match="call 7 was never ended"):
         started.stop()
 
 
-def test_a_world_that_will_not_end_is_killed(tmp_path: Path) -> None:
+def test_world_that_does_not_end_is_killed(tmp_path: Path) -> None:
     started = world(tmp_path, says(READY) + "import signal\nsignal.pause()")
     started.ready(60)
     with pytest.raises(WorldLostError, match=r"did not end in 0\.1 s and was killed"):
         started.stop(within=0.1)
 
 
-def test_its_death_frees_its_lock_and_is_reported(tmp_path: Path) -> None:
+def test_death_of_a_world_frees_its_lock_and_is_reported(tmp_path: Path) -> None:
     # its last words come before it says "ready": when it is killed they have been said
     started = world(tmp_path, "print('out of luck', file=sys.stderr, flush=True)\n" + says(READY) + WAIT)
     started.ready(60)
@@ -125,7 +125,7 @@ def test_its_death_frees_its_lock_and_is_reported(tmp_path: Path) -> None:
         started.stop()
 
 
-def test_what_befell_a_commands_world_is_raised_at_its_end_unless_something_else_was(tmp_path: Path) -> None:
+def test_error_of_a_commands_world_is_raised_at_its_end(tmp_path: Path) -> None:
     def lose(started: World, error: Exception | None = None) -> None:
         os.kill(started.pid, signal.SIGKILL)
         released(alive_lock(tmp_path, started.name))
@@ -138,7 +138,7 @@ def test_what_befell_a_commands_world_is_raised_at_its_end_unless_something_else
         lose(started, SelectionError("the user's"))
 
 
-def test_a_file_of_the_user_s_is_not_taken_for_one_of_python_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_world_imports_no_file_of_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``calendar.py`` where somebody works was run in a run's processes, and ended it with the traceback of one."""
     (tmp_path / "harness").mkdir()
     for name in ("calendar", "json", "queue", "harness/__init__"):
