@@ -16,7 +16,7 @@ from harness.pytest_plugin import PROGRESS, SCENARIOS
 from harness.run.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED, Live
 from harness.run.cli.lists import fault_names, row_ids
 from harness.run.cli.startup import world_fork_server
-from harness.run.plugin.options import PreflightMode, pytest_arguments
+from harness.run.plugin.options import PreflightMode, collection_arguments
 from harness.run.plugin.run import TimingsName
 from harness.run.plugin.workers import worker_fork_server
 from harness.support import resources
@@ -174,4 +174,4 @@ def _of_pytest(own: Path) -> list[str]:
     whole = own.resolve()
     directories = [resources.SCENARIOS] if whole != resources.SCENARIOS else []
     directories += [own] if own.is_dir() else []
-    return pytest_arguments(directories)
+    return collection_arguments(directories)

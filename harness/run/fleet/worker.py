@@ -28,7 +28,7 @@ from harness.integrations import load
 from harness.report import scope
 from harness.run.fleet.site import LIFELINE_VARIABLE, TASK_VARIABLE, longest_call_s
 from harness.run.fleet.state import ShardRef, State, redis_address
-from harness.run.plugin.options import pytest_arguments
+from harness.run.plugin.options import collection_arguments
 from harness.scenario.phones import own_phone
 from harness.support import resources
 from harness.support.files import own_directories, user_files, whole_file
@@ -194,7 +194,7 @@ def _end(process: subprocess.Popen[bytes], lifeline: int) -> None:
 def _command(task: dict[str, Any], files: Path, directory: Path) -> list[str]:
     """The command of ``harness verify``, for these cases, with the fleet's plugin."""
     scenarios = Path(task["scenarios"] or resources.SCENARIOS)
-    command = [*PYTHON, "-m", "pytest", *pytest_arguments([scenarios])]
+    command = [*PYTHON, "-m", "pytest", *collection_arguments([scenarios])]
     command += ["-p", "harness.run.fleet.site", "-n", str(task["workers"]), "--deployment", str(files / task["file"])]
     command += ["--site", task["site"], "--cases", str(directory / _CASES)]
     command += ["--reports", str(directory / "reports"), "--no-reports", "--no-manual", f"--timings={task['timings']}"]

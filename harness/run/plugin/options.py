@@ -75,7 +75,7 @@ _CONFIGURATION = Path(__file__).with_name("verify.ini")
 _WITHOUT = ("cacheprovider", "hypothesispytest", "anyio", "unraisableexception")
 
 
-def pytest_arguments(directories: Sequence[Path]) -> list[str]:
+def collection_arguments(directories: Sequence[Path]) -> list[str]:
     """What to collect, and how.
 
     Of conftest.py files, those of the last directory count alone: what lies above them belongs to other tests.
