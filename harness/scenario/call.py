@@ -1,4 +1,4 @@
-"""A call of a harness phone: what its person does, and what is seen of it."""
+"""A call of a harness phone: what the person at the phone does, and what can be seen of the call."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 #: After a change of the call a mark that was on its way may be heard: the buffer holds 200 ms, the detector looks back 160 ms.
 SETTLE_S = 0.36
-_AGREED_S = 1.0  # how much later one end may tell of a codec than the other
-_MOST_GLARES = 2  # of one offer; a third 491 is no coincidence
+_AGREED_S = 1.0  # how much later one end may report a codec than the other
+_MOST_GLARES = 2  # for one offer; a third 491 is no coincidence
 _ASKS_BACK_WITHIN_S = 3.0  # as long as live voice agents take to answer
-#: After its words a caller is quiet for so long: what voice agents take for the end of a turn is 0.3 to 1 s.
+#: How long a caller is quiet after its words: voice agents take 0.3 to 1 s for the end of a turn.
 QUIET_S = 1.5
 DIGIT_S = 0.2  #: a digit and the pause after it, as pjsua sends them
 
@@ -53,22 +53,22 @@ class Call(ListeningLeg):
         super().__init__(context, leg)
         self.role = role
         self.peer = peer  #: the caller's call that it was taken for; None where it is one itself
-        self.number = number  #: whose phone it is, E.164, where it has one
-        self.prepared: str | None = None  #: the id its record at the AI goes by, where it was asked for beforehand
+        self.number = number  #: the phone's number, E.164, if it has one
+        self.prepared: str | None = None  #: the id of its record at the AI, if it was requested beforehand
         self._asked_by_digit = False
         self._asks_since = 0.0
-        self.beside: list[Call] = []  #: the calls by which others have rung for the same caller
-        #: When its agent had the caller: behind a digit that takes the call, or a whisper.
+        self.beside: list[Call] = []  #: the calls of other agents who rang for the same caller
+        #: When the agent was connected to the caller, if that was after a digit that takes the call, or a whisper.
         self.connected_at: float | None = None
         self.obeyed_digit: Sound | None = None  #: the AI did what a digit of this caller asked for
-        self.looks: list[Look] = []  #: at what is heard, which may still need the call as it is
+        self.looks: list[Look] = []  #: looks at what is heard, which may still need the call unchanged
         self.began = next((event.at for event in leg.events), time.monotonic())
-        self.chosen = self.began  #: when its caller began to press the last digit of the menus
-        self.routed = self.began  #: when it had gone its way in, past the platform's announcement and menus
+        self.chosen = self.began  #: when the caller began to press the last digit of the menus
+        self.routed = self.began  #: when it was past the platform's announcement and menus
 
     @property
     def invite_number(self) -> str:
-        """The number of the INVITE that began it, as reports have it."""
+        """The number that reports give to the INVITE that began it."""
         first = next((m for m in self.messages() if m.text.startswith("INVITE ")), None)
         return self._context.evidence.number(first) if first else ""
 
@@ -128,7 +128,7 @@ class Call(ListeningLeg):
         return path
 
     def speak_on(self) -> None:
-        """The mark again, though the quiet behind its last words is not over."""
+        """Send the mark again, although the quiet after the last words is not over."""
         with contextlib.suppress(NeverCame):  # the far end has ended the call
             self.leg.play(Mark())
 
@@ -147,7 +147,7 @@ class Call(ListeningLeg):
         waiting = escalation.silence_s if way == "silence" else escalation.retry_after_s
         self._context.more_patience = (attempts - 1) * waiting + (waiting if way == "silence" else 0.0)
         self.settle(asking=way == "digit" and not hands_over_unasked(self._context))
-        # an AI that hands over unasked does so for every caller
+        # an AI that hands over unasked does that to every caller
         for agent in self._context.phones.rang_for({self.number}):
             self._context.evidence.add(landing.turn(agent, True, its_turn=False, before=landing.ASKED))
         self._asks_since = time.monotonic()
@@ -181,7 +181,7 @@ class Call(ListeningLeg):
         return time.monotonic() + DIGIT_S * len(digits)
 
     def _let_ask_back(self, asked: float) -> None:
-        """The AI asks back when it has been asked until ``asked``, and pauses."""
+        """Wait until the AI, which was asked until ``asked``, has asked back."""
         began = time.monotonic()
         self.let_answer(asked, _ASKS_BACK_WITHIN_S)
         wait_for_pause(self.leg)
@@ -190,18 +190,18 @@ class Call(ListeningLeg):
     def _is_done_asking(self) -> bool:
         """Whether somebody rings, the call is over, or another leg has taken its place."""
         phones = self._context.phones
-        # a call that may be a stranger's, and came before anybody was asked for, is no answer
+        # a call that came before the request, and may be a stranger's, is no answer
         rings = phones.rang_for(self._context.own_numbers) or phones.rang(since=self._asks_since)
         return self.is_over() or bool(rings) or self.leg is not self._leg
 
     def obeyed(self, at: float) -> None:
-        """What the caller asked for has come at ``at``: the AI acted on what it got, unless it does so by itself."""
+        """The requested handover came at ``at``: the AI acted on the digit, unless it hands over by itself."""
         if self._asked_by_digit and not hands_over_unasked(self._context):
             told = f"{self.label} sent a digit as telephone-event, and the AI handed over"
             self.obeyed_digit = Sound(at, Observation.DIGIT, told)
 
     def _until_somebody_rings(self, way: str, waiting: float, attempts: int) -> None:
-        """The caller asks again until then; a silent caller speaks when it is over."""
+        """Ask again until somebody rings; a silent caller speaks when the waiting is over."""
         for attempt in range(1, attempts + 1):
             if attempt > 1:
                 if way == "prompt":
@@ -257,7 +257,7 @@ class Call(ListeningLeg):
                 return since
 
     def _glare_waits_s(self) -> tuple[float, ...]:
-        """How long it waits after each 491: longer where it owns the Call-ID, so that both sides do not meet again (section 14.1)."""
+        """Seconds to wait after each 491: longer for the owner of the Call-ID, so that offers do not cross again (section 14.1)."""
         least, most = (2.1, 4.0) if self.leg.direction == "outgoing" else (0.0, 2.0)
         return tuple(random.uniform(least, most) for _ in range(_MOST_GLARES))
 
@@ -289,7 +289,7 @@ class Call(ListeningLeg):
         return self.leg.codec or None
 
     def settle_on(self, codecs: Collection[str]) -> None:
-        """Wait a moment for one of ``codecs``: two phones do not tell of one agreement at the same time."""
+        """Wait a moment for one of ``codecs``: two phones do not report one agreement at the same time."""
         if (self.codec or "").upper() in codecs or self.is_over():
             return
         with contextlib.suppress(NeverCame):
@@ -319,7 +319,7 @@ class Call(ListeningLeg):
         return states[-1] if states else None
 
     def final_response(self, within: float) -> tuple[int, str]:
-        """How the call ended, as the wire had it: a refusal that crosses none is the phone's own, and no response.
+        """The final response on the wire. A refusal by the phone itself is none.
 
         A phone may take its call for over before the response comes, as after a CANCEL, which a 200 may cross (RFC 3261 section 9.1).
         """
@@ -344,7 +344,7 @@ class Call(ListeningLeg):
         return answer.message.status, answer.message.reason
 
     def answered_at(self) -> float | None:
-        """When the leg was confirmed; where the agent was connected only later, when that was."""
+        """When the leg was confirmed, or when the agent was connected if that was later."""
         return self.connected_at or next(
             (e.at for e in self.leg.events if isinstance(e, CallState) and e.state == "confirmed"), None
         )
@@ -354,7 +354,7 @@ class Call(ListeningLeg):
         return self._ended(self.leg, deadline)
 
     def first_leg_released_at(self, deadline: float) -> float | None:
-        """When the leg as first set up ended, whatever replaced it."""
+        """When the first leg ended, even if another replaced it."""
         return self._ended(self._leg, deadline)
 
     @staticmethod

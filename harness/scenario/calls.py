@@ -1,4 +1,4 @@
-"""The calls of one case, and whose voice is whose."""
+"""The calls of one case, and which voice belongs to which party."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _TOLD_ID = re.compile(r"^x-ci[ \t]*:[ \t]*([A-Za-z0-9_.-]{1,80})[ \t]*\r?$", re.
 
 
 class Party(NamedTuple):
-    """One of those who can be heard in a case."""
+    """A party that can be heard in a case."""
 
     label: str
     legs: Sequence[Leg]
-    conversation: str | None  #: the caller's leg that it began with; None where that is unknown
+    conversation: str | None  #: the caller's leg that it began with; None if unknown
 
     def sends(self, mark: int) -> bool:
         """Whether it is its mark."""
         return any(leg.mark == mark for leg in self.legs)
 
     def is_told_by(self, mark: int) -> bool:
-        """Whether it is its mark, or what an AI says in band when it hears that."""
+        """Whether it is its mark, or an AI's answer in band to that mark."""
         return self.sends(mark) or ((heard := replied(mark)) is not None and self.sends(heard))
 
 
@@ -56,7 +56,7 @@ class Calls:
 
     @property
     def other_legs(self) -> list[Leg]:
-        """The legs of the harness phones that no scenario asked for."""
+        """The legs of harness phones that no scenario asked for."""
         known = {leg.id for call in self.own for leg in call.legs}
         return [leg for leg in self._phones.legs if leg.id not in known]
 
@@ -77,7 +77,7 @@ class Calls:
         texts = (message.text for leg in legs for message in leg.messages if message.direction == "received")
         return {found for text in texts for found in _TOLD_ID.findall(text)}
 
-    # -- whose voice is whose
+    # -- which voice belongs to which party
 
     def _parties(self) -> Sequence[Party]:
         calls: list[Call | AiCall] = [*self.own, *self.of_the_ai]
@@ -93,25 +93,25 @@ class Calls:
         return f"assistant {self._voices[mark]}" if mark in self._voices else None
 
     def names_of(self, marks: Iterable[int]) -> dict[int, str]:
-        """Whose each mark is, for the marks that are sent in this case."""
+        """The party of each mark, for the marks that are sent in this case."""
         named = ((mark, self.name_of_mark(mark)) for mark in marks)
         return {mark: name for mark, name in named if name is not None}
 
     @property
     def _voices(self) -> dict[int, str]:
-        """The assistants by their voices, where the deployment tells them."""
+        """The assistants by their voices, if the deployment has them."""
         every = self._deployment.assistants.items()
         return {assistant.voice: name for name, assistant in every if assistant.voice is not None}
 
     def crossing(self, listener: Leg, heard: Sequence[int]) -> Finding:
-        """Whether all that a leg heard belongs to its own conversation."""
+        """Whether everything a leg heard belongs to its conversation."""
         strange = self.strange(listener, heard)
         allowed = [mark for mark in heard if mark not in strange]
         own = {leg.mark for leg in _party_of(listener, self._parties()).legs}
         return audio.no_crossing(listener.id, heard, own, allowed, self.names_of(strange))
 
     def strange(self, listener: Leg, heard: Collection[int]) -> set[int]:
-        """Of marks that a leg heard those that it should not have: strangers', other callers' of the case, and its call's own."""
+        """The marks that a leg should not have heard: strangers', other callers' of the case, and its own."""
         parties = self._parties()
         of = _party_of(listener, parties)
         return {mark for mark in set(heard) if of.sends(mark) or self._is_strange(mark, of.conversation, parties)}
@@ -129,11 +129,11 @@ class Calls:
         return not self.is_unattributed(mark)
 
     def is_unattributed(self, mark: int) -> bool:
-        """Whether it is some assistant's voice, in a deployment that does not tell which assistant has which."""
+        """Whether it is an assistant's voice, in a deployment that does not say which assistant has which."""
         return mark in VOICES and not self._voices
 
     def _is_absent(self, assistant: str) -> bool:
-        """Whether it took no call of this case, though others are known to have."""
+        """Whether it took no call of this case, while others are known to have."""
         took = {call.assistant for call in self.of_the_ai}
         return bool(took) and None not in took and assistant not in took
 

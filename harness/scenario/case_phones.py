@@ -1,4 +1,4 @@
-"""The softphones of one case, and the cases beside it that share them."""
+"""The softphones of one case, and the concurrent cases that share them."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from harness.sip.message import Request, Response
 
 @dataclass(frozen=True)
 class ConcurrentCases:
-    """What tells the case's calls from those of the cases beside it; by default there are none."""
+    """What distinguishes the case's calls from those of concurrent cases; by default there are none."""
 
-    switchboard: Path | None = None  #: where the phones are that all of them use; None: the case has its own
-    numbers: tuple[str, ...] = ()  #: of the case's own callers, E.164
+    switchboard: Path | None = None  #: the place of shared phones; None: the case shares none
+    numbers: tuple[str, ...] = ()  #: of the case's callers, E.164
     others: frozenset[str] = frozenset()  #: numbers whose calls are another case's
-    lands_at: frozenset[str] = frozenset()  #: the agents that no other case expects a call at
+    lands_at: frozenset[str] = frozenset()  #: the agents at whom no other case expects a call
     withholds: bool = False  #: whether the case's caller withholds the number
-    #: What an agent sees after the case's handover, where it is another number than the caller's.
+    #: The number an agent sees after the case's handover, if it is not the caller's.
     shows: str | None = None
 
     def sharing(self, lands: bool) -> Sharing | None:
@@ -53,13 +53,13 @@ class ConcurrentCases:
 ALONE = ConcurrentCases()
 
 
-#: What the row on caller IDs from a header asks the AI to show.
+#: The number that the row on caller IDs from a header asks the AI to show.
 HEADER_NUMBER = "+12065550177"
 #: How long a call may wait until the deployment's limits let it be placed, in seconds.
 _ADMITTED_WITHIN_S = 30.0
 #: A shorter wait is the gate's own work, in seconds.
 _WAITED_S = 0.05
-#: How long after other agents began to ring the right ones are still waited for.
+#: How long to wait for the right agents after others began to ring.
 _ELSEWHERE_S = 0.5
 
 
@@ -75,7 +75,7 @@ class CasePhones:
         gate: Gate,
         company: ConcurrentCases = ALONE,
     ) -> None:
-        self.company = company  #: the cases beside this one
+        self.company = company  #: the concurrent cases
         self._reserved: list[Reservation] = []
         self._guessed = False
         self._deployment = deployment
@@ -148,7 +148,7 @@ class CasePhones:
     def guessed(self) -> bool:
         """Whether a call came whose number does not show which of the concurrent cases it belongs to."""
         unclear = (phone.guessed and phone.is_ours is accept_every_leg for phone in self._phones.values())
-        return self._guessed or any(unclear)  # where strangers call, too, a number that tells nothing is theirs
+        return self._guessed or any(unclear)  # where strangers call, too, an unknown number is theirs
 
     @property
     def by_name(self) -> Mapping[str, Phone]:
@@ -169,11 +169,11 @@ class CasePhones:
 
     @property
     def loss(self) -> BaseException | None:
-        """Why a phone of this process is gone, of this case or of its pool."""
+        """Why a phone of this case, or of its pool, is gone."""
         return self._pool.loss
 
     def rang(self, since: float = 0.0) -> list[str]:
-        """The agents that were called since then, for the case as far as can be told (:meth:`may_be_ours`)."""
+        """The agents who were called since then, by a call that may be the case's (:meth:`may_be_ours`)."""
         agents = {agent for group in self._deployment.groups.values() for agent in group.agents}
         called = {name: phone.incoming for name, phone in self._phones.items() if name in agents}
         return [name for name, legs in called.items() if any(leg.events[0].at >= since for leg in legs)]
@@ -201,7 +201,7 @@ class CasePhones:
                 else:
                     if leg.state != "disconnected":
                         return leg
-            if set(self.rang_for(numbers)) - names:  # it may still ring here as well, but not much later
+            if set(self.rang_for(numbers)) - names:  # it may still ring here, but not much later
                 deadline = min(deadline, time.monotonic() + _ELSEWHERE_S)
 
     def may_be_ours(self, leg: Leg) -> bool:
@@ -214,7 +214,7 @@ class CasePhones:
         return not shown or not self._numbers.isdisjoint(shown)
 
     def shown_of_ours(self, leg: Leg) -> list[str]:
-        """The numbers of the deployment's that a call shows."""
+        """The deployment's numbers that a call shows."""
         return [number for number in self._shown(leg) if number in self._numbers]
 
     def is_surely_of(self, leg: Leg, phone: Phone, numbers: Collection[str | None]) -> bool:
@@ -222,7 +222,7 @@ class CasePhones:
         return phone.is_ours is accept_every_leg or any(shown in numbers for shown in self._shown(leg))
 
     def rang_for(self, numbers: Collection[str | None]) -> list[str]:
-        """The agents that were called for these callers: where strangers call as well, the call has to show a number of theirs."""
+        """The agents who were called for these callers. Where strangers call, too, the call has to show a caller's number."""
         rang = {name: self._phones[name] for name in self.rang()}
         return [
             name
@@ -231,7 +231,7 @@ class CasePhones:
         ]
 
     def _shown(self, leg: Leg) -> tuple[str, ...]:
-        """The numbers that a call shows; none where none can be read."""
+        """The numbers that a call shows; none if its INVITE cannot be read."""
         invite = next((m for m in leg.messages if m.text.startswith("INVITE ")), None)
         if invite is None or (parsed := read(invite.text)) is None:
             return ()
@@ -254,7 +254,7 @@ class CasePhones:
         return written_without_plus(self._numbers)
 
     def hang_up(self) -> None:
-        """End all calls at once; each release then waits for what is already under way."""
+        """End all calls at once; each release then waits for what is under way."""
         for phone in self._phones.values():
             phone.hang_up()
 

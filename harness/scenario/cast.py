@@ -1,4 +1,4 @@
-"""Who takes part in a case, and what a scenario can have them do."""
+"""The parties of a case, and what a scenario can make them do."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Cast:
         return self.context.phones.lease(own_phone(self.context.deployment, name, **more), shared=True, lands=lands)
 
     def all_groups(self, but: Group | None = None) -> list[Group]:
-        """Every group that has agents, so that a call landing in the wrong one is seen; without the agents of ``but``.
+        """Every group that has agents, so that a wrong landing is seen; without the agents of ``but``.
 
         An agent who is in several is in the first of them alone: the same telephone.
         """
@@ -105,7 +105,7 @@ class Cast:
         return found
 
     def _away(self, name: str) -> Group:
-        """The agents of a group who are away: they may ring for another group, where they are not."""
+        """The agents who are away from this group and present in no other."""
         entry, groups = self.context.deployment.groups[name], self.context.deployment.groups.values()
         here = {agent for group in groups for agent in group.present}
         gone = [agent for agent in entry.away if agent not in here]
@@ -120,7 +120,7 @@ class Cast:
         raise BrokenError(f"groups: none has the topic {topic!r}")
 
     def landed_by_its_handover(self, call: Call, talk: AiCall, group: Group) -> None:
-        """The agents rang for the requested handover, where they are in the group of another handover as well."""
+        """The agents rang for the requested handover, and not for another whose group they are in, too."""
         rivals = handover.mistakable(self.context, group.name)
         if self.ai.is_ours or not rivals:
             return
@@ -171,7 +171,7 @@ class Cast:
                 try:
                     campaign.start(trigger, line.did, customer.number)
                 except FarEndError as error:
-                    if not customer.is_called():  # some answer a request when the call has been taken
+                    if not customer.is_called():  # some platforms answer the request only after the call was taken
                         raise
                     self.context.evidence.note_once(str(error))
                 if trigger.calls_within_s:
@@ -213,7 +213,7 @@ class Cast:
                 continue
             phone = call.leg.phone
             up = _up(phone)
-            if len(up) > 1:  # the leg that was transferred away ends with the AI's, for which there is no time limit
+            if len(up) > 1:  # the leg that was transferred away ends with the AI's leg, which has no time limit
                 call.first_leg_released_at(time.monotonic() + self.context.patience)
                 up = _up(phone)
             others = [leg for leg in phone.incoming if leg.id in up and leg.id != call.leg.id]
@@ -245,7 +245,7 @@ class Cast:
         self.context.evidence.add(signalling.final_response(what, wanted, code, reason))
 
     def nothing_rings_any_more(self, of: Call, after: float, but: Sequence[Phone] = ()) -> None:
-        """Within the deployment's limit every leg that rang for ``of`` has ended; those of ``but``, who have the call, aside.
+        """Within the deployment's limit every leg that rang for ``of`` has ended, except at the phones ``but``, which have the call.
 
         Of a call that rings on where strangers call, too, it has to be sure that it is the case's.
         """
@@ -272,7 +272,7 @@ class Cast:
         context.evidence.add(timing.released("the AI's leg", took, told_within, doubt_s), since=after)
 
     def close(self) -> None:
-        """Hang up, give the phones back, keep the far end's last word."""
+        """Hang up, give the phones back, and keep the far end's last records."""
         self.context.phones.hang_up()
         with ExitStack() as stack:
             stack.callback(self.context.phones.release)

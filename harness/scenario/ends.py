@@ -49,16 +49,16 @@ WHISPER_S: Final = 10.0
 #: A pulse of the listener describes the time since the last one.
 PULSE_S: Final = 0.2
 _RECOGNISED_S: Final = 0.4  # a mark is said again every 200 ms
-_WORD_S: Final = 0.4  # what is shorter may be a click
-_WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
+_WORD_S: Final = 0.4  # a shorter sound may be a click
+_WORTH_HEARING_S = 0.4  # shorter audio cannot be described
 _JUDGED_BY_S = 0.35  # audio needed behind an unclear mark to tell why it is unclear; marks are reported each 0.2 s
 
 
 class End:
-    """One end of a conversation. By default it shows nothing: each kind of end overrides what can be seen of it."""
+    """One end of a conversation. By default nothing can be seen of it: each kind of end overrides what can."""
 
     role: str  #: ``caller``, ``agent`` or ``ai``
-    is_ours = False  #: whether it is a leg of a harness phone, which hears for itself
+    is_ours = False  #: whether it is a leg of a harness phone
     doubt_s = 0.0  #: how much earlier the call may have ended than :meth:`released_at` said last
     peer: Call | None = None  #: the caller's call that it was taken for; None where it is one itself
 
@@ -69,7 +69,7 @@ class End:
 
     @property
     def legs(self) -> Sequence[Leg]:
-        """The legs it has been, one after the other; none where no harness phone has it."""
+        """The legs it has been, one after the other; none if it is at no harness phone."""
         return ()
 
     @property
@@ -89,7 +89,7 @@ class End:
 
     @property
     def phone_name(self) -> str:
-        """Its harness phone, by the deployment's name; empty where it is at none."""
+        """The deployment's name of its harness phone; empty if it is at none."""
         return ""
 
     @property
@@ -137,7 +137,7 @@ class End:
         return None
 
     def hears_mark(self, speaker: Call, since: float, deadline: float) -> Sound | None:
-        """By its own account of one mark: the first sign of ``speaker`` here after ``since``; None when there is none."""
+        """The first sign of the speaker's mark here after ``since``, by this end's own account; None when there is none."""
         return None
 
     def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
@@ -168,7 +168,7 @@ class ListeningLeg(End):
 
     @property
     def legs(self) -> list[Leg]:
-        """The leg, and those its phone replaced it by when it followed a REFER, one after the other.
+        """The leg, and the legs that replaced it when its phone followed a REFER, one after the other.
 
         A transfer that failed leaves the call as it was (RFC 5589 section 6.2).
         """
@@ -202,14 +202,14 @@ class ListeningLeg(End):
         return {self.mark}
 
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
-        """Wait for one of the speaker's marks, or for any sound where it has none."""
+        """Wait for one of the speaker's marks, or for any sound if it has none."""
         voices = speaker.voices_for(self)
         if not voices:
             return self.hears_sound(since, deadline)
         return self._hears(lambda: speaker.voices_for(self), since, deadline)
 
     def hears_sound(self, since: float, deadline: float) -> Sound | None:
-        """Wait for somebody or something to be heard; whose voice it is, the sound does not say."""
+        """Wait for any sound, which does not show whose voice it is."""
         try:
             event = self.leg.wait(
                 "a sound",
@@ -224,7 +224,7 @@ class ListeningLeg(End):
         return Sound(event.at, Observation.SOUND, f"sound at {self.label}, {level:.0f} dBov", level_dbov=level)
 
     def hears_on(self, since: float, until: float, pauses_s: float) -> bool:
-        """Whether somebody or something is heard between two moments, with no longer pauses than these."""
+        """Whether any sound is heard between two moments, with no longer pauses than these."""
         sounds = [e.at for e in self.leg.events if isinstance(e, Listened) and e.level_dbov > SOUND_DBOV]
         sounds = [at for at in sounds if since <= at <= until]
         return bool(sounds) and all(b - a <= pauses_s for a, b in pairwise([since, *sounds, until]))
@@ -238,7 +238,7 @@ class ListeningLeg(End):
         return self.hears_marks({speaker.mark}, since, deadline)
 
     def _hears(self, voices: Callable[[], Collection[int]], since: float, deadline: float) -> Sound | None:
-        # While this waits, a transfer may turn out to have failed: then either end is the leg it was before.
+        # A transfer may fail during the wait: then the end is the leg it was before.
         leg = self.leg
         while True:
             try:
@@ -258,7 +258,7 @@ class ListeningLeg(End):
         return Sound(event.at, Observation.MARK, evidence, event.mark, event.level_dbov)
 
     def _is_misread(self, leg: Leg, heard: MarkHeard, voices: Collection[int]) -> bool:
-        """Whether this mark is unclear since its payload is of the other law of G.711 than it is read by: people hear noise."""
+        """Whether this mark is unclear because its payload is read by the wrong law of G.711, so that people hear noise."""
         if leg.codec.upper() not in G711:
             return False
         began, until = time.monotonic(), heard.at + _JUDGED_BY_S + ON_DISK_WITHIN_S
@@ -291,7 +291,7 @@ class ListeningLeg(End):
         return counted_between(self._leg.events, since, until)
 
     def wait_for_far_end_report(self, since: float, within: float) -> None:
-        """Until the far end has reported by RTCP what it gets, or the time is over."""
+        """Wait until the far end has reported by RTCP, or the time is over."""
         with contextlib.suppress(NeverCame):
             leg = self.leg
             leg.wait(
@@ -353,7 +353,7 @@ def marks_heard(leg: Leg, since: float = 0.0) -> list[int]:
 
 
 def marks_sustained(leg: Leg, since: float = 0.0) -> list[int]:
-    """The marks that were said again while they went on, so at least 200 ms later.
+    """The marks that were repeated, at least 200 ms later.
 
     Where one voice follows another, symbols of both with a lost packet between them can spell a third mark, once.
     """
@@ -375,7 +375,7 @@ def _fell_through(leg: Leg) -> bool:
 
 
 def reports_that_count(events: Iterable[Event]) -> list[FarEndReport]:
-    """The reports that say how much of our stream has come.
+    """The RTCP reports that say how much of the harness's stream has arrived.
 
     One without a block on it says that nothing has (RFC 3550 section 6.4.1) only from the source that named it last: another
     source of the same far end may report on no stream (RFC 8861), another party on others, and some far ends never name any.
@@ -406,7 +406,7 @@ def counted_between(events: Iterable[Event], since: float, until: float) -> tupl
 
 
 def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
-    """Until the far end is not speaking; False when it did not stop. A mark is not speech, and not waited for.
+    """Wait until the far end pauses; False when it did not. A mark is not speech.
 
     What was heard just before counts as well, so that a pause which is there already is not waited for again; one that is over does
     not.
@@ -427,7 +427,7 @@ def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
 
 
 def wait_for_speech(leg: Leg, since: float, within: float) -> bool:
-    """Until the far end speaks after ``since`` (``time.monotonic()``), or for ``within`` seconds from then; whether it does."""
+    """Whether the far end speaks within ``within`` seconds after ``since`` (``time.monotonic()``)."""
 
     def speaks(event: Event) -> bool:
         return isinstance(event, Listened) and event.at >= since + PULSE_S and _is_speech(leg, event)
@@ -436,7 +436,7 @@ def wait_for_speech(leg: Leg, since: float, within: float) -> bool:
 
 
 def last_spoken_to(leg: Leg, since: float) -> float:
-    """When a sound other than a mark was last heard after ``since``; ``since`` where there was none."""
+    """When a sound other than a mark was last heard after ``since``; ``since`` if there was none."""
     heard = (event for event in leg.events if isinstance(event, Listened) and event.at > since)
     return max((event.at for event in heard if _is_speech(leg, event)), default=since)
 
@@ -447,7 +447,7 @@ def received_between(leg: Leg, since: float, until: float) -> NDArray[np.int16]:
 
 
 def last_words_to(leg: Leg, since: float, until: float | None = None) -> float:
-    """When speech was last heard between two moments; ``since`` where there was none. Marks and music are no speech."""
+    """When speech was last heard between two moments; ``since`` if there was none. Marks and music are not speech."""
     heard = leg.received_since(since) if until is None else received_between(leg, since, until)
     words = (span for span in classify(heard) if span.kind == "speech" and span.ended - span.began > _WORD_S)
     return since + max((span.ended for span in words), default=0.0)
@@ -466,7 +466,7 @@ def _is_newest(leg: Leg, heard: Listened) -> bool:
 
 
 def _is_speech(leg: Leg, heard: Listened) -> bool:
-    """Whether it is loud, and no mark."""
+    """Whether it is loud and not a mark."""
     if heard.level_dbov <= SOUND_DBOV:
         return False
     marks = (event for event in leg.events if isinstance(event, MarkHeard))

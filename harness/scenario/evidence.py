@@ -1,4 +1,4 @@
-"""What a case has found so far, and what it keeps as evidence."""
+"""The findings of a case so far, and its evidence."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from harness.calls.verdict import Conclusion, Finding, Verdict
 from harness.errors import BrokenError, ResourceError
 from harness.report.recorder import CaseRecorder
 
-#: How soon after an event a finding on its time is made.
+#: A finding on an event's time is made this soon after the event.
 _FOUND_WITHIN_S = 0.25
-#: What changes a call, or ends it (RFC 3261 sections 12.2, 14 and 15, RFC 3262, 3311, 3515 and 6086).
+#: Requests that change or end a call (RFC 3261 sections 12.2, 14 and 15, RFC 3262, 3311, 3515 and 6086).
 _REQUESTS = ("ACK", "BYE", "INFO", "INVITE", "NOTIFY", "PRACK", "REFER", "UPDATE")
 #: A processor wait of this length is audible: no jitter buffer hides it.
 MISSED_S = 0.2
@@ -32,18 +32,18 @@ class Evidence:
         dispensable: Collection[str],
         fatal_error: Callable[[], BaseException | None],
     ) -> None:
-        """``dispensable`` are the checks the case may do without; ``fatal_error`` says what of the harness's own has broken."""
+        """``dispensable``: the checks the case may do without; ``fatal_error``: the part of the harness that has broken."""
         self._recorder = recorder
         self._dispensable = dispensable
         self._fatal_error = fatal_error
         self._notes: set[str] = set()
-        #: For how long, between two moments, the harness itself, or a world that it simulates, was kept waiting for a processor.
+        #: How long, between two moments, the harness or its simulated world waited for a processor.
         self.starved: Callable[[float, float], float] = lambda begin, end: 0.0
-        #: The longest of that at one time.
+        #: The longest such wait.
         self.starved_at_once: Callable[[float, float], float] = lambda begin, end: 0.0
-        #: Who takes the calls of each group.
+        #: The agents of each group.
         self.agents: Mapping[str, Collection[str]] = {}
-        #: Why what plays the system under test on this machine, if anything does, could not be relied on in this case.
+        #: Why the simulated system under test, if there is one, was unreliable in this case.
         self.world_fault: Callable[[], BaseException | None] = lambda: None
 
     @property
@@ -96,7 +96,7 @@ class Evidence:
         return self.add(not_observable(check, subject, expected=expected, why=why, measured=measured))
 
     def add_of_said(self, finding: Finding, said: Sequence[tuple[float, float]], least_s: float = MISSED_S) -> Finding:
-        """Record a finding on what is to be heard between two moments, or between any of several pairs of them.
+        """Record a finding on audio that was due in one of these spans of time.
 
         A failed one is broken instead where the harness was kept, each time, from saying or hearing ``least_s`` of it at a stretch.
         """
@@ -119,11 +119,11 @@ class Evidence:
         return ResourceError(f"{last.phone} had no room for a call from {last.source}: 486")
 
     def _may_be_missed(self, refused: CallsRefused, finding: Finding) -> bool:
-        """Whether the call that a phone had no room for may be the one that did not come."""
+        """Whether the call that a phone had no room for may be the missing one."""
         measured = finding.measured
         if isinstance(measured, Landing):
             return refused.phone in (measured.wanted, *self.agents.get(measured.wanted, ()))
-        if isinstance(measured, AnsweredBy):  # which is about the AI
+        if isinstance(measured, AnsweredBy):  # about the AI
             return all(refused.phone not in agents for agents in self.agents.values())
         legs = (event.at for event in self.events if isinstance(event, LegStarted) and event.leg == finding.subject)
         if (began := next(legs, None)) is not None:
@@ -131,7 +131,7 @@ class Evidence:
         return finding.check not in ("phone.wait", "landing.turn") or refused.phone == finding.subject
 
     def _not_obeyed(self, finding: Finding) -> BrokenError | None:
-        """That a request within the call came from an address that the file lacks: its sender knew the call's tag."""
+        """A request within the call was ignored: its address is not in the file, though its sender knew the call's tag."""
         if not check_named(finding.check).needs_request:
             return None
         about = {finding.subject, finding.speaker, finding.listener}
@@ -155,7 +155,7 @@ class Evidence:
         self._recorder.scripted(seconds, why, began=began)
 
     def note_once(self, text: str) -> None:
-        """A sentence for the reader, which several places may have to say."""
+        """A note for the reader, recorded once even if several places add it."""
         if text not in self._notes:
             self._notes.add(text)
             self._recorder.note(text)

@@ -1,4 +1,4 @@
-"""Who takes part: callers with a number, ring groups and queues with agents, the lines they are reached by."""
+"""The parties of a case: callers with a number, ring groups and queues with agents, and the AI assistant of a line."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from harness.scenario.ends import WHISPER_S, last_spoken_to, wait_for_pause
 from harness.scenario.expect import Expect
 from harness.scenario.reported import ReportedCall
 
-#: Agents that ring this close to each other ring for the same call.
+#: Agents who ring this close to each other ring for the same call.
 ONE_CALL_S = 30.0
-#: How long it is looked whether agents ring before their turn.
+#: How long to watch for agents who ring before their turn.
 _OUT_OF_TURN_S = 0.5
-#: How far apart a platform rings the agents of one turn. No ``pause_s``, which lies between turns: for one that is as long as it may
-#: be, a platform's own time limit of transfers would run out.
+#: How far apart a platform rings the agents of one turn. Shorter than ``pause_s``, which lies between turns: with the longest
+#: one, a platform's time limit for transfers would run out.
 _ONE_TURN_S = 2.0
-#: So soon after its digit a menu says nothing more, and its next one begins to.
+#: How soon after a digit a menu falls silent, and how soon the next one begins.
 _CUT_OFF_S, _NEXT_MENU_WITHIN_S = 0.5, 3.0
-#: So soon after the answer, or its last word, a platform goes on that says something to an agent.
+#: A platform that says something to an agent goes on this soon after the answer or its last word.
 _SPEAKS_WITHIN_S = 1.0
 
 
@@ -44,7 +44,7 @@ class Caller:
         self.number = number
 
     def call(self, line: Line, headers: Sequence[tuple[str, str]] = (), form: str = "e164") -> Call:
-        """Call a line, its number written in ``form``, and go its way in: past announcement and menus, to whom they lead."""
+        """Call a line, its number written in ``form``, and pass its announcement and menus."""
         call = self.dial(number_as(line.did, form), headers)
         entry = line.entry
         if entry.announcement_s or entry.press:
@@ -62,7 +62,7 @@ class Caller:
         return call
 
     def _hear_next_menu(self, call: Call) -> None:
-        """Until it has begun, when the one before has been cut off by its digit, and has said what there is to choose.
+        """Wait until the next menu has begun, after the digit cut off the last one, and has paused.
 
         Many platforms lose a digit that comes before.
         """
@@ -72,7 +72,7 @@ class Caller:
         self._context.evidence.scripted(self._now() - began, "the next menu", began=began)
 
     def _left_of(self, announcement_s: float, call: Call) -> float:
-        """How much of the announcement is left at the answer: a call that is answered late has had it as early media."""
+        """Seconds of the announcement after the answer: a call that is answered late has had it as early media."""
         answered = call.answered_at()
         if answered is None or answered - call.began <= self._context.patience:
             return announcement_s
@@ -129,7 +129,7 @@ class Group:
         self.phones = phones
 
     def expect_call(self, of: Call, within: float | None = None) -> Call | ReportedCall:
-        """An agent of the group answers the call that ``of`` leads to; or, where no harness phone is, the platform's report is to."""
+        """An agent of the group answers the call that ``of`` leads to. Without harness phones, the platform's report tells later."""
         declared = self._context.deployment.platform.report
         if declared is not None and self._context.deployment.is_reported(self.name):
             stays = declared.stay_s + (within or 0.0) + self._context.more_patience
@@ -144,7 +144,7 @@ class Group:
                 numbers = self._context.own_numbers
                 leg = self._context.phones.first_incoming(self.phones, limit, unless=of.is_over, numbers=numbers)
             except NeverCame as error:
-                # where anybody rings, what the caller asked for was understood
+                # if any agent rings, the request was understood
                 asked = [] if self._context.phones.rang() else self._context.asked
                 finding = self._context.evidence.add_of_said(self._missed(), asked)
                 raise ExpectationError(finding) from error
@@ -157,7 +157,7 @@ class Group:
             taken.beside = [Call(self._context, other, "agent") for other in self._others(leg)]
             if digit := self._context.deployment.phones[leg.phone.name].accept:
                 taken.hears_sound(leg.events[0].at, self._now() + self._context.patience)
-                wait_for_pause(leg)  # it has been said which digit takes the call
+                wait_for_pause(leg)  # the prompt that names the digit is over
                 taken.press(digit)
                 taken.connected_at = self._now()
             self._others_stop(taken)
@@ -165,7 +165,7 @@ class Group:
             return taken
 
     def _hears_out(self, agent: Call, caller: Call) -> None:
-        """Where the caller is answered only when the agent has heard what the platform says first (a whisper): until then."""
+        """Wait for a caller who is answered only after the platform has spoken to the agent (a whisper)."""
         began = self._now()
 
         def is_heard_out() -> bool:
@@ -175,7 +175,7 @@ class Group:
         self._context.wait_for(is_heard_out, began + WHISPER_S, "what the platform says to the agent")
 
     def _by_report(self, of: Call, seconds: float, declared: Report) -> ReportedCall:
-        """People of the platform's own take the call: the caller stays so long, and the platform's report tells of it."""
+        """People without harness phones take the call: the caller stays for ``seconds``, and the platform's report shows it later."""
         landed = ReportedCall(self._context, self, of, declared)
         with self._context.evidence.step(f"{self.name} takes the call, at phones that are not ours"):
             self._context.wait_for(
@@ -212,7 +212,7 @@ class Group:
                     leg.reject(486)
 
     def _ringing(self, phone: Phone, within: float, of: Call) -> Leg | None:
-        """The call that rings at ``phone``; None where none comes in that time."""
+        """The call that rings at ``phone``; None if none comes in that time."""
 
         def ringing() -> Leg | None:
             return next((leg for leg in phone.incoming if leg.state not in ("disconnected", "confirmed")), None)
@@ -220,7 +220,7 @@ class Group:
         return self._context.wait_for(ringing, self._now() + within, given_up=of.is_over)
 
     def _wait_in_queue(self, of: Call) -> None:
-        """Until anybody's phone rings, or for as long as the deployment lets a caller wait before."""
+        """Wait until a phone rings, or for as long as a caller may wait in the queue."""
         if not self.entry.queue_s:
             return
         with self._context.evidence.step(f"the caller waits in the queue of {self.name}"):
@@ -228,7 +228,7 @@ class Group:
             self._context.wait_for(lambda: of.is_over() or self._surely_rang(), until, "waiting in the queue")
 
     def _wait_for_others(self, leg: Leg, of: Call) -> None:
-        """Where the agent is in another group as well, let the phone ring until it is clear which group was called.
+        """If the agent is in another group too, let the phone ring until it is clear which group was called.
 
         A platform may ring agents a moment apart, and rings no other once one of them has answered.
         """
@@ -246,7 +246,7 @@ class Group:
         self._context.wait_for(is_clear, until, "listening for agents of the same turn who ring a moment later")
 
     def _surely_rang(self) -> list[str]:
-        """The agents who were called for the case without a doubt."""
+        """The agents who were certainly called for the case."""
         return self._context.phones.rang_for(self._context.own_numbers)
 
     def _rang(self) -> dict[str, str]:
@@ -260,25 +260,25 @@ class Group:
         return landing.landed("the call", self.name, rang, alike=alike)
 
     def _missed(self) -> Finding:
-        """That no call came which an agent of the group could take: one who is away may have been called, or only refused calls."""
+        """No agent of the group could take the call: one who is away may have been called, or a phone refused it."""
         rang = self._rang()
         in_vain = [phone for phone, group in rang.items() if group == self.name]
         return landing.landed("the call", self.name, {p: g for p, g in rang.items() if p not in in_vain}, in_vain)
 
     def _group_of(self, phone: str) -> str:
-        """The group an agent is in; this one where it is in several."""
+        """The group of an agent; this one if the agent is in several."""
         groups = self._context.deployment.groups
         names = [self.name, *groups] if self.name in groups else list(groups)
         return next(name for name in names if phone in groups[name].agents)
 
     def _others(self, answered: Leg) -> list[Leg]:
-        """The legs by which the other agents' phones have rung for the same call; one that a scenario took is another's."""
+        """The legs of the other agents who rang for the same call, without those that a scenario took."""
         taken = {call.first_leg.id for call in self._context.calls.own}
         legs = [leg for phone in self.phones if phone is not answered.phone for leg in phone.incoming]
         return [leg for leg in legs if leg.id not in taken and leg.events[0].at >= answered.events[0].at - ONE_CALL_S]
 
     def _others_stop(self, taken: Call) -> None:
-        """Where the other agents' phones rang for the same call, they stop: one of them has it."""
+        """The other agents' phones stop ringing once an agent has the call."""
         limit = self._context.deployment.expect.released_within_s
         for other in taken.beside:
             ended = other.released_at(self._now() + limit)
@@ -294,7 +294,7 @@ class AssistantOf:
         self._ai = ai
         self.line = line
         self.name = str(line.entry.assistant)
-        self.idle_digits = context.deployment.idle_digits(self.name)  #: on which it does nothing
+        self.idle_digits = context.deployment.idle_digits(self.name)  #: digits on which it does nothing
 
     def expect_call(self, of: Call, within: float | None = None) -> AiCall:
         """The AI answers the call ``of``; fails when another does, or none."""
@@ -302,7 +302,7 @@ class AssistantOf:
         with self._context.evidence.step(f"the AI answers ({self.name})"):
             talk = self._ai.endpoint.expect_call(of, self.name, limit)
             answered = [] if talk is not None else self._ai.endpoint.answered_by(of)
-            if answered == [self.name]:  # its record has come since
+            if answered == [self.name]:  # its record has come meanwhile
                 talk = self._ai.endpoint.expect_call(of, self.name, 0.0)
             if talk is None:
                 state = of.state()
@@ -335,7 +335,7 @@ class AssistantOf:
         return [(call, self.expect_call(call)) for call in calls]
 
     def _given_to_others(self, of: Call) -> list[Finding]:
-        """That the call came to another assistant as well, which may be told only later."""
+        """The finding that the call came to another assistant as well, which the interface may report late."""
         if any(call.number == of.number and call is not of for call in self._context.calls.own):
             return []  # which of the caller's calls came there is unknown
         since = of.answered_at() or of.began

@@ -1,4 +1,4 @@
-"""From a deployment's entries to the configuration of softphones."""
+"""The configuration of softphones, from a deployment's entries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.phone.config import system_authorities
 
 
 def sources(deployment: Deployment) -> tuple[str, ...] | None:
-    """From where the deployment's phones take calls: every host and address it names; None: from anywhere."""
+    """The hosts and addresses from which the deployment's phones take calls; None: any."""
     if deployment.strangers == "answer":
         return None
     platform, accounts, trunks = deployment.platform, deployment.accounts.values(), deployment.trunks
@@ -89,12 +89,12 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
 
 
 def _trusted(transport: str, ca_file: str | None) -> str | None:
-    """Whom a phone trusts; on TLS the system's own list where the file names none."""
+    """The authorities that a phone trusts: on TLS, the system's list if the file names none."""
     return ca_file or (system_authorities() if transport == "tls" else None)
 
 
 def _towards(host: str, port: int) -> str:
-    """The IPv6 address of this machine that packets to there leave from; sends none."""
+    """The IPv6 address of this machine from which packets to ``host`` leave. Sends none."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as trial:
         try:
             trial.connect((host, port))

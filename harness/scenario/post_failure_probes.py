@@ -1,4 +1,4 @@
-"""After a failure: closer looks, for the diagnosis. What they find is evidence and changes no verdict."""
+"""Closer looks after a failure, for the diagnosis. They add evidence and change no verdict."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _ask_ports(context: CaseContext) -> None:
         for of, end, answer in asked:
             try:
                 record = {"of": of, **answer.result()}
-            except ResourceError as error:  # of this machine: the case's verdict does not hang on it
+            except ResourceError as error:  # of this machine: it does not affect the verdict
                 context.evidence.note_once(f"{end} was not asked: {error}")
                 continue
             event = FarEndRecord(at=time.monotonic(), phone="probe", source=f"OPTIONS to {end}", record=record)
@@ -73,18 +73,18 @@ def _ask_ports(context: CaseContext) -> None:
 
 # -- a second call, which may settle an unsure cause
 #
-# The same number in E.164 or with the other codec alone, or the group's own number: whichever decides most of what is unsure. If the
-# number is then taken, it is called once more as before: only what is refused again was refused for its form or its codec. Each call
-# counts against every limit, as any other does. The diagnosis reads its outcome alone.
+# It calls the same number in E.164 or with only the other codec, or the group's own number, whichever decides most. If the number is
+# then taken, it is called once more as before: only what is refused again was refused for its form or its codec. Each call counts
+# against every limit. Only the diagnosis reads its outcome.
 
 _OTHER_LAW = {"pcmu": "PCMA", "pcma": "PCMU"}
-#: An agent's phone that is going to ring does so by then, where a machine has answered first.
+#: How soon an agent's phone rings after a machine has answered first.
 _RINGS_WITHIN_S = 0.5
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What is called, and what that is to tell."""
+    """The number to call, and the question that it answers."""
 
     asks: str  #: ``form``, ``codec`` or ``group``
     number: str
@@ -93,7 +93,7 @@ class _Wanted:
 
 
 def _make_second_call(context: CaseContext) -> None:
-    """Place the call where the cause is unsure, and record its outcome."""
+    """Place the call if the cause is unsure, and record its outcome."""
     call = next((own for own in context.calls.own if own.leg.direction == "outgoing"), None)
     wanted = next(_worth_asking(context, call), None) if call is not None and _is_unsure(context) else None
     if call is None or wanted is None:
@@ -145,7 +145,7 @@ def _worth_asking(context: CaseContext, call: Call) -> Iterator[_Wanted]:
 
 
 def _outcome(context: CaseContext, phone: Phone, number: str) -> dict[str, Any]:
-    """Who took the call, or its refusal; nothing of either within the deployment's patience is no outcome."""
+    """Who took the call, or its refusal; empty if neither came within the deployment's patience."""
     before = {leg.id for leg in context.phones.legs}
     leg = phone.dial(number if ":" in number else f"sip:{number}@{phone.config.domain}")
 

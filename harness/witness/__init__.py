@@ -1,1 +1,1 @@
-"""What the other side says of the call: the AI's API, the platform's report of its calls, and triggers that make a platform call."""
+"""What others report about a call: the AI's API and the platform's report; and the triggers that make a platform call."""

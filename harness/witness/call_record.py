@@ -1,4 +1,4 @@
-"""One call as Synthflow's API tells it (https://docs.synthflow.ai/api-reference: Get a call, List calls)."""
+"""One call as Synthflow's API reports it (https://docs.synthflow.ai/api-reference: Get a call, List calls)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from harness.witness.transcript import as_text
 
 #: Status of a call id that was prepared but not called yet (Prepare inbound).
 REGISTERED = "registered"
-#: What Synthflow's documentation lists, but for spam and paused, of which it does not say what became of the call. A record with
-#: another status cannot be read, whatever it may mean.
+#: The statuses of Synthflow's documentation, without spam and paused, for which it does not say how the call ended. A record with
+#: any other status cannot be read.
 _BEFORE_ANSWER = (REGISTERED, "pending", "queue", "ringing")
 _VOICEMAIL = ("hangup_on_voicemail", "left_voicemail")  # of calls that the AI places
 _ANSWERED = ("in-progress", "completed", *_VOICEMAIL)
@@ -27,25 +27,25 @@ _STATUSES = frozenset(_BEFORE_ANSWER + _ANSWERED + _UNANSWERED)
 _OVER = frozenset((*_UNANSWERED, *_VOICEMAIL, "completed"))
 _MILLISECOND_S = 0.001
 _VARIABLES = "prompt_variables"
-#: Where real records have X- headers: all of them, as documented, and some, of which one that is missing says nothing.
+#: Where real records have X- headers: the first field has all, as documented; the second some, so a missing one says nothing.
 _HEADERS = (_VARIABLES, "telephony_sip_headers")
 #: Some accounts hide digits of numbers for privacy, or put a word in their place.
 _MASKED = re.compile(
     r"[*•#…]|redacted|^[-+() .\dx]*xx[-() .\dx]*$|^[<\[{]+(?!anonymous)[a-z][\w. -]*[>\]}]*$", re.IGNORECASE
 )
 _E164 = re.compile(r"\+\d+", re.ASCII)
-#: A host, and parameters of a telephone number (RFC 3966 section 3), are none of its digits.
+#: The host, and the parameters of a telephone number (RFC 3966 section 3), are not part of it.
 _USER = re.compile(r"(?:(?:sips?|tel):)?([^@;>]*)", re.IGNORECASE)
 
 
 def user_of(address: str) -> str:
-    """The user of a URI, or of an address without a scheme: of a number alone, the number."""
+    """The user of a URI or of an address without a scheme; a number alone is returned as it is."""
     found = _USER.match(address.strip())
     return found[1] if found else ""
 
 
 def is_masked(user: str) -> bool:
-    """Whether digits of a number are hidden in it, or a word stands in its place: it may be anybody's."""
+    """Whether digits of a number are hidden, or a word stands in its place: it may be any caller's."""
     return _MASKED.search(user) is not None
 
 
@@ -105,9 +105,9 @@ class CallRecord:
     plain: dict[str, Any] = field(repr=False)
     region: str = "US"
     clock_ahead_s: float = 0.0  #: how far the API's clock is ahead of this machine's
-    clock_differs_s: float = 0.0  #: the same, as little as may be
+    clock_differs_s: float = 0.0  #: the same, at least
     read_at: float = math.inf  #: epoch seconds of this machine
-    known_since: float = math.inf  #: the same, of when a record of this call was first read
+    known_since: float = math.inf  #: when a record of this call was first read, likewise
     known: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -131,7 +131,7 @@ class CallRecord:
         return self._number("phone_number_to", "lead_phone_number" if self.is_outbound else "agent_phone_number")
 
     def is_since(self, wall: float) -> bool | None:
-        """Whether it began at or after that moment (epoch seconds of this machine); None where it does not say when.
+        """Whether it began at or after that moment (epoch seconds of this machine); None if it does not say when.
 
         A call whose record was read before the moment began before it, by this machine's clock: the API's may have been set meanwhile.
         """
@@ -143,7 +143,7 @@ class CallRecord:
         return began + _MILLISECOND_S - self.clock_ahead_s > wall
 
     def is_in_doubt(self, wall: float) -> bool:
-        """Whether it began after that moment only if it is by this machine's clock: the API's Date is ahead, but it need not be."""
+        """Whether it began after that moment only by this machine's clock, and not by the API's Date, which is ahead."""
         began = self._began
         if began is None or self.clock_ahead_s <= 0.0 or began > self.read_at:
             return False
@@ -210,7 +210,7 @@ class CallRecord:
 
     @property
     def tells_variables(self) -> bool:
-        """Whether it says at all what the assistant was given: a list of calls leaves that out."""
+        """Whether it lists what the assistant was given: a list of calls leaves that out."""
         return isinstance(self.plain.get(_VARIABLES), dict)
 
     def lacks(self, header: str, sent_with: Collection[str] = ()) -> bool:
@@ -226,12 +226,12 @@ class CallRecord:
 
     @property
     def readable(self) -> bool:
-        """Whether it says what a call is told by: its status, and the number called."""
+        """Whether it has the status and the number called, by which calls are told apart."""
         return not self.lacking
 
     @property
     def lacking(self) -> tuple[str, ...]:
-        """What of that it does not say, in words."""
+        """The fields of these that it lacks, in words."""
         said = {
             "a status that is known": self.status in _STATUSES,
             "a number that was called": _E164.fullmatch(self.number_to or "") is not None,

@@ -1,4 +1,4 @@
-"""Three clocks: this machine's monotonic clock, which dates events, its wall clock, and the clocks of those who report calls."""
+"""Three clocks: this machine's monotonic clock, which dates events, its wall clock, and the clocks of far ends that report calls."""
 
 from __future__ import annotations
 

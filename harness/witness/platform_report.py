@@ -32,7 +32,7 @@ from harness.witness.call_record import user_of
 from harness.witness.campaign import request_headers
 from harness.witness.clock import ClockOffset, since_epoch, to_wall
 
-#: What else a field's column may be called, the first that is there counts.
+#: The known names of a field's column; the first that is there counts.
 KNOWN_COLUMNS: Mapping[ReportField, tuple[str, ...]] = {
     "caller": ("caller", "customer_phone_number", "contact_phone_number"),
     "number": ("number", "talkdesk_phone_number", "entry_point"),
@@ -47,7 +47,7 @@ _NEEDED: tuple[ReportField, ...] = ("caller", "group", "started")
 _SEPARATORS = ",;\t|"
 #: A larger report is not of one verification.
 _MOST_ROWS = 100_000
-#: So much earlier than the call the report is asked for: it may be by another clock.
+#: The report is requested from this long before the call, since it may be by another clock.
 _EARLIER_S = 60.0
 _BETWEEN_GROUPS = re.compile(r"[,;|+\n]")
 _MOST_PARTS = 8  #: of a group's name that has separators in it
@@ -55,20 +55,20 @@ _MOST_PARTS = 8  #: of a group's name that has separators in it
 
 @dataclass(frozen=True, slots=True)
 class ReportRow:
-    """One row of a report. A field that it leaves open is empty."""
+    """One row of a report. A missing value is empty."""
 
     place: str  #: "row 3"
     caller: str
     number: str
     groups: tuple[str, ...]  #: the cell, or each item of a list
     agent: str | None  #: None where the report has no such column
-    #: Seconds since 1970 that its time may mean; two where the clocks were set back, none where it cannot be read.
+    #: Seconds since 1970 that its time may mean: two where the clocks were set back, none if it cannot be read.
     moments: tuple[float, ...]
-    cut_off_s: float  #: how much of the time its form leaves out: 60 where it has no seconds
+    cut_off_s: float  #: the resolution of its time: 60 if it has no seconds
     untaken: str = ""  #: the report's word for a call that no agent took, even if one followed it up later
 
     def words(self, region: str) -> str:
-        """Where it stands, and what it says; its numbers in the form that reports mask, and no agent's name."""
+        """Its place and content; numbers in the form that reports mask, and no agent's name."""
         when = datetime.fromtimestamp(self.moments[0], UTC).isoformat(timespec="seconds") if self.moments else "no time"
         told = [self.place, when, f"caller {normalise(self.caller, region) or 'is no number'}"]
         told += [f"number {normalise(self.number, region) or 'is none'}"] * bool(self.number)
@@ -118,7 +118,7 @@ class ReportSource:
         try:
             with user_files.opened(path, user_files.REPORT) as file:
                 written = os.fstat(file.fileno()).st_mtime
-                raw = file.read(user_files.REPORT.most_bytes)  # what is added meanwhile comes with the next reading
+                raw = file.read(user_files.REPORT.most_bytes)  # later rows come with the next reading
         except OSError as error:
             raise FarEndError(f"platform.report.file: {path.name}: {error.strerror or 'cannot be read'}") from None
         if written < since:
@@ -156,7 +156,7 @@ class ReportSource:
 
 
 def rows_of(raw: bytes, declared: Report) -> list[ReportRow]:
-    """The rows of a report. Raises :class:`FarEndError` for any other data, and where a column that is needed is missing."""
+    """The rows of a report. Raises :class:`FarEndError` for any other data, and if a needed column is missing."""
     try:
         text = redacted(raw.decode("utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"))
     except UnicodeDecodeError:
@@ -251,7 +251,7 @@ def _row(place: str, cells: dict[ReportField, Any], declared: Report, zone: tzin
 
 
 def _said(value: Any) -> str:
-    """A cell as text; empty where it says that there is nothing."""
+    """A cell as text; empty if it says that there is no value."""
     text = as_text(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
     return "" if text.casefold() in ("null", "none", "n/a", "-") else text
 
@@ -261,7 +261,7 @@ def _number(value: Any) -> str:
 
 
 def _moments(text: str, time_format: str | None, zone: tzinfo) -> tuple[tuple[float, ...], float]:
-    """What a time may mean, and how much of it its form leaves out. Nothing, where it cannot be read."""
+    """The moments that a time may mean, and its resolution; no moments if it cannot be read."""
     try:
         if time_format is not None:
             return _in_zone(datetime.strptime(text, time_format), zone), _cut_off_s(time_format)

@@ -1,4 +1,4 @@
-"""Transfers as an AI's record tells them: https://docs.synthflow.ai/transfer-outcome-states, and what real records have.
+"""Transfers in an AI's record: https://docs.synthflow.ai/transfer-outcome-states, and the form of real records.
 
 A record's action has ``action_type`` and ``return_value``, a table or JSON as text, and the same is true of
 ``parameters_hard_coded``, with which it was set up. A far end without these says ``to``, ``type`` and ``status_code`` itself.
@@ -15,7 +15,7 @@ from harness.sip.identity import without_separators
 from harness.witness.call_record import is_masked, user_of
 
 _DONE, FAILED = "transfer-success", "transfer-failed"
-#: The status that RFC 3261 section 21 has for what the record names as the reason.
+#: The status of RFC 3261 section 21 for each reason in a record.
 _STATUS_OF: Mapping[object, int] = {
     "number_not_found": 404,
     "number_incomplete": 484,
@@ -34,7 +34,7 @@ _TELEPHONE = re.compile(r"\+?[\d .()-]*\d", re.ASCII)
 
 
 def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
-    """Those of a record's actions that are transfers, with ``to``, ``type``, ``status`` and ``status_code`` as far as they are told.
+    """The transfers among a record's actions, with ``to``, ``type``, ``status`` and ``status_code`` as far as they are known.
 
     They are known by their kind, and where none is told by the name that their owner gave them: an extractor may be called
     ``transfer_reason``, and what looks something up at a server has that server's status.
@@ -46,7 +46,7 @@ def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def landed_by(actions: Iterable[Any]) -> list[dict[str, Any]]:
-    """The transfer among a record's actions that the call was left with, alone: of those that did not fail the last, else the last.
+    """A list of the transfer that counts among a record's actions: the last that did not fail, else the last.
 
     Where that does not tell whom it leads to, one that failed before does not tell it either. A record has actions by name, so
     that one which is tried again stays where it was; and members of a JSON object have no order (RFC 8259 section 4).
@@ -55,7 +55,7 @@ def landed_by(actions: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def recorded_target(to: str) -> str:
-    """Whom a record says that a call was transferred to, as a URI: it may name one, with or without its scheme, a telephone number,
+    """The target of a transfer as a URI. A record may have one with or without its scheme, a telephone number,
     or a user alone.
     """
     to = to.strip()
@@ -67,7 +67,7 @@ def recorded_target(to: str) -> str:
 
 
 def outcome_told(transfer: Mapping[str, Any]) -> int | str | None:
-    """The final status of a transfer; a record's own words where it says without one that it failed; None while it says nothing."""
+    """The final status of a transfer; the record's words for a failure without a status; None while there is neither."""
     code, status = transfer.get("status_code"), transfer.get("status")
     failed = isinstance(status, str) and status.startswith(FAILED)
     return status if failed else code if isinstance(code, int) else None

@@ -36,7 +36,7 @@ class Sought:
 
 @dataclass(frozen=True, slots=True)
 class GroupNames:
-    """What the report calls the groups of the deployment, plain."""
+    """The report's names of the deployment's groups, in plain form."""
 
     of: Mapping[str, str]  #: name in the report → the group
     wanted: str  #: the group that the call is to land in
@@ -44,7 +44,7 @@ class GroupNames:
 
     @classmethod
     def make(cls, reported_as: Mapping[str, Sequence[str]], wanted: str, ignored: Sequence[str]) -> GroupNames:
-        """From what each group is called, as written."""
+        """From the names of each group, as written."""
         of = {plain_name(name): group for group, names in reported_as.items() for name in names}
         return cls(of, wanted, frozenset(map(plain_name, ignored)))
 
@@ -66,8 +66,8 @@ class ReportedLanding:
 
 
 def where_landed(rows: Sequence[ReportRow], sought: Sought, names: GroupNames) -> ReportedLanding:
-    """What ``rows``, a whole report, say of the call; nothing is taken for ours that may be another's."""
-    # by the time first: a report may have a month of everybody's calls, and reading a number takes longer
+    """The landing by ``rows``, a whole report. No row counts that may be another call's."""
+    # the time first: a report may have all calls of a month, and reading a number takes longer
     of_call = [row for row in rows if _may_be_within(row, sought) and _is_callers(row, sought)]
     first = [row for row in of_call if _is_first(row, sought)]
     others = [row for row in of_call if row not in first]
@@ -120,7 +120,7 @@ def _groups(rows: Sequence[ReportRow], names: GroupNames) -> list[str]:
 
 
 def _is_first(row: ReportRow, sought: Sought) -> bool:
-    """Whether it is the row of the caller's own call, or of its leg to the AI, which handed over: it says nothing of where that went.
+    """Whether it is the row of the caller's call itself, or of its leg to the AI: it does not show where the AI handed over.
 
     Some reports list with a number the groups that it is set up with, whether they rang or not. What began when the AI
     had been asked to hand over is another row, be it of the same number.
@@ -140,7 +140,7 @@ def _is_callers(row: ReportRow, sought: Sought) -> bool:
 
 
 def _may_be_anybodys(row: ReportRow, sought: Sought) -> bool:
-    """Whether its number is no sign of this caller: the AI shows the same for everybody whom it hands over."""
+    """Whether its number does not identify this caller: the AI shows the same for all whom it hands over."""
     return sought.is_shown_by_others and _is_to_group(row, sought)
 
 
@@ -163,7 +163,7 @@ def _may_be_within(row: ReportRow, sought: Sought) -> bool:
 
 
 def _doubt(row: ReportRow, sought: Sought) -> str | None:
-    """Why it cannot be told whether a row of this caller is about this call; None where that is sure."""
+    """Why a row of this caller may be about another call; None if it is certainly about this one."""
     if not row.moments:
         return f"{row.place} of the report has this caller, and a time that cannot be read (time_format)"
     if _is_within(row, sought):

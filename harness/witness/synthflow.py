@@ -31,19 +31,19 @@ _MOST_PATIENCE_S = 5.0
 _ID = re.compile(SYNTHFLOW_ID)
 #: Most pages of a list that are read; a verification has fewer calls.
 _MOST_PAGES = 50
-#: So much earlier than asked for a list begins: a call whose id was given out beforehand may have begun by then.
+#: A list begins this much earlier: a call whose id was given out beforehand may have begun by then.
 _EARLIER_S = 60.0
-#: So many failures in a row, and nothing more is expected of it for a while.
+#: After this many failures in a row the API counts as dead for a while.
 _STRIKES = 3
 _DOWN_S = 60.0
-#: How long it is remembered when a call's record was first read.
+#: How long the first reading of a call's record is remembered.
 _KNOWN_S = 3600.0
 #: Two calls of one caller are further apart than this.
 _APART_S = 0.1
 
 
 def calls_query(since: float, model: str | None) -> dict[str, str]:
-    """What the list of calls is asked for: those of a model (Synthflow's id of an assistant) since then, in epoch seconds."""
+    """The query for the calls of a model (Synthflow's id of an assistant) since then, in epoch seconds."""
     return {"from_date": str(int(since * 1000))} | ({"model_id": model} if model else {})
 
 
@@ -125,7 +125,7 @@ class SynthflowApi:
 
     @property
     def is_down(self) -> bool:
-        """Whether it was found dead less than a minute ago: nothing it could tell is worth waiting for."""
+        """Whether it was found dead less than a minute ago, so that it is not waited for."""
         return self._clock() < self._down_until
 
     def moment(self, told: float) -> float:
@@ -159,7 +159,7 @@ class SynthflowApi:
         return self._wait(self._calls(since, models))
 
     async def _calls(self, since: float, models: Sequence[str | None]) -> list[CallRecord]:
-        # one call may stand there twice, as where the API takes no notice of the model: it is over where one of them says so
+        # a call may be listed twice, if the API ignores the model: it is over if one of its records says so
         found: dict[str, CallRecord] = {}
         for model in models:
             async for record in self._listed(since, model):
@@ -279,7 +279,7 @@ def api_of(deployment: Deployment) -> SynthflowApi | None:
 
 
 class AbsentApi(SynthflowApi):
-    """The API of a deployment that names none: it is never asked, and tells nothing."""
+    """The API of a deployment without one: it is never asked."""
 
     def __init__(self) -> None:
         self._lists, self._offset = _SharedReading(self._read), ClockOffset()
@@ -305,7 +305,7 @@ def path_segment(text: object) -> str:
 
 
 def _total(listed: object) -> int:
-    """How many calls the list has on all its pages; 0 where it speaks of none, so that the first page is all of it."""
+    """How many calls the list has on all its pages; 0 if it has no pages, so that the first one is all."""
     pages = listed.get("pagination") if isinstance(listed, dict) else None
     total = pages.get("total_records") if isinstance(pages, dict) else None
     return total if isinstance(total, int) else 0

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _ALIKE = 0.72
 Side = Literal["human", "bot"]
 Transcript = Literal["during", "after", "none"]
-#: A transcript that has come is complete when it has stayed the same so long after the call: what stood still while the call went
-#: on may only have been waiting for its end.
+#: A transcript is complete when it has stayed the same this long after the call: during the call it may only have been waiting
+#: for the end.
 SETTLED_S = 2.0
 _LINE = re.compile(r"\s*(\w+)\s*:\s*(.*)$")
 #: A side's name with a colon, wherever it stands.
@@ -113,7 +113,7 @@ def _words(text: str) -> list[str]:
 
 
 class RecordReader:
-    """Reads a call's record by ``read``, which raises nothing, and knows when it has told all it ever will.
+    """Reads a call's record by ``read``, which raises nothing, until its transcript is complete.
 
     ``is_blind``: whether the last read failed, and gave what was known before. ``within_s`` is how long after a call's end its
     transcript may come: once for the call, not for each who asks.
@@ -140,11 +140,11 @@ class RecordReader:
         self._was_read = False
         self._text = ""
         self._text_since = 0.0
-        self._seen_at = 0.0  # when the record was read last that the interface gave
+        self._seen_at = 0.0  # when the record was last read from the interface
 
     @property
     def is_final(self) -> bool:
-        """Whether no word more is to be expected: there never is one, the call's time for them is over, or all are there."""
+        """Whether no more words will come: there are none, their time is over, or the transcript has settled."""
         if self._transcript == "none" or self._is_down():
             return True
         still_since = self._still_since
@@ -156,7 +156,7 @@ class RecordReader:
 
     @property
     def _still_since(self) -> float | None:
-        """Since when the transcript of a call that is over has stayed the same; None where it has not come.
+        """Since when the transcript of a call that is over has stayed the same; None if there is none yet.
 
         One that comes after the call is not what the call had of it while it went on.
         """
@@ -167,7 +167,7 @@ class RecordReader:
 
     @property
     def has_told_all(self) -> bool:
-        """Whether the record says that the call is over, and its words are complete: only then does a missing word say something."""
+        """Whether the call is over and its words are complete: only then does a missing word say something."""
         return self._over_since is not None and self.is_final and not self._is_down() and not self._is_blind()
 
     def look(self) -> CallRecord:

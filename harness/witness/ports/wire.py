@@ -1,4 +1,4 @@
-"""Single SIP requests over plain sockets: the response and its time, or why none came; and what a port is like by them."""
+"""Single SIP requests over plain sockets: the response and its time, or why none came; and the state of a port by them."""
 
 from __future__ import annotations
 
@@ -374,7 +374,8 @@ def _reached(place: Target, outcome: RequestOutcome) -> dict[str, Any]:
     if outcome.distrust is not None:  # it has spoken TLS
         return {"reach": "answers", "detail": outcome.detail}
     if not place.by_phones and outcome.trouble in ("tls", "cut") and _spoke_tls(outcome):
-        return {"reach": "answers", "detail": outcome.detail}  # who may have the client certificate that it asks for
+        # other callers may have the client certificate that it requires
+        return {"reach": "answers", "detail": outcome.detail}
     if outcome.trouble == "unreadable" and place.transport != "udp":  # which ends a connection
         return {"reach": "refuses", "detail": outcome.detail}
     return {"reach": _REACH.get(outcome.trouble or "", "silent"), "detail": outcome.detail}
@@ -392,6 +393,6 @@ def _certificate(place: Target, outcome: RequestOutcome) -> dict[str, Any]:
         return {}
     names = names_of(x509.load_der_x509_certificate(outcome.certificate))
     fits = any(matches(place.host, name) for name in names)
-    # What softphones refuse (RFC 5922 section 7.2) another platform may take: it is not to be blamed for that.
+    # A platform may accept what softphones refuse (RFC 5922 section 7.2).
     fits = fits or (not place.by_phones and any(is_wildcard_of(place.host, name) for name in names))
     return {"certificate": "valid" if fits else "wrong name"}
