@@ -32,9 +32,6 @@ class Tasks:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("%s failed", task.get_name(), exc_info=error)
 
-    def names(self) -> list[str]:
-        return sorted(task.get_name() for task in self._tasks)
-
     async def cancel_all(self) -> None:
         """Cancel all tasks."""
         for task in list(self._tasks):

@@ -11,7 +11,7 @@ from ssl import SSLContext
 from typing import Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
 MOST_BODY: Final = 64 * 1024  #: octets of a request's body
 CONTROL_USER: Final = "control"
@@ -22,8 +22,22 @@ def application(authorization: str | None = None) -> web.Application:
 
     Without one, a POST has to be JSON, which no web page can send to another origin without asking (CORS preflight).
     """
-    guards: list[Middleware] = [_own_host, _json_only if authorization is None else _authorised(authorization)]
-    return web.Application(middlewares=guards, client_max_size=MOST_BODY)
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        host, port = request.transport.get_extra_info("sockname")[:2] if request.transport else ("", 0)
+        if request.headers.getall("Host", []) != [f"{host}:{port}"]:
+            # A name that was pointed at this address: DNS rebinding (RFC 9110 section 15.5.20).
+            return error(421, "another host was asked for")
+        if authorization is not None:
+            shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+            if not hmac.compare_digest(shown, authorization.encode()):
+                return error(401, "a token is needed")
+        elif request.method == "POST" and request.content_type != "application/json":
+            return error(415, "Content-Type has to be application/json")
+        return await handler(request)
+
+    return web.Application(middlewares=[guarded], client_max_size=MOST_BODY)
 
 
 def basic(token: str) -> str:
@@ -34,35 +48,6 @@ def basic(token: str) -> str:
 def error(status: int, message: str) -> web.Response:
     """A refusal, as Synthflow's API words it."""
     return web.json_response({"status": "error", "message": message, "error": message}, status=status)
-
-
-@web.middleware
-async def _own_host(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse a host name that was pointed at this address (DNS rebinding; RFC 9110 section 15.5.20)."""
-    own = request.transport.get_extra_info("sockname")[:2] if request.transport else ("", 0)
-    if request.headers.getall("Host", []) != [f"{own[0]}:{own[1]}"]:
-        return error(421, "another host was asked for")
-    return await handler(request)
-
-
-@web.middleware
-async def _json_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.method == "POST" and request.content_type != "application/json":
-        return error(415, "Content-Type has to be application/json")
-    return await handler(request)
-
-
-def _authorised(authorization: str) -> Middleware:
-    wanted = authorization.encode()
-
-    @web.middleware
-    async def authorised(request: web.Request, handler: Handler) -> web.StreamResponse:
-        shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(shown, wanted):
-            return error(401, "a token is needed")
-        return await handler(request)
-
-    return authorised
 
 
 class HttpServer:

@@ -339,30 +339,23 @@ class Tenant:
 
 def require_playable(deployment: Deployment) -> None:
     """Raise :class:`DeploymentError` for accounts that the simulation cannot serve, and for settings without an owner."""
-    if mistakes := [*_unknown_transports(deployment), *_mixed_accounts(deployment), *_unknown_names(deployment)]:
+    if mistakes := list(_mistakes(deployment)):
         raise DeploymentError("\n".join(mistakes))
 
 
-def _unknown_transports(deployment: Deployment) -> Iterator[str]:
+def _mistakes(deployment: Deployment) -> Iterator[str]:
     transports = _kind_of(deployment).transports
     for name, account in deployment.accounts.items():
-        if account.transport not in transports and not _is_at_carrier(deployment, name):
+        phones = {phone: bool(entry.number) for phone, entry in deployment.phones.items() if entry.account == name}
+        numbered = next((phone for phone, has_number in phones.items() if has_number), None)
+        others = next((phone for phone, has_number in phones.items() if not has_number), None)
+        if not numbered and account.transport not in transports:
             alone = f"which alone the simulated platform of {deployment.integration} speaks"
             yield f"accounts.{name}.transport: {account.transport!r}; allowed: {', '.join(transports)}, {alone}"
-
-
-def _mixed_accounts(deployment: Deployment) -> Iterator[str]:
-    for account in deployment.accounts:
-        phones = {name: phone for name, phone in deployment.phones.items() if phone.account == account}
-        numbered = next((name for name, phone in phones.items() if phone.number), None)
-        others = next((name for name, phone in phones.items() if not phone.number), None)
         if numbered and others:
             allowed = "an account for telephones, which is at the carrier, and one for those who have a user alone"
             what = f"{numbered} has a number, {others} none; allowed in a simulated deployment: {allowed}"
-            yield f"accounts.{account}: {what}, which is at the platform"
-
-
-def _unknown_names(deployment: Deployment) -> Iterator[str]:
+            yield f"accounts.{name}: {what}, which is at the platform"
     for table in ("assistants", "groups", "lines"):
         settings, known = deployment.simulated.get(table), getattr(deployment, table)
         for name in settings if isinstance(settings, dict) else ():

@@ -116,7 +116,6 @@ class World:
         return {
             "tenants": [tenant.state() for tenant in self.tenants],
             "channels": len(self.media_engine),
-            "tasks": self.audit.names(),
             "errors": self.audit.errors,
             "stood_still": list(self.ticker.stood_still),
         }

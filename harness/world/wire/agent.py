@@ -58,11 +58,9 @@ def refusal_of(request: Request, known: Collection[str], allowed: Sequence[str])
         return 400, ()
     if unknown and request.method not in ("CANCEL", "ACK"):
         return 420, [("Unsupported", ", ".join(unknown))]
-    return _refused_content(request) if request.method in ("INVITE", "UPDATE", "PRACK") else None
-
-
-def _refused_content(request: Request) -> Refusal | None:
-    """Section 8.2.3; only where a session description is what a body is for."""
+    if request.method not in ("INVITE", "UPDATE", "PRACK"):
+        return None
+    # Section 8.2.3; only where a session description is what a body is for.
     encoding = (request.get("Content-Encoding") or "identity").strip().lower()
     if encoding != "identity":
         return 415, [("Accept-Encoding", "identity")]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from harness.sip.grammar import Params, SipSyntaxError
 from harness.sip.headers import Header, parse_number
@@ -51,9 +51,6 @@ class Waitable(Generic[T]):
             raise self._error()
         assert self.value is not None
         return self.value
-
-    def __await__(self) -> Generator[Any, None, T]:
-        return self.wait().__await__()
 
 
 _SDP = "application/sdp"
