@@ -161,11 +161,11 @@ class Tenant:
             for index, trunk in enumerate(deployment.trunks)
         }
         self.platform = kind(self.context, ua, terminations, self._passwords(at_carrier=False))
-        take_platform_calls(self.platform)
         await self._start_announcements()
         transport, carrier = kind.transports[0], self.carrier
         carrier.platform, carrier.to_platform = self.platform, ua.local(transport)
-        self.platform.connect_carrier(carrier.ua.local(transport), frozenset(carrier.subscribers))
+        self.platform.carrier, self.platform.subscribers = carrier.ua.local(transport), frozenset(carrier.subscribers)
+        take_platform_calls(self.platform)
         watch = end_dead_calls(self._legs, self.context.audit)
         self._watching = self.context.audit.spawn(watch, f"tenant {self.number} watches its calls")
         plain = to_plain(deployment)
@@ -308,10 +308,6 @@ class Tenant:
     async def _apply_settings(self) -> None:
         if self._api is not None:
             await (self._api.pause() if self.context.settings.api.answers == "refused" else self._api.resume())
-
-    def address(self, host: int) -> str:
-        """One of its addresses, by the last octet."""
-        return self.context.block[host]
 
     # --- what is up ---------------------------------------------------------------------------------
 

@@ -88,7 +88,7 @@ class World:
 
     async def _start_control(self) -> str:
         token = secrets.token_urlsafe(24)
-        self._control = HttpServer(control(self, token), self.tenants[0].address(_CONTROL))
+        self._control = HttpServer(control(self, token), self.tenants[0].context.block[_CONTROL])
         return f"http://{CONTROL_USER}:{token}@{await self._control.start()}"
 
     def deployments(self) -> list[dict[str, Any]]:

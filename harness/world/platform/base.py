@@ -45,6 +45,11 @@ class Platform:
 
     #: Transports of its SBC towards the carrier and agents' phones, the preferred one first.
     transports: ClassVar[tuple[TransportName, ...]]
+    # The tenant sets these before the platform takes calls:
+    carrier: Endpoint  #: where calls to ``subscribers`` leave for the public network, and come from
+    subscribers: frozenset[str]
+    announcements: UserAgent  #: plays announcements …
+    to_announcements: UserAgent  #: … and is called from here
 
     def __init__(
         self,
@@ -70,16 +75,7 @@ class Platform:
         self.landings: deque[Landed] = deque(
             maxlen=_LANDINGS_KEPT
         )  #: for the platform's report of its calls, the newest last
-        self.carrier: Endpoint | None = None
-        self.announcements: UserAgent | None = None  #: answers with the platform's own voice …
-        self.to_announcements: UserAgent | None = None  #: … and is called from here
-        self._subscribers: frozenset[str] = frozenset()
         ua.on("REGISTER", self.registrar.handle)
-
-    def connect_carrier(self, hop: Endpoint, subscribers: frozenset[str]) -> None:
-        """Where calls to ``subscribers`` leave for the public network, and come from."""
-        self.carrier = hop
-        self._subscribers = subscribers
 
     @property
     def settings(self) -> Settings:
@@ -93,13 +89,12 @@ class Platform:
 
     def is_outside(self, number: str) -> bool:
         """Whether the number is reached over the public network."""
-        return number in self._subscribers
+        return number in self.subscribers
 
     def outside(
         self, number: str, caller: Caller, headers: Headers, external: ExternalSettings | None = None
     ) -> LegTarget:
         """Where a number of the public network is reached; ``external`` says how an agent's is called."""
-        assert self.carrier is not None
         external = external or ExternalSettings()
         return LegTarget(
             peer=number,
@@ -113,8 +108,6 @@ class Platform:
 
     def announcement(self, user: str, call: PlatformCall) -> LegTarget:
         """Where an announcement of the platform is reached."""
-        assert self.announcements is not None
-        assert self.to_announcements is not None
         hop = self.announcements.local("udp")
         return LegTarget(
             peer=user,

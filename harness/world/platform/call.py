@@ -429,7 +429,7 @@ def take_platform_calls(platform: Platform) -> None:
 
 
 async def _from_outside(platform: Platform, call: IncomingCall) -> None:
-    if platform.carrier is None or call.source[0] != platform.carrier.address:
+    if call.source[0] != platform.carrier.address:
         call.reject(403, "Address not allowed")
         return
     made = PlatformCall(platform, call, f"{platform.name} {call.call_id}")

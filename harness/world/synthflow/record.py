@@ -87,19 +87,9 @@ class CallRecord:
     def plain(self, settings: ApiSettings | None = None) -> dict[str, Any]:
         """The record as the API returns it; ``settings`` say how much of it."""
         settings = settings or ApiSettings()
-        plain = self._documented() | {"transcript": "\n".join(self._words(settings))}
-        return plain | {"witness": self._witness()} if settings.witness else plain
-
-    def _words(self, settings: ApiSettings) -> list[str]:
-        ripe = self.released_at is not None and time.time() >= self.released_at + settings.transcript_after_s
-        if settings.transcript == "none" or (settings.transcript == "after" and not ripe):
-            return []
-        return [line for line in self.transcript if settings.witness or not _NO_WORDS.match(line)]
-
-    def _documented(self) -> dict[str, Any]:
         end = self.released_at or time.time()
         answered = self.answered_at
-        return {
+        plain: dict[str, Any] = {
             "call_id": self.id,
             "type_of_call": self.direction,
             "status": self.status,
@@ -114,19 +104,26 @@ class CallRecord:
             "executed_actions": {f"action_{i}": action for i, action in enumerate(self.actions)},
             "prompt_variables": self.variables,
             "error_message": self.error_message,
+            "transcript": "\n".join(self._words(settings)),
         }
+        if settings.witness:
+            plain["witness"] = {
+                "marks": self.marks,
+                "digits": self.digits,
+                "messages": [_plain(message) for message in self.messages],
+                "codec": self.codec,
+                "assistant": self.assistant,
+                "rx_packets": self.count_packets(),
+                "answered_at": self.answered_at,
+                "released_at": self.released_at,
+            }
+        return plain
 
-    def _witness(self) -> dict[str, Any]:
-        return {
-            "marks": self.marks,
-            "digits": self.digits,
-            "messages": [_plain(message) for message in self.messages],
-            "codec": self.codec,
-            "assistant": self.assistant,
-            "rx_packets": self.count_packets(),
-            "answered_at": self.answered_at,
-            "released_at": self.released_at,
-        }
+    def _words(self, settings: ApiSettings) -> list[str]:
+        ripe = self.released_at is not None and time.time() >= self.released_at + settings.transcript_after_s
+        if settings.transcript == "none" or (settings.transcript == "after" and not ripe):
+            return []
+        return [line for line in self.transcript if settings.witness or not _NO_WORDS.match(line)]
 
 
 def _plain(message: Traced) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def test_a_busy_port_is_said(tmp_path: Path) -> None:
     async def run() -> str:
         world = World(load(EXAMPLES / "simulated-talkdesk.toml"), 1, tmp_path)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-            taken.bind((world.tenants[0].address(60), 32681))
+            taken.bind((world.tenants[0].context.block[60], 32681))
             with pytest.raises(StartError) as refused:
                 await world.start()
         return f"{refused.value.kind}: {refused.value}"
