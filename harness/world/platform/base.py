@@ -41,7 +41,7 @@ class Landed:
 
 
 class Platform:
-    """The SBC and the contact centre behind it; `reception` takes its calls."""
+    """The SBC and the contact centre behind it; each of its calls is a `PlatformCall`."""
 
     #: Transports of its SBC towards the carrier and agents' phones, the preferred one first.
     transports: ClassVar[tuple[TransportName, ...]]

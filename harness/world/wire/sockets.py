@@ -14,7 +14,7 @@ import socket
 import ssl
 import struct
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -79,16 +79,8 @@ class UdpSocket:
     earlier one is pending, and does not report the peer that the error is about.
     """
 
-    def __init__(
-        self,
-        listen: Endpoint,
-        filter: TracedFilter,
-        received: Callable[[bytes, Flow], None],
-        failed: Callable[[Flow, Exception], None],
-    ) -> None:
-        self._filter = filter
-        self._received = received
-        self._failed = failed
+    def __init__(self, layer: TransportLayer, listen: Endpoint) -> None:
+        self._layer = layer
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
@@ -107,7 +99,7 @@ class UdpSocket:
         if not self.is_open:
             return
         refused = ConnectionRefusedError(errno.ECONNREFUSED, "rejected by the node's filter")
-        self._filter.carry(
+        self._layer.filter.carry(
             "out", flow, data, lambda piece: self._sendto(flow, piece), lambda: self._report(flow, refused)
         )
 
@@ -128,7 +120,7 @@ class UdpSocket:
 
     def _report(self, flow: Flow, error: Exception) -> None:
         # Never from within send(): the sender has not finished setting itself up.
-        self._loop.call_soon(self._failed, flow, error)
+        self._loop.call_soon(self._layer.user.flow_failed, flow, error)
 
     def _readable(self) -> None:
         errors = True  # woken without a datagram: by the error queue
@@ -149,7 +141,7 @@ class UdpSocket:
 
     def _accept(self, data: bytes, remote: Address) -> None:
         flow = UdpFlow(self, remote)
-        self._filter.carry("in", flow, data, lambda piece: self._received(piece, flow))
+        self._layer.filter.carry("in", flow, data, lambda piece: self._layer.received(piece, flow))
 
     def _drain_errors(self) -> bool:
         """Report every queued ICMP error to the flow it is about; whether there was one."""
@@ -188,13 +180,12 @@ def quick_ack(sock: Any) -> None:
 class StreamFlow(Flow, asyncio.Protocol):
     """One connection. What is sent before it is connected waits."""
 
-    def __init__(self, listen: Endpoint, remote: Address, filter: TracedFilter, user: TransportLayer) -> None:
+    def __init__(self, layer: TransportLayer, listen: Endpoint, remote: Address) -> None:
         self.transport = listen.transport
         self.listen = listen
         self.local = (listen.address, 0)
         self.remote = remote
-        self._filter = filter
-        self._user = user
+        self._layer = layer
         self._loop = asyncio.get_running_loop()
         self._wire: asyncio.Transport | None = None
         self._waiting: list[bytes] = []
@@ -212,9 +203,9 @@ class StreamFlow(Flow, asyncio.Protocol):
     def send(self, data: bytes) -> None:
         """Queue one message."""
         if self._closed:
-            self._loop.call_soon(self._user.stream_closed, self, ConnectionResetError("the connection is gone"))
+            self._loop.call_soon(self._layer.stream_closed, self, ConnectionResetError("the connection is gone"))
             return
-        self._filter.carry("out", self, data, self._write, self.reset)
+        self._layer.filter.carry("out", self, data, self._write, self.reset)
 
     def _write(self, data: bytes) -> None:
         if self._wire is None:
@@ -247,7 +238,40 @@ class StreamFlow(Flow, asyncio.Protocol):
             return
         self._closed = True
         self._waiting.clear()
-        self._loop.call_soon(self._user.stream_closed, self, error)
+        self._loop.call_soon(self._layer.stream_closed, self, error)
+
+    async def connect(self, hop: Endpoint, context: ssl.SSLContext | None) -> None:
+        """Connect to ``hop`` from the address of the listener; a failure is reported as that of the flow."""
+        sock: socket.socket | None = None
+        try:
+            async with asyncio.timeout(self._layer.connect_timeout):
+                verdict = self._layer.filter.judge(Passage("connect", hop.transport, self.local, hop.sockaddr, b""))
+                if verdict is REJECT:
+                    raise ConnectionRefusedError(errno.ECONNREFUSED, "rejected by the node's filter")
+                if verdict is None:
+                    await asyncio.Event().wait()  # a SYN into a black hole: only the timeout ends it
+                sock = _stream_socket()
+                sock.bind((self.listen.address, 0))
+                try:
+                    await self._loop.sock_connect(sock, hop.sockaddr)
+                except OSError as error:
+                    number = error.errno or 0  # asyncio's own text does not say why
+                    raise OSError(number, os.strerror(number)) from error
+                quick_ack(sock)
+                await self._loop.create_connection(
+                    lambda: self, sock=sock, ssl=context, server_hostname=hop.address if context else None
+                )
+        except (OSError, TimeoutError) as error:
+            if sock is not None:
+                sock.close()
+            if is_of_the_machine(error):
+                _log.error("cannot connect to %s: %s", hop.sockaddr, error)
+            self.fail(_without_frames(error))
+        except asyncio.CancelledError:
+            if sock is not None:
+                sock.close()
+            self.fail(None)
+            raise
 
     # --- asyncio.Protocol --------------------------------------------------------------------------
 
@@ -266,7 +290,7 @@ class StreamFlow(Flow, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """A segment came; with TLS, its plain text."""
         quick_ack(self._wire.get_extra_info("socket") if self._wire else None)
-        self._filter.carry("in", self, data, self._feed, self.reset, is_whole=False)
+        self._layer.filter.carry("in", self, data, self._feed, self.reset, is_whole=False)
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -276,11 +300,11 @@ class StreamFlow(Flow, asyncio.Protocol):
                 if message == PING:
                     self._write(PONG)
                 else:
-                    self._filter.record("received", self, message)
-                    self._user.received(message, self)
+                    self._layer.filter.record("received", self, message)
+                    self._layer.received(message, self)
         except FramingError as error:
             self._cause = error
-            self._user.stream_unframed(error, self)
+            self._layer.stream_unframed(error, self)
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -291,18 +315,9 @@ class StreamFlow(Flow, asyncio.Protocol):
 class StreamListener:
     """A listening TCP socket, for TLS with the handshake done in tasks of its own."""
 
-    def __init__(
-        self,
-        listen: Endpoint,
-        filter: TracedFilter,
-        flow: Callable[[Endpoint, Address], StreamFlow],
-        context: ssl.SSLContext | None,
-        handshake_timeout: float,
-    ) -> None:
-        self._filter = filter
-        self._flow = flow
+    def __init__(self, layer: TransportLayer, listen: Endpoint, context: ssl.SSLContext | None) -> None:
+        self._layer = layer
         self._context = context
-        self._handshake_timeout = handshake_timeout
         self._socket = _stream_socket()
         try:
             self._socket.bind(listen.sockaddr)
@@ -330,7 +345,7 @@ class StreamListener:
         sock.setblocking(False)
         quick_ack(sock)
         remote: Address = peer[:2]
-        verdict = self._filter.judge(Passage("accept", self.listen.transport, self.listen.sockaddr, remote, b""))
+        verdict = self._layer.filter.judge(Passage("accept", self.listen.transport, self.listen.sockaddr, remote, b""))
         if verdict is REJECT:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             sock.close()
@@ -347,8 +362,8 @@ class StreamListener:
             self._loop.add_reader(self._socket, self._acceptable)
 
     async def _adopt(self, sock: socket.socket, remote: Address) -> None:
-        flow = self._flow(self.listen, remote)
-        timeout = self._handshake_timeout if self._context else None
+        flow = self._layer.stream(self.listen, remote)
+        timeout = self._layer.connect_timeout if self._context else None
         try:
             await self._loop.connect_accepted_socket(
                 lambda: flow, sock, ssl=self._context, ssl_handshake_timeout=timeout
@@ -387,43 +402,6 @@ def _stream_socket() -> socket.socket:
     return sock
 
 
-async def connect(
-    flow: StreamFlow, hop: Endpoint, context: ssl.SSLContext | None, filter: TracedFilter, patience: float
-) -> None:
-    """Connect ``flow`` to ``hop`` from the address of its listener; the flow reports a failure."""
-    sock: socket.socket | None = None
-    try:
-        async with asyncio.timeout(patience):
-            verdict = filter.judge(Passage("connect", hop.transport, flow.local, hop.sockaddr, b""))
-            if verdict is REJECT:
-                raise ConnectionRefusedError(errno.ECONNREFUSED, "rejected by the node's filter")
-            if verdict is None:
-                await asyncio.Event().wait()  # a SYN into a black hole: only the timeout ends it
-            sock = _stream_socket()
-            sock.bind((flow.listen.address, 0))
-            loop = asyncio.get_running_loop()
-            try:
-                await loop.sock_connect(sock, hop.sockaddr)
-            except OSError as error:
-                number = error.errno or 0  # asyncio's own text does not say why
-                raise OSError(number, os.strerror(number)) from error
-            quick_ack(sock)
-            await loop.create_connection(
-                lambda: flow, sock=sock, ssl=context, server_hostname=hop.address if context else None
-            )
-    except (OSError, TimeoutError) as error:
-        if sock is not None:
-            sock.close()
-        if is_of_the_machine(error):
-            _log.error("cannot connect to %s: %s", hop.sockaddr, error)
-        flow.fail(_without_frames(error))
-    except asyncio.CancelledError:
-        if sock is not None:
-            sock.close()
-        flow.fail(None)
-        raise
-
-
 class TransportLayer:
     """Sockets and flows of one node."""
 
@@ -435,12 +413,12 @@ class TransportLayer:
         tls: TlsIdentity | None,
         connect_timeout: float,
     ) -> None:
-        self._filter = filter
+        self.filter = filter
         self._name = filter.node
         self._wanted = tuple(listens)
-        self._user = user
+        self.user = user
         self._tls = tls
-        self._timeout = connect_timeout
+        self.connect_timeout = connect_timeout
         self._udp: list[UdpSocket] = []
         self._listeners: list[StreamListener] = []
         self._flows: set[StreamFlow] = set()
@@ -457,10 +435,10 @@ class TransportLayer:
 
     def _open(self, listen: Endpoint) -> None:
         if listen.transport == "udp":
-            self._udp.append(UdpSocket(listen, self._filter, self.received, self._user.flow_failed))
+            self._udp.append(UdpSocket(self, listen))
         else:
             context = self._tls.server_context() if self._tls is not None and listen.transport == "tls" else None
-            self._listeners.append(StreamListener(listen, self._filter, self._stream, context, self._timeout))
+            self._listeners.append(StreamListener(self, listen, context))
 
     async def stop(self) -> None:
         """Close everything."""
@@ -473,7 +451,7 @@ class TransportLayer:
             flow.close()
         for udp in self._udp:
             udp.close()
-        self._filter.close()
+        self.filter.close()
         for _ in range(50):  # closing a TLS connection takes some turns of the loop
             if not self._flows:
                 break
@@ -511,15 +489,15 @@ class TransportLayer:
         for flow in self._flows:
             if flow.is_open and (flow.transport, flow.remote) == (hop.transport, hop.sockaddr):
                 return flow
-        flow = self._stream(listen, hop.sockaddr)
+        flow = self.stream(listen, hop.sockaddr)
         context = self._client_context if hop.transport == "tls" else None
-        task = asyncio.get_running_loop().create_task(connect(flow, hop, context, self._filter, self._timeout))
+        task = asyncio.get_running_loop().create_task(flow.connect(hop, context))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
         return flow
 
-    def _stream(self, listen: Endpoint, remote: Address) -> StreamFlow:
-        flow = StreamFlow(listen, remote, self._filter, self)
+    def stream(self, listen: Endpoint, remote: Address) -> StreamFlow:
+        flow = StreamFlow(self, listen, remote)
         self._flows.add(flow)
         return flow
 
@@ -565,13 +543,13 @@ class TransportLayer:
     def _hand_on(self, message: Request | Response, flow: Flow) -> None:
         if isinstance(message, Request):
             stamped = message.with_top_via(message.via.stamped(*flow.remote))
-            self._user.request_received(stamped, flow)
+            self.user.request_received(stamped, flow)
             return
         problem = problem_of_response(message)
         if problem is not None:
             _log.debug("%s: response from %s dropped: %s", self._name, flow.remote, problem)
             return
-        self._user.response_received(message)
+        self.user.response_received(message)
 
     def _reject_unreadable(self, data: bytes, flow: Flow, error: str) -> None:
         request = salvage(data)
@@ -591,4 +569,4 @@ class TransportLayer:
     def stream_closed(self, flow: StreamFlow, error: Exception | None) -> None:
         """It is closed, or never opened; ``error`` is None when it was closed in order."""
         self._flows.discard(flow)
-        self._user.flow_failed(flow, error)
+        self.user.flow_failed(flow, error)
