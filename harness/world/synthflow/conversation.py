@@ -78,13 +78,14 @@ class Synthflow:
 
     async def _invited(self, call: IncomingCall) -> None:
         try:
-            number, line = _user(call.request.uri), self._line_of_call(call.call_id)
+            number, caller = call.request.uri.user or "", caller_id(call.request, self.deployment.region)
         except SipSyntaxError as error:
             call.reject(400, str(error))
             return
         record = self.records.of_sip(call.call_id)  # a challenged INVITE comes again
         if record is None or record.answered_at is not None:
-            record = CallRecord(CallRecord.new_id(), self._caller(call.request), number)
+            shown = caller.from_.user or _NOT_A_NUMBER
+            record = CallRecord(CallRecord.new_id(), shown, number.partition(";")[0])
             self.records.add(record, call.call_id)
         else:
             record.released_at = None
@@ -94,7 +95,8 @@ class Synthflow:
         try:
             trunk = self.trunks.admit(call)
             if trunk is not None:
-                conversation = self._admitted(call, record, line, trunk)
+                self._read_headers(call.request, caller.number, record)
+                conversation = self._admitted(call, record, self._line_of_call(call.call_id), trunk)
         except LegRefusedError as error:
             record.error_message = f"{error.status} {error.reason}" if error.reason else None
             record.ended(_STATUS.get(error.status, "failed"), "agent", error.reason or str(error.status))
@@ -109,7 +111,6 @@ class Synthflow:
 
     def _admitted(self, call: IncomingCall, record: CallRecord, line: str | None, trunk: Trunk) -> Conversation:
         """The conversation with the assistant whose number was called. Raises `LegRefusedError`."""
-        self._read_headers(call.request, record)
         name = self._assistants.get(record.number_to)
         if name is None or self.faults.on("assistant-not-attached", line):
             raise LegRefusedError(404, "No assistant is attached to this number")
@@ -129,8 +130,7 @@ class Synthflow:
             raise LegRefusedError(488, str(error)) from None
         return Conversation(self, call, record, line, trunk, name, media)
 
-    def _read_headers(self, request: Request, record: CallRecord) -> None:
-        caller = caller_id(request, self.deployment.region)
+    def _read_headers(self, request: Request, caller: str | None, record: CallRecord) -> None:
         variables = {name: value for name, value in request.headers if xei.passes(name, value)}
         try:
             ei = xei.merged_with_diversion(request)
@@ -144,18 +144,8 @@ class Synthflow:
                 ("original_caller", ei.original_caller),
             )
             variables |= {name: value for name, value in elements if value is not None}
-        record.variables |= variables | {"from_number": caller.number or _NOT_A_NUMBER}
+        record.variables |= variables | {"from_number": caller or _NOT_A_NUMBER}
         self.records.rename(record, ei.call_id if ei else None)
-
-    def _caller(self, request: Request) -> str:
-        try:
-            return caller_id(request, self.deployment.region).from_.user or _NOT_A_NUMBER
-        except SipSyntaxError:
-            return _NOT_A_NUMBER
-
-
-def _user(uri: Uri) -> str:
-    return (uri.user or "").partition(";")[0]
 
 
 def _begins(handover: Handover, way: Way, said: str) -> bool:
