@@ -1,6 +1,6 @@
 """The sockets of a node, and the transport layer that joins them and routes responses (RFC 3261 section 18).
 
-UDP reports ICMP errors (section 18.4); keep-alives of TCP and TLS connections are answered (RFC 5626 section 3.5.1).
+UDP reports ICMP errors (section 18.4); keep-alive CRLFs of TCP and TLS are answered (RFC 5626 section 3.5.1).
 """
 
 from __future__ import annotations

@@ -217,7 +217,7 @@ class TracedFilter:
         self._delayed.add(handle)
 
     def record(self, direction: Literal["sent", "received"], flow: Flow, data: bytes) -> None:
-        """Hand a whole message to the trace; keep-alives are not traced."""
+        """Hand a whole message to the trace; keep-alive packets are not traced."""
         if self.trace is not None and data.strip(b"\r\n\x00"):
             self.trace(Traced(time.monotonic(), self.node, direction, flow.transport, flow.local, flow.remote, data))
 
