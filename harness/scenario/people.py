@@ -160,7 +160,11 @@ class Group:
                 wait_for_pause(leg)  # the prompt that names the digit is over
                 taken.press(digit)
                 taken.connected_at = self._now()
-            self._others_stop(taken)
+            limit = self._context.deployment.expect.released_within_s
+            for other in taken.beside:  # they stop ringing once an agent has the call
+                ended = other.released_at(self._now() + limit)
+                found = landing.stops(other.phone_name, ended is not None, limit)
+                self._context.evidence.add(self._context.held_against([other.first_leg], found))
             self._hears_out(taken, of)
             return taken
 
@@ -190,7 +194,10 @@ class Group:
 
     def rings_in_turns(self, of: Call) -> None:
         """The agents ring as the group is set up; those of every turn but the last decline, so that the next comes."""
-        self._wait_in_queue(of)
+        if self.entry.queue_s:
+            with self._context.evidence.step(f"the caller waits in the queue of {self.name}"):
+                until = self._now() + self.entry.queue_s
+                self._context.wait_for(lambda: of.is_over() or self._surely_rang(), until, "waiting in the queue")
         later = list(self.phones)
         *before, last = [[phone for phone in self.phones if phone.name in turn] for turn in self.entry.turns]
         for phones in (*before, last):
@@ -218,14 +225,6 @@ class Group:
             return next((leg for leg in phone.incoming if leg.state not in ("disconnected", "confirmed")), None)
 
         return self._context.wait_for(ringing, self._now() + within, given_up=of.is_over)
-
-    def _wait_in_queue(self, of: Call) -> None:
-        """Wait until a phone rings, or for as long as a caller may wait in the queue."""
-        if not self.entry.queue_s:
-            return
-        with self._context.evidence.step(f"the caller waits in the queue of {self.name}"):
-            until = self._now() + self.entry.queue_s
-            self._context.wait_for(lambda: of.is_over() or self._surely_rang(), until, "waiting in the queue")
 
     def _wait_for_others(self, leg: Leg, of: Call) -> None:
         """If the agent is in another group too, let the phone ring until it is clear which group was called.
@@ -276,14 +275,6 @@ class Group:
         taken = {call.first_leg.id for call in self._context.calls.own}
         legs = [leg for phone in self.phones if phone is not answered.phone for leg in phone.incoming]
         return [leg for leg in legs if leg.id not in taken and leg.events[0].at >= answered.events[0].at - ONE_CALL_S]
-
-    def _others_stop(self, taken: Call) -> None:
-        """The other agents' phones stop ringing once an agent has the call."""
-        limit = self._context.deployment.expect.released_within_s
-        for other in taken.beside:
-            ended = other.released_at(self._now() + limit)
-            found = landing.stops(other.phone_name, ended is not None, limit)
-            self._context.evidence.add(self._context.held_against([other.first_leg], found))
 
 
 class AssistantOf:

@@ -98,8 +98,29 @@ def attached(
     if context.has_stand_in:
         yield _by_phone(context, password, from_outside)
         return
-    with _by_synthflow(context, password, from_outside) as registration:
-        yield registration
+    declared, trunk, api = context.deployment.synthflow, context.trunk, context.far_end.api
+    if declared is None or "registration" not in declared.witness:
+        why = "Synthflow's interface does not tell of registrations (synthflow.witness)"
+        expected = "the outcome of the SIP number's REGISTER"
+        raise NotObservableError(context.evidence.unseen("registration", "Synthflow's number", expected, why))
+    secret = password if password is not None else trunk.password.get_secret_value() if trunk.password else ""
+    body = {
+        "termination_uri": trunk.termination,
+        "transport": trunk.transport,
+        "username": trunk.username,
+        "password": secret,
+        "expires": context.timings.register_expires_s,
+        "region": "other" if from_outside else "default",
+    }
+    path = f"/sip_numbers/{path_segment(api.ask('POST', '/sip_numbers', json=body)['id'])}"
+    try:
+        yield Registration(context, "Synthflow's number", _answers_of_api(context, path))
+    finally:
+        record = api.ask("GET", path)
+        context.evidence.event(
+            FarEndRecord(at=time.monotonic(), phone="synthflow", source=f"GET /v2{path}", record=record)
+        )
+        api.ask("DELETE", path)
 
 
 # -- by a harness phone
@@ -174,32 +195,3 @@ def _answers_of_api(context: CaseContext, path: str) -> NextAnswer:
         return context.ask_interface(look, time.monotonic() + within)
 
     return next_answer
-
-
-@contextmanager
-def _by_synthflow(context: CaseContext, password: str | None, from_outside: bool) -> Iterator[Registration]:
-    declared = context.deployment.synthflow
-    if declared is None or "registration" not in declared.witness:
-        why = "Synthflow's interface does not tell of registrations (synthflow.witness)"
-        expected = "the outcome of the SIP number's REGISTER"
-        raise NotObservableError(context.evidence.unseen("registration", "Synthflow's number", expected, why))
-    trunk = context.trunk
-    secret = password if password is not None else trunk.password.get_secret_value() if trunk.password else ""
-    body = {
-        "termination_uri": trunk.termination,
-        "transport": trunk.transport,
-        "username": trunk.username,
-        "password": secret,
-        "expires": context.timings.register_expires_s,
-        "region": "other" if from_outside else "default",
-    }
-    created = context.far_end.api.ask("POST", "/sip_numbers", json=body)
-    path = f"/sip_numbers/{path_segment(created['id'])}"
-    try:
-        yield Registration(context, "Synthflow's number", _answers_of_api(context, path))
-    finally:
-        record = context.far_end.api.ask("GET", path)
-        context.evidence.event(
-            FarEndRecord(at=time.monotonic(), phone="synthflow", source=f"GET /v2{path}", record=record)
-        )
-        context.far_end.api.ask("DELETE", path)

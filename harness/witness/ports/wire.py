@@ -371,14 +371,14 @@ async def _told(probing: Probing, place: Target) -> dict[str, Any]:
 def _reached(place: Target, outcome: RequestOutcome) -> dict[str, Any]:
     if outcome.response is not None:
         return {"reach": "answers", "detail": f"{outcome.response.status} {outcome.response.reason}"}
-    if outcome.distrust is not None:  # it has spoken TLS
-        return {"reach": "answers", "detail": outcome.detail}
-    if not place.by_phones and outcome.trouble in ("tls", "cut") and _spoke_tls(outcome):
-        # other callers may have the client certificate that it requires
-        return {"reach": "answers", "detail": outcome.detail}
-    if outcome.trouble == "unreadable" and place.transport != "udp":  # which ends a connection
-        return {"reach": "refuses", "detail": outcome.detail}
-    return {"reach": _REACH.get(outcome.trouble or "", "silent"), "detail": outcome.detail}
+    # other callers may have the client certificate that a port requires after it has spoken TLS
+    is_for_others = not place.by_phones and outcome.trouble in ("tls", "cut") and _spoke_tls(outcome)
+    reach = _REACH.get(outcome.trouble or "", "silent")
+    if outcome.distrust is not None or is_for_others:
+        reach = "answers"
+    elif outcome.trouble == "unreadable" and place.transport != "udp":  # it ends a connection
+        reach = "refuses"
+    return {"reach": reach, "detail": outcome.detail}
 
 
 def _spoke_tls(outcome: RequestOutcome) -> bool:
