@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from harness.calls.model import CallMessage, Exchange, bye_outcome, described, exchanges
 from harness.diagnosis.audio import in_force, received, record_beside, stays_held
 from harness.diagnosis.scene import Scene, offered_audio, said_by
-from harness.diagnosis.sdp import address, offered, own_reach, reach
+from harness.diagnosis.sdp import address, audio_of, offered, own_reach, reach
 from harness.sip.message import Response
-from harness.sip.sdp import Description, SdpError
 
 #: A request that was sent less than this before the end of the case may still be answered.
 UNDER_WAY_S = 0.9
@@ -83,20 +82,11 @@ def _answers_early(seen: CallMessage, answer: CallMessage) -> bool:
 
 def _answer(offer: str, answer: str) -> str | None:
     """What the answer's SDP makes of the offer (RFC 3264 section 6); None if the INVITE had no offer."""
-    try:
-        asked = Description.parse(offer).audio
-    except SdpError:
-        return None
+    asked, taken = audio_of(offer), audio_of(answer)
     if asked is None:
         return None
-    if not answer:
-        return "no SDP"
-    try:
-        taken = Description.parse(answer).audio
-    except SdpError:
-        return "an SDP that cannot be read"
     if taken is None:
-        return "no audio"
+        return "no audio" if answer else "no SDP"
     if len(re.findall("^m=", answer, re.M)) != len(re.findall("^m=", offer, re.M)):
         return "another number of media lines"  # an answer has as many as the offer
     same = any(one.is_same(other) for one in taken.voice for other in asked.voice)

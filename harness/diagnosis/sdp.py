@@ -67,6 +67,14 @@ def offered(body: str) -> str | None:
     return "G.711" if {codec.name.upper() for codec in audio.codecs} & {"PCMU", "PCMA"} else "no G.711"
 
 
+def audio_of(body: str) -> Media | None:
+    """None without audio that can be read."""
+    try:
+        return Description.parse(body).audio
+    except SdpError:
+        return None
+
+
 def _host(place: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """The host of ``address:port``. Raises ValueError for a name."""
     return ipaddress.ip_address(place.rpartition(":")[0].strip("[]"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from harness.calls.model import CallMessage, notifies, read
 from harness.calls.verdict import Finding
 from harness.deployment import TOPIC_HEADER, Handover, is_address
 from harness.diagnosis.passage import number_shown, shown_at_telephone
-from harness.diagnosis.refusals import TERMINATED, of_message, of_refusal
+from harness.diagnosis.refusals import of_message, of_refusal
 from harness.diagnosis.scene import Scene, listed, number_in, said_by
 from harness.sip.grammar import SipSyntaxError, host_of
 from harness.sip.message import Request, Response
@@ -25,7 +24,6 @@ from harness.witness.recorded_transfer import landed_by, recorded_target
 _UNTRANSFERRED = ("fallback", "limit", "unanswered")
 #: The platform accepted the transfer request, and had not decided on it when the case ended (RFC 3261 sections 17.2.1, 21.1).
 _PROVISIONAL = "a provisional response alone"
-_DENIED = re.compile(r";\s*reason\s*=\s*(rejected|giveup)\b", re.I)
 
 
 def derive(scene: Scene) -> None:
@@ -187,41 +185,17 @@ def _host(scene: Scene, seen: CallMessage) -> str | None:
 
 def _answer(scene: Scene, request: CallMessage, method: str) -> None:
     answers = [m for m in scene.got_by_ai if m.answers(method) and m.is_of(request)]
-    # A 487 to a request that the AI gave up, or that a BYE overtook, is no decision.
-    given_up = _given_up(scene, request)
-    told = [m for m in answers if given_up is None or m.status != TERMINATED]
-    finals = [m for m in told if m.is_final and not m.is_challenge]
+    finals = [m for m in answers if m.is_final and not m.is_challenge]
     if finals:
         response = finals[-1].response_to(method)
         assert response is not None
         where = (finals[-1].where, *said_by(response))
         scene.record("transfer.answer", "accepted" if response.status < 300 else response.status, *where)
         scene.record("transfer.refusal", of_refusal(response) if response.status >= 300 else None, *where)
-    elif told and not told[-1].is_final:  # the request had arrived
-        scene.record("transfer.answer", _PROVISIONAL, told[-1].where)
-    elif told:
-        scene.record("transfer.answer", "challenged", answers[-1].where)
-    elif answers and given_up is not None:
-        value = "none before the call ended" if given_up.is_request("BYE") else _PROVISIONAL
-        scene.record("transfer.answer", value, answers[-1].where, given_up.where)
+    elif answers:  # the request had arrived
+        scene.record("transfer.answer", "challenged" if answers[-1].is_final else _PROVISIONAL, answers[-1].where)
     else:
         scene.record("transfer.answer", "none", request.where)
-
-
-def _given_up(scene: Scene, request: CallMessage) -> CallMessage | None:
-    """What ended the request before its 487: the AI's CANCEL of an INVITE, or a BYE of either side that overtook a REFER.
-
-    RFC 3261 sections 9.1 and 15.1.2.
-    """
-    is_refer = request.is_request("REFER")
-    for seen in (m for m in scene.at_ai if m.message.call_id == request.message.call_id):
-        if seen.status == TERMINATED and seen.is_of(request):
-            break
-        if is_refer and seen.is_request("BYE"):
-            return seen
-        if not is_refer and not seen.received and seen.is_request("CANCEL") and seen.number == request.number:
-            return seen
-    return None
 
 
 def _outcome(scene: Scene, refer: CallMessage) -> None:
@@ -240,13 +214,6 @@ def _outcome(scene: Scene, refer: CallMessage) -> None:
             refusal = of_message(response) if response is not None and status >= 300 else None
         if 180 <= code < 190:
             untold = "nothing, while it rings"
-        state = (seen.message.get("Subscription-State") or "").strip()
-        if code < 200 and state.lower().startswith("terminated"):
-            denied = (
-                "nothing: the subscription was refused"  # the REFER was not allowed after all (RFC 3515 section 2.4.5)
-            )
-            untold = denied if _DENIED.search(state) else "nothing, and the subscription is over"
-            where = (seen.where, f"Subscription-State: {state}")
     # A record also has the BYE of the harness itself, so only a stand-in's messages tell that the platform hung up.
     byes = [m for m in scene.got_by_ai if m.is_request("BYE") and m.message.call_id == refer.message.call_id]
     if scene.has_stand_in and byes and untold == "nothing" and code < 200:

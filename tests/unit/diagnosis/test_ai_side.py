@@ -36,20 +36,6 @@ def test_an_ai_that_was_not_tried(reached: list[str], saw: str) -> None:
     assert rang == (saw if reached else "rang"), "a scenario does not see what the phone's stack refuses"
 
 
-@pytest.mark.parametrize(
-    ("user", "did"),
-    [
-        ("+12065550100", "the line's"),
-        ("12065550100", "the line's, in another form"),
-        ("2065550106", "another assistant's"),
-        ("+12025550177", "nobody's"),
-    ],
-)
-def test_the_number_the_ai_was_asked_for(user: str, did: str) -> None:
-    assert value(call().finding("route.request_uri", "assistant main", request_user=user), "ai.did") == did
-    assert value(call().ai_gets(did=user), "ai.did") == did
-
-
 def test_the_trunk_is_unknown_if_two_have_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
     example = call().ai_gets()
     assert value(example, "ai.trunk") == "the right one"
@@ -79,12 +65,6 @@ DIGEST = 'Digest username="x", response="y"'
 def test_what_became_of_a_challenge(shown: str, code: int, challenge: str, final: int | None) -> None:
     facts = facts_of(call(authentication="digest").ai_gets(authorization=shown).ai_answers(code))
     assert (facts.value("ai.challenge"), facts.value("ai.code")) == (challenge, final)
-
-
-def test_the_last_attempt_of_a_challenged_invite_counts() -> None:
-    example = call(authentication="digest").ai_gets().ai_answers(407).ai_gets(authorization=DIGEST).ai_answers(403)
-    facts = facts_of(example.not_taken())
-    assert (facts.value("ai.challenge"), facts.value("ai.code")) == ("credentials refused", 403)
 
 
 @pytest.mark.parametrize(

@@ -84,37 +84,7 @@ def test_a_weak_sign_counts_unless_denied(strength: Strength, denied_by: str, is
     assert (value(example, "audio.to_ai") == "heard") is is_heard
 
 
-def test_a_foreign_voice_beneath_the_right_one_is_heard_by_its_listener() -> None:
-    crossed = {"caller.1": "audio.to_caller", "assistant main": "audio.to_ai", "billing.1": "audio.agent"}
-    for subject, fact in crossed.items():
-        assert value(talk().to_ai().to_caller().finding("audio.crossed", subject), fact) == "crossed"
-    assert value(talk().to_caller().finding("audio.crossed", "caller.1", True), "audio.to_caller") == "heard"
-
-
-@pytest.mark.parametrize(
-    ("to_agent", "to_caller", "between"),
-    [
-        ("heard", "heard", "both ways"),
-        ("no-rtp", "heard", "one way"),
-        ("heard", "no-rtp", "one way"),
-        ("no-rtp", "no-rtp", "none either way"),
-        ("no-rtp", "crossed", "crossed"),
-    ],
-)
-def test_audio_with_an_agent(to_agent: str, to_caller: str, between: str) -> None:
-    facts = facts_of(talk().to_ai().to_caller().with_agent("billing", to_agent, to_caller))
-    assert facts.value("audio.agent") == between
-    assert facts.value("audio.phase") == (None if between == "both ways" else "with the agent only")
-
-
 # -- audio that stopped
-
-
-def test_audio_stopped_if_it_was_heard_before() -> None:
-    facts = facts_of(talk().to_caller().after(1).to_caller("no-rtp"))
-    assert (facts.value("audio.to_caller"), facts.value("audio.stopped")) == ("nothing", True)
-    assert value(talk().to_caller("no-rtp").to_caller(), "audio.stopped") is False
-    assert value(talk(), "audio.stopped") is None
 
 
 def _stopped(at_change: float, *, heard_at: str = "caller.1") -> Facts:
@@ -310,14 +280,6 @@ def test_quality_by_the_counters_of_a_leg(counters: dict[str, Any], fact: str, t
 @pytest.mark.parametrize(("delay_ms", "delay"), [(700.0, "high"), (None, None)])
 def test_a_probe_that_was_not_heard_has_no_delay(check: str, delay_ms: float | None, delay: str | None) -> None:
     assert value(talk().finding(check, "caller.1 → assistant main", delay_ms=delay_ms), "delay") == delay
-
-
-@pytest.mark.parametrize(("theirs", "sides"), [("PCMU", "the same"), ("pcmu", "the same"), ("PCMA", "different")])
-def test_the_codecs_of_both_sides(theirs: str, sides: str) -> None:
-    recorded = Example().dials().codec("caller.1", "PCMU").record(witness={"codec": theirs})
-    assert value(recorded, "codec.sides") == sides
-    stood = Example(ai="stand-in").dials().codec("caller.1", "PCMU").codec("stand-in.1", theirs)
-    assert value(stood, "codec.sides") == sides
 
 
 def test_the_codec_of_the_answer_counts() -> None:

@@ -13,15 +13,6 @@ from tests.unit.diagnosis.case import Example, call, facts_of, value
 UNSEEN = "nobody who was seen"
 
 
-@pytest.mark.parametrize(
-    ("code", "end", "final"),
-    [(300, "refused", 300), (486, "refused", 486), (487, "refused", 487), (299, None, None)],
-)
-def test_how_the_caller_s_call_ended(code: int, end: str | None, final: int | None) -> None:
-    facts = facts_of(call().after(2).ends_here(code, "x"))
-    assert (facts.value("caller.end"), facts.value("final.code")) == (end, final)
-
-
 def test_only_the_caller_s_own_cancel_gives_the_call_up() -> None:
     assert value(call().gives_up(), "caller.end") == "still ringing"
     theirs = call().caller_gets("CANCEL sip:caller SIP/2.0").ends_here(487, "x")

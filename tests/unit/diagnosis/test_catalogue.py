@@ -62,13 +62,6 @@ def test_named_lists_stand_for_their_values_and_shared_conditions_are_added() ->
     assert [c.fact for c in rule.unless] == ["call.cut", "sdp.hold", "caller.held", "agent.cut"]
 
 
-def test_a_varied_entry_stands_once_for_each_row_of_its_list() -> None:
-    ways = ("udp-32681", "tcp-32681", "tls-32682")
-    named = {name for name in causes() if name.startswith("firewall-")}
-    assert named == {f"firewall-{way}{end}" for way in ways for end in ("", "-rejected")}
-    assert "UDP" in causes()["firewall-udp-32681"].title
-
-
 @pytest.mark.parametrize(
     ("changes", "mistake"),
     [

@@ -7,12 +7,11 @@ import json
 import pytest
 
 from harness.calls.check_table import Symptom
-from harness.diagnosis.catalogue import Condition, Rule, rules_of
+from harness.diagnosis.catalogue import Condition, Rule
 from harness.diagnosis.engine import _MOST_NEAREST
 from harness.diagnosis.facts import fact_kinds
 from harness.diagnosis.result import Cause, Diagnosis
 from tests.unit.diagnosis.case import Example
-from tests.unit.diagnosis.reach_examples import UNALLOCATED, refused_by_platform
 
 
 def when(fact: str, *values: object) -> Condition:
@@ -79,11 +78,6 @@ def test_a_rival_that_is_named_as_possible_leaves_nothing_certain_and_comes_last
     ]
     of_the_same = rule("route-missing", FITS, confidence="possible", id="the same cause")
     assert named(told(rule("route-missing", FITS), of_the_same)) == [("route-missing", "certain")]
-
-
-def test_what_is_named_as_possible_alone_is_one_of_the_candidates() -> None:
-    diagnosis = told(rule("echo", FITS, confidence="possible"), rule("route-missing", FITS, UNKNOWN))
-    assert [cause.id for cause in diagnosis.candidates] == ["echo", "route-missing"]
 
 
 def test_what_is_not_excluded_is_possible() -> None:
@@ -270,21 +264,8 @@ def test_an_unknown_failure_stands_in_place_of_causes() -> None:
     assert plain == {"id": "unknown", "cause": diagnosis.headline, "settles": diagnosis.next_look}
 
 
-def test_the_earlier_fault_of_a_call_is_named_first() -> None:
-    example = Example().dials().ai_gets(address="10.0.0.10").answered().taken().to_ai("no-rtp").to_caller("no-rtp")
-    example.caller_id("assistant main", "4155550101")
-    assert [cause.id for cause in example.diagnose().causes] == ["sdp-private-address", "from-national"]
-
-
 def test_events_after_the_last_finding_are_due_to_the_harness_hanging_up() -> None:
     """Its own agents decline what still rings when a case is over."""
     example = Example(transport="tcp").dials().after(0.1).rings("reception").after(4).not_taken("the phone reception")
     diagnosis = example.all_ports_answer().after(0.2).state("disconnected", 603, "Decline").diagnose()
     assert "how the caller's call was set up: still ringing (caller.1 was never answered)" in diagnosis.facts
-
-
-def test_certain_needs_every_rival_excluded() -> None:
-    example = refused_by_platform(503, "Service Unavailable", f"Reason: {UNALLOCATED}")
-    assert named(example.diagnose()) == [("number-unknown-at-platform", "likely")]
-    alone = [rule for rule in rules_of("talkdesk") if rule.cause == "number-unknown-at-platform"]
-    assert named(example.diagnose(rules=alone)) == [("number-unknown-at-platform", "certain")]

@@ -79,13 +79,6 @@ def test_a_bye_that_another_crosses_finds_no_call(code: int, outcome: str | None
     assert value(byes._sip("received", f"SIP/2.0 {code} x", "BYE", number="3"), "hangup.ai") == outcome
 
 
-@pytest.mark.parametrize(("code", "outcome"), [(199, None), (200, "accepted"), (300, "refused")])
-def test_what_became_of_a_bye_in_the_ai_s_record(code: int, outcome: str | None) -> None:
-    example = Example()._sip("sent", "BYE sip:x SIP/2.0", "BYE", number="3")
-    assert value(example.platform_says(code, method="BYE"), "hangup.ai") is None, "of another call"
-    assert value(example._sip("received", f"SIP/2.0 {code} x", "BYE", number="3"), "hangup.ai") == outcome
-
-
 @pytest.mark.parametrize(
     ("number", "form"), [("+13125550100", "E.164"), ("3125550100", "another form"), ("sales", None)]
 )

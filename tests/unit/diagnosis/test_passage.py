@@ -100,15 +100,6 @@ def test_whether_the_ai_s_reliable_responses_stay_reliable(sent: str, passed_on:
     assert value(example.finding("prack", "caller.1"), "lost.reliability") is lost
 
 
-@pytest.mark.parametrize(
-    ("offered", "arrived", "lost"), [(True, True, False), (True, False, True), (False, False, False)]
-)
-def test_whether_the_keys_were_taken_out(offered: bool, arrived: bool, lost: bool) -> None:
-    example = at_ai(called(sdp(CRYPTO if offered else "")), sdp(CRYPTO if arrived else ""))
-    assert value(example.copy().finding("media.encrypted", "caller.1"), "lost.encryption") is lost
-    assert value(example.finding("media.encrypted", "caller.1", True), "lost.encryption") is None
-
-
 # -- headers
 
 
@@ -148,38 +139,12 @@ def test_what_gladly_s_headers_say(header: str, fact: str, values: list[str], wa
 
 
 @pytest.mark.parametrize(
-    ("user", "shown"),
-    [
-        ("4155550101", "in another form"),
-        ("+12025550177", "another number"),
-        ("anonymous", "no number"),
-        ("12065550100", "a number of the deployment's own"),
-        ("5550101", "in another form"),
-        ("550101", "another number"),
-    ],
-)
-def test_which_number_was_shown_in_the_caller_s_place(user: str, shown: str) -> None:
-    assert value(talk().caller_id("assistant main", user), "caller_id.ai") == shown
-
-
-@pytest.mark.parametrize(
     ("host", "anonymous", "shown"),
     [("platform.example", True, "no number"), ("anonymous.invalid", True, "anonymous"), (None, False, "no number")],
 )
 def test_a_from_without_a_user(host: str | None, anonymous: bool, shown: str) -> None:
     example = talk().finding("caller_id", "assistant main", from_user="", from_host=host, anonymous=anonymous)
     assert value(example, "caller_id.ai") == shown
-
-
-@pytest.mark.parametrize(("asserted", "told"), [([CALLER], "present"), ([], "absent")])
-def test_an_asserted_identity(asserted: object, told: str) -> None:
-    def withheld(fact: str, *, anonymous: bool = True) -> object:
-        measured: dict[str, Any] = {"anonymous": anonymous, "asserted": asserted}
-        return value(Example().finding("caller_id.withheld", "assistant main", **measured), fact)
-
-    assert withheld("caller_id.asserted") == told
-    assert withheld("caller_id.ai") is None
-    assert withheld("caller_id.ai", anonymous=False) == "shown, though withheld"
 
 
 def test_a_wrong_number_in_any_invite_counts() -> None:

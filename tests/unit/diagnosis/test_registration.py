@@ -78,29 +78,3 @@ def test_the_interval_that_was_granted(granted: int, asked: int | None, told: st
 def test_what_synthflow_says_of_its_number(said: dict[str, Any], target: str | None, user: str | None) -> None:
     facts = facts_of(registers(403, authentication="digest").sip_number(**said))
     assert (facts.value("registration.target"), facts.value("registration.user")) == (target, user)
-
-
-@pytest.mark.parametrize(
-    ("codes", "challenged"),
-    [([401, 403], True), ([407], True), ([403], False), ([400], False), ([408], False), ([199], None), ([], None)],
-)
-def test_whether_register_was_challenged(codes: list[int], challenged: bool | None) -> None:
-    example = registers(403)
-    for code in codes:
-        example._sip("received", f"SIP/2.0 {code} x", "REGISTER")
-    assert value(example, "registration.challenged") is challenged
-
-
-@pytest.mark.parametrize("header", ["Authorization", "Proxy_Authorization"])
-def test_the_user_name_in_the_register_s_credentials(header: str) -> None:
-    def user(method: str, direction: str, credentials: str) -> object:
-        example = registers(403, authentication="digest")
-        example._sip(direction, f"{method} sip:x SIP/2.0", method, **{header: credentials})
-        return value(example, "registration.user")
-
-    right = f'Digest username="{registers(403, authentication="digest").trunk.username}", response="x"'
-    assert user("REGISTER", "sent", right) == "the trunk's"
-    assert user("REGISTER", "sent", 'Digest username="", response="x"') == "another"
-    assert user("REGISTER", "sent", "Digest response=x") is None
-    assert user("REGISTER", "received", right) is None
-    assert user("OPTIONS", "sent", right) is None

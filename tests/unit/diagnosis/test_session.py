@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.diagnosis.case import Example, facts_of, named, talk, value
+from tests.unit.diagnosis.case import named, talk, value
 from tests.unit.diagnosis.reach_examples import starved
-
-
-@pytest.mark.parametrize(("at_the_ai", "who"), [("sent", "the AI"), ("received", "the platform")])
-def test_a_bye_before_what_failed_cut_the_call(at_the_ai: str, who: str) -> None:
-    facts = facts_of(talk().after(1).ends(at_the_ai).to_caller("no-rtp"))
-    assert (facts.value("call.cut"), facts.value("call.cut_by"), facts.value("agent.cut")) == (True, who, None)
 
 
 def test_a_later_bye_another_leg_s_or_the_caller_s_own_cut_nothing() -> None:
@@ -43,14 +37,6 @@ def test_only_a_reason_for_want_of_rtp_is_another_cause() -> None:
     example.caller_gets("BYE sip:caller SIP/2.0\r\nReason: Q.850;cause=44").to_ai("no-rtp").to_caller("no-rtp")
     assert value(example, "call.reason") is None
     assert named(example) == [("call-dropped", "certain")]
-
-
-@pytest.mark.parametrize(
-    ("leg", "packets", "spoke"),
-    [("stand-in.1", 10, True), ("stand-in.1", 0, False), ("caller.1", 10, "nobody says otherwise")],
-)
-def test_a_stand_in_s_packets_tell_whether_the_ai_spoke(leg: str, packets: int, spoke: object) -> None:
-    assert value(Example(ai="stand-in").dials().answered().counted(leg, received=packets), "ai.spoke") == spoke
 
 
 @pytest.mark.parametrize(

@@ -128,24 +128,6 @@ def test_an_answer_is_to_the_attempt_of_its_number() -> None:
     assert value(refreshed, "transfer.answer") == "accepted"
 
 
-@pytest.mark.parametrize(
-    ("codes", "answer"),
-    [([], "a provisional response alone"), ([100], "a provisional response alone"), ([407], "challenged")],
-)
-def test_487_answers_the_ai_s_own_cancel(codes: list[int], answer: str) -> None:
-    """RFC 3261 section 9.1: by then the platform had taken the call, and decided nothing."""
-
-    def answered(*, number: int = 2, direction: str = "sent", late: bool = False) -> object:
-        example = warm_transfer(Example()).ai_invites(GROUP)
-        for code in (*codes, *([487] if late else [])):
-            example.platform_says(code, method="INVITE")
-        example._sip(direction, "CANCEL sip:x SIP/2.0", "CANCEL", call_id="onward", number=str(number))
-        return value(example if late else example.platform_says(487, method="INVITE"), "transfer.answer")
-
-    assert answered() == answer
-    assert answered(number=1) == answered(direction="received") == answered(late=True) == 487
-
-
 # -- its outcome
 
 
@@ -182,23 +164,6 @@ def test_the_outcome_of_the_second_refer(said: list[tuple[str, int]], outcome: o
     example = _refers_again(referred()).platform_says(202, number=3)
     for event, code in said:
         example._sip("received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", f"SIP/2.0 {code} x\r\n", number="9", Event=event)
-    assert value(example, "transfer.outcome") == outcome
-
-
-@pytest.mark.parametrize(
-    ("state", "body", "outcome"),
-    [
-        ("active;expires=60", "SIP/2.0 100 Trying", "nothing"),
-        ("Terminated ; Reason=noresource", "", "nothing, and the subscription is over"),
-        ("terminated; reason = giveup;retry-after=60", "SIP/2.0 100 x", "nothing: the subscription was refused"),
-        ("terminated;reason=rejected", "SIP/2.0 603 Declined", 603),
-        ("terminated;reason=noresource", "SIP/2.0 200 OK", 200),
-    ],
-)
-def test_a_subscription_may_end_without_an_outcome(state: str, body: str, outcome: object) -> None:
-    """RFC 6665 section 4.1.3 has the reasons."""
-    example = referred()
-    example._sip("received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", body, Subscription_State=state)
     assert value(example, "transfer.outcome") == outcome
 
 
@@ -263,22 +228,6 @@ def test_a_stand_in_s_report_of_its_refer_counts_until_the_case_is_over() -> Non
     assert value(under_way, "transfer.outcome") is None
 
 
-@pytest.mark.parametrize(
-    ("action", "asked", "way"),
-    [
-        ({"name": "transfer_call", "type": "cold"}, True, "REFER"),
-        ({"name": "transfer_call", "type": "warm"}, True, "INVITE"),
-        ({"name": "transfer_call"}, True, None),
-        ({"name": "hang_up"}, None, None),
-        ("transfer_call", None, None),
-    ],
-)
-def test_an_action_of_the_record(action: object, asked: bool | None, way: str | None) -> None:
-    for actions in ([action], {"a": action}):
-        facts = facts_of(Example(row="TD-TRANSFER-BLIND").dials().record(executed_actions=actions))
-        assert (facts.value("transfer.asked"), facts.value("transfer.way")) == (asked, way)
-
-
 # -- which handover
 
 
@@ -294,16 +243,6 @@ def test_a_record_of_the_number_alone_does_not_tell_topics_apart() -> None:
 
 
 # -- what is left, and when
-
-
-@pytest.mark.parametrize(
-    ("seconds", "passed", "left"), [(None, False, "still up"), (1.7, False, "late"), (0.1, True, "ended")]
-)
-@pytest.mark.parametrize(("subject", "role"), [("assistant main", "ai"), ("caller.1", "caller")])
-def test_what_is_left_of_a_leg(subject: str, role: str, seconds: float | None, passed: bool, left: str) -> None:
-    facts = facts_of(blind().finding("released", subject, passed, seconds=seconds))
-    assert [name for name in facts if name.startswith("release.")] == [f"release.{role}"]
-    assert facts.value(f"release.{role}") == left
 
 
 @pytest.mark.parametrize(

@@ -173,11 +173,6 @@ TRANSFER = [
     Expected("transfer.rejected.in-words", answered(403, "Account is disabled D17"), "likely refer-rejected"),
     Expected("transfer.rejected.as-written", answered(416, "Unsupported URI Scheme"), "likely refer-rejected"),
     Expected(
-        "transfer.rejected.later",
-        notified("SIP/2.0 100 Trying\r\n", "terminated;reason=rejected"),
-        "likely refer-rejected",
-    ),
-    Expected(
         "transfer.address",
         lost(warm(Example()).ai_invites(GROUP).platform_says(403, "Forbidden", "INVITE")),
         "likely synthflow-ip-not-allowed",
@@ -217,7 +212,6 @@ TRANSFER = [
         lost(referred()),
         "likely refer-never-notified",
     ),
-    Expected("transfer.silent.over", notified("", "terminated;reason=timeout"), "likely refer-never-notified"),
     Expected(
         "transfer.untrue",
         lost(referred().notified(200, "OK")),
@@ -259,11 +253,6 @@ TRANSFER = [
         "likely number-unknown-at-platform",
     ),
     Expected("transfer.unanswered.timeout", answered(408, "Request Timeout"), "likely transfer-unanswered"),
-    Expected(
-        "transfer.unanswered.ended",
-        lost(transfer(Example()).ai_refers(GROUP).ends("received").platform_says(487, "Request Terminated")),
-        "likely transfer-unanswered",
-    ),
     Expected("transfer.left-ringing.ended", own_call(408, "Request Timeout"), "likely transfer-unanswered"),
     Expected("transfer.left-ringing.untold", notified("", Refer_Sub="false"), "likely transfer-unanswered"),
     Expected("transfer.call-declined", own_call(603, "Decline"), "likely transfer-call-refused"),
