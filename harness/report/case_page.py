@@ -18,15 +18,14 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from harness.calls.verdict import Finding, Verdict
-from harness.report import ladder, metrics, rerun, tables, timeline
+from harness.report import ladder, metrics, tables, timeline
 from harness.report.callfacts import LegFacts, call_facts, numbers_of, table_of
 from harness.report.coverage import coverage, declared, labels
 from harness.report.evidence import CaseEvidence, Message
 from harness.report.flow import Arrow, arrows, messages_of, named_in, sdp_summary
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
-from harness.report.markup import cause_of, render, web_link
+from harness.report.markup import cause_of, explain_command, render, short_path, verify_command, web_link
 from harness.report.pcap import CAPTURE
-from harness.report.rerun import short_path
 from harness.report.responsiveness import ResponseTime, response_times
 from harness.support.files import whole_file
 
@@ -119,7 +118,7 @@ class CasePage:
 
     def _commands(self) -> list[tuple[str, str]]:
         run = short_path(self.home)
-        return [("Explain", rerun.explain(run, self.case)), ("Run it again", rerun.verify(self.command, self.case))]
+        return [("Explain", explain_command(run, self.case)), ("Run it again", verify_command(self.command, self.case))]
 
     def _files(self) -> list[tuple[str, str]]:
         capture = self.case.directory / CAPTURE

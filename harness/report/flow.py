@@ -1,31 +1,45 @@
-"""The SIP messages of a case by sender and receiver: arrows of a ladder, packets of a capture, and what a finding points to.
+"""What happened in a case, for its readers: SIP messages from sender to receiver, and what a phone did between them.
 
-Parsing is lenient: a report must show a message that a parser refuses.
+Messages are arrows of a ladder, packets of a capture, and what a finding points to. A message that the parser refuses is shown as well.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, cached_property
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
+from harness.audio.marks import VOICES, replied
+from harness.calls.events import (
+    AskedByOptions,
+    CallsRefused,
+    CallState,
+    DtmfReceived,
+    Event,
+    LegStarted,
+    MediaState,
+    NameLookup,
+    PasswordWithheld,
+    PhoneLost,
+    RegistrationState,
+    StrangerRefused,
+    TlsHandshake,
+    TransferProgress,
+    TransportFailed,
+    phone_of,
+)
+from harness.calls.model import CHALLENGES, CallMessage, read
 from harness.calls.verdict import Finding
-from harness.report.case_log import finite
+from harness.report.case_log import MarkSpan, finite
 from harness.report.evidence import CaseEvidence
 from harness.sip.grammar import decimal
-
-_STATIC_PAYLOADS = {"0": "PCMU", "3": "GSM", "4": "G723", "8": "PCMA", "9": "G722", "18": "G729"}  # RFC 3551, table 4
-
-
-_DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
-
-
-#: RFC 3261 section 7.3.3 and RFC 3515: the forms some stacks send.
-_COMPACT = {"call-id": "i", "from": "f", "to": "t", "contact": "m", "content-type": "c", "refer-to": "r", "via": "v"}
+from harness.sip.message import Request
+from harness.sip.sdp import Description, SdpError
 
 
 @dataclass(frozen=True, order=True)
@@ -55,8 +69,8 @@ class Arrow:
 
     numbers: tuple[str, ...]
     at: float  #: monotonic, seconds
-    source: FlowEnd
-    target: FlowEnd
+    local: FlowEnd  #: the end that recorded it
+    remote: FlowEnd
     transport: str
     text: str
     phone: str  #: the phone, or far end, that recorded it
@@ -66,50 +80,60 @@ class Arrow:
     unread: bool = False  #: the phone's stack dropped it
     repeats: int = 0  #: how often it was sent again
 
+    @property
+    def source(self) -> FlowEnd:
+        """Where it was sent from."""
+        return self.local if self.sent else self.remote
+
+    @property
+    def target(self) -> FlowEnd:
+        """Where it was sent to."""
+        return self.remote if self.sent else self.local
+
     @cached_property
+    def parsed(self) -> CallMessage | None:
+        """The message as the call model has it; None for text that is not a SIP message."""
+        if (message := read(self.text)) is None:
+            return None
+        direction = "sent" if self.sent else "received"
+        return CallMessage(message, direction, self.transport, str(self.local), str(self.remote))
+
+    @property
     def start_line(self) -> str:
         """The first line, without its line break."""
-        return next((line.strip() for line in self.text.splitlines() if line.strip()), "(empty)")
+        return first_line(self.text)
 
-    @cached_property
+    @property
     def is_response(self) -> bool:
         """Whether it answers a request."""
-        return self.start_line.upper().startswith("SIP/")
+        return self.status > 0
 
-    @cached_property
+    @property
     def status(self) -> int:
         """The status of a response, 0 for a request."""
-        found = re.match(r"SIP/\S+\s+(\d{3})", self.start_line, re.IGNORECASE)
-        return int(found[1]) if found else 0
+        return self.parsed.status if self.parsed else 0
 
-    @cached_property
+    @property
     def method(self) -> str:
-        """The method, of a response by its CSeq."""
-        if self.is_response:
-            return (self.header("CSeq") or "").rpartition(" ")[2]
-        return self.start_line.partition(" ")[0]
+        """The method, of a response by its CSeq; empty if it cannot be read."""
+        return self.parsed.method if self.parsed else ""
 
     @cached_property
     def label(self) -> str:
         """The arrow's label: the method, or the status with its method, and how often it was sent."""
         times = f" ×{1 + self.repeats}" if self.repeats else ""
         if not self.is_response:
-            return self.method + times
-        reason = self.start_line.split(None, 2)
-        words = f"{self.status} {reason[2]}" if len(reason) > 2 else str(self.status)
+            return (self.method or self.start_line) + times
+        words = self.start_line.partition(" ")[2]
         return (f"{words} ({self.method})" if self.method not in ("", "INVITE") else words) + times
 
     @cached_property
     def detail(self) -> str:
         """What a reader of this message looks for first: its SDP, the target of a REFER, what a NOTIFY reports."""
         parts = []
-        if self.method == "REFER" and not self.is_response and (target := self.header("Refer-To")):
-            parts.append(f"to {_uri_user(target)}")
-        if (
-            self.method == "NOTIFY"
-            and not self.is_response
-            and (found := re.search(r"\r?\n\r?\nSIP/\S+ (.+)", self.text))
-        ):
+        if self.method == "REFER" and (target := self.header("Refer-To")):
+            parts.append(f"to {user_of(target)}")
+        if self.method == "NOTIFY" and (found := re.search(r"\r?\n\r?\nSIP/\S+ (.+)", self.text)):
             parts.append(found[1].strip())
         if sdp := sdp_summary(self.text):
             parts.append(sdp)
@@ -119,44 +143,51 @@ class Arrow:
 
     def header(self, name: str) -> str | None:
         """The first value of a header, by its long name; None when there is none."""
-        found = _header(name).search(self.text)
-        return found[1] if found else None
+        return self.parsed.message.get(name) if self.parsed else None
+
+    @property
+    def dialled(self) -> str:
+        """The user of the Request-URI; empty for a response."""
+        message = self.parsed.message if self.parsed else None
+        return user_of(message.request_uri) if isinstance(message, Request) else ""
 
 
-@cache
-def _header(name: str) -> re.Pattern[str]:
-    names = "|".join(re.escape(form) for form in (name, _COMPACT.get(name.lower(), name)))
-    return re.compile(rf"^(?:{names})[ \t]*:[ \t]*(.*?)\r?$", re.IGNORECASE | re.MULTILINE)
+def first_line(text: str) -> str:
+    """A message's first line."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "(empty)")
+
+
+def user_of(uri: str) -> str:
+    """The user of a URI, which may stand between ``<`` and ``>``; the whole text if it has none."""
+    found = re.search(r"(?:sips?|tel):([^@;?>\s]+)", uri)
+    return found[1] if found else uri
 
 
 def sdp_summary(text: str) -> str:
     """Audio of a message's SDP in short: ``PCMU PCMA · 127.0.0.2:4000 · sendonly · SRTP``; empty without SDP.
 
-    The direction is named only when it is not ``sendrecv``, which is what a missing one means (RFC 3264, 5.1).
+    The direction is named only when it is not ``sendrecv``, which is what a missing one means (RFC 3264, 5.1). The lines are taken
+    from the text, since masking changes the length of a body, by which the parser would cut it.
     """
-    if "m=audio " not in text:  # nearly every message
+    _, begins, rest = text.partition("\nv=0")
+    if not begins:  # nearly every message
         return ""
-    head, _, body = text.replace("\r\n", "\n").partition("\n\n")
-    media = re.search(r"^m=audio (\d+)(?:/\d+)? (\S+) (.+)$", body, re.MULTILINE)
-    if not media or "sdp" not in head.lower():
+    lines = itertools.takewhile(lambda line: line[1:2] == "=", f"v=0{rest}".splitlines())
+    try:
+        description = Description.parse("\n".join(lines))
+    except SdpError:
         return ""
-    port, profile, payloads = media.groups()
-    audio = re.split(r"^m=", body[media.end() :], maxsplit=1, flags=re.MULTILINE)[0]
-    names = dict(re.findall(r"^a=rtpmap:(\d+) ([^/\s]+)", audio, re.MULTILINE))
-    codecs = [names.get(payload) or _STATIC_PAYLOADS.get(payload, payload) for payload in payloads.split()]
-    address = re.search(r"^c=IN IP[46] (\S+)", audio, re.MULTILINE) or re.search(
-        r"^c=IN IP[46] (\S+)", body, re.MULTILINE
-    )
-    parts = [" ".join("DTMF" if codec == "telephone-event" else codec for codec in dict.fromkeys(codecs))]
-    parts.append(f"{address[1] if address else '?'}:{port}" if port != "0" else "refused")
-    found = re.findall(rf"^a=({'|'.join(_DIRECTIONS)})$", audio, re.MULTILINE) or re.findall(
-        rf"^a=({'|'.join(_DIRECTIONS)})$", body, re.MULTILINE
-    )
-    if found and found[0] != "sendrecv":
-        parts.append(found[0])
-    if "SAVP" in profile:
+    audio = next((media for media in description.media if media.kind == "audio"), None)
+    if audio is None:
+        return ""
+    names = dict.fromkeys("DTMF" if codec.name == "telephone-event" else codec.name for codec in audio.codecs)
+    parts = [" ".join(names)]
+    parts.append("refused" if audio.is_rejected else f"{description.address_of(audio) or '?'}:{audio.port}")
+    if (direction := description.direction_of(audio)) != "sendrecv":
+        parts.append(direction)
+    if audio.is_secure:
         parts.append("SRTP")
-    return " · ".join(parts)
+    return " · ".join(filter(None, parts))
 
 
 def arrows(evidence: CaseEvidence) -> list[Arrow]:
@@ -164,12 +195,11 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
     found: list[Arrow] = []
     for message in evidence.messages:
         event = message.event
-        source, target = _way(event.direction, event.local, event.remote)
         arrow = Arrow(
             numbers=(message.number,),
             at=event.at,
-            source=source,
-            target=target,
+            local=FlowEnd.parse(event.local),
+            remote=FlowEnd.parse(event.remote),
             transport=event.transport,
             text=event.text,
             phone=event.phone,
@@ -184,12 +214,11 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
             found[twin] = _joined(found[twin], arrow)
     recorded = [(record, entry) for record in evidence.far_end for entry in record.messages if _is_message(entry)]
     for number, (record, entry) in enumerate(recorded, start=1):
-        source, target = _way(entry.get("direction"), entry["local"], entry["remote"])
         arrow = Arrow(
             numbers=(f"f{number}",),
             at=on_our_clock(evidence, entry.get("at"), record.at),
-            source=source,
-            target=target,
+            local=FlowEnd.parse(entry["local"]),
+            remote=FlowEnd.parse(entry["remote"]),
             transport=str(entry.get("transport", "udp")),
             text=entry["text"],
             phone=record.phone,
@@ -200,12 +229,6 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
         if not any(_same(other, arrow) for other in found):
             found.append(arrow)
     return sorted(found, key=lambda arrow: arrow.at)
-
-
-def _way(direction: object, local: str, remote: str) -> tuple[FlowEnd, FlowEnd]:
-    """From where to where a message went."""
-    here, there = FlowEnd.parse(local), FlowEnd.parse(remote)
-    return (here, there) if direction == "sent" else (there, here)
 
 
 def _is_message(entry: object) -> bool:
@@ -219,7 +242,7 @@ def _same(one: Arrow, other: Arrow) -> bool:
         one.text == other.text  # nearly all that are compared differ in it
         and one.sent != other.sent
         and abs(one.at - other.at) < 1.0
-        and (one.source, one.target) == (other.source, other.target)
+        and (one.local, one.remote) == (other.remote, other.local)
     )
 
 
@@ -244,16 +267,8 @@ def on_our_clock(evidence: CaseEvidence, at: Any, fallback: float) -> float:
         return fallback
 
 
-def _uri_user(value: str) -> str:
-    found = re.search(r"(?:sips?|tel):([^@;?>\s]+)", value)
-    return found[1] if found else value
-
-
 #: RFC 3261 section 17.1.1.2: Timer B, the longest time over which a message is repeated, in seconds.
 _TIMER_B_S = 32.0
-
-
-CHALLENGES = (401, 407)
 
 
 def without_repeats(flow: Sequence[Arrow]) -> list[Arrow]:
@@ -289,13 +304,14 @@ def _meets(request: Arrow, challenge: Arrow) -> bool:
     return not request.is_response and same and credentials is not None
 
 
+# -- the messages that a finding is about
+
 _NUMBER = re.compile(r"\bm\d+\b")
-
-
 _MOST = 6
 
 
-def _invite(arrow: Arrow) -> bool:
+def is_invite(arrow: Arrow) -> bool:
+    """Whether it is a request to begin or change a call."""
     return arrow.method == "INVITE" and not arrow.is_response
 
 
@@ -304,7 +320,7 @@ def _final(arrow: Arrow) -> bool:
 
 
 def _set_up(arrow: Arrow) -> bool:
-    return _invite(arrow) or _final(arrow)
+    return is_invite(arrow) or _final(arrow)
 
 
 def _sdp(arrow: Arrow) -> bool:
@@ -322,17 +338,17 @@ def _of(*methods: str) -> Callable[[Arrow], bool]:
 #: The messages that a check, or all checks with that prefix, looks at.
 _ABOUT: Mapping[str, Callable[[Arrow], bool]] = {
     "registration": _of("REGISTER"),
-    "ringing": lambda arrow: _invite(arrow) or (arrow.method == "INVITE" and 100 < arrow.status < 200),
+    "ringing": lambda arrow: is_invite(arrow) or (arrow.method == "INVITE" and 100 < arrow.status < 200),
     "answered.acknowledged": lambda arrow: _final(arrow) or arrow.method == "ACK",
     "answered": _set_up,
     "call.up": _end,
     "landing": _set_up,
-    "route": _invite,
+    "route": is_invite,
     "codec": _sdp,
     "media": _sdp,
     "audio": _sdp,
-    "caller_id": _invite,
-    "header": _invite,
+    "caller_id": is_invite,
+    "header": is_invite,
     "one_call": _set_up,
     "transfer": _of("REFER", "NOTIFY"),
     "released": _end,
@@ -351,18 +367,169 @@ def named_in(lines: Iterable[str], flow: Sequence[Arrow]) -> tuple[str, ...]:
 
 
 def messages_of(flow: Sequence[Arrow], finding: Finding) -> tuple[str, ...]:
-    """Numbers of messages of the case's ``flow`` (:func:`harness.report.flow.arrows`), in order; empty where none is about it."""
+    """Numbers of messages of the case's ``flow`` (:func:`arrows`), in order; empty where none is about it."""
     if named := named_in(finding.evidence, flow):
         return named
     about = next((test for check, test in _ABOUT.items() if finding.check.startswith(check)), None)
     if about is None:
         return ()
-    ours = [arrow for arrow in flow if not arrow.far_end and about(arrow)]
-    return tuple(arrow.numbers[0] for arrow in _on_the_subject(ours, finding.subject)[:_MOST])
+    found = [arrow for arrow in flow if not arrow.far_end and about(arrow)]
+    words = set(re.findall(r"[\w.-]+", finding.subject))
+    # of the legs or phones that the subject names; all of them when it names none (``the call``)
+    named_ones = [arrow for arrow in found if arrow.leg in words or arrow.phone in words]
+    return tuple(arrow.numbers[0] for arrow in (named_ones or found)[:_MOST])
 
 
-def _on_the_subject(found: Sequence[Arrow], subject: str) -> Sequence[Arrow]:
-    """Those of the legs or phones that the subject names; all of them when it names none (``the call``)."""
-    words = set(re.findall(r"[\w.-]+", subject))
-    named = [arrow for arrow in found if arrow.leg in words or arrow.phone in words]
-    return named or list(found)
+# -- what phones did and heard
+
+Phase = Literal["ringing", "talking", "held"]
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Something worth a line of its own."""
+
+    at: float
+    phone: str
+    text: str
+    bad: bool = False
+
+
+@dataclass(frozen=True)
+class LegPhase:
+    """A leg's state over time, on the monotonic clock, in seconds."""
+
+    leg: str
+    phase: Phase
+    began: float
+    ended: float
+    text: str
+
+
+def name_mark(mark: int, owners: Mapping[int, str], voices: Mapping[str, Any]) -> str:
+    """Whose mark it is: ``caller.1``, ``reply to caller.1``, an assistant's own voice, or one of no leg of this case."""
+    if (confirmed := replied(mark)) is not None:
+        return f"reply to {owners.get(confirmed, f'mark {confirmed} of another case')}"
+    if mark in owners:
+        return owners[mark]
+    if mark in VOICES:
+        return str(voices.get(str(mark)) or f"AI voice {mark}")
+    return f"mark {mark} of another case"
+
+
+def is_foreign(mark: int, owners: Mapping[int, str]) -> bool:
+    """Whether a mark is that of a leg, or the reply to one, which this case does not have."""
+    confirmed = replied(mark)
+    return (mark if confirmed is None else confirmed) not in owners and mark not in VOICES
+
+
+def owners(evidence: CaseEvidence) -> dict[int, str]:
+    """The leg that sends each mark of this case."""
+    return {event.mark: event.leg for event in evidence.events if isinstance(event, LegStarted) and event.leg}
+
+
+def far_end_marks(evidence: CaseEvidence) -> list[MarkSpan]:
+    """The marks a far end says it heard (``witness.marks``: mark, at, until, level_dbov; times by its wall clock)."""
+    found = []
+    for record in evidence.far_end:
+        entries = record.witness("marks")
+        for entry in entries if isinstance(entries, list) else []:
+            if isinstance(entry, Mapping) and isinstance(entry.get("mark"), int):
+                began = on_our_clock(evidence, entry.get("at"), record.at)
+                ended = on_our_clock(evidence, entry.get("until"), began)
+                level = _level(entry.get("level_dbov"))
+                found.append(MarkSpan(f"{record.phone}'s record", entry["mark"], began, max(began, ended), level, 1.0))
+    return found
+
+
+def _level(given: object) -> float:
+    try:
+        return finite(given)
+    except TypeError:
+        return 0.0
+
+
+def activities(evidence: CaseEvidence) -> list[Activity]:
+    """What happened besides messages, by time."""
+    own = owners(evidence)
+    voices = evidence.case.get("voices") or {}
+    found = [Activity(e.at, e.phone, *said) for e in evidence.events if (said := _said_of(e)) is not None]
+    for span in evidence.marks:
+        found.append(Activity(span.began, phone_of(span.leg), f"{span.leg} hears {name_mark(span.mark, own, voices)}"))
+    return sorted(found, key=lambda moment: moment.at)
+
+
+def _said_of(event: Event) -> tuple[str, bool] | None:
+    """What an event is called, and whether it is bad; None for one that is not shown."""
+    match event:
+        case MediaState(active=False):
+            return f"{event.leg} has no media", True
+        case MediaState():
+            return f"{event.leg} media {event.codec or '?'} {event.direction}{', SRTP' * event.secure}", False
+        case RegistrationState(active=True):
+            return f"registered for {event.expires} s", False
+        case RegistrationState():
+            return f"not registered: {event.code} {event.reason}".rstrip(), event.code >= 300
+        case DtmfReceived():
+            return f"{event.leg} receives digit {event.digit} ({event.method})", False
+        case TransferProgress():
+            return f"{event.leg} transfer: {event.code} {event.reason}".rstrip(), event.code >= 300
+        case TransportFailed():
+            return f"{event.transport.upper()} to {event.remote} failed: {event.reason}", True
+        case AskedByOptions() if event.answered or event.every_s:
+            seen = "has answered" if event.answered else "has got no"
+            return f"the {event.phone} has been there for {event.there_s:.1f} s, and {seen} OPTIONS of the platform's", False
+        case TlsHandshake():
+            return f"TLS handshake of {event.remote}{' failed' * event.failed}", event.failed
+        case StrangerRefused():
+            agent, by_address = event.user_agent or "no user agent", event.why == "address"
+            why = "none of the platform's addresses" if by_address else "it names a call of the harness wrongly"
+            return f"{event.count}× {event.method} of {event.source} ({agent}) refused: {why}", False
+        case NameLookup():
+            return f"DNS, {event.name}: {event.problem or 'found'} after {event.seconds:.1f} s", bool(event.problem)
+        case PasswordWithheld():
+            return f"no password for a challenge: {event.why}", True
+        case CallsRefused():
+            why = f"does not know {event.why}" if event.why else "had no room for it then"
+            return f"a call from {event.source} refused: {event.phone} {why}", True
+        case PhoneLost():
+            return f"phone lost: {event.reason}", True
+    return None
+
+
+def leg_phases(evidence: CaseEvidence) -> list[LegPhase]:
+    """When each leg rang, talked and was on hold."""
+    return [
+        LegPhase(leg, phase, began, ended, text)
+        for leg, events in evidence.legs.items()
+        for (began, phase, text), (ended, *_) in itertools.pairwise([*_changes(events), (evidence.ended, None, "")])
+        if phase is not None and ended > began
+    ]
+
+
+def _changes(events: Iterable[Event]) -> Iterator[tuple[float, Phase | None, str]]:
+    """When a leg's state changes, and to what; None when it is over."""
+    rang = confirmed = False
+    media: MediaState | None = None
+    for event in events:
+        if isinstance(event, MediaState):
+            media = event
+            if confirmed:
+                yield event.at, *_talk(media)
+        elif isinstance(event, CallState):
+            if event.state == "disconnected":
+                yield event.at, None, ""
+                return
+            if event.state == "confirmed" and not confirmed:
+                confirmed = True
+                yield event.at, *_talk(media)
+            elif not (confirmed or rang):
+                rang = True
+                yield event.at, "ringing", event.state
+
+
+def _talk(media: MediaState | None) -> tuple[Phase, str]:
+    if media is None:
+        return "talking", "confirmed"
+    text = " ".join(filter(None, (media.codec, media.direction, "SRTP" if media.secure else "")))
+    return ("talking" if media.active and media.direction == "sendrecv" else "held"), text

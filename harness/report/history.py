@@ -64,7 +64,7 @@ class Result:
     integration: str
     row: str
     verdict: Verdict
-    attempts: int  #: until it ended so (:attr:`harness.report.attempts.Tries.count`); 0: it never ran
+    attempts: int  #: until it ended so (:attr:`harness.report.evidence.Tries.count`); 0: it never ran
     wall_s: float
     cause: str = ""
 

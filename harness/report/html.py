@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.calls.verdict import NEVER_REPORTED, Verdict, worst
-from harness.report import case_page, rerun
+from harness.report import case_page
 from harness.report.case_page import Task
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Run
-from harness.report.markup import render, web_link
+from harness.report.markup import explain_command, render, short_path, web_link
 from harness.report.metrics import Time
 from harness.report.processes import each
-from harness.report.rerun import short_path
 from harness.report.run_directory import RunEvidence
 from harness.report.summary import Summary
 from harness.support.files import whole_file
@@ -197,7 +196,7 @@ def _cause(group: CauseGroup, run: str) -> dict[str, Any]:
         "where": group.where,
         **{key: group.said(key) for key in ("fix", "owner", "issue", "settles")},
         "link": web_link(group.said("link")),
-        "explain": rerun.explain(run, group.cases[0]),
+        "explain": explain_command(run, group.cases[0]),
     }
 
 

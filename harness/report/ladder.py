@@ -12,10 +12,20 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from harness.calls.events import LegStarted, phone_of
-from harness.report.activity import Activity, LegPhase, activities, leg_phases
+from harness.calls.model import CHALLENGES
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import CHALLENGES, Arrow, FlowEnd, arrows, met_challenges, without_repeats
-from harness.report.markup import xml
+from harness.report.flow import (
+    Activity,
+    Arrow,
+    FlowEnd,
+    LegPhase,
+    activities,
+    arrows,
+    leg_phases,
+    met_challenges,
+    without_repeats,
+)
+from harness.report.markup import PHASE_COLOURS, xml
 
 #: The far end's clock differs by an unknown amount: such a message may have come earlier or later than the ladder shows.
 _TOLD = "Dashed (f1, f2 …): as the far end's own record tells it, at the times of its own clock."
@@ -32,90 +42,69 @@ class Lifeline:
 
 
 @dataclass(frozen=True)
+class Row:
+    """A message, or what happened at one lifeline, with the places of the lifelines that it touches."""
+
+    what: Arrow | Activity
+    source: int
+    target: int
+
+
+@dataclass(frozen=True)
 class Ladder:
     """The diagram's content, before it has a form."""
 
     began: float
-    lifelines: tuple[Lifeline, ...]
-    rows: tuple[tuple[Arrow, int, int] | tuple[Activity, int], ...]  #: with the indices of the lifelines they touch
-    leg_phases: tuple[LegPhase, ...]
+    lifelines: Sequence[Lifeline]
+    rows: Sequence[Row]
+    leg_phases: Sequence[LegPhase]
 
     @property
     def is_told(self) -> bool:
         """Whether some of it is known from a far end's record alone."""
-        return any(isinstance(row[0], Arrow) and row[0].far_end for row in self.rows)
+        return any(isinstance(row.what, Arrow) and row.what.far_end for row in self.rows)
 
     @classmethod
     def of(cls, evidence: CaseEvidence, every: Sequence[Arrow] | None = None) -> Ladder:
         """The ladder of a case; ``every`` are its arrows, where they are known."""
         every = arrows(evidence) if every is None else every
-        flow, registered = without_registrations(without_repeats(list(every)), evidence.row)
-        book = _Book(evidence, flow)
-        touched = [(arrow, book.index(arrow, source=True), book.index(arrow, source=False)) for arrow in flow]
+        flow, registered = without_registrations(without_repeats(every), evidence.row)
+        lifelines, keys = _lifelines(evidence, flow)
+        place = {lifeline.key: index for index, lifeline in enumerate(lifelines)}
+        rows = [Row(arrow, place[keys[arrow.source]], place[keys[arrow.target]]) for arrow in flow]
         folded = {moment.phone for moment in registered}
         told = [m for m in activities(evidence) if m.at >= evidence.began]  # a kept registration is older than the case
         told = [m for m in told if not (m.phone in folded and m.text.startswith("registered for "))]
-        beside = [(m, index) for m in (*registered, *told) if (index := book.of_phone(m.phone)) is not None]
-        rows: list[tuple[Arrow, int, int] | tuple[Activity, int]] = [*touched, *beside]
-        return cls(
-            evidence.began,
-            tuple(book.lifelines),
-            tuple(sorted(rows, key=lambda row: row[0].at)),
-            tuple(leg_phases(evidence)),
-        )
+        rows += [Row(m, place[m.phone], place[m.phone]) for m in (*registered, *told) if m.phone in place]
+        return cls(evidence.began, lifelines, sorted(rows, key=lambda row: row.what.at), leg_phases(evidence))
 
 
-class _Book:
-    """Finds the lifeline of each end of an arrow, and orders them: the callers left, then by who first takes part."""
-
-    def __init__(self, evidence: CaseEvidence, flow: list[Arrow]) -> None:
-        self._hosts: dict[str, str] = {str(k): str(v) for k, v in (evidence.case.get("hosts") or {}).items()}
-        self._local: dict[FlowEnd, str] = {}  # our own ends, and those of a far end that told us of them
-        for arrow in flow:
-            self._local.setdefault(arrow.source if arrow.sent else arrow.target, arrow.phone)
-        self._our_hosts = {endpoint.host for endpoint in self._local}
-        self._far = {arrow.phone for arrow in flow if arrow.far_end}
-        ports: dict[str, list[FlowEnd]] = {}
-        for arrow in flow:
-            for endpoint in (arrow.source, arrow.target):
-                known = ports.setdefault(self._key(endpoint), [])
-                if endpoint not in known:
-                    known.append(endpoint)
-        self._ports = ports
-        self.lifelines: list[Lifeline] = []
-        self._index: dict[str, int] = {}
-        for arrow in flow:
-            for endpoint in (arrow.source, arrow.target):
-                self._add(self._key(endpoint), endpoint)
-        for event in evidence.events:
-            if event.phone not in self._index and event.phone not in self._far and event.leg:
-                self.lifelines.append(Lifeline(event.phone, event.phone, "", True))
-                self._index[event.phone] = 0
-        callers = _callers(evidence)
-        self.lifelines.sort(key=lambda lifeline: lifeline.key not in callers)  # stable: the others keep their order
-        self._index = {lifeline.key: index for index, lifeline in enumerate(self.lifelines)}
-
-    def _key(self, endpoint: FlowEnd) -> str:
-        if endpoint in self._local:
-            return self._local[endpoint]
-        # a remote host is one party whatever its ports are, unless harness phones share its address
-        return str(endpoint) if endpoint.host in self._our_hosts else endpoint.host
-
-    def _add(self, key: str, endpoint: FlowEnd) -> None:
-        if key in self._index:
-            return
-        self._index[key] = 0  # its place is known when all are there
-        ports = self._ports[key]
-        address = str(ports[0]) if len(ports) == 1 else ports[0].host
-        ours = endpoint in self._local and key not in self._far
-        title = key if endpoint in self._local else self._hosts.get(endpoint.host, address)
-        self.lifelines.append(Lifeline(key, title, address if address != title else "", ours))
-
-    def index(self, arrow: Arrow, *, source: bool) -> int:
-        return self._index[self._key(arrow.source if source else arrow.target)]
-
-    def of_phone(self, phone: str) -> int | None:
-        return self._index.get(phone)
+def _lifelines(evidence: CaseEvidence, flow: Sequence[Arrow]) -> tuple[list[Lifeline], dict[FlowEnd, str]]:
+    """The lifelines, the callers left, then by who first takes part; and the lifeline's key for each end of an arrow."""
+    local: dict[FlowEnd, str] = {}  # the harness's own ends, and those of a far end that told of them
+    for arrow in flow:
+        local.setdefault(arrow.local, arrow.phone)
+    own_hosts = {end.host for end in local}
+    far = {arrow.phone for arrow in flow if arrow.far_end}
+    names: dict[str, str] = {str(host): str(name) for host, name in (evidence.case.get("hosts") or {}).items()}
+    keys: dict[FlowEnd, str] = {}
+    ends: dict[str, list[FlowEnd]] = {}
+    for arrow in flow:
+        for end in (arrow.source, arrow.target):
+            if end not in keys:
+                # a remote host is one party whatever its ports are, unless harness phones share its address
+                keys[end] = local[end] if end in local else str(end) if end.host in own_hosts else end.host
+                ends.setdefault(keys[end], []).append(end)
+    found = []
+    for key, known in ends.items():
+        first = known[0]
+        address = first.host if known[1:] else str(first)
+        title = key if first in local else names.get(first.host, address)
+        found.append(Lifeline(key, title, address if address != title else "", first in local and key not in far))
+    quiet = dict.fromkeys(event.phone for event in evidence.events if event.leg)
+    found += [Lifeline(phone, phone, "", ours=True) for phone in quiet if phone not in ends and phone not in far]
+    callers = _callers(evidence)
+    return sorted(found, key=lambda lifeline: lifeline.key not in callers), keys  # stable: the others keep their order
 
 
 def _callers(evidence: CaseEvidence) -> set[str]:
@@ -152,17 +141,17 @@ def text(evidence: CaseEvidence, width: int = 26) -> str:
             _put(line, centre, getattr(lifeline, words)[: width - 2], centred=True)
         lines.append(line)
     for row in ladder.rows:
+        what, source, target = row.what, centres[row.source], centres[row.target]
         line = blank()
-        line[: _MARGIN - 1] = f"{row[0].at - ladder.began:8.3f}"
-        if isinstance(row[0], Activity):
-            _put(line, centres[row[1]] + 2, f"· {row[0].text}")
-        else:
-            _text_arrow(line, row[0], centres[row[1]], centres[row[2]])
+        line[: _MARGIN - 1] = f"{what.at - ladder.began:8.3f}"
         lines.append(line)
-        if isinstance(row[0], Arrow) and row[0].detail:
-            line = blank()
-            _put(line, min(centres[row[1]], centres[row[2]]) + 2, row[0].detail)
-            lines.append(line)
+        if isinstance(what, Activity):
+            _put(line, source + 2, f"· {what.text}")
+            continue
+        _text_arrow(line, what, source, target)
+        if what.detail:
+            lines.append(blank())
+            _put(lines[-1], min(source, target) + 2, what.detail)
     note = f"\n{_TOLD}\n" if ladder.is_told else ""
     return "\n".join("".join(line).rstrip() for line in lines) + "\n" + note
 
@@ -233,25 +222,22 @@ _STYLE = "".join(
 _HEADS = ("rq", "ok", "pr", "er")
 
 
-_BARS = {"ringing": "#fde68a", "talking": "#a6e3c0", "held": "#f5c2c7"}
-
-
 def svg(evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arrow] | None = None) -> str:
     """The ladder as SVG. With ``anchors``, each arrow links to ``#<anchors><number>`` in the page that holds it.
 
     ``every`` are the case's arrows, where they are known.
     """
     ladder = Ladder.of(evidence, every)
-    met = met_challenges([row[0] for row in ladder.rows if isinstance(row[0], Arrow)])
+    met = met_challenges([row.what for row in ladder.rows if isinstance(row.what, Arrow)])
     count = max(1, len(ladder.lifelines))
     width = _LEFT + count * _COLUMN + 20
     places: list[float] = []
     y = float(_TOP + 20)
     for row in ladder.rows:
         places.append(y)
-        y += _NOTE if isinstance(row[0], Activity) else _ROW
+        y += _NOTE if isinstance(row.what, Activity) else _ROW
     height = y + (36 if ladder.is_told else 16)
-    moved = [[round(row[0].at - ladder.began, 3), place] for row, place in zip(ladder.rows, places, strict=True)]
+    moved = [[round(row.what.at - ladder.began, 3), place] for row, place in zip(ladder.rows, places, strict=True)]
     centres = [_LEFT + _COLUMN // 2 + index * _COLUMN for index in range(count)]
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" viewBox="0 0 {width} {height:.0f}" width="{width}" '
@@ -268,15 +254,13 @@ def svg(evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arrow] | N
     parts += _svg_lifelines(ladder, centres, height)
     parts += _svg_bars(ladder, centres, places, height)
     for row, place in zip(ladder.rows, places, strict=True):
-        parts.append(
-            f'<text class="t" x="{_LEFT - 8}" y="{place + 4:.0f}" text-anchor="end">'
-            f"{row[0].at - ladder.began:.3f}</text>"
-        )
-        if isinstance(row[0], Activity):
-            parts.append(_svg_moment(row[0], centres[row[1]], place, is_last=row[1] == count - 1 and count > 1))
+        what, source, target = row.what, centres[row.source], centres[row.target]
+        at = f"{what.at - ladder.began:.3f}"
+        parts.append(f'<text class="t" x="{_LEFT - 8}" y="{place + 4:.0f}" text-anchor="end">{at}</text>')
+        if isinstance(what, Activity):
+            parts.append(_svg_moment(what, source, place, is_last=row.source == count - 1 and count > 1))
         else:
-            kind = _kind(row[0], met)
-            parts.append(_svg_arrow(row[0], kind, centres[row[1]], centres[row[2]], place, anchors))
+            parts.append(_svg_arrow(what, _kind(what, met), source, target, place, anchors))
     if ladder.is_told:
         parts.append(f'<text class="t" x="{_LEFT}" y="{height - 8:.0f}">{xml(_TOLD)}</text>')
     parts.append(f'<line class="cursor" x1="0" x2="{width}" y1="-9" y2="-9"/></svg>')
@@ -309,7 +293,7 @@ def _svg_lifelines(ladder: Ladder, centres: list[int], height: float) -> list[st
 
 def _svg_bars(ladder: Ladder, centres: list[int], places: list[float], height: float) -> list[str]:
     """Bars along a phone's lifeline: when each of its legs rang, talked, was on hold."""
-    times = [row[0].at for row in ladder.rows]
+    times = [row.what.at for row in ladder.rows]
     column = {lifeline.key: centre for lifeline, centre in zip(ladder.lifelines, centres, strict=False)}
     legs: dict[str, list[str]] = {}
     parts = []
@@ -324,7 +308,7 @@ def _svg_bars(ladder: Ladder, centres: list[int], places: list[float], height: f
         top = _place(stretch.began, times, places, height)
         bottom = max(top + 3, _place(stretch.ended, times, places, height))
         parts.append(
-            f'<rect x="{x}" y="{top:.1f}" width="8" height="{bottom - top:.1f}" rx="2" fill="{_BARS[stretch.phase]}">'
+            f'<rect x="{x}" y="{top:.1f}" width="8" height="{bottom - top:.1f}" rx="2" fill="{PHASE_COLOURS[stretch.phase]}">'
             f"<title>{xml(f'{stretch.leg} {stretch.phase}: {stretch.text}')}</title></rect>"
         )
     return parts

@@ -1,8 +1,10 @@
-"""Text as XML and HTML can hold it, and what the templates of all pages share."""
+"""Text of reports: as XML and HTML can hold it, what the templates of all pages share, and command lines to copy."""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from collections.abc import Mapping
 from functools import cache
 from html import escape
@@ -13,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.calls.verdict import Finding, Verdict
+from harness.report.evidence import CaseEvidence
 
 #: What XML 1.0 (section 2.2) has no place for; a fault that mangles bytes puts such characters into messages.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -47,6 +50,9 @@ CAUSE = ("cause", "issue", "fix", "owner", "confidence", "settles", "because", "
 
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+#: The colours of a leg's phases in ladder and time line.
+PHASE_COLOURS = {"ringing": "#fde68a", "talking": "#a6e3c0", "held": "#f5c2c7"}
 
 
 @cache
@@ -95,3 +101,65 @@ def seen_of(finding: Finding) -> tuple[str, str]:
 def web_link(told: object) -> str:
     """A link to a web page; empty for any other target, since the evidence may come from somebody else."""
     return str(told) if str(told).startswith(("https://", "http://")) else ""
+
+
+# -- command lines
+
+#: Axes that an option of ``harness verify`` chooses; a case with any other goes by its name (``-k``).
+_OPTIONS = {"transport": "--transport", "authentication": "--auth", "codec": "--codec", "ai": "--ai"}
+
+
+#: Options of the run's command that the case depends on.
+_KEPT = ("--fault=", "--timings=", "--preflight=")
+
+
+_FLAGS = ("--live", "--no-manual")
+_WITH_VALUE = re.compile(r"(--(?:deployment|fault|timings|preflight)) ")
+
+
+#: Characters that a name in an expression of pytest's ``-k`` cannot hold.
+_NO_NAME = re.compile(r"[^\w:+\-.\[\]\\/]+")
+
+
+def explain_command(run: str, case: CaseEvidence) -> str:
+    """``harness explain`` for the case: by its id, or by its directory where others of the run have its id, too."""
+    home = case.directory
+    # as a merged run's (harness.report.merge)
+    has_twin = "~" in home.name or home.with_name(f"{home.name}~1").exists()
+    return shlex.join(["harness", "explain", run, home.name if has_twin else case.id])
+
+
+def verify_command(command: str, case: CaseEvidence) -> str:
+    """``harness verify`` for the case alone; ``command`` is that of its run, from which come the files and the faults."""
+    words = _words(command)
+    files = [word.removeprefix("--deployment=") for word in words if word.startswith("--deployment=")]
+    if not files:  # of a run that was killed: as it was given to harness verify
+        files = [word for word in words if word.endswith(".toml")]
+    deployment = str(case.case.get("deployment", ""))
+    named = [file for file in files if Path(file).stem == deployment] or files or ["FILE"]
+    again = ["harness", "verify", *named, "--row", case.row]
+    for axis, value in case.axes.items():
+        if axis in _OPTIONS:
+            again += [_OPTIONS[axis], value]
+    if case.axes.keys() - _OPTIONS:  # their values may be masked, and are no words of an expression
+        again += ["-k", _NO_NAME.sub(" and ", case.id)]
+    for word in words:
+        if word.startswith(_KEPT) and word != "--timings=quick":
+            again += word.split("=", 1)
+    return shlex.join([*again, *(word for word in _FLAGS if word in words)])
+
+
+@cache
+def _words(command: str) -> tuple[str, ...]:
+    """The words of a run's command, ``--name value`` as ``--name=value``; all its cases share them."""
+    return tuple(shlex.split(_WITH_VALUE.sub(r"\1=", command)))
+
+
+def relative(path: Path) -> str:
+    """The path as it is shortest to type from here."""
+    return min(str(path), os.path.relpath(path), key=len)
+
+
+def short_path(run: Path) -> str:
+    """The run's directory as one types it from a checkout."""
+    return str(Path(*run.parts[-2:])) if run.parent.name == "reports" else str(run)

@@ -35,10 +35,9 @@ from typing import Any
 from harness.deployment.limits import try_lease
 from harness.errors import MistakeError, ResourceError, unwritable
 from harness.report import scope as scopes
-from harness.report.attempts import Tries, latest, tries_of
 from harness.report.case_document import CASE
 from harness.report.case_log import finite
-from harness.report.evidence import CaseEvidence, case_of, key_of
+from harness.report.evidence import CaseEvidence, Tries, case_of, key_of, latest, tries_of
 from harness.report.processes import each
 from harness.report.scope import Scope
 from harness.support.field_kinds import require_kinds

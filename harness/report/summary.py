@@ -12,7 +12,6 @@ from typing_extensions import TypedDict
 
 from harness.calls.verdict import NEVER_REPORTED, Verdict, exit_code, worst
 from harness.diagnosis.common import CommonDocument
-from harness.report import rerun
 from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.run_directory import RunEvidence
@@ -264,7 +263,7 @@ def summarise(run: RunEvidence) -> Summary:
         strangers=strangers(event for case in run.attempts for event in case.gist.strangers),
         coverage=by_row([(_row_of(case, deployments), case.findings, case.gist.ours) for case in passed]),
         required=missing(scope) if scope else [],
-        faults=list(scope.options.get("fault") or ()) if scope else rerun.faults(end.command),
+        faults=list(scope.options.get("fault") or ()) if scope else [],
         as_of=scope.options.get("as_of", "") if scope else "",
         made_of=list(end.made_of),
     )

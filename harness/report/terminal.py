@@ -13,9 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.calls.verdict import Verdict
-from harness.report import rerun
 from harness.report.causes import CauseGroup
-from harness.report.rerun import relative
+from harness.report.markup import explain_command, relative
 from harness.report.summary import Counts, Summary
 
 STYLES = {
@@ -119,7 +118,7 @@ def _block(group: CauseGroup, run: Path, width: int) -> list[Text]:
         "owner": group.said("owner"),
         "rows": _rows(group),
         "where": group.where,
-        "why": rerun.explain(relative(run), group.cases[0]),
+        "why": explain_command(relative(run), group.cases[0]),
     }
     for name, value in fields.items():
         if not value:

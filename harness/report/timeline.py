@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness.audio.marks import REPLY_OFFSET
 from harness.calls.events import DtmfReceived, Event
-from harness.report.activity import far_end_marks, is_foreign, leg_phases, name_mark, owners
-from harness.report.evidence import CaseEvidence, MarkSpan
+from harness.report.case_log import MarkSpan
+from harness.report.evidence import CaseEvidence
+from harness.report.flow import far_end_marks, is_foreign, leg_phases, name_mark, owners
 from harness.report.hearing import Hearing
-from harness.report.markup import xml
+from harness.report.markup import PHASE_COLOURS, xml
 
 _LEFT, _WIDTH, _TOP, _BELOW = 130, 820, 12, 24
 _LANE, _STRIP = 46, 52  #: pixels of a leg's marks and states; of the spectrogram below them, where there is one
 _COLOURS = ("#175cd3", "#027a48", "#b54708", "#6941c6", "#0e7090", "#c11574", "#3b7c0f", "#444ce7")
 _FOREIGN = "#b42318"
-_STATES = {"ringing": "#fde68a", "talking": "#a6e3c0", "held": "#f5c2c7"}
 _SOUNDS = {"speech": "#93c5fd", "dtmf": "#d8b4fe", "music": "#c4b5fd", "noise": "#cbd5e1"}  #: else a network's tone
 _TONE = "#fdba74"
 _STYLE = (  # bound to the picture's own class, since the rules of an inline picture hold for the whole page
@@ -71,7 +71,7 @@ def svg(evidence: CaseEvidence, hearings: Iterable[Hearing] = ()) -> str:
                 axis.x(stretch.ended),
                 axis.tops[stretch.leg] + 28,
                 7,
-                _STATES[stretch.phase],
+                PHASE_COLOURS[stretch.phase],
                 f"{stretch.phase}: {stretch.text}",
             )
         )

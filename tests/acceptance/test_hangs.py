@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.calls.verdict import Verdict
-from harness.report.attempts import latest
+from harness.report.evidence import latest
 from harness.report.run_directory import read_cases
 from harness.run.plugin.watch import STALLED_S
 from harness.support.heartbeat import PERIOD_S, Listener

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from harness.calls.events import FarEndRecord, StrangerRefused
-from harness.report.attempts import latest
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, latest
 from harness.report.run_directory import read_cases
 from tests.acceptance.outside import Outside
 

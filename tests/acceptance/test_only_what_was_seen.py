@@ -14,9 +14,8 @@ import pytest
 
 from harness.calls.checks.claims import STRENGTH, Claim, Observation
 from harness.calls.verdict import Strength, Verdict
-from harness.report.attempts import latest
 from harness.report.coverage import labels
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, latest
 from harness.report.run_directory import read_cases
 from harness.report.signoff.claims import claims
 from tools import ROOT

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.calls.verdict import Verdict
-from harness.report.attempts import latest
+from harness.report.evidence import latest
 from harness.report.run_directory import read_cases
 from tests.acceptance.conftest import HEAD, Tree
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from harness.calls.verdict import Verdict
-from harness.report.attempts import latest
+from harness.report.evidence import latest
 from harness.report.run_directory import read_cases
 from harness.world.addresses import Block
 from tests.acceptance.conftest import Tree

@@ -12,8 +12,7 @@ from typing import Any, Literal, get_args
 from harness.calls.check_table import CHECKS
 from harness.calls.verdict import Verdict
 from harness.diagnosis import Visibility
-from harness.report.attempts import latest
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, latest
 from tools.selfproof.plan import UNDECIDED, UNREACHED, Kind, Undecided, cause_of
 from tools.selfproof.plugin import RESULT, VISIBILITIES
 from tools.trials import AXIS

@@ -17,16 +17,16 @@ from typing import IO
 
 from harness.calls.verdict import Verdict
 from harness.errors import DamagedHistoryError, MistakeError
-from harness.report import history, rerun, scope
+from harness.report import history, scope
 from harness.report.causes import grouped
 from harness.report.evidence import key_of
 from harness.report.history import Run
+from harness.report.markup import explain_command, short_path
 from harness.report.nightly import bounds, page, store
 from harness.report.nightly.alerts import Alert, AlertCause, News, alert_of, news_of, problem_of
 from harness.report.nightly.bounds import Bound
 from harness.report.nightly.compare import Difference, compare
 from harness.report.nightly.store import Night
-from harness.report.rerun import short_path
 from harness.report.run_directory import RunEvidence, require_outside_of_runs
 from harness.support.files import own_directories
 from harness.support.forkserver import PYTHON
@@ -296,7 +296,7 @@ def _causes(run: RunEvidence) -> tuple[AlertCause, ...]:
             fix=group.said("fix"),
             owner=group.said("owner"),
             where=group.where,
-            explain=rerun.explain(short_path(run.directory), group.cases[0]),
+            explain=explain_command(short_path(run.directory), group.cases[0]),
         )
         for group in grouped(run.cases)
     )

@@ -12,9 +12,8 @@ from harness.calls.verdict import Verdict
 from harness.diagnosis import Diagnosis
 from harness.diagnosis.result import explain as explained
 from harness.errors import MistakeError
-from harness.report.attempts import latest
 from harness.report.case_document import CASE
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, latest
 from harness.report.run_directory import read_planned, require_ended, require_files
 from harness.support.files import json_file
 from harness.support.network_text import printable

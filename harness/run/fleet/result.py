@@ -14,9 +14,8 @@ from harness.deployment.hours import planning_for
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Selection
 from harness.report import scope, signoff
-from harness.report.attempts import latest
 from harness.report.case_document import names
-from harness.report.evidence import CaseEvidence, key_of
+from harness.report.evidence import CaseEvidence, key_of, latest
 from harness.report.merge import merge
 from harness.report.run import FinishedRun, remake
 from harness.report.run_directory import CASES, RunEnd, point_latest, read_cases, read_end, read_planned, write_end

@@ -26,9 +26,10 @@ from rich.text import Text
 from harness.calls.verdict import Conclusion, Verdict, exit_code
 from harness.errors import HarnessError
 from harness.pytest_plugin import PROGRESS
-from harness.report import rerun, terminal
+from harness.report import terminal
 from harness.report.causes import GroupDocument, signature
 from harness.report.evidence import CaseEvidence
+from harness.report.markup import relative
 from harness.report.run import FinishedRun, finish, remember
 from harness.report.run_directory import STOPPED, RunEnd, last_attempt, write_end
 from harness.report.summary import Figures
@@ -315,7 +316,7 @@ class Progress:
             every_row=self._every_failure,
         )
         for name, path in files.items():
-            self._say(Text(f"{name:<15}{rerun.relative(path)}"))
+            self._say(Text(f"{name:<15}{relative(path)}"))
         for note in finished.notes:
             self._say(Text(note))
         return finished

@@ -15,7 +15,7 @@ from harness.calls.verdict import Finding, Verdict
 from harness.deployment.limits import try_lease
 from harness.diagnosis import Cause, Diagnosis, RuledOut
 from harness.errors import MistakeError
-from harness.report import rerun
+from harness.report.markup import explain_command
 from harness.report.merge import merge
 from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import read_cases
@@ -143,7 +143,7 @@ def test_cases_of_two_sites_are_told_apart(tmp_path: Path, runs: ModuleType) -> 
     ]
     merged = merge([one.directory for one in made], tmp_path)
     for evidence in read_cases(merged):
-        assert f": {evidence.verdict}" in explained(*shlex.split(rerun.explain(str(merged), evidence))[2:])
+        assert f": {evidence.verdict}" in explained(*shlex.split(explain_command(str(merged), evidence))[2:])
     with pytest.raises(MistakeError, match="more than one case is meant; allowed: one of HOLD_example"):
         explained(str(merged), made[0].cases[0].id)
 

@@ -290,7 +290,7 @@ def test_a_selection_is_kept_to(talkdesk: Deployment) -> None:
 
 
 def test_a_case_is_selected_by_its_own_axes_whatever_its_trunk_does(talkdesk: Deployment) -> None:
-    """The command line that repeats a case has its axes (``report.rerun``), and so must be allowed."""
+    """The command line that repeats a case has its axes (``report.markup``), and so must be allowed."""
     alone = changed(talkdesk, {"trunks": PHONES})
     for case in cases([alone]):
         axes = case.axes

@@ -159,17 +159,6 @@ def test_what_could_not_be_told_is_told_the_next_night(tmp_path: Path, receiver:
     assert pass_one()[1] == []
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
-def test_a_night_that_is_stopped_while_it_tells_is_told_the_next_night(
-    pass_one: Pass, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A mail server may take a while to answer, and a machine be switched off."""
-    pass_one()
-    with monkeypatch.context() as stopped:
-        stopped.setattr(alerts, "send", MagicMock(side_effect=KeyboardInterrupt))
-        pass_one()
-    assert pass_one()[1] == ["s: 1 new, 1 in all"]
-    assert pass_one()[1] == []
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
@@ -200,16 +189,6 @@ class TestUnrecordedNights:
         assert (sent["title"], sent["type"]) == (title, "failure")
         assert sent["message"] == str(ended.exception)
 
-    def test_a_damaged_history_is_set_aside_and_the_alert_says_so(self, tmp_path: Path, receiver: Receiver) -> None:
-        (tmp_path / history.FILE).rmdir()
-        (tmp_path / history.FILE).write_bytes(b"no database" * 100)
-        ended = self.nightly(tmp_path)
-        assert ended.exit_code == 1, "the verification left no results"
-        (kept,) = tmp_path.glob(f"{history.FILE}.damaged-*")
-        assert kept.read_bytes() == b"no database" * 100
-        said = f"it is now {kept.name}, and a new history begins"
-        assert [line for line in ended.stdout.splitlines() if said in line]
-        assert said in json.loads(receiver.requests[0][2])["message"]
 
 
 class TestMetrics:

@@ -108,12 +108,3 @@ def test_a_journal_goes_with_its_history(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_history_that_cannot_be_written_is_left_where_it_is(tmp_path: Path, runs: ModuleType) -> None:
-    """A full disk or a lock is no damage."""
-    path = tmp_path / history.FILE
-    path.mkdir()
-    finished = runs.make_run(tmp_path, rows=("HOLD",)).directory
-    with pytest.raises(ResourceError, match="unable to open"):
-        history.append(path, history.read(path) or [])
-    assert finished.is_dir()
-    assert _set_aside(tmp_path) == []

@@ -240,16 +240,6 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
         night.one_night([], tmp_path, series="s", bound=(), more=())
 
 
-def test_the_page_shows_rows_by_nights(nights: Nights, runs: ModuleType) -> None:
-    nights.pass_one()
-    nights.pass_one(rows=("HOLD",))
-    page = nights.pass_one(code=1, plays={"HOLD": runs.fails}).page.read_text()
-
-    assert page.count('class="cell passed"') == 3  # HOLD and BUSY in the first night, BUSY in the last
-    assert page.count('class="cell failed"') == 1
-    assert page.count('aria-label="another scope"') == 2
-    assert "<svg" in page
-    assert "<script" not in page
 
 
 def test_the_page_says_what_has_changed(nights: Nights, runs: ModuleType) -> None:
@@ -277,11 +267,6 @@ def test_a_night_whose_page_cannot_be_written_is_not_recorded(nights: Nights, mo
     assert store.read(nights.reports / history.FILE, "s") == []
 
 
-def test_the_page_says_what_was_injected(nights: Nights) -> None:
-    """A night of faults that all passed is none that anybody may rely on."""
-    assert "injected" not in nights.pass_one().page.read_text()
-    faulty = nights.pass_one(options={"fault": ["heavy-loss", "no-g711"]}).page.read_text()
-    assert "Faults were injected on purpose:</b> heavy-loss, no-g711" in faulty
 
 
 def test_mistakes_in_bounds_are_told(tmp_path: Path) -> None:

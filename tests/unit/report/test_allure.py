@@ -14,7 +14,7 @@ from allure_commons.utils import md5
 
 from harness.calls.verdict import NEVER_REPORTED, Strength, Verdict
 from harness.report import allure_report
-from harness.report.run import finish, remake
+from harness.report.run import finish
 from harness.report.run_directory import ALLURE, RunEnd, case_directory, create
 
 #: Tests of which two are cases, and fixtures that these have for themselves, or with others.
@@ -132,20 +132,6 @@ def test_the_ids_of_a_test_are_those_that_allure_pytest_makes(run: Any) -> None:
     assert result["historyId"] == md5(result["fullName"], *values)  # type: ignore[no-untyped-call]
 
 
-def test_results_that_are_made_again_replace_those_of_the_run_alone(tmp_path: Path, samples: ModuleType) -> None:
-    """``--alluredir`` may name one place for all runs."""
-    shared = tmp_path / "shared"
-    runs = []
-    for name in ("one", "two"):
-        run = create(tmp_path / name)
-        case = samples.case_of(run=name)
-        samples.failed(case_directory(run, case), case, sound=True)
-        finish(run, [case, samples.case_of("HOLD", run=name)], RunEnd(workers=1, wall_s=1.0, allure_results=shared))
-        runs.append(run)
-    before = {path.name: path.read_bytes() for path in shared.glob("*-result.json")}
-    remake(runs[0])
-    assert {path.name: path.read_bytes() for path in shared.glob("*-result.json")} == before
-    assert len(before) == 4
 
 
 @pytest.mark.parametrize("play", ["died", "unobserved"])
@@ -213,21 +199,80 @@ def test_allure_pytest_writes_tests_that_are_no_cases_and_their_fixtures(tmp_pat
     assert {before["name"] for plain in written for before in plain["befores"]} == {"of_other", "of_both"}
 
 
-def test_history_is_kept_by_deployment_and_faults(tmp_path: Path) -> None:
-    def name(*deployments: str, faults: tuple[str, ...] = (), is_merged: bool = False) -> str:
-        return allure_report.history_of(tmp_path, deployments, faults, is_merged=is_merged).name
+#: A page as Allure writes it, which asks Google to count its readers.
+TRACKED = (
+    '<body><script src="app.js"></script>\n<script async src="https://www.googletagmanager.com/gtag/js?id=G"></script>\n'
+    "<script>\n  function gtag(){dataLayer.push(arguments);}\n gtag('js', new Date());\n</script>\n"
+    "<script>window.ready = true;</script></body>"
+)
 
-    assert name("b", "a") == "allure-history-a+b.jsonl"
-    assert name("a", faults=("no-g711@inbound",)) == "allure-history-a+no-g711@inbound.jsonl"
-    assert name("a", is_merged=True) == "allure-history-a+merged.jsonl"
+
+def test_config_lets_nothing_through(tmp_path: Path) -> None:
+    path = allure_report.write_config(tmp_path, name="run", cases=155, history=None)
+    config = json.loads(path.read_text())
+
+    assert config["qualityGate"] == {"rules": [{"maxFailures": 0, "minTestsCount": 155}]}
+    verdicts = {rule["name"]: rule["matchers"][0]["labels"]["verdict"] for rule in config["categories"]["rules"]}
+    assert verdicts == {
+        "Not observable: nobody could look": "not observable",
+        "The harness or its surroundings broke": "broken",
+        "The system under test failed": "failed",
+    }
 
 
-def test_the_page_asks_nobody() -> None:
-    page = (
-        '<body><script src="app.js"></script>\n<script async src="https://www.googletagmanager.com/gtag/js?id=G"></script>\n'
-        "<script>\n  function gtag(){dataLayer.push(arguments);}\n gtag('js', new Date());\n</script>\n"
-        "<script>window.ready = true;</script></body>"
+def test_without_allure_3_on_the_path_no_report_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert allure_report.generate(tmp_path, tmp_path) is None
+
+    old = tmp_path / "allure"
+    old.write_text("#!/bin/sh\necho 2.30.0\n")
+    old.chmod(0o755)
+    assert allure_report.generate(tmp_path, tmp_path) is None
+
+
+def test_allure_3_is_told_where_everything_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "allure"
+    program.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && { echo 3.18.0; exit; }\n'
+        'echo "$@" > said; mkdir -p allure-report; cp ../page allure-report/index.html\n'
     )
-    assert allure_report._untracked(page) == (
-        '<body><script src="app.js"></script>\n<script>window.ready = true;</script></body>'
-    )
+    (tmp_path / "page").write_text(TRACKED)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    run = tmp_path / "run"
+    earlier = run / "allure-report" / "data"
+    earlier.mkdir(parents=True)
+
+    assert allure_report.generate(run, run / "allure-results") == run / "allure-report" / "index.html"
+    said = (run / "said").read_text().split()
+    assert said == [
+        "generate",
+        "--config",
+        str(run / "allurerc.json"),
+        "--output",
+        str(run / "allure-report"),
+        str(run / "allure-results"),
+    ]
+    assert not earlier.exists(), "the page would go on to show what an earlier report says"
+    page = (run / "allure-report" / "index.html").read_text()
+    assert page == '<body><script src="app.js"></script>\n<script>window.ready = true;</script></body>'
+
+
+def test_a_report_made_again_is_no_further_run(tmp_path: Path) -> None:
+    """Nor are the runs after it its past."""
+    shared = tmp_path / "shared.jsonl"
+
+    def past(name: str) -> str:
+        config = json.loads(allure_report.write_config(tmp_path, name=name, cases=1, history=shared).read_text())
+        return str(config["historyPath"])
+
+    assert past("first") == str(shared)
+    points = [
+        json.dumps({"uuid": name, "name": name}, separators=(",", ":")) + "\n" for name in ("one", "two", "three")
+    ]
+    shared.write_text("".join(points))
+    assert past("four") == str(shared)
+    again = Path(past("two"))
+    assert again.read_text() == points[0]
+    assert again.parent == tmp_path
+    assert shared.read_text() == "".join(points)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Verdict
 from harness.errors import MistakeError
 from harness.report import bundle
 from harness.report.run_directory import RunEnd, case_directory, create, write_end
@@ -65,20 +63,6 @@ def test_a_bundled_run_is_told_as_the_run_itself(
     assert all(case.id in page for case in made.cases if case.row.id in lost)
 
 
-@pytest.mark.parametrize("which", ["all", "TD-INBOUND"])
-def test_a_guess_that_was_not_tried_alone_is_told_as_the_run_tells_it(
-    tmp_path: Path, samples: ModuleType, which: str
-) -> None:
-    """The run says that it broke; whom the bundle was sent to read that it passed."""
-    directory, case = create(tmp_path), samples.case_of()
-    with samples.playing(case_directory(directory, case), case) as sample:
-        sample.finding("answered", "caller.1")
-        sample.recorder.guessed()
-        sample.recorder.close(Verdict.PASSED, "")
-    write_end(directory, [case], RunEnd(workers=1, wall_s=9.0))
-    with zipfile.ZipFile(bundle.zipped(directory, which)) as archive:
-        page = archive.read("report.html").decode()
-    assert re.findall(r'data-verdict="(\w+)"', page) == ["broken"]
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1312", "-2", "@SUM(A1)", "\t=1", "\r=1"])
@@ -93,9 +77,3 @@ def test_no_cell_is_a_formula(tmp_path: Path, samples: ModuleType, cell: str) ->
     assert title.startswith("'")
 
 
-def test_one_case_handed_on_says_that_a_fault_was_injected(tmp_path: Path, runs: ModuleType) -> None:
-    """Who gets it would look for a fault of their own."""
-    made = runs.make_run(tmp_path, rows=("HOLD",), plays={"HOLD": runs.fails}, options={"fault": ["heavy-loss"]})
-    with zipfile.ZipFile(bundle.zipped(made.directory, "HOLD")) as archive:
-        page = archive.read("report.html").decode()
-    assert "Faults were injected on purpose:</b> heavy-loss" in page

@@ -6,7 +6,6 @@ import io
 from pathlib import Path
 from types import ModuleType
 
-import pytest
 from rich.console import Console
 
 from harness.calls.verdict import Finding, Strength, Verdict
@@ -48,11 +47,6 @@ def test_a_phone_may_be_called_as_the_ai_is() -> None:
     )
 
 
-@pytest.mark.parametrize("first", [SEEN, UNSEEN])
-def test_what_one_case_of_a_row_could_not_see_is_not_seen_of_the_row(first: Verdict) -> None:
-    other = UNSEEN if first is SEEN else SEEN
-    found = coverage([finding("codec", "stand-in.1", first), finding("codec", "assistant main", other)])
-    assert (found.of, found.unseen) == (1, ("codec at the AI",))
 
 
 def passed_in_part(directory: Path, samples: ModuleType) -> CaseEvidence:

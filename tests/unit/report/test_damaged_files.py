@@ -1,10 +1,11 @@
-"""The files of a run that are read back, of any shape: what can be made of them is made, or a line says that they cannot be read."""
+"""The files of a run that are read back, of any shape: views are made of what can be read, or one line says what cannot."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,9 +22,17 @@ from harness.report.run import finish
 from harness.report.run_directory import RunEnd, RunEvidence, case_directory, create
 from harness.run.cli.explain import explain
 
-#: What no program of ours writes there, and JSON can hold.
-ODD: list[Any] = [None, 7, "x", [], ["x"], [[]], {"x": 1}]
 DEEP = "[" * 100_000
+#: What the harness never writes there, and JSON can hold: in any place, and in the fields of a case and of a far end's record.
+ODD: list[Any] = [None, 7, "x", [], ["x"], [[]], {"x": 1}]
+ODD_FIELDS: list[Any] = [
+    None, True, -1, 7, 1.5, 1e15, 1e300, -1e300, float("nan"), float("inf"), 10**400, "", "x", "x" * 70_000, [], ["x"], {},
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
 
 
 def places(plain: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -46,30 +55,8 @@ def odd(plain: Any) -> Iterator[str]:
             yield json.dumps(changed[""])
 
 
-def undiagnosed(directory: Path) -> Path:
-    """The case of that directory, its diagnosis left out: the samples' is none that can be explained."""
-    plain = json.loads((directory / "case.json").read_text())
-    plain["end"]["diagnosis"] = None
-    (directory / "case.json").write_text(json.dumps(plain))
-    return directory
-
-
-def made_or_told(file: Path, make: Callable[[], object], text: str) -> bool:
-    """Whether it is made of that file; else one line says that it cannot be."""
-    file.write_text(text)
-    try:
-        make()
-    except MistakeError as error:
-        told = str(error)
-    else:
-        return True
-    assert str(file if file.name != "case.json" else file.parent) in told
-    assert len(told.splitlines()) == 1
-    return False
-
-
 @pytest.mark.parametrize("name", ["scope.json", "run.json"])
-def test_of_what_a_run_was_asked_for_and_how_it_ended(tmp_path: Path, runs: ModuleType, name: str) -> None:
+def test_a_damaged_scope_or_end_is_read_or_named_in_a_line(tmp_path: Path, runs: ModuleType, name: str) -> None:
     run = runs.make_run(tmp_path, rows=("HOLD",)).directory
     whole = (run / name).read_text()
     plain = json.loads(whole)
@@ -78,39 +65,27 @@ def test_of_what_a_run_was_asked_for_and_how_it_ended(tmp_path: Path, runs: Modu
         deployment["rows"] = [row for row in deployment["rows"] if row["row"] == "HOLD"]
         deployment["content"] = {"name": "a", "require": ["HOLD"], "leave_out": {"DTMF": "-"}}
 
-    def views() -> None:
-        signoff.make(run)
-        runs_of(RunEvidence.read(run))
+    def is_read(text: str) -> bool:
+        (run / name).write_text(text)
+        try:
+            signoff.make(run)
+            runs_of(RunEvidence.read(run))
+        except MistakeError as error:
+            assert str(run / name) in str(error)
+            assert len(str(error).splitlines()) == 1
+            return False
+        return True
 
-    told = [made_or_told(run / name, views, text) for text in odd(plain)]
-    assert {True, False} == set(told)
-    assert made_or_told(run / name, views, whole)
-
-
-def test_of_a_diagnosis_that_is_explained(tmp_path: Path, samples: ModuleType) -> None:
-    directory = samples.failed(tmp_path / "case")
-    file = directory / "case.json"
-    plain = json.loads(file.read_text())
-    plain["end"]["diagnosis"] = {
-        "headline": "a: b", "causes": [{
-            "id": "a", "title": "b", "guide_issue": "c", "fix": "d", "link": "e", "owner": "f", "confidence": "likely",
-            "evidence": ["g"], "separating_observation": "", "rule": "h", "because": "i", "candidate": False, "about": {"line": "j"},
-        }],
-        "ruled_out": [{"rule": "k", "cause": "l", "why": "m"}, {"rule": "n", "cause": "o", "why": "p"}],
-        "nearest_facts": [], "facts": ["q"], "unexplained": [], "next_look": "",
-    }  # fmt: skip
-    assert made_or_told(file, lambda: explain(directory), json.dumps(plain))
-    for text in odd(plain["end"]["diagnosis"]):
-        diagnosis = json.loads(text) if text != DEEP else None
-        whole = json.dumps({**plain, "end": {**plain["end"], "diagnosis": diagnosis}})
-        made_or_told(file, lambda: explain(directory), whole)
+    assert set(map(is_read, odd(plain))) == {True, False}
+    assert is_read(whole)
 
 
-def test_of_a_line_of_evidence(tmp_path: Path, samples: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is damaged, and every view is made of the others."""
-    monkeypatch.setenv("PATH", "/nonexistent")
+def test_a_damaged_line_of_evidence_leaves_the_others(tmp_path: Path, samples: ModuleType) -> None:
     run, case = create(tmp_path), samples.case_of()
-    directory = undiagnosed(samples.failed(case_directory(run, case), case))
+    directory = samples.failed(case_directory(run, case), case)
+    plain = json.loads((directory / "case.json").read_text())
+    plain["end"]["diagnosis"] = None  # the sample's cannot be explained
+    (directory / "case.json").write_text(json.dumps(plain))
     lines = (directory / "events.jsonl").read_text().splitlines()
     kinds = [(kind, plain[kind].get("kind")) for plain in map(json.loads, lines) for kind in plain]
     finish(run, [case], RunEnd(workers=1, wall_s=1.0))
@@ -125,7 +100,7 @@ def test_of_a_line_of_evidence(tmp_path: Path, samples: ModuleType, monkeypatch:
 
 
 def test_a_figure_that_is_masked_is_no_damage(tmp_path: Path, samples: ModuleType) -> None:
-    """One of ten digits is, where numbers are real: every RTCP report of a live run has such an SSRC."""
+    """A number of ten digits is masked where numbers are real: every RTCP report of a live run has such an SSRC."""
     ssrc = FarEndReport(
         at=1000.5, phone="a", sent=9, received=9, lost=0, fraction_lost=0.0, jitter_ms=1.0, names_us=True, reporter=3105550142
     )  # fmt: skip
@@ -133,3 +108,52 @@ def test_a_figure_that_is_masked_is_no_damage(tmp_path: Path, samples: ModuleTyp
         sample.recorder.event(ssrc)
     read = CaseEvidence.read(tmp_path / "case")
     assert (read.damaged_lines, [type(event) for event in read.events]) == (0, [FarEndReport])
+
+
+@pytest.mark.parametrize(
+    "case",
+    [DEEP, "[]", "7", "", '{"end": 7}', '{"end": {"verdict": "passed"}}', '{"began": "now"}', '{"id": 7}',
+     '{"end": {"verdict": "fine", "message": "", "diagnosis": null, "at": 1, "scripted_s": 0}}',
+     '{"end": {"verdict": "passed", "message": "", "diagnosis": null, "at": NaN, "scripted_s": 0}}'],
+)  # fmt: skip
+def test_a_case_of_another_shape_is_refused(tmp_path: Path, case: str) -> None:
+    (tmp_path / "case.json").write_text(case)
+    with pytest.raises(MistakeError, match="not a case's evidence"):
+        CaseEvidence.read(tmp_path)
+
+
+def reported(directory: Path, case: dict[str, Any]) -> None:
+    """The reports are made, or the case's evidence is refused."""
+    end = RunEnd(workers=1, wall_s=1.0, allure_results=directory / "allure-results")
+    with contextlib.suppress(MistakeError):
+        assert finish(directory, [case], end).summary.total.cases == 1
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["began", "began_wall", "attempt", "run", "site", "deployment", "integration", "hosts", "voices", "axes", "link", "source"],
+)  # fmt: skip
+def test_a_case_whose_own_data_are_of_any_kind_is_reported(tmp_path: Path, samples: ModuleType, key: str) -> None:
+    for value in ODD_FIELDS:
+        run, case = create(tmp_path), samples.case_of()
+        written = samples.failed(case_directory(run, case)) / "case.json"
+        plain = json.loads(written.read_text())
+        written.write_text(json.dumps({**plain, **case, key: value}))
+        reported(run, {**case, **json.loads(written.read_text())})
+
+
+@pytest.mark.parametrize("key", ["at", "text", "local", "remote", "transport", "direction"])
+def test_a_case_whose_far_end_says_anything_of_a_message_is_reported(
+    tmp_path: Path, samples: ModuleType, key: str
+) -> None:
+    """Synthflow's API may say anything: times in milliseconds, a text that never crossed a wire."""
+    times = ["9999-12-31T23:59:59", "2026-11-20T08:03:00+14:00", 1.8e12]
+    for value in [*ODD_FIELDS, *times, "\ud800", "[::1]:5060", "127.0.0.1:99999"]:
+        run, case = create(tmp_path), samples.case_of()
+        written = samples.failed(case_directory(run, case), case) / "events.jsonl"
+        lines = [json.loads(line) for line in written.read_text().splitlines()]
+        (record,) = (line["event"]["record"] for line in lines if line.get("event", {}).get("kind") == "FarEndRecord")
+        record["witness"]["messages"][0][key] = value
+        record["witness"]["marks"] = [{"mark": 12, "at": value, "until": value, "level_dbov": value}, {"mark": value}, value]
+        written.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        reported(run, case)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import sqlite3
 from pathlib import Path
 from types import ModuleType
 
@@ -13,7 +12,7 @@ import pytest
 from harness.errors import HarnessError, ResourceError
 from harness.report import history
 from harness.report.run import finish, remake, remember
-from harness.report.run_directory import RunEnd, case_directory, create, read_end, write_end
+from harness.report.run_directory import RunEnd, case_directory, create, write_end
 from tests.disk import full_beyond
 
 OF_A_CASE = (".mp3", ".png", ".json", ".pcapng")
@@ -50,24 +49,8 @@ def test_views_are_made_anew(tmp_path: Path, samples: ModuleType, room: int) -> 
     assert not list(other.rglob("*.part"))
 
 
-def test_a_run_whose_end_had_no_room_never_came_to_it(tmp_path: Path, samples: ModuleType) -> None:
-    directory = create(tmp_path)
-    case = samples.case_of("TD-INBOUND")
-    samples.passed(case_directory(directory, case), case)
-    with full_beyond(10), pytest.raises(ResourceError, match="the reports cannot be written: File too large"):
-        finish(directory, [case], RunEnd(workers=1, wall_s=1.0))
-
-    assert read_end(directory) is None
 
 
-def test_a_history_that_has_no_room_is_said(tmp_path: Path) -> None:
-    path = tmp_path / history.FILE
-    for room in (1, 5_000, 20_000):
-        with full_beyond(room), pytest.raises(ResourceError, match="cannot be read or written"):
-            history.append(path, [])
-    history.append(path, [])
-    with contextlib.closing(sqlite3.connect(path)) as found:
-        assert found.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def test_a_history_that_cannot_be_opened_takes_no_report_away(tmp_path: Path, samples: ModuleType) -> None:

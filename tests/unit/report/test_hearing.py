@@ -13,7 +13,7 @@ from harness.audio.marks import reply_to, waveform
 from harness.audio.wav import to_int16, write_wav
 from harness.calls.events import FarEndReport, Listened, Recorded, RtpStatistics
 from harness.calls.verdict import Verdict
-from harness.report import metrics, tables, timeline
+from harness.report import tables, timeline
 from harness.report.case_page import player_of
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import COLUMNS, draw, figures, hearings
@@ -97,11 +97,6 @@ def test_figures_of_a_direction(tmp_path: Path, samples: ModuleType) -> None:
     assert row["MOS"] == "3.9 (100 packets)"
 
 
-def test_what_pjmedia_discards_is_neither_lost_nor_late(tmp_path: Path, samples: ModuleType) -> None:
-    """One packet each time that another source takes over, and what is no RTP at all (rtcp.c and stream.c of pjproject 2.15.1)."""
-    evidence = heard(samples, tmp_path, 240, rx_packets=100, rx_lost=0, rx_discarded=1)
-    assert (cells(evidence)["lost"], cells(evidence)["MOS"]) == ("0 of 100 (0.0%)", "4.4 (100 packets)")
-    assert metrics.worst_figures([evidence])[metrics.LOSS] == 0
 
 
 @pytest.mark.parametrize(

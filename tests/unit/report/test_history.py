@@ -19,12 +19,6 @@ def a_run(name: str, began: float = 1.0, key: str = "k", verdict: str = "passed"
     )
 
 
-def test_a_run_that_is_told_again_is_there_once(tmp_path: Path) -> None:
-    path = tmp_path / history.FILE
-    history.append(path, [a_run("one", verdict="failed")])
-    history.append(path, [a_run("one")])
-
-    assert [run.good for run in history.read(path)] == [True]
 
 
 def test_many_at_once(tmp_path: Path) -> None:
@@ -55,9 +49,3 @@ def test_faults_a_selection_or_another_file_make_another_key(tmp_path: Path, run
     assert len(set(keys)) == 5
 
 
-def test_what_was_planned_and_never_reported_is_broken(tmp_path: Path, runs: ModuleType) -> None:
-    made = runs.make_run(tmp_path, rows=("HOLD",), lost=("HOLD",))
-    (found,) = runs_of(RunEvidence.read(made.directory))
-
-    assert [(result.row, result.verdict, result.attempts) for result in found.results] == [("HOLD", "broken", 0)]
-    assert not found.good

@@ -17,9 +17,8 @@ from harness.calls.events import (
 )
 from harness.calls.verdict import Verdict
 from harness.report import ladder, timeline
-from harness.report.activity import activities, leg_phases, name_mark
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import arrows, on_our_clock, sdp_summary
+from harness.report.flow import activities, arrows, leg_phases, name_mark, on_our_clock, sdp_summary
 
 SVG = "{http://www.w3.org/2000/svg}"
 

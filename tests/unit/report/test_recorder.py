@@ -59,9 +59,6 @@ def test_a_case_whose_worker_died_is_broken_and_its_torn_line_left_out(tmp_path:
     assert len(evidence.messages) == 1
 
 
-def test_a_directory_without_a_case_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(MistakeError, match="not a case's evidence"):
-        CaseEvidence.read(tmp_path)
 
 
 def test_messages_are_numbered_as_they_come_and_findable(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.calls.checks import identity, reach, signalling
-from harness.calls.checks.finding import excused, hindered, mute, not_observable, unclear, unproven
+from harness.calls.checks.finding import excused, hindered, mute, unclear, unproven
 from harness.calls.events import Event, SipMessage
 from harness.calls.verdict import Finding
 from harness.report.case_document import EVENTS
@@ -105,13 +105,6 @@ def test_a_finding_is_adjusted_again(
     assert (found["now"]["verdict"], found["made_again"]) == (verdict, 1)
 
 
-def test_what_only_the_run_could_see_is_taken_from_the_record(
-    tmp_path: Path, case: Callable[..., CaseRecorder]
-) -> None:
-    end(case(), [not_observable("codec", "the AI", expected="PCMU", why="no SDP is shown")])
-    (found,) = rejudged(tmp_path)["cases"]
-    assert found["from_the_record"] == {"made from what only the run could see": 1}
-    assert found["now"]["verdict"] == "not observable"
 
 
 def test_checks_that_compare_masked_numbers_are_taken_from_the_record(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import errno
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -64,15 +62,6 @@ class TestDirectories:
 
 
 class TestLatest:
-    def test_where_there_are_no_links_a_run_ends_as_anywhere(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refused(self: Path, target: object) -> None:
-            raise PermissionError(errno.EPERM, "Operation not permitted", str(self))
-
-        monkeypatch.setattr(Path, "symlink_to", refused)
-        finished = ended(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
-        assert finished.report.is_file()
-        assert any("has no links" in note for note in finished.notes)
-        assert not os.path.lexists(run.directory.parent / "latest")
 
     @pytest.mark.parametrize("kind", ["file", "directory"])
     def test_what_else_has_its_name_is_left_as_it_is_and_a_note_says_so(self, run: Any, kind: str) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from markupsafe import escape
 
+from harness.calls.events import StrangerRefused
 from harness.calls.verdict import Verdict
 from harness.report import history, html
-from harness.report.attempts import latest
-from harness.report.evidence import CaseEvidence
-from harness.report.summary import summarise
+from harness.report.evidence import CaseEvidence, latest
+from harness.report.summary import Stranger, strangers, summarise
 from tests.unit.conftest import run_of
 
 
@@ -69,13 +70,11 @@ class TestSummary:
             (["not observable", "broken"], "broken"),
         ],
     )
-    @pytest.mark.parametrize("each", ["an attempt of one run", "a run"])
     def test_what_broke_or_could_not_be_seen_afterwards_hides_no_failure(
-        self, tmp_path: Path, samples: ModuleType, plays: list[str], counts: str, each: str
+        self, tmp_path: Path, samples: ModuleType, plays: list[str], counts: str
     ) -> None:
         for number, verdict in enumerate(plays, start=1):
-            run = {"attempt": number, "run": "r"} if each == "an attempt of one run" else {"run": f"r{number}"}
-            with samples.playing(tmp_path / str(number), samples.case_of(**run)) as sample:
+            with samples.playing(tmp_path / str(number), samples.case_of(run=f"r{number}")) as sample:
                 sample.recorder.close(Verdict(verdict), verdict)
             case = tmp_path / str(number) / "case.json"
             case.write_text(json.dumps(json.loads(case.read_text()) | {"began_wall": 1.8e9 + number}))
@@ -120,3 +119,28 @@ class TestSummary:
         is_retry = starved_s is None
         assert summarise(run).passed_on_retry == [evidences[0].id] * is_retry
         assert [result.attempts for result in found.results] == [1 + is_retry]
+
+
+def refused(
+    at: float, count: int, source: str = "198.51.100.7", method: str = "INVITE", **more: Any
+) -> StrangerRefused:
+    fields = {"transport": "udp", "user_agent": "friendly-scanner", "phone": "stand-in", "why": "address"} | more
+    return StrangerRefused(at=at, source=source, method=method, count=count, **fields)
+
+
+def test_counts_of_one_lease_go_on_and_those_of_the_next_begin_anew() -> None:
+    told = [refused(1.0, 1), refused(2.0, 4), refused(3.0, 1), refused(4.0, 2)]
+    assert strangers(told) == [Stranger("198.51.100.7", 6, ("INVITE",), ("friendly-scanner",), ("address",))]
+
+
+def test_the_most_frequent_come_first_each_with_what_it_asked_for() -> None:
+    told = [
+        refused(1.0, 2, "203.0.113.9", "REGISTER", user_agent=""),
+        refused(1.0, 5),
+        refused(1.5, 1, method="OPTIONS", user_agent="sipvicious"),
+    ]
+    assert [str(one) for one in strangers(told)] == [
+        "198.51.100.7 (6× INVITE, OPTIONS, friendly-scanner, sipvicious)",
+        "203.0.113.9 (2× REGISTER)",
+    ]
+    assert strangers([]) == []

@@ -48,25 +48,8 @@ def test_the_table_holds_in_eighty_columns(run: Any) -> None:
     assert "TD-FALLBACK-REFUSED[talkdesk-sim:udp-ip-pcmu-synthflow]" in text
 
 
-def test_a_failure_says_cause_fix_owner_and_how_to_learn_more(run: Any) -> None:
-    lines = shown(run).splitlines()
-    start = next(index for index, line in enumerate(lines) if line.startswith("FAILED"))
-    assert lines[start] == "FAILED   The platform does not pass the caller's number on (1 case)"
-    assert lines[start + 1] == "         fix    Set the From header to the caller's E.164 number."
-    assert lines[start + 2] == "         owner  platform routing"
-    assert lines[start + 3] == "         rows   TD-TRANSFER-BLIND 1"
-    command = lines[start + 4].removeprefix("         why    ")
-    assert command.startswith("harness explain ")
-    assert command.endswith("'TD-TRANSFER-BLIND[talkdesk-sim:udp-ip-pcmu-synthflow]'")
 
 
-def test_ten_cases_of_one_cause_are_said_once(tmp_path: Path, samples: ModuleType) -> None:
-    cases = many(tmp_path, samples, ["TD-TRANSFER-BLIND"] * 7 + ["TD-TRANSFER-WARM"] * 3)
-    (group,) = grouped(cases)
-    assert group.verdict is Verdict.FAILED
-    assert group.rows == {"TD-TRANSFER-BLIND": 7, "TD-TRANSFER-WARM": 3}
-    assert group.plain()["owner"] == "platform routing"
-    assert len(group.plain()["cases"]) == 10
 
 
 def test_it_fits_a_screen_however_many_causes_there_are(tmp_path: Path, samples: ModuleType) -> None:

@@ -189,16 +189,7 @@ class TestWhatWasNotRun:
         assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert decision.reasons == ("The run was interrupted: stopped by the user.",)
 
-    def test_a_run_that_was_killed(self, tmp_path: Path, runs: ModuleType) -> None:
-        decision = decide(runs.make_run(tmp_path, ended=False, lost=(ROW,)).directory)
 
-        assert decision.outcome is Acceptance.NOT_ACCEPTED
-        assert "never came to its end" in decision.reasons[0]
-        assert result(decision).verdict == "broken"
-
-    def test_no_run_at_all(self, tmp_path: Path) -> None:
-        with pytest.raises(MistakeError, match="not a run's directory"):
-            decide(tmp_path)
 
 
 class TestRecordsAreNotBelieved:
