@@ -1,18 +1,23 @@
-"""The facts of each leg that a carrier's support asks for first: ids, times, numbers, media, and who hung up."""
+"""Facts and figures of calls: what a carrier's support asks for first, counters, the worst of each row, and a run's medians."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, Final
 
 from harness.audio.marks import REPLY_OFFSET
 from harness.calls.checks.audio import AUDIBLE_DBOV
-from harness.calls.events import LegStarted, Listened, phone_of
+from harness.calls.events import FarEndReport, LegStarted, Listened, phone_of
 from harness.calls.measurement import Delay
+from harness.calls.verdict import Verdict
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import Arrow
+from harness.report.flow import Arrow, is_invite
+from harness.report.responsiveness import ResponseTime
 
 #: The columns of :func:`harness.report.hearing.figures` that are call facts as well.
 _MEDIA = ("codec", "jitter", "lost", "MOS")
@@ -24,11 +29,8 @@ class LegFacts:
     """One leg; what is not known is :data:`NOTHING`."""
 
     leg: str
-    direction: str  #: ``outgoing`` or ``incoming``
-    call_id: str
-    dialled: str  #: the user of the Request-URI
-    cells: tuple[tuple[str, str], ...]  #: title and value, in the order in which they are shown
-    seconds: Mapping[str, float]  #: the times among them, by title
+    facts: Mapping[str, str]  #: by title, in the order in which they are shown
+    seconds: Mapping[str, float]  #: the times among them
 
 
 def call_facts(evidence: CaseEvidence, flow: Sequence[Arrow], quality: Sequence[Sequence[str]]) -> list[LegFacts]:
@@ -40,57 +42,45 @@ def call_facts(evidence: CaseEvidence, flow: Sequence[Arrow], quality: Sequence[
     found = []
     for leg in evidence.legs:
         own = [arrow for arrow in flow if arrow.leg == leg]
-        invite = next((arrow for arrow in own if arrow.method == "INVITE" and not arrow.is_response), None)
+        invite = next(filter(is_invite, own), None)
         if invite is not None:
             found.append(_facts(evidence, leg, own, invite, media.get(leg, {})))
     return found
 
 
 def _facts(evidence: CaseEvidence, leg: str, own: Sequence[Arrow], invite: Arrow, media: dict[str, str]) -> LegFacts:
-    ringing = _first(own, invite, range(180, 200))
-    answer = _first(own, invite, range(200, 300))
-    call_id = invite.header("Call-ID") or NOTHING
-    direction = "outgoing" if invite.sent else "incoming"
-    dialled = _user(invite.start_line.split(" ")[1]) if invite.start_line.count(" ") >= 2 else NOTHING
-    heard, spoken = _first_sound(evidence, leg), _first_heard_elsewhere(evidence, leg)
-    since = answer.at if answer else None
+    ringing, since = _first(own, invite, range(180, 200)), _first(own, invite, range(200, 300))
     times = {
-        "post-dial delay": _between(invite.at, ringing.at if ringing else None),
-        "ring time": _between(ringing.at if ringing else None, since),
+        "post-dial delay": _between(invite.at, ringing),
+        "ring time": _between(ringing, since),
         "answered after": _between(invite.at, since),
-        "first audio received": _between(since, heard),
-        "first audio heard by the far end": _between(since, spoken),
+        "first audio received": _between(since, _first_sound(evidence, leg)),
+        "first audio heard by the far end": _between(since, _first_heard_elsewhere(evidence, leg)),
     }
-    cells = {
-        "direction": direction,
-        "Call-ID": call_id,
-        "INVITE at": datetime.fromtimestamp(evidence.wall(invite.at), UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-        + " UTC",
+    began = datetime.fromtimestamp(evidence.wall(invite.at), UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    facts = {
+        "direction": "outgoing" if invite.sent else "incoming",
+        "Call-ID": invite.header("Call-ID") or NOTHING,
+        "INVITE at": f"{began} UTC",
         "From": _party(invite.header("From")),
         "To": _party(invite.header("To")),
-        "number dialled": dialled,
+        "number dialled": invite.dialled or NOTHING,
         **{title: NOTHING if value is None else f"{round(value, 2) + 0.0:.2f} s" for title, value in times.items()},
         "one-way delay": _delays(evidence, leg),
         **{title: media.get(title) or NOTHING for title in _MEDIA},
-        "ended by": _ended(own, invite, leg),
+        "ended by": _ended(own, leg),
     }
-    known = {title: value for title, value in times.items() if value is not None}
-    return LegFacts(leg, direction, call_id, dialled, tuple(cells.items()), known)
+    return LegFacts(leg, facts, {title: value for title, value in times.items() if value is not None})
 
 
-def _first(own: Iterable[Arrow], invite: Arrow, codes: range) -> Arrow | None:
-    return next(
-        (a for a in own if a.is_response and a.method == "INVITE" and a.status in codes and a.at >= invite.at), None
-    )
+def _first(own: Iterable[Arrow], invite: Arrow, codes: range) -> float | None:
+    """When the INVITE got its first answer with one of these codes."""
+    answers = (a for a in own if a.method == "INVITE" and a.status in codes and a.at >= invite.at)
+    return next((answer.at for answer in answers), None)
 
 
 def _between(began: float | None, ended: float | None) -> float | None:
     return None if began is None or ended is None else ended - began
-
-
-def _user(uri: str) -> str:
-    found = re.match(r"<?(?:sips?|tel):([^@;>]+)", uri)
-    return found[1] if found else uri
 
 
 def _party(value: str | None) -> str:
@@ -131,7 +121,7 @@ def _delays(evidence: CaseEvidence, leg: str) -> str:
     return NOTHING
 
 
-def _ended(own: Sequence[Arrow], invite: Arrow, leg: str) -> str:
+def _ended(own: Sequence[Arrow], leg: str) -> str:
     """Who ended the call, and with which message."""
     for index, arrow in enumerate(own):
         if _ends(arrow, own[:index], own[index + 1 :]):
@@ -158,14 +148,118 @@ def _answers(arrow: Arrow) -> bool:
     return arrow.is_response and arrow.method == "INVITE" and 200 <= arrow.status < 300
 
 
-def numbers_of(facts: Iterable[LegFacts]) -> list[str]:
+def numbers_of(legs: Iterable[LegFacts]) -> list[str]:
     """The numbers dialled, each once."""
-    return list(dict.fromkeys(fact.dialled for fact in facts if fact.dialled != NOTHING))
+    dialled = dict.fromkeys(leg.facts["number dialled"] for leg in legs)
+    return [number for number in dialled if number != NOTHING]
 
 
-def table_of(facts: Sequence[LegFacts]) -> list[list[str]]:
+def table_of(legs: Sequence[LegFacts]) -> list[list[str]]:
     """The facts as a table: a header with the legs, then a row a fact; empty without legs."""
-    if not facts:
+    if not legs:
         return []
-    rows = [[title, *(dict(fact.cells)[title] for fact in facts)] for title, _ in facts[0].cells]
-    return [["leg", *(fact.leg for fact in facts)], *rows]
+    rows = [[title, *(leg.facts[title] for leg in legs)] for title in legs[0].facts]
+    return [["leg", *(leg.leg for leg in legs)], *rows]
+
+
+#: Columns of the RTP table: a header, and the field of :class:`~harness.calls.events.RtpStatistics`.
+_RTP = (
+    ("sent packets", "tx_packets"),
+    ("sent bytes", "tx_bytes"),
+    ("received packets", "rx_packets"),
+    ("received bytes", "rx_bytes"),
+    ("lost", "rx_lost"),
+    ("discarded", "rx_discarded"),
+    ("reordered", "rx_reordered"),
+    ("duplicated", "rx_duplicated"),
+    ("jitter ms", "rx_jitter_ms"),
+    ("lost at far end", "tx_lost"),
+    ("jitter at far end ms", "tx_jitter_ms"),
+    ("round trip ms", "rtt_ms"),
+)
+#: Of these, what only the far end's RTCP reports tell; its zero may be that there were none.
+_TOLD_BY_THE_FAR_END = ("tx_lost", "tx_jitter_ms", "rtt_ms")
+
+
+def rtp_table(evidence: CaseEvidence) -> list[list[str]]:
+    """RTP and RTCP counters, a row a leg, a header first."""
+    rows = [["leg", *(title for title, _ in _RTP)]]
+    for leg, counters in evidence.statistics.items():
+        plain: dict[str, int | float | str] = dataclasses.asdict(counters)
+        named = any(isinstance(event, FarEndReport) and event.names_us for event in evidence.legs[leg])
+        # not reported: a far end that heard nothing from the harness reports no loss (RFC 3550 section 6.4.1)
+        untold = [name for name in _TOLD_BY_THE_FAR_END if not plain[name] and (name == "rtt_ms" or not named)]
+        plain |= dict.fromkeys(untold, NOTHING)
+        rows.append(
+            [leg, *(f"{plain[name]:g}" if isinstance(plain[name], float) else str(plain[name]) for _, name in _RTP)]
+        )
+    return rows
+
+
+ANSWER, LOSS, JITTER, WALL = "answer_s", "rtp_loss", "rtp_jitter_ms", "case_s"
+
+
+#: Every figure, and what it says.
+KPIS: Final = {
+    ANSWER: "seconds from the INVITE to the answer, the longest",
+    LOSS: "share of RTP packets lost, the largest of a leg",
+    JITTER: "RTP jitter in ms (RFC 3550 section 6.4.1), the largest of a leg",
+    WALL: "seconds of a case, the longest",
+}
+
+
+def worst_figures(cases: Iterable[CaseEvidence]) -> dict[str, float]:
+    """The figures that were measured."""
+    cases = list(cases)
+    counters = [one for case in cases for one in case.statistics.values() if one.rx_expected]
+    every = {
+        ANSWER: answer_times(cases),
+        LOSS: [one.rx_lost / one.rx_expected for one in counters],
+        JITTER: [one.rx_jitter_ms for one in counters],
+        WALL: [case.wall_s for case in cases],
+    }
+    return {name: round(max(values), 4) for name, values in every.items() if values}
+
+
+def answer_times(cases: Iterable[CaseEvidence]) -> list[float]:
+    """Of each call placed and answered, the seconds from its INVITE to the answer."""
+    return [seconds for case in cases for seconds in case.gist.answered_s]
+
+
+#: One time that was measured in one case: its group and title for Allure's Metrics tab, and seconds.
+Measured = tuple[str, str, float]
+
+
+def times(case: CaseEvidence, legs: Iterable[LegFacts], responses: Iterable[ResponseTime]) -> Iterator[Measured]:
+    """What was measured in a case."""
+    for leg in legs:
+        for title, seconds in leg.seconds.items():
+            yield "calls", title, seconds
+    for response in responses:
+        if response.seconds is not None:
+            yield "voice agent", response.title, response.seconds
+    yield "harness", "overhead", case.overhead_s
+
+
+def medians(run: str, cases: Sequence[CaseEvidence], measured: Iterable[Measured]) -> list[dict[str, Any]]:
+    """One entry a figure, as Allure reads them; times in seconds since the epoch, in ms. ``measured`` is of the cases that passed."""
+    passed = [case for case in cases if case.verdict is Verdict.PASSED]
+    found: dict[tuple[str, str], list[float]] = {}
+    for group, title, seconds in measured:
+        found.setdefault((group, title), []).append(seconds)
+    began = min((case.began_wall for case in passed), default=0.0)
+    ended = max((case.wall(case.ended) for case in passed), default=0.0)
+    return [
+        {
+            "run": run,
+            "id": f"{run}-{title}".replace(" ", "-"),
+            "key": title.replace(" ", "-"),
+            "title": f"{title}, median of {len(values)}",
+            "group": group,
+            "unit": "ms",
+            "value": round(1000 * statistics.median(values), 1),
+            "start": round(1000 * began),
+            "stop": round(1000 * ended),
+        }
+        for (group, title), values in found.items()
+    ]

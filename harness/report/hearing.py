@@ -34,8 +34,8 @@ from harness.audio.wav import WavError, read_wav
 from harness.calls.events import Listened, MediaState, RtpStatistics
 from harness.calls.verdict import Verdict
 from harness.report import hearing
-from harness.report.case_log import finite
-from harness.report.evidence import CaseEvidence, Recording
+from harness.report.case_log import Recording, finite
+from harness.report.evidence import CaseEvidence
 from harness.report.flow import is_foreign, name_mark, owners
 from harness.support.field_kinds import require_kinds
 from harness.support.files import json_file, user_files, whole_file

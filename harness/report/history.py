@@ -1,4 +1,4 @@
-"""What earlier runs found, in one SQLite file beside them: for trends, and to compare a night with the last good one.
+"""What earlier runs and nights found, in one SQLite file beside them: for trends, and to compare a night with the last good one.
 
 Runs are told apart by what they verified: a run of another deployment, another file of the same name, another selection, other
 timings or injected faults has another key (:meth:`harness.report.scope.Scope.key`), and is never mixed with this one's.
@@ -19,7 +19,7 @@ from typing import Any
 
 from harness.calls.verdict import Verdict, worst
 from harness.errors import DamagedHistoryError, ResourceError
-from harness.report import metrics
+from harness.report.callfacts import worst_figures
 from harness.report.case_log import finite
 from harness.report.evidence import CaseEvidence
 from harness.report.markup import printable
@@ -44,8 +44,14 @@ CREATE TABLE IF NOT EXISTS kpi (
     run INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE, row TEXT NOT NULL, name TEXT NOT NULL, value REAL NOT NULL,
     PRIMARY KEY (run, row, name)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS night (
+    id INTEGER PRIMARY KEY, series TEXT NOT NULL, began REAL NOT NULL, ended REAL NOT NULL, code INTEGER NOT NULL,
+    run TEXT NOT NULL, problems TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS night_series ON night (series, began);
+CREATE TABLE IF NOT EXISTS untold (night INTEGER PRIMARY KEY REFERENCES night (id) ON DELETE CASCADE);
 """
-_TABLES = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
+_TABLES = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", _SCHEMA))
 #: SQLite's result codes for a file, or tables, that no version of the harness leaves: ERROR (a column is missing), CORRUPT, CONSTRAINT
 #: (there are results of a run that is not there), MISMATCH, NOTADB. A full disk or a lock has others.
 _DAMAGE = {1, 11, 19, 20, 26}
@@ -146,20 +152,20 @@ def _found(place: tuple[str, str], run: RunEvidence) -> tuple[tuple[Result, ...]
         if _place(case) == place:
             integration, row = str(case.get("integration") or ""), str(case.get("row") or "")
             results.append(Result(str(case["id"]), integration, row, Verdict.BROKEN, 0, 0.0, "never reported"))
-    return tuple(results), {row: metrics.worst_figures(cases) for row, cases in by_row.items()}
+    return tuple(results), {row: worst_figures(cases) for row, cases in by_row.items()}
 
 
 @contextlib.contextmanager
-def opened(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
-    """A database, made when there is none; simultaneous runs wait for each other.
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """The database, made when there is none; simultaneous runs wait for each other.
 
-    Raises :class:`DamagedHistoryError` when it is not as ``schema`` has it, :class:`ResourceError` when it cannot be used.
+    Raises :class:`DamagedHistoryError` for tables or values that no run leaves, :class:`ResourceError` when it cannot be used.
     """
     try:
         connection = sqlite3.connect(path, timeout=30.0)
         try:
             connection.execute("PRAGMA foreign_keys = ON")
-            _make_tables(connection, schema)
+            _make_tables(connection)
             with connection:
                 yield connection
         finally:
@@ -168,26 +174,17 @@ def opened(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
         # an error without a code is the Python module's: text that is not UTF-8
         kind = DamagedHistoryError if getattr(error, "sqlite_errorcode", 1) & 0xFF in _DAMAGE else ResourceError
         raise kind(f"{path}: what earlier runs found cannot be read or written: {error}") from error
+    except (ValueError, TypeError, OverflowError, OSError, RecursionError) as error:
+        raise DamagedHistoryError(f"{path}: what earlier runs found is damaged: {error}") from error
 
 
-@contextlib.contextmanager
-def reading(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
-    """As :func:`opened`, for values that may be of any kind: errors about them are :class:`DamagedHistoryError`, too."""
-    with opened(path, schema) as db:
-        try:
-            yield db
-        except (ValueError, TypeError, OverflowError, OSError, RecursionError) as error:
-            raise DamagedHistoryError(f"{path}: what earlier runs found is damaged: {error}") from error
-
-
-def _make_tables(db: sqlite3.Connection, schema: str) -> None:
-    """Make all tables of ``schema`` or none: if one is gone, the rows of the others mean nothing."""
-    tables = set(_TABLES.findall(schema))
-    there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")} & tables
+def _make_tables(db: sqlite3.Connection) -> None:
+    """Make all tables or none: if one is gone, the rows of the others mean nothing."""
+    there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")} & _TABLES
     if not there:
-        db.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")  # at once: another run may look at the same time
-    elif there != tables:
-        raise sqlite3.DatabaseError(f"no such table: {', '.join(sorted(tables - there))}")
+        db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")  # at once: another run may look at the same time
+    elif there != _TABLES:
+        raise sqlite3.DatabaseError(f"no such table: {', '.join(sorted(_TABLES - there))}")
 
 
 def set_aside(path: Path, error: ResourceError) -> str:
@@ -224,8 +221,8 @@ def keep(path: Path, runs: Sequence[Run], damage: DamagedHistoryError | None = N
 
 
 def append(path: Path, runs: Sequence[Run]) -> None:
-    """Add a run, or replace what is known of it. Raises as :func:`opened` does."""
-    with opened(path, _SCHEMA) as db:
+    """Add a run, or replace what is known of it. Raises :class:`ResourceError`."""
+    with _opened(path) as db:
         for run in runs:
             db.execute(
                 "DELETE FROM run WHERE run = ? AND deployment = ? AND site = ?", (run.run, run.deployment, run.site)
@@ -249,7 +246,7 @@ def read(path: Path, *, key: str = "", whole: str = "", most: int = 20) -> list[
     """The last runs with that key (or of that whole), oldest first; none where there is no history."""
     if not path.exists():
         return []
-    with reading(path, _SCHEMA) as db:
+    with _opened(path) as db:
         found = db.execute(
             f"SELECT id, {', '.join(_RUN)} FROM run "
             "WHERE (? = '' OR key = ?) AND (? = '' OR whole = ?) ORDER BY began DESC, id DESC LIMIT ?",
@@ -276,3 +273,73 @@ def _result(plain: tuple[Any, ...]) -> Result:
     found = dataclasses.replace(found, verdict=Verdict(found.verdict), wall_s=finite(found.wall_s))
     require_kinds(Result, vars(found))
     return found
+
+
+# -- nights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Night:
+    """One night of a series."""
+
+    series: str
+    began: float  #: seconds since the epoch
+    ended: float
+    code: int  #: how the verification ended, as an exit code
+    run: str  #: the run's name; empty when there was none
+    problems: tuple[str, ...]  #: what was wrong, each in words that stay the same from night to night
+    told: bool = True  #: whether the alert of it, if there was one, came to all whom it was for
+
+    @property
+    def when(self) -> str:
+        """The day it began, in UTC."""
+        return datetime.fromtimestamp(self.began, UTC).strftime("%Y-%m-%d")
+
+
+def append_night(path: Path, night: Night) -> None:
+    """Add a night."""
+    with _opened(path) as db:
+        db.execute(
+            "INSERT INTO night (series, began, ended, code, run, problems) VALUES (?, ?, ?, ?, ?, ?)",
+            (night.series, night.began, night.ended, night.code, night.run, json.dumps(night.problems)),
+        )
+
+
+def leave_untold(path: Path, night: Night) -> None:
+    """The alert of a night is not sent, or not yet."""
+    with _opened(path) as db:
+        db.execute(
+            "INSERT OR IGNORE INTO untold SELECT id FROM night WHERE series = ? AND began = ?",
+            (night.series, night.began),
+        )
+
+
+def note_told(path: Path, night: Night) -> None:
+    """The alert of a night came to all whom it was for."""
+    with _opened(path) as db:
+        db.execute(
+            "DELETE FROM untold WHERE night IN (SELECT id FROM night WHERE series = ? AND began = ?)",
+            (night.series, night.began),
+        )
+
+
+def read_nights(path: Path, series: str, most: int = 30) -> list[Night]:
+    """The last nights of a series, oldest first, in the order in which they were put down: the clock may have been set meanwhile."""
+    if not path.exists():
+        return []
+    with _opened(path) as db:
+        found = db.execute(
+            "SELECT series, began, ended, code, run, problems, id NOT IN (SELECT night FROM untold) FROM night "
+            "WHERE series = ? ORDER BY id DESC LIMIT ?",
+            (series, most),
+        )
+        return [_night(*plain) for plain in found][::-1]
+
+
+def _night(series: str, began: float, ended: float, code: int, run: str, problems: str, told: int) -> Night:
+    found = json.loads(problems)
+    plain = {"series": series, "began": finite(began), "ended": finite(ended), "code": code, "run": run}
+    require_kinds(Night, plain | {"problems": found})
+    night = Night(series=series, began=began, ended=ended, code=code, run=run, problems=tuple(found), told=bool(told))
+    assert night.when  # raises where no calendar has that day
+    return night

@@ -1,30 +1,41 @@
 """The report of a run: one HTML file that needs nothing else, opens anywhere, and reads on a phone and in print.
 
-Cases that did not pass stand in the page, up to a number that a page prints at once. All others are kept deflated until somebody
-opens them, as is the text that a search goes through. In a run of very many cases these lie in files beside the page.
+Each case is listed, and opens: what failed and why first, then the call, then everything else. Cases that did not pass stand in the
+page, up to a number that a page prints at once. All others are kept deflated until they are opened, as is the text that a search
+goes through. In a run of very many cases these lie in files beside the page. The cases of a large run are made on all cores.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import shutil
+import zlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from harness.calls.verdict import NEVER_REPORTED, Verdict, worst
-from harness.report import case_page
-from harness.report.case_page import Task
+from markupsafe import Markup
+
+from harness.calls.verdict import NEVER_REPORTED, Finding, Verdict, worst
+from harness.report import ladder, timeline
+from harness.report.callfacts import LegFacts, Measured, call_facts, numbers_of, rtp_table, table_of, times
+from harness.report.case_log import Message
 from harness.report.causes import CauseGroup, grouped
+from harness.report.coverage import coverage, declared, labels
 from harness.report.evidence import CaseEvidence
+from harness.report.flow import Arrow, arrows, first_line, messages_of, named_in, sdp_summary
+from harness.report.hearing import COLUMNS, Hearing, figures, hearings
 from harness.report.history import Run
-from harness.report.markup import explain_command, render, short_path, web_link
-from harness.report.metrics import Time
-from harness.report.processes import each
-from harness.report.run_directory import RunEvidence
+from harness.report.markup import cause_of, explain_command, render, short_path, verify_command, web_link
+from harness.report.pcap import CAPTURE
+from harness.report.responsiveness import ResponseTime, response_times
+from harness.report.run_directory import RunEvidence, each
 from harness.report.summary import Summary
 from harness.support.files import whole_file
 
@@ -44,15 +55,18 @@ _AXES = {
     "selector": "routing selector",
     "refer": "treatment of REFER",
 }
+_WAV_HEADER = 44
+_FACTS = ("source", "description", "link", "deployment", "site")
+#: Header lines left out of the text that the page's search goes through.
+_DULL = re.compile(
+    r"^(?:via|v|max-forwards|content-length|l|content-type|c|cseq|allow|supported|[a-z]=)\b", re.IGNORECASE
+)
 
 
-@dataclass(frozen=True)
-class _Trend:
-    when: str
-    verdict: str
+# -- the page
 
 
-def write(path: Path, run: RunEvidence, summary: Summary, past: Sequence[Run] = ()) -> list[Time]:
+def write(path: Path, run: RunEvidence, summary: Summary, past: Sequence[Run] = ()) -> list[Measured]:
     """Write the report to ``path``. Returns the times of the cases that passed, which were measured for it.
 
     ``past`` are earlier runs, oldest first.
@@ -64,10 +78,10 @@ def write(path: Path, run: RunEvidence, summary: Summary, past: Sequence[Run] = 
     in_parts = len(cases) > MOST_WHOLE
     if in_parts:
         parts.mkdir()
-    made = list(each(case_page.make, _tasks(run, groups, path.parent, parts if in_parts else None)))
-    index = case_page.packed(json.dumps([one.words for one in made]))
+    made = list(each(make, _tasks(run, groups, path.parent, parts if in_parts else None)))
+    index = packed(json.dumps([one.words for one in made]))
     if in_parts:
-        case_page.write_part(parts, "index", index)
+        write_part(parts, "index", index)
     seen_in_part = {row: found for row, found in summary.coverage.items() if found.unseen}
     text = render(
         "report.html.j2",
@@ -100,7 +114,7 @@ def _tasks(run: RunEvidence, groups: Sequence[CauseGroup], home: Path, parts: Pa
     for number, group in enumerate(groups):
         for case in group.cases:
             group_of.setdefault(id(case), []).append(number)
-    places = case_page.places_of(case.case for case in run.cases)
+    places = places_of(case.case for case in run.cases)
     passed = [case for case in run.cases if case.verdict is Verdict.PASSED]
     ordered = list({id(case): case for group in groups for case in group.cases}.values())
     ordered += sorted(passed, key=lambda case: (case.integration, case.row, case.id))
@@ -175,14 +189,14 @@ def _rows(summary: Summary, cases: Sequence[CaseEvidence], past: Sequence[Run]) 
     return found
 
 
-def _trend(row: str, past: Sequence[Run]) -> list[_Trend]:
+def _trend(row: str, past: Sequence[Run]) -> list[dict[str, str]]:
     """The row's verdict in each earlier run: the worst of its deployments and sites, which are one row here."""
     found: dict[str, list[Run]] = {}
     for run in past:
         if row in run.rows:
             found.setdefault(run.run, []).append(run)
-    trends = [_Trend(runs[0].when, str(worst(Verdict(run.rows[row]) for run in runs))) for runs in found.values()]
-    return trends[-12:]
+    verdicts = [(runs[0].when, worst(Verdict(run.rows[row]) for run in runs)) for runs in found.values()]
+    return [{"when": when, "verdict": str(verdict)} for when, verdict in verdicts[-12:]]
 
 
 def _cause(group: CauseGroup, run: str) -> dict[str, Any]:
@@ -213,9 +227,238 @@ def _left_out(summary: Summary) -> list[tuple[str, int, dict[str, list[str]]]]:
 def _axes(cases: Sequence[CaseEvidence]) -> dict[str, tuple[str, list[str]]]:
     """Those of which there are several values, deployment and site among them: what a reader calls them, and the values."""
     every = [case.case for case in cases]
-    found = {name: {case_page.place_of(case, name) for case in every} for name in case_page.places_of(every)}
+    found = {name: {place_of(case, name) for case in every} for name in places_of(every)}
     for case in cases:
         for name, value in case.axes.items():
             found.setdefault(name, set()).add(value)
     several = {name: sorted(values) for name, values in found.items() if len(values) > 1}
     return {name: (_AXES.get(name, name.replace("_", " ")), values) for name, values in several.items()}
+
+
+# -- a case
+
+
+@dataclass(frozen=True)
+class CasePage:
+    """A case with what is known of its calls. ``key`` is the page's id for it, ``home`` the report's directory."""
+
+    key: str
+    case: CaseEvidence
+    home: Path
+    command: str  #: the run's own
+    flow: Sequence[Arrow]
+    quality: Sequence[Sequence[str]]  #: a header, then a row a leg
+    legs: Sequence[LegFacts]
+    response_times: Sequence[ResponseTime]
+
+    @classmethod
+    def of(cls, case: CaseEvidence, home: Path, command: str) -> CasePage:
+        """The page of a case; its id is the same in every report that is made of it."""
+        flow = arrows(case)
+        key = re.sub(r"[^\w.+-]", "_", case.directory.name)
+        quality = figures(case) if case.legs else []
+        return cls(key, case, home, command, flow, quality, call_facts(case, flow, quality), response_times(case))
+
+    def words(self) -> str:
+        """What a search goes through: names, Call-IDs, numbers, and the text of the messages, each line once."""
+        lines = [line for arrow in self.flow for line in arrow.text.splitlines() if line and not _DULL.match(line)]
+        case = self.case
+        besides = (str(cause.get("cause") or "") for cause in case.causes_besides)
+        subjects = (finding.subject for finding in case.findings)  # phones, groups and assistants
+        said = (case.id, case.title, case.headline, *besides, *case.axes.values(), *subjects, *lines)
+        return "\n".join(dict.fromkeys(said)).lower()
+
+    def html(self, *, linked: bool = False) -> str:
+        """The case's part of the page; ``linked``: its pictures and recordings stay files, and play from there."""
+        case = self.case
+        heard = hearings(case)
+        if linked:
+            heard = [self._linked(hearing) for hearing in heard]
+        failed = [f for f in case.findings if f.verdict is not Verdict.PASSED and not _is_excused(case, f)]
+        return render(
+            "case.html.j2",
+            key=self.key,
+            case=case,
+            facts={name: str(case.case.get(name) or "") for name in _FACTS} | {"link": web_link(case.case.get("link"))},
+            coverage=coverage(case.findings, case.gist.ours),
+            declared=declared(case),
+            causes=[self._cause(cause) for cause in case.diagnosis[:1]],
+            besides=[cause_of(cause) for cause in case.causes_besides],
+            possible=[cause_of(cause) for cause in case.diagnosis[1:] if cause not in case.causes_besides],
+            failed=[(finding, messages_of(self.flow, finding)) for finding in failed],
+            findings=[(finding, messages_of(self.flow, finding)) for finding in case.findings],
+            commands=self._commands(),
+            call=table_of(self.legs),
+            response_times=self.response_times,
+            step_verdict=lambda step: str(step.verdict(case.findings)),
+            ladder=Markup(ladder.svg(case, anchors=f"{self.key}-", every=self.flow)) if case.messages else None,
+            timeline=Markup(timeline.svg(case, heard)) if case.legs else None,
+            players=[player_of(hearing, case, self.home) for hearing in heard],
+            quality=self.quality,
+            columns=COLUMNS,
+            rtp=rtp_table(case) if case.statistics else [],
+            messages=[_message(case, message) for message in case.messages],
+            records=[(r, json.dumps(r.record, indent=1, ensure_ascii=False)) for r in case.far_end],
+            files=self._files(),
+        )
+
+    def _cause(self, cause: Mapping[str, Any]) -> dict[str, Any]:
+        evidence = _shown_by(cause)
+        return {**cause_of(cause), "evidence": evidence, "messages": named_in(evidence, self.flow)}
+
+    def _linked(self, hearing: Hearing) -> Hearing:
+        received = hearing.recording.received
+        if received is None or not hearing.player:
+            return hearing
+        picture, player = (link(received.with_suffix(suffix), self.home) for suffix in (".png", ".mp3"))
+        return replace(hearing, picture=picture, player=player)
+
+    def _commands(self) -> list[tuple[str, str]]:
+        run = short_path(self.home)
+        return [("Explain", explain_command(run, self.case)), ("Run it again", verify_command(self.command, self.case))]
+
+    def _files(self) -> list[tuple[str, str]]:
+        capture = self.case.directory / CAPTURE
+        named = [("capture for Wireshark", capture)] if capture.is_file() else []
+        named += [(item.name, item.path) for item in self.case.attachments if item.path.is_file()]
+        named.append(("all evidence", self.case.directory))
+        return [(name, link(path, self.home)) for name, path in named]
+
+
+def _is_excused(case: CaseEvidence, finding: Finding) -> bool:
+    """Whether the case may do without what could not be seen: it ended as it did by other findings."""
+    if not finding.dispensable or finding.verdict is not Verdict.NOT_OBSERVABLE:
+        return False
+    return case.verdict is not finding.verdict or any(
+        one.verdict is finding.verdict and not one.dispensable for one in case.findings
+    )
+
+
+def _shown_by(cause: Mapping[str, Any]) -> list[str]:
+    found = cause.get("evidence")
+    return [str(line) for line in found] if isinstance(found, list | tuple) else []
+
+
+def _message(case: CaseEvidence, message: Message) -> dict[str, Any]:
+    """A message as the template shows it."""
+    event = message.event
+    return {
+        "number": message.number,
+        "at": event.at - case.began,
+        "leg": event.leg or event.phone,
+        "sent": event.direction == "sent",
+        "local": event.local,
+        "remote": event.remote,
+        "transport": event.transport.upper(),
+        "start": first_line(event.text),
+        "sdp": sdp_summary(event.text),
+        "text": event.text,
+    }
+
+
+def player_of(hearing: Hearing, case: CaseEvidence, home: Path | None = None) -> dict[str, Any]:
+    """A leg as ``listen.html.j2`` shows it; with links to its WAVs where the page's own directory is known."""
+    files = (("received", hearing.recording.received), ("sent", hearing.recording.sent))
+    return {
+        "name": hearing.leg,
+        "player": hearing.player or _wav_of(hearing, home),
+        "offset": 0.0 if hearing.began is None else hearing.began - case.began,
+        "wavs": [(what, link(path, home)) for what, path in files if home and path],
+    }
+
+
+def _wav_of(hearing: Hearing, home: Path | None) -> str:
+    """The recording itself, where nothing smaller has been made of it; empty when there is none or nothing in it."""
+    received = hearing.recording.received
+    return link(received, home) if home and received and received.stat().st_size > _WAV_HEADER else ""
+
+
+def link(path: Path, home: Path) -> str:
+    """The path as the page links to it."""
+    return quote(path.relative_to(home).as_posix()) if path.is_relative_to(home) else path.as_uri()
+
+
+#: Where a case was verified: what of its data says so, with the word that stands before it in the list.
+_AT = {"deployment": "of", "site": "at"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One case to be made. ``home`` is the report's directory, ``command`` the run's own."""
+
+    case: CaseEvidence
+    home: Path
+    command: str
+    causes: Sequence[int]  #: the groups it stands in
+    owners: Sequence[str]  #: whose these causes are, each once
+    inline: bool  #: whether it stands in the page as it is
+    parts: Path | None  #: where it lies as a file of its own, where it is in none
+    places: Collection[str] = ()  #: what of deployment and site the run has several of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """One case as it was made."""
+
+    fields: dict[str, Any]  #: what the page's template shows of it
+    words: str  #: what a search goes through
+    times: tuple[Measured, ...]  #: of a case that passed
+
+
+def place_of(case: Mapping[str, object], name: str) -> str:
+    """The deployment or the site of a case's plain data."""
+    return str(case.get(name) or ("local" if name == "site" else ""))
+
+
+def places_of(cases: Iterable[Mapping[str, object]]) -> list[str]:
+    """What of deployment and site cases have to be told apart by."""
+    cases = list(cases)
+    return [name for name in _AT if len({place_of(case, name) for case in cases}) > 1]
+
+
+def make(task: Task) -> Listed:
+    """Make one case, and its file where it has one."""
+    page = CasePage.of(task.case, task.home, task.command)
+    case = task.case
+    fields = {
+        "key": page.key,
+        "verdict": str(case.verdict),
+        "integration": case.integration,
+        "row": case.row,
+        "wall_s": case.wall_s,
+        "headline": "" if case.verdict is Verdict.PASSED else case.headline,
+        "group": task.causes[0] if task.causes else None,
+        "causes": task.causes,
+        "axes": {name: place_of(case.case, name) for name in task.places} | case.axes,
+        "labels": labels(case) | {name: f"{_AT[name]} {place_of(case.case, name)}" for name in task.places},
+        "owners": task.owners,
+        "numbers": numbers_of(page.legs),
+        **_detail(page, task),
+    }
+    passed = case.verdict is Verdict.PASSED
+    return Listed(
+        fields=fields,
+        words=page.words(),
+        times=tuple(times(case, page.legs, page.response_times)) if passed else (),
+    )
+
+
+def _detail(page: CasePage, task: Task) -> dict[str, str]:
+    """What opens: in the page as it is, deflated in the page, or in a file beside it, which then links the recordings."""
+    if task.inline:
+        return {"detail": Markup(page.html()), "packed": ""}
+    deflated = packed(page.html(linked=task.parts is not None))
+    if task.parts is None:
+        return {"detail": "", "packed": deflated}
+    write_part(task.parts, page.key, deflated)
+    return {"detail": "", "packed": ""}
+
+
+def write_part(parts: Path, name: str, deflated: str) -> None:
+    """Write a script that hands ``deflated`` to the page."""
+    whole_file.write(parts / f"{name}.js", f"part({json.dumps(name)}, {json.dumps(deflated)});\n")
+
+
+def packed(text: str) -> str:
+    """The text deflated, in base64."""
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 6)).decode("ascii")

@@ -16,8 +16,8 @@ from pathlib import Path
 from harness.calls.verdict import Verdict
 from harness.diagnosis import common
 from harness.errors import DamagedHistoryError, ResourceError
-from harness.report import allure, allure_report, history, html, junit, metrics
-from harness.report.case_page import places_of
+from harness.report import allure, history, html, junit
+from harness.report.callfacts import Measured, medians
 from harness.report.causes import CauseGroup, grouped, judged
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import draw
@@ -152,12 +152,12 @@ def _on_all_cores(make: Callable[[CaseEvidence], object], cases: Sequence[CaseEv
 
 
 def _allure(
-    run: RunEvidence, summary: Summary, results: Path, times: Sequence[metrics.Time]
+    run: RunEvidence, summary: Summary, results: Path, times: Sequence[Measured]
 ) -> tuple[Path | None, list[str]]:
     """Write Allure's results, and what lies beside them; the first page of its report where it can be made, else why not."""
     allure.write_all(run, results)
     end = run.end
-    allure_report.write_environment(
+    allure.write_environment(
         results,
         {
             "run": run.name,
@@ -170,22 +170,22 @@ def _allure(
             **end.environment,
         },
     )
-    allure_report.write_executor(results, run.name)
-    allure_report.write_metrics(results, metrics.medians(run.name, run.cases, times))
-    allure_report.write_config(
+    allure.write_executor(results, run.name)
+    allure.write_metrics(results, medians(run.name, run.cases, times))
+    allure.write_config(
         run.directory,
         name=f"Call verification {run.name}",
         cases=summary.total.cases,
-        history=allure_report.history_of(
+        history=allure.history_of(
             run.directory.parent, summary.deployments, summary.faults, is_merged=bool(summary.made_of)
         ),
-        places=places_of(run.everything),
+        places=html.places_of(run.everything),
     )
     try:
-        page = allure_report.generate(run.directory, results)
+        page = allure.generate(run.directory, results)
     except subprocess.SubprocessError as error:
         return None, [f"Allure's report could not be made: {error}"]
     if page is not None:
         return page, []
-    by_hand = shlex.join(allure_report.command(run.directory, results))
+    by_hand = shlex.join(allure.command(run.directory, results))
     return None, [f"Allure's report, where Node.js is: {by_hand}"]

@@ -21,16 +21,20 @@ import dataclasses
 import errno
 import hashlib
 import json
+import multiprocessing
 import os
 import re
+import threading
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.deployment.limits import try_lease
 from harness.errors import MistakeError, ResourceError, unwritable
@@ -38,12 +42,11 @@ from harness.report import scope as scopes
 from harness.report.case_document import CASE
 from harness.report.case_log import finite
 from harness.report.evidence import CaseEvidence, Tries, case_of, key_of, latest, tries_of
-from harness.report.processes import each
 from harness.report.scope import Scope
 from harness.support.field_kinds import require_kinds
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_name, mask_plain, mask_text
-from harness.support.memory import lasting
+from harness.support.memory import lasting, settle
 
 CASES = "cases"
 
@@ -386,3 +389,50 @@ def point_latest(run: Path) -> str:
         raise
     fresh.replace(link)
     return ""
+
+
+# -- the same work for each of many cases, on all cores
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+#: Fewer cases are done sooner than processes are started.
+WORTH = 300
+_AT_ONCE = 20
+
+
+def each(work: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
+    """What ``work`` makes of each item, in their order. ``work`` is a function of a module, since other processes look it up."""
+    done = 0
+    if len(items) >= WORTH:
+        try:
+            for made in _pool().map(work, items, chunksize=_AT_ONCE):
+                done += 1
+                yield made
+        except BrokenExecutor:  # a process was killed, as for want of memory: the rest is made here
+            _pool.cache_clear()
+    yield from map(work, items[done:])
+
+
+@cache
+def _pool() -> ProcessPoolExecutor:
+    """Processes that last as long as this one: a run is read and its pages are made by the same, which take a second to start.
+
+    Spawned, not forked: this process has threads.
+    """
+    return ProcessPoolExecutor(os.cpu_count() or 1, multiprocessing.get_context("spawn"), initializer=_begin)
+
+
+def _begin() -> None:
+    """In each of them, before any work: it ends with the process that it works for, however that ends.
+
+    It waits for work at a pipe of which it has both ends, which alone would never tell it.
+    """
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+    settle()
+
+
+def _end_with(parent: BaseProcess | None) -> None:
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -11,7 +11,6 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from harness.report import history
-from harness.report.nightly import store
 from tests.acceptance.outside import Outside
 from tests.receiver import Receiver
 
@@ -82,7 +81,7 @@ def test_nightly_reports_a_change_once_and_keeps_every_night(
     assert (alert["title"], alert["type"]) == (f"{SERIES}: 1 gone, all is well", "success")
     assert figures(reports, receiver)["row_passed", "TD-INBOUND"] == 1
 
-    assert [one.code for one in store.read(reports / history.FILE, SERIES)] == [0, 1, 1, 0]
+    assert [one.code for one in history.read_nights(reports / history.FILE, SERIES)] == [0, 1, 1, 0]
     kept = history.read(reports / history.FILE)
     assert [[result.verdict for result in run.results] for run in kept] == [
         ["passed"],
@@ -102,7 +101,7 @@ def test_night_that_cannot_begin_raises_an_alert(
 ) -> None:
     """By day somebody broke the file: nothing is verified, and nobody is at the terminal."""
     file = outside.file("stand-in", "acme")
-    whole, before = file.read_text(), store.read(reports / history.FILE, SERIES)
+    whole, before = file.read_text(), history.read_nights(reports / history.FILE, SERIES)
     file.write_text(whole + '\n[accounts."+13125550100"]\ncals = 2\n')
     code, output = nightly("--verify", VERIFY)
     assert code == 2, output
@@ -116,7 +115,7 @@ def test_night_that_cannot_begin_raises_an_alert(
     code, output = nightly("--bounds", str(reports / "missing.toml"))
     assert code == 2, output
     assert "missing.toml" in alerts(receiver)[0]["message"]
-    assert store.read(reports / history.FILE, SERIES) == before
+    assert history.read_nights(reports / history.FILE, SERIES) == before
 
 
 def alerts(receiver: Receiver) -> Sequence[dict[str, Any]]:

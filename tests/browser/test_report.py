@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from harness.report import html, processes
-from harness.report.case_page import CasePage
+from harness.report import html, run_directory
 from harness.report.evidence import CaseEvidence
+from harness.report.html import CasePage
 from harness.report.run_directory import RunEnd, RunEvidence, read_cases
 from harness.report.summary import summarise
 
@@ -61,17 +61,18 @@ def test_cause_and_fix_of_a_failed_case_are_seen_without_scrolling(run: Path, lo
 
 def test_a_search_finds_call_ids_numbers_and_message_text(run: Path, look: Any) -> None:
     case = failed_case(run, "TD-INBOUND")
-    (fact, *_) = CasePage.of(case, run, "").legs
+    (leg, *_) = CasePage.of(case, run, "").legs
+    call_id = leg.facts["Call-ID"]
     with look(run / "report.html") as looked:
         search = looked.page.get_by_role("searchbox")
         count = looked.page.locator("#count")
         total = len(read_cases(run))
-        search.fill(fact.call_id)
+        search.fill(call_id)
         looked.page.wait_for_function("document.getElementById('count').textContent.startsWith('1 of')")
         (shown,) = [d for d in looked.page.locator("details.case").all() if d.is_visible()]
         assert shown.get_attribute("data-row") == "TD-INBOUND"
-        assert f"q={fact.call_id}" in looked.page.evaluate("location.href").replace("%40", "@")
-        search.fill(fact.dialled)
+        assert f"q={call_id}" in looked.page.evaluate("location.href").replace("%40", "@")
+        search.fill(leg.facts["number dialled"])
         looked.page.wait_for_function("!document.getElementById('count').textContent.startsWith('0 of')")
         search.fill("INVITE sip:")
         looked.page.wait_for_function("!document.getElementById('count').textContent.startsWith('1 of')")
@@ -230,7 +231,7 @@ def test_page_of_three_thousand_cases_holds_only_their_list(
     def of(case: CaseEvidence, home: Path, command: str) -> CasePage:
         return dataclasses.replace(known[case.directory], case=case, key=f"c{case.case['copy']}")
 
-    monkeypatch.setattr(processes, "WORTH", 10_000)  # what is put in place here is in this process alone
+    monkeypatch.setattr(run_directory, "WORTH", 10_000)  # what is put in place here is in this process alone
     monkeypatch.setattr(CasePage, "html", of_original)
     monkeypatch.setattr(CasePage, "of", of)
     originals = [page.case for page in known.values()]

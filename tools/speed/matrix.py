@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from harness.calls.verdict import Strength, Verdict
 from harness.report import allure
-from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
+from harness.report.html import CasePage
 from tools import HARNESS
 
 DEPLOYMENTS: Final = (

@@ -20,13 +20,12 @@ from harness.errors import DamagedHistoryError, MistakeError
 from harness.report import history, scope
 from harness.report.causes import grouped
 from harness.report.evidence import key_of
-from harness.report.history import Run
+from harness.report.history import Night, Run
 from harness.report.markup import explain_command, short_path
-from harness.report.nightly import bounds, page, store
+from harness.report.nightly import bounds, page
 from harness.report.nightly.alerts import Alert, AlertCause, News, alert_of, news_of, problem_of
 from harness.report.nightly.bounds import Bound
 from harness.report.nightly.compare import Difference, compare
-from harness.report.nightly.store import Night
 from harness.report.run_directory import RunEvidence, require_outside_of_runs
 from harness.support.files import own_directories
 from harness.support.forkserver import PYTHON
@@ -168,7 +167,7 @@ def _judged(given: Verification) -> FinishedNight:
         problems.append(": ".join([f"{_ENDED} {given.code}", *given.mistakes[:1]]))
     if not given.code and not runs:  # of --plan, say, or another --reports
         problems.append(f"the verification left no results in {given.reports}")
-    earlier = store.read(past, given.series, most=NIGHTS)
+    earlier = history.read_nights(past, given.series, most=NIGHTS)
     night = Night(
         series=given.series,
         began=given.began,
@@ -184,7 +183,7 @@ def _judged(given: Verification) -> FinishedNight:
     told, since = _told_before(earlier)
     news = news_of(told, problems, _verified(runs), lambda problem: _is_open(problem, given.bound, runs), since)
     page.write(written := given.reports / page.FILE, nights, histories, causes, news, differences)
-    store.append(past, night)  # last: what a night could not tell is told by the next one
+    history.append_night(past, night)  # last: what a night could not tell is told by the next one
     where = "\n".join([*given.notes, f"See {_page_of(given.reports / given.run, written, causes)}"])
     alert = alert_of(given.series, news, problems, where, causes)
     return FinishedNight(
@@ -214,7 +213,7 @@ def _of_the_night_before(past: Path, nights: Sequence[Night]) -> list[list[Run]]
 
 def check_fresh(reports: Path, series: str, hours: float) -> str:
     """Why the nights are stale: none has ended in the last ``hours``; empty when one has."""
-    nights = store.read(reports / history.FILE, series, most=1)
+    nights = history.read_nights(reports / history.FILE, series, most=1)
     if not nights:
         return f"{series}: there was no night yet in {reports}"
     age = (time.time() - nights[-1].ended) / 3600

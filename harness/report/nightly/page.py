@@ -10,12 +10,11 @@ from urllib.parse import quote
 from jinja2 import PackageLoader
 from markupsafe import Markup
 
-from harness.report.history import Run
+from harness.report.callfacts import KPIS
+from harness.report.history import Night, Run
 from harness.report.markup import environment, printable
-from harness.report.metrics import KPIS
 from harness.report.nightly.alerts import AlertCause, News, summary, unexplained
 from harness.report.nightly.compare import Difference, lines, rates
-from harness.report.nightly.store import Night
 from harness.support.files import whole_file
 
 FILE = "nightly.html"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import MistakeError
-from harness.report import allure_report
+from harness.report import allure
 from harness.report.bundle import ALL, TABLE, bundle_name
 from harness.report.run_directory import ALLURE, CASES, CAUSES, JUNIT, REPORT, SUMMARY
 from harness.support.files import json_file, user_files, whole_file
@@ -24,8 +24,8 @@ ATTESTATION = "signoff.intoto.json"
 WAIVERS = "signoff.waivers.toml"
 
 _SIGN_OFF = frozenset({FILE, HTML, PDF, ATTESTATION, WAIVERS})
-_VIEWS = frozenset({REPORT, TABLE, JUNIT, SUMMARY, CAUSES, allure_report.CONFIG, allure_report.GATE})
-_VIEW_DIRECTORIES = frozenset({ALLURE, allure_report.REPORT})
+_VIEWS = frozenset({REPORT, TABLE, JUNIT, SUMMARY, CAUSES, allure.CONFIG, allure.GATE})
+_VIEW_DIRECTORIES = frozenset({ALLURE, allure.REPORT})
 _CONTROL = "control"  #: the locks of a run under way, or a link to them
 #: What a killed process left half written.
 _PARTIAL = re.compile(rf"\.(.+)\.\d+{re.escape(whole_file.PARTIAL)}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.calls.verdict import Strength, Verdict, overall
 from harness.finding_kinds import RequiredFindings, kinds_of
-from harness.report import metrics
+from harness.report.callfacts import ANSWER, JITTER, LOSS, answer_times, worst_figures
 from harness.report.coverage import words_of
 from harness.report.evidence import CaseEvidence
 from harness.report.markup import seen_of
@@ -213,14 +213,14 @@ def _unseen(cases: Iterable[CaseEvidence]) -> dict[str, int]:
 def figures(cases: Iterable[CaseEvidence]) -> list[str]:
     """The worst of each figure over all cases, with what it rests on; nothing where nothing was measured."""
     cases = list(cases)
-    measured, calls = metrics.worst_figures(cases), len(metrics.answer_times(cases))
+    measured, calls = worst_figures(cases), len(answer_times(cases))
     packets = sum(one.rx_expected for case in cases for one in case.statistics.values())
     found = []
-    if metrics.ANSWER in measured:
+    if ANSWER in measured:
         found.append(
-            f"answered within {measured[metrics.ANSWER]:.1f} s of the INVITE ({calls} call{'s' if calls != 1 else ''})"
+            f"answered within {measured[ANSWER]:.1f} s of the INVITE ({calls} call{'s' if calls != 1 else ''})"
         )
     if packets:
-        loss, jitter = measured[metrics.LOSS], measured[metrics.JITTER]
+        loss, jitter = measured[LOSS], measured[JITTER]
         found.append(f"RTP lost at most {loss:.1%}, jitter at most {jitter:.0f} ms ({packets} packets)")
     return found

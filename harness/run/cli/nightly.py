@@ -16,7 +16,7 @@ from harness.errors import BrokenError, HarnessError, MistakeError
 from harness.integrations import load
 from harness.report import history
 from harness.report.history import runs_of
-from harness.report.nightly import alerts, bounds, metrics, night, store
+from harness.report.nightly import alerts, bounds, metrics, night
 from harness.report.nightly.compare import Difference, compare, lines, markdown, rates
 from harness.report.run_directory import RunEvidence, require_ended, require_run
 from harness.run.cli.app import FAILED, PASSED
@@ -90,10 +90,10 @@ def _alert(finished: night.FinishedNight, reports: Path, to: Sequence[str]) -> N
     if finished.alert is None:
         return
     try:
-        store.leave_untold(reports / history.FILE, finished.night)
+        history.leave_untold(reports / history.FILE, finished.night)
     finally:
         alerts.send(finished.alert, to)
-    store.note_told(reports / history.FILE, finished.night)
+    history.note_told(reports / history.FILE, finished.night)
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ ALLOWED = {
         "becomes the interpreter, with -P, where there is no fork server",
     ),
     "report/nightly/night.py": ({PROCESS}, "starts the night's verification"),
-    "report/allure_report.py": ({PROCESS}, "starts Allure"),
+    "report/allure.py": ({PROCESS}, "starts Allure"),
 }
 
 METHODS = {"read_text", "read_bytes", "write_text", "write_bytes"}

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from unittest.mock import MagicMock
 
 import pytest
 from hypothesis import given
@@ -20,12 +19,11 @@ from typer.testing import Result as Ended
 from harness.calls.verdict import Verdict
 from harness.errors import BrokenError, MistakeError, ResourceError
 from harness.report import history
-from harness.report.history import Result, Run
+from harness.report.history import Night, Result, Run
 from harness.report.nightly import alerts, metrics, night
 from harness.report.nightly.alerts import Alert, AlertCause, alert_of, case_of, news_of, problem_of
 from harness.report.nightly.bounds import Bound
 from harness.report.nightly.compare import FlakeRate, rates, wilson
-from harness.report.nightly.store import Night
 from harness.run.cli.app import application
 from tests.receiver import Receiver
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import ResourceError
 from harness.report import history
-from harness.report.nightly import night, store
+from harness.report.nightly import night
 from tests.unit.nightly.conftest import Nights
 
 Damage = Callable[[Path], object]
@@ -82,7 +82,7 @@ def test_a_night_after_damage_has_its_page_and_alert_and_begins_a_new_history(
     assert found.alert is not None
     assert found.notes[0] in found.alert.body
     assert "HOLD" in found.page.read_text()
-    assert [one.problems for one in store.read(nights.reports / history.FILE, "s")] == [found.night.problems]
+    assert [one.problems for one in history.read_nights(nights.reports / history.FILE, "s")] == [found.night.problems]
     again = nights.pass_one(code=1, plays={"HOLD": runs.fails})
     assert (again.notes, again.alert, _set_aside(nights.reports)) == ((), None, [kept])
 

@@ -18,7 +18,7 @@ import pytest
 
 from harness.errors import MistakeError
 from harness.report import history
-from harness.report.nightly import night, store
+from harness.report.nightly import night
 from harness.report.nightly.alerts import problem_of
 from harness.report.nightly.bounds import Bound, read
 from harness.report.nightly.night import check_fresh
@@ -264,7 +264,7 @@ def test_a_night_whose_page_cannot_be_written_is_not_recorded(nights: Nights, mo
     monkeypatch.setattr("harness.report.nightly.page.write", MagicMock(side_effect=OSError("full")))
     with pytest.raises(OSError, match="full"):
         nights.pass_one()
-    assert store.read(nights.reports / history.FILE, "s") == []
+    assert history.read_nights(nights.reports / history.FILE, "s") == []
 
 
 

@@ -16,8 +16,9 @@ from harness.audio.wav import read_wav, write_wav
 from harness.calls.events import CallState, LegStarted
 from harness.calls.verdict import Verdict
 from harness.deployment import Manners
-from harness.report import html, metrics
+from harness.report import html
 from harness.report import responsiveness as module
+from harness.report.callfacts import medians
 from harness.report.evidence import CaseEvidence
 from harness.report.responsiveness import response_times
 from harness.report.summary import summarise
@@ -120,12 +121,12 @@ def test_the_run_s_figures_are_medians_of_what_passed(tmp_path: Path, samples: M
     cases = [CaseEvidence.read(samples.passed(tmp_path / "a")), CaseEvidence.read(samples.failed(tmp_path / "b"))]
     run = run_of(*cases, directory=tmp_path)
     times = html.write(tmp_path / "report.html", run, summarise(run))
-    found = {entry["key"]: entry for entry in metrics.medians("run", cases, times)}
+    found = {entry["key"]: entry for entry in medians("run", cases, times)}
     assert found["answered-after"]["value"] == 80.0
     assert found["answered-after"]["title"] == "answered after, median of 1"
     assert found["post-dial-delay"]["unit"] == "ms"
     assert all(entry["start"] <= entry["stop"] for entry in found.values())
-    assert metrics.medians("run", cases[1:], []) == []
+    assert medians("run", cases[1:], []) == []
 
 
 class TestLimits:

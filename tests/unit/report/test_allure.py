@@ -13,7 +13,7 @@ import pytest
 from allure_commons.utils import md5
 
 from harness.calls.verdict import NEVER_REPORTED, Strength, Verdict
-from harness.report import allure_report
+from harness.report import allure
 from harness.report.run import finish
 from harness.report.run_directory import ALLURE, RunEnd, case_directory, create
 
@@ -208,7 +208,7 @@ TRACKED = (
 
 
 def test_config_lets_nothing_through(tmp_path: Path) -> None:
-    path = allure_report.write_config(tmp_path, name="run", cases=155, history=None)
+    path = allure.write_config(tmp_path, name="run", cases=155, history=None)
     config = json.loads(path.read_text())
 
     assert config["qualityGate"] == {"rules": [{"maxFailures": 0, "minTestsCount": 155}]}
@@ -222,12 +222,12 @@ def test_config_lets_nothing_through(tmp_path: Path) -> None:
 
 def test_without_allure_3_on_the_path_no_report_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert allure_report.generate(tmp_path, tmp_path) is None
+    assert allure.generate(tmp_path, tmp_path) is None
 
     old = tmp_path / "allure"
     old.write_text("#!/bin/sh\necho 2.30.0\n")
     old.chmod(0o755)
-    assert allure_report.generate(tmp_path, tmp_path) is None
+    assert allure.generate(tmp_path, tmp_path) is None
 
 
 def test_allure_3_is_told_where_everything_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +243,7 @@ def test_allure_3_is_told_where_everything_is(tmp_path: Path, monkeypatch: pytes
     earlier = run / "allure-report" / "data"
     earlier.mkdir(parents=True)
 
-    assert allure_report.generate(run, run / "allure-results") == run / "allure-report" / "index.html"
+    assert allure.generate(run, run / "allure-results") == run / "allure-report" / "index.html"
     said = (run / "said").read_text().split()
     assert said == [
         "generate",
@@ -263,7 +263,7 @@ def test_a_report_made_again_is_no_further_run(tmp_path: Path) -> None:
     shared = tmp_path / "shared.jsonl"
 
     def past(name: str) -> str:
-        config = json.loads(allure_report.write_config(tmp_path, name=name, cases=1, history=shared).read_text())
+        config = json.loads(allure.write_config(tmp_path, name=name, cases=1, history=shared).read_text())
         return str(config["historyPath"])
 
     assert past("first") == str(shared)

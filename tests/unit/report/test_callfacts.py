@@ -36,7 +36,7 @@ def finding(check: str, subject: str, at: float = 1000.0, evidence: tuple[str, .
 class TestCallFacts:
     def test_of_each_leg(self, failed: CaseEvidence) -> None:
         caller, billing = call_facts(failed, arrows(failed), figures(failed))
-        said = dict(caller.cells)
+        said = caller.facts
         assert (caller.leg, said["direction"], said["Call-ID"]) == ("caller.1", "outgoing", "call-1")
         assert said["From"] == "<sip:+13125550100@127.0.3.1>"
         assert said["number dialled"] == "+12065550110"
@@ -44,8 +44,8 @@ class TestCallFacts:
         assert said["INVITE at"].endswith(" UTC")
         assert said["codec"] == "PCMU"
         assert said["ended by"].startswith("caller, BYE m")
-        assert dict(billing.cells)["Call-ID"] == "call-2"
-        assert dict(billing.cells)["first audio received"] == "0.10 s"
+        assert billing.facts["Call-ID"] == "call-2"
+        assert billing.facts["first audio received"] == "0.10 s"
         assert numbers_of([caller, billing]) == ["+12065550110", "+13125550142"]
 
     @pytest.mark.parametrize("skew_s", [-3600.0, -2.5, 0.0, 2.5])
@@ -68,7 +68,7 @@ class TestCallFacts:
             sample.recorder.close(Verdict.PASSED, "")
         evidence = CaseEvidence.read(tmp_path / "case")
         (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
-        assert dict(facts.cells)["first audio heard by the far end"] == "0.55 s", "by its reply in band"
+        assert facts.facts["first audio heard by the far end"] == "0.55 s", "by its reply in band"
         for ladder_of in (ladder.text, ladder.svg):
             assert "at the times of its own clock" in ladder_of(evidence)
 
@@ -98,7 +98,7 @@ class TestCallFacts:
             sample.recorder.close(Verdict.PASSED, "")
         evidence = CaseEvidence.read(tmp_path / "case")
         (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
-        assert dict(facts.cells)["ended by"] == ended
+        assert facts.facts["ended by"] == ended
 
 
 class TestLinks:

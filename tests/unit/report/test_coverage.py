@@ -10,9 +10,9 @@ from rich.console import Console
 
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.report import terminal
-from harness.report.case_page import CasePage
 from harness.report.coverage import coverage
 from harness.report.evidence import CaseEvidence
+from harness.report.html import CasePage
 from harness.report.summary import summarise
 from tests.unit.conftest import run_of
 

@@ -25,9 +25,9 @@ from harness.diagnosis.catalogue import causes
 from harness.diagnosis.result import Cause
 from harness.integrations.matrix import Case
 from harness.report import allure, signoff, terminal
-from harness.report.case_page import CasePage
 from harness.report.causes import grouped
 from harness.report.evidence import CaseEvidence
+from harness.report.html import CasePage
 from harness.report.recorder import CaseRecorder
 from harness.report.run import remake
 from harness.report.run_directory import read_cases

@@ -13,10 +13,11 @@ from harness.audio.marks import reply_to, waveform
 from harness.audio.wav import to_int16, write_wav
 from harness.calls.events import FarEndReport, Listened, Recorded, RtpStatistics
 from harness.calls.verdict import Verdict
-from harness.report import tables, timeline
-from harness.report.case_page import player_of
+from harness.report import timeline
+from harness.report.callfacts import rtp_table
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import COLUMNS, draw, figures, hearings
+from harness.report.html import player_of
 
 
 def heard(
@@ -123,7 +124,7 @@ def test_a_loss_that_the_far_end_did_not_report_is_no_zero(
             )  # fmt: skip
         sample.event(RtpStatistics, "caller", "caller.1", **counters, **times)
         sample.recorder.close(Verdict.FAILED, "so it ended")
-    header, row = tables.rtp(CaseEvidence.read(tmp_path / "case"))
+    header, row = rtp_table(CaseEvidence.read(tmp_path / "case"))
     shown = dict(zip(header, row, strict=True))
     told = "0" if any(reports) else "–"
     assert (shown["lost"], shown["lost at far end"], shown["jitter at far end ms"]) == ("5", told, told)

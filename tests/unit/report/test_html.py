@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.calls.verdict import Finding, Verdict
-from harness.report import html, processes
+from harness.report import html, run_directory
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Result, Run
 from harness.report.recorder import CaseRecorder
@@ -105,7 +105,7 @@ class TestReport:
     def test_a_large_run_s_cases_lie_beside_the_page(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(html, "MOST_WHOLE", 2)
         monkeypatch.setattr(html, "MOST_INLINE", 1)
-        monkeypatch.setattr(processes, "WORTH", 2)  # as many as there are: each in a process of its own
+        monkeypatch.setattr(run_directory, "WORTH", 2)  # as many as there are: each in a process of its own
         text = report(run)
         parts = {path.stem for path in (run.directory / html.PARTS).iterdir()}
         keys = [str(a["id"]) for a in Page(text).all("details", **{"class": "case"})]

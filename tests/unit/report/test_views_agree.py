@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 
 from harness.calls.verdict import CaseOutcome, Finding, Strength, Verdict
 from harness.report import bundle, terminal
-from harness.report.case_page import CasePage
 from harness.report.history import runs_of
+from harness.report.html import CasePage
 from harness.report.recorder import CaseRecorder
 from harness.report.run import FinishedRun, finish, remake
 from harness.report.run_directory import RunEnd, RunEvidence, case_directory, create
