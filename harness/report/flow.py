@@ -478,7 +478,10 @@ def _said_of(event: Event) -> tuple[str, bool] | None:
             return f"{event.transport.upper()} to {event.remote} failed: {event.reason}", True
         case AskedByOptions() if event.answered or event.every_s:
             seen = "has answered" if event.answered else "has got no"
-            return f"the {event.phone} has been there for {event.there_s:.1f} s, and {seen} OPTIONS of the platform's", False
+            return (
+                f"the {event.phone} has been there for {event.there_s:.1f} s, and {seen} OPTIONS of the platform's",
+                False,
+            )
         case TlsHandshake():
             return f"TLS handshake of {event.remote}{' failed' * event.failed}", event.failed
         case StrangerRefused():

@@ -14,10 +14,9 @@ import pytest
 
 from harness.calls.checks.claims import STRENGTH, Claim, Observation
 from harness.calls.verdict import Strength, Verdict
-from harness.report.coverage import labels
+from harness.report.coverage import claims, labels
 from harness.report.evidence import CaseEvidence, latest
 from harness.report.run_directory import read_cases
-from harness.report.signoff.claims import claims
 from tools import ROOT
 from tools.liveproof.outside import world
 from tools.liveproof.plan import AIS, INBOUND, LISTENS, TRANSFER, WITNESSES, World

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from harness.calls.verdict import Verdict
+from harness.report.coverage import claims
 from harness.report.evidence import CaseEvidence
-from harness.report.signoff.claims import claims
 from harness.world.addresses import Block
 from harness.world.pki import Authority
 from tests.interop import others

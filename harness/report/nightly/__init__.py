@@ -2,8 +2,7 @@
 
 ============  =========================================================================
 ``compare``   two runs of one scope; how often a case is flaky
-``bounds``    what a row's figures may be at most
-``store``     which nights there were
+``problems``  what is wrong in a night, bounds of figures among it; what of it is new, gone or unverified
 ``alerts``    what has changed since the night before, sent by mail, chat or webhook
 ``metrics``   a night's figures for Prometheus
 ``page``      the last nights, rows × nights

@@ -1,73 +1,17 @@
-"""What has changed since the night before, and alerts about it by mail, chat or webhook.
-
-A problem whose case was not verified since is not gone: its state is unknown.
-"""
+"""Alerts by mail, chat or webhook: what has changed since the night before."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from harness.calls.verdict import Verdict
 from harness.errors import BrokenError, MistakeError
-
-
-@dataclass(frozen=True, kw_only=True)
-class News:
-    """Problems of this night, and of the night before."""
-
-    new: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
-    #: Problems of the night before whose cases neither passed nor failed this night, or which were not looked at.
-    unverified: tuple[str, ...] = ()
-    since: str = "the night before"  #: what it is news since; empty in the first night
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to tell."""
-        return bool(self.new or self.gone or self.unverified)
-
-
-def news_of(
-    before: Sequence[str],
-    now: Sequence[str],
-    verified: Collection[str],
-    is_open: Callable[[str], bool] = lambda problem: False,
-    since: str = News.since,
-) -> News:
-    """``verified`` are the cases that passed or failed, as problems name them.
-
-    ``is_open``: whether a problem that is not about a case was left unchecked this night.
-    """
-    known, still = set(before), set(now)
-    over = [problem for problem in before if problem not in still]
-    gone = [
-        problem for problem in over if (case := case_of(problem)) in verified or (case is None and not is_open(problem))
-    ]
-    return News(
-        new=tuple(problem for problem in now if problem not in known),
-        gone=tuple(gone),
-        unverified=tuple(problem for problem in over if problem not in gone),
-        since=since,
-    )
-
-
-def problem_of(case: str, verdict: str) -> str:
-    """A case that did not pass, in words that stay the same from night to night."""
-    return f"{case}: {verdict}"
-
-
-def case_of(problem: str) -> str | None:
-    """The case that a problem is about; None where it is about none."""
-    case, _, verdict = problem.rpartition(": ")
-    return case if case and verdict in list(Verdict) else None
-
+from harness.report.nightly.problems import News
 
 #: Where alerts go: addresses as Apprise writes them, separated by blanks. They hold secrets, so they never stand in a file.
 VARIABLE = "HARNESS_ALERTS"
-
-
 _MOST, _MOST_CASES = 20, 3
 
 

@@ -15,17 +15,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from harness.calls.verdict import Verdict
 from harness.errors import DamagedHistoryError, MistakeError
 from harness.report import history, scope
 from harness.report.causes import grouped
-from harness.report.evidence import key_of
 from harness.report.history import Night, Run
 from harness.report.markup import explain_command, short_path
-from harness.report.nightly import bounds, page
-from harness.report.nightly.alerts import Alert, AlertCause, News, alert_of, news_of, problem_of
-from harness.report.nightly.bounds import Bound
+from harness.report.nightly import page
+from harness.report.nightly.alerts import Alert, AlertCause, alert_of
 from harness.report.nightly.compare import Difference, compare
+from harness.report.nightly.problems import (
+    ENDED,
+    Bound,
+    News,
+    breaches,
+    is_open,
+    news_of,
+    outside_of_cases,
+    problem_of,
+    problems_of,
+    verified_in,
+)
 from harness.report.run_directory import RunEvidence, require_outside_of_runs
 from harness.support.files import own_directories
 from harness.support.forkserver import PYTHON
@@ -36,12 +45,6 @@ NIGHTS, LOOK_BACK = 30, 400
 _PASSED, _FAILED = 0, 1
 #: So soon a night notices that it was asked to end.
 _MOMENT_S = 0.2
-#: What problems that are no case's begin or end with, or hold.
-_LOST = ": not verified any more"
-_INTERRUPTED = ": interrupted: "
-_OUTSIDE = "broke outside of any case: "
-_UNPLANNED = ": not planned"
-_ENDED = "the verification ended with exit code"
 #: How a line begins that says what the verification could not do.
 _MISTAKE = "ERROR: "
 _HARNESS = "import sys; from harness.run.cli.entry import main; sys.argv[0] = 'harness'; main()"
@@ -157,14 +160,14 @@ def _judged(given: Verification) -> FinishedNight:
     left = RunEvidence.read(given.reports / given.run) if given.run else None
     runs = tuple(history.runs_of(left)) if left else ()
     causes = _causes(left) if left else ()
-    outside = tuple(_outside_of_cases(left)) if left else ()
+    outside = tuple(outside_of_cases(left)) if left else ()
     history.append(past, runs)
     before = [history.read(past, key=one.key, most=LOOK_BACK) for one in runs]
     good = [_last_good(found, this) for found, this in zip(before, runs, strict=True)]
     differences = [d for old, new in zip(good, runs, strict=True) if old for d in compare([old], [new])]
-    problems = [*_problems(runs, differences), *bounds.breaches(given.bound, runs), *outside]
+    problems = [*problems_of(runs, differences), *breaches(given.bound, runs), *outside]
     if given.code and not outside and all(one.good for one in runs):
-        problems.append(": ".join([f"{_ENDED} {given.code}", *given.mistakes[:1]]))
+        problems.append(": ".join([f"{ENDED} {given.code}", *given.mistakes[:1]]))
     if not given.code and not runs:  # of --plan, say, or another --reports
         problems.append(f"the verification left no results in {given.reports}")
     earlier = history.read_nights(past, given.series, most=NIGHTS)
@@ -181,7 +184,7 @@ def _judged(given: Verification) -> FinishedNight:
     shown = before or _of_the_night_before(past, nights)
     histories = tuple(tuple(one for one in found if one.run in names) for found in shown)
     told, since = _told_before(earlier)
-    news = news_of(told, problems, _verified(runs), lambda problem: _is_open(problem, given.bound, runs), since)
+    news = news_of(told, problems, verified_in(runs), lambda problem: is_open(problem, given.bound, runs), since)
     page.write(written := given.reports / page.FILE, nights, histories, causes, news, differences)
     history.append_night(past, night)  # last: what a night could not tell is told by the next one
     where = "\n".join([*given.notes, f"See {_page_of(given.reports / given.run, written, causes)}"])
@@ -230,68 +233,12 @@ def _told_before(nights: Sequence[Night]) -> tuple[tuple[str, ...], str]:
     return told, News.since if nights[-1].told else "the last alert that could be sent, if any"
 
 
-def _problems(runs: Sequence[Run], differences: Sequence[Difference]) -> Iterator[str]:
-    """Each in words that stay the same from night to night, so that only what changes is told."""
-    for run in runs:
-        if run.interrupted:
-            yield f"{_interrupted(run)}{run.interrupted}"
-        for result in run.results:
-            never_run = run.interrupted and not result.attempts  # the interruption says it all
-            if result.verdict != Verdict.PASSED and not never_run:
-                yield _problem(result.case, run.site, result.verdict)
-    for difference in differences:
-        for row in difference.lost_rows:
-            yield f"{row} of {difference.deployment}{_LOST}"
-
-
-def _outside_of_cases(run: RunEvidence) -> Iterator[str]:
-    """What makes a run fail or break though all its cases may have passed, in words as above."""
-    for line in dict.fromkeys(run.end.broke):
-        yield f"{_OUTSIDE}{mask_text(line.replace(run.name, '…'))}"  # a path in it would make it new each night
-    for line in scope.missing(run.scope) if run.scope else ():
-        yield f"required, and not run: {line}"
-    for site, case in sorted({one.key for one in run.cases} - {key_of(one) for one in run.planned}):
-        yield f"{_named(case, site)}{_UNPLANNED}"
-
-
-def _is_open(problem: str, bound: Sequence[Bound], runs: Sequence[Run]) -> bool:
-    """Whether an earlier problem that is not about a case was left unchecked this night."""
-    if not runs:
-        return not problem.startswith(_ENDED)  # which is about that night alone
-    if problem.startswith(_OUTSIDE) or problem.endswith(_UNPLANNED):
-        return any(run.interrupted for run in runs)
-    if _INTERRUPTED in problem:
-        return not any(problem.startswith(_interrupted(run)) for run in runs if not run.interrupted)
-    if problem.endswith(_LOST):
-        ran = {f"{result.row} of {run.deployment}{_LOST}" for run in runs for result in run.results if result.attempts}
-        return problem not in ran
-    return bounds.is_open(problem, bound, runs)
-
-
-def _interrupted(run: Run) -> str:
-    """What a problem begins with that says why the run was interrupted in this deployment and at this site."""
-    return f"{_named(run.deployment, run.site)}{_INTERRUPTED}"
-
-
-def _problem(case: str, site: str, verdict: str) -> str:
-    return problem_of(_named(case, site), verdict)
-
-
-def _verified(runs: Sequence[Run]) -> set[str]:
-    known = (Verdict.PASSED, Verdict.FAILED)
-    return {_named(one.case, run.site) for run in runs for one in run.results if one.verdict in known}
-
-
-def _named(what: str, site: str) -> str:
-    return f"{what}{f' at {site}' if site else ''}"
-
-
 def _causes(run: RunEvidence) -> tuple[AlertCause, ...]:
     """What the cases that did not pass have in common, the first to mend on top."""
     return tuple(
         AlertCause(
             group.headline,
-            tuple(_problem(case.id, case.site, str(case.verdict)) for case in group.cases),
+            tuple(problem_of(case.id, case.site, str(case.verdict)) for case in group.cases),
             fix=group.said("fix"),
             owner=group.said("owner"),
             where=group.where,

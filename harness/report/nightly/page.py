@@ -13,8 +13,9 @@ from markupsafe import Markup
 from harness.report.callfacts import KPIS
 from harness.report.history import Night, Run
 from harness.report.markup import environment, printable
-from harness.report.nightly.alerts import AlertCause, News, summary, unexplained
+from harness.report.nightly.alerts import AlertCause, summary, unexplained
 from harness.report.nightly.compare import Difference, lines, rates
+from harness.report.nightly.problems import News
 from harness.support.files import whole_file
 
 FILE = "nightly.html"

@@ -2,9 +2,7 @@
 
 =============  =========================================================================
 ``manifest``   SHA-256 of every file of evidence
-``claims``     what was seen, and by what
-``waivers``    what somebody answers for although it was not proved
-``rows``       each row with verdict, strength, figures, or why it was not run
+``rows``       each row with verdict, strength, figures, or why it was not run; waivers
 ``decision``   ACCEPTED, ACCEPTED WITH WAIVERS or NOT ACCEPTED
 ``attest``     keys, and the signed in-toto statement
 ``document``   HTML and PDF/A
@@ -21,8 +19,9 @@ from pathlib import Path
 
 from harness.errors import MistakeError
 from harness.report.run_directory import RunEvidence
-from harness.report.signoff import attest, document, manifest, waivers
+from harness.report.signoff import attest, document, manifest
 from harness.report.signoff.decision import Decision, decide
+from harness.report.signoff.rows import read_waivers
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def make(
     """
     run = run.resolve()
     signer = attest.signer_of(key) if key else None
-    granted = waivers.read(waiver_file) if waiver_file else ()
+    granted = read_waivers(waiver_file) if waiver_file else ()
     evidence = sealed or RunEvidence.read(run)
     decision = decide(evidence, granted, today=_today(), source=waiver_file, is_sealed=sealed is not None)
     if not (run / manifest.FILE).exists():
@@ -65,10 +64,10 @@ def make(
                 f"{run / manifest.FILE}: is missing, so nobody knows what the run left; allowed: a whole run"
             )
         manifest.write(run)
-    for name in (waivers.FILE, attest.FILE, document.HTML, document.PDF):
+    for name in (manifest.WAIVERS, attest.FILE, document.HTML, document.PDF):
         if waiver_file is None or waiver_file.resolve() != run / name:
             (run / name).unlink(missing_ok=True)
-    kept = run / waivers.FILE
+    kept = run / manifest.WAIVERS
     if waiver_file and waiver_file.resolve() != kept:
         shutil.copyfile(waiver_file, kept)
     html = run / document.HTML
@@ -100,8 +99,8 @@ def verify(run: Path, key: Path) -> tuple[Decision | None, list[str]]:
     problems += _changed(run, attested)
     if problems:
         return None, problems
-    kept = run / waivers.FILE
-    granted = waivers.read(kept) if kept.exists() else ()
+    kept = run / manifest.WAIVERS
+    granted = read_waivers(kept) if kept.exists() else ()
     decision = decide(RunEvidence.read(run), granted, today=_today(), source=kept)
     derived = attest.predicate_of(decision, [path for path in (kept,) if path.exists()])
     # one that had run out before the signing, or that no row needs, changes nothing of what was signed
@@ -121,7 +120,7 @@ def verify(run: Path, key: Path) -> tuple[Decision | None, list[str]]:
 
 def _changed(run: Path, attested: attest.Attested) -> Iterator[str]:
     """A line for each of the signed files that is not as it was signed."""
-    for name in (manifest.FILE, document.HTML, document.PDF, waivers.FILE):
+    for name in (manifest.FILE, document.HTML, document.PDF, manifest.WAIVERS):
         path, digest = run / name, attested.subjects.get(name)
         if path.is_file() and digest is None:
             yield f"{name}: was added"

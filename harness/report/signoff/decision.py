@@ -20,8 +20,17 @@ from harness.report.evidence import CaseEvidence, key_of
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import Scope
 from harness.report.signoff import manifest
-from harness.report.signoff.rows import NOT_RUN, PARTLY_RUN, JudgedCase, RowResult, judge_all, narrowing, results
-from harness.report.signoff.waivers import Waiver, check
+from harness.report.signoff.rows import (
+    NOT_RUN,
+    PARTLY_RUN,
+    JudgedCase,
+    RowResult,
+    Waiver,
+    check_waivers,
+    judge_all,
+    narrowing,
+    results,
+)
 from harness.report.strangers import strangers
 from harness.support.files import json_file
 from harness.support.mask import mask_text
@@ -104,7 +113,7 @@ def decide(
     valid = tuple(waiver for waiver in waivers if waiver not in expired)
     if scope:
         known = [(d.name, row.row) for d in scope.deployments for row in d.rows]
-        check(waivers, known, source or Path("waivers"), today=today)
+        check_waivers(waivers, known, source or Path("waivers"), today=today)
     rows = results(scope, judged, planned, valid) if scope else ()
     contradictions = tuple(one.contradiction for one in judged if one.contradiction)
     reasons = (

@@ -14,9 +14,9 @@ from markupsafe import Markup
 
 from harness.calls.verdict import Verdict
 from harness.errors import MistakeError
+from harness.report.coverage import by_source
 from harness.report.markup import environment, printable
 from harness.report.signoff import manifest
-from harness.report.signoff.claims import by_source
 from harness.report.signoff.decision import Acceptance, Decision
 from harness.report.signoff.rows import (
     NOT_APPLICABLE,

@@ -16,7 +16,7 @@ from harness.errors import BrokenError, HarnessError, MistakeError
 from harness.integrations import load
 from harness.report import history
 from harness.report.history import runs_of
-from harness.report.nightly import alerts, bounds, metrics, night
+from harness.report.nightly import alerts, metrics, night, problems
 from harness.report.nightly.compare import Difference, compare, lines, markdown, rates
 from harness.report.run_directory import RunEvidence, require_ended, require_run
 from harness.run.cli.app import FAILED, PASSED
@@ -109,11 +109,11 @@ def _alerting(title: str, to: Sequence[str]) -> Iterator[None]:
         raise
 
 
-def _read(files: Sequence[Path], bounds_file: Path | None) -> Sequence[bounds.Bound]:
+def _read(files: Sequence[Path], bounds_file: Path | None) -> Sequence[problems.Bound]:
     """The bounds. Raises :class:`MistakeError` for them, and for the deployment files, before the night."""
     for file in files:
         load(file, secrets=False)
-    return bounds.read(bounds_file) if bounds_file else ()
+    return problems.read_bounds(bounds_file) if bounds_file else ()
 
 
 def _split(verify: str) -> list[str]:

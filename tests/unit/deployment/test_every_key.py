@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from harness.deployment import Deployment
-from harness.report.nightly.bounds import _File as Bounds
-from harness.report.signoff.waivers import _File as Waivers
+from harness.report.nightly.problems import BoundFile as Bounds
+from harness.report.signoff.rows import WaiverFile as Waivers
 from harness.run.fleet.plan import Fleet
 from harness.support import toml_model
 from harness.world.settings import Settings

@@ -13,8 +13,9 @@ from harness.audio.wav import read_wav
 from harness.deployment import Report, numbers_csv
 from harness.deployment import file as deployment_file
 from harness.errors import FarEndError, MistakeError
-from harness.report.nightly import bounds
-from harness.report.signoff import attest, waivers
+from harness.report.nightly.problems import read_bounds
+from harness.report.signoff import attest
+from harness.report.signoff.rows import read_waivers
 from harness.run.fleet import plan
 from harness.support.resources import EXAMPLES
 from harness.witness.platform_report import ReportSource

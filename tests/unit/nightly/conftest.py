@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from harness.report.nightly import night
-from harness.report.nightly.bounds import Bound
 from harness.report.nightly.night import Verification, conclude
+from harness.report.nightly.problems import Bound
 from harness.report.run_directory import read_end, write_end
 
 ROWS = ("HOLD", "BUSY")

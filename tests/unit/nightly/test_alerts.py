@@ -21,9 +21,9 @@ from harness.errors import BrokenError, MistakeError, ResourceError
 from harness.report import history
 from harness.report.history import Night, Result, Run
 from harness.report.nightly import alerts, metrics, night
-from harness.report.nightly.alerts import Alert, AlertCause, alert_of, case_of, news_of, problem_of
-from harness.report.nightly.bounds import Bound
+from harness.report.nightly.alerts import Alert, AlertCause, alert_of
 from harness.report.nightly.compare import FlakeRate, rates, wilson
+from harness.report.nightly.problems import Bound, case_of, news_of, problem_of
 from harness.run.cli.app import application
 from tests.receiver import Receiver
 
@@ -76,7 +76,7 @@ class TestAlerts:
         nights = st.dictionaries(names, st.sampled_from(list(Verdict)))
         then, now = data.draw(nights), data.draw(nights)
         problems = [
-            [problem_of(case, verdict) for case, verdict in night.items() if verdict is not Verdict.PASSED]
+            [problem_of(case, "", verdict) for case, verdict in night.items() if verdict is not Verdict.PASSED]
             for night in (then, now)
         ]
         verified = {case for case, verdict in now.items() if verdict in (Verdict.PASSED, Verdict.FAILED)}
@@ -157,8 +157,6 @@ def test_what_could_not_be_told_is_told_the_next_night(tmp_path: Path, receiver:
     assert pass_one()[1] == []
 
 
-
-
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
 class TestUnrecordedNights:
     @pytest.fixture(autouse=True)
@@ -186,7 +184,6 @@ class TestUnrecordedNights:
         sent = json.loads(body)
         assert (sent["title"], sent["type"]) == (title, "failure")
         assert sent["message"] == str(ended.exception)
-
 
 
 class TestMetrics:

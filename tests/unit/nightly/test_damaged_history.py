@@ -106,5 +106,3 @@ def test_a_journal_goes_with_its_history(tmp_path: Path) -> None:
     (journal,) = [one for one in _set_aside(tmp_path) if one.name.endswith("-journal")]
     assert journal.read_text() == "hot"
     assert not path.exists()
-
-

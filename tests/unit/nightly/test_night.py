@@ -19,9 +19,8 @@ import pytest
 from harness.errors import MistakeError
 from harness.report import history
 from harness.report.nightly import night
-from harness.report.nightly.alerts import problem_of
-from harness.report.nightly.bounds import Bound, read
 from harness.report.nightly.night import check_fresh
+from harness.report.nightly.problems import Bound, problem_of, read_bounds
 from harness.support import resources
 from tests.unit.nightly.conftest import ROWS, Nights
 
@@ -240,8 +239,6 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
         night.one_night([], tmp_path, series="s", bound=(), more=())
 
 
-
-
 def test_the_page_says_what_has_changed(nights: Nights, runs: ModuleType) -> None:
     assert "This is the first night." in nights.pass_one().page.read_text()
     assert "Since the night before: nothing." in nights.pass_one().page.read_text()
@@ -255,7 +252,7 @@ def test_the_page_says_what_has_changed(nights: Nights, runs: ModuleType) -> Non
     assert lost.news.unverified == (problem,)
     assert "1 not verified this night" in lost.page.read_text()
     mended = nights.pass_one()
-    assert problem_of(problem.rpartition(": ")[0], "broken") in mended.news.gone
+    assert problem_of(problem.rpartition(": ")[0], "", "broken") in mended.news.gone
     assert "all is well" in mended.page.read_text()
 
 
@@ -267,18 +264,16 @@ def test_a_night_whose_page_cannot_be_written_is_not_recorded(nights: Nights, mo
     assert history.read_nights(nights.reports / history.FILE, "s") == []
 
 
-
-
 def test_mistakes_in_bounds_are_told(tmp_path: Path) -> None:
     path = tmp_path / "bounds.toml"
     path.write_text('[[bound]]\nkpi = "nosuch"\nmax = 1\n')
     with pytest.raises(MistakeError, match="kpi"):
-        read(path)
+        read_bounds(path)
     path.write_text('[[bound]]\nkpi = "rtp_loss"\nmax = nan\n')  # which nothing is above
     with pytest.raises(MistakeError, match="max"):
-        read(path)
+        read_bounds(path)
     with pytest.raises(MistakeError, match="no such file"):
-        read(tmp_path / "none")
+        read_bounds(tmp_path / "none")
 
 
 def test_a_run_that_somebody_else_begins_meanwhile_is_not_the_nights(

@@ -10,7 +10,7 @@ import pytest
 
 from harness.report import history
 from harness.report.history import runs_of
-from harness.report.nightly.bounds import Bound
+from harness.report.nightly.problems import Bound
 from harness.report.run_directory import read_end, write_end
 from tests.unit.nightly.conftest import BUSY, ROWS, Nights
 

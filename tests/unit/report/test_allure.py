@@ -132,8 +132,6 @@ def test_the_ids_of_a_test_are_those_that_allure_pytest_makes(run: Any) -> None:
     assert result["historyId"] == md5(result["fullName"], *values)  # type: ignore[no-untyped-call]
 
 
-
-
 @pytest.mark.parametrize("play", ["died", "unobserved"])
 def test_an_attempt_that_says_nothing_is_told_as_the_failure_before_it(
     tmp_path: Path, samples: ModuleType, play: str

@@ -63,8 +63,6 @@ def test_a_bundled_run_is_told_as_the_run_itself(
     assert all(case.id in page for case in made.cases if case.row.id in lost)
 
 
-
-
 @pytest.mark.parametrize("cell", ["=1+1", "+1312", "-2", "@SUM(A1)", "\t=1", "\r=1"])
 def test_no_cell_is_a_formula(tmp_path: Path, samples: ModuleType, cell: str) -> None:
     directory = create(tmp_path)
@@ -75,5 +73,3 @@ def test_no_cell_is_a_formula(tmp_path: Path, samples: ModuleType, cell: str) ->
         title = next(csv.DictReader(file))["title"]
 
     assert title.startswith("'")
-
-

@@ -135,7 +135,6 @@ class TestFolded:
         assert [moment.text for moment in folded] == ([] if arrows_left else ["registered: 200 (m1 to m4)"])
 
 
-
 def _holds(name: str, word: str, **_: object) -> bool:
     return word in name
 

@@ -47,8 +47,6 @@ def test_a_phone_may_be_called_as_the_ai_is() -> None:
     )
 
 
-
-
 def passed_in_part(directory: Path, samples: ModuleType) -> CaseEvidence:
     with samples.playing(directory) as sample:
         sample.inbound()

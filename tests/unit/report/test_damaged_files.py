@@ -156,6 +156,10 @@ def test_a_case_whose_far_end_says_anything_of_a_message_is_reported(
         lines = [json.loads(line) for line in written.read_text().splitlines()]
         (record,) = (line["event"]["record"] for line in lines if line.get("event", {}).get("kind") == "FarEndRecord")
         record["witness"]["messages"][0][key] = value
-        record["witness"]["marks"] = [{"mark": 12, "at": value, "until": value, "level_dbov": value}, {"mark": value}, value]
+        record["witness"]["marks"] = [
+            {"mark": 12, "at": value, "until": value, "level_dbov": value},
+            {"mark": value},
+            value,
+        ]
         written.write_text("".join(json.dumps(line) + "\n" for line in lines))
         reported(run, case)

@@ -124,8 +124,6 @@ def test_a_codec_is_seen_where_it_is_the_labels_own(
     assert ("codec" in seen(made((), findings, axes=AXES | {"codec": label}))) is is_seen
 
 
-
-
 def test_who_registers_in_the_ais_place_shows_its_trunk_as_well(made: Callable[..., CaseEvidence]) -> None:
     register = INVITE.replace("INVITE", "REGISTER")
     events = [replace(event, phone="sip-number") for event in at_stand_in("tls", register.format(more=CREDENTIALS))]
@@ -139,7 +137,3 @@ def test_messages_of_the_far_end_count_where_the_deployment_says_that_it_shows_t
     record = recorded(INVITE.format(more=CREDENTIALS))
     assert seen(made([*OWN, record])) == DONE
     assert seen(made([*OWN, record], shows_messages=True)) == DONE | {"transport", "authentication"}
-
-
-
-

@@ -98,8 +98,6 @@ def test_figures_of_a_direction(tmp_path: Path, samples: ModuleType) -> None:
     assert row["MOS"] == "3.9 (100 packets)"
 
 
-
-
 @pytest.mark.parametrize(
     ("packets", "said"), [(9, "– (too few packets: 9)"), (99, "– (too few packets: 99)"), (100, "4.4 (100 packets)")]
 )

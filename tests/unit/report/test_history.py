@@ -19,8 +19,6 @@ def a_run(name: str, began: float = 1.0, key: str = "k", verdict: str = "passed"
     )
 
 
-
-
 def test_many_at_once(tmp_path: Path) -> None:
     path = tmp_path / history.FILE
     threads = [threading.Thread(target=history.append, args=(path, [a_run(str(n))])) for n in range(20)]
@@ -47,5 +45,3 @@ def test_faults_a_selection_or_another_file_make_another_key(tmp_path: Path, run
 
     assert keys[0] == keys[1]
     assert len(set(keys)) == 5
-
-

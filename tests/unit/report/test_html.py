@@ -77,8 +77,6 @@ class TestReport:
         (policy,) = [a for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
         assert (policy["content"] or "").startswith("default-src 'none'")
 
-
-
     def test_links_lead_to_messages_that_exist(self, run: Any) -> None:
         text = report(run)
         page = Page(text + "".join(unpacked(text)))
@@ -90,8 +88,6 @@ class TestReport:
         assert targets <= set(ids)
         assert {"cause=0", "row=TD-INBOUND"} <= hashes
         assert any(target.endswith("-m8") for target in targets)
-
-
 
     def test_a_row_of_two_deployments_is_one_mark_in_an_earlier_run(self, run: Any) -> None:
         """The worst of them: neither hides the other, and no run counts twice."""
@@ -115,8 +111,6 @@ class TestReport:
         monkeypatch.setattr(html, "MOST_WHOLE", 300)
         report(run)
         assert not (run.directory / html.PARTS).exists()
-
-
 
     @pytest.mark.parametrize(
         ("plays", "end", "said"),

@@ -58,8 +58,6 @@ def test_jenkins_takes_it(root: ET.Element) -> None:
     assert violations(root) == []
 
 
-
-
 def test_the_other_verdicts(root: ET.Element) -> None:
     problems = {
         str(case.get("classname")).partition(".")[2]: (child.tag, child.get("type"), child.get("message"))

@@ -86,8 +86,6 @@ def test_each_message_is_one_packet_with_its_addresses_and_time(tmp_path: Path, 
         assert found.comment.startswith("/".join(arrow.numbers) + " ")
 
 
-
-
 def test_names_ipv6_and_masks(tmp_path: Path, samples: ModuleType) -> None:
     with samples.playing(tmp_path / "case", samples.case_of(mask=True)) as sample:
         sample.message(

@@ -59,8 +59,6 @@ def test_a_case_whose_worker_died_is_broken_and_its_torn_line_left_out(tmp_path:
     assert len(evidence.messages) == 1
 
 
-
-
 def test_messages_are_numbered_as_they_come_and_findable(tmp_path: Path) -> None:
     recorder = CaseRecorder(tmp_path, {"id": "A"})
     late, early = message(at=2.0), message("BYE sip:a SIP/2.0\r\n\r\n", at=1.0)

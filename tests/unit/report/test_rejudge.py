@@ -105,8 +105,6 @@ def test_a_finding_is_adjusted_again(
     assert (found["now"]["verdict"], found["made_again"]) == (verdict, 1)
 
 
-
-
 def test_checks_that_compare_masked_numbers_are_taken_from_the_record(
     tmp_path: Path, case: Callable[..., CaseRecorder]
 ) -> None:

@@ -62,7 +62,6 @@ class TestDirectories:
 
 
 class TestLatest:
-
     @pytest.mark.parametrize("kind", ["file", "directory"])
     def test_what_else_has_its_name_is_left_as_it_is_and_a_note_says_so(self, run: Any, kind: str) -> None:
         taken = run.directory.parent / "latest"

@@ -48,10 +48,6 @@ def test_the_table_holds_in_eighty_columns(run: Any) -> None:
     assert "TD-FALLBACK-REFUSED[talkdesk-sim:udp-ip-pcmu-synthflow]" in text
 
 
-
-
-
-
 def test_it_fits_a_screen_however_many_causes_there_are(tmp_path: Path, samples: ModuleType) -> None:
     cases = many(tmp_path, samples, ["TD-INBOUND"] * 30)
     groups = [CauseGroup(Verdict.FAILED, (case,)) for case in cases]

@@ -15,9 +15,9 @@ import pytest
 from harness.calls.check_table import CHECKS
 from harness.calls.measurement import CallerId
 from harness.calls.verdict import Finding, Strength, Verdict
+from harness.report import coverage as claims
 from harness.report import signoff
 from harness.report.run_directory import RunEvidence
-from harness.report.signoff import claims
 from harness.report.signoff.decision import decide as decide_on
 
 ROW = "TD-INBOUND"

@@ -22,7 +22,7 @@ from harness.report.run_directory import RunEvidence, read_planned, write_end
 from harness.report.signoff import manifest
 from harness.report.signoff.decision import Acceptance, Decision
 from harness.report.signoff.decision import decide as decide_on
-from harness.report.signoff.waivers import Waiver
+from harness.report.signoff.rows import Waiver
 from harness.support.resources import EXAMPLES
 
 TODAY = datetime.date(2026, 11, 20)
@@ -188,8 +188,6 @@ class TestWhatWasNotRun:
 
         assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert decision.reasons == ("The run was interrupted: stopped by the user.",)
-
-
 
 
 class TestRecordsAreNotBelieved:

@@ -19,8 +19,9 @@ from harness.errors import MistakeError
 from harness.report import signoff
 from harness.report.run import remake
 from harness.report.run_directory import RunEnd, read_end, write_end
-from harness.report.signoff import attest, manifest, waivers
+from harness.report.signoff import attest, manifest
 from harness.report.signoff.decision import Acceptance
+from harness.report.signoff.rows import read_waivers
 
 ROW = "TD-INBOUND"
 CHANGES = 200
@@ -152,8 +153,6 @@ def test_a_waiver_that_runs_out_after_the_signing(
     assert signoff.verify(run, key.with_suffix(".pub"))[1] == ["waiver of TD-INBOUND (Jane Doe): ran out on 2026-11-30"]
 
 
-
-
 def test_the_statement_is_what_in_toto_asks_for(tmp_path: Path, runs: ModuleType, key: Path) -> None:
     run = runs.make_run(tmp_path / "reports", plays={ROW: runs.fails}).directory
     signoff.make(run, key=key)
@@ -237,7 +236,7 @@ class TestWaivers:
         path = tmp_path / "waivers.toml"
         path.write_text("[[waiver]]\n" + "".join(f'{k} = "{v}"\n' for k, v in said.items()) + "until = 2026-12-31\n")
         with pytest.raises(MistakeError, match=rf"waiver\.0\.{key}: .*no letter that can be seen; allowed: words"):
-            waivers.read(path)
+            read_waivers(path)
 
     def test_count_for_a_year_at_most(self, tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
         run = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: runs.fails}).directory
