@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic_core import from_json
 
@@ -31,6 +28,7 @@ from harness.calls.events import (
     StrangerRefused,
     from_plain,
 )
+from harness.calls.model import CallMessage, messages_in_record, messages_of
 from harness.calls.verdict import ORDER, Finding, Verdict
 from harness.deployment import SIP_NUMBER, STAND_IN
 from harness.errors import MistakeError
@@ -77,9 +75,8 @@ class Step:
     began: float
     ended: float | None = None
     error: str | None = None  #: the exception's text
-    failed: bool = (
-        False  #: it ended in a failure (:func:`harness.calls.verdict.is_failure`); an ``error`` without it: it broke
-    )
+    #: Whether it ended in a failure (:func:`harness.calls.verdict.is_failure`); an ``error`` without one: it broke.
+    failed: bool = False
     steps: list[Step] = field(default_factory=list)
 
     def verdict(self, findings: Iterable[Finding]) -> Verdict:
@@ -154,7 +151,7 @@ class CaseLog:
         open_steps: dict[int, Step] = {}
         for kind, value in self._parsed(directory / EVENTS):
             try:
-                self._take(directory, kind, value, open_steps)
+                self._take(kind, value, open_steps)
             except (KeyError, TypeError, ValueError, AttributeError):
                 self.damaged += 1
         self.recorded = list(self.events)
@@ -241,13 +238,12 @@ class CaseLog:
             else:
                 yield kind, value
 
-    def _take(self, directory: Path, kind: str, value: Any, open_steps: dict[int, Step]) -> None:
+    def _take(self, kind: str, value: Any, open_steps: dict[int, Step]) -> None:
         match kind:
             case "format":
                 if value["version"] > VERSION:
-                    raise MistakeError(
-                        f"{directory / EVENTS}: version {value['version']}; this harness reads versions up to {VERSION}"
-                    )
+                    what = f"version {value['version']}; this harness reads versions up to {VERSION}"
+                    raise MistakeError(f"{self._directory / EVENTS}: {what}")
             case "event":
                 number = value.pop("number", None)
                 event = from_plain(value)
@@ -257,7 +253,9 @@ class CaseLog:
                 self.times.append(at)
                 self.events.append(event)
             case "finding":
-                finding, made_from = _finding(value)
+                made_from = MadeFrom(value.pop("asked", None), value.pop("adjusted", ()))
+                finding = Finding.from_plain(value)
+                finite(finding.at)
                 self.findings.append(finding)
                 self.made_from.append(made_from)
             case "scripted":
@@ -279,20 +277,13 @@ class CaseLog:
                 self.notes.append(note)
                 self.times.append(note.at)
             case "attachment":
-                if (path := inside(directory, value["path"])) is None:
+                if (path := inside(self._directory, value["path"])) is None:
                     raise ValueError(value["path"])
                 at, attached = finite(value["at"]), Attachment(_text(value["name"]), path, _text(value["mime"]))
                 self.attachments.append(attached)
                 self.times.append(at)
             case _:
                 raise ValueError(kind)
-
-
-def _finding(value: Any) -> tuple[Finding, MadeFrom]:
-    made_from = MadeFrom(value.pop("asked", None), value.pop("adjusted", ()))
-    finding = Finding.from_plain(value)
-    finite(finding.at)
-    return finding, made_from
 
 
 def _decoded(line: bytes) -> Any:
@@ -374,79 +365,46 @@ def _span(leg: str, run: list[MarkHeard], ended: float) -> MarkSpan:
     )
 
 
-class CachedLog:
-    """One case's log, read again after it was dropped from memory: a run has more cases than memory holds."""
+@lru_cache(maxsize=MOST_KEPT)
+def log_of(directory: Path, reading: int) -> CaseLog:
+    """A case's log, read again after it was dropped from memory: a run has more cases than memory holds.
 
-    _recent: ClassVar[OrderedDict[CachedLog, CaseLog]] = OrderedDict()
-    _lock = threading.Lock()
-
-    def __init__(self, directory: Path, log: CaseLog) -> None:
-        self._directory = directory
-        self._keep(log)
-
-    def get(self) -> CaseLog:
-        """The log, from memory or from the disk."""
-        with self._lock:
-            log = self._recent.get(self)
-            if log is not None:
-                self._recent.move_to_end(self)
-                return log
-        log = CaseLog(self._directory)
-        self._keep(log)
-        return log
-
-    def _keep(self, log: CaseLog) -> None:
-        with self._lock:
-            self._recent[self] = log
-            while len(self._recent) > MOST_KEPT:
-                self._recent.popitem(last=False)
+    ``reading`` tells apart two readings of one directory, whose files may have changed in between.
+    """
+    return CaseLog(directory)
 
 
 #: Harness phones that stand in for the AI: the one that is called, and the one that registers.
 _AT_AI = (STAND_IN, SIP_NUMBER)
 
 
-_CREDENTIALS = re.compile(r"^(?:proxy-)?authorization\s*:", re.IGNORECASE | re.MULTILINE)
-
-
-_ACCEPTED = re.compile(
-    r"SIP/2\.0 2\d\d\b.*?^cseq\s*:\s*\d+\s+(?:INVITE|REGISTER)\b", re.IGNORECASE | re.MULTILINE | re.DOTALL
-)
-
-
-def values_seen(events: Iterable[Event]) -> dict[str, frozenset[str]]:
+def values_seen(events: Sequence[Event]) -> dict[str, frozenset[str]]:
     """Axis → the values that the harness phones saw. They see the AI's trunk only where one stands in for the AI."""
-    codecs, dialled, at_ai = set(), set(), []
+    codecs, dialled = set(), set()
     for event in events:
-        if isinstance(event, SipMessage) and event.phone in _AT_AI:
-            at_ai.append((event.transport, event.text))
-        elif isinstance(event, MediaState) and event.codec and event.phone not in _AT_AI:
+        if isinstance(event, MediaState) and event.codec and event.phone not in _AT_AI:
             codecs.add(event.codec.lower())
         elif isinstance(event, LegStarted) and event.direction == "outgoing" and event.phone not in _AT_AI:
             dialled.add(event.phone)
+    at_ai = messages_of(event for event in events if event.phone in _AT_AI)
     return _of_trunk(at_ai) | {"codec": frozenset(codecs), "number": frozenset(dialled)}
 
 
 def values_recorded(events: Iterable[Event]) -> dict[str, frozenset[str]]:
     """Axis → the values that SIP messages in the far end's records show."""
-    shown = []
-    for event in events:
-        if isinstance(event, FarEndRecord):
-            for entry in event.messages:
-                if isinstance(entry, Mapping) and isinstance(entry.get("text"), str):
-                    shown.append((str(entry.get("transport", "")), entry["text"]))
-    return _of_trunk(shown)
+    records = (event for event in events if isinstance(event, FarEndRecord))
+    return _of_trunk(message for record in records for message in messages_in_record(record))
 
 
-def _of_trunk(messages: Sequence[tuple[str, str]]) -> dict[str, frozenset[str]]:
+def _of_trunk(messages: Iterable[CallMessage]) -> dict[str, frozenset[str]]:
     """The trunk's transports and authentication, as messages at the AI's end show them."""
-    texts = [text for _, text in messages]
-    by = set()
-    if any(map(_CREDENTIALS.search, texts)):
-        by.add("digest")
-    elif any(map(_ACCEPTED.match, texts)):
-        by.add("ip")  # taken without credentials
-    return {"transport": frozenset(transport.lower() for transport, _ in messages), "authentication": frozenset(by)}
+    transports, has_credentials, is_accepted = set(), False, False
+    for one in messages:
+        transports.add(one.transport.lower())
+        has_credentials |= one.message.has("Authorization") or one.message.has("Proxy-Authorization")
+        is_accepted |= 200 <= one.status < 300 and one.method in ("INVITE", "REGISTER")
+    by = {"digest"} if has_credentials else {"ip"} if is_accepted else set()  # ip: accepted without credentials
+    return {"transport": frozenset(transports), "authentication": frozenset(by)}
 
 
 def _raised(error: str, finding: Finding) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,7 +16,6 @@ from harness.errors import MistakeError
 from harness.report.case_document import CASE
 from harness.report.case_log import (
     Attachment,
-    CachedLog,
     CaseLog,
     Gist,
     MarkSpan,
@@ -24,8 +24,12 @@ from harness.report.case_log import (
     Recording,
     Step,
     finite,
+    log_of,
 )
 from harness.support.files import json_file
+
+
+_READINGS = itertools.count()
 
 
 def key_of(case: Mapping[str, object]) -> tuple[str, str]:
@@ -54,7 +58,7 @@ class CaseEvidence:
     scripted_s: float
     damaged_lines: int  #: lines that could not be read: one when the worker died while writing
     gist: Gist
-    log: CachedLog = field(repr=False, compare=False)  #: the rest of what its events say
+    reading: int = field(repr=False, compare=False)  #: of the case's directory, by which :attr:`log` finds it
 
     @classmethod
     def read(cls, directory: Path) -> CaseEvidence:
@@ -68,7 +72,8 @@ class CaseEvidence:
             raise MistakeError(f"{directory}: not a case's evidence: {error}") from error
         except KeyError as error:
             raise MistakeError(f"{directory}: not a case's evidence: its end lacks {error}") from error
-        log = CaseLog(directory)
+        reading = next(_READINGS)
+        log = log_of(directory, reading)
         ended = end.at if end else max([began, *log.times])
         return cls(
             directory=directory,
@@ -82,8 +87,13 @@ class CaseEvidence:
             scripted_s=log.scripted_s(ended),
             damaged_lines=log.damaged,
             gist=log.gist,
-            log=CachedLog(directory, log),
+            reading=reading,
         )
+
+    @property
+    def log(self) -> CaseLog:
+        """Everything that its events say."""
+        return log_of(self.directory, self.reading)
 
     @property
     def verdict(self) -> Verdict:
@@ -190,37 +200,37 @@ class CaseEvidence:
     @property
     def events(self) -> Sequence[Event]:
         """Every fact, by time."""
-        return self.log.get().events
+        return self.log.events
 
     @property
     def messages(self) -> Sequence[Message]:
         """The SIP messages by time; numbered in order of recording."""
-        return self.log.get().messages
+        return self.log.messages
 
     @property
     def steps(self) -> Sequence[Step]:
         """The outermost steps."""
-        return self.log.get().steps
+        return self.log.steps
 
     @property
     def notes(self) -> Sequence[Note]:
         """What the case said to its reader."""
-        return self.log.get().notes
+        return self.log.notes
 
     @property
     def attachments(self) -> Sequence[Attachment]:
         """What it kept beside its recordings."""
-        return self.log.get().attachments
+        return self.log.attachments
 
     @property
     def legs(self) -> Mapping[str, list[Event]]:
         """The events of each leg, legs in order of appearance."""
-        return self.log.get().legs
+        return self.log.legs
 
     @property
     def marks(self) -> tuple[MarkSpan, ...]:
         """What was heard when, the repeated reports of one mark joined."""
-        return self.log.get().marks
+        return self.log.marks
 
     @property
     def statistics(self) -> Mapping[str, RtpStatistics]:
@@ -230,12 +240,12 @@ class CaseEvidence:
     @property
     def far_end(self) -> tuple[FarEndRecord, ...]:
         """What the far end's own interface said last of each of its calls; it may be asked again and again."""
-        return self.log.get().far_end
+        return self.log.far_end
 
     @property
     def recordings(self) -> tuple[Recording, ...]:
         """The WAVs that exist, one entry a leg."""
-        return self.log.get().recordings
+        return self.log.recordings
 
     @cached_property
     def strength(self) -> Strength | None:

@@ -33,7 +33,6 @@ from harness.audio.spectrogram import spectrogram_png
 from harness.audio.wav import WavError, read_wav
 from harness.calls.events import Listened, MediaState, RtpStatistics
 from harness.calls.verdict import Verdict
-from harness.report import hearing
 from harness.report.case_log import Recording, finite
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import is_foreign, name_mark, owners
@@ -107,7 +106,7 @@ def draw(evidence: CaseEvidence) -> None:
 
 
 def _draw(evidence: CaseEvidence, leg: str, received: Path) -> None:
-    if _picture_of(received).is_file() or hearing.data_uri(received) is None:
+    if _picture_of(received).is_file() or data_uri(received) is None:
         return
     sounds(evidence, leg, received)
     whole_file.write(_picture_of(received), spectrogram_png(*read_wav(received)))
@@ -128,7 +127,11 @@ def figures(evidence: CaseEvidence) -> list[list[str]]:
         if statistics is None and measured is None:
             continue
         codec = next((e.codec for e in reversed(events) if isinstance(e, MediaState) and e.active), "")
-        rows.append([leg, codec or "–", *_cells(codec, statistics, measured)])
+        seconds = measured["seconds"] if measured else None
+        received = [f"{seconds:.2f} s"] if seconds is not None else []
+        received += [f"{statistics.rx_packets} packets"] if statistics else []
+        network = _network(codec, statistics, seconds)
+        rows.append([leg, codec or "–", ", ".join(received), *network, *_sound(measured)])
     return rows
 
 
@@ -139,7 +142,7 @@ def _hearing(evidence: CaseEvidence, recording: Recording) -> Hearing:
     if evidence.verdict is not Verdict.PASSED:
         _draw(evidence, recording.leg, received)
     kept = _picture_of(received)
-    player = hearing.data_uri(received) if kept.is_file() else None
+    player = data_uri(received) if kept.is_file() else None
     if player is None:
         return Hearing(recording, "", "", began=first_sample(evidence, recording.leg))
     seconds, heard = sounds(evidence, recording.leg, received)
@@ -199,16 +202,6 @@ def _measured(wav: Path) -> dict[str, Any] | None:
     found = {"seconds": len(samples) / rate} | dataclasses.asdict(quality.figures(audio, heard))
     whole_file.write(kept, json.dumps(found) + "\n")
     return found
-
-
-def _cells(codec: str, statistics: RtpStatistics | None, measured: dict[str, Any] | None) -> list[str]:
-    seconds = measured["seconds"] if measured else None
-    return [_received(statistics, measured), *_network(codec, statistics, seconds), *_sound(measured)]
-
-
-def _received(statistics: RtpStatistics | None, measured: dict[str, Any] | None) -> str:
-    parts = [f"{measured['seconds']:.2f} s"] if measured else []
-    return ", ".join(parts + ([f"{statistics.rx_packets} packets"] if statistics else []))
 
 
 def _network(codec: str, statistics: RtpStatistics | None, seconds: float | None) -> list[str]:
@@ -273,27 +266,23 @@ def _sound(measured: dict[str, Any] | None) -> list[str]:
     ]
 
 
-def mp3(wav: Path) -> bytes | None:
-    """The recording as MP3; None when there is nothing in it, or it is no sound file (a killed phone leaves such)."""
-    try:
-        samples, rate = read_wav(wav)
-    except WavError:
-        return None
-    if not len(samples):
-        return None
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, rate, format="MP3", subtype="MPEG_LAYER_III")
-    return buffer.getvalue()
-
-
 def data_uri(wav: Path) -> str | None:
-    """The recording as a ``data:`` URI; made once, and kept beside the WAV for the next report."""
+    """The recording as MP3 in a ``data:`` URI; made once, and kept beside the WAV for the next report.
+
+    None when there is nothing in it, or it is no sound file (a killed phone leaves such).
+    """
     kept = wav.with_suffix(".mp3")
     try:
-        raw: bytes | None = user_files.read(kept, user_files.EVIDENCE)
+        raw = user_files.read(kept, user_files.EVIDENCE)
     except FileNotFoundError:
-        raw = mp3(wav)
-        if raw is None:
+        try:
+            samples, rate = read_wav(wav)
+        except WavError:
             return None
+        if not len(samples):
+            return None
+        buffer = io.BytesIO()
+        soundfile.write(buffer, samples, rate, format="MP3", subtype="MPEG_LAYER_III")
+        raw = buffer.getvalue()
         whole_file.write(kept, raw)
-    return "data:audio/mpeg;base64," + base64.b64encode(raw or b"").decode("ascii")
+    return "data:audio/mpeg;base64," + base64.b64encode(raw).decode("ascii")

@@ -14,7 +14,7 @@ import heapq
 import struct
 from collections.abc import Iterator
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from harness.calls.events import MediaState
@@ -44,8 +44,11 @@ def capture(evidence: CaseEvidence) -> Path:
 
 
 def export(evidence: CaseEvidence, path: Path) -> int:
-    """Write the case's messages and packets to ``path``; returns how many there are. A host name instead of an address
-    becomes one of 192.0.2.0/24 (RFC 5737), and the comment says which."""
+    """Write the case's messages and packets to ``path``; returns how many there are.
+
+    What is not an IPv4 address becomes one of 192.0.2.0/24 (RFC 5737), and the comment says which: softphones use IPv4 only, but a
+    far end's record may have names and IPv6.
+    """
     blocks = list(_blocks(evidence))
     whole_file.write(path, b"".join(blocks))
     return len(blocks) - _HEADERS
@@ -80,14 +83,8 @@ def _signalling(evidence: CaseEvidence, names: dict[str, str]) -> Iterator[_Pack
             _address(host, names)  # the comment names what has to stand for a name
         comment = _comment(evidence, arrow, names)
         if arrow.transport == "udp":
-            yield (
-                arrow.at,
-                source,
-                target,
-                _UDP,
-                _datagram(arrow.source.port, arrow.target.port, payload[:_DATAGRAM]),
-                comment,
-            )
+            datagram = _datagram(arrow.source.port, arrow.target.port, payload[:_DATAGRAM])
+            yield arrow.at, source, target, _UDP, datagram, comment
             continue
         forth, back = (arrow.source, arrow.target), (arrow.target, arrow.source)
         for start in range(0, len(payload), _SEGMENT):
@@ -142,7 +139,7 @@ def _comment(evidence: CaseEvidence, arrow: Arrow, names: dict[str, str]) -> str
     return "; ".join(words)
 
 
-def _address(host: str, names: dict[str, str]) -> IPv4Address | IPv6Address:
+def _address(host: str, names: dict[str, str]) -> bytes:
     try:
         return _parsed(host)
     except ValueError:
@@ -150,32 +147,17 @@ def _address(host: str, names: dict[str, str]) -> IPv4Address | IPv6Address:
 
 
 @lru_cache(maxsize=1024)
-def _parsed(host: str) -> IPv4Address | IPv6Address:
-    return ip_address(host)
+def _parsed(host: str) -> bytes:
+    return IPv4Address(host).packed
 
 
-def _ip(
-    source: IPv4Address | IPv6Address,
-    target: IPv4Address | IPv6Address,
-    protocol: int,
-    segment: bytes,
-    identification: int,
-) -> bytes:
+def _ip(source: bytes, target: bytes, protocol: int, segment: bytes, identification: int) -> bytes:
     length = len(segment)
-    if isinstance(source, IPv6Address) or isinstance(target, IPv6Address):
-        six, other = _v6(source), _v6(target)
-        pseudo = six + other + struct.pack("!IHBB", length, 0, 0, protocol)
-        segment = _with_checksum(pseudo, segment, protocol)
-        return struct.pack("!IHBB", 6 << 28, length, protocol, 64) + six + other + segment
-    pseudo = source.packed + target.packed + struct.pack("!BBH", 0, protocol, length)
+    pseudo = source + target + struct.pack("!BBH", 0, protocol, length)
     segment = _with_checksum(pseudo, segment, protocol)
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, identification & 0xFFFF, 0x4000, 64, protocol, 0)
-    head += source.packed + target.packed
+    head += source + target
     return head[:10] + struct.pack("!H", _checksum(head)) + head[12:] + segment
-
-
-def _v6(address: IPv4Address | IPv6Address) -> bytes:
-    return address.packed if isinstance(address, IPv6Address) else b"\x00" * 10 + b"\xff\xff" + address.packed
 
 
 def _with_checksum(pseudo: bytes, segment: bytes, protocol: int) -> bytes:

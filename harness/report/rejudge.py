@@ -6,11 +6,8 @@ findings. What the evidence does not hold is taken from the record, and the reas
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -29,6 +26,7 @@ from harness.errors import MistakeError
 from harness.report.case_document import CASE, DEPLOYMENT
 from harness.report.case_log import CaseLog, MadeFrom
 from harness.report.evidence import CaseEvidence
+from harness.report.run_directory import each
 from harness.support.files import json_file
 from harness.support.mask import fill_plain
 
@@ -38,8 +36,6 @@ MASKED: Final = "numbers are masked"
 NO_SUCH_CHECK: Final = "no such check any more"
 UNFIT: Final = "today's check does not take what was recorded"
 NO_DEPLOYMENT: Final = "the evidence lacks the deployment"
-#: With fewer cases a process more costs more than it saves.
-_FEWEST_APART: Final = 16
 
 
 class NamedCause(TypedDict, total=False):
@@ -110,11 +106,7 @@ def rejudge(run: Path) -> list[Rejudged]:
     directories = [path.parent for path in sorted((run / "cases").glob(f"*/{CASE}"))]
     if not directories:
         raise MistakeError(f"{run}: no cases in it. Name a run's directory, e.g. reports/latest.")
-    workers = min(os.cpu_count() or 1, len(directories) // _FEWEST_APART)
-    if workers < 2:
-        return [_rejudged(directory) for directory in directories]
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
-        return list(pool.map(_rejudged, directories, chunksize=8))
+    return list(each(_rejudged, directories))
 
 
 def totals(cases: Iterable[Rejudged]) -> Totals:
@@ -156,7 +148,7 @@ class _Again:
 
     def __init__(self, evidence: CaseEvidence) -> None:
         self._evidence = evidence
-        self._log: CaseLog = evidence.log.get()
+        self._log: CaseLog = evidence.log
         self._masked = bool(evidence.case.get("mask"))
         self._events = [*map(_filled, self._log.recorded)] if self._masked else self._log.recorded
         place = {id(event): index for index, event in enumerate(self._log.recorded)}

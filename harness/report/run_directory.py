@@ -16,10 +16,9 @@ Nothing is shared between runs but ``latest`` and ``history.sqlite``, and those 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import errno
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -37,7 +36,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.deployment.limits import try_lease
-from harness.errors import MistakeError, ResourceError, unwritable
+from harness.errors import MistakeError, unwritable
 from harness.report import scope as scopes
 from harness.report.case_document import CASE
 from harness.report.case_log import finite
@@ -82,16 +81,13 @@ def create(reports: Path) -> Path:
     """Make a new run's directory. Raises :class:`MistakeError` where another path is needed, :class:`ResourceError` for a full disk."""
     require_outside_of_runs(reports)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    for attempt in range(100):
-        directory = reports / (f"{stamp}-{os.getpid()}" + (f"-{attempt}" if attempt else ""))
-        try:
-            (directory / CASES).mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise unwritable(reports, error) from error
-        return directory
-    raise ResourceError(f"{reports}: a hundred runs of this process began within one second")
+    names = (f"{stamp}-{os.getpid()}{f'-{attempt}' if attempt else ''}" for attempt in itertools.count())
+    try:
+        directory = next(reports / name for name in names if not (reports / name).exists())
+        (directory / CASES).mkdir(parents=True)
+    except OSError as error:
+        raise unwritable(reports, error) from error
+    return directory
 
 
 def require_outside_of_runs(directory: Path) -> None:
@@ -366,10 +362,6 @@ def require_files(directory: Path) -> None:
 LATEST = "latest"
 
 
-#: How a file system says that it has no symbolic links, as those of Windows do.
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
-
-
 def point_latest(run: Path) -> str:
     """Let ``latest`` point to this run, in one atomic step; of two runs that end at once, the later one wins.
 
@@ -379,15 +371,12 @@ def point_latest(run: Path) -> str:
     fresh = run.parent / f".{LATEST}.{run.name}"
     if os.path.lexists(link) and not link.is_symlink():
         return f"{link}: is not a link to the newest run, and is left as it is; move it away"
-    with contextlib.suppress(FileNotFoundError):
-        fresh.unlink()
     try:
+        fresh.unlink(missing_ok=True)
         fresh.symlink_to(run.name)
-    except OSError as error:
-        if error.errno in _NO_LINKS:
-            return f"{link}: not made, since this file system has no links"
-        raise
-    fresh.replace(link)
+        fresh.replace(link)
+    except OSError as error:  # file systems of Windows have no links
+        return f"{link}: not made: {error.strerror}"
     return ""
 
 

@@ -28,7 +28,7 @@ from harness.deployment.file import pem_files
 from harness.errors import MistakeError
 from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations import matrix, observability
-from harness.integrations.base import NOT_OBSERVABLE, Row
+from harness.integrations.base import NOT_OBSERVABLE
 from harness.integrations.matrix import Case, LeftOut, Selection
 from harness.report.case_document import shown_name
 from harness.report.case_log import finite
@@ -125,9 +125,8 @@ class Scope:
     command: str
     deployments: tuple[DeploymentScope, ...]
     required: Mapping[str, RequiredFindings] = field(default_factory=dict)  #: case → the findings it has to make
-    versions: Mapping[str, str] = field(
-        default_factory=dict
-    )  #: what the run is made with; empty where none were put down
+    #: What the run is made with; empty where none were put down.
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def key(self, deployment: str, site: str) -> str:
         """What two runs need to have in common to be compared: deployment, site, content, scope, timings, injected faults.
@@ -294,14 +293,39 @@ def _deployment(
     integration = integrations.find(deployment.integration)
     every = matrix.every_row(deployment, selection.rows)
     there = {cells.row.id: [case.id for case in matrix.cases_of(cells)] for cells in every}
-    wanted = [case.id for case in asked if case.deployment == deployment.name]
+    wanted = {case.id for case in asked if case.deployment == deployment.name}
+    demanded = {*deployment.require, *required}
+    unseen = observability.unseen(deployment).values()
     without: dict[str, LeftOut] = {}
     not_now: dict[str, list[str]] = {}
-    for left in matrix.left_out(deployment, every):
-        if left.line is None:
-            without[left.row] = left
+    for one in matrix.left_out(deployment, every):
+        if one.line is None:
+            without[one.row] = one
         else:
-            not_now.setdefault(left.row, []).append(left.why)
+            not_now.setdefault(one.row, []).append(one.why)
+    rows = []
+    for row in integration.rows:
+        cases, left = there[row.id], without.get(row.id)
+        why = left.why if left and not cases else ""
+        rows.append(
+            RowScope(
+                row=row.id,
+                title=row.title,
+                proves=row.proves,
+                source=row.source,
+                link=integration.link(row),
+                documented=row.documented,
+                cases=tuple(cases),
+                asked=tuple(case for case in cases if case in wanted),
+                why=why,
+                not_now=tuple(not_now.get(row.id, [])),
+                left_out=row.id in deployment.leave_out,
+                hidden=not cases and (why.startswith(NOT_OBSERVABLE) or why in unseen),
+                postponed=not cases and left is not None and left.not_now,
+                demanded=row.id in demanded or (row.documented and matrix.DOCUMENTED in demanded),
+                unnamed=row.opt_in and row.id not in selection.rows,
+            )
+        )
     found = DeploymentScope(
         name=deployment.name,
         integration=deployment.integration,
@@ -309,37 +333,19 @@ def _deployment(
         site=deployment.site,
         hash=digest(content),
         content=content,
-        rows=tuple(
-            _row(
-                row,
-                integration.link(row),
-                there[row.id],
-                wanted,
-                without.get(row.id),
-                not_now.get(row.id, []),
-                deployment,
-                unnamed=row.opt_in and row.id not in selection.rows,
-                demanded={*deployment.require, *required},
-            )
-            for row in integration.rows
-        ),
+        rows=tuple(rows),
     )
     return found if deployment.kind == "simulated" else _masked(found)
 
 
 def _masked(scope: DeploymentScope) -> DeploymentScope:
     """As the evidence of its cases is: names and reasons are the customer's words, and may hold numbers."""
-    rows = [
+    rows = (
         dataclasses.replace(row, why=mask_text(row.why), not_now=tuple(map(mask_text, row.not_now)))
         for row in scope.rows
-    ]
-    return dataclasses.replace(
-        scope,
-        name=shown_name(scope.name),
-        site=shown_name(scope.site),
-        content=mask_plain(scope.content),
-        rows=tuple(rows),
     )
+    name, site = shown_name(scope.name), shown_name(scope.site)
+    return dataclasses.replace(scope, name=name, site=site, content=mask_plain(scope.content), rows=tuple(rows))
 
 
 def content_of(deployment: Deployment) -> dict[str, Any]:
@@ -348,11 +354,8 @@ def content_of(deployment: Deployment) -> dict[str, Any]:
         deployment.model_dump(mode="python", by_alias=True, exclude_defaults=True)
     )
     content.pop("site", None)
-    for table in (
-        *content.get("accounts", {}).values(),
-        *content.get("phones", {}).values(),
-        content.get("stand_in", {}),
-    ):
+    accounts, phones = content.get("accounts", {}), content.get("phones", {})
+    for table in (*accounts.values(), *phones.values(), content.get("stand_in", {})):
         for name in _OF_THE_SITE & table.keys():
             del table[name]
     report = content.get("platform", {}).get("report", {})
@@ -375,38 +378,6 @@ def complete_content(deployment: Deployment) -> dict[str, Any]:
         deployment.model_dump(mode="python", by_alias=True, exclude_none=True, exclude_defaults=True)
     )
     return secret_free
-
-
-def _row(
-    row: Row,
-    link: str,
-    cases: Sequence[str],
-    wanted: Sequence[str],
-    left: LeftOut | None,
-    not_now: Sequence[str],
-    deployment: Deployment,
-    *,
-    unnamed: bool,
-    demanded: Collection[str],
-) -> RowScope:
-    why = left.why if left and not cases else ""
-    return RowScope(
-        row=row.id,
-        title=row.title,
-        proves=row.proves,
-        source=row.source,
-        link=link,
-        documented=row.documented,
-        cases=tuple(cases),
-        asked=tuple(case for case in cases if case in set(wanted)),
-        why=why,
-        not_now=tuple(not_now),
-        left_out=row.id in deployment.leave_out,
-        hidden=not cases and (why.startswith(NOT_OBSERVABLE) or why in observability.unseen(deployment).values()),
-        postponed=not cases and left is not None and left.not_now,
-        demanded=row.id in demanded or (row.documented and matrix.DOCUMENTED in demanded),
-        unnamed=unnamed,
-    )
 
 
 def _without_secrets(value: Any) -> Any:

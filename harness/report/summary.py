@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from typing_extensions import TypedDict
 
+from harness.calls.events import StrangerRefused
 from harness.calls.verdict import NEVER_REPORTED, Verdict, exit_code, worst
 from harness.diagnosis.common import CommonDocument
 from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import LeftOutDocument, left_out, missing
-from harness.report.strangers import Stranger, strangers
 from harness.support.files import json_file, whole_file
 
 
@@ -63,16 +65,41 @@ class Counts:
         """That of all these cases together; None without any."""
         return worst(self.verdicts)
 
-    @property
-    def by_verdict(self) -> VerdictCounts:
-        """The counts alone."""
-        return {
-            "cases": self.cases,
-            "passed": self.passed,
-            "failed": self.failed,
-            "not_observable": self.not_observable,
-            "broken": self.broken,
-        }
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Requests from one address that no deployment file names, or that named a call wrongly."""
+
+    source: str
+    requests: int
+    methods: tuple[str, ...]  #: the most frequent first
+    user_agents: tuple[str, ...]
+    why: tuple[str, ...]  #: ``address``: not one of the platform; ``call-id``: it named a call of the harness wrongly
+
+    def __str__(self) -> str:
+        agents = f", {', '.join(self.user_agents)}" if self.user_agents else ""
+        return f"{self.source} ({self.requests}× {', '.join(self.methods)}{agents})"
+
+
+def strangers(counts: Iterable[StrangerRefused]) -> list[Stranger]:
+    """Each caller, the most frequent first, from the counts of all cases; cases that share a phone have the same counts."""
+    counted: dict[str, tuple[Counter[str], Counter[str], Counter[str]]] = {}
+    last: dict[tuple[str, ...], int] = {}
+    seen = {(e.at, e.phone, e.source, e.transport, e.method, e.user_agent, e.why): e for e in counts}
+    for event in sorted(seen.values(), key=lambda e: e.at):
+        kind = (event.phone, event.leg or "", event.source, event.transport, event.method, event.user_agent, event.why)
+        before = last.get(kind, 0)
+        more = event.count - before if event.count > before else event.count  # a new lease counts from the beginning
+        last[kind] = event.count
+        of_source = counted.setdefault(event.source, (Counter(), Counter(), Counter()))
+        for counter, word in zip(of_source, (event.method, event.user_agent, event.why), strict=True):
+            if word:
+                counter[word] += more
+    found = []
+    for source, counters in counted.items():
+        methods, agents, why = (tuple(word for word, _ in counter.most_common()) for counter in counters)
+        found.append(Stranger(source, counters[0].total(), methods, agents, why))
+    return sorted(found, key=lambda one: (-one.requests, one.source))
 
 
 class RowsDocument(TypedDict):
@@ -195,31 +222,18 @@ class Summary:
     @property
     def figures(self) -> Figures:
         """All of it but the causes."""
-        return {
-            "run": self.run,
-            "began": self.began,
-            **self.total.by_verdict,
-            "passed_on_retry": self.passed_on_retry,
-            "tried_before": self.tried_before,
+        overhead = self.overhead_s_median
+        counts = {name: count for name, count in vars(self.total).items() if name != "wall_s"}
+        others = {
             "wall_s": round(self.wall_s, 3),
             "scripted_s": round(self.scripted_s, 3),
-            "case_overhead_s_median": None if self.overhead_s_median is None else round(self.overhead_s_median, 4),
-            "workers": self.workers,
+            "case_overhead_s_median": None if overhead is None else round(overhead, 4),
             "rows": _rounded(self.rows),
             "integrations": {name: {"rows": _rounded(rows)} for name, rows in self.integrations.items()},
-            "deployments": self.deployments,
-            "versions": self.versions,
             "planned": {"planned": self.planned, "missing": self.missing, "unplanned": self.unplanned},
-            "interrupted": self.interrupted,
-            "broke": self.broke,
-            "coverage": self.coverage,
-            "left_out": self.left_out,
-            "strangers": self.strangers,
             "required_missing": self.required,
-            "faults": self.faults,
-            "as_of": self.as_of,
-            "made_of": self.made_of,
         }
+        return cast("Figures", {name: vars(self).get(name) for name in Figures.__annotations__} | counts | others)
 
     def write(self, path: Path) -> None:
         """Write ``summary.json``."""
