@@ -28,7 +28,6 @@ from harness.report.case_log import (
 )
 from harness.support.files import json_file
 
-
 _READINGS = itertools.count()
 
 

@@ -25,7 +25,6 @@ from markupsafe import Markup
 from harness.calls.verdict import NEVER_REPORTED, Finding, Verdict, worst
 from harness.report import ladder, timeline
 from harness.report.callfacts import LegFacts, Measured, call_facts, numbers_of, rtp_table, table_of, times
-from harness.report.case_log import Message
 from harness.report.causes import CauseGroup, grouped
 from harness.report.coverage import coverage, declared, labels
 from harness.report.evidence import CaseEvidence
@@ -79,25 +78,27 @@ def write(path: Path, run: RunEvidence, summary: Summary, past: Sequence[Run] = 
     if in_parts:
         parts.mkdir()
     made = list(each(make, _tasks(run, groups, path.parent, parts if in_parts else None)))
-    index = packed(json.dumps([one.words for one in made]))
+    index = packed(json.dumps([words for _, words, _ in made]))
     if in_parts:
         write_part(parts, "index", index)
     seen_in_part = {row: found for row, found in summary.coverage.items() if found.unseen}
     text = render(
         "report.html.j2",
         summary=summary,
-        when=_utc(summary.began) if summary.began else "no case began",
+        when=f"{datetime.fromtimestamp(summary.began, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        if summary.began
+        else "no case began",
         rows=_rows(summary, cases, past),
-        causes=[_cause(group, short_path(path.parent)) for group in groups],
-        cases=[one.fields for one in made],
+        causes=groups,
+        cases=[fields for fields, *_ in made],
         parts=PARTS if in_parts else "",
         most_inline=MOST_INLINE,
         index="" if in_parts else index,
         owners=sorted({owner for group in groups if (owner := _owner(group))}),
-        numbers=sorted({number for one in made for number in one.fields["numbers"]}),
-        absent=[{"id": str(case["id"]), "row": str(case.get("row", ""))} for case in run.absent],
+        numbers=sorted({number for fields, *_ in made for number in fields["numbers"]}),
+        absent=[str(case["id"]) for case in run.absent],
         left_out=_left_out(summary),
-        shown=Counter(str(one.fields["verdict"]) for one in made),
+        shown=Counter(str(fields["verdict"]) for fields, *_ in made),
         seen_in_part=seen_in_part,
         rows_seen_in_part=len({row.partition(" of ")[0] for row in seen_in_part}),  # as the table of rows has them
         never_ran=NEVER_REPORTED.first_line(),
@@ -105,7 +106,7 @@ def write(path: Path, run: RunEvidence, summary: Summary, past: Sequence[Run] = 
         headline=headline(summary),
     )
     whole_file.write(path, text)
-    return [time for one in made for time in one.times]
+    return [time for *_, measured in made for time in measured]
 
 
 def _tasks(run: RunEvidence, groups: Sequence[CauseGroup], home: Path, parts: Path | None) -> list[Task]:
@@ -166,52 +167,28 @@ def headline(summary: Summary) -> tuple[str, str]:
     return "passed", words if total.passed == 1 else f"All {words}"
 
 
-def _utc(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
 def _rows(summary: Summary, cases: Sequence[CaseEvidence], past: Sequence[Run]) -> list[dict[str, Any]]:
     titles = {(case.integration, case.row): case.title for case in cases}
-    found = []
-    for integration, rows in summary.integrations.items():
-        for row, counts in sorted(rows.items()):
-            key = f"{integration}/{row}"
-            found.append(
-                {
-                    "integration": integration,
-                    "row": row,
-                    "title": titles.get((integration, row), ""),
-                    "counts": counts,
-                    "verdict": counts.verdict,
-                    "trend": _trend(key, past),
-                }
-            )
-    return found
+    return [
+        {
+            "integration": integration,
+            "row": row,
+            "title": titles.get((integration, row), ""),
+            "counts": counts,
+            "trend": _trend(f"{integration}/{row}", past),
+        }
+        for integration, rows in summary.integrations.items()
+        for row, counts in sorted(rows.items())
+    ]
 
 
-def _trend(row: str, past: Sequence[Run]) -> list[dict[str, str]]:
+def _trend(row: str, past: Sequence[Run]) -> list[tuple[str, Verdict | None]]:
     """The row's verdict in each earlier run: the worst of its deployments and sites, which are one row here."""
     found: dict[str, list[Run]] = {}
     for run in past:
         if row in run.rows:
             found.setdefault(run.run, []).append(run)
-    verdicts = [(runs[0].when, worst(Verdict(run.rows[row]) for run in runs)) for runs in found.values()]
-    return [{"when": when, "verdict": str(verdict)} for when, verdict in verdicts[-12:]]
-
-
-def _cause(group: CauseGroup, run: str) -> dict[str, Any]:
-    """A group of cases as the head of the page and of the list shows it."""
-    return {
-        "verdict": str(group.verdict),
-        "headline": group.headline,
-        "is_mixed": group.is_mixed,
-        "count": len(group.cases),
-        "rows": group.rows.most_common(),
-        "where": group.where,
-        **{key: group.said(key) for key in ("fix", "owner", "issue", "settles")},
-        "link": web_link(group.said("link")),
-        "explain": explain_command(run, group.cases[0]),
-    }
+    return [(runs[0].when, worst(Verdict(run.rows[row]) for run in runs)) for runs in found.values()][-12:]
 
 
 def _left_out(summary: Summary) -> list[tuple[str, int, dict[str, list[str]]]]:
@@ -275,6 +252,9 @@ class CasePage:
         if linked:
             heard = [self._linked(hearing) for hearing in heard]
         failed = [f for f in case.findings if f.verdict is not Verdict.PASSED and not _is_excused(case, f)]
+        shown = case.diagnosis[0].get("evidence") if case.diagnosis else None
+        shown_by = [str(line) for line in shown] if isinstance(shown, list | tuple) else []
+        run = short_path(self.home)
         return render(
             "case.html.j2",
             key=self.key,
@@ -282,12 +262,17 @@ class CasePage:
             facts={name: str(case.case.get(name) or "") for name in _FACTS} | {"link": web_link(case.case.get("link"))},
             coverage=coverage(case.findings, case.gist.ours),
             declared=declared(case),
-            causes=[self._cause(cause) for cause in case.diagnosis[:1]],
+            causes=[cause_of(cause) for cause in case.diagnosis[:1]],
+            shown_by=shown_by,
+            shown_in=named_in(shown_by, self.flow),
             besides=[cause_of(cause) for cause in case.causes_besides],
             possible=[cause_of(cause) for cause in case.diagnosis[1:] if cause not in case.causes_besides],
             failed=[(finding, messages_of(self.flow, finding)) for finding in failed],
             findings=[(finding, messages_of(self.flow, finding)) for finding in case.findings],
-            commands=self._commands(),
+            commands={
+                "Explain": explain_command(run, case),
+                "Run it again": verify_command(self.command, case),
+            },
             call=table_of(self.legs),
             response_times=self.response_times,
             step_verdict=lambda step: str(step.verdict(case.findings)),
@@ -297,14 +282,11 @@ class CasePage:
             quality=self.quality,
             columns=COLUMNS,
             rtp=rtp_table(case) if case.statistics else [],
-            messages=[_message(case, message) for message in case.messages],
+            first_line=first_line,
+            sdp_summary=sdp_summary,
             records=[(r, json.dumps(r.record, indent=1, ensure_ascii=False)) for r in case.far_end],
             files=self._files(),
         )
-
-    def _cause(self, cause: Mapping[str, Any]) -> dict[str, Any]:
-        evidence = _shown_by(cause)
-        return {**cause_of(cause), "evidence": evidence, "messages": named_in(evidence, self.flow)}
 
     def _linked(self, hearing: Hearing) -> Hearing:
         received = hearing.recording.received
@@ -312,10 +294,6 @@ class CasePage:
             return hearing
         picture, player = (link(received.with_suffix(suffix), self.home) for suffix in (".png", ".mp3"))
         return replace(hearing, picture=picture, player=player)
-
-    def _commands(self) -> list[tuple[str, str]]:
-        run = short_path(self.home)
-        return [("Explain", explain_command(run, self.case)), ("Run it again", verify_command(self.command, self.case))]
 
     def _files(self) -> list[tuple[str, str]]:
         capture = self.case.directory / CAPTURE
@@ -332,28 +310,6 @@ def _is_excused(case: CaseEvidence, finding: Finding) -> bool:
     return case.verdict is not finding.verdict or any(
         one.verdict is finding.verdict and not one.dispensable for one in case.findings
     )
-
-
-def _shown_by(cause: Mapping[str, Any]) -> list[str]:
-    found = cause.get("evidence")
-    return [str(line) for line in found] if isinstance(found, list | tuple) else []
-
-
-def _message(case: CaseEvidence, message: Message) -> dict[str, Any]:
-    """A message as the template shows it."""
-    event = message.event
-    return {
-        "number": message.number,
-        "at": event.at - case.began,
-        "leg": event.leg or event.phone,
-        "sent": event.direction == "sent",
-        "local": event.local,
-        "remote": event.remote,
-        "transport": event.transport.upper(),
-        "start": first_line(event.text),
-        "sdp": sdp_summary(event.text),
-        "text": event.text,
-    }
 
 
 def player_of(hearing: Hearing, case: CaseEvidence, home: Path | None = None) -> dict[str, Any]:
@@ -396,15 +352,6 @@ class Task:
     places: Collection[str] = ()  #: what of deployment and site the run has several of
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listed:
-    """One case as it was made."""
-
-    fields: dict[str, Any]  #: what the page's template shows of it
-    words: str  #: what a search goes through
-    times: tuple[Measured, ...]  #: of a case that passed
-
-
 def place_of(case: Mapping[str, object], name: str) -> str:
     """The deployment or the site of a case's plain data."""
     return str(case.get(name) or ("local" if name == "site" else ""))
@@ -416,8 +363,11 @@ def places_of(cases: Iterable[Mapping[str, object]]) -> list[str]:
     return [name for name in _AT if len({place_of(case, name) for case in cases}) > 1]
 
 
-def make(task: Task) -> Listed:
-    """Make one case, and its file where it has one."""
+def make(task: Task) -> tuple[dict[str, Any], str, list[Measured]]:
+    """Make one case, and its file where it has one.
+
+    Returns what the page's template shows of it, what a search goes through, and the times of a case that passed.
+    """
     page = CasePage.of(task.case, task.home, task.command)
     case = task.case
     fields = {
@@ -435,12 +385,8 @@ def make(task: Task) -> Listed:
         "numbers": numbers_of(page.legs),
         **_detail(page, task),
     }
-    passed = case.verdict is Verdict.PASSED
-    return Listed(
-        fields=fields,
-        words=page.words(),
-        times=tuple(times(case, page.legs, page.response_times)) if passed else (),
-    )
+    measured = times(case, page.legs, page.response_times) if case.verdict is Verdict.PASSED else ()
+    return fields, page.words(), list(measured)
 
 
 def _detail(page: CasePage, task: Task) -> dict[str, str]:

@@ -163,14 +163,16 @@ def _judged(given: Verification) -> FinishedNight:
     outside = tuple(outside_of_cases(left)) if left else ()
     history.append(past, runs)
     before = [history.read(past, key=one.key, most=LOOK_BACK) for one in runs]
-    good = [_last_good(found, this) for found, this in zip(before, runs, strict=True)]
-    differences = [d for old, new in zip(good, runs, strict=True) if old for d in compare([old], [new])]
+    differences = []
+    for earlier, this in zip(before, runs, strict=True):
+        if good := next((one for one in reversed(earlier) if one.good and one.run != this.run), None):
+            differences += compare([good], [this])
     problems = [*problems_of(runs, differences), *breaches(given.bound, runs), *outside]
     if given.code and not outside and all(one.good for one in runs):
         problems.append(": ".join([f"{ENDED} {given.code}", *given.mistakes[:1]]))
     if not given.code and not runs:  # of --plan, say, or another --reports
         problems.append(f"the verification left no results in {given.reports}")
-    earlier = history.read_nights(past, given.series, most=NIGHTS)
+    nights = history.read_nights(past, given.series, most=NIGHTS)
     night = Night(
         series=given.series,
         began=given.began,
@@ -179,13 +181,13 @@ def _judged(given: Verification) -> FinishedNight:
         run=given.run,
         problems=tuple(problems),
     )
-    nights = [*earlier, night][-NIGHTS:]
-    names = {one.run for one in nights}
-    shown = before or _of_the_night_before(past, nights)
-    histories = tuple(tuple(one for one in found if one.run in names) for found in shown)
-    told, since = _told_before(earlier)
+    shown = [*nights, night][-NIGHTS:]
+    names = {one.run for one in shown}
+    found = before or _of_the_night_before(past, shown)
+    histories = tuple(tuple(one for one in runs_of_key if one.run in names) for runs_of_key in found)
+    told, since = _told_before(nights)
     news = news_of(told, problems, verified_in(runs), lambda problem: is_open(problem, given.bound, runs), since)
-    page.write(written := given.reports / page.FILE, nights, histories, causes, news, differences)
+    page.write(written := given.reports / page.FILE, shown, histories, causes, news, differences)
     history.append_night(past, night)  # last: what a night could not tell is told by the next one
     where = "\n".join([*given.notes, f"See {_page_of(given.reports / given.run, written, causes)}"])
     alert = alert_of(given.series, news, problems, where, causes)
@@ -220,9 +222,8 @@ def check_fresh(reports: Path, series: str, hours: float) -> str:
     if not nights:
         return f"{series}: there was no night yet in {reports}"
     age = (time.time() - nights[-1].ended) / 3600
-    if age < -hours:  # the clock was ahead, or is behind
-        return f"{series}: the last night ended {-age:.1f} hours ahead of this machine's clock"
-    return f"{series}: the last night ended {age:.1f} hours ago, more than {hours:g}" if age > hours else ""
+    is_stale = abs(age) > hours  # one that is to end in the future was put down by a clock that was ahead
+    return f"{series}: the last night ended {age:.1f} hours ago, more than {hours:g}" if is_stale else ""
 
 
 def _told_before(nights: Sequence[Night]) -> tuple[tuple[str, ...], str]:
@@ -246,11 +247,6 @@ def _causes(run: RunEvidence) -> tuple[AlertCause, ...]:
         )
         for group in grouped(run.cases)
     )
-
-
-def _last_good(runs: Sequence[Run], this: Run) -> Run | None:
-    """The last one before it: of a clock that was ahead there may be one that seems to follow."""
-    return next((run for run in reversed(runs) if run.good and run.run != this.run and run.began <= this.began), None)
 
 
 def _runs(reports: Path) -> set[str]:

@@ -19,7 +19,6 @@ from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import Scope
-from harness.report.summary import strangers
 from harness.report.signoff import manifest
 from harness.report.signoff.rows import (
     NOT_RUN,
@@ -32,6 +31,7 @@ from harness.report.signoff.rows import (
     narrowing,
     results,
 )
+from harness.report.summary import strangers
 from harness.support.files import json_file
 from harness.support.mask import mask_text
 

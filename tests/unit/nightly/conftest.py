@@ -25,10 +25,6 @@ class Nights:
     def __init__(self, reports: Path, runs: ModuleType) -> None:
         self.reports, self._runs, self._count = reports, runs, 0
 
-    def skip(self, days: int) -> None:
-        """Have the next night begin so many days later than it would."""
-        self._count += days
-
     def pass_one(
         self,
         code: int = 0,

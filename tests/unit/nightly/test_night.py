@@ -215,25 +215,6 @@ class TestFresh:
         assert "no night yet" in check_fresh(nights.reports, "another", 26)
 
 
-def test_a_night_by_a_clock_that_was_ahead_is_before_the_one_after_it(
-    nights: Nights, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What has changed is told once; each night was compared with that one, for as long as the clock had been ahead."""
-    first = nights.pass_one()
-    now = time.time()
-    with monkeypatch.context() as ahead:
-        ahead.setattr(time, "time", lambda: now + 1000 * 86400)
-        nights.skip(1000)
-        nights.pass_one()
-        nights.skip(-1000)
-    failed = nights.pass_one(code=1, plays={"HOLD": runs.fails})
-    again = nights.pass_one(code=1, plays={"HOLD": runs.fails})
-
-    assert failed.alert is not None
-    assert again.alert is None
-    assert failed.differences[0].old == first.night.run, "its own last good night"
-
-
 def test_two_at_once_are_refused(tmp_path: Path) -> None:
     with night._alone(tmp_path), pytest.raises(MistakeError, match="another night"):
         night.one_night([], tmp_path, series="s", bound=(), more=())

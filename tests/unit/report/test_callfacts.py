@@ -147,14 +147,6 @@ class TestCommands:
             "--fault no-g711 --live"
         )
 
-    def test_other_axes_go_by_name(self, tmp_path: Path, samples: ModuleType) -> None:
-        case = samples.case_of(axes={"transport": "udp", "refer": "passed-on", "ask": "digit"})
-        evidence = CaseEvidence.read(samples.passed(tmp_path / "case", case))
-        assert (
-            verify_command("", evidence)
-            == "harness verify FILE --row TD-INBOUND --transport udp -k 'TD-INBOUND[talkdesk-sim:udp-passed-on-digit]'"
-        )
-
     @pytest.mark.parametrize(
         "line", ["front desk", "+13125550100", "Büro 1", "not", "sales (new)", "a and b", "~", "<script>"]
     )

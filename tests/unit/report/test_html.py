@@ -61,22 +61,6 @@ def unpacked(text: str) -> Iterator[str]:
 
 
 class TestReport:
-    def test_asks_for_nothing_from_elsewhere(self, run: Any, samples: ModuleType) -> None:
-        recorded = samples.case_of("HOLD", title="The caller holds the call")
-        samples.failed(samples.case_directory(run.directory, recorded), recorded, sound=True)
-        text = report(run)
-        page = Page(text + "".join(unpacked(text)))
-
-        assert not any(page.all(tag) for tag in ("link", "img", "iframe", "object"))
-        assert not [a for a in page.all("script") if a.get("src")]
-        players = page.all("audio")
-        assert players
-        assert all((a.get("src") or "").startswith("data:") for a in players)
-        assert "@import" not in text
-        assert "url(http" not in text
-        (policy,) = [a for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
-        assert (policy["content"] or "").startswith("default-src 'none'")
-
     def test_links_lead_to_messages_that_exist(self, run: Any) -> None:
         text = report(run)
         page = Page(text + "".join(unpacked(text)))

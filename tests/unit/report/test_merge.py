@@ -145,23 +145,6 @@ def test_other_deployment_files_are_not_mixed(tmp_path: Path, runs: ModuleType) 
         merge([run.directory for run in made], tmp_path)
 
 
-def test_runs_of_two_versions_of_the_harness_are_merged_by_their_rows(tmp_path: Path, runs: ModuleType) -> None:
-    """The older has its rows in another order, and lacks one."""
-    old, new = (runs.make_run(tmp_path, rows=(row,)) for row in ROWS)
-    plain = json.loads((old.directory / "scope.json").read_text())
-    for deployment in plain["deployments"]:
-        deployment["rows"] = [row for row in reversed(deployment["rows"]) if row["row"] != "DTMF-INFO"]
-    (old.directory / "scope.json").write_text(json.dumps(plain))
-    for order in ((old, new), (new, old)):
-        found = scope.read(merge([made.directory for made in order], tmp_path))
-        assert found is not None
-        (deployment,) = found.deployments
-        for row in deployment.rows:
-            assert all(case.startswith(f"{row.row}[") for case in (*row.cases, *row.asked))
-        assert {row.row for row in deployment.rows if row.asked} == set(ROWS)
-        assert "DTMF-INFO" in {row.row for row in deployment.rows}
-
-
 def test_options_that_differ_are_told_each_once_and_a_choice_that_one_run_had_not_is_none(
     tmp_path: Path, runs: ModuleType
 ) -> None:

@@ -118,15 +118,3 @@ def test_checks_that_compare_masked_numbers_are_taken_from_the_record(
     (found,) = rejudged(tmp_path)["cases"]
     assert found["from_the_record"] == {"numbers are masked": 1}
     assert found["made_again"] == 1
-
-
-def test_a_check_that_does_not_take_what_was_recorded_is_said(
-    tmp_path: Path, case: Callable[..., CaseRecorder]
-) -> None:
-    recorder = case()
-    end(recorder, [signalling.codec("caller.1", ["PCMU"], "PCMU"), signalling.encrypted("caller.1", True)])
-    change(recorder, "finding", lambda finding: finding["asked"]["given"].update(unknown=1))
-    (found,) = rejudged(tmp_path)["cases"]
-    assert [why.partition(": ")[0] for why in found["from_the_record"]] == 2 * [
-        "today's check does not take what was recorded"
-    ]

@@ -36,11 +36,6 @@ def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestDirectories:
-    def test_no_place_for_one(self, tmp_path: Path) -> None:
-        (tmp_path / "file").write_text("")
-        with pytest.raises(MistakeError, match=r"file: cannot be written: .*; allowed: a path that can be"):
-            create(tmp_path / "file")
-
     @pytest.mark.parametrize("below", ["", "cases", "load"])
     def test_in_another_run_there_is_none(self, tmp_path: Path, runs: ModuleType, below: str) -> None:
         """It would be no more as it was left, and could not be signed (``--reports reports/latest``, ``--into RUN``)."""
