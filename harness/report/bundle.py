@@ -135,21 +135,15 @@ def _masked_lines(file: Path) -> Iterable[str]:
         yield json.dumps(plain if recorded else mask_plain(plain), separators=(",", ":")) + "\n"
 
 
-COLUMNS = (
-    "site", "deployment", "integration", "row", "case", "title", "verdict", "attempt", "strength", "cause", "owner", "fix", "also",
-    "message", "began (UTC)", "seconds", "evidence",
-)  # fmt: skip
-
-
 def table(directory: Path) -> Path:
     """All cases as ``report.csv``: a line each, the last attempt; planned ones that left nothing, too. Returns its path."""
     run = RunEvidence.read(directory)
     path = directory / TABLE
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
     for cells in (*map(_cells, run.cases), *map(_cells_of_absent, run.absent)):
-        writer.writerow([defused(mask_text(printable(str(value)))) for value in cells])
+        writer.writerow({name: defused(mask_text(printable(str(value or "")))) for name, value in cells.items()})
     whole_file.write(path, text.getvalue().encode("utf-8-sig"))  # spreadsheets recognise UTF-8 by its mark alone
     return path
 
@@ -159,30 +153,32 @@ def defused(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
-def _cells(case: CaseEvidence) -> Sequence[object]:
+_NAMES = ("site", "deployment", "integration", "row")
+COLUMNS = (
+    *_NAMES, "case", "title", "verdict", "attempt", "strength", "cause", "owner", "fix", "also", "message", "began (UTC)", "seconds",
+    "evidence",
+)  # fmt: skip
+
+
+def _cells(case: CaseEvidence) -> dict[str, object]:
     first = case.diagnosis[0] if case.diagnosis else {}
-    return (
-        case.site,
-        case.case.get("deployment") or "",
-        case.integration,
-        case.row,
-        case.id,
-        case.title,
-        case.verdict,
-        case.attempt,
-        case.strength.name.lower() if case.strength is not None else "",
-        case.cause,
-        first.get("owner") or "",
-        first.get("fix") or "",
-        "\n".join(map(said_besides, case.causes_besides)),
-        case.message,
-        datetime.fromtimestamp(case.began_wall, UTC).strftime("%Y-%m-%d %H:%M:%S"),
-        f"{case.wall_s:.2f}",
-        case.directory.name,
-    )
+    return {name: case.case.get(name) for name in _NAMES} | {
+        "case": case.id,
+        "title": case.title,
+        "verdict": case.verdict,
+        "attempt": case.attempt,
+        "strength": case.strength.name.lower() if case.strength is not None else "",
+        "cause": case.cause,
+        "owner": first.get("owner"),
+        "fix": first.get("fix"),
+        "also": "\n".join(map(said_besides, case.causes_besides)),
+        "message": case.message,
+        "began (UTC)": f"{datetime.fromtimestamp(case.began_wall, UTC):%Y-%m-%d %H:%M:%S}",
+        "seconds": f"{case.wall_s:.2f}",
+        "evidence": case.directory.name,
+    }
 
 
-def _cells_of_absent(case: Mapping[str, object]) -> Sequence[object]:
-    known = {"case": case.get("id"), "verdict": NEVER_REPORTED.verdict, "message": NEVER_REPORTED.message}
-    named = ("site", "deployment", "integration", "row", "title")
-    return [known.get(column) or (case.get(column) if column in named else "") or "" for column in COLUMNS]
+def _cells_of_absent(case: Mapping[str, object]) -> dict[str, object]:
+    said = {"case": case.get("id"), "verdict": NEVER_REPORTED.verdict, "message": NEVER_REPORTED.message}
+    return {name: case.get(name) for name in (*_NAMES, "title")} | said

@@ -65,9 +65,9 @@ class FlowEnd:
 
 @dataclass(frozen=True)
 class Arrow:
-    """One message on its way. ``numbers`` has two when both its ends are the harness's own and each recorded it."""
+    """One message on its way."""
 
-    numbers: tuple[str, ...]
+    numbers: tuple[str, ...]  #: its number in every report, and those of its retransmissions
     at: float  #: monotonic, seconds
     local: FlowEnd  #: the end that recorded it
     remote: FlowEnd
@@ -191,11 +191,9 @@ def sdp_summary(text: str) -> str:
 
 
 def arrows(evidence: CaseEvidence) -> list[Arrow]:
-    """Every message of the case once, by time: those of the harness phones, and those in a far end's record."""
-    found: list[Arrow] = []
-    for message in evidence.messages:
-        event = message.event
-        arrow = Arrow(
+    """Every message of the case, by time: those of the harness phones, and those that only a far end's record shows."""
+    found = [
+        Arrow(
             numbers=(message.number,),
             at=event.at,
             local=FlowEnd.parse(event.local),
@@ -207,11 +205,10 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
             leg=event.leg,
             unread=bool(event.unread),
         )
-        twin = next((index for index, other in enumerate(found) if _same(other, arrow)), None)
-        if twin is None:
-            found.append(arrow)
-        else:
-            found[twin] = _joined(found[twin], arrow)
+        for message in evidence.messages
+        for event in [message.event]
+    ]
+    seen = {(arrow.text, arrow.source, arrow.target) for arrow in found}
     recorded = [(record, entry) for record in evidence.far_end for entry in record.messages if _is_message(entry)]
     for number, (record, entry) in enumerate(recorded, start=1):
         arrow = Arrow(
@@ -226,7 +223,7 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
             leg=None,
             far_end=True,
         )
-        if not any(_same(other, arrow) for other in found):
+        if (arrow.text, arrow.source, arrow.target) not in seen:
             found.append(arrow)
     return sorted(found, key=lambda arrow: arrow.at)
 
@@ -234,21 +231,6 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
 def _is_message(entry: object) -> bool:
     """Whether an entry of a far end's record can be shown as a message."""
     return isinstance(entry, Mapping) and all(isinstance(entry.get(key), str) for key in ("text", "local", "remote"))
-
-
-def _same(one: Arrow, other: Arrow) -> bool:
-    """Whether two records are one message seen from both its ends."""
-    return (
-        one.text == other.text  # nearly all that are compared differ in it
-        and one.sent != other.sent
-        and abs(one.at - other.at) < 1.0
-        and (one.local, one.remote) == (other.remote, other.local)
-    )
-
-
-def _joined(one: Arrow, other: Arrow) -> Arrow:
-    first, second = (one, other) if one.sent else (other, one)
-    return dataclasses.replace(first, numbers=first.numbers + second.numbers, unread=second.unread)
 
 
 def on_our_clock(evidence: CaseEvidence, at: Any, fallback: float) -> float:

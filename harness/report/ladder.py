@@ -158,9 +158,6 @@ def text(evidence: CaseEvidence, width: int = 26) -> str:
 
 def _text_arrow(line: list[str], arrow: Arrow, source: int, target: int) -> None:
     numbers = _numbers(arrow)
-    if source == target:
-        _put(line, source + 2, f"↺ {arrow.label} {numbers}")
-        return
     left, right = sorted((source, target))
     for column in range(left + 1, right):
         line[column] = "─" if not arrow.far_end else "╌"
@@ -336,16 +333,12 @@ def _kind(arrow: Arrow, met: Container[str]) -> str:
 
 
 def _svg_arrow(arrow: Arrow, kind: str, source: int, target: int, y: float, anchors: str) -> str:
-    if source == target:
-        line = f'<path d="M{source} {y - 6:.0f}h26v12h-20" fill="none" class="{kind}" marker-end="url(#{xml(anchors)}a-{kind})"/>'
-        middle = source + 110
-    else:
-        inset = 6 if target > source else -6
-        line = (
-            f'<line x1="{source + inset}" y1="{y:.0f}" x2="{target - inset}" y2="{y:.0f}" '
-            f'class="{kind}{" far" if arrow.far_end else ""}" marker-end="url(#{xml(anchors)}a-{kind})"/>'
-        )
-        middle = (source + target) // 2
+    inset = 6 if target > source else -6
+    line = (
+        f'<line x1="{source + inset}" y1="{y:.0f}" x2="{target - inset}" y2="{y:.0f}" '
+        f'class="{kind}{" far" if arrow.far_end else ""}" marker-end="url(#{xml(anchors)}a-{kind})"/>'
+    )
+    middle = (source + target) // 2
     room = max(_COLUMN, abs(target - source)) - 24
     detail = _short(arrow.detail, int(room / _DETAIL_WIDTH))
     label = _short(arrow.label, int(room / _LABEL_WIDTH) - len(_numbers(arrow)))
@@ -363,9 +356,9 @@ def _svg_arrow(arrow: Arrow, kind: str, source: int, target: int, y: float, anch
 
 
 def _numbers(arrow: Arrow) -> str:
-    """Of a message seen at both its ends both numbers, of one that was repeated the first and the last."""
+    """The number, of a message that was repeated the first and the last."""
     first, last = arrow.numbers[0], arrow.numbers[-1]
-    return f"{first}…{last}" if arrow.repeats else "/".join(arrow.numbers)
+    return f"{first}…{last}" if arrow.repeats else first
 
 
 def _short(words: str, most: int) -> str:

@@ -130,7 +130,7 @@ def _datagram(source: int, target: int, payload: bytes) -> bytes:
 
 
 def _comment(evidence: CaseEvidence, arrow: Arrow, names: dict[str, str]) -> str:
-    words = [f"{'/'.join(arrow.numbers)} {arrow.label}", f"recorded by {arrow.phone}"]
+    words = [f"{arrow.numbers[0]} {arrow.label}", f"recorded by {arrow.phone}"]
     if arrow.transport == "tls":
         words.append("decrypted: it crossed the wire inside TLS")
     if arrow.far_end:

@@ -244,17 +244,15 @@ def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
     """
     if known := read_end(run):
         return known
-    found = scopes.read(run)
-    if found is None and any((run / CASES).glob("*")):
-        return [], RunEnd(workers=0, wall_s=0.0, interrupted=NEVER_ENDED)
-    if found is None:
-        what = "not a run's directory" if run.exists() else "no such directory"
-        raise MistakeError(f"{run}: {what}; allowed: a run's directory, e.g. reports/latest")
-    results = run / ALLURE if (run / ALLURE).is_dir() else None
-    end = RunEnd(
-        workers=0, wall_s=0.0, allure_results=results, interrupted=why_it_never_ended(run, found), command=found.command
-    )
-    return list(found.planned()), end
+    unended = RunEnd(workers=0, wall_s=0.0, interrupted=NEVER_ENDED)
+    if found := scopes.read(run):
+        results = run / ALLURE if (run / ALLURE).is_dir() else None
+        why = why_it_never_ended(run, found)
+        end = dataclasses.replace(unended, allure_results=results, interrupted=why, command=found.command)
+        return list(found.planned()), end
+    if not any((run / CASES).glob("*")):
+        raise _no_run(run)
+    return [], unended
 
 
 def _scope_of(run: Path, planned: Sequence[Mapping[str, object]]) -> Scope | None:
@@ -265,10 +263,7 @@ def _scope_of(run: Path, planned: Sequence[Mapping[str, object]]) -> Scope | Non
 
 def write_end(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> None:
     """Put down what only the runner knows, so that the reports can be made again."""
-    plain = {
-        "planned": as_kept(planned),
-        "end": dataclasses.asdict(end),
-    }
+    plain = {"planned": as_kept(planned), "end": dataclasses.asdict(end)}
     whole_file.write(run / _RUN, json.dumps(plain, indent=1, default=str) + "\n")
 
 
@@ -305,20 +300,20 @@ def why_it_never_ended(run: Path, scope: Scope) -> str:
 _CONTROL, _RUNNER = "control", "runner"
 
 
-#: Each run's directory has one of these: of a run that has ended, that has begun, or that has only cases.
-_OF_A_RUN = ("run.json", "scope.json", "cases")
-
-
 #: Levels of directories. A run and Allure's report have up to four; Python's own walks end in a RecursionError at a thousand.
 _DEEPEST = 32
 
 
 def require_run(directory: Path) -> None:
     """Raise :class:`MistakeError` unless ``directory`` is a run's and passes :func:`require_files`."""
-    if not any(os.path.exists(directory / name) for name in _OF_A_RUN):
-        what = "not a run's directory" if os.path.exists(directory) else "no such directory"
-        raise MistakeError(f"{directory}: {what}; allowed: a run's directory, e.g. reports/latest")
+    if not any(os.path.exists(directory / name) for name in (_RUN, scopes.FILE, CASES)):
+        raise _no_run(directory)
     require_files(directory.resolve())
+
+
+def _no_run(directory: Path) -> MistakeError:
+    what = "not a run's directory" if os.path.exists(directory) else "no such directory"
+    return MistakeError(f"{directory}: {what}; allowed: a run's directory, e.g. reports/latest")
 
 
 def require_ended(directory: Path) -> None:

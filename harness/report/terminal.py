@@ -25,9 +25,6 @@ STYLES = {
 }
 
 
-_COLUMNS = tuple((str(verdict), str(verdict).replace(" ", "_"), style) for verdict, style in STYLES.items())
-
-
 #: As many lines as a common terminal shows; what causes may take of them, and the least that is shown of them.
 _SCREEN, _LEAST = 40, 2
 
@@ -43,33 +40,24 @@ def table(summary: Summary, *, every_row: bool = False) -> Table:
     """The closing table: a line an integration, or a line a row."""
     result = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     result.add_column("integration" if not every_row else "row", no_wrap=True)
-    for title, _, _ in _COLUMNS:
+    for title in (*map(str, STYLES), "cases", "seconds"):
         result.add_column(title, justify="right", no_wrap=True)
-    result.add_column("cases", justify="right", no_wrap=True)
-    result.add_column("seconds", justify="right", no_wrap=True)
 
-    def add(name: str, counts: Counts, seconds: float, style: str | None = None) -> None:
-        cells = []
-        for _, attribute, colour in _COLUMNS:
-            value = getattr(counts, attribute)
-            cells.append(f"[{colour}]{value}[/]" if value else "[dim]·[/]")
-        result.add_row(name, *cells, str(counts.cases), f"{seconds:.1f}", style=style)
+    def add(name: str, counts: Counts, style: str | None = None) -> None:
+        values = {colour: getattr(counts, verdict.name.lower()) for verdict, colour in STYLES.items()}
+        cells = (f"[{colour}]{value}[/]" if value else "[dim]·[/]" for colour, value in values.items())
+        result.add_row(name, *cells, str(counts.cases), f"{counts.wall_s:.1f}", style=style)
 
     for name, rows in summary.integrations.items():
         total = Counts()
         for counts in rows.values():
             total += counts
-        add(
-            f"{name} ({len(rows)} {_plural(len(rows), 'row')})",
-            total,
-            total.wall_s,
-            style="bold" if every_row else None,
-        )
+        add(f"{name} ({_counted(len(rows), 'row')})", total, "bold" if every_row else None)
         for row, counts in sorted(rows.items()) if every_row else ():
-            add(f"  {row}", counts, counts.wall_s)
+            add(f"  {row}", counts)
     if len(summary.integrations) > 1:
         result.add_section()
-        add("all", summary.total, summary.total.wall_s, style="bold")
+        add("all", summary.total, "bold")
     return result
 
 
@@ -100,7 +88,7 @@ def show(
         shown += 1
     if rest := len(groups) - shown:
         cases = sum(len(group.cases) for group in groups[shown:])
-        console.print(f"\n{rest} more {_plural(rest, 'cause')} of {cases} {_plural(cases, 'case')}: see the report")
+        console.print(f"\n{_counted(rest, 'more cause')} of {_counted(cases, 'case')}: see the report")
     console.print()
     _closing_lines(summary, console)
 
@@ -108,7 +96,7 @@ def show(
 def _block(group: CauseGroup, run: Path, width: int) -> list[Text]:
     """A cause: its headline, fix, owner, rows, and how to learn more."""
     verdict = f"{group.verdict.upper():<7}  "
-    count = f"{len(group.cases)} {_plural(len(group.cases), 'case')}"
+    count = _counted(len(group.cases), "case")
     headline = textwrap.shorten(group.headline.removeprefix(f"{group.verdict}: "), _MOST_WORDS, placeholder=" …")
     words = textwrap.wrap(f"{headline} ({count})", width - len(verdict), break_on_hyphens=False) or [count]
     lines = [Text.assemble((verdict, STYLES[group.verdict]), (words[0], "bold"))]
@@ -138,7 +126,7 @@ def _rows(group: CauseGroup) -> str:
     counted = group.rows.most_common()
     shown = ", ".join(f"{row} {count}" for row, count in counted[:_MOST_ROWS])
     rest = len(counted) - _MOST_ROWS
-    return shown + (f" and {rest} more {_plural(rest, 'row')}" if rest > 0 else "")
+    return shown + (f" and {_counted(rest, 'more row')}" if rest > 0 else "")
 
 
 def _left_out(summary: Summary, console: Console) -> None:
@@ -148,8 +136,8 @@ def _left_out(summary: Summary, console: Console) -> None:
     practice = list(dict.fromkeys(str(left["row"]) for left in summary.left_out if not left["documented"]))
     if practice:
         said = "not run" if summary.rows.keys().isdisjoint(practice) else "not run, or not everywhere"
-        count = f"{len(practice)} practice {_plural(len(practice), 'row')}"
-        console.print(f"[dim]{said}:[/] {count} ({_some(practice, 3)}); the report says why")
+        count = _counted(len(practice), "practice row")
+        console.print(f"[dim]{said}:[/] {count} ({_some(practice)}); the report says why")
     for row in summary.required:
         console.print(f"[red]required, and not run:[/] {escape(row)}")
 
@@ -169,37 +157,32 @@ def _closing_lines(summary: Summary, console: Console) -> None:
     _seen_in_part(summary, console)
     _left_out(summary, console)
     if summary.missing:
-        count = len(summary.missing)
-        said = f"{count} planned {_plural(count, 'case')} {'was' if count == 1 else 'were'} never reported"
+        said = _counted(len(summary.missing), "planned case was never reported", "planned cases were never reported")
         console.print(f"[magenta]{said}:[/] {_some(summary.missing)}")
     if summary.unplanned:
-        count = len(summary.unplanned)
-        said = f"{count} {_plural(count, 'case')} {'was' if count == 1 else 'were'} reported but not planned"
+        said = _counted(
+            len(summary.unplanned), "case was reported but not planned", "cases were reported but not planned"
+        )
         console.print(f"[magenta]{said}:[/] {_some(summary.unplanned)}")
     if summary.passed_on_retry:
         console.print(f"[yellow]{len(summary.passed_on_retry)} passed on retry:[/] {_some(summary.passed_on_retry)}")
     if summary.strangers:
-        requests, names = (
-            sum(one.requests for one in summary.strangers),
-            [one.source for one in summary.strangers],
-        )
-        console.print(
-            f"[dim]{requests} {_plural(requests, 'request')} of {len(names)} {_plural(len(names), 'stranger')} got no answer:[/] "
-            f"{_some(names)}"
-        )
+        names = [one.source for one in summary.strangers]
+        requests = _counted(sum(one.requests for one in summary.strangers), "request")
+        console.print(f"[dim]{requests} of {_counted(len(names), 'stranger')} got no answer:[/] {_some(names)}")
     if summary.interrupted:
         console.print(f"[magenta]the run was interrupted:[/] {escape(summary.interrupted)}")
     for what in summary.broke:
         console.print(f"[magenta]broke outside of any case:[/] {escape(what)}")
     took = f" in {summary.wall_s:.1f} s" if summary.wall_s else ""  # unknown for a run that was killed
     console.print(
-        f"{total.cases} {_plural(total.cases, 'case')}{took}: {total.passed} passed, {total.failed} failed, "
+        f"{_counted(total.cases, 'case')}{took}: {total.passed} passed, {total.failed} failed, "
         f"{total.not_observable} not observable, {total.broken} broken"
     )
 
 
-def _plural(count: int, word: str) -> str:
-    return word if count == 1 else f"{word}s"
+def _counted(count: int, one: str, several: str = "") -> str:
+    return f"{count} {one if count == 1 else several or f'{one}s'}"
 
 
 def _some(names: Sequence[str], most: int = 3) -> str:

@@ -43,17 +43,6 @@ class TestFlow:
             monkeypatch.undo()
             time.tzset()
 
-    def test_a_message_both_our_phones_recorded_is_one_arrow(self, tmp_path: Path, samples: ModuleType) -> None:
-        with samples.playing(tmp_path / "case") as sample:
-            text = samples.sip("OPTIONS sip:x SIP/2.0", "1 OPTIONS")
-            sample.message("sent", text, "caller.1", "127.0.2.2:5072")
-            sample.after(0.001).message("received", text, "billing.1", "127.0.2.1:5070")
-            sample.recorder.close(Verdict.PASSED, "")
-        (arrow,) = arrows(CaseEvidence.read(tmp_path / "case"))
-
-        assert arrow.numbers == ("m1", "m2")
-        assert arrow.sent
-
     def test_sdp_in_short(self, samples: ModuleType) -> None:
         def body(**values: object) -> str:
             sdp = samples.SDP.format(**{"host": "127.0.0.1", "port": 4000, "direction": "sendrecv"} | values)
