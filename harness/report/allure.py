@@ -29,10 +29,11 @@ from allure_commons.utils import md5, platform_label
 from markupsafe import Markup
 
 from harness.calls.verdict import NEVER_REPORTED, Verdict, overall
-from harness.report import ladder, pcap, timeline
+from harness.report import pcap
 from harness.report.callfacts import rtp_table
 from harness.report.case_log import Step
 from harness.report.coverage import labels
+from harness.report.drawings import ladder_svg, ladder_text, timeline_svg
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import COLUMNS, figures, hearings
 from harness.report.html import player_of
@@ -298,7 +299,7 @@ def _attach(attach: _Attachments, case: CaseEvidence) -> None:
     if case.diagnosis:
         attach.text("Diagnosis", _diagnosis_text(case), "text/markdown", ".md")
     if case.messages:
-        attach.text("Ladder as text", ladder.text(case), "text/plain", ".txt")
+        attach.text("Ladder as text", ladder_text(case), "text/plain", ".txt")
     if case.verdict is not Verdict.PASSED:
         _attach_media(attach, case)
     for leg in dict.fromkeys(message.event.leg or message.event.phone for message in case.messages):
@@ -319,16 +320,16 @@ def _attach_media(attach: _Attachments, case: CaseEvidence) -> None:
     """Pictures, sound and packets: they cost more than all the rest, and are looked at where something went wrong."""
     if case.messages:
         # a page of its own: Allure scales pictures to its column, which makes a ladder unreadable
-        page = render("picture.html.j2", title="Ladder", picture=Markup(ladder.svg(case)))
+        page = render("picture.html.j2", title="Ladder", picture=Markup(ladder_svg(case)))
         attach.text("Ladder", page, "text/html", ".html")
         attach.file("Capture", pcap.capture(case), "application/vnd.tcpdump.pcap")
     if case.legs:
-        attach.text("Marks heard", timeline.svg(case), "image/svg+xml", ".svg")
+        attach.text("Marks heard", timeline_svg(case), "image/svg+xml", ".svg")
     if case.recordings:
         heard = hearings(case)
         page = render(
             "listen.html.j2",
-            timeline=Markup(timeline.svg(case, heard)),
+            timeline=Markup(timeline_svg(case, heard)),
             players=[player_of(hearing, case) for hearing in heard],
             quality=figures(case),
             columns=COLUMNS,

@@ -435,13 +435,13 @@ def activities(evidence: CaseEvidence) -> list[Activity]:
     """What happened besides messages, by time."""
     own = owners(evidence)
     voices = evidence.case.get("voices") or {}
-    found = [Activity(e.at, e.phone, *said) for e in evidence.events if (said := _said_of(e)) is not None]
+    found = [Activity(e.at, e.phone, *said) for e in evidence.events if (said := said_of(e)) is not None]
     for span in evidence.marks:
         found.append(Activity(span.began, phone_of(span.leg), f"{span.leg} hears {name_mark(span.mark, own, voices)}"))
     return sorted(found, key=lambda moment: moment.at)
 
 
-def _said_of(event: Event) -> tuple[str, bool] | None:
+def said_of(event: Event) -> tuple[str, bool] | None:
     """What an event is called, and whether it is bad; None for one that is not shown."""
     match event:
         case MediaState(active=False):

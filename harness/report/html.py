@@ -23,10 +23,10 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from harness.calls.verdict import NEVER_REPORTED, Finding, Verdict, worst
-from harness.report import ladder, timeline
 from harness.report.callfacts import LegFacts, Measured, call_facts, numbers_of, rtp_table, table_of, times
-from harness.report.causes import CauseGroup, grouped
+from harness.report.causes import CauseGroup
 from harness.report.coverage import coverage, declared, labels
+from harness.report.drawings import ladder_svg, timeline_svg
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, arrows, first_line, messages_of, named_in, sdp_summary
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
@@ -71,7 +71,7 @@ def write(path: Path, run: RunEvidence, summary: Summary, past: Sequence[Run] = 
     ``past`` are earlier runs, oldest first.
     """
     cases = run.cases
-    groups = grouped(cases)
+    groups = run.groups
     parts = path.parent / PARTS
     shutil.rmtree(parts, ignore_errors=True)
     in_parts = len(cases) > MOST_WHOLE
@@ -276,8 +276,8 @@ class CasePage:
             call=table_of(self.legs),
             response_times=self.response_times,
             step_verdict=lambda step: str(step.verdict(case.findings)),
-            ladder=Markup(ladder.svg(case, anchors=f"{self.key}-", every=self.flow)) if case.messages else None,
-            timeline=Markup(timeline.svg(case, heard)) if case.legs else None,
+            ladder=Markup(ladder_svg(case, anchors=f"{self.key}-", every=self.flow)) if case.messages else None,
+            timeline=Markup(timeline_svg(case, heard)) if case.legs else None,
             players=[player_of(hearing, case, self.home) for hearing in heard],
             quality=self.quality,
             columns=COLUMNS,

@@ -51,9 +51,6 @@ CAUSE = ("cause", "issue", "fix", "owner", "confidence", "settles", "because", "
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-#: The colours of a leg's phases in ladder and time line.
-PHASE_COLOURS = {"ringing": "#fde68a", "talking": "#a6e3c0", "held": "#f5c2c7"}
-
 
 @cache
 def environment() -> Environment:

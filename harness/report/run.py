@@ -18,7 +18,7 @@ from harness.diagnosis import common
 from harness.errors import DamagedHistoryError, ResourceError
 from harness.report import allure, history, html, junit
 from harness.report.callfacts import Measured, medians
-from harness.report.causes import CauseGroup, grouped, judged
+from harness.report.causes import CauseGroup, judged
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import draw
 from harness.report.pcap import capture
@@ -134,7 +134,7 @@ def _finish(run: RunEvidence) -> FinishedRun:
     if run.end.allure_results:
         page, why = _allure(run, summary, run.end.allure_results, times)
         notes += why
-    return FinishedRun(run, summary, page, tuple(grouped(run.cases)), tuple(notes), damage)
+    return FinishedRun(run, summary, page, tuple(run.groups), tuple(notes), damage)
 
 
 def _past(run: RunEvidence) -> list[history.Run]:

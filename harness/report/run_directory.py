@@ -40,6 +40,7 @@ from harness.errors import MistakeError, unwritable
 from harness.report import scope as scopes
 from harness.report.case_document import CASE
 from harness.report.case_log import finite
+from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, Tries, case_of, key_of, latest, tries_of
 from harness.report.scope import Scope
 from harness.support.field_kinds import require_kinds
@@ -151,6 +152,11 @@ class RunEvidence:
     def cases(self) -> list[CaseEvidence]:
         """The attempt at each case that counts."""
         return [tries.counting for tries in self.tries]
+
+    @cached_property
+    def groups(self) -> list[CauseGroup]:
+        """The cases that did not pass, by their causes."""
+        return grouped(self.cases)
 
     @cached_property
     def absent(self) -> list[Mapping[str, Any]]:

@@ -17,7 +17,6 @@ from typing import IO
 
 from harness.errors import DamagedHistoryError, MistakeError
 from harness.report import history, scope
-from harness.report.causes import grouped
 from harness.report.history import Night, Run
 from harness.report.markup import explain_command, short_path
 from harness.report.nightly import page
@@ -245,7 +244,7 @@ def _causes(run: RunEvidence) -> tuple[AlertCause, ...]:
             where=group.where,
             explain=explain_command(short_path(run.directory), group.cases[0]),
         )
-        for group in grouped(run.cases)
+        for group in run.groups
     )
 
 

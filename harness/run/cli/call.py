@@ -34,10 +34,10 @@ from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
 from harness.phone.waiter import NeverCame
-from harness.report import ladder
-from harness.report.activity import activity_of
 from harness.report.case_document import is_masked, names
+from harness.report.drawings import ladder_text
 from harness.report.evidence import CaseEvidence
+from harness.report.flow import said_of
 from harness.report.recorder import CaseRecorder
 from harness.run.cli.app import FAILED, INTERRUPTED, PASSED, Live
 from harness.run.load import plan, result
@@ -114,7 +114,7 @@ def call(
         guard(uri)  # refuse before anything is sent
         kept = _kept(directory) if directory else scratch / "call"
         code = _Attempt(console, world, guard, caller, kept, scratch).run(uri, seconds, press, say or [])
-        console.print(Text(ladder.text(CaseEvidence.read(kept))), soft_wrap=True)
+        console.print(Text(ladder_text(CaseEvidence.read(kept))), soft_wrap=True)
         if directory:
             console.print(f"kept in {kept}")
     raise typer.Exit(code)
@@ -262,8 +262,9 @@ class _Attempt:
                         f"{event.leg} hears {f'sound, {event.level_dbov:.0f} dBov' if sounds else 'nothing any more'}"
                     )
             case _:
-                if moment := activity_of(event):
-                    self._say(moment.text, "red" if moment.bad else "")
+                if said := said_of(event):
+                    text, is_bad = said
+                    self._say(text, "red" if is_bad else "")
 
     def _heard(self, event: MarkHeard) -> None:
         if (event.leg, event.mark) in self._marks:

@@ -15,12 +15,11 @@ from _pytest.mark.expression import Expression
 from harness.calls.events import FarEndRecord, LegStarted
 from harness.calls.verdict import ExpectationError, Finding, Verdict
 from harness.integrations.matrix import Selection, cases
-from harness.report import ladder
 from harness.report.callfacts import call_facts, numbers_of
+from harness.report.drawings import ladder_svg, ladder_text, without_registrations
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows, messages_of
 from harness.report.hearing import figures
-from harness.report.ladder import without_registrations
 from harness.report.markup import verify_command
 
 
@@ -69,7 +68,7 @@ class TestCallFacts:
         evidence = CaseEvidence.read(tmp_path / "case")
         (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
         assert facts.facts["first audio heard by the far end"] == "0.55 s", "by its reply in band"
-        for ladder_of in (ladder.text, ladder.svg):
+        for ladder_of in (ladder_text, ladder_svg):
             assert "at the times of its own clock" in ladder_of(evidence)
 
     @pytest.mark.parametrize(

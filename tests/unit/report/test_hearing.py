@@ -13,8 +13,8 @@ from harness.audio.marks import reply_to, waveform
 from harness.audio.wav import to_int16, write_wav
 from harness.calls.events import FarEndReport, Listened, Recorded, RtpStatistics
 from harness.calls.verdict import Verdict
-from harness.report import timeline
 from harness.report.callfacts import rtp_table
+from harness.report.drawings import timeline_svg
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import COLUMNS, draw, figures, hearings
 from harness.report.html import player_of
@@ -67,7 +67,7 @@ def test_a_recording_begins_when_its_first_sample_came(tmp_path: Path, samples: 
     first = next(event for event in evidence.events if isinstance(event, Listened))
     assert found.began is not None
     assert found.began == pytest.approx(first.at - 0.1)
-    picture = timeline.svg(evidence, [found])
+    picture = timeline_svg(evidence, [found])
     (x,) = re.findall(r'<image x="([0-9.]+)"', picture)
     (left, scale) = (float(value) for value in re.findall(r'data-(?:left|scale)="([0-9.]+)"', picture))
     assert float(x) == pytest.approx(left + (found.began - evidence.began) * scale, abs=0.1)

@@ -16,7 +16,7 @@ from harness.calls.events import (
     MediaState,
 )
 from harness.calls.verdict import Verdict
-from harness.report import ladder, timeline
+from harness.report.drawings import Ladder, ladder_svg, ladder_text, timeline_svg
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import activities, arrows, leg_phases, name_mark, on_our_clock, sdp_summary
 
@@ -63,13 +63,13 @@ class TestFlow:
         evidence = CaseEvidence.read(tmp_path / "case")
 
         assert len(arrows(evidence)) == 1
-        ET.fromstring(ladder.svg(evidence))
-        assert "m1" in ladder.text(evidence)
+        ET.fromstring(ladder_svg(evidence))
+        assert "m1" in ladder_text(evidence)
 
 
 class TestLadder:
     def test_text_shows_each_message_on_a_line_of_its_own(self, transfer: CaseEvidence) -> None:
-        text = ladder.text(transfer)
+        text = ladder_text(transfer)
         lines = text.splitlines()
 
         assert "caller" in lines[0]
@@ -89,10 +89,10 @@ class TestLadder:
             sample.message("sent", samples.sip("INVITE sip:a SIP/2.0", "1 INVITE"))
             sample.message("received", samples.sip("SIP/2.0 407 Proxy Authentication Required", "1 INVITE"))
             sample.message("sent", samples.sip("INVITE sip:a SIP/2.0", "2 INVITE", **credentials))
-        assert ('class="er"' in ladder.svg(CaseEvidence.read(tmp_path / "case"))) is not met
+        assert ('class="er"' in ladder_svg(CaseEvidence.read(tmp_path / "case"))) is not met
 
     def test_every_lifeline_is_there_once(self, transfer: CaseEvidence) -> None:
-        lifelines = ladder.Ladder.of(transfer).lifelines
+        lifelines = Ladder.of(transfer).lifelines
 
         assert [(line.title, line.ours) for line in lifelines] == [
             ("caller", True),
@@ -103,8 +103,8 @@ class TestLadder:
         ]
 
     def test_svg_is_xml_that_carries_or_links_each_message(self, transfer: CaseEvidence) -> None:
-        alone = ET.fromstring(ladder.svg(transfer))
-        linked = ET.fromstring(ladder.svg(transfer, anchors="c7-"))
+        alone = ET.fromstring(ladder_svg(transfer))
+        linked = ET.fromstring(ladder_svg(transfer, anchors="c7-"))
 
         tips = [title.text or "" for title in alone.iter(f"{SVG}title")]
         assert sum("Call-ID: call-1" in tip for tip in tips) == 7
@@ -153,5 +153,5 @@ class TestMoments:
 
 
 def test_the_timeline_draws_each_mark_by_its_name_and_time(transfer: CaseEvidence) -> None:
-    tips = [title.text or "" for title in ET.fromstring(timeline.svg(transfer)).iter(f"{SVG}title")]
+    tips = [title.text or "" for title in ET.fromstring(timeline_svg(transfer)).iter(f"{SVG}title")]
     assert any(tip.startswith("reply to caller.1 (mark 268) 0.630–1.130 s, -14 dBov") for tip in tips)
