@@ -31,7 +31,7 @@ from markupsafe import Markup
 from harness.calls.verdict import NEVER_REPORTED, Verdict, overall
 from harness.report import pcap
 from harness.report.callfacts import rtp_table
-from harness.report.case_log import Step
+from harness.report.case_document import Step
 from harness.report.coverage import labels
 from harness.report.drawings import ladder_svg, ladder_text, timeline_svg
 from harness.report.evidence import CaseEvidence

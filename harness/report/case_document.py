@@ -1,16 +1,45 @@
-"""The form of a case's evidence: ``case.json`` and the lines of ``events.jsonl``."""
+"""A case's evidence on disk: the form of ``case.json`` and of the lines of ``events.jsonl``, and what follows from these lines.
+
+:class:`CaseLog` reads the lines and sorts them into kinds: events, messages, findings, steps, notes. From them follow legs, marks,
+counters and recordings.
+"""
 
 from __future__ import annotations
 
-from typing import Final, NotRequired
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Final, NotRequired
 
+from pydantic_core import from_json
 from typing_extensions import TypedDict
 
-from harness.calls.events import Event
-from harness.calls.verdict import Finding, Verdict
-from harness.deployment import Deployment, Kind
+from harness.calls.events import (
+    CallState,
+    Event,
+    FarEndRecord,
+    LegStarted,
+    Listened,
+    MarkEnded,
+    MarkHeard,
+    MediaState,
+    Recorded,
+    RtpStatistics,
+    SipMessage,
+    StrangerRefused,
+    from_plain,
+)
+from harness.calls.model import CallMessage, messages_in_record, messages_of
+from harness.calls.verdict import ORDER, Finding, Verdict
+from harness.deployment import SIP_NUMBER, STAND_IN, Deployment, Kind
 from harness.diagnosis.result import DiagnosisDocument
+from harness.errors import MistakeError
 from harness.integrations.matrix import CaseAbout, name_hash
+from harness.support.files import user_files
 from harness.support.mask import mask_text
 
 EVENTS = "events.jsonl"
@@ -186,3 +215,389 @@ class Line(TypedDict, total=False):
     step_end: StepEndEntry
     note: NoteEntry
     attachment: AttachmentEntry
+
+
+# -- the lines, read
+
+#: How many cases keep their log in memory at once; the logs of others are read again.
+MOST_KEPT = 64
+
+
+@dataclass(frozen=True)
+class Message:
+    """A SIP message with the number it has in every report."""
+
+    number: str
+    event: SipMessage
+
+
+@dataclass(frozen=True)
+class MarkSpan:
+    """A stretch of time in which a leg heard one mark. Times are on the monotonic clock, in seconds."""
+
+    leg: str
+    mark: int
+    began: float
+    ended: float
+    level_dbov: float
+    quality: float
+
+
+@dataclass(frozen=True)
+class MadeFrom:
+    """The inputs of a finding, as ``events.jsonl`` has them: plain data with references to events."""
+
+    asked: Any  #: None where the finding cannot be made again from the evidence
+    adjusted: Sequence[Any]
+
+
+@dataclass
+class Step:
+    """A part of the case; ``ended`` is None when the worker died in it."""
+
+    title: str
+    began: float
+    ended: float | None = None
+    error: str | None = None  #: the exception's text
+    #: Whether it ended in a failure (:func:`harness.calls.verdict.is_failure`); an ``error`` without one: it broke.
+    failed: bool = False
+    steps: list[Step] = field(default_factory=list)
+
+    def verdict(self, findings: Iterable[Finding]) -> Verdict:
+        """The worst of what the step raised and of the ``findings`` of its case that were made during it.
+
+        Few findings are raised. One that is counts as it was recorded: not observable, or the harness itself was the reason.
+        """
+        inside = [f for f in findings if f.at >= self.began and (self.ended is None or f.at <= self.ended)]
+        found = {finding.verdict for finding in inside}
+        if self.ended is None or (self.error is not None and not self.failed):
+            found.add(Verdict.BROKEN)
+        if self.failed and not any(_raised(self.error or "", finding) for finding in inside):
+            found.add(Verdict.FAILED)
+        return next((verdict for verdict in ORDER if verdict in found), Verdict.PASSED)
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence for the reader."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file of the case beside its recordings."""
+
+    name: str
+    path: Path
+    mime: str
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a leg received and sent, as WAV; only files that exist."""
+
+    leg: str
+    received: Path | None
+    sent: Path | None
+
+
+@dataclass(frozen=True)
+class Gist:
+    """The facts of a case that a run's figures need: small enough to keep for thousands of cases."""
+
+    statistics: Mapping[str, RtpStatistics]  #: the last counters of each leg
+    answered_s: tuple[float, ...]  #: of each call placed and answered, the seconds from its first INVITE
+    invites: tuple[str, ...]  #: the first INVITE of each leg that sent one
+    strangers: tuple[StrangerRefused, ...]  #: requests that were not acted on
+    ours: frozenset[str]  #: the names of the harness's phones and legs
+    values_seen: Mapping[str, frozenset[str]]  #: axis → the values of it that the harness phones saw
+    values_recorded: Mapping[str, frozenset[str]]  #: axis → the values of it that the far end's records show
+
+
+class CaseLog:
+    """The lines of a case's ``events.jsonl``, sorted into kinds. Events and messages are in order of time."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.events: list[Event] = []
+        self.messages: list[Message] = []
+        self.findings: list[Finding] = []
+        self.made_from: list[MadeFrom] = []  #: of each finding
+        self.recorded: list[Event] = []  #: the events in the order in which they were recorded
+        self.steps: list[Step] = []
+        self.notes: list[Note] = []
+        self.attachments: list[Attachment] = []
+        self.times: list[float] = []
+        self._scripted: list[tuple[float, float]] = []
+        self.damaged = 0
+        open_steps: dict[int, Step] = {}
+        for kind, value in self._parsed(directory / EVENTS):
+            try:
+                self._take(kind, value, open_steps)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                self.damaged += 1
+        self.recorded = list(self.events)
+        self.events.sort(key=lambda event: event.at)
+        self.messages.sort(key=lambda message: message.event.at)
+
+    def scripted_s(self, until: float) -> float:
+        """Seconds that the case waited on purpose, ``until`` that moment; waits that overlap count once."""
+        total, covered = 0.0, -math.inf
+        for began, ended in sorted(self._scripted):
+            total += max(0.0, min(ended, until) - max(began, covered))
+            covered = max(covered, min(ended, until))
+        return total
+
+    @cached_property
+    def legs(self) -> dict[str, list[Event]]:
+        """The events of each leg, legs in order of appearance."""
+        legs: dict[str, list[Event]] = {}
+        for event in self.events:
+            if event.leg is not None:
+                legs.setdefault(event.leg, []).append(event)
+        return legs
+
+    @cached_property
+    def marks(self) -> tuple[MarkSpan, ...]:
+        """The marks heard, the repeated reports of one mark joined."""
+        return tuple(span for leg, events in self.legs.items() for span in _spans(leg, events))
+
+    @cached_property
+    def statistics(self) -> dict[str, RtpStatistics]:
+        """The last counters of each leg."""
+        return {leg: event for leg, events in self.legs.items() for event in events if isinstance(event, RtpStatistics)}
+
+    @cached_property
+    def gist(self) -> Gist:
+        """The facts that stay in memory when the rest is dropped."""
+        invites = {leg: _first_invite(events) for leg, events in self.legs.items()}
+        answered = (_answered_after(events, invites[leg]) for leg, events in self.legs.items())
+        phones = {event.phone for event in self.events if isinstance(event, LegStarted)}
+        return Gist(
+            statistics=self.statistics,
+            answered_s=tuple(seconds for seconds in answered if seconds is not None),
+            invites=tuple(invite.text for invite in invites.values() if invite),
+            strangers=tuple(event for event in self.events if isinstance(event, StrangerRefused)),
+            ours=frozenset(phones | self.legs.keys()),
+            values_seen=values_seen(self.events),
+            values_recorded=values_recorded(self.events),
+        )
+
+    @cached_property
+    def far_end(self) -> tuple[FarEndRecord, ...]:
+        """The last record of each call at the far end's own interface, which may be asked repeatedly."""
+        last = {(event.phone, event.source): event for event in self.events if isinstance(event, FarEndRecord)}
+        return tuple(last.values())
+
+    @cached_property
+    def recordings(self) -> tuple[Recording, ...]:
+        """The WAVs that exist, one entry a leg."""
+        found = []
+        for leg, events in self.legs.items():
+            for event in events:
+                if isinstance(event, Recorded):
+                    received, sent = self._file(event.path), self._file(event.sent_path)
+                    if received or sent:
+                        found.append(Recording(leg, received, sent))
+        return tuple(found)
+
+    def _file(self, path: str | None) -> Path | None:
+        if not path:
+            return None
+        file = inside(self._directory, path)
+        return file if file and file.is_file() else None
+
+    def _parsed(self, path: Path) -> Iterator[tuple[str, Any]]:
+        try:
+            raw = user_files.read(path, user_files.EVIDENCE)
+        except FileNotFoundError:  # killed between its first two files
+            return
+        for line in raw.splitlines():
+            try:
+                ((kind, value),) = _decoded(line).items()
+            except (ValueError, AttributeError, RecursionError):
+                self.damaged += 1
+            else:
+                yield kind, value
+
+    def _take(self, kind: str, value: Any, open_steps: dict[int, Step]) -> None:
+        match kind:
+            case "format":
+                if value["version"] > VERSION:
+                    what = f"version {value['version']}; this harness reads versions up to {VERSION}"
+                    raise MistakeError(f"{self._directory / EVENTS}: {what}")
+            case "event":
+                number = value.pop("number", None)
+                event = from_plain(value)
+                at = finite(event.at)
+                if isinstance(event, SipMessage):
+                    self.messages.append(Message(_text(number), event))
+                self.times.append(at)
+                self.events.append(event)
+            case "finding":
+                made_from = MadeFrom(value.pop("asked", None), value.pop("adjusted", ()))
+                finding = Finding.from_plain(value)
+                finite(finding.at)
+                self.findings.append(finding)
+                self.made_from.append(made_from)
+            case "scripted":
+                at, seconds = finite(value["at"]), finite(value["seconds"])
+                began = finite(value["began"])
+                self._scripted.append((began, began + seconds))
+                self.times.append(at)
+            case "step":
+                step, parent = Step(_text(value["title"]), finite(value["began"])), open_steps.get(value["parent"])
+                open_steps[value["id"]] = step
+                (parent.steps if parent else self.steps).append(step)
+                self.times.append(step.began)
+            case "step_end":
+                step, error = open_steps[value["id"]], _text(value["message"]) if "error" in value else None
+                step.ended, step.error, step.failed = finite(value["ended"]), error, bool(value.get("failed"))
+                self.times.append(step.ended)
+            case "note":
+                note = Note(finite(value["at"]), _text(value["text"]))
+                self.notes.append(note)
+                self.times.append(note.at)
+            case "attachment":
+                if (path := inside(self._directory, value["path"])) is None:
+                    raise ValueError(value["path"])
+                at, attached = finite(value["at"]), Attachment(_text(value["name"]), path, _text(value["mime"]))
+                self.attachments.append(attached)
+                self.times.append(at)
+            case _:
+                raise ValueError(kind)
+
+
+def _decoded(line: bytes) -> Any:
+    """A line's JSON. pydantic's parser is three times as fast; only Python's accepts lone surrogates, which one fault sends."""
+    try:
+        return from_json(line)
+    except ValueError:
+        return json.loads(line.decode("utf-8", "surrogatepass"))
+
+
+#: Larger than any time in seconds: about three thousand years.
+_LARGEST = 1e11
+
+
+def finite(value: object) -> float:
+    """A time in seconds, or the difference of two. Raises ``TypeError`` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
+        raise TypeError(f"{value!r:.40} is no time")
+    return float(value)
+
+
+def _text(value: object) -> str:
+    """Text as it is. Raises ``TypeError`` for anything else."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
+
+
+def started(events: Iterable[Event]) -> LegStarted | None:
+    """The beginning of the leg that these events are of."""
+    return next((event for event in events if isinstance(event, LegStarted)), None)
+
+
+def answered_at(events: Iterable[Event]) -> float | None:
+    """When the leg that these events are of was answered."""
+    return next((e.at for e in events if isinstance(e, CallState) and e.state == "confirmed"), None)
+
+
+def _first_invite(events: Iterable[Event]) -> SipMessage | None:
+    sent = (e for e in events if isinstance(e, SipMessage) and e.direction == "sent")
+    return next((e for e in sent if e.text.startswith("INVITE ")), None)
+
+
+def _answered_after(events: Sequence[Event], invite: SipMessage | None) -> float | None:
+    """Seconds from the first INVITE sent to the answer; None for a leg that was called, or never answered."""
+    leg, answer = started(events), answered_at(events)
+    is_placed = leg is not None and leg.direction == "outgoing"
+    return answer - invite.at if is_placed and invite is not None and answer is not None else None
+
+
+def _spans(leg: str, events: list[Event]) -> Iterator[MarkSpan]:
+    """A mark is reported every 200 ms while it lasts and ended once; without an end it lasts to the last pulse."""
+    heard: dict[int, list[MarkHeard]] = {}
+    last_pulse = 0.0
+    for event in events:
+        if isinstance(event, MarkHeard):
+            run = heard.setdefault(event.mark, [])
+            if run and event.began > run[-1].at + 0.5:  # a new stretch; the end of the one before was never reported
+                yield _span(leg, run, run[-1].at)
+                run.clear()
+            run.append(event)
+        elif isinstance(event, MarkEnded) and (ended := heard.pop(event.mark, None)):
+            yield _span(leg, ended, event.at)
+        elif isinstance(event, Listened):
+            last_pulse = event.at
+    for run in heard.values():
+        yield _span(leg, run, max(run[-1].at, min(last_pulse, run[-1].at + 0.2)))
+
+
+def _span(leg: str, run: list[MarkHeard], ended: float) -> MarkSpan:
+    first = min(event.began for event in run)
+    return MarkSpan(
+        leg,
+        run[0].mark,
+        first,
+        max(ended, first),
+        sum(event.level_dbov for event in run) / len(run),
+        max(event.quality for event in run),
+    )
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def log_of(directory: Path, reading: int) -> CaseLog:
+    """A case's log, read again after it was dropped from memory: a run has more cases than memory holds.
+
+    ``reading`` tells apart two readings of one directory, whose files may have changed in between.
+    """
+    return CaseLog(directory)
+
+
+#: Harness phones that stand in for the AI: the one that is called, and the one that registers.
+_AT_AI = (STAND_IN, SIP_NUMBER)
+
+
+def values_seen(events: Sequence[Event]) -> dict[str, frozenset[str]]:
+    """Axis → the values that the harness phones saw. They see the AI's trunk only where one stands in for the AI."""
+    codecs, dialled = set(), set()
+    for event in events:
+        if isinstance(event, MediaState) and event.codec and event.phone not in _AT_AI:
+            codecs.add(event.codec.lower())
+        elif isinstance(event, LegStarted) and event.direction == "outgoing" and event.phone not in _AT_AI:
+            dialled.add(event.phone)
+    at_ai = messages_of(event for event in events if event.phone in _AT_AI)
+    return _of_trunk(at_ai) | {"codec": frozenset(codecs), "number": frozenset(dialled)}
+
+
+def values_recorded(events: Iterable[Event]) -> dict[str, frozenset[str]]:
+    """Axis → the values that SIP messages in the far end's records show."""
+    records = (event for event in events if isinstance(event, FarEndRecord))
+    return _of_trunk(message for record in records for message in messages_in_record(record))
+
+
+def _of_trunk(messages: Iterable[CallMessage]) -> dict[str, frozenset[str]]:
+    """The trunk's transports and authentication, as messages at the AI's end show them."""
+    transports, has_credentials, is_accepted = set(), False, False
+    for one in messages:
+        transports.add(one.transport.lower())
+        has_credentials |= one.message.has("Authorization") or one.message.has("Proxy-Authorization")
+        is_accepted |= 200 <= one.status < 300 and one.method in ("INVITE", "REGISTER")
+    by = {"digest"} if has_credentials else {"ip"} if is_accepted else set()  # ip: accepted without credentials
+    return {"transport": frozenset(transports), "authentication": frozenset(by)}
+
+
+def _raised(error: str, finding: Finding) -> bool:
+    """Whether an error carries that finding; what was seen may differ."""
+    words = f"{finding.check} of {finding.subject}: expected {finding.expected};"
+    return finding.verdict is not Verdict.PASSED and error.startswith(words)
+
+
+def inside(directory: Path, name: str) -> Path | None:
+    """The file of that name in ``directory``; None when it leads out of it."""
+    path = Path(os.path.normpath(directory / name))
+    return path if path.is_relative_to(os.path.normpath(directory)) else None

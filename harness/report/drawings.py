@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from harness.audio.marks import REPLY_OFFSET
 from harness.calls.events import DtmfReceived, LegStarted, phone_of
 from harness.calls.model import CHALLENGES
-from harness.report.case_log import MarkSpan
+from harness.report.case_document import MarkSpan
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import (
     Activity,

@@ -13,8 +13,8 @@ from typing import Any
 from harness.calls.events import Event, FarEndRecord, RtpStatistics
 from harness.calls.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict, is_dispensed_with
 from harness.errors import MistakeError
-from harness.report.case_document import CASE
-from harness.report.case_log import (
+from harness.report.case_document import (
+    CASE,
     Attachment,
     CaseLog,
     Gist,

@@ -35,7 +35,7 @@ from harness.calls.events import (
 )
 from harness.calls.model import CHALLENGES, CallMessage, read
 from harness.calls.verdict import Finding
-from harness.report.case_log import MarkSpan, finite
+from harness.report.case_document import MarkSpan, finite
 from harness.report.evidence import CaseEvidence
 from harness.sip.grammar import decimal
 from harness.sip.message import Request

@@ -33,7 +33,7 @@ from harness.audio.spectrogram import spectrogram_png
 from harness.audio.wav import WavError, read_wav
 from harness.calls.events import Listened, MediaState, RtpStatistics
 from harness.calls.verdict import Verdict
-from harness.report.case_log import Recording, finite
+from harness.report.case_document import Recording, finite
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import is_foreign, name_mark, owners
 from harness.support.field_kinds import require_kinds

@@ -20,7 +20,7 @@ from typing import Any
 from harness.calls.verdict import Verdict, worst
 from harness.errors import DamagedHistoryError, ResourceError
 from harness.report.callfacts import worst_figures
-from harness.report.case_log import finite
+from harness.report.case_document import finite
 from harness.report.evidence import CaseEvidence
 from harness.report.markup import printable
 from harness.report.run_directory import RunEvidence

@@ -23,7 +23,17 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from harness.calls.verdict import NEVER_REPORTED, Finding, Verdict, worst
-from harness.report.callfacts import LegFacts, Measured, call_facts, numbers_of, rtp_table, table_of, times
+from harness.report.callfacts import (
+    LegFacts,
+    Measured,
+    ResponseTime,
+    call_facts,
+    numbers_of,
+    response_times,
+    rtp_table,
+    table_of,
+    times,
+)
 from harness.report.causes import CauseGroup
 from harness.report.coverage import coverage, declared, labels
 from harness.report.drawings import ladder_svg, timeline_svg
@@ -33,7 +43,6 @@ from harness.report.hearing import COLUMNS, Hearing, figures, hearings
 from harness.report.history import Run
 from harness.report.markup import cause_of, explain_command, render, short_path, verify_command, web_link
 from harness.report.pcap import CAPTURE
-from harness.report.responsiveness import ResponseTime, response_times
 from harness.report.run_directory import RunEvidence, each
 from harness.report.summary import Summary
 from harness.support.files import whole_file

@@ -23,8 +23,7 @@ from harness.deployment import from_plain as deployment_from_plain
 from harness.diagnosis import diagnose
 from harness.diagnosis.catalogue import Confidence
 from harness.errors import MistakeError
-from harness.report.case_document import CASE, DEPLOYMENT
-from harness.report.case_log import CaseLog, MadeFrom
+from harness.report.case_document import CASE, DEPLOYMENT, CaseLog, MadeFrom
 from harness.report.evidence import CaseEvidence
 from harness.report.run_directory import each
 from harness.support.files import json_file

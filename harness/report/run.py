@@ -37,7 +37,6 @@ class FinishedRun:
     evidence: RunEvidence
     summary: Summary
     allure_report: Path | None
-    groups: tuple[CauseGroup, ...]  #: what did not pass, by its cause
     notes: tuple[str, ...]  #: lines for the terminal: how to make what could not be made here
     damage: DamagedHistoryError | None = None  #: what is wrong with the history of earlier runs
 
@@ -45,6 +44,11 @@ class FinishedRun:
     def directory(self) -> Path:
         """The run's directory."""
         return self.evidence.directory
+
+    @property
+    def groups(self) -> Sequence[CauseGroup]:
+        """What did not pass, by its cause."""
+        return self.evidence.groups
 
     @property
     def report(self) -> Path:
@@ -134,7 +138,7 @@ def _finish(run: RunEvidence) -> FinishedRun:
     if run.end.allure_results:
         page, why = _allure(run, summary, run.end.allure_results, times)
         notes += why
-    return FinishedRun(run, summary, page, tuple(run.groups), tuple(notes), damage)
+    return FinishedRun(run, summary, page, tuple(notes), damage)
 
 
 def _past(run: RunEvidence) -> list[history.Run]:

@@ -38,8 +38,7 @@ from typing import Any, TypeVar
 from harness.deployment.limits import try_lease
 from harness.errors import MistakeError, unwritable
 from harness.report import scope as scopes
-from harness.report.case_document import CASE
-from harness.report.case_log import finite
+from harness.report.case_document import CASE, finite
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, Tries, case_of, key_of, latest, tries_of
 from harness.report.scope import Scope

@@ -30,8 +30,7 @@ from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations import matrix, observability
 from harness.integrations.base import NOT_OBSERVABLE
 from harness.integrations.matrix import Case, LeftOut, Selection
-from harness.report.case_document import shown_name
-from harness.report.case_log import finite
+from harness.report.case_document import finite, shown_name
 from harness.support.field_kinds import require_kinds
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_plain, mask_text

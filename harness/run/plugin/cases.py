@@ -21,7 +21,7 @@ from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import ResourceError
 from harness.finding_kinds import AUDIO_TO_AI
 from harness.integrations.matrix import Case
-from harness.report import responsiveness
+from harness.report.callfacts import response_findings
 from harness.report.case_document import is_masked, names
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
@@ -136,7 +136,7 @@ class Attempt:
         """
         if AUDIO_TO_AI not in self.case.required_findings or self.outcome.conclusion.verdict is Verdict.BROKEN:
             return
-        for finding in responsiveness.findings(CaseEvidence.read(recorder.directory), self.replica.manners):
+        for finding in response_findings(CaseEvidence.read(recorder.directory), self.replica.manners):
             late = missed_by(finding) if finding.verdict is Verdict.FAILED else None
             recorder.finding(excused(finding, self.late_s) if late is not None and late <= self.late_s else finding)
 

@@ -16,11 +16,10 @@ from harness.audio.wav import read_wav, write_wav
 from harness.calls.events import CallState, LegStarted
 from harness.calls.verdict import Verdict
 from harness.deployment import Manners
+from harness.report import callfacts as module
 from harness.report import html
-from harness.report import responsiveness as module
-from harness.report.callfacts import medians
+from harness.report.callfacts import medians, response_times
 from harness.report.evidence import CaseEvidence
-from harness.report.responsiveness import response_times
 from harness.report.summary import summarise
 from tests.unit.conftest import run_of
 
@@ -136,7 +135,7 @@ class TestLimits:
     def test_one_is_held_to(
         self, tmp_path: Path, samples: ModuleType, spoken: Any, limit: float, verdict: Verdict
     ) -> None:
-        (found,) = module.findings(call(tmp_path, samples, (AI, 1.5, 4.0)), Manners(dead_air_s=limit))
+        (found,) = module.response_findings(call(tmp_path, samples, (AI, 1.5, 4.0)), Manners(dead_air_s=limit))
         assert (found.check, found.subject, found.verdict) == ("manners.dead_air", "caller.1", verdict)
         assert "1.50 s from the answer" in found.actual
 
@@ -144,5 +143,5 @@ class TestLimits:
         self, tmp_path: Path, samples: ModuleType, spoken: Any
     ) -> None:
         spoken["sent"] = [(2.0, 4.0)]
-        (found,) = module.findings(call(tmp_path, samples, (AI, 0.5, 9.0)), Manners(interruption_s=1.0))
+        (found,) = module.response_findings(call(tmp_path, samples, (AI, 0.5, 9.0)), Manners(interruption_s=1.0))
         assert (found.check, found.verdict) == ("manners.interruption", Verdict.FAILED)
