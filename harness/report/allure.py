@@ -30,15 +30,16 @@ from markupsafe import Markup
 
 from harness.calls.verdict import NEVER_REPORTED, Verdict, overall
 from harness.report import pcap
-from harness.report.callfacts import rtp_table
+from harness.report.callfacts import Measured, medians, rtp_table
 from harness.report.case_document import Step
 from harness.report.coverage import labels
 from harness.report.drawings import ladder_svg, ladder_text, timeline_svg
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import COLUMNS, figures, hearings
-from harness.report.html import player_of
+from harness.report.html import places_of, player_of
 from harness.report.markup import printable, render, said_besides, seen_of
 from harness.report.run_directory import RunEvidence, allure_name, case_directory, each
+from harness.report.summary import Summary
 from harness.support.files import user_files, whole_file
 
 #: Labels of a result: its case's directory, and its run.
@@ -62,30 +63,21 @@ _DIAGNOSIS = {
 }
 
 
-@dataclass(frozen=True)
-class _Item:
-    case: CaseEvidence
-    results: Path
-    counting: CaseEvidence
-
-
 def write_all(run: RunEvidence, results: Path) -> None:
     """Write a result for each attempt, and a broken one for each planned case that left no evidence."""
     results.mkdir(parents=True, exist_ok=True)
-    items = [
-        _Item(one, results, tries.counting if one is tries.attempts[-1] else one)
-        for tries in run.tries
-        for one in tries.attempts
+    attempts = [
+        (one, tries.counting if one is tries.attempts[-1] else one) for tries in run.tries for one in tries.attempts
     ]
-    for _ in each(_write, items):
+    for _ in each(functools.partial(_write, results), attempts):
         pass
     for case in run.absent:
         directory = case_directory(run.directory, case).name + (f" at {case.get('site')}" if run.has_sites else "")
         write_missing(case, directory, results, run.ended_wall)
 
 
-def _write(item: _Item) -> None:
-    write(item.case, item.results, item.counting)
+def _write(results: Path, attempt: tuple[CaseEvidence, CaseEvidence]) -> None:
+    write(attempt[0], results, attempt[1])
 
 
 def write(case: CaseEvidence, results: Path, counting: CaseEvidence | None = None) -> None:
@@ -381,63 +373,59 @@ REPORT, _HISTORY = "allure-report", "allure-history.jsonl"
 _ENVIRONMENT, _EXECUTOR, _METRICS = "environment.properties", "executor.json", "-perf.json"
 
 
-def write_environment(results: Path, values: Mapping[str, object]) -> None:
-    """Write ``environment.properties``, which every Allure report shows on its first page."""
-    lines = [
-        f"{_property(name).replace(' ', '.')}={_property(str(value))}" for name, value in values.items() if value != ""
-    ]
-    whole_file.write(results / _ENVIRONMENT, "\n".join(lines) + "\n")
+def write_beside(run: RunEvidence, summary: Summary, results: Path, times: Iterable[Measured]) -> None:
+    """Write what Allure reads beside the results: environment, executor, figures of the Metrics tab; and its configuration.
+
+    ``times`` are of the cases that passed.
+    """
+    end = run.end
+    environment = {
+        "run": run.name,
+        "command": "" if end.made_of else end.command,
+        "made of": ", ".join(end.made_of),
+        "faults injected": ", ".join(summary.faults),
+        "workers": str(end.workers),
+        **{f"deployment.{name}": kind for name, kind in summary.deployments.items()},
+        **summary.versions,
+    }
+    shown = (
+        f"{_property(name).replace(' ', '.')}={_property(value)}\n" for name, value in environment.items() if value
+    )
+    whole_file.write(results / _ENVIRONMENT, "".join(shown))
+    executor = {"name": "call verification harness", "type": "local", "buildName": run.name, "reportName": run.name}
+    whole_file.write(results / _EXECUTOR, json.dumps(executor))
+    if metrics := medians(run.name, run.cases, times):
+        whole_file.write(results / f"{run.name}{_METRICS}", json.dumps(metrics, indent=1))
+    # a run made of several has a history of its own, since each of these is in the first
+    names = [*sorted(summary.deployments), *sorted(summary.faults), *(["merged"] if summary.made_of else [])]
+    history = re.sub(r"[^\w.@+-]+", "_", "+".join(names))[:120]
+    write_config(
+        run.directory,
+        name=f"Call verification {run.name}",
+        cases=summary.total.cases,
+        history=run.directory.parent / f"allure-history-{history}.jsonl",
+        places=places_of(run.everything),
+    )
 
 
 def _property(text: str) -> str:
     return re.sub(r"[\r\n]+", " ", printable(text)).replace("\\", "\\\\")
 
 
-@functools.cache
-def categories() -> list[dict[str, Any]]:
-    """The categories of cases that did not pass, in the form of Allure 3's configuration (it ignores ``categories.json``).
-
-    Tests of a project's own have no verdict: what they find speaks neither against the system under test nor against the harness.
-    """
-    return [
-        {
-            "name": "Not observable: nobody could look",
-            "matchers": [{"statuses": ["failed"], "labels": {"verdict": str(Verdict.NOT_OBSERVABLE)}}],
-            "groupBy": [{"label": "feature"}],
-        },
-        {
-            "name": "The harness or its surroundings broke",
-            "matchers": [{"statuses": ["broken"], "labels": {"verdict": str(Verdict.BROKEN)}}],
-            "groupByMessage": True,
-        },
-        {
-            "name": "The system under test failed",
-            "matchers": [{"statuses": ["failed"], "labels": {"verdict": str(Verdict.FAILED)}}],
-            "groupBy": [{"label": "issue"}, {"label": "cause"}],
-        },
-    ]
-
-
-def write_executor(results: Path, run: str) -> None:
-    """Write ``executor.json``: who made the results."""
-    plain = {"name": "call verification harness", "type": "local", "buildName": run, "reportName": run}
-    whole_file.write(results / _EXECUTOR, json.dumps(plain))
-
-
-def write_metrics(results: Path, metrics: Sequence[Mapping[str, object]]) -> None:
-    """Write the run's figures where Allure's Metrics tab finds them; none without figures."""
-    if metrics:
-        whole_file.write(results / f"{metrics[0]['run']}{_METRICS}", json.dumps(list(metrics), indent=1))
-
-
-def history_of(reports: Path, deployments: Iterable[str], faults: Iterable[str], *, is_merged: bool = False) -> Path:
-    """The history that a run belongs to: that of its deployments, and of the faults that were put into them.
-
-    A run made of several has another, since each of these is in the first.
-    """
-    names = [*sorted(deployments), *sorted(faults), *(["merged"] if is_merged else [])]
-    name = re.sub(r"[^\w.@+-]+", "_", "+".join(names))
-    return reports / f"allure-history-{name[:120]}.jsonl"
+#: The categories of cases that did not pass, in the form of Allure 3's configuration (it ignores ``categories.json``).
+#: Tests of a project's own have no verdict: what they find speaks neither against the system under test nor against the harness.
+_CATEGORIES = [
+    {
+        "name": name,
+        "matchers": [{"statuses": [_STATUS[verdict]], "labels": {"verdict": str(verdict)}}],
+        **grouping,
+    }
+    for name, verdict, grouping in (
+        ("Not observable: nobody could look", Verdict.NOT_OBSERVABLE, {"groupBy": [{"label": "feature"}]}),
+        ("The harness or its surroundings broke", Verdict.BROKEN, {"groupByMessage": True}),
+        ("The system under test failed", Verdict.FAILED, {"groupBy": [{"label": "issue"}, {"label": "cause"}]}),
+    )
+]
 
 
 def write_config(directory: Path, *, name: str, cases: int, history: Path | None, places: Sequence[str] = ()) -> Path:
@@ -458,7 +446,7 @@ def write_config(directory: Path, *, name: str, cases: int, history: Path | None
                 }
             }
         },
-        "categories": {"rules": categories()},
+        "categories": {"rules": _CATEGORIES},
         "qualityGate": {"rules": [{"maxFailures": 0, "minTestsCount": cases}]},
     }
     if history is not None:
@@ -474,11 +462,8 @@ def _history_before(history: Path, name: str, directory: Path) -> Path:
 
     A report that is made again is no further run, and those after it are none of its past.
     """
-    lines = (
-        user_files.read_text(history, user_files.EVIDENCE, "replace").splitlines(keepends=True)
-        if history.is_file()
-        else []
-    )
+    text = user_files.read_text(history, user_files.EVIDENCE, "replace") if history.is_file() else ""
+    lines = text.splitlines(keepends=True)
     said = f'"name":{json.dumps(name)}'
     before = list(itertools.takewhile(lambda line: said not in line, lines))
     if len(before) == len(lines):

@@ -264,7 +264,8 @@ def response_times(evidence: CaseEvidence) -> list[ResponseTime]:
             continue
         agent, person = _heard(evidence, leg)
         if agent:
-            found += _of_call(leg, answered, agent, person, list(_spoken(evidence, leg)))
+            spoken = _turns(_words(evidence, leg, "sent"))  # words, no marks
+            found += _of_call(leg, answered, agent, person, spoken)
     return found
 
 
@@ -340,11 +341,6 @@ def _turns(spans: Iterable[Turn]) -> list[Turn]:
     return found
 
 
-def _spoken(evidence: CaseEvidence, leg: str) -> list[Turn]:
-    """When the caller spoke (words, no marks), by what its phone sent."""
-    return _turns(_words(evidence, leg, "sent"))
-
-
 def _words(evidence: CaseEvidence, leg: str, which: Literal["received", "sent"]) -> Iterator[Turn]:
     """The speech in one of the leg's recordings. Both of them begin with the leg's media."""
     recording = next((recording for recording in evidence.recordings if recording.leg == leg), None)
@@ -353,7 +349,7 @@ def _words(evidence: CaseEvidence, leg: str, which: Literal["received", "sent"])
     if path is None or began is None:
         return
     try:
-        spans = sounds(evidence, leg, path)[1] if which == "received" else _sent(path)
+        spans = sounds(evidence, path)[1] if which == "received" else _sent(path)
     except WavError:
         return
     for span in spans:

@@ -74,11 +74,14 @@ class CaseEvidence:
         reading = next(_READINGS)
         log = log_of(directory, reading)
         ended = end.at if end else max([began, *log.times])
+        outcome = CaseOutcome(log.findings)
+        if end is None:
+            outcome.worker_died()
         return cls(
             directory=directory,
             case=case,
             findings=tuple(log.findings),
-            conclusion=end.conclusion if end else _without_end(log.findings),
+            conclusion=end.conclusion if end else outcome.conclusion,
             diagnosis=end.diagnosis if end else (),
             closed=end is not None,
             began=began,
@@ -301,12 +304,6 @@ def _ended(plain: object) -> tuple[dict[str, Any], float, _End | None]:
         finite(end["at"]),
     )
     return case, finite(case.get("began", 0.0)), told or None
-
-
-def _without_end(findings: Sequence[Finding]) -> Conclusion:
-    outcome = CaseOutcome(findings)
-    outcome.worker_died()
-    return outcome.conclusion
 
 
 def _causes(diagnosis: object) -> tuple[Mapping[str, Any], ...]:

@@ -35,7 +35,7 @@ from harness.calls.events import Listened, MediaState, RtpStatistics
 from harness.calls.verdict import Verdict
 from harness.report.case_document import Recording, finite
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import is_foreign, name_mark, owners
+from harness.report.flow import name_mark, owners
 from harness.support.field_kinds import require_kinds
 from harness.support.files import json_file, user_files, whole_file
 
@@ -45,13 +45,12 @@ _NOT_KEPT: Final = (FileNotFoundError, ValueError, TypeError, KeyError, Overflow
 
 @dataclass(frozen=True)
 class Sound:
-    """A stretch of one kind of sound in a recording, in seconds from its beginning; ``wrong``: it should not be there."""
+    """A stretch of one kind of sound in a recording, in seconds from its beginning."""
 
     began: float
     ended: float
     kind: str
     name: str
-    wrong: bool
 
 
 @dataclass(frozen=True)
@@ -102,13 +101,13 @@ def draw(evidence: CaseEvidence) -> None:
     """Draw what each leg received, and make it playable, whatever the verdict is."""
     for recording in evidence.recordings:
         if recording.received is not None:
-            _draw(evidence, recording.leg, recording.received)
+            _draw(evidence, recording.received)
 
 
-def _draw(evidence: CaseEvidence, leg: str, received: Path) -> None:
+def _draw(evidence: CaseEvidence, received: Path) -> None:
     if _picture_of(received).is_file() or data_uri(received) is None:
         return
-    sounds(evidence, leg, received)
+    sounds(evidence, received)
     whole_file.write(_picture_of(received), spectrogram_png(*read_wav(received)))
 
 
@@ -140,24 +139,24 @@ def _hearing(evidence: CaseEvidence, recording: Recording) -> Hearing:
     if received is None:
         return Hearing(recording, "", "")
     if evidence.verdict is not Verdict.PASSED:
-        _draw(evidence, recording.leg, received)
+        _draw(evidence, received)
     kept = _picture_of(received)
     player = data_uri(received) if kept.is_file() else None
     if player is None:
         return Hearing(recording, "", "", began=first_sample(evidence, recording.leg))
-    seconds, heard = sounds(evidence, recording.leg, received)
+    seconds, heard = sounds(evidence, received)
     picture = "data:image/png;base64," + base64.b64encode(user_files.read(kept, user_files.EVIDENCE)).decode("ascii")
     return Hearing(recording, picture, player, seconds, first_sample(evidence, recording.leg), heard)
 
 
-def sounds(evidence: CaseEvidence, leg: str, received: Path) -> tuple[float, tuple[Sound, ...]]:
+def sounds(evidence: CaseEvidence, received: Path) -> tuple[float, tuple[Sound, ...]]:
     """How long the recording of what a leg received is, and what is in it. Raises :class:`WavError` when it is no recording."""
     kept = received.with_suffix(".sounds.json")
     with contextlib.suppress(*_NOT_KEPT):
         known = json_file.read(kept)
         return finite(known["seconds"]), tuple(map(_read_sound, known["sounds"]))
     samples, rate = read_wav(received)
-    found = tuple(_sounds(evidence, leg, samples, rate))
+    found = tuple(_sounds(evidence, samples, rate))
     known = {"seconds": len(samples) / rate, "sounds": [dataclasses.asdict(each) for each in found]}
     whole_file.write(kept, json.dumps(known) + "\n")
     return known["seconds"], found
@@ -173,14 +172,11 @@ def first_sample(evidence: CaseEvidence, leg: str) -> float | None:
     return next((e.at - e.seconds for e in evidence.legs[leg] if isinstance(e, Listened)), None)
 
 
-def _sounds(evidence: CaseEvidence, leg: str, samples: NDArray[np.int16], rate: int) -> Iterator[Sound]:
+def _sounds(evidence: CaseEvidence, samples: NDArray[np.int16], rate: int) -> Iterator[Sound]:
     own, voices = owners(evidence), evidence.case.get("voices") or {}
     for span in classify(samples, rate):
-        name, wrong = span.detail, False
-        if (mark := span.mark) is not None:
-            name = name_mark(mark, own, voices)
-            wrong = is_foreign(mark, own) or own.get(mark) == leg
-        yield Sound(round(span.began, 3), round(span.ended, 3), span.kind, name, wrong)
+        name = span.detail if span.mark is None else name_mark(span.mark, own, voices)
+        yield Sound(round(span.began, 3), round(span.ended, 3), span.kind, name)
 
 
 def _measured(wav: Path) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from harness.calls.verdict import Verdict
 from harness.diagnosis import common
 from harness.errors import DamagedHistoryError, ResourceError
 from harness.report import allure, history, html, junit
-from harness.report.callfacts import Measured, medians
+from harness.report.callfacts import Measured
 from harness.report.causes import CauseGroup, judged
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import draw
@@ -160,31 +160,7 @@ def _allure(
 ) -> tuple[Path | None, list[str]]:
     """Write Allure's results, and what lies beside them; the first page of its report where it can be made, else why not."""
     allure.write_all(run, results)
-    end = run.end
-    allure.write_environment(
-        results,
-        {
-            "run": run.name,
-            "command": end.command if not end.made_of else "",
-            "made of": ", ".join(end.made_of),
-            "faults injected": ", ".join(summary.faults),
-            "workers": end.workers,
-            **{f"deployment.{name}": kind for name, kind in summary.deployments.items()},
-            **summary.versions,
-            **end.environment,
-        },
-    )
-    allure.write_executor(results, run.name)
-    allure.write_metrics(results, medians(run.name, run.cases, times))
-    allure.write_config(
-        run.directory,
-        name=f"Call verification {run.name}",
-        cases=summary.total.cases,
-        history=allure.history_of(
-            run.directory.parent, summary.deployments, summary.faults, is_merged=bool(summary.made_of)
-        ),
-        places=html.places_of(run.everything),
-    )
+    allure.write_beside(run, summary, results, times)
     try:
         page = allure.generate(run.directory, results)
     except subprocess.SubprocessError as error:

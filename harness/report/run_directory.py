@@ -73,7 +73,6 @@ class RunEnd:
     interrupted: str = ""  #: why the run ended before its time
     broke: tuple[str, ...] = ()  #: what broke outside of any case, a line each
     command: str = ""
-    environment: Mapping[str, object] = field(default_factory=dict)  #: more lines for Allure's environment
     made_of: Mapping[str, str] = field(default_factory=dict)  #: of a run made of several: each one's name and command
 
 

@@ -76,10 +76,6 @@ class Stranger:
     user_agents: tuple[str, ...]
     why: tuple[str, ...]  #: ``address``: not one of the platform; ``call-id``: it named a call of the harness wrongly
 
-    def __str__(self) -> str:
-        agents = f", {', '.join(self.user_agents)}" if self.user_agents else ""
-        return f"{self.source} ({self.requests}× {', '.join(self.methods)}{agents})"
-
 
 def strangers(counts: Iterable[StrangerRefused]) -> list[Stranger]:
     """Each caller, the most frequent first, from the counts of all cases; cases that share a phone have the same counts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -66,25 +66,50 @@ def _compare(place: tuple[str, str], old: Run | None, new: Run | None) -> Differ
         return Difference(**same, incomparable=f"only the {'new' if old is None else 'old'} run verified it")
     if old.key != new.key:
         return Difference(**same, incomparable=_unlike(old, new))
+    lists: dict[str, Any] = {}
+    for name, result in _told_apart(old, new):
+        lists.setdefault(name, []).append(result)
+    rows = [{result.row for result in run.results if result.attempts} for run in (old, new)]
+    entries: dict[str, Any] = {name: tuple(results) for name, results in lists.items()}
+    return Difference(**same, **entries, lost_rows=tuple(sorted(rows[0] - rows[1])))
+
+
+def _told_apart(old: Run, new: Run) -> Iterator[tuple[str, Result]]:
+    """Each case that is in a list of :class:`Difference`, with the list's name. What was never run has no attempts."""
     before = {result.case: result for result in old.results}
     after = {result.case: result for result in new.results}
-    both = [(before[case], result) for case, result in after.items() if case in before]
-    ran = {case: result for case, result in before.items() if result.attempts}
-    lost = [result for case, result in ran.items() if case not in after or not after[case].attempts]
-    return Difference(
-        **same,
-        newly_failing=tuple(
-            [n for o, n in both if _fails_anew(o, n)]
-            + [result for case, result in after.items() if case not in before and not _passed(result)]
-        ),
-        fixed=tuple(n for o, n in both if not _passed(o) and _passed(n) and o.attempts),
-        not_run_before=tuple(n for case, n in after.items() if _passed(n) and case not in ran),
-        still_failing=tuple(n for o, n in both if not _passed(n) and n.attempts and not _fails_anew(o, n)),
-        flaky=tuple(result for result in after.values() if _passed(result) and result.attempts > 1),
-        slower=tuple(_slower(o, n) for o, n in both if _passed(o) and _passed(n) and _is_slower(o.wall_s, n.wall_s)),
-        lost_cases=tuple(lost),
-        lost_rows=tuple(sorted({result.row for result in ran.values()} - {r.row for r in new.results if r.attempts})),
-    )
+    for case in sorted({**before, **after}, key=lambda case: ((after.get(case) or before[case]).row, case)):
+        then, now = before.get(case), after.get(case)
+        had_run = then is not None and then.attempts > 0
+        if then is not None and had_run and not (now and now.attempts):
+            yield "lost_cases", then
+        if now is None:
+            continue
+        if not _passed(now):
+            if then is None or (now.attempts and _fails_anew(then, now)):
+                yield "newly_failing", now
+            elif now.attempts:
+                yield "still_failing", now
+            continue
+        if now.attempts > 1:
+            yield "flaky", now
+        if then is None or not had_run:
+            yield "not_run_before", now
+        elif not _passed(then):
+            yield "fixed", now
+        elif now.wall_s > then.wall_s * SLOWER_FACTOR and now.wall_s > then.wall_s + SLOWER_S:
+            yield "slower", Slower(**vars(now), before_s=then.wall_s)
+
+
+def _fails_anew(old: Result, new: Result) -> bool:
+    """Whether a failure is not known from before: the case had passed or not run, or nothing was known of the system under test
+    where that fails now.
+    """
+    return _passed(old) or not old.attempts or new.verdict == Verdict.FAILED != old.verdict
+
+
+def _passed(result: Result) -> bool:
+    return result.verdict == Verdict.PASSED
 
 
 def _unlike(old: Run, new: Run) -> str:
@@ -103,35 +128,19 @@ def _some(cases: Sequence[str], most: int = 3) -> str:
     return ", ".join(cases[:most]) + more
 
 
-def _passed(result: Result) -> bool:
-    return result.verdict == Verdict.PASSED
+def _ended(result: Any) -> str:
+    return f"{result.verdict}: {result.cause}" if result.cause else str(result.verdict)
 
 
-def _fails_anew(old: Result, new: Result) -> bool:
-    """Whether the case did not pass, and that is not known from before: it had passed or not run, or nothing was known of the
-    system under test where that fails now.
-    """
-    if _passed(new) or not new.attempts:
-        return False
-    return _passed(old) or not old.attempts or new.verdict == Verdict.FAILED != old.verdict
-
-
-def _slower(old: Result, new: Result) -> Slower:
-    return Slower(**vars(new), before_s=old.wall_s)
-
-
-def _is_slower(before: float, after: float) -> bool:
-    return after > before * SLOWER_FACTOR and after > before + SLOWER_S
-
-
-#: Each list, with the words for it.
-_LISTS: Mapping[str, str] = {
-    "newly_failing": "newly failing",
-    "lost_cases": "not run any more",
-    "still_failing": "still failing",
-    "fixed": "fixed",
-    "not_run_before": "not run before",
-    "flaky": "flaky (passed on retry)",
+#: Each list, the news first, with the words for it, and what is said of a case in it.
+_LISTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "newly_failing": ("newly failing", _ended),
+    "lost_cases": ("not run any more", lambda result: f"{result.verdict} before"),
+    "still_failing": ("still failing", _ended),
+    "fixed": ("fixed", lambda result: ""),
+    "not_run_before": ("not run before", lambda result: str(result.verdict)),
+    "flaky": ("flaky (passed on retry)", lambda result: f"{result.attempts} attempts"),
+    "slower": ("slower", lambda result: f"{result.wall_s:.1f} s, before {result.before_s:.1f} s"),
 }
 
 
@@ -141,25 +150,9 @@ def lines(difference: Difference) -> Iterable[tuple[str, str, str]]:
         yield "cannot be compared", f"{difference.deployment} at {difference.site or 'local'}", difference.incomparable
     for row in difference.lost_rows:
         yield "row lost", row, "none of its cases has a result any more"
-    for name, words in _LISTS.items():
+    for name, (words, why) in _LISTS.items():
         for result in getattr(difference, name):
-            yield words, result.case, _why(name, result)
-    for result in difference.slower:
-        yield "slower", result.case, f"{result.wall_s:.1f} s, before {result.before_s:.1f} s"
-
-
-def _why(name: str, result: Result) -> str:
-    match name:
-        case "newly_failing" | "still_failing":
-            return f"{result.verdict}: {result.cause}" if result.cause else result.verdict
-        case "lost_cases":
-            return f"{result.verdict} before"
-        case "flaky":
-            return f"{result.attempts} attempts"
-        case "not_run_before":
-            return result.verdict
-        case _:
-            return ""
+            yield words, result.case, why(result)
 
 
 def markdown(differences: Sequence[Difference]) -> str:
