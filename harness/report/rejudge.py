@@ -7,7 +7,7 @@ findings. What the evidence does not hold is taken from the record, and the reas
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -18,7 +18,6 @@ from harness.calls.checks.registry import adjust_again, compares_numbers, make_a
 from harness.calls.events import Event
 from harness.calls.events import from_plain as event_from_plain
 from harness.calls.verdict import Asked, CaseOutcome, Conclusion, Finding, Trouble, Verdict
-from harness.deployment import Deployment
 from harness.deployment import from_plain as deployment_from_plain
 from harness.diagnosis import diagnose
 from harness.diagnosis.catalogue import Confidence
@@ -149,6 +148,8 @@ class _Again:
         self._evidence = evidence
         self._log: CaseLog = evidence.log
         self._masked = bool(evidence.case.get("mask"))
+        #: The plain data with a zero for each masked digit.
+        self._fill: Callable[[Any], Any] = fill_plain if self._masked else lambda plain: plain
         self._events = [*map(_filled, self._log.recorded)] if self._masked else self._log.recorded
         place = {id(event): index for index, event in enumerate(self._log.recorded)}
         self._by_number = {m.number: self._events[place[id(m.event)]] for m in self._log.messages}
@@ -166,10 +167,7 @@ class _Again:
                     why = f"{UNFIT}: {made_from.asked['by']}: {error}"
             if why:
                 self.taken[why] += 1
-            yield self._of_record(recorded) if why else found
-
-    def _of_record(self, recorded: Finding) -> Finding:
-        return Finding.from_plain(fill_plain(recorded.plain())) if self._masked else recorded
+            yield Finding.from_plain(self._fill(recorded.plain())) if why else found
 
     def _why_not(self, made_from: MadeFrom) -> str:
         if made_from.asked is None:
@@ -188,22 +186,21 @@ class _Again:
         return replace(finding, at=recorded.at, dispensable=recorded.dispensable)
 
     def _asked(self, plain: Mapping[str, Any]) -> Asked:
-        given = fill_plain(plain["given"]) if self._masked else plain["given"]
-        return Asked(plain["by"], self._resolved(given))
+        return Asked(plain["by"], self._resolved(self._fill(plain["given"])))
 
     def _resolved(self, value: Any) -> Any:
         """The value, with each reference to an event replaced by that event."""
-        if isinstance(value, Mapping):
-            return self._event(value["event"]) if value.keys() == {"event"} else self._each(value)
-        return [self._resolved(item) for item in value] if isinstance(value, list) else value
-
-    def _each(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: self._resolved(item) for key, item in value.items()}
-
-    def _event(self, reference: str | int | Mapping[str, Any]) -> Event:
-        if isinstance(reference, str):
-            return self._by_number[reference]
-        return self._events[reference] if isinstance(reference, int) else event_from_plain(dict(reference))
+        match value:
+            case {"event": reference, **others} if not others:
+                if isinstance(reference, str):
+                    return self._by_number[reference]
+                is_line = isinstance(reference, int)
+                return self._events[reference] if is_line else event_from_plain(dict(reference))
+            case Mapping():
+                return {key: self._resolved(item) for key, item in value.items()}
+            case list():
+                return [self._resolved(item) for item in value]
+        return value
 
     def conclusion(self, findings: Sequence[Finding | None]) -> Conclusion:
         """The verdict by these findings, and by what else went wrong."""
@@ -230,21 +227,17 @@ class _Again:
         if conclusion.verdict is not Verdict.FAILED:
             return ()
         try:
-            deployment = self._deployment()
+            deployment = deployment_from_plain(self._fill(json_file.read(self._evidence.directory / DEPLOYMENT)))
         except (OSError, ValueError) as error:
             why = NO_DEPLOYMENT if isinstance(error, OSError) else f"the deployment cannot be read: {error}"
             self.notes.append(f"diagnosis taken from the record: {why}")
             return _causes(self._evidence.diagnosis)
         numbers = {id(event): number for number, event in self._by_number.items()}
-        case: Any = fill_plain(self._evidence.case) if self._masked else self._evidence.case
+        case = self._fill(self._evidence.case)
         found = diagnose(
             case, findings, self._events, deployment, number_of=lambda message: numbers.get(id(message), "")
         )
         return _causes(found.to_plain()["causes"])
-
-    def _deployment(self) -> Deployment:
-        plain = json_file.read(self._evidence.directory / DEPLOYMENT)
-        return deployment_from_plain(fill_plain(plain) if self._masked else plain)
 
 
 def _filled(event: Event) -> Event:
@@ -282,14 +275,9 @@ def _differences(
 
 def _worded(causes: Sequence[NamedCause]) -> str:
     """``a (certain, provider), b (possible, customer)``; a candidate cannot be told from the one before it."""
-    words = (
-        f"{cause.get('id')}"
-        + (
-            f" ({', '.join(told)})"
-            if (told := [str(cause[n]) for n in ("confidence", "owner") if cause.get(n)])
-            else ""
-        )
-        + (" as one of several" if cause.get("candidate") else "")
-        for cause in causes
-    )
+    words = []
+    for cause in causes:
+        told = ", ".join(str(cause[name]) for name in ("confidence", "owner") if cause.get(name))
+        alone = " as one of several" if cause.get("candidate") else ""
+        words.append(f"{cause.get('id')}{f' ({told})' if told else ''}{alone}")
     return ", ".join(words) or "none"
