@@ -47,14 +47,17 @@ def coverage(findings: Iterable[Finding], ours: Collection[str] = ()) -> Coverag
     return Coverage(len(seen), len(seen) - len(unseen), unseen)
 
 
-def by_row(cases: Sequence[tuple[str, Sequence[Finding], Collection[str]]]) -> dict[str, Coverage]:
-    """The coverage of each row, of the findings of all its cases, each with the phones and legs that are ours."""
-    found: dict[str, tuple[list[Finding], set[str]]] = {}
-    for row, findings, ours in cases:
-        listed, names = found.setdefault(row, ([], set()))
-        listed.extend(findings)
-        names.update(ours)
-    return {row: coverage(findings, ours) for row, (findings, ours) in sorted(found.items())}
+def by_row(cases: Iterable[tuple[str, CaseEvidence]]) -> dict[str, Coverage]:
+    """The coverage of each row, of the findings of all its cases."""
+    found: dict[str, list[CaseEvidence]] = {}
+    for row, case in cases:
+        found.setdefault(row, []).append(case)
+    return {
+        row: coverage(
+            [f for case in of_row for f in case.findings], {name for case in of_row for name in case.gist.ours}
+        )
+        for row, of_row in sorted(found.items())
+    }
 
 
 def _at(finding: Finding, ours: Collection[str]) -> str:

@@ -77,7 +77,6 @@ class LeftOutDocument(TypedDict):
 class _Content(TypedDict, total=False):
     """What is read from the content of a deployment file."""
 
-    require: list[str]
     leave_out: dict[str, str]
 
 
@@ -189,24 +188,18 @@ def scope_of(
 
 def left_out(scope: Scope) -> list[LeftOutDocument]:
     """Every row of which no case was asked for, and every number that one does not call now."""
-    found: list[LeftOutDocument] = []
-    for one in each_once(scope.deployments):
-        for row in one.rows:
-            why = row.not_now if row.asked else (row.why or NOT_ASKED,)
-            for reason in why:
-                found.append({"deployment": one.name, "row": row.row, "documented": row.documented, "why": reason})
-    return found
+    return [
+        {"deployment": one.name, "row": row.row, "documented": row.documented, "why": why}
+        for one in each_once(scope.deployments)
+        for row in one.rows
+        for why in (row.not_now if row.asked else (row.why or NOT_ASKED,))
+    ]
 
 
 def missing(scope: Scope) -> list[str]:
     """The rows that the deployment file, or ``--require``, wants to be run, and of which no case was asked for."""
-    found = []
-    for one in each_once(scope.deployments):
-        wanted = {*(one.content.get("require") or ()), *(scope.options.get("require") or ())}
-        for row in one.rows:
-            if not row.asked and (row.row in wanted or (row.documented and matrix.DOCUMENTED in wanted)):
-                found.append(f"{one.name}: {row.row} ({row.why or NOT_ASKED})")
-    return found
+    rows = ((one.name, row) for one in each_once(scope.deployments) for row in one.rows)
+    return [f"{name}: {row.row} ({row.why or NOT_ASKED})" for name, row in rows if row.demanded and not row.asked]
 
 
 def each_once(deployments: Iterable[DeploymentScope]) -> list[DeploymentScope]:

@@ -271,7 +271,7 @@ def summarise(run: RunEvidence) -> Summary:
         broke=list(end.broke),
         left_out=left_out(scope) if scope else [],
         strangers=strangers(event for case in run.attempts for event in case.gist.strangers),
-        coverage=by_row([(_row_of(case, deployments), case.findings, case.gist.ours) for case in passed]),
+        coverage=by_row((_row_of(case, deployments), case) for case in passed),
         required=missing(scope) if scope else [],
         faults=list(scope.options.get("fault") or ()) if scope else [],
         as_of=scope.options.get("as_of", "") if scope else "",

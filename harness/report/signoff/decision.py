@@ -27,7 +27,7 @@ from harness.report.signoff.rows import (
     RowResult,
     Waiver,
     check_waivers,
-    judge_all,
+    judge,
     narrowing,
     results,
 )
@@ -107,7 +107,8 @@ def decide(
     ``is_sealed``: the caller has just compared its files with the manifest, or written that.
     """
     scope = run.scope
-    judged = judge_all(run.cases, scope)
+    required = scope.required if scope else {}
+    judged = [judge(case, required.get(case.id, {})) for case in run.cases]
     planned = set(map(key_of, run.planned))
     expired = tuple(waiver for waiver in waivers if waiver.expired(today))
     valid = tuple(waiver for waiver in waivers if waiver not in expired)

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -182,12 +182,6 @@ def judge(case: CaseEvidence, required: RequiredFindings) -> JudgedCase:
     return JudgedCase(case=case, verdict=Verdict.PASSED)
 
 
-def judge_all(cases: Iterable[CaseEvidence], scope: Scope | None) -> list[JudgedCase]:
-    """The attempt at each case that counts."""
-    required = scope.required if scope else {}
-    return [judge(case, required.get(case.id, {})) for case in cases]
-
-
 def results(
     scope: Scope, judged: Sequence[JudgedCase], planned: Iterable[tuple[str, str]], waivers: Sequence[Waiver]
 ) -> tuple[RowResult, ...]:
@@ -275,18 +269,12 @@ def _verdict(row: RowScope, judged: Sequence[JudgedCase], lost: Sequence[str], l
     return Verdict.PASSED, "; ".join(row.not_now)
 
 
-def narrowing(options: Mapping[str, object]) -> str:
+def narrowing(options: Mapping[str, Any]) -> str:
     """The options that made the run smaller than the deployment, as they were given."""
     words = [
-        f"--{name} {value}"
-        for name in ("row", "transport", "auth", "codec", "ai")
-        for value in _listed(options.get(name))
+        f"--{name} {value}" for name in ("row", "transport", "auth", "codec", "ai") for value in options.get(name) or ()
     ]
     return ", ".join(words + ([f"-k '{options['keyword']}'"] if options.get("keyword") else []))
-
-
-def _listed(value: object) -> list[object]:
-    return list(value) if isinstance(value, (list, tuple)) else []
 
 
 def _strengths(cases: Iterable[CaseEvidence]) -> list[Strength]:

@@ -192,8 +192,16 @@ class TestMetrics:
         night = Night(series="s", began=1.0, ended=2.0, code=1, run="r", problems=("a",))
         return metrics.registry_of(night, [run("failed")], [FlakeRate("A[x]", "A", 1, 10)])
 
-    def test_the_file_is_openmetrics(self, registry: object, tmp_path: Path) -> None:
-        metrics.write(tmp_path / "m.prom", registry)
+    def test_the_file_is_openmetrics_and_another_users_collector_reads_it(
+        self, registry: object, tmp_path: Path
+    ) -> None:
+        """As node_exporter does; whatever else the harness writes is its owner's alone."""
+        before = os.umask(0o077)
+        try:
+            metrics.write(tmp_path / "m.prom", registry)
+        finally:
+            os.umask(before)
+        assert (tmp_path / "m.prom").stat().st_mode & 0o777 == 0o644
         parsed = text_string_to_metric_families((tmp_path / "m.prom").read_text())  # type: ignore[no-untyped-call]
         families = {family.name: family for family in parsed}
         samples = {
@@ -206,15 +214,6 @@ class TestMetrics:
         assert samples["call_verification_row_passed", "A"] == 0
         assert samples["call_verification_kpi", "A"] == 0.5
         assert samples["call_verification_flake_rate", None] == 0.1
-
-    def test_another_users_collector_reads_the_file(self, registry: object, tmp_path: Path) -> None:
-        """As node_exporter does; whatever else the harness writes is its owner's alone."""
-        before = os.umask(0o077)
-        try:
-            metrics.write(tmp_path / "m.prom", registry)
-        finally:
-            os.umask(before)
-        assert (tmp_path / "m.prom").stat().st_mode & 0o777 == 0o644
 
     def test_they_are_pushed(self, registry: object, receiver: Receiver) -> None:
         metrics.push(f"http://127.0.0.1:{receiver.port}", registry, "s")

@@ -8,11 +8,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from markupsafe import escape
 
 from harness.calls.events import StrangerRefused
 from harness.calls.verdict import Verdict
-from harness.report import history, html
+from harness.report import history
 from harness.report.evidence import CaseEvidence, latest
 from harness.report.summary import Stranger, strangers, summarise
 from tests.unit.conftest import run_of
@@ -35,24 +34,6 @@ class TestSummary:
             "TD-INBOUND of light": 0,
         }
         assert list(summarise(run_of(dark)).coverage) == ["TD-INBOUND"]
-
-    def test_the_last_attempt_counts_and_says_so(self, tmp_path: Path, samples: ModuleType) -> None:
-        first, second = samples.case_of(), samples.case_of(attempt=2)
-        samples.failed(tmp_path / "a", first)
-        samples.passed(tmp_path / "b", second)
-        evidences = [CaseEvidence.read(tmp_path / name) for name in ("b", "a")]
-        run = run_of(*evidences, planned=[first], directory=tmp_path)
-        summary = summarise(run)
-
-        assert [e.attempt for e in latest(evidences)] == [2]
-        assert (summary.total.cases, summary.total.passed) == (1, 1)
-        assert summary.passed_on_retry == [first["id"]]
-        (earlier,) = (e for e in evidences if e.attempt == 1)
-        assert summary.tried_before == {first["id"]: [f"attempt 1, failed: {earlier.headline}"]}
-        assert summary.began == min(e.began_wall for e in evidences), "the run began with what it tried first"
-        assert html.headline(summary) == ("passed", "1 case passed, on retry")
-        html.write(tmp_path / "report.html", run, summary)
-        assert f"<br>attempt 1, failed: {escape(earlier.headline)}</li>" in (tmp_path / "report.html").read_text()
 
     @pytest.mark.parametrize(
         ("plays", "counts"),
