@@ -19,8 +19,7 @@ import re
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +98,7 @@ def write(case: CaseEvidence, results: Path, counting: CaseEvidence | None = Non
     result["steps"] = [_step(case, step) for step in case.steps]
     if case.findings:
         result["steps"].append(_findings_step(case))
-    attachments = _Attachments(results, result["uuid"])
-    _attach(attachments, case)
-    result["attachments"] = attachments.made
+    result["attachments"] = _attach(case, results, result["uuid"])
     _store(result, results)
 
 
@@ -266,57 +263,52 @@ def _ms(case: CaseEvidence, at: float) -> int:
     return round(case.wall(at) * 1000)
 
 
-@dataclass(frozen=True)
-class _Attachments:
-    """The attachments of a result. Their files are named by the result, as it is named by its case."""
-
-    results: Path
-    result: str
-    made: list[dict[str, str]] = field(default_factory=list)
-
-    def text(self, name: str, text: str, mime: str, suffix: str) -> None:
-        whole_file.write(self._add(name, mime, suffix), text.encode("utf-8", "replace"))
-
-    def file(self, name: str, path: Path, mime: str) -> None:
-        with whole_file.writing(self._add(name, mime, path.suffix)) as partial:
-            shutil.copyfile(path, partial)
-
-    def _add(self, name: str, mime: str, suffix: str) -> Path:
-        source = f"{uuid.uuid5(uuid.UUID(self.result), str(len(self.made)))}-attachment{suffix}"
-        self.made.append({"name": printable(name), "source": source, "type": mime})
-        return self.results / source
+def _attach(case: CaseEvidence, results: Path, result: str) -> list[dict[str, str]]:
+    """Write the attachments. Their files are named by the ``result``, as it is named by its case."""
+    made = []
+    for number, (name, content, mime, suffix) in enumerate(_attachments(case)):
+        source = f"{uuid.uuid5(uuid.UUID(result), str(number))}-attachment{suffix}"
+        made.append({"name": printable(name), "source": source, "type": mime})
+        if isinstance(content, Path):
+            with whole_file.writing(results / source) as partial:
+                shutil.copyfile(content, partial)
+        else:
+            whole_file.write(results / source, content.encode("utf-8", "replace"))
+    return made
 
 
-def _attach(attach: _Attachments, case: CaseEvidence) -> None:
+def _attachments(case: CaseEvidence) -> Iterator[tuple[str, str | Path, str, str]]:
+    """Of each its name, its text or file, the type, and the suffix of the file's name."""
     if case.diagnosis:
-        attach.text("Diagnosis", _diagnosis_text(case), "text/markdown", ".md")
+        yield "Diagnosis", _diagnosis_text(case), "text/markdown", ".md"
     if case.messages:
-        attach.text("Ladder as text", ladder_text(case), "text/plain", ".txt")
+        yield "Ladder as text", ladder_text(case), "text/plain", ".txt"
     if case.verdict is not Verdict.PASSED:
-        _attach_media(attach, case)
+        yield from _media(case)
     for leg in dict.fromkeys(message.event.leg or message.event.phone for message in case.messages):
-        attach.text(f"SIP of {leg}", printable(_messages_text(case, leg)), "text/plain", ".txt")
+        yield f"SIP of {leg}", printable(_messages_text(case, leg)), "text/plain", ".txt"
     if case.findings:
-        attach.text("Findings", _csv(_findings_table(case)), "text/csv", ".csv")
+        yield "Findings", _csv(_findings_table(case)), "text/csv", ".csv"
     if case.statistics:
-        attach.text("RTP statistics", _csv(rtp_table(case)), "text/csv", ".csv")
+        yield "RTP statistics", _csv(rtp_table(case)), "text/csv", ".csv"
     for attachment in case.attachments:
         if attachment.path.is_file():
-            attach.file(attachment.name, attachment.path, attachment.mime)
+            yield attachment.name, attachment.path, attachment.mime, attachment.path.suffix
     if case.notes:
         notes = "".join(f"{note.at - case.began:8.3f} s  {note.text}\n" for note in case.notes)
-        attach.text("Notes", printable(notes), "text/plain", ".txt")
+        yield "Notes", printable(notes), "text/plain", ".txt"
 
 
-def _attach_media(attach: _Attachments, case: CaseEvidence) -> None:
+def _media(case: CaseEvidence) -> Iterator[tuple[str, str | Path, str, str]]:
     """Pictures, sound and packets: they cost more than all the rest, and are looked at where something went wrong."""
     if case.messages:
         # a page of its own: Allure scales pictures to its column, which makes a ladder unreadable
         page = render("picture.html.j2", title="Ladder", picture=Markup(ladder_svg(case)))
-        attach.text("Ladder", page, "text/html", ".html")
-        attach.file("Capture", pcap.capture(case), "application/vnd.tcpdump.pcap")
+        yield "Ladder", page, "text/html", ".html"
+        path = pcap.capture(case)
+        yield "Capture", path, "application/vnd.tcpdump.pcap", path.suffix
     if case.legs:
-        attach.text("Marks heard", timeline_svg(case), "image/svg+xml", ".svg")
+        yield "Marks heard", timeline_svg(case), "image/svg+xml", ".svg"
     if case.recordings:
         heard = hearings(case)
         page = render(
@@ -326,11 +318,11 @@ def _attach_media(attach: _Attachments, case: CaseEvidence) -> None:
             quality=figures(case),
             columns=COLUMNS,
         )
-        attach.text("Seen and heard", page, "text/html", ".html")
+        yield "Seen and heard", page, "text/html", ".html"
     for recording in case.recordings:
         for what, path in (("received by", recording.received), ("sent by", recording.sent)):
             if path:
-                attach.file(f"WAV {what} {recording.leg}", path, "audio/wav")
+                yield f"WAV {what} {recording.leg}", path, "audio/wav", path.suffix
 
 
 def _findings_table(evidence: CaseEvidence) -> list[list[str]]:

@@ -16,7 +16,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,8 @@ class CaseRecorder:
         self.events: list[Event] = []  #: as they were recorded: the diagnosis is made of them
         self._masked = bool(case.get("mask"))
         self._lock = threading.Lock()
-        self._numbers: dict[int, tuple[SipMessage, str]] = {}
-        self._lines: dict[int, int] = {}  #: by the id of an event its place among the events, from 0
+        self._references: dict[int, str | int] = {}  #: by the id of an event: its number, or its place among the events
+        self._message_count = 0
         self._steps = threading.local()
         self._step_count = 0
         self._attachment_count = 0
@@ -98,20 +98,23 @@ class CaseRecorder:
         if isinstance(event, Recorded):
             plain |= {key: self._own_name(plain[key]) for key in ("path", "sent_path") if plain[key]}
         with self._lock:
-            self._lines[id(event)] = len(self.events)
+            self._references[id(event)] = len(self.events)
             self.events.append(event)  # which keeps its id from being used again
             if isinstance(event, SipMessage):
-                number = f"m{len(self._numbers) + 1}"
-                self._numbers[id(event)] = (event, number)
-                plain["number"] = number
+                self._message_count += 1
+                plain["number"] = self._references[id(event)] = f"m{self._message_count}"
             self._append_locked({"event": plain})
 
     def number(self, message: SipMessage) -> str | None:
         """The number a recorded message has in every report, for a finding to name it; None when it is not recorded."""
         with self._lock:
-            if known := self._numbers.get(id(message)):
-                return known[1]
-            return next((number for event, number in self._numbers.values() if event == message), None)
+            known = self._references.get(id(message)) or self._reference_to(lambda event: event == message)
+        return None if known is None else str(known)
+
+    def _reference_to(self, is_meant: Callable[[SipMessage], bool]) -> str | int | None:
+        """The number of the first recorded message that is meant."""
+        messages = (event for event in self.events if isinstance(event, SipMessage))
+        return next((self._references[id(event)] for event in messages if is_meant(event)), None)
 
     def finding(self, finding: Finding) -> None:
         """Record what a check expected and saw, and what it was made from."""
@@ -134,7 +137,7 @@ class CaseRecorder:
             case Message():
                 text = value.raw.decode("utf-8", "surrogateescape")
                 with self._lock:
-                    known = next((number for event, number in self._numbers.values() if event.text == text), None)
+                    known = self._reference_to(lambda event: event.text == text)
                 return {"event": known} if known else text
             case Mapping():
                 return {key: self._referring(item) for key, item in value.items()}
@@ -146,7 +149,7 @@ class CaseRecorder:
         """The number of a message, the place of another event among the events; an event that is not recorded itself, whole."""
         if isinstance(event, SipMessage) and (number := self.number(event)):
             return number
-        line = self._lines.get(id(event))
+        line = self._references.get(id(event))
         return to_plain(event) if line is None else line
 
     def scripted(self, seconds: float, why: str, *, began: float | None = None) -> None:
