@@ -65,24 +65,30 @@ class CaseEvidence:
 
         Raises :class:`MistakeError` when it is not a case's directory.
         """
+        conclusion: Conclusion | None = None
+        diagnosis: tuple[Mapping[str, Any], ...] = ()
         try:
-            case, began, end = _ended(json_file.read(directory / CASE))
+            case = case_of(json_file.read(directory / CASE))
+            began = ended = finite(case.get("began", 0.0))
+            if (end := case.get("end")) is not None:
+                conclusion = Conclusion(Verdict(end["verdict"]), str(end["message"]))
+                diagnosis, ended = _causes(end["diagnosis"]), finite(end["at"])
         except (OSError, ValueError, TypeError) as error:
             raise MistakeError(f"{directory}: not a case's evidence: {error}") from error
         except KeyError as error:
             raise MistakeError(f"{directory}: not a case's evidence: its end lacks {error}") from error
         reading = next(_READINGS)
         log = log_of(directory, reading)
-        ended = end.at if end else max([began, *log.times])
-        outcome = CaseOutcome(log.findings)
-        if end is None:
+        if conclusion is None:
+            outcome = CaseOutcome(log.findings)
             outcome.worker_died()
+            conclusion, ended = outcome.conclusion, max([began, *log.times])
         return cls(
             directory=directory,
             case=case,
             findings=tuple(log.findings),
-            conclusion=end.conclusion if end else outcome.conclusion,
-            diagnosis=end.diagnosis if end else (),
+            conclusion=conclusion,
+            diagnosis=diagnosis,
             closed=end is not None,
             began=began,
             ended=ended,
@@ -271,15 +277,6 @@ _KINDS = {
 _MOST_ATTEMPTS = 10_000
 
 
-@dataclass(frozen=True)
-class _End:
-    """How a case ended, as ``case.json`` says."""
-
-    conclusion: Conclusion
-    diagnosis: tuple[Mapping[str, Any], ...]
-    at: float
-
-
 def case_of(plain: object) -> dict[str, Any]:
     """A case's own data, be it in its evidence or among those planned. Raises ``ValueError``, ``TypeError``."""
     if not isinstance(plain, dict):
@@ -290,20 +287,6 @@ def case_of(plain: object) -> dict[str, Any]:
     if not 0 < plain.get("attempt", 1) < _MOST_ATTEMPTS:
         raise ValueError("attempt is no number of one")
     return {**plain, "began_wall": finite(plain["began_wall"])} if "began_wall" in plain else plain
-
-
-def _ended(plain: object) -> tuple[dict[str, Any], float, _End | None]:
-    """A case's own data, when it began, and how it ended. Raises ``ValueError``, ``TypeError``, ``KeyError``."""
-    case = case_of(plain)
-    end = case.get("end")
-    if not isinstance(end, dict | None):
-        raise ValueError("end is no JSON object that says how the case ended")
-    told = end and _End(
-        Conclusion(Verdict(end["verdict"]), str(end["message"])),
-        _causes(end["diagnosis"]),
-        finite(end["at"]),
-    )
-    return case, finite(case.get("began", 0.0)), told or None
 
 
 def _causes(diagnosis: object) -> tuple[Mapping[str, Any], ...]:

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import PackageLoader
 from markupsafe import Markup
 
 from harness.report.callfacts import KPIS
 from harness.report.history import Night, Run
-from harness.report.markup import environment, printable
+from harness.report.markup import render
 from harness.report.nightly.alerts import AlertCause, summary, unexplained
 from harness.report.nightly.compare import Difference, lines, rates
 from harness.report.nightly.problems import News
@@ -37,9 +36,8 @@ def write(
     the problems of the last night have in common, ``news`` what has changed since the night before, ``differences`` since the
     last good night.
     """
-    template = environment().overlay(loader=PackageLoader("harness.report.nightly")).get_template("nightly.html.j2")
-    tables = [_table(nights, runs) for runs in histories if runs]
-    text = template.render(
+    text = render(
+        "nightly.html.j2",
         nights=nights,
         last=nights[-1],
         last_has_results=any(run.run == nights[-1].run for runs in histories for run in runs),
@@ -48,13 +46,13 @@ def write(
         news=news,
         news_in_words=summary(news, nights[-1].problems),
         differences=[(one, list(lines(one))) for one in differences],
-        tables=tables,
+        tables=[_table(nights, runs) for runs in histories if runs],
         faults=sorted({fault for runs in histories for fault in (runs[-1].faults if runs else ())}),
         letters=_LETTERS,
         kpis=KPIS,
         report=lambda run: _report_of(path.parent, run),
     )
-    whole_file.write(path, printable(text))
+    whole_file.write(path, text)
 
 
 def _table(nights: Sequence[Night], runs: Sequence[Run]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment
 from markupsafe import Markup
 
 from harness.calls.verdict import Verdict
@@ -36,44 +36,36 @@ HTML, PDF = manifest.HTML, manifest.PDF
 
 def write(path: Path, decision: Decision, *, customer: str, signer: str, evidence: str) -> None:
     """Write the HTML. ``signer`` is the id of the key the run is signed with, empty for none; ``evidence`` the manifest's digest."""
-    text = (
-        _environment()
-        .get_template("document.html.j2")
-        .render(
-            d=decision,
-            title=title(decision),
-            heading=heading(decision),
-            subject=subject(decision),
-            banner=banner(decision),
-            customer=customer,
-            period=_period(decision),
-            sections=_sections(decision),
-            options=_options(decision),
-            accepted=decision.outcome is not Acceptance.NOT_ACCEPTED,
-            signer=Markup(signer),  # digests are not to be masked: their runs of digits are no numbers
-            evidence=Markup(evidence),
-            hashes={d.name: Markup.escape(printable(d.hash)) for d in decision.scope.deployments}
-            if decision.scope
-            else {},
-            versions=decision.scope.versions if decision.scope else {},
-        )
+    scope = decision.scope
+    template = _environment().get_template("signoff.html.j2")
+    text = template.render(
+        d=decision,
+        title=title(decision),
+        heading=heading(decision),
+        subject=subject(decision),
+        banner=banner(decision),
+        customer=customer,
+        period=_period(decision),
+        sections=_sections(decision),
+        options=_options(decision),
+        accepted=decision.outcome is not Acceptance.NOT_ACCEPTED,
+        signer=Markup(signer),  # digests are not to be masked: their runs of digits are no numbers
+        evidence=Markup(evidence),
+        hashes={d.name: Markup.escape(printable(d.hash)) for d in (scope.deployments if scope else ())},
+        versions=scope.versions if scope else {},
+        by_source=by_source,
     )
     whole_file.write(path, text)
 
 
 @cache
 def _environment() -> Environment:
-    found = environment().overlay(
-        loader=PackageLoader("harness.report.signoff"),
+    """The templates' environment, in which numbers are masked."""
+    return environment().overlay(
         finalize=lambda value: (
             mask_text(printable(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
-        ),
+        )
     )
-    found.filters = {
-        **found.filters,
-        "by_source": lambda claims: by_source(claims).items(),
-    }
-    return found
 
 
 def title(decision: Decision) -> str:
