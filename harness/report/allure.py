@@ -407,11 +407,7 @@ def _property(text: str) -> str:
 #: The categories of cases that did not pass, in the form of Allure 3's configuration (it ignores ``categories.json``).
 #: Tests of a project's own have no verdict: what they find speaks neither against the system under test nor against the harness.
 _CATEGORIES = [
-    {
-        "name": name,
-        "matchers": [{"statuses": [_STATUS[verdict]], "labels": {"verdict": str(verdict)}}],
-        **grouping,
-    }
+    {"name": name, "matchers": [{"statuses": [_STATUS[verdict]], "labels": {"verdict": str(verdict)}}], **grouping}
     for name, verdict, grouping in (
         ("Not observable: nobody could look", Verdict.NOT_OBSERVABLE, {"groupBy": [{"label": "feature"}]}),
         ("The harness or its surroundings broke", Verdict.BROKEN, {"groupByMessage": True}),

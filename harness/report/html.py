@@ -278,10 +278,7 @@ class CasePage:
             possible=[cause_of(cause) for cause in case.diagnosis[1:] if cause not in case.causes_besides],
             failed=[(finding, messages_of(self.flow, finding)) for finding in failed],
             findings=[(finding, messages_of(self.flow, finding)) for finding in case.findings],
-            commands={
-                "Explain": explain_command(run, case),
-                "Run it again": verify_command(self.command, case),
-            },
+            commands={"Explain": explain_command(run, case), "Run it again": verify_command(self.command, case)},
             call=table_of(self.legs),
             response_times=self.response_times,
             step_verdict=lambda step: str(step.verdict(case.findings)),

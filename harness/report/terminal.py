@@ -17,12 +17,7 @@ from harness.report.causes import CauseGroup
 from harness.report.markup import explain_command, relative
 from harness.report.summary import Counts, Summary
 
-STYLES = {
-    Verdict.PASSED: "green",
-    Verdict.FAILED: "red",
-    Verdict.NOT_OBSERVABLE: "yellow",
-    Verdict.BROKEN: "magenta",
-}
+STYLES = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.NOT_OBSERVABLE: "yellow", Verdict.BROKEN: "magenta"}
 
 
 #: As many lines as a common terminal shows; what causes may take of them, and the least that is shown of them.
@@ -62,12 +57,7 @@ def table(summary: Summary, *, every_row: bool = False) -> Table:
 
 
 def show(
-    summary: Summary,
-    groups: Sequence[CauseGroup],
-    console: Console,
-    *,
-    run: Path,
-    every_row: bool = False,
+    summary: Summary, groups: Sequence[CauseGroup], console: Console, *, run: Path, every_row: bool = False
 ) -> None:
     """Print the table, what did not pass by its cause, what does not add up, and the figures in a sentence.
 

@@ -311,9 +311,7 @@ def failed(directory: Path, case: Mapping[str, Any] | None = None, *, sound: boo
             evidence=("m8",),
         )
         sample.recorder.close(
-            Verdict.FAILED,
-            f"caller_id of billing.1: expected From with {CALLER}; anonymous",
-            [NOT_PASSED_ON],
+            Verdict.FAILED, f"caller_id of billing.1: expected From with {CALLER}; anonymous", [NOT_PASSED_ON]
         )
     return directory
 
@@ -326,11 +324,7 @@ def unobserved(directory: Path, case: Mapping[str, Any] | None = None) -> Path:
         sample.inbound()
         sample.hang_up()
         sample.finding(
-            "audio",
-            "assistant",
-            Verdict.NOT_OBSERVABLE,
-            actual="not observable: no witness",
-            strength=Strength.UNKNOWN,
+            "audio", "assistant", Verdict.NOT_OBSERVABLE, actual="not observable: no witness", strength=Strength.UNKNOWN
         )
         sample.recorder.close(Verdict.NOT_OBSERVABLE, "audio of assistant: not observable: no witness")
     return directory

@@ -22,10 +22,7 @@ SCHEMA: dict[str, tuple[set[str], set[str]]] = {
     ),
     "properties": (set(), {"property"}),
     "property": ({"name!", "value!"}, set()),
-    "testcase": (
-        {"name!", "time", "classname", "group"},
-        {"skipped", "error", "failure", "system-out", "system-err"},
-    ),
+    "testcase": ({"name!", "time", "classname", "group"}, {"skipped", "error", "failure", "system-out", "system-err"}),
     "skipped": ({"type", "message"}, set()),
     "error": ({"type", "message"}, set()),
     "failure": ({"type", "message"}, set()),

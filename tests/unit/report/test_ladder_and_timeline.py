@@ -10,11 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from harness.calls.events import (
-    CallState,
-    LegStarted,
-    MediaState,
-)
+from harness.calls.events import CallState, LegStarted, MediaState
 from harness.calls.verdict import Verdict
 from harness.report.drawings import Ladder, ladder_svg, ladder_text, timeline_svg
 from harness.report.evidence import CaseEvidence
