@@ -404,15 +404,17 @@ def _property(text: str) -> str:
     return re.sub(r"[\r\n]+", " ", printable(text)).replace("\\", "\\\\")
 
 
-#: The categories of cases that did not pass, in the form of Allure 3's configuration (it ignores ``categories.json``).
+#: What a category of cases that did not pass is called, and how Allure groups its cases.
+_GROUPED: Mapping[Verdict, tuple[str, Mapping[str, Any]]] = {
+    Verdict.NOT_OBSERVABLE: ("Not observable: nobody could look", {"groupBy": [{"label": "feature"}]}),
+    Verdict.BROKEN: ("The harness or its surroundings broke", {"groupByMessage": True}),
+    Verdict.FAILED: ("The system under test failed", {"groupBy": [{"label": "issue"}, {"label": "cause"}]}),
+}
+#: The categories, in the form of Allure 3's configuration (it ignores ``categories.json``).
 #: Tests of a project's own have no verdict: what they find speaks neither against the system under test nor against the harness.
-_CATEGORIES = [
+_CATEGORIES: Sequence[Mapping[str, Any]] = [
     {"name": name, "matchers": [{"statuses": [_STATUS[verdict]], "labels": {"verdict": str(verdict)}}], **grouping}
-    for name, verdict, grouping in (
-        ("Not observable: nobody could look", Verdict.NOT_OBSERVABLE, {"groupBy": [{"label": "feature"}]}),
-        ("The harness or its surroundings broke", Verdict.BROKEN, {"groupByMessage": True}),
-        ("The system under test failed", Verdict.FAILED, {"groupBy": [{"label": "issue"}, {"label": "cause"}]}),
-    )
+    for verdict, (name, grouping) in _GROUPED.items()
 ]
 
 
