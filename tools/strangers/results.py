@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.calls.verdict import Verdict
-from harness.report.attempts import latest
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, latest
 from tools.strangers.fault import FAULTS, Fault
 from tools.strangers.plugin import RESULT
 
