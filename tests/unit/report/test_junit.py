@@ -67,3 +67,4 @@ def test_the_other_verdicts(root: ET.Element) -> None:
     assert problems["TD-FALLBACK-DOWN"][:2] == ("error", "broken")
     assert problems["TD-FALLBACK-REFUSED"] == ("error", "broken", "planned, but never reported")
     assert "TD-INBOUND" not in problems
+    assert "strength: proved" in ET.tostring(root, encoding="unicode")
