@@ -305,8 +305,8 @@ def _media(case: CaseEvidence) -> Iterator[tuple[str, str | Path, str, str]]:
         # a page of its own: Allure scales pictures to its column, which makes a ladder unreadable
         page = render("picture.html.j2", title="Ladder", picture=Markup(ladder_svg(case)))
         yield "Ladder", page, "text/html", ".html"
-        path = pcap.capture(case)
-        yield "Capture", path, "application/vnd.tcpdump.pcap", path.suffix
+        packets = pcap.capture(case)
+        yield "Capture", packets, "application/vnd.tcpdump.pcap", packets.suffix
     if case.legs:
         yield "Marks heard", timeline_svg(case), "image/svg+xml", ".svg"
     if case.recordings:

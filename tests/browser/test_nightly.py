@@ -12,8 +12,9 @@ import pytest
 from harness.calls.verdict import Verdict
 from harness.report.history import Night, Result, Run
 from harness.report.nightly import page
-from harness.report.nightly.alerts import AlertCause, News
+from harness.report.nightly.alerts import AlertCause
 from harness.report.nightly.compare import compare
+from harness.report.nightly.problems import News
 
 LOOKS: tuple[Mapping[str, Any], ...] = ({}, {"dark": True}, {"width": 390, "height": 844})
 ROWS = ("TD-INBOUND", "TD-TRANSFER-WARM", "HOLD", "BUSY")
