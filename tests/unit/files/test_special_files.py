@@ -36,8 +36,8 @@ READERS: dict[str, Callable[[Path], object]] = {
     "prompt": check_prompt,
     "recording": read_wav,
     "fleet": plan.read_fleet,
-    "bounds": bounds.read,
-    "waivers": waivers.read,
+    "bounds": read_bounds,
+    "waivers": read_waivers,
     "private key": attest.signer_of,
     "public key": attest.public_key,
 }
