@@ -6,15 +6,16 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from harness.calls.events import CallState, Event, MarkHeard, MediaState, Recorded, SipMessage
+from harness.calls.events import CallState, Event, MarkHeard, MediaState, Recorded, SipMessage, TransferProgress
 from harness.errors import RefusedError
 from harness.phone import Leg, Phone, PhoneConfig, PhonePool, Rules, TlsConfig
 from tests import certificates
 from tests.loopback import fresh_address
 
 FORBIDDEN = "+12065550199"
+KindT = TypeVar("KindT", bound=Event)
 
 
 def guard(uri: str) -> None:
@@ -79,20 +80,32 @@ def settle(*phones: Phone) -> None:
         assert phone.options(uri_of(phone), within=10)[0] == 200
 
 
+def event_of(
+    where: Leg | Phone, kind: type[KindT], within: float = 10.0, since: float | None = None, **values: object
+) -> KindT:
+    """Wait for an event of that kind whose attributes have these values."""
+
+    def fits(event: Event) -> bool:
+        return isinstance(event, kind) and all(getattr(event, name) == value for name, value in values.items())
+
+    event = where.wait(f"{kind.__name__} {values or ''}", fits, within, since)
+    assert isinstance(event, kind)
+    return event
+
+
 def hears(leg: Leg, other: Leg, within: float = 10.0, since: float | None = None) -> MarkHeard:
     """Wait until ``leg`` hears the mark of ``other``."""
-    event = leg.wait(
-        f"{leg.id} hears {other.id}", lambda e: isinstance(e, MarkHeard) and e.mark == other.mark, within, since
-    )
-    assert isinstance(event, MarkHeard)
-    return event
+    return event_of(leg, MarkHeard, within, since, mark=other.mark)
 
 
 def media_of(leg: Leg, within: float) -> MediaState:
     """The leg's media, once it is active."""
-    event = leg.wait(f"{leg.id} has media", lambda e: isinstance(e, MediaState) and e.active, within)
-    assert isinstance(event, MediaState)
-    return event
+    return event_of(leg, MediaState, within, active=True)
+
+
+def outcome(leg: Leg) -> int:
+    """The final status of the leg's REFER."""
+    return event_of(leg, TransferProgress, final=True).code
 
 
 def recorded(leg: Leg) -> Recorded:

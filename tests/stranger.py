@@ -165,6 +165,19 @@ def answered(phone: Phone, stranger: Stranger, offer: str, content: str = "appli
     return leg, answer
 
 
+def talking(phone: Phone, stranger: Stranger) -> tuple[Leg, Response]:
+    """The stranger's call, once it is up."""
+    leg, answer = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    return leg, answer
+
+
+def port_of(answer: Response) -> int:
+    """Where an answer with one audio section wants RTP."""
+    (port,) = (int(line.split()[1]) for line in answer.body.decode().splitlines() if line.startswith("m="))
+    return port
+
+
 def answer_over_tls(plain: socket.socket, tls: TlsConfig, answer: Callable[[Request], Response]) -> None:
     """Answer each request that comes over the connection, until the other side ends it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -17,7 +17,7 @@ from harness.calls.events import Listened, MarkHeard, PhoneLost, Recorded
 from harness.errors import PhoneLostError
 from harness.phone import PhonePool
 from tests.loopback import fresh_address
-from tests.phones import Desk, connect, hears, uri_of
+from tests.phones import Desk, connect, event_of, hears, uri_of
 
 
 def kill(desk: Desk, how: signal.Signals = signal.SIGKILL) -> int:
@@ -48,7 +48,7 @@ def test_a_wait_for_audio_ends_when_the_child_is_killed(own: Desk) -> None:
     out, _ = connect(own("alice"), own("bob"))
     kill(own)
     with pytest.raises(PhoneLostError, match="SIGKILL"):
-        out.wait("a mark", lambda e: isinstance(e, MarkHeard) and e.mark == 255, 60)
+        event_of(out, MarkHeard, within=60, mark=255)
     assert out.closed
     assert out.wait_state("confirmed", within=0).state == "confirmed", "what came before still counts"
 
@@ -92,7 +92,7 @@ def test_a_call_of_a_killed_child_is_hung_up_and_its_recording_is_whole(own: Des
     dead, left = legs if who == "caller" else legs[::-1]
     heard = hears(dead, left)
     hears(left, dead)
-    dead.wait("a second more", lambda e: isinstance(e, Listened) and e.at > heard.at + 1.0, 10)
+    event_of(dead, Listened, since=heard.at + 1.0)
     kill(own)
     left.wait_state("disconnected", 10)
     dying.release()

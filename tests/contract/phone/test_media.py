@@ -25,8 +25,8 @@ from harness.calls.events import (
 )
 from harness.errors import PhoneMisuseError, ResourceError
 from harness.phone import Answer, Leg, Mark, NeverCame, Phone, Reject, Ring, Silence, Wav
-from tests.phones import Desk, connect, hears, media_of, recorded, uri_of
-from tests.stranger import AUDIO, SESSION, Stranger, answered
+from tests.phones import Desk, connect, event_of, hears, media_of, recorded, uri_of
+from tests.stranger import Stranger, talking
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_what_a_leg_plays_can_be_changed(alice: Phone, bob: Phone) -> None:
     out, back = connect(alice, bob)
     hears(out, back)
     back.play(Silence())
-    ended = out.wait("the mark's end", lambda e: isinstance(e, MarkEnded) and e.mark == back.mark, 10)
+    ended = event_of(out, MarkEnded, mark=back.mark)
     begun = time.monotonic()
     back.play(Mark())
     assert hears(out, back, since=begun).began > ended.at
@@ -104,8 +104,8 @@ def test_a_wav_is_played_once_and_the_mark_follows(alice: Phone, bob: Phone, wav
 
 def test_a_looped_wav_is_played_over_and_over(alice: Phone, bob: Phone, wav: Path) -> None:
     _, back = connect(alice, bob, play=Wav(wav, loop=True))
-    first = back.wait("the mark", lambda e: isinstance(e, MarkHeard), 10)
-    back.wait("it again", lambda e: isinstance(e, MarkHeard), 10, since=first.at + 1.0)
+    first = event_of(back, MarkHeard)
+    event_of(back, MarkHeard, since=first.at + 1.0)
     assert marks_of(back) == {FOREIGN}
 
 
@@ -132,11 +132,11 @@ def test_hold_stops_the_audio_and_resume_restores_it(alice: Phone, bob: Phone, w
     hears(holder, held)
     hears(held, holder)
     holder.hold()
-    begun = holder.wait("hold", lambda e: isinstance(e, MediaState) and e.direction == "sendonly", 10)
-    held.wait("hold", lambda e: isinstance(e, MediaState) and e.direction == "recvonly", 10)
+    begun = event_of(holder, MediaState, direction="sendonly")
+    event_of(held, MediaState, direction="recvonly")
     falls_silent(held, since=begun.at)
     holder.resume()
-    resumed = holder.wait("resume", lambda e: isinstance(e, MediaState) and e.direction == "sendrecv", 10, begun.at)
+    resumed = event_of(holder, MediaState, since=begun.at, direction="sendrecv")
     hears(holder, held, since=resumed.at)
     hears(held, holder, since=resumed.at)
 
@@ -146,8 +146,8 @@ def test_a_reinvite_changes_the_codec_and_rtp_is_counted_on(lease: Desk, bob: Ph
     hears(out, back)
     assert out.codec == "PCMU"
     out.reinvite(["PCMA"])
-    changed = out.wait("PCMA", lambda e: isinstance(e, MediaState) and e.codec == "PCMA", 10).at
-    back.wait("PCMA", lambda e: isinstance(e, MediaState) and e.codec == "PCMA", 10)
+    changed = event_of(out, MediaState, codec="PCMA").at
+    event_of(back, MediaState, codec="PCMA")
     assert (out.codec, back.codec) == ("PCMA", "PCMA")
     hears(back, out, since=changed + 0.2)
     hears(out, back, since=changed + 0.4)
@@ -193,8 +193,7 @@ def test_digits_arrive_in_order_with_their_durations(
 
 def test_digits_by_rfc4733_need_telephone_event_and_those_by_info_do_not(lease: Desk, peer: Stranger) -> None:
     phone = lease("callee")
-    leg, answer = answered(phone, peer, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, answer = talking(phone, peer)
     with pytest.raises(NeverCame, match="telephone-event in the negotiated SDP"):
         leg.send_digits("1")
     with ThreadPoolExecutor(1) as threads:
@@ -217,9 +216,9 @@ def test_a_bridge_lets_both_far_ends_hear_each_other_and_ends_the_marks(alice: P
     back.bridge(warm)
     hears(landed, out)
     hears(out, landed)
-    landed.wait("bob's own mark ends", lambda e: isinstance(e, MarkEnded) and e.mark == warm.mark, 10)
+    event_of(landed, MarkEnded, mark=warm.mark)
     landed.hangup()
-    end = out.wait("silence", lambda e: isinstance(e, MarkEnded) and e.mark == landed.mark, 10)
+    end = event_of(out, MarkEnded, mark=landed.mark)
     assert back.state == "confirmed"
     assert not [e for e in out.events if isinstance(e, MarkHeard) and e.mark == back.mark and e.at > end.at]
 
@@ -270,7 +269,7 @@ def test_a_recording_holds_what_was_received_and_another_what_was_sent(alice: Ph
     """Played to another phone, each is heard as the mark that it holds."""
     out, back = connect(alice, bob)
     first = hears(out, back)
-    out.wait("half a second more", lambda e: isinstance(e, Listened) and e.at > first.at + 0.5, 10)
+    event_of(out, Listened, since=first.at + 0.5)
     out.hangup()
     saved = recorded(out)
     assert saved.sent_path is not None
@@ -294,12 +293,12 @@ def test_what_was_received_can_be_read_while_the_call_goes_on(alice: Phone, bob:
     out, back = connect(alice, bob)
     hears(out, back)
     back.play(Silence())
-    silent = out.wait("the mark's end", lambda e: isinstance(e, MarkEnded) and e.mark == back.mark, 10).at
-    out.wait("two seconds of silence", lambda e: isinstance(e, Listened) and e.at > silent + 2.0, 10)
+    silent = event_of(out, MarkEnded, mark=back.mark).at
+    event_of(out, Listened, since=silent + 2.0)
     asked = time.monotonic()
     back.play(Mark())
     heard = hears(out, back, since=asked).at
-    out.wait("half a second of it", lambda e: isinstance(e, Listened) and e.at > heard + 0.5, 10)
+    event_of(out, Listened, since=heard + 0.5)
     assert loud(out.received_since(out.events[0].at))[0] < 8000, "the mark before the silence"
     begins = loud(out.received_since(silent + 0.5))[0] / 8000 + silent + 0.5
     assert asked - 0.1 <= begins <= heard + 0.1
@@ -314,7 +313,7 @@ def test_a_disk_that_is_full_breaks_the_case(own: Desk) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (8192, most))  # half a second of a recording
     begun = out.events[-1].at
-    out.wait("two seconds", lambda e: isinstance(e, Listened) and e.at > begun + 2.0, 10)
+    event_of(out, Listened, since=begun + 2.0)
     with pytest.raises(ResourceError, match=r"the disk took \d\.\d s of \d\.\d s"):
         out.received_since(out.events[0].at)
     back.hangup()

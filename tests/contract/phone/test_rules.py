@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.events import TransferProgress
 from harness.deployment.limits import Gate
 from harness.errors import RefusedError, ResourceError, WrongTargetError
 from harness.phone import Answer, Leg, Phone, PhoneConfig, Rules
 from tests.contract.gates import LockFiles
 from tests.loopback import fresh_address
-from tests.phones import FORBIDDEN, Desk, connect, guard, uri_of
-from tests.stranger import AUDIO, SESSION, Stranger, answered
+from tests.phones import FORBIDDEN, Desk, connect, guard, outcome, uri_of
+from tests.stranger import Stranger, talking
 
 
 @pytest.fixture
@@ -34,13 +33,6 @@ def bob(lease: Desk) -> Phone:
     phone = lease("bob", max_calls=2)
     phone.policy = Answer()
     return phone
-
-
-def outcome(leg: Leg) -> int:
-    """The final status of the leg's REFER."""
-    event = leg.wait("the outcome", lambda e: isinstance(e, TransferProgress) and e.final, 10)
-    assert isinstance(event, TransferProgress)
-    return event.code
 
 
 # Whom it may call
@@ -92,8 +84,7 @@ def test_a_refer_that_may_not_be_followed_is_declined_with_603(
             raise (WrongTargetError if why == "wrong-target" else RefusedError)(f"{uri} may not be called")
 
     phone = bound(lease, Rules(guard), max_calls=holds)
-    leg, call = answered(phone, peer, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, peer)
     for _ in range(holds - 1 if why == "room" else 0):
         phone.dial(f"sip:100@{fresh_address()}")
     target = f"sip:{FORBIDDEN}@{bob.address}" if why in ("guard", "wrong-target") else uri_of(bob)

@@ -12,8 +12,8 @@ from harness.calls.events import Event, SipMessage, StrangerRefused
 from harness.phone import Answer, NeverCame, Phone, TlsConfig
 from harness.sip.message import Request
 from tests.loopback import fresh_address
-from tests.phones import Authority, Desk, connect, uri_of
-from tests.stranger import AUDIO, SESSION, Stranger, answered
+from tests.phones import Authority, Desk, connect, event_of, uri_of
+from tests.stranger import Stranger, talking
 
 
 @pytest.fixture
@@ -30,13 +30,11 @@ def phone(lease: Desk, platform: Stranger) -> Phone:
     return phone
 
 
-def is_refusal(event: Event) -> bool:
-    return isinstance(event, StrangerRefused)
-
-
 def refusals(phone: Phone) -> list[Event]:
     """What the phone and its legs report of strangers."""
-    return [e for e in (*phone.events, *(e for leg in phone.legs for e in leg.events)) if is_refusal(e)]
+    return [
+        e for e in (*phone.events, *(e for leg in phone.legs for e in leg.events)) if isinstance(e, StrangerRefused)
+    ]
 
 
 METHODS = ("INVITE", "OPTIONS", "SUBSCRIBE", "REFER", "NOTIFY", "MESSAGE", "BYE", "REGISTER", "PUBLISH", "INFO")
@@ -46,8 +44,7 @@ METHODS = ("INVITE", "OPTIONS", "SUBSCRIBE", "REFER", "NOTIFY", "MESSAGE", "BYE"
 def test_a_strangers_request_gets_no_answer_and_is_reported(phone: Phone, peer: Stranger, method: str) -> None:
     headers = ("User-Agent: friendly-scanner", "Event: presence", "Refer-To: <sip:1@192.0.2.1>")
     peer.says(phone, method, 1, None, headers)
-    event = phone.wait("a stranger", is_refusal, 10)
-    assert isinstance(event, StrangerRefused)
+    event = event_of(phone, StrangerRefused)
     assert (event.source, event.transport, event.method) == (peer.host, "udp", method)
     assert (event.user_agent, event.count, event.why, event.leg) == ("friendly-scanner", 1, "address", None)
     assert phone.incoming == []
@@ -61,7 +58,7 @@ def test_a_strangers_request_gets_no_answer_and_is_reported(phone: Phone, peer: 
 def test_strangers_are_counted(phone: Phone, peer: Stranger) -> None:
     for number in range(1, 6):
         peer.says(phone, "OPTIONS", number, None)
-    event = phone.wait("the count", lambda e: isinstance(e, StrangerRefused) and e.count == 5, 10)
+    event = event_of(phone, StrangerRefused, count=5)
     assert event.leg is None
     assert len(refusals(phone)) == 2, "the first at once, the others together a second later"
 
@@ -69,7 +66,7 @@ def test_strangers_are_counted(phone: Phone, peer: Stranger) -> None:
 def test_a_call_that_was_refused_is_named_where_it_is_missed(phone: Phone, lease: Desk) -> None:
     caller = lease("caller")
     caller.dial(uri_of(phone))
-    phone.wait("a stranger", is_refusal, 10)
+    event_of(phone, StrangerRefused)
     with pytest.raises(NeverCame, match=rf"INVITEs from {caller.config.bind_address} were refused"):
         phone.next_call(0.1)
 
@@ -80,7 +77,7 @@ def test_addresses_networks_and_names_can_be_listed(lease: Desk, listed: str) ->
         network = f"{platform.host.rpartition('.')[0]}.0/24"
         entry = {"address": platform.host, "network": network, "name": "localhost"}[listed]
         phone = lease("callee", accepts_from=(entry, "no-such-host.invalid"))
-        _, answer = answered(phone, platform, SESSION + AUDIO)
+        _, answer = talking(phone, platform)
         assert platform.hangs_up(phone, answer).status == 200
         assert refusals(phone) == []
 
@@ -107,8 +104,7 @@ def test_a_strangers_connection_is_refused_as_well(lease: Desk) -> None:
     phone = lease("callee", transport="tcp", accepts_from=("192.0.2.1",))
     caller = lease("caller", transport="tcp")
     caller.dial(uri_of(phone))
-    event = phone.wait("a stranger", is_refusal, 10)
-    assert isinstance(event, StrangerRefused)
+    event = event_of(phone, StrangerRefused)
     assert (event.transport, event.method, event.source) == ("tcp", "INVITE", caller.config.bind_address)
     assert phone.incoming == []
 
@@ -118,8 +114,7 @@ def test_a_request_within_a_call_from_another_address_is_not_obeyed(
     phone: Phone, platform: Stranger, peer: Stranger, method: str
 ) -> None:
     """Whoever has seen the call's identifiers must not end, redirect or change it."""
-    leg, answer = answered(phone, platform, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, answer = talking(phone, platform)
     forged = re.sub(r"^INVITE|(?<=CSeq: 1 )INVITE", method, leg.invite.text, flags=re.MULTILINE)
     forged = forged.replace("CSeq: 1 ", "CSeq: 7 ").replace("branch=", "branch=z9hG4bKforged")
     forged = re.sub(r"^To: .*?\r$", f"To: {answer.get('To')}\r", forged, flags=re.MULTILINE)
@@ -128,8 +123,7 @@ def test_a_request_within_a_call_from_another_address_is_not_obeyed(
     before = len(leg.messages)
     host, _, port = phone.address.rpartition(":")
     peer.sip.sendto(forged.encode(), (host, int(port)))
-    event = leg.wait("a stranger", is_refusal, 10)
-    assert isinstance(event, StrangerRefused)
+    event = event_of(leg, StrangerRefused)
     assert (event.leg, event.method, event.source, event.why) == (leg.id, method, peer.host, "address")
     assert (leg.state, len(leg.messages), leg.successor) == ("confirmed", before, None)
     assert platform.hangs_up(phone, answer).status == 200
@@ -137,12 +131,10 @@ def test_a_request_within_a_call_from_another_address_is_not_obeyed(
 
 def test_a_bye_with_another_call_id_ends_no_call(phone: Phone, platform: Stranger) -> None:
     """RFC 3261 section 12.2.2: a dialog is named by its Call-ID and both tags."""
-    leg, answer = answered(phone, platform, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, answer = talking(phone, platform)
     right, platform.call_id = platform.call_id, "another"
     assert platform.hangs_up(phone, answer, 2).status == 481
-    event = leg.wait("a stranger", is_refusal, 10)
-    assert isinstance(event, StrangerRefused)
+    event = event_of(leg, StrangerRefused)
     assert (event.leg, event.method, event.why) == (leg.id, "BYE", "call-id")
     assert leg.state == "confirmed"
     platform.call_id = right

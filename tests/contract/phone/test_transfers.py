@@ -8,10 +8,10 @@ from urllib.parse import quote
 import pytest
 
 from harness.calls.events import LegStarted, TransferProgress
-from harness.phone import Answer, Leg, NeverCame, Phone, Reject
+from harness.phone import Answer, NeverCame, Phone, Reject
 from harness.sip.message import Message
-from tests.phones import Desk, connect, hears, once, settle, uri_of
-from tests.stranger import AUDIO, SESSION, Stranger, answered
+from tests.phones import Desk, connect, event_of, hears, once, outcome, settle, uri_of
+from tests.stranger import Stranger, talking
 
 
 @pytest.fixture
@@ -32,13 +32,6 @@ def carol(lease: Desk) -> Phone:
     phone = lease("carol", max_calls=2)
     phone.policy = Answer()
     return phone
-
-
-def outcome(leg: Leg) -> int:
-    """The final status of the leg's REFER."""
-    event = leg.wait("the outcome", lambda e: isinstance(e, TransferProgress) and e.final, 10)
-    assert isinstance(event, TransferProgress)
-    return event.code
 
 
 def test_a_blind_transfer_is_followed_and_the_first_call_can_end(alice: Phone, bob: Phone, carol: Phone) -> None:
@@ -111,8 +104,7 @@ def test_of_several_transfers_the_successor_is_the_call_that_is_up(
     """An AI that asks twice for the same agent, who has the call by then."""
     agent = lease("agent")
     phone = lease("transferee", max_calls=3)
-    leg, call = answered(phone, peer, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, peer)
     for number, target in ((2, uri_of(agent)), (3, f"sip:100@{peer.address}")):
         assert peer.within(phone, "REFER", number, call, headers=(f"Refer-To: <{target}>",)).status == 202
         if number == 2:
@@ -131,8 +123,7 @@ def test_of_several_transfers_the_successor_is_the_call_that_is_up(
 def test_the_refer_and_its_target_are_written_as_they_were_asked_for(lease: Desk, peer: Stranger) -> None:
     """In brackets (RFC 8217): else what follows a semicolon or question mark is the header's, and not the address's."""
     phone = lease("transferor")
-    leg, call = answered(phone, peer, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, peer)
     target = f"sip:100@{peer.address};transport=udp?X-Routing=billing"
     leg.transfer(target)
     refer = peer.request("REFER")
@@ -145,8 +136,7 @@ def test_the_refer_and_its_target_are_written_as_they_were_asked_for(lease: Desk
 
 def test_each_notify_is_a_step_of_the_transfer(lease: Desk, peer: Stranger) -> None:
     phone = lease("transferor")
-    leg, call = answered(phone, peer, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, peer)
     leg.transfer(f"sip:100@{peer.address}")
     peer.is_referred(phone, call, ["100 Trying…", "180 Ringing…", "200 OK"])
     assert outcome(leg) == 200
@@ -158,11 +148,10 @@ def test_each_notify_is_a_step_of_the_transfer(lease: Desk, peer: Stranger) -> N
 def test_a_transfer_without_notify_has_no_outcome(lease: Desk, peer: Stranger) -> None:
     """An accepted REFER (202) alone is no success."""
     phone = lease("transferor")
-    leg, call = answered(phone, peer, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, peer)
     leg.transfer(f"sip:100@{peer.address}")
     peer.respond(peer.request("REFER"), 202)
     assert peer.within(phone, "OPTIONS", 2, call).status == 200  # the phone has read the 202
     with pytest.raises(NeverCame):
-        leg.wait("the outcome", lambda e: isinstance(e, TransferProgress) and e.final, 0.1)
+        event_of(leg, TransferProgress, within=0.1, final=True)
     assert peer.hangs_up(phone, call).status == 200

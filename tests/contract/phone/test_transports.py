@@ -11,7 +11,7 @@ from harness.calls.events import TlsHandshake, TransportFailed
 from harness.errors import ResourceError
 from harness.phone import TlsConfig
 from tests.loopback import fresh_address
-from tests.phones import Authority, Desk, connect, hears, uri_of
+from tests.phones import Authority, Desk, connect, event_of, hears, uri_of
 
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
@@ -43,8 +43,7 @@ def test_a_tls_caller_needs_no_certificate_and_its_handshake_is_reported(lease: 
     alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=authority.ca_file))
     bob = lease("bob", transport="tls", bind_address=server, tls=authority.server(server))
     hears(*connect(alice, bob))
-    shown = bob.wait("the handshake", lambda e: isinstance(e, TlsHandshake), 10)
-    assert isinstance(shown, TlsHandshake)
+    shown = event_of(bob, TlsHandshake)
     assert not shown.failed
 
 
@@ -67,8 +66,7 @@ def test_a_bad_certificate_is_refused_unless_verification_is_waived(
         hears(*connect(alice, bob))
         return
     assert alice.dial(uri_of(bob)).wait_state("disconnected", 10).code == 503
-    failed = alice.wait("the refusal", lambda e: isinstance(e, TransportFailed), 10)
-    assert isinstance(failed, TransportFailed)
+    failed = event_of(alice, TransportFailed)
     assert (failed.transport, failed.remote) == ("tls", bob.address)
     assert bob.incoming == []
 
@@ -77,8 +75,7 @@ def test_a_refused_connection_is_reported_at_once(lease: Desk) -> None:
     alice, bob = lease("alice", transport="tcp"), lease("bob", transport="tcp")
     bob.release()
     assert alice.dial(uri_of(bob)).wait_state("disconnected", 10).code == 503
-    failed = alice.wait("the refusal", lambda e: isinstance(e, TransportFailed), 10)
-    assert isinstance(failed, TransportFailed)
+    failed = event_of(alice, TransportFailed)
     assert (failed.transport, failed.remote) == ("tcp", bob.address)
     assert "refused" in failed.reason
 

@@ -12,8 +12,8 @@ from harness.calls.verdict import ExpectationError, Verdict
 from harness.errors import PhoneParseError
 from harness.phone import NeverCame, Reject
 from tests.loopback import fresh_address
-from tests.phones import Desk, connect, uri_of
-from tests.stranger import AUDIO, SESSION, Stranger, answered
+from tests.phones import Desk, connect, event_of, uri_of
+from tests.stranger import Stranger, talking
 
 
 def never(event: Event) -> bool:
@@ -45,14 +45,13 @@ def test_a_wait_ends_with_the_call_unless_the_event_outlives_it(lease: Desk) -> 
     out, back = connect(lease("alice"), lease("bob"))
     back.hangup()
     with pytest.raises(NeverCame, match="the call has ended") as caught:
-        out.wait("a mark that nobody sends", lambda e: isinstance(e, MarkHeard) and e.mark == 255, 60)
+        event_of(out, MarkHeard, within=60, mark=255)
     assert "BYE" in str(caught.value)
     out.wait("its recording", lambda e: isinstance(e, Recorded), 10, outlives_call=True)
 
 
 def test_a_wait_does_not_last_until_the_bye_is_answered(lease: Desk, peer: Stranger) -> None:
-    leg, _ = answered(lease("callee"), peer, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, _ = talking(lease("callee"), peer)
     leg.hangup()
     with pytest.raises(NeverCame, match="the call has ended"):
         leg.wait("a sign", never, 60)
@@ -116,8 +115,7 @@ def test_a_message_that_the_stack_could_not_read_ends_the_wait_by_its_fault(
 
 def test_an_unreadable_message_within_a_call_that_goes_on_excuses_nothing(lease: Desk, peer: Stranger) -> None:
     phone = lease("callee")
-    leg, call = answered(phone, peer, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, peer)
     peer.says(phone, "OPTIONS", 2, call, headers=('Proxy-Authorization: NTLM realm="x", version=4',))
     leg.wait("the message", lambda e: isinstance(e, SipMessage) and bool(e.unread), within=10)
     with pytest.raises(NeverCame, match="came within the call; the phone's stack cannot parse it"):

@@ -13,10 +13,10 @@ from harness.phone import Phone, PhonePool
 from harness.phone.process import PhoneProcess
 from tests import phones
 from tests.loopback import fresh_address
-from tests.phones import Authority, connect, hears, media_of, once, uri_of
+from tests.phones import Authority, connect, event_of, hears, media_of, once, uri_of
 from tests.stranger import Stranger
 
-__all__ = ["Authority", "Desk", "connect", "hears", "media_of", "once", "told", "uri_of"]
+__all__ = ["Authority", "Desk", "connect", "event_of", "hears", "media_of", "once", "told", "uri_of"]
 
 
 class Desk(phones.Desk):

@@ -12,7 +12,7 @@ from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.sip.message import Request
 from tests.process.phone.conftest import Desk, connect, hears, uri_of
-from tests.stranger import AUDIO, SESSION, Stranger, answered
+from tests.stranger import AUDIO, SESSION, Stranger, answered, talking
 
 
 def lives(phone: Phone) -> bool:
@@ -59,8 +59,7 @@ def test_a_call_without_sdp_that_rings_is_answered_later(lease: Desk, stranger: 
 @pytest.mark.parametrize("value", ["", "<>", " ", "nobody", "sip:", "<sip:>"])
 def test_a_refer_to_nowhere_is_refused(lease: Desk, stranger: Stranger, value: str) -> None:
     phone = lease("callee")
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, stranger)
     response = stranger.within(phone, "REFER", 2, call, headers=(f"Refer-To: {value}",))
     assert 400 <= response.status < 700
     assert leg.successor is None
@@ -82,8 +81,7 @@ def test_what_was_said_is_for_its_owner_alone(lease: Desk) -> None:
 def test_a_method_that_is_two_is_refused(lease: Desk, stranger: Stranger) -> None:
     """RFC 3261 section 8.1.1.5: the Request-Line and CSeq name the same, within a dialog and outside of one."""
     phone = lease("callee")
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, stranger)
     host, _, port = phone.address.rpartition(":")
     invite = leg.invite.text
     pairs = [("REFER", "INVITE"), ("INFO", "BYE"), ("ACK", "SUBSCRIBE"), ("SUBSCRIBE", "ACK"), ("BYE", "ACK")]
@@ -150,8 +148,7 @@ def test_a_request_that_says_twice_what_it_can_say_once_is_malformed(
     lease: Desk, stranger: Stranger, extra: str
 ) -> None:
     phone = lease("callee")
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, stranger)
     stranger.says(phone, "BYE", 2, call, headers=(extra,))
     assert lives(phone)
     assert leg.state == "confirmed"
@@ -212,8 +209,7 @@ def test_a_call_that_leads_to_another_transport_is_hung_up(lease: Desk, stranger
     phone = lease("callee")
     line = header.format(there=stranger.address)
     stranger.writes = lambda head: "\r\n".join([*(old for old in head.split("\r\n") if line[:7] != old[:7]), line])
-    leg, _ = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, _ = talking(phone, stranger)
     hangs_up(leg, stranger)
 
 

@@ -17,7 +17,7 @@ from harness.sip.digest import parse
 from harness.sip.message import Request, Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Authority, Desk
-from tests.stranger import AUDIO, SESSION, Stranger, answer_over_tls, answered
+from tests.stranger import Stranger, answer_over_tls, talking
 
 
 def challenges(stranger: Stranger, request: Request, *offered: tuple[str, str], proxy: bool = False) -> None:
@@ -104,8 +104,7 @@ def test_whoever_is_called_gets_no_answer_after_the_proxy_has(lease: Desk, stran
 
 def test_a_bye_that_is_challenged_is_sent_again(lease: Desk, stranger: Stranger) -> None:
     phone = lease("agent", username="a", password="b")
-    leg, _ = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, _ = talking(phone, stranger)
     leg.hangup()
     challenges(stranger, stranger.request("BYE"), ("acme", "MD5"), proxy=True)
     again = stranger.request("BYE")

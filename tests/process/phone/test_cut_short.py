@@ -12,9 +12,9 @@ import pytest
 
 from harness.calls.events import SipMessage, TransportFailed
 from tests.loopback import fresh_address
-from tests.process.phone.conftest import Desk, connect, hears
+from tests.process.phone.conftest import Desk, connect, event_of, hears
 from tests.sip_peer import PATIENCE_S
-from tests.stranger import AUDIO, SESSION, Stranger, answered
+from tests.stranger import Stranger, talking
 
 HALF = b"SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK"
 
@@ -37,8 +37,7 @@ def test_an_answer_that_is_cut_short_ends_the_call_alone(lease: Desk, listener: 
         assert connection.recv(65536).startswith(b"INVITE ")
         connection.sendall(HALF)
     listener.close()
-    failed = alice.wait("the loss of the connection", lambda e: isinstance(e, TransportFailed), 10)
-    assert isinstance(failed, TransportFailed)
+    failed = event_of(alice, TransportFailed)
     assert failed.remote == f"{host}:{port}"
     ended = out.wait_state("disconnected", 10)
     assert ended.code in (408, 503)
@@ -51,8 +50,7 @@ def test_an_answer_that_is_cut_short_ends_the_call_alone(lease: Desk, listener: 
 def test_a_bye_that_nobody_answers_frees_the_phone_for_the_next_call(lease: Desk, stranger: Stranger) -> None:
     """Timer F lets go of it after 32 s (RFC 3261 section 17.1.2.2); a phone does not wait so long to be of use."""
     phone, other = lease("callee"), lease("other")
-    leg, _ = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, _ = talking(phone, stranger)
     asked = threading.Event()
 
     def never_answers() -> None:
@@ -74,8 +72,7 @@ def test_a_bye_that_nobody_answers_frees_the_phone_for_the_next_call(lease: Desk
 def test_a_far_end_that_starts_anew_within_a_call_ends_it(lease: Desk, stranger: Stranger) -> None:
     """It knows nothing of the call any more: 481 to a request within it ends the dialog (RFC 3261 section 12.2.1.2)."""
     phone, other = lease("callee"), lease("other")
-    leg, _ = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, _ = talking(phone, stranger)
     leg.reinvite()
     stranger.refuses("481 Call/Transaction Does Not Exist")
     stranger.refuses("481 Call/Transaction Does Not Exist", method="BYE")
@@ -88,8 +85,7 @@ def test_who_has_just_hung_up_may_dial_again_where_every_place_is_taken(own: Des
     """pjsua has a call's place until its BYE is answered: the next call waits for that."""
     caller, others = own("caller"), own("others", max_calls=own.process_holds - 1)
     assert caller.process is others.process
-    leg, _ = answered(caller, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, _ = talking(caller, stranger)
     with contextlib.closing(Stranger(fresh_address())) as elsewhere, ThreadPoolExecutor(1) as thread:
         for _ in range(others.config.max_calls):
             others.dial(f"sip:1@{elsewhere.address}")

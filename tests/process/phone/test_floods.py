@@ -20,7 +20,7 @@ from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.sip.message import Message, Response
 from tests.loopback import fresh_address
-from tests.process.phone.conftest import Authority, Desk, hears, uri_of
+from tests.process.phone.conftest import Authority, Desk, event_of, hears, uri_of
 from tests.stranger import AUDIO, SESSION, Stranger
 
 CALLS = 400
@@ -90,7 +90,7 @@ def test_a_flood_of_calls_ends_no_process(lease: Desk, flood: Flood, policy: Pol
     assert flood.answers[486] > CALLS / 4
     assert flood.told_when["1"] > 0
     assert phone.process.lost is None
-    phone.wait("the refusals", lambda event: isinstance(event, CallsRefused) and event.source == flood.host, 10)
+    event_of(phone, CallsRefused, source=flood.host)
     phone.policy = Answer()
     strangers = phone.incoming
     for leg in strangers:
@@ -145,7 +145,7 @@ def test_a_flood_of_connections_ends_no_process(own: Desk, authority: Authority,
     assert phone.process.lost is None
     leg = caller.dial(f"{uri_of(phone)};transport={transport}")
     # a full queue of the kernel's drops a SYN, which comes again after 1, 3, 7 and 15 s (RFC 6298 section 5)
-    phone.wait("the stranger", lambda event: isinstance(event, StrangerRefused), within=30)
+    event_of(phone, StrangerRefused, within=30)
     leg.hangup()
 
 

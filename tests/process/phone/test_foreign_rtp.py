@@ -20,10 +20,9 @@ from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import Call
-from harness.sip.message import Response
 from tests.loopback import fresh_address
-from tests.process.phone.conftest import Desk
-from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered
+from tests.process.phone.conftest import Desk, event_of
+from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered, port_of, talking
 
 KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\n"
 
@@ -31,15 +30,10 @@ SENDER_REPORT = 200
 _SINCE_1900 = 2_208_988_800  # seconds of NTP before those of Unix (RFC 3550 section 4)
 
 
-def port_of(answer: Response) -> int:
-    """Where the phone takes RTP."""
-    return next(int(line.split()[1]) for line in answer.body.decode().splitlines() if line.startswith("m=audio"))
-
-
 def test_rtp_of_a_stranger_is_neither_heard_nor_counted(lease: Desk, stranger: Stranger) -> None:
     """Else whoever finds the port proves a call whose own audio never came."""
     phone = lease("callee")
-    leg, answer = answered(phone, stranger, SESSION + AUDIO)
+    leg, answer = talking(phone, stranger)
     with contextlib.closing(Stranger(fresh_address())) as other:
         other.speaks_to(port_of(answer), phone)
         told = leg.wait("foreign RTP", lambda e: isinstance(e, ForeignRtp) and e.packets > 30, 10)
@@ -51,7 +45,7 @@ def test_rtp_of_a_stranger_is_neither_heard_nor_counted(lease: Desk, stranger: S
     assert counted.rx_packets == 0
     assert not any(isinstance(event, MarkHeard) for event in leg.events)
     stranger.speaks_to(port_of(answer), phone)
-    leg.wait("its own far end's", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, 10)
+    event_of(leg, MarkHeard, mark=VOICE)
     assert stranger.hangs_up(phone, answer).status == 200
 
 
@@ -61,7 +55,7 @@ def test_media_from_the_signalling_s_host_where_the_sdp_names_another(lease: Des
     offer = SESSION.replace("c=IN IP4 {host}", f"c=IN IP4 {fresh_address()}") + AUDIO
     leg, answer = answered(phone, stranger, offer)
     stranger.speaks_to(port_of(answer), phone)
-    leg.wait("its own far end's", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, 10)
+    event_of(leg, MarkHeard, mark=VOICE)
     counted = leg.statistics()
     assert counted is not None
     assert counted.rx_elsewhere == stranger.host
@@ -86,7 +80,7 @@ def test_rtp_that_the_keys_do_not_fit_is_not_no_rtp(lease: Desk, stranger: Stran
 def test_who_speaks_from_another_port_is_heard_at_once(lease: Desk, stranger: Stranger) -> None:
     """As behind a NAT that binds anew (RFC 4961 only recommends one port); pjmedia drops the first nine packets of another source."""
     phone = lease("callee")
-    leg, answer = answered(phone, stranger, SESSION + AUDIO)
+    leg, answer = talking(phone, stranger)
     target, pace, numbers = (phone.address.rpartition(":")[0], port_of(answer)), threading.Event(), itertools.count()
 
     def is_heard(mark: int, by: socket.socket, packets: int) -> bool:
@@ -97,7 +91,7 @@ def test_who_speaks_from_another_port_is_heard_at_once(lease: Desk, stranger: St
             by.sendto(header + voice[begin : begin + 160], target)
             pace.wait(0.02)
         with contextlib.suppress(NeverCame):
-            leg.wait("the mark", lambda event: isinstance(event, MarkHeard) and event.mark == mark, 5)
+            event_of(leg, MarkHeard, within=5, mark=mark)
             return True
         return False
 
@@ -149,7 +143,7 @@ class Reporter:
 @pytest.mark.parametrize("forged", [False, True])
 def test_a_report_on_no_packets_grows_by_nothing(lease: Desk, stranger: Stranger, forged: bool) -> None:
     phone = lease("callee")
-    leg, answer = answered(phone, stranger, SESSION + AUDIO)
+    leg, answer = talking(phone, stranger)
     reporter = Reporter(stranger, phone, port_of(answer))
     reporter.says(reporter.ssrc ^ 1 if forged else None, highest=reporter.sequence + 50)  # who never saw our stream
     event = reported(leg, 0)
@@ -160,8 +154,7 @@ def test_a_report_on_no_packets_grows_by_nothing(lease: Desk, stranger: Stranger
     assert (event.names_us, event.received, event.lost, event.jitter_ms) == (True, 6, 4, 10.0)
     since = time.monotonic()
     reporter.says(None)
-    later = leg.wait("another report", lambda e: isinstance(e, FarEndReport), 10, since)
-    assert isinstance(later, FarEndReport)
+    later = event_of(leg, FarEndReport, since=since)
     assert (later.names_us, later.received) == (False, 6)
     assert stranger.hangs_up(phone, answer).status == 200
 
@@ -176,8 +169,7 @@ def test_reports_of_a_stranger_count_for_nothing_and_have_no_answer(lease: Desk,
             reporter.says(None, by=other.rtp)
             reporter.says(reporter.ssrc ^ 1, lost=99, by=other.rtp, round_trip_s=8)
         reporter.says(reporter.ssrc, highest=reporter.sequence + 9, by=own)
-        first = leg.wait("a report", lambda event: isinstance(event, FarEndReport), 10)
-        assert isinstance(first, FarEndReport)
+        first = event_of(leg, FarEndReport)
         assert (first.names_us, first.received) == (True, 10)
         counted = leg.statistics()
         assert counted is not None
@@ -194,10 +186,9 @@ def test_reports_of_a_stranger_count_for_nothing_and_have_no_answer(lease: Desk,
 def test_a_goodbye_by_rtcp_ends_neither_call_nor_stream(lease: Desk, stranger: Stranger) -> None:
     """RFC 3261 section 15: a session is ended by SIP's BYE; RTCP's (RFC 3550 section 6.6) anybody can send."""
     phone = lease("callee")
-    leg, answer = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, answer = talking(phone, stranger)
     stranger.speaks_to(port_of(answer), phone)
-    leg.wait("the mark", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, within=10)
+    event_of(leg, MarkHeard, mark=VOICE)
     reporter = Reporter(stranger, phone, port_of(answer))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere:
         elsewhere.bind((fresh_address(), 0))

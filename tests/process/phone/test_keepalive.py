@@ -10,7 +10,7 @@ from harness.scenario.case_phones import send_options
 from harness.sip.digest import DigestServer
 from harness.sip.message import Request
 from tests.process.phone.conftest import Desk
-from tests.stranger import AUDIO, SESSION, Stranger, answered
+from tests.stranger import Stranger, talking
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,7 @@ def test_a_challenge_is_answered(
 def test_of_a_call_that_is_over_a_platform_is_told_so(lease: Desk, stranger: Stranger, method: str) -> None:
     """pjsip keeps the dialog for 32 s, and would answer 500; an INVITE would get no answer."""
     phone = lease("callee")
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, stranger)
     assert stranger.hangs_up(phone, call).status == 200
     leg.wait_closed()
     assert stranger.within(phone, method, 100, call).status == 481  # RFC 3261 section 12.2.2

@@ -24,7 +24,7 @@ from tests.loopback import fresh_address
 from tests.phones import recorded
 from tests.process.phone.conftest import Desk
 from tests.sip_peer import SipPeer
-from tests.stranger import AUDIO, SESSION, Stranger, answered
+from tests.stranger import Stranger, talking
 
 FRAME = 160
 ANSWER = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
@@ -117,7 +117,7 @@ def test_what_is_never_sent_leaves_no_gap_in_the_numbers_and_fails_all_the_same(
 ) -> None:
     """RFC 3551 section 4.1: without silence suppression a source sends all the time; this one a quarter of it."""
     phone = lease("callee")
-    leg, answer = answered(phone, stranger, SESSION + AUDIO)
+    leg, answer = talking(phone, stranger)
     rtp = Description.parse(answer.body).rtp
     assert rtp is not None
     stranger.speaks_to(rtp[1], phone, every_s=0.08)

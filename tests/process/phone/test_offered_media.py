@@ -8,7 +8,7 @@ from harness.calls.events import CallsRefused, MarkHeard
 from harness.errors import BrokenError
 from harness.phone.phone import Phone
 from harness.sip.sdp import Description
-from tests.process.phone.conftest import Desk, media_of, uri_of
+from tests.process.phone.conftest import Desk, event_of, media_of, uri_of
 from tests.stranger import SESSION, Stranger, answered
 
 KEY = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
@@ -46,8 +46,7 @@ def test_supported_audio_is_chosen_among_several_sections(
 def test_unsupported_encryption_breaks_the_wait(own: Desk, stranger: Stranger, srtp: str, media: str, why: str) -> None:
     phone = own("callee", srtp=srtp)
     assert stranger.calls(phone, SESSION + media).status == 488
-    refused = phone.wait("the refusal", lambda event: isinstance(event, CallsRefused), 10)
-    assert isinstance(refused, CallsRefused)
+    refused = event_of(phone, CallsRefused)
     assert (refused.source, why in refused.why) == (stranger.host, True)
     with pytest.raises(BrokenError, match=why):
         phone.expect_call(0.1)
@@ -72,4 +71,4 @@ def test_an_answer_with_a_master_key_identifier_breaks_the_wait(lease: Desk, str
     stranger.request("ACK")
     stranger.respond(stranger.request("BYE"), 200)
     with pytest.raises(BrokenError, match="master key identifier"):
-        leg.wait("the AI's voice", lambda event: isinstance(event, MarkHeard), 10)
+        event_of(leg, MarkHeard)

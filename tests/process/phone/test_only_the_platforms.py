@@ -13,7 +13,7 @@ import pytest
 from harness.calls.events import SipMessage, StrangerRefused
 from harness.phone.phone import Phone
 from tests.loopback import fresh_address
-from tests.process.phone.conftest import Desk, uri_of
+from tests.process.phone.conftest import Desk, event_of, uri_of
 from tests.process.phone.refused_requests import datagram, wait_refused
 from tests.stranger import AUDIO, SESSION, Stranger
 
@@ -93,6 +93,5 @@ def test_many_sources_are_counted_together(lease: Desk) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as scanner:
             scanner.bind((f"127.9.9.{number + 1}", 0))
             datagram(scanner, phone, "INVITE", number=number)
-    event = phone.wait("the rest", lambda e: isinstance(e, StrangerRefused) and e.count == 70, 10)
-    assert isinstance(event, StrangerRefused)
+    event = event_of(phone, StrangerRefused, count=70)
     assert event.source == "others"

@@ -9,8 +9,8 @@ import pytest
 from harness.calls.events import TransferProgress
 from harness.errors import PhoneLostError
 from harness.phone import Answer
-from tests.process.phone.conftest import Desk, connect, uri_of
-from tests.stranger import AUDIO, SESSION, Stranger, answered
+from tests.process.phone.conftest import Desk, connect, event_of, uri_of
+from tests.stranger import Stranger, talking
 
 NAMED = "Referred-By: <sip:stranger@example.com>"
 
@@ -28,8 +28,7 @@ NAMED = "Referred-By: <sip:stranger@example.com>"
 def test_however_it_is_written(lease: Desk, stranger: Stranger, headers: tuple[str, str]) -> None:
     """RFC 3515 section 2.1, and RFC 3892 sections 2.2 and 3."""
     phone = lease("callee", max_calls=2)
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, stranger)
     written = [header.format(there=stranger.address) for header in headers]
     assert stranger.within(phone, "REFER", 2, call, headers=written).status == 202
     invite = stranger.request("INVITE")
@@ -40,8 +39,7 @@ def test_however_it_is_written(lease: Desk, stranger: Stranger, headers: tuple[s
 
 def test_a_replaced_call_is_named(lease: Desk, stranger: Stranger) -> None:
     phone = lease("callee", max_calls=2)
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    _, call = talking(phone, stranger)
     target = f"r: <sip:x@{stranger.address}?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc>;example"
     assert stranger.within(phone, "REFER", 2, call, headers=(target,)).status == 202
     assert stranger.request("INVITE").get("Replaces") == "a;to-tag=b;from-tag=c"
@@ -57,7 +55,7 @@ def test_a_transfer_that_the_harness_is_too_late_to_permit_is_nobodys_refusal(
     waits = threading.Event()
     monkeypatch.setattr(alice, "follow", lambda leg, uri, has_room: waits.wait(5))
     bob.process.call("transfer", leg=back.key, uri=uri_of(bob), headers=[])
-    back.wait("the refusal", lambda e: isinstance(e, TransferProgress) and e.final, 10)
+    event_of(back, TransferProgress, final=True)
     waits.set()
     with pytest.raises(PhoneLostError, match="the harness took more than 1 s to answer 'may_follow'"):
         out.wait_state("disconnected", 10)

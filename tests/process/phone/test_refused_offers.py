@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.calls.events import MarkHeard, MediaState
-from tests.process.phone.conftest import Desk, told
-from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered
+from tests.process.phone.conftest import Desk, event_of, told
+from tests.stranger import AUDIO, SESSION, VOICE, Stranger, port_of, talking
 
 SDP = ("Content-Type: application/sdp",)
 #: More than pjsua2 shows of an offer.
@@ -27,9 +27,8 @@ def test_an_offer_of_nothing_the_phone_has_changes_nothing(
     lease: Desk, stranger: Stranger, media: str, method: str
 ) -> None:
     phone = lease("callee", codecs=("PCMU",))
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
-    (port,) = (int(line.split()[1]) for line in call.body.decode().splitlines() if line.startswith("m="))
+    leg, call = talking(phone, stranger)
+    port = port_of(call)
 
     def asks(number: int, media: str) -> int:
         offer = (SESSION + media).format(host=stranger.host, port=stranger.rtp.getsockname()[1])
@@ -44,7 +43,7 @@ def test_an_offer_of_nothing_the_phone_has_changes_nothing(
     told(phone)
     assert [event for event in leg.events if isinstance(event, MediaState)] == before
     stranger.speaks_to(port, phone)
-    leg.wait("the stranger's mark", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, within=10)
+    event_of(leg, MarkHeard, mark=VOICE)
     assert asks(3, AUDIO) == 200
     assert stranger.hangs_up(phone, call).status == 200
 
@@ -52,8 +51,7 @@ def test_an_offer_of_nothing_the_phone_has_changes_nothing(
 def test_an_offer_of_the_phones_that_is_refused_changes_nothing(lease: Desk, stranger: Stranger) -> None:
     """RFC 3261 section 14.1: the session goes on as before the re-INVITE. The far end may still refresh it."""
     phone = lease("callee", codecs=("PCMU",))
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, stranger)
     leg.reinvite(["PCMA"])
     refused = stranger.request("INVITE")
     assert b"PCMA" in refused.body

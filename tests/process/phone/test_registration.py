@@ -15,7 +15,7 @@ from harness.sip.message import Message, Request, Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, hears, told
 from tests.registrar import PASSWORD, Registrar
-from tests.stranger import AUDIO, SESSION, Stranger, answered
+from tests.stranger import Stranger, talking
 
 
 @pytest.fixture
@@ -125,8 +125,7 @@ def test_who_comes_next_has_all_its_calls_though_nobody_answers_the_last_ones_by
     account: dict[str, Any] = {"registrar": registrar.address, "username": "alice", "password": PASSWORD}
     kept = own("alice", **account, max_calls=own.process_holds)
     kept.register()
-    leg, _ = answered(kept, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, _ = talking(kept, stranger)
     leg.hangup()
     kept.release(keep_registration=True)
     stranger.request("BYE")

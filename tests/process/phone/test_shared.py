@@ -23,7 +23,7 @@ from harness.scenario.case_phones import send_options
 from harness.sip.message import Message, Request
 from tests.loopback import fresh_address
 from tests.phones import recorded
-from tests.process.phone.conftest import Desk, hears, uri_of
+from tests.process.phone.conftest import Desk, event_of, hears, uri_of
 from tests.stranger import Stranger
 
 ANNE, BERT, EVE = "+12065550151", "+12065550152", "+12065550153"
@@ -115,8 +115,7 @@ def test_a_call_refused_because_cases_share_the_phone_is_reported(lease: Desk, c
     anne = lease("anne", user=ANNE)
     assert anne.dial(uri_of(phones[0])).wait_state("disconnected", within=10).code == 486
     for phone in phones:
-        refused = phone.wait("the refusal", lambda event: isinstance(event, CallsRefused), within=10)
-        assert isinstance(refused, CallsRefused)
+        refused = event_of(phone, CallsRefused)
         assert refused.source == anne.config.bind_address
 
 

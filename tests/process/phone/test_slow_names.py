@@ -15,7 +15,7 @@ from harness.errors import BrokenError
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.waiter import NeverCame
-from tests.process.phone.conftest import Desk, connect, hears
+from tests.process.phone.conftest import Desk, connect, event_of, hears
 from tests.stranger import Stranger
 
 PATIENCE_S = 3.0
@@ -83,9 +83,7 @@ def desk(server: NameServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def slow(phone: Phone) -> NameLookup:
-    event = phone.wait("a slow lookup", lambda event: isinstance(event, NameLookup), within=10)
-    assert isinstance(event, NameLookup)
-    return event
+    return event_of(phone, NameLookup)
 
 
 def told_while_others_talk(phone: Phone, caller: Phone, callee: Phone) -> NameLookup:
@@ -167,7 +165,7 @@ def test_a_name_in_an_answer_ends_the_call_by_its_fault(
     stranger.request("ACK")
     stranger.respond(stranger.request("BYE"), 200)
     with pytest.raises(error, match=words):
-        leg.wait("its mark", lambda event: isinstance(event, MarkHeard), within=10)
+        event_of(leg, MarkHeard)
 
 
 @pytest.mark.parametrize("offer", [(NAMED, SDP), (PARTS, MIXED)], ids=["alone", "one part"])
@@ -176,7 +174,7 @@ def test_an_offer_with_a_name_is_refused_and_not_looked_up(
 ) -> None:
     phone = desk("callee")
     assert stranger.calls(phone, *offer).status == 488
-    phone.wait("the refusal", lambda event: isinstance(event, CallsRefused), 10)
+    event_of(phone, CallsRefused)
     with pytest.raises(BrokenError, match=rf"does not support host names in SDP \({NAME}\)"):
         phone.next_call(0.1)
     assert not server.has_a_question

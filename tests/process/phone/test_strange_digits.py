@@ -11,8 +11,8 @@ import pytest
 from harness.calls.events import DtmfReceived, Event, MediaState
 from harness.phone import NeverCame
 from harness.phone.protocol import last_lines
-from tests.process.phone.conftest import Desk, connect
-from tests.stranger import AUDIO, SESSION, Stranger, answered
+from tests.process.phone.conftest import Desk, connect, event_of
+from tests.stranger import AUDIO, SESSION, Stranger, answered, port_of
 
 EVENTS = SESSION + AUDIO.replace("AVP 0", "AVP 0 97") + "a=rtpmap:97 telephone-event/8000\n"
 
@@ -35,7 +35,7 @@ def test_each_press_arrives_once(
     """RFC 4733 section 2.5.1.2: an event is known by its timestamp."""
     phone = lease("callee")
     leg, answer = answered(phone, stranger, EVENTS)
-    (port,) = (int(line.split()[1]) for line in answer.body.decode().splitlines() if line.startswith("m="))
+    port = port_of(answer)
     for number, (digit, timestamp, duration, ends) in enumerate(packets, start=1):
         header = struct.pack("!BBHII", 0x80, 97, number, timestamp, 1)
         event = struct.pack("!BBH", digit, 0x8A if ends else 0x0A, duration)
@@ -94,13 +94,13 @@ def test_a_stream_that_ends_during_a_digit_leaves_the_bridge_first(own: Desk, tm
     out, back = connect(alice, bob)
     out.send_digits("1", duration_ms=1000)
     with pytest.raises(NeverCame):
-        back.wait("the digit's end", lambda e: isinstance(e, DtmfReceived), 0.2)
+        event_of(back, DtmfReceived, within=0.2)
     if ends == "hangs up":
         back.hangup()
         out.wait_closed(10)
     else:
         back.reinvite(["PCMA"])
-        out.wait("its new stream", lambda e: isinstance(e, MediaState) and e.codec == "PCMA", 10)
+        event_of(out, MediaState, codec="PCMA")
     (ring,) = tmp_path.rglob(f"child-{alice.process.pid}.ring")
     said = "\n".join(last_lines(ring, most=400))
     begins = said.index("Sending DTMF digit")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from harness.calls.events import MarkHeard, MediaState, TransferProgress
-from tests.process.phone.conftest import Desk, media_of, once
-from tests.stranger import AUDIO, SESSION, VIDEO, VOICE, Stranger, answered
+from tests.process.phone.conftest import Desk, event_of, media_of, once
+from tests.stranger import AUDIO, SESSION, VIDEO, VOICE, Stranger, answered, port_of, talking
 
 KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\n"
 ENCRYPTED = f"m=audio 5002 RTP/SAVP 0\n{KEY}"
@@ -33,7 +33,7 @@ def test_audio_is_accepted_at_any_place_in_the_offer(lease: Desk, stranger: Stra
     (port,) = (int(line.split()[1]) for line in media if line.split()[1] != "0")
     assert [line.split()[0] for line in media] == [line.split()[0] for line in offer.splitlines() if line[:2] == "m="]
     stranger.speaks_to(port, phone)
-    leg.wait("the stranger's mark", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, within=10)
+    event_of(leg, MarkHeard, mark=VOICE)
     state = [event for event in leg.events if isinstance(event, MediaState)][-1]
     assert (state.active, state.codec, state.secure) == (True, "PCMU", False)
     assert stranger.hangs_up(phone, answer).status == 200
@@ -43,13 +43,13 @@ def test_audio_is_accepted_at_any_place_in_the_offer(lease: Desk, stranger: Stra
 def test_rtp_goes_to_the_address_in_the_sdp(lease: Desk, stranger: Stranger) -> None:
     """RFC 3264 section 5.1; that both are the same (RFC 4961) is a recommendation."""
     phone = lease("callee")
-    leg, answer = answered(phone, stranger, SESSION + AUDIO)
-    (port,) = (int(line.split()[1]) for line in answer.body.decode().splitlines() if line.startswith("m="))
+    leg, answer = talking(phone, stranger)
+    port = port_of(answer)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere:
         elsewhere.bind((stranger.host, 0))
         elsewhere.setblocking(False)
         stranger.speaks_to(port, phone, elsewhere)
-        leg.wait("the stranger's mark", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, within=10)
+        event_of(leg, MarkHeard, mark=VOICE)
         for _ in range(100):  # two seconds of the phone's own, counted from the beginning
             stranger.rtp.recv(2048)
         stranger.falls_silent()
@@ -99,7 +99,7 @@ def test_a_call_is_followed_in_every_legal_header_form(
     """RFC 3261 section 7.3: each of these is the same call."""
     stranger.writes = writes
     phone = lease("callee")
-    leg, answer = answered(phone, stranger, SESSION + AUDIO)
+    leg, answer = talking(phone, stranger)
     assert stranger.hangs_up(phone, answer).status == 200
     leg.wait_closed(10)
     came = [message.text.split()[0] for message in once(leg.messages) if message.direction == "received"]
@@ -121,8 +121,7 @@ def test_a_call_is_followed_in_every_legal_header_form(
 )
 def test_transfer_outcomes(lease: Desk, stranger: Stranger, steps: Sequence[str], status: int) -> None:
     phone = lease("transferor")
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, stranger)
     leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
     stranger.is_referred(phone, call, steps)
     assert leg.transfer_outcome(within=10.0 if status else 1.0) == status
@@ -134,8 +133,7 @@ OVER = ("Subscription-State: terminated;reason=noresource", "Content-Type: messa
 @pytest.mark.parametrize("named", [True, False], ids=["with-ids", "without-ids"])
 def test_the_second_refer_has_its_own_outcome(own: Desk, stranger: Stranger, named: bool) -> None:
     phone = own("transferor")
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, stranger)
     for number, code in ((2, 486), (3, 200)):
         leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
         asked = stranger.request("REFER")
@@ -151,8 +149,7 @@ def test_the_second_refer_has_its_own_outcome(own: Desk, stranger: Stranger, nam
 def test_a_refer_without_subscription_has_no_outcome(lease: Desk, stranger: Stranger) -> None:
     """RFC 4488 section 4: there is no subscription then. pjsua would report the 202 as a success."""
     phone = lease("transferor")
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, stranger)
     leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
     stranger.respond(stranger.request("REFER"), 202, [("Refer-Sub", "false")])
     assert leg.transfer_outcome(within=1.0) == 0
@@ -171,7 +168,7 @@ def test_a_refer_without_subscription_has_no_outcome(lease: Desk, stranger: Stra
 def test_a_long_refer_to_is_followed(own: Desk, stranger: Stranger, beyond: str) -> None:
     """pjsua's check of such a URI ended the process."""
     phone = own("caller")
-    _, call = answered(phone, stranger, SESSION + AUDIO)
+    _, call = talking(phone, stranger)
     target = f"Refer-To: <sip:1@{stranger.host}:{stranger.port}{beyond}>"
     assert stranger.within(phone, "REFER", 2, call, headers=(target,)).status == 202
     stranger.refuses("486 Busy Here")

@@ -12,7 +12,7 @@ from harness.calls.events import TlsHandshake
 from harness.phone import TlsConfig
 from harness.phone.config import system_authorities
 from tests.loopback import fresh_address
-from tests.process.phone.conftest import Authority, Desk, connect, hears, uri_of
+from tests.process.phone.conftest import Authority, Desk, connect, event_of, hears, uri_of
 
 BEHIND_A_ROUTER = {"public_address": "203.0.113.5"}  # RFC 5737
 ANYWHERE = {"bind_address": "0.0.0.0"}
@@ -63,6 +63,5 @@ def test_a_failed_handshake_is_reported(lease: Desk, authority: Authority, place
     bob = lease("bob", transport="tls", tls=authority.server(server), **{"bind_address": server} | place)
     with socket.create_connection((server, int(bob.address.rpartition(":")[2]))) as comer:
         comer.sendall(b"OPTIONS sip:b SIP/2.0\r\n")
-        shown = bob.wait("the handshake", lambda e: isinstance(e, TlsHandshake) and e.failed, 10)
-        assert isinstance(shown, TlsHandshake)
+        shown = event_of(bob, TlsHandshake, failed=True)
         assert shown.remote == "{}:{}".format(*comer.getsockname())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.process.phone.conftest import Desk
-from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered
+from tests.stranger import VOICE, Stranger, talking
 
 #: Method, headers, body, and the answer: its status, and the header that goes with it.
 ASKED: tuple[tuple[str, Sequence[str], str, int, tuple[str, str] | None], ...] = (
@@ -29,8 +29,7 @@ ASKED: tuple[tuple[str, Sequence[str], str, int, tuple[str, str] | None], ...] =
 
 def test_other_requests_within_a_call_are_answered(lease: Desk, stranger: Stranger) -> None:
     phone = lease("callee")
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, stranger)
     for number, (method, headers, body, status, said) in enumerate(ASKED, 2):
         response = stranger.within(phone, method, number, call, body, headers)
         assert response.status == status, (method, headers)
@@ -90,8 +89,7 @@ def test_a_notify_needs_an_accepted_refer(
 ) -> None:
     """RFC 6665 section 4.1.3: 481 where there is no subscription; the call goes on."""
     phone = lease("transferor")
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, stranger)
     leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
     stranger.respond(stranger.request("REFER"), answer, headers)
     assert stranger.within(phone, "NOTIFY", 2, call, "SIP/2.0 100 Trying\r\n", NOTIFY).status == status
@@ -103,7 +101,7 @@ def test_a_notify_needs_an_accepted_refer(
 def test_a_transferor_may_extend_its_subscription(own: Desk, stranger: Stranger) -> None:
     """RFC 3515 section 2.4.4: the REFER has made a subscription, which SUBSCRIBE extends or ends."""
     phone = own("caller", max_calls=2)
-    _, call = answered(phone, stranger, SESSION + AUDIO)
+    _, call = talking(phone, stranger)
     target = f"Refer-To: <sip:{VOICE}@{stranger.host}:{stranger.port}>"
     assert stranger.within(phone, "REFER", 2, call, headers=(target,)).status == 202
     placed = stranger.request("INVITE")
@@ -115,8 +113,7 @@ def test_a_transferor_may_extend_its_subscription(own: Desk, stranger: Stranger)
 def test_a_notify_may_precede_the_answer_to_the_refer(lease: Desk, stranger: Stranger) -> None:
     """RFC 6665 section 4.1.2.4."""
     phone = lease("transferor")
-    leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 10)
+    leg, call = talking(phone, stranger)
     leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
     asked = stranger.request("REFER")
     assert stranger.within(phone, "NOTIFY", 2, call, "SIP/2.0 100 Trying\r\n", NOTIFY).status == 200
