@@ -21,6 +21,8 @@ VOICE = 240
 SESSION = "v=0\no=- 1 1 IN IP4 {host}\ns=-\nc=IN IP4 {host}\nt=0 0\n"
 VIDEO = "m=video 5000 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
 AUDIO = "m=audio {port} RTP/AVP 0\n"
+#: What a scanner may ask.
+METHODS = ("INVITE", "OPTIONS", "SUBSCRIBE", "REFER", "NOTIFY", "MESSAGE", "BYE", "REGISTER", "PUBLISH", "INFO")
 
 
 class Stranger(SipPeer):

@@ -27,7 +27,7 @@ from harness.report.run_directory import read_cases
 from harness.world.addresses import Block
 from tests.acceptance.conftest import Tree
 from tests.interop.platform import SIPP
-from tests.process.phone.refused_requests import METHODS
+from tests.stranger import METHODS
 from tools.interop.processes import binary, free_port
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"

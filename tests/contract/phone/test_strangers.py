@@ -13,7 +13,7 @@ from harness.phone import Answer, NeverCame, Phone, TlsConfig
 from harness.sip.message import Request
 from tests.loopback import fresh_address
 from tests.phones import Authority, Desk, connect, event_of, uri_of
-from tests.stranger import Stranger, talking
+from tests.stranger import METHODS, Stranger, talking
 
 
 @pytest.fixture
@@ -35,9 +35,6 @@ def refusals(phone: Phone) -> list[Event]:
     return [
         e for e in (*phone.events, *(e for leg in phone.legs for e in leg.events)) if isinstance(e, StrangerRefused)
     ]
-
-
-METHODS = ("INVITE", "OPTIONS", "SUBSCRIBE", "REFER", "NOTIFY", "MESSAGE", "BYE", "REGISTER", "PUBLISH", "INFO")
 
 
 @pytest.mark.parametrize("method", METHODS)

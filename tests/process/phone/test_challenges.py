@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,7 +14,8 @@ from harness.calls.events import Event, PasswordWithheld, RegistrationState
 from harness.phone import TlsConfig
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
-from harness.sip.digest import parse
+from harness.scenario.case_phones import send_options
+from harness.sip.digest import DigestServer, parse
 from harness.sip.message import Request, Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Authority, Desk
@@ -146,3 +148,26 @@ def test_over_tls_a_realm_is_the_only_one_as_well(lease: Desk, authority: Author
     shown = [parse(value)["realm"] for request in got for value in request.get_all("Authorization")]
     assert shown == ["acme"] * (realm == "acme")
     assert any(isinstance(event, PasswordWithheld) for event in phone.events) is (realm == "evil")
+
+
+@pytest.mark.parametrize(
+    ("password", "expected"), [("b", (200, "OK")), ("not-it", (401, "Unauthorized")), (None, (401, "Unauthorized"))]
+)
+def test_a_challenge_to_options_is_answered(
+    lease: Desk, stranger: Stranger, password: str | None, expected: tuple[int, str]
+) -> None:
+    """RFC 3261 sections 11 and 22."""
+    known = {"username": "a", "password": password} if password else {}
+    phone = lease("agent", **known)
+    server = DigestServer("acme", {"a": "b"}.get)
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(send_options, phone, f"sip:{stranger.address}")
+        while not asked.done():
+            request = stranger.next(0.05)
+            if not isinstance(request, Request):
+                continue
+            if server.verify(request).accepted:
+                stranger.respond(request, 200)
+            else:
+                stranger.respond(request, 401, [server.challenge()])
+    assert asked.result() == expected

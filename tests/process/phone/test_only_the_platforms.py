@@ -14,7 +14,6 @@ from harness.calls.events import SipMessage, StrangerRefused
 from harness.phone.phone import Phone
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, event_of, uri_of
-from tests.process.phone.refused_requests import datagram, wait_refused
 from tests.stranger import AUDIO, SESSION, Stranger
 
 
@@ -23,6 +22,26 @@ def platform() -> Iterator[Stranger]:
     """A far end at an address that phones are told to listen to."""
     with contextlib.closing(Stranger(fresh_address())) as platform:
         yield platform
+
+
+def datagram(
+    source: socket.socket,
+    phone: Phone,
+    method: str,
+    *,
+    number: int = 1,
+    extra: str = "",
+) -> None:
+    """Send a request outside any dialog, as a scanner does."""
+    host, port = source.getsockname()
+    text = (
+        f"{method} sip:100@{phone.address} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{number};rport\r\n"
+        f'Max-Forwards: 70\r\nFrom: "sipvicious"<sip:100@1.1.1.1>;tag={number}\r\nTo: <sip:100@{phone.address}>\r\n'
+        f"Call-ID: scan-{number}-{port}\r\nCSeq: {number} {method}\r\nContact: <sip:100@{host}:{port}>\r\n"
+        f"User-Agent: friendly-scanner\r\n{extra}Content-Length: 0\r\n\r\n"
+    )
+    place, _, target = phone.address.rpartition(":")
+    source.sendto(text.encode(), (place, int(target)))
 
 
 def refused(phone: Phone) -> list[StrangerRefused]:
@@ -83,7 +102,7 @@ def test_who_is_named_by_the_platforms_invite_goes_on_with_the_call(
 def test_what_cannot_be_read_from_a_stranger_is_counted_alone(lease: Desk, stranger: Stranger) -> None:
     phone = lease("callee", accepts_from=("192.0.2.1",))
     datagram(stranger.sip, phone, "OPTIONS", extra='Proxy-Authorization: NTLM realm="x", version=4\r\n')
-    assert wait_refused(phone).source == stranger.host
+    assert event_of(phone, StrangerRefused).source == stranger.host
     assert not any(isinstance(event, SipMessage) for event in phone.events)
 
 

@@ -120,3 +120,13 @@ def test_a_notify_may_precede_the_answer_to_the_refer(lease: Desk, stranger: Str
     stranger.respond(asked, 202)
     assert stranger.hangs_up(phone, call).status == 200
     leg.wait_state("disconnected", 10)
+
+
+@pytest.mark.parametrize("method", ["INFO", "INVITE", "MESSAGE", "OPTIONS", "PRACK", "UPDATE"])
+def test_of_a_call_that_is_over_a_platform_is_told_so(lease: Desk, stranger: Stranger, method: str) -> None:
+    """pjsip keeps the dialog for 32 s, and would answer 500; an INVITE would get no answer."""
+    phone = lease("callee")
+    leg, call = talking(phone, stranger)
+    assert stranger.hangs_up(phone, call).status == 200
+    leg.wait_closed()
+    assert stranger.within(phone, method, 100, call).status == 481  # RFC 3261 section 12.2.2
