@@ -8,14 +8,16 @@ and in three of eight tones.
 
 from __future__ import annotations
 
+import io
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
-from harness.audio.wav import write_wav as _write_samples
+from harness.audio.wav import to_int16
 
 SAMPLE_RATE: Final = 8000
 SYMBOL_SECONDS: Final = 0.040
@@ -78,10 +80,12 @@ def played(mark: int, rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
     return np.roll(waveform(mark, rate), -round(LEAD_IN_SECONDS * rate))
 
 
-def write_wav(path: Path, mark: int, seconds: float, rate: int = SAMPLE_RATE) -> None:
-    """Write a mono PCM16 WAV of at least ``seconds``, rounded up to whole periods so that it loops without a seam."""
-    period = played(mark, rate)
-    _write_samples(path, np.tile(period, max(1, int(np.ceil(seconds / PERIOD_SECONDS - 1e-9)))), rate)
+def wav(mark: int, seconds: float, rate: int = SAMPLE_RATE) -> bytes:
+    """A mono PCM16 WAV file of at least ``seconds``, rounded up to whole periods so that it loops without a seam."""
+    periods = max(1, int(np.ceil(seconds / PERIOD_SECONDS - 1e-9)))
+    file = io.BytesIO()
+    soundfile.write(file, to_int16(np.tile(played(mark, rate), periods)), rate, subtype="PCM_16", format="WAV")
+    return file.getvalue()
 
 
 @lru_cache(maxsize=64)

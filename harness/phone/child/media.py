@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -17,31 +18,26 @@ from harness.phone.child.hearing import RATE, Hearing, MarkListener
 from harness.phone.child.native import Native, Player, Recorder
 from harness.phone.protocol import Mark, Silence, Source, Wav, choice_from_plain
 
-_MARK_FILE_SECONDS: Final = 4.0
+_MARK_SECONDS: Final = 4.0
 
 
 class PlayerFactory:
-    """Shared by the legs of a process: the mark listener, mark files and players."""
+    """Shared by the legs of a process: the mark listener and players."""
 
-    def __init__(self, directory: Path, native: Native, listener: MarkListener) -> None:
-        self._directory, self.native, self.listener = directory, native, listener
+    def __init__(self, native: Native, listener: MarkListener) -> None:
+        self.native, self.listener = native, listener
 
     def player(self, source: Mark | Wav, mark: int) -> Player:
         """A player of ``source``."""
-        if isinstance(source, Wav):
-            path, loop = Path(source.path), source.loop
-        else:
-            path, loop = self._mark_file(mark), True
         try:
-            return self.native.player(path, loop=loop)
+            if isinstance(source, Wav):
+                return self.native.player(Path(source.path), loop=source.loop)
+            # A file in memory, because the main thread must not wait for the disk.
+            with os.fdopen(os.memfd_create(f"mark-{mark}"), "wb", buffering=0) as file:
+                file.write(marks.wav(mark, _MARK_SECONDS, RATE))
+                return self.native.player(Path(f"/proc/self/fd/{file.fileno()}"), loop=True)
         except OSError as error:
             raise misuse(str(error)) from error
-
-    def _mark_file(self, mark: int) -> Path:
-        path = self._directory / f"mark-{mark}.wav"
-        if not path.exists():
-            marks.write_wav(path, mark, _MARK_FILE_SECONDS, RATE)
-        return path
 
 
 class LegMedia:

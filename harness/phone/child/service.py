@@ -69,7 +69,7 @@ class Service:
         self.endpoint.native.before_each_connection(self.connection_limit.look, self.fault)
         self.names = Names(self.endpoint.native.has_ipv6(), self.endpoint.wake, self._tell_name, self.fault)
         self.endpoint.native.filter_messages(self, self.names)
-        self.players = PlayerFactory(directory, self.endpoint.native, MarkListener(wire.together, self.fault))
+        self.players = PlayerFactory(self.endpoint.native, MarkListener(wire.together, self.fault))
 
     def accounts(self) -> list[AccountHolder]:
         """The phones that have an account."""

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.audio.marks import write_wav
+from harness.audio import marks
 from harness.calls.events import (
     DtmfReceived,
     Listened,
@@ -92,7 +92,7 @@ FOREIGN = 250  # a mark that no leg sends by itself
 def wav(tmp_path: Path) -> Path:
     """A recording of a mark."""
     path = tmp_path / "foreign.wav"
-    write_wav(path, FOREIGN, 0.96, 8000)
+    path.write_bytes(marks.wav(FOREIGN, 0.96))
     return path
 
 

@@ -46,10 +46,11 @@ def test_refused_calls_leave_nothing_open(lease: Desk) -> None:
     bob.policy = Answer()
     out, back = connect(alice, bob)  # the bridge lets go of what left it when its clock ticks
     hears(out, back)
+    assert files_of(bob.process.pid, "memfd:mark-")
     out.hangup()
     back.wait_closed()
     deadline = time.monotonic() + 10
-    while left := files_of(bob.process.pid, "mark-"):
+    while left := files_of(bob.process.pid, "memfd:mark-"):
         assert time.monotonic() < deadline, left
         time.sleep(0.02)
 
