@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.calls.events import CallState, Event, MarkHeard, MediaState, Recorded, SipMessage, TransferProgress
+from harness.calls.events import (
+    CallState,
+    Event,
+    MarkHeard,
+    MediaState,
+    Recorded,
+    SipMessage,
+    StrangerRefused,
+    TransferProgress,
+)
 from harness.errors import RefusedError
 from harness.phone import Leg, Phone, PhoneConfig, PhonePool, Rules, TlsConfig
 from tests import certificates
@@ -113,6 +122,12 @@ def recorded(leg: Leg) -> Recorded:
     event = leg.wait(f"{leg.id} recorded", lambda e: isinstance(e, Recorded), 10, outlives_call=True)
     assert isinstance(event, Recorded)
     return event
+
+
+def refusals(phone: Phone) -> list[StrangerRefused]:
+    """What the phone and its legs report of strangers."""
+    events = [*phone.events, *(event for leg in phone.legs for event in leg.events)]
+    return [event for event in events if isinstance(event, StrangerRefused)]
 
 
 def states(leg: Leg) -> list[tuple[str, int]]:

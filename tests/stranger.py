@@ -7,7 +7,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -95,11 +95,8 @@ class Stranger(SipPeer):
         self._speaker.start()
 
     def _speak(self, to: tuple[str, int], by: socket.socket, every_s: float) -> None:
-        voice = g711.encode_ulaw(np.rint(marks.waveform(VOICE, 8000) * 32767).astype(np.int16))
-        for number in itertools.count():
-            begin = number * 160 % len(voice)
-            header = struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, number * 160, 1)
-            by.sendto(header + voice[begin : begin + 160], to)
+        for packet in rtp_of(VOICE, itertools.count()):
+            by.sendto(packet, to)
             if self._ended.wait(every_s):
                 return
 
@@ -141,9 +138,12 @@ class Stranger(SipPeer):
         ]
         text = body.replace("\n", self.line_end)
         head = self.writes("\r\n".join([*lines, f"Content-Length: {len(text)}"]))
-        message = f"{head}\r\n\r\n{text}"
-        host, port = phone.address.rsplit(":", 1)
-        self.sip.sendto(message.encode(), (host, int(port)))
+        self.sends(phone, f"{head}\r\n\r\n{text}")
+
+    def sends(self, phone: Phone, text: str) -> None:
+        """Send any text to the phone."""
+        host, _, port = phone.address.rpartition(":")
+        self.sip.sendto(text.encode(), (host, int(port)))
 
     def falls_silent(self) -> None:
         self._ended.set()
@@ -154,6 +154,14 @@ class Stranger(SipPeer):
         self.falls_silent()
         super().close()
         self.rtp.close()
+
+
+def rtp_of(mark: int, numbers: Iterable[int]) -> Iterator[bytes]:
+    """The packets of a mark with these numbers, 20 ms each, as PCMU."""
+    voice = g711.encode_ulaw(np.rint(marks.waveform(mark, 8000) * 32767).astype(np.int16))
+    for number in numbers:
+        begin = number * 160 % len(voice)
+        yield struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, number * 160, 1) + voice[begin : begin + 160]
 
 
 def answered(phone: Phone, stranger: Stranger, offer: str, content: str = "application/sdp") -> tuple[Leg, Response]:
@@ -178,6 +186,23 @@ def port_of(answer: Response) -> int:
     """Where an answer with one audio section wants RTP."""
     (port,) = (int(line.split()[1]) for line in answer.body.decode().splitlines() if line.startswith("m="))
     return port
+
+
+def invite_over_tcp(phone: Phone, place: tuple[str, int], *headers: tuple[str, str]) -> socket.socket:
+    """A connection to a phone at ``place``, over which an INVITE was sent."""
+    connection = socket.create_connection(place, timeout=10)
+    here, uri = "{}:{}".format(*connection.getsockname()), f"sip:{phone.config.user}@{phone.address}"
+    own = [
+        ("Via", f"SIP/2.0/TCP {here};branch=z9hG4bK{here}"),
+        ("Max-Forwards", "70"),
+        ("From", f"<sip:stranger@{here}>;tag=1"),
+        ("To", f"<{uri}>"),
+        ("Call-ID", here),
+        ("CSeq", "1 INVITE"),
+        ("Contact", f"<sip:stranger@{here};transport=tcp>"),
+    ]
+    connection.sendall(Request.build("INVITE", uri, [*own, *headers]).raw)
+    return connection
 
 
 def answer_over_tls(plain: socket.socket, tls: TlsConfig, answer: Callable[[Request], Response]) -> None:

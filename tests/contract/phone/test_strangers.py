@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.calls.events import Event, SipMessage, StrangerRefused
+from harness.calls.events import SipMessage, StrangerRefused
 from harness.phone import Answer, NeverCame, Phone, TlsConfig
 from harness.sip.message import Request
 from tests.loopback import fresh_address
-from tests.phones import Authority, Desk, connect, event_of, uri_of
+from tests.phones import Authority, Desk, connect, event_of, refusals, uri_of
 from tests.stranger import METHODS, Stranger, talking
 
 
@@ -28,13 +28,6 @@ def phone(lease: Desk, platform: Stranger) -> Phone:
     phone = lease("callee", accepts_from=(platform.host,))
     phone.policy = Answer()
     return phone
-
-
-def refusals(phone: Phone) -> list[Event]:
-    """What the phone and its legs report of strangers."""
-    return [
-        e for e in (*phone.events, *(e for leg in phone.legs for e in leg.events)) if isinstance(e, StrangerRefused)
-    ]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -118,8 +111,7 @@ def test_a_request_within_a_call_from_another_address_is_not_obeyed(
     forged = forged.replace("Contact:", f"Refer-To: <sip:1@{peer.host}>\r\nContact:").replace(platform.host, peer.host)
     forged = forged.replace(f"Call-ID: {peer.host}", f"Call-ID: {platform.host}")
     before = len(leg.messages)
-    host, _, port = phone.address.rpartition(":")
-    peer.sip.sendto(forged.encode(), (host, int(port)))
+    peer.sends(phone, forged)
     event = event_of(leg, StrangerRefused)
     assert (event.leg, event.method, event.source, event.why) == (leg.id, method, peer.host, "address")
     assert (leg.state, len(leg.messages), leg.successor) == ("confirmed", before, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Sequence
@@ -62,7 +63,6 @@ def test_sha_256_is_taken_in_whatever_order_and_nothing_weaker_afterwards(
     state = [event for event in phone.events if isinstance(event, RegistrationState)][-1]
     assert (state.active, state.code) == (False, 401)
     withheld = [event for event in phone.events if isinstance(event, PasswordWithheld)][-1]
-    assert withheld.why == "it asks for MD5, and has asked for a stronger algorithm"
     assert withheld.rule == "stronger algorithm"
 
 
@@ -77,10 +77,8 @@ def test_nothing_is_learnt_of_a_challenge_to_what_was_not_asked(
         f"To: <sip:a@x>;tag=2\r\nCall-ID: forged-{realm}\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n"
         f'WWW-Authenticate: Digest realm="{realm}", nonce="n", algorithm={algorithm}, qop="auth"\r\n\r\n'
     )
-    host, _, port = phone.address.rpartition(":")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.bind((fresh_address(), 0))
-        other.sendto(forged.encode(), (host, int(port)))
+    with contextlib.closing(Stranger(fresh_address())) as other:
+        other.sends(phone, forged)
     assert registers(phone, stranger, [("acme", "MD5")]) == [("acme", "MD5")]
     assert not any(isinstance(event, PasswordWithheld) for event in phone.events)
 

@@ -11,10 +11,8 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
-from harness.audio import g711, marks
 from harness.calls.events import FarEndReport, ForeignRtp, MarkHeard, RtpStatistics
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
@@ -22,7 +20,7 @@ from harness.phone.waiter import NeverCame
 from harness.scenario.call import Call
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, event_of
-from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered, port_of, talking
+from tests.stranger import AUDIO, SESSION, VOICE, Stranger, answered, port_of, rtp_of, talking
 
 KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\n"
 
@@ -84,11 +82,8 @@ def test_who_speaks_from_another_port_is_heard_at_once(lease: Desk, stranger: St
     target, pace, numbers = (phone.address.rpartition(":")[0], port_of(answer)), threading.Event(), itertools.count()
 
     def is_heard(mark: int, by: socket.socket, packets: int) -> bool:
-        voice = g711.encode_ulaw(np.rint(marks.waveform(mark, 8000) * 32767).astype(np.int16))
-        for number in itertools.islice(numbers, packets):
-            begin = number * 160 % len(voice)
-            header = struct.pack("!BBHII", 0x80, 0, number, number * 160, 1)
-            by.sendto(header + voice[begin : begin + 160], target)
+        for packet in rtp_of(mark, itertools.islice(numbers, packets)):
+            by.sendto(packet, target)
             pace.wait(0.02)
         with contextlib.suppress(NeverCame):
             event_of(leg, MarkHeard, within=5, mark=mark)

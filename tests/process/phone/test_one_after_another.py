@@ -14,7 +14,7 @@ from harness.phone import TlsConfig
 from harness.sip.message import Request, Response
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Authority, Desk
-from tests.stranger import answer_over_tls
+from tests.stranger import answer_over_tls, invite_over_tcp
 
 #: Each opens two sockets, of which pjlib has 64, and keeps the places of closed ones for half a second.
 _PHONES = 40
@@ -71,21 +71,7 @@ def test_a_connection_that_a_phone_has_accepted_goes_with_it(lease: Desk, place:
     """pjsip would keep it for as long as it waits for the ACK of a refusal, 32 s (RFC 3261 section 17.2.1, timer H)."""
     here = fresh_address()
     phone = lease("callee", transport="tcp", **{"bind_address": here} | place)
-    with socket.create_connection((here, int(phone.address.rpartition(":")[2])), timeout=10) as caller:
-        invite = Request.build(
-            "INVITE",
-            f"sip:{phone.config.user}@{phone.address}",
-            [
-                ("Via", f"SIP/2.0/TCP {here};branch=z9hG4bK{here}"),
-                ("Max-Forwards", "70"),
-                ("From", f"<sip:a@{here}>;tag=1"),
-                ("To", f"<sip:{phone.config.user}@{here}>"),
-                ("Call-ID", here),
-                ("CSeq", "1 INVITE"),
-                ("Contact", f"<sip:a@{here};transport=tcp>"),
-            ],
-        )
-        caller.sendall(invite.raw)
+    with invite_over_tcp(phone, (here, int(phone.address.rpartition(":")[2]))) as caller:
         phone.expect_call(10, answer=None)
         phone.release()
         while caller.recv(4096):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from harness.calls.events import SipMessage, StrangerRefused
-from harness.phone.phone import Phone
 from tests.loopback import fresh_address
+from tests.phones import refusals
 from tests.process.phone.conftest import Desk, event_of, uri_of
 from tests.stranger import AUDIO, SESSION, Stranger
 
@@ -22,32 +21,6 @@ def platform() -> Iterator[Stranger]:
     """A far end at an address that phones are told to listen to."""
     with contextlib.closing(Stranger(fresh_address())) as platform:
         yield platform
-
-
-def datagram(
-    source: socket.socket,
-    phone: Phone,
-    method: str,
-    *,
-    number: int = 1,
-    extra: str = "",
-) -> None:
-    """Send a request outside any dialog, as a scanner does."""
-    host, port = source.getsockname()
-    text = (
-        f"{method} sip:100@{phone.address} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{number};rport\r\n"
-        f'Max-Forwards: 70\r\nFrom: "sipvicious"<sip:100@1.1.1.1>;tag={number}\r\nTo: <sip:100@{phone.address}>\r\n'
-        f"Call-ID: scan-{number}-{port}\r\nCSeq: {number} {method}\r\nContact: <sip:100@{host}:{port}>\r\n"
-        f"User-Agent: friendly-scanner\r\n{extra}Content-Length: 0\r\n\r\n"
-    )
-    place, _, target = phone.address.rpartition(":")
-    source.sendto(text.encode(), (place, int(target)))
-
-
-def refused(phone: Phone) -> list[StrangerRefused]:
-    """What the phone and its legs tell of strangers."""
-    events = [*phone.events, *(event for leg in phone.legs for event in leg.events)]
-    return [event for event in events if isinstance(event, StrangerRefused)]
 
 
 @pytest.mark.parametrize("strangers", [True, False])
@@ -61,8 +34,7 @@ def test_an_answer_to_what_nobody_has_asked_is_none(
         f"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP {phone.address};branch=z9hG4bK1\r\nFrom: <{uri_of(phone)}>;tag=1\r\n"
         f"To: <{uri_of(phone)}>;tag=2\r\nCall-ID: forged-{strangers}\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n"
     )
-    host, _, port = phone.address.rpartition(":")
-    source.sip.sendto(text.encode(), (host, int(port)))
+    source.sends(phone, text)
     phone.request("OPTIONS", uri_of(phone))
     seen = [event for event in phone.events if isinstance(event, SipMessage)]
     assert {event.text.startswith("SIP/2.0 ") for event in seen} == {True, False}
@@ -96,12 +68,12 @@ def test_who_is_named_by_the_platforms_invite_goes_on_with_the_call(
     (leg,) = phone.incoming
     leg.wait_state("confirmed", 10)
     assert stranger.hangs_up(phone, answer).status == 200
-    assert refused(phone) == []
+    assert refusals(phone) == []
 
 
 def test_what_cannot_be_read_from_a_stranger_is_counted_alone(lease: Desk, stranger: Stranger) -> None:
     phone = lease("callee", accepts_from=("192.0.2.1",))
-    datagram(stranger.sip, phone, "OPTIONS", extra='Proxy-Authorization: NTLM realm="x", version=4\r\n')
+    stranger.says(phone, "OPTIONS", 1, None, ('Proxy-Authorization: NTLM realm="x", version=4',))
     assert event_of(phone, StrangerRefused).source == stranger.host
     assert not any(isinstance(event, SipMessage) for event in phone.events)
 
@@ -109,8 +81,7 @@ def test_what_cannot_be_read_from_a_stranger_is_counted_alone(lease: Desk, stran
 def test_many_sources_are_counted_together(lease: Desk) -> None:
     phone = lease("callee", accepts_from=("192.0.2.1",))
     for number in range(120):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as scanner:
-            scanner.bind((f"127.9.9.{number + 1}", 0))
-            datagram(scanner, phone, "INVITE", number=number)
+        with contextlib.closing(Stranger(f"127.9.9.{number + 1}")) as scanner:
+            scanner.says(phone, "INVITE", 1, None)
     event = event_of(phone, StrangerRefused, count=70)
     assert event.source == "others"
