@@ -67,9 +67,14 @@ def agent(**more: Any) -> PhoneConfig:
     return PhoneConfig(name="agent", user="agent-7", domain="example.com", bind_address=fresh_address(), **more)
 
 
+def shared(cases: list[Case], **more: Any) -> list[Phone]:
+    """The same phone in both cases, whose callers are Anne and Bert."""
+    config = agent(**more)
+    return [case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True)]
+
+
 def test_two_cases_share_a_phone_and_each_gets_the_calls_of_its_own_caller(lease: Desk, cases: list[Case]) -> None:
-    config = agent()
-    first, second = (case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True))
+    first, second = shared(cases)
     assert first.address == second.address
     anne, bert = lease("anne", user=ANNE), lease("bert", user=BERT)
     dialled = {caller.name: caller.dial(uri_of(first)) for caller in (bert, anne)}  # the second case's rings first
@@ -107,8 +112,7 @@ def test_a_call_with_an_unknown_number_goes_to_the_waiting_case_by_a_guess(lease
 
 def test_a_call_refused_because_cases_share_the_phone_is_reported(lease: Desk, cases: list[Case]) -> None:
     holds = lease.process_holds
-    config = agent(max_calls=holds)
-    phones = [case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True)]
+    phones = shared(cases, max_calls=holds)
     bert = lease("bert", user=BERT, max_calls=holds)
     for call in [bert.dial(uri_of(phones[1])) for _ in range(holds)]:
         call.wait_state("early", within=10)
@@ -120,8 +124,7 @@ def test_a_call_refused_because_cases_share_the_phone_is_reported(lease: Desk, c
 
 
 def test_each_case_knows_that_a_phone_it_shares_stood_still(cases: list[Case]) -> None:
-    config = agent()
-    phones = [case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True)]
+    phones = shared(cases)
     assert [phone.fault() for phone in phones] == [None, None]
     os.kill(phones[0].process.pid, signal.SIGSTOP)
     try:
@@ -135,8 +138,7 @@ def test_each_case_knows_that_a_phone_it_shares_stood_still(cases: list[Case]) -
 
 
 def test_a_case_that_ends_or_dies_hangs_up_its_own_calls_alone(lease: Desk, cases: list[Case]) -> None:
-    config = agent()
-    first, second = (case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True))
+    first, second = shared(cases)
     mine, other = lease("anne", user=ANNE).dial(uri_of(first)), lease("bert", user=BERT).dial(uri_of(first))
     for phone, leg in ((first, mine), (second, other)):
         phone.expect_call(within=10)
@@ -184,8 +186,7 @@ def test_a_shared_phone_whose_process_dies_is_lost_to_all(cases: list[Case]) -> 
 
 
 def test_requests_outside_calls_belong_to_the_case_that_sent_them(stranger: Stranger, cases: list[Case]) -> None:
-    config = agent()
-    first, second = (case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True))
+    first, second = shared(cases)
     with ThreadPoolExecutor(2) as threads:
         asked = [threads.submit(send_options, phone, f"sip:{stranger.address}") for phone in (first, second)]
         while not all(one.done() for one in asked):
