@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Generic, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -246,7 +246,7 @@ class CallGate:
         except OSError as error:
             raise ResourceError(f"{directory}: the call gate cannot be kept: {error.strerror}") from error
 
-    def admit(self, within: float) -> Permit:
+    def admit(self, within: float) -> Permit[Lease]:
         """Wait until a call may be placed now, for ``within`` seconds at most; the permit is owed back when it has ended.
 
         Raises :class:`RefusedError` when the run's calls, seconds or money are used up, :class:`ResourceError` when no
@@ -299,7 +299,7 @@ class CallGate:
                 raise ResourceError(f"no call may be placed within {within:g} s: those under way may use up {tight}")
             time.sleep(_POLL_S)
 
-    def _admit_another(self, of: Lease) -> Permit:
+    def _admit_another(self, of: Lease) -> Permit[Lease]:
         """A permit for one more call in a slot; it does not wait, as the far end waits for the answer to its REFER."""
         slot = of.twin()
         try:
@@ -412,26 +412,32 @@ class Gate(Protocol):
         """
 
 
-class Permit:
-    """One call's place in the gate, from the moment it may be placed."""
+#: What a gate knows a call by.
+Place = TypeVar("Place")
 
-    def __init__(self, slot: Lease, settle: Callable[[Lease, float], None], another: Callable[[Lease], Permit]) -> None:
-        self._slot: Lease | None = slot
+
+class Permit(Generic[Place]):
+    """One call's place in a gate, from the moment it may be placed; ``settle`` and ``another`` are the gate's."""
+
+    def __init__(
+        self, place: Place, settle: Callable[[Place, float], None], another: Callable[[Place], Permit[Place]]
+    ) -> None:
+        self._place: Place | None = place
         self._settle = settle
         self._another = another
         self._placed_at = time.monotonic()
         self._lock = threading.Lock()
 
-    def another(self) -> Permit:
+    def another(self) -> Permit[Place]:
         """As :meth:`Admitted.another`."""
         with self._lock:
-            if self._slot is None:
+            if self._place is None:
                 raise ResourceError("no call takes the place of one that has ended")
-            return self._another(self._slot)
+            return self._another(self._place)
 
     def release(self) -> None:
         """The call has ended; harmless when done twice."""
         with self._lock:
-            slot, self._slot = self._slot, None
-        if slot is not None:
-            self._settle(slot, self._placed_at)
+            place, self._place = self._place, None
+        if place is not None:
+            self._settle(place, self._placed_at)

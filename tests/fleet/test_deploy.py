@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -29,18 +28,10 @@ def test_manifests_are_valid_for_kubernetes(name: str, plain: dict[str, Any]) ->
     kubernetes_validate.validate(plain, kubernetes_validate.latest_version(), strict=True)
 
 
-def test_a_manifest_that_is_wrong_is_found() -> None:
-    wrong = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}, "spec": {"replica": 1}}
-    with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(wrong, kubernetes_validate.latest_version(), strict=True)
-
-
-def test_compose_file_is_valid(tmp_path: Path) -> None:
+def test_compose_file_is_valid() -> None:
     check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
     right = subprocess.run([*check, DEPLOY / "compose.yaml"], capture_output=True, text=True, check=False)
     assert right.returncode == 0, right.stdout
-    (tmp_path / "wrong.yaml").write_text("services: {redis: {imag: redis}}")
-    assert subprocess.run([*check, tmp_path / "wrong.yaml"], capture_output=True, check=False).returncode == 1
 
 
 def commands() -> list[list[str]]:

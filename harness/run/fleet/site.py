@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from harness.deployment import Deployment
+from harness.deployment.limits import Permit
 from harness.errors import RefusedError, ResourceError
 from harness.report import scope
 from harness.report.run_directory import CASES, case_directory
@@ -66,7 +67,7 @@ class RedisGate:
         self._lock = threading.Lock()
         self._calls = Counter[str]()  #: in each place: two while a transfer replaces one by the other
 
-    def admit(self, within: float) -> RedisPermit:
+    def admit(self, within: float) -> Permit[CallRequest]:
         """As :meth:`harness.deployment.limits.Gate.admit`; a Redis that cannot be asked for so long lets nothing through."""
         deadline = time.monotonic() + within
         request = self._request()
@@ -78,13 +79,16 @@ class RedisGate:
                 try:
                     time.sleep(float(what) / 1000)
                 except BaseException:  # a signal's, too
-                    RedisPermit(self, request).release()
+                    self._settle(request, time.monotonic())
                     raise
-                return RedisPermit(self, request)
+                return self._permit(request)
             self._raise_for_good(said, what, used)
             why = what
             time.sleep(_POLL_S)
         raise ResourceError(f"no call may be placed within {within:g} s over all sites (limits.{why})")
+
+    def _permit(self, request: CallRequest) -> Permit[CallRequest]:
+        return Permit(request, self._settle, self._another)
 
     def _raise_for_good(self, said: str, what: str, used: str) -> None:
         if said == "refused":
@@ -112,7 +116,7 @@ class RedisGate:
             limits=self.limits,
         )
 
-    def another(self, request: CallRequest) -> RedisPermit:
+    def _another(self, request: CallRequest) -> Permit[CallRequest]:
         """Ask for one more call in the place of one; it does not wait, as the far end waits for the answer to its REFER."""
         request = dataclasses.replace(request, token=secrets.token_hex(12))
         said, what, used = self._state.another(request)
@@ -120,9 +124,9 @@ class RedisGate:
         if said != "go":
             raise ResourceError(f"no call may take another's place: those under way may use up limits.{what}")
         self._count(request, +1)
-        return RedisPermit(self, request)
+        return self._permit(request)
 
-    def settle(self, request: CallRequest, placed_at: float) -> None:
+    def _settle(self, request: CallRequest, placed_at: float) -> None:
         """Count what an ended call used, and free its place where it was the last one there."""
         seconds = min(time.monotonic() - placed_at, self.limits.seconds_per_call)
         left = self._count(request, -1)
@@ -136,31 +140,6 @@ class RedisGate:
             self._calls[request.place] += change
             self._changed(self._calls.total())
             return self._calls[request.place]
-
-
-class RedisPermit:
-    """One call's place over all sites."""
-
-    def __init__(self, gate: RedisGate, request: CallRequest) -> None:
-        self._gate, self._request = gate, request
-        self._placed_at = time.monotonic()
-        self._lock = threading.Lock()
-        self._released = False
-
-    def another(self) -> RedisPermit:
-        """As :meth:`harness.deployment.limits.Admitted.another`."""
-        with self._lock:
-            if self._released:
-                raise ResourceError("no call takes the place of one that has ended")
-            return self._gate.another(self._request)
-
-    def release(self) -> None:
-        """The call has ended; harmless when done twice."""
-        with self._lock:
-            if self._released:
-                return
-            self._released = True
-        self._gate.settle(self._request, self._placed_at)
 
 
 # -- the plugin

@@ -123,18 +123,6 @@ def test_unknown_case_is_a_mistake_that_lists_the_cases(tmp_path: Path) -> None:
         explained(str(tmp_path / "cases"), "TD")
 
 
-def test_passed_case_has_no_diagnosis(tmp_path: Path) -> None:
-    text = explained(str(case(tmp_path, "TD-INBOUND[a]", Verdict.PASSED, None)))
-    assert "There is no diagnosis: only a case that failed has one." in text
-
-
-def test_unknown_failure_shows_the_nearest_facts(tmp_path: Path) -> None:
-    unknown = Diagnosis(nearest_facts=("prack of caller.1",), unexplained=("prack of caller.1",))
-    text = explained(str(case(tmp_path, "PRACK[a]", diagnosis=unknown)))
-    assert "No documented cause fits" in text
-    assert "nearest facts:" in text
-
-
 def test_cases_of_two_sites_are_told_apart(tmp_path: Path, runs: ModuleType) -> None:
     """One failed and one passed; each report's line explains its own, and the bare id is no answer."""
     made = [

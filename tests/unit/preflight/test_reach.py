@@ -107,11 +107,6 @@ def test_tls_1_3_only_server_fails(lab: Any, far: Any) -> None:
     check(lines[ProbeKind.TLS], FAILED, "only TLSv1.3", ROW, "TLS 1.2")
 
 
-def test_port_without_tls_fails(lab: Any, far: Any) -> None:
-    lab.account.update({"transport": "tls", "port": far.stream()})
-    check(lab.line("TLS"), FAILED, "handshake", ROW, "32682")
-
-
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_missing_client_certificate_is_named(lab: Any, far: Any, newest: ssl.TLSVersion) -> None:
     """At TLS 1.3 a client is through before the server has looked for its certificate."""
