@@ -27,7 +27,7 @@ DEADLINE_S = 400.0
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that descend from it (proc(5)); those that were orphaned are found by their parents' first."""
+    """A process and all its descendants (proc(5))."""
     parents: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -70,13 +70,13 @@ class Fleet:
         until(f"site {name} is there", lambda: bool(self.redis.client.exists(f"harness:site:{name}")))
 
     def kill_worker(self, name: str) -> None:
-        """The Celery worker alone."""
+        """Kill only the Celery worker."""
         worker = self.sites.pop(name)
         worker.kill()
         worker.wait()
 
     def kill_site(self, name: str) -> None:
-        """All of a site's processes at once, as when its power goes."""
+        """Kill all of a site's processes at once, as in a power failure."""
         worker = self.sites.pop(name)
         for pid in family(worker.pid):
             with contextlib.suppress(ProcessLookupError):
@@ -84,7 +84,7 @@ class Fleet:
         worker.wait()
 
     def customer(self, name: str, numbers: int, **limits: float) -> str:
-        """A deployment with so many numbers on one trunk, each a case; its file's name."""
+        """Write a deployment with this many numbers on one trunk, each a case; returns the file's name."""
         plain = tomllib.loads((ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml").read_text())
         del plain["numbers_csv"]
         plain |= {"name": name, "depth": "every-number", "axes": {"codecs": ["pcmu"]}, "trunks": plain["trunks"][:1]}
@@ -99,7 +99,7 @@ class Fleet:
         return f"{name}.toml"
 
     def file(self, customer: str, sites: tuple[str, ...], workers: int = 2, **more: Any) -> Path:
-        """A fleet's file."""
+        """Write a fleet file."""
         plain = {
             "results": str(self.directory / "results"),
             "lease_s": 4.0,
@@ -122,7 +122,7 @@ class Fleet:
         return finished(self.controller(*arguments))
 
     def begun(self) -> int:
-        """Calls let through in all runs so far."""
+        """Calls admitted in all runs so far."""
         try:
             return sum(int(self.redis.client.llen(key)) for key in self.redis.client.keys("harness:run:*:ledger"))
         except redis.ConnectionError:
@@ -151,7 +151,7 @@ def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def verdicts(run: Path) -> dict[tuple[str, str], list[str]]:
-    """(site, case) → the verdict of each evidence of its last attempt: one that the machine broke is made again."""
+    """(site, case) → the verdicts recorded for its last attempt."""
     found: dict[tuple[str, str], dict[int, list[str]]] = {}
     for path in run.glob("cases/*/case.json"):
         plain = json.loads(path.read_text())
@@ -161,13 +161,13 @@ def verdicts(run: Path) -> dict[tuple[str, str], list[str]]:
 
 
 def run_again(run: Path) -> set[str]:
-    """The cases that the machine broke, and that their site therefore ran again."""
+    """The cases that a site ran again."""
     every = (json.loads(path.read_text()) for path in run.glob("cases/*/case.json"))
     return {str(plain["id"]) for plain in every if plain.get("attempt", 1) > 1}
 
 
 def outgoing(run: Path) -> Iterator[tuple[float, float]]:
-    """When each call that the harness placed began and was over (monotonic), by the evidence and not by the gate."""
+    """When each outgoing call began and ended (monotonic), from the evidence."""
     for path in run.glob("cases/*/events.jsonl"):
         began: dict[str, float] = {}
         for line in path.read_text().splitlines():

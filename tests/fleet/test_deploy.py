@@ -1,4 +1,4 @@
-"""The templates of ``deploy/fleet``, against the schemas of Kubernetes and Compose, and against the harness's own reading."""
+"""The templates of ``deploy/fleet`` are valid for Kubernetes, Compose and the harness."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_compose_file_is_valid() -> None:
 
 
 def commands() -> list[list[str]]:
-    """What every container of ours is told to do."""
+    """The command of every harness container."""
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
     found = [service["command"].split() for name, service in compose.items() if name != "redis"]
     for _, plain in MANIFESTS:

@@ -27,10 +27,9 @@ def read(run: Path) -> dict[str, Any]:
 
 
 def test_four_sites_carry_calls_side_by_side(fleet: Fleet) -> None:
-    """Calls that wait, of which each site has as many: throughput with all that comes before and after the first call.
+    """Throughput of one site and of four, each with the same number of held calls.
 
-    How much faster four are is a figure, with a bar of its own (docs/fleet.md); that a call of each is up at one moment, which the
-    calls wait for, holds on any machine.
+    The speedup is only reported (docs/fleet.md); that one call of each site is up at the same time holds on any machine.
     """
     held_s, a_site = 16.0, 2
     place = fleet.directory / "meet"

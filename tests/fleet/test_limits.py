@@ -1,4 +1,4 @@
-"""The gate over all sites, against a real Redis: it never lets more through, and nothing at all where it cannot tell."""
+"""The gate over all sites, on a real Redis: it never exceeds a cap, and admits nothing when its state is unknown."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_shared_trunks_caps_hold_over_deployments(redis_server: Redis) -> None
 
 
 def expiry(server: Redis, key: Any) -> float:
-    """When the only entry of a set goes, in ms."""
+    """When the only entry of a set expires, in ms."""
     found: Any = server.client.zrange(key, 0, -1, withscores=True)
     assert len(found) == 1
     return float(found[0][1])
@@ -75,21 +75,21 @@ def expiry(server: Redis, key: Any) -> float:
 def test_call_of_a_dead_site_counts_for_its_longest_time(redis_server: Redis) -> None:
     state = begun(redis_server)
     own = gate(state, lab(concurrent_calls=1, seconds_per_call=7.0))
-    own.admit(30.0)  # and nobody ever says that it is over
+    own.admit(30.0)  # its end is never reported
     (key,) = redis_server.client.keys("harness:cap:*:calls")
     until = expiry(redis_server, key)
     left_s = until / 1000 - int(redis_server.client.time()[0])
     assert 7.0 + 32.0 < left_s <= 7.0 + LONGEST_HANGUP_S + 1.0
     with pytest.raises(ResourceError):
         own.admit(0.2)
-    for each in (key, "harness:run:r:open:lab"):  # its time is over
+    for each in (key, "harness:run:r:open:lab"):  # expired
         redis_server.client.zadd(each, {str(redis_server.client.zrange(each, 0, -1)[0]): 1})
     own.admit(30.0)
     assert float(redis_server.client.hget("harness:run:r:usage:lab", "seconds") or 0) == 7.0, "entered in full"
 
 
 def test_replaced_call_counts_for_the_longest_time_of_its_successor(redis_server: Redis) -> None:
-    """Each leg may be up for seconds_per_call; the second one begins when the first is transferred, be it at its end."""
+    """Each leg may be up for seconds_per_call; the second begins when the first is transferred."""
     state = begun(redis_server)
     trunk = SharedTrunk(name="shared", deployments=("lab",), concurrent_calls=1, calls_per_second=10_000.0)
     own = gate(state, lab(concurrent_calls=1, seconds_per_call=7.0), trunks=(trunk,))
@@ -97,7 +97,7 @@ def test_replaced_call_counts_for_the_longest_time_of_its_successor(redis_server
     places = redis_server.client.keys("harness:cap:*:calls")
     assert len(places) == 2
     soon = redis_server.client.time()[0] * 1000 + 3000
-    for key in places:  # its time is nearly over when it is transferred
+    for key in places:  # transferred shortly before it expires
         redis_server.client.zadd(key, {str(redis_server.client.zrange(key, 0, -1)[0]): soon})
     second = first.another()
     for key in places:

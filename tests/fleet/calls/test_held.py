@@ -1,4 +1,4 @@
-"""Calls that wait far more than they compute: each is held for some seconds, and until those it is to meet are up as well."""
+"""Calls that are held for some seconds, and until the calls they are to meet are up as well."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_call_is_held(cast, context, caller, line, assistant, expect):  # type: 
 
 
 def meet(context: CaseContext, place: Path) -> None:
-    """As many calls as the deployment's name ends with, at one moment; the call fails where they never are."""
+    """Wait until as many calls are up at once as the deployment's name ends with; the call fails if they never are."""
     deployment = context.deployment.name
     (place / f"{deployment}-{time.monotonic_ns()}").touch()
     deadline = time.monotonic() + LONGEST_S

@@ -20,7 +20,7 @@ class Ended(NamedTuple):
 
     @property
     def mistakes(self) -> list[str]:
-        """The lines of a command that ended with exit code 2; each says what is allowed instead."""
+        """The lines of a command that ended with exit code 2; each names the allowed values."""
         assert self.code == app.MISTAKE, self
         lines = self.err.splitlines()
         assert lines

@@ -1,4 +1,4 @@
-"""``harness call`` and ``harness simulate``: what a call leaves, and a running world written down as a live deployment."""
+"""``harness call`` leaves masked evidence, and ``harness simulate`` writes its world as a live deployment."""
 
 import io
 import shlex
@@ -49,7 +49,7 @@ def test_call_evidence_holds_no_number_and_no_digest_answer(tmp_path: Path, runs
     assert b"0123456789abcdef" not in written
 
 
-#: Names that are alike in a shell's variables, and the secret of each.
+#: Names that give the same shell variable, each with its secret.
 ALIKE = {"Frau Yıldız": "one", 'Frau-Y"ld"z': "two", "frau y ld z": "it's three"}
 
 

@@ -28,7 +28,7 @@ from tests.unit.cli.conftest import Harness
 
 @pytest.fixture
 def handed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What pytest was given; it ends as the last entry says: with an exit code, or by raising."""
+    """pytest's arguments. Before the call the list's last entry is how pytest ends: an exit code, or an exception to raise."""
     seen: list[Any] = [pytest.ExitCode.OK]
 
     def main(arguments: list[str], plugins: list[Any]) -> Any:
@@ -38,7 +38,7 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             raise end
         for plugin in plugins:
             if hasattr(plugin, "is_verification"):
-                plugin.is_verification = True  # as in a session that ran the cases
+                plugin.is_verification = True  # as after a session with cases
         return end
 
     monkeypatch.setattr(pytest, "main", main)
@@ -92,7 +92,7 @@ def test_exit_codes_follow_the_documentation(harness: Harness, handed: list[Any]
 def test_own_scenarios_are_found_below_a_directory_with_brackets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """pytest cuts a path at its first bracket, for the parameters of a test."""
+    """pytest takes the part after a ``[`` in a path for the parameters of a test."""
     (tmp_path / "[prod]" / "scenarios").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "[prod]")
     package, own, *_ = _of_pytest(Path("scenarios"))

@@ -87,7 +87,7 @@ def test_explain_prints_the_complete_reasoning(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("told", ["late", ["late"], [{"cause": "late"}], {"causes": [{"id": "x", "cause": "late"}]}])
 def test_diagnosis_of_another_version_is_a_mistake(tmp_path: Path, told: object) -> None:
-    """Reports take these forms (docs/reports.md); of the rules behind them nothing is known."""
+    """Reports accept these forms (docs/reports.md); explain needs the rules of this version."""
     directory = case(tmp_path, "TD-INBOUND[a]")
     end = json.loads((directory / "case.json").read_text())["end"]
     amend(directory, end=end | {"diagnosis": told})
@@ -124,7 +124,7 @@ def test_unknown_case_is_a_mistake_that_lists_the_cases(tmp_path: Path) -> None:
 
 
 def test_cases_of_two_sites_are_told_apart(tmp_path: Path, runs: ModuleType) -> None:
-    """One failed and one passed; each report's line explains its own, and the bare id is no answer."""
+    """One failed and one passed: each report's command explains its own case, and the id alone is ambiguous."""
     made = [
         runs.make_run(tmp_path, deployment=runs.live().model_copy(update={"site": site}), rows=("HOLD",), plays=plays)
         for site, plays in (("Austin", {"HOLD": runs.fails}), ("Berlin", {}))
@@ -150,7 +150,7 @@ def test_counting_attempt_is_explained(tmp_path: Path, verdicts: list[Verdict], 
 
 
 def test_unconfirmed_guess_is_broken(tmp_path: Path) -> None:
-    """The call may have been another case's: here the case had failed, for a certain cause."""
+    """The call may have belonged to another case."""
     directory = case(tmp_path, "HOLD[x]")
     amend(directory, guessed=True)
     text = explained(str(tmp_path), "HOLD[x]")
@@ -160,7 +160,7 @@ def test_unconfirmed_guess_is_broken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("verdict", [Verdict.BROKEN, Verdict.NOT_OBSERVABLE, Verdict.FAILED])
 def test_case_without_a_diagnosis_shows_its_message(tmp_path: Path, verdict: Verdict) -> None:
-    """The terminal's line "why harness explain …" leads here."""
+    """The terminal's line "why harness explain …" leads to this command."""
     lines = explained(str(case(tmp_path, "TD-INBOUND[a]", verdict, None))).splitlines()
     assert lines[2:4] == [f"verdict: {verdict}", "because: message"]
 
@@ -172,7 +172,6 @@ def test_case_of_a_dead_worker_says_so(tmp_path: Path) -> None:
 
 
 def test_open_case_of_a_run_under_way_is_a_mistake(tmp_path: Path) -> None:
-    """Its worker has not died."""
     ended = case(tmp_path, "HOLD[x]")
     open_still = tmp_path / "cases" / "a"
     CaseRecorder(open_still, {"id": "a"})
@@ -190,7 +189,7 @@ def test_open_case_of_a_run_under_way_is_a_mistake(tmp_path: Path) -> None:
 
 
 def test_planned_case_without_evidence_is_named_as_such(tmp_path: Path, runs: ModuleType) -> None:
-    """Terminal, report and JUnit name it, and so does who asks why."""
+    """Terminal, report and JUnit name such a case."""
     made = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), lost=("BUSY",))
     lost = next(one.id for one in made.cases if one.row.id == "BUSY")
     with pytest.raises(MistakeError, match="was planned, but never reported: it left no evidence") as told:

@@ -1,4 +1,4 @@
-"""``harness init`` asks, or takes options, and what it writes is a deployment file."""
+"""``harness init`` asks or takes options, and writes a valid deployment file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def arguments(path: Path, **changes: str | None) -> list[str]:
 
 
 def made(path: Path, **changes: str | None) -> Result:
-    """``harness init PATH`` with these options; it raises what ends it."""
+    """Run ``harness init PATH`` with these options; raises its errors."""
     return CliRunner().invoke(application("init"), arguments(path, **changes), catch_exceptions=False)
 
 
@@ -92,7 +92,7 @@ def test_ipv6_hosts_are_bracketed_where_needed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("integration", ["talkdesk", "gladly", "generic"])
 def test_commented_out_settings_are_valid(tmp_path: Path, integration: str) -> None:
-    """Every line of it, once its dots are filled in."""
+    """Each commented line is valid once its dots are replaced."""
     path = tmp_path / "whole.toml"
     made(path, integration=integration, kind="live")
     numbers = (f"+131255501{number:02}" for number in itertools.count(10))
@@ -178,7 +178,6 @@ def test_init_asks_at_a_terminal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", [{"transport": "udp"}, {"authentication": "digest"}])
 def test_option_that_the_platform_lacks_is_refused(tmp_path: Path, option: dict[str, str]) -> None:
-    """The file that it wrote said another thing than was asked for."""
     ((name, value),) = option.items()
     with pytest.raises(MistakeError, match=f"^--{name} {value}: not with gladly; allowed: "):
         made(tmp_path / "x.toml", **{"integration": "gladly", "authentication": "ip", **option})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-#: What the interpreter imports first: Ctrl-C comes while a module is imported.
+#: Sends SIGINT while a module is being imported.
 CUSTOM = """
 import os, signal, sys
 

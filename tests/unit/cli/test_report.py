@@ -36,7 +36,7 @@ def test_report_of_an_interrupted_run_exits_with_130(
 
 
 def test_run_without_its_scope_is_not_merged(tmp_path: Path, runs: ModuleType) -> None:
-    """Its injected faults and its options would be told nowhere, and the sign-off would take the other's scope for both."""
+    """Its faults and options would be lost, and the sign-off would apply the other run's scope to both."""
     whole = runs.make_run(tmp_path, rows=("HOLD",)).directory
     faulty = runs.make_run(tmp_path, rows=("BUSY",), options={"fault": ["heavy-loss"]}).directory
     (faulty / "scope.json").unlink()
@@ -48,7 +48,7 @@ def test_run_without_its_scope_is_not_merged(tmp_path: Path, runs: ModuleType) -
 
 
 def test_missing_manifest_is_not_made_again(tmp_path: Path, runs: ModuleType) -> None:
-    """It would vouch for whatever is there by now: also where the documents that were made of it are gone with it."""
+    """A new manifest would vouch for files that may have changed."""
     made = runs.make_run(tmp_path, rows=("HOLD",)).directory
     (made / manifest.FILE).unlink()
     for _ in range(2):
@@ -76,7 +76,7 @@ def test_signoff_without_its_manifest_is_refused(tmp_path: Path, runs: ModuleTyp
 
 
 def test_files_without_signature_are_listed(tmp_path: Path, runs: ModuleType) -> None:
-    """An edited report stands beside a genuine sign-off."""
+    """An edited report may lie beside a genuine sign-off."""
     made = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
     public = attest.make_keys(tmp_path / "key.pem")
     assert reported([str(made)]).exit_code == 0

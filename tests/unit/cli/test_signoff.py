@@ -1,4 +1,4 @@
-"""``harness signoff``: what it prints of a run that came from somebody else."""
+"""``harness signoff`` with an untrusted run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORGED = "verified: the evidence is what was signed, and the verdicts follow fro
 
 @pytest.mark.parametrize("before", ["\n", "\r", "\x1b[2K\x1b[G", "\u2028"])
 def test_names_in_the_evidence_cannot_forge_an_output_line(tmp_path: Path, runs: ModuleType, before: str) -> None:
-    """Neither of a file nor of a case: whoever reads the terminal would take it for the command's own."""
+    """Neither the name of a file nor of a case."""
     made = runs.make_run(tmp_path / "reports", rows=("HOLD",), plays={"HOLD": runs.fails})
     run, name = made.directory, f"x{before}{FORGED}{before}"
     record = made.case_directory("HOLD") / "case.json"

@@ -1,4 +1,4 @@
-"""A mistake in any command is a line that says what, where and what is allowed, with exit code 2."""
+"""Invalid input to any command gives lines that say what, where and what is allowed, and exit code 2."""
 
 import errno
 import os
@@ -19,15 +19,15 @@ from harness.support.resources import EXAMPLES
 from tests.unit.cli.conftest import Harness
 
 WORLD, LIVE = str(EXAMPLES / "simulated-talkdesk.toml"), str(EXAMPLES / "live-talkdesk.toml")
-#: Longer than the name of a file may be (NAME_MAX).
+#: Longer than a file name may be (NAME_MAX).
 LONG = "x" * 300
 
-#: Names given where a file, or a run's directory, is asked for; :func:`here` makes them. FIFOs, devices and large files are in
+#: Names passed where a file or a run's directory is expected; :func:`here` makes them. FIFOs, devices and large files are in
 #: ``tests/unit/files/test_special_files.py``.
 FILES = ["missing", "directory", "empty", "octets", "latin-1", "wrong-types", "", "\u202ename", "two\nlines", LONG]
 FILES += ["f/x"]
 RUNS = ["missing", "directory", "empty", "octets", "no-end", "", "two\nlines", LONG, "f/x"]
-#: Commands that end with the name of a file, or of a run's directory.
+#: Commands whose last argument is a file or a run's directory.
 OF_A_FILE = """preflight
 simulate
 load --calls 1
@@ -42,7 +42,7 @@ report no-end
 compare no-end
 explain
 signoff verify --key octets"""
-#: Words of a command → one more word, each of which is wrong.
+#: Command → further arguments, each of them invalid.
 WRONG_WORDS = {
     "": ["verif", "--nosuch"],
     "verify --nosuch": [""],
@@ -160,7 +160,7 @@ def test_aborted_question_exits_with_130(harness: Harness, monkeypatch: pytest.M
     assert harness("init", "nowhere.toml").code == app.INTERRUPTED
 
 
-# -- what is no mistake
+# -- faults of the harness and its environment
 
 
 @pytest.mark.parametrize(
@@ -171,11 +171,11 @@ def test_aborted_question_exits_with_130(harness: Harness, monkeypatch: pytest.M
             OSError(errno.EACCES, "Permission denied", "/dev/shm/scratch"),
             app.BROKEN,
             True,
-        ),  # which the user never named
+        ),  # not a path of the user's
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "reports"), app.BROKEN, False),
         (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), app.BROKEN, False),
         (OSError(errno.EACCES, "Permission denied"), app.BROKEN, True),
-        # as tempfile says it in a container whose file system is read-only
+        # tempfile's message on a read-only file system
         (OSError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"), app.BROKEN, False),
         (ValueError("no call to +13125550100\x1b[2J,\nnone"), app.BROKEN, True),
     ],
@@ -183,7 +183,7 @@ def test_aborted_question_exits_with_130(harness: Harness, monkeypatch: pytest.M
 def test_unexpected_exception_is_a_fault_of_the_harness(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, raised: Exception, code: int, is_fault: bool
 ) -> None:
-    """Python's own exit code for an exception is 1, which says that something failed."""
+    """Python's own exit code for an exception is 1, which means "failed" here."""
 
     def raises() -> None:
         raise raised
@@ -272,8 +272,8 @@ def test_unreadable_current_directory_is_a_mistake(harness: Harness, monkeypatch
         "redis.example:7001/0",
         "http://:secret@redis.example:7001/0",
         "redis://:se#cret@redis.example:7001/0",
-        "redis://:12/secret@redis.example:7001/0",  # a port and a path, without a host
-        "redis://user:12/secret@redis.example:7001/0",  # of a host called user
+        "redis://:12/secret@redis.example:7001/0",  # parsed as port and path, without a host
+        "redis://user:12/secret@redis.example:7001/0",  # parsed as the host "user"
         "redis://:se[cret@redis.example:7001/0",
         "redis://:secret@redis.example:7o01/0",
         "redis://:secret@redis.example:7001/secret",

@@ -1,4 +1,4 @@
-"""Who gets which shard, and when it is given up: the controller, with a Redis and sites that live in this process."""
+"""The controller assigns shards and gives them up; Redis and the sites are fakes in this process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.run.fleet.state import ShardRef, ShardState, State
 from harness.run.fleet.store import Store
 from harness.run.fleet.worker import NOT_BEGUN
 
-#: What a site does with a task: the exit code of its attempt, and the cases that it leaves evidence of.
+#: What a site makes of a task: the exit code of the attempt, and the cases with evidence.
 Site = Callable[[dict[str, Any]], tuple[int, list[str]]]
 
 
@@ -37,7 +37,7 @@ def breaks(task: dict[str, Any]) -> tuple[int, list[str]]:
 
 
 class Sites:
-    """Redis and Celery in one: an attempt has ended as soon as it is asked about twice."""
+    """Redis and Celery in one: an attempt has ended when its state is read the second time."""
 
     def __init__(self, directory: Path, **sites: Site) -> None:
         self.sites, self.began = sites, dict[int, list[str]]()
@@ -110,7 +110,7 @@ def of(directory: Path, sites: Sites, plan: FleetPlan) -> Controller:
 
 
 def test_site_that_refuses_everything_does_not_starve_the_others(tmp_path: Path) -> None:
-    """It is free again at once, and used up all attempts of all shards."""
+    """Such a site is free again at once, so it could use up every shard's attempts."""
     sites = Sites(tmp_path, ams=refuses, fra=sound, nyc=sound)
     record = of(tmp_path, sites, made(tmp_path, ("ams", "fra", "nyc"), 10)).run()
     assert record.not_run == {}
@@ -126,8 +126,8 @@ def test_site_that_refuses_everything_does_not_starve_the_others(tmp_path: Path)
     [
         ("abc", refuses, refuses, "abca"),
         ("abc", breaks, breaks, "abca"),
-        ("abcdef", refuses, sound, "abcdef"),  # refusals are no attempts as long as a site has not had it
-        ("abcdef", breaks, breaks, "abcd"),  # each attempt that was begun may have called somebody
+        ("abcdef", refuses, sound, "abcdef"),  # refusals do not count as attempts until every site has had the shard
+        ("abcdef", breaks, breaks, "abcd"),  # each attempt that began may have placed calls
     ],
 )
 def test_shard_is_given_up_after_the_allowed_attempts(
@@ -157,9 +157,9 @@ def test_resumed_controller_knows_the_earlier_attempts(tmp_path: Path) -> None:
     first = of(tmp_path, sites, plan)
     with pytest.raises(ZeroDivisionError):
         first.run()
-    os.close(first._lock)  # as where its process is gone
+    os.close(first._lock)  # as when its process is gone
     sites.sites["c"] = breaks
-    sites.send_task("", [sites.tasks[-1]], "")  # which its site has run meanwhile
+    sites.send_task("", [sites.tasks[-1]], "")  # its site has run it meanwhile
     again = of(tmp_path, sites, plan)
     again.resume()
     record = again.run()
@@ -169,14 +169,14 @@ def test_resumed_controller_knows_the_earlier_attempts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_queued", [False, True])
 def test_redis_outage_does_not_reassign_a_shard(tmp_path: Path, is_queued: bool) -> None:
-    """Who asked first when it was back decided: the controller, and every number of the shard was called again."""
+    """Otherwise every number of the shard would be called again."""
     sites = Sites(tmp_path, ams=sound)
     ended = sites._run
 
     def run(task: dict[str, Any]) -> Iterator[ShardState]:
         if len(sites.tasks) == 1:
             sites.answered_for_s = 14.0
-            if is_queued:  # and the site's heartbeat has run out as well
+            if is_queued:  # and the site's heartbeat has expired as well
                 sites.sites, run_of._shards[0].sent_at = {}, run_of._shards[0].sent_at - 100
             yield ShardState("queued" if is_queued else "running", 1, -7.0, None, "")
         sites.sites, sites.answered_for_s = {"ams": sound}, 15.0

@@ -74,8 +74,8 @@ def test_plan_survives_writing_and_reading(tmp_path: Path) -> None:
 
 
 def test_opening_hours_are_judged_at_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody fixes it: the one that the plan was begun at, and no later one at which some numbers have opened or closed."""
-    moments = iter([datetime(2026, 3, 4, 15, tzinfo=UTC)])  # a Wednesday's afternoon; and then Sunday's night
+    """Without HARNESS_AS_OF it is the moment at which the plan was made."""
+    moments = iter([datetime(2026, 3, 4, 15, tzinfo=UTC)])  # Wednesday afternoon, then Sunday night
     clock = MagicMock(datetime, wraps=datetime)
     clock.now = lambda zone: next(moments, datetime(2026, 3, 8, 3, tzinfo=UTC))
     monkeypatch.setattr("harness.deployment.hours.datetime", clock)
@@ -117,7 +117,7 @@ def test_mistake_in_the_fleet_file_is_reported(tmp_path: Path, text: str, said: 
 
 @pytest.mark.parametrize("results", ["results", "~/results", "", "file://results", "s3:bucket"])
 def test_results_need_an_absolute_path(results: str) -> None:
-    """A part of a path would be below each process's own directory, and a shard's is deleted with it."""
+    """Each process would resolve a relative path in its own directory, and a shard's directory is deleted."""
     with pytest.raises(ValidationError, match="allowed: a whole path"):
         fleet(INBOUND, results=results)
     for whole in ("/results", "s3://bucket/prefix", "simplecache::s3://bucket"):
@@ -155,7 +155,7 @@ def test_case_called_in_two_attempts_is_reported() -> None:
     ],
 )
 def test_trunk_cap_without_a_deployment_is_a_mistake(deployments: list[str], said: str) -> None:
-    """A slip in a name would let the trunk carry more than it may."""
+    """A misspelt name would lift the trunk's cap."""
     trunk = {"name": "carrier", "concurrent_calls": 2, "calls_per_second": 1.0, "deployments": deployments}
     with pytest.raises(MistakeError) as caught:
         shards(fleet(INBOUND, trunks=[trunk]))

@@ -1,4 +1,4 @@
-"""One report of several sites' attempts."""
+"""One report of the attempts of several sites."""
 
 import dataclasses
 import datetime
@@ -53,7 +53,7 @@ def reported(directory: Path, made: plan.FleetPlan, record: Record) -> FinishedR
 
 @pytest.mark.parametrize("broke", [(), ("the world of acme died", "a test cannot be read: no comma")])
 def test_breakage_in_an_attempt_breaks_the_run(tmp_path: Path, runs: ModuleType, broke: tuple[str, ...]) -> None:
-    """Though each case passed. An attempt that was stopped breaks nothing: its other cases were run elsewhere."""
+    """Even if each case passed. A stopped attempt breaks nothing: its other cases were run elsewhere."""
     oslo, lima = (attempt(tmp_path, runs, row, site=site) for site, row in (("oslo", "HOLD"), ("lima", "BUSY")))
     cases, end = read_planned(oslo.directory)
     write_end(oslo.directory, cases, dataclasses.replace(end, broke=broke, interrupted="stopped"))
@@ -77,7 +77,7 @@ def test_repeated_case_counts_once(tmp_path: Path, runs: ModuleType) -> None:
 
 @pytest.mark.parametrize("rows", [[], ["TD-INBOUND"]])
 def test_rows_of_a_shard_do_not_narrow_the_scope(tmp_path: Path, runs: ModuleType, rows: list[str]) -> None:
-    """Only the fleet's own rows limit what was asked for, not those of a shard's command line."""
+    """Only the rows in the fleet's file narrow the scope, not those on a shard's command line."""
     made = planned({"file": "live-talkdesk.toml", "rows": rows})
     record = Record(accepted=[attempt(tmp_path, runs, row) for row in ("HOLD", "BUSY")])
     target = reported(tmp_path, made, record).directory
@@ -105,6 +105,6 @@ def test_cases_not_run_are_reported_after_closing_time(
     made = planned({"file": "live-large.toml", "rows": ["TD-INBOUND"]}, {"file": "live-talkdesk.toml"})
     closed = left(made, "live-large.toml")
     record = Record(accepted=[attempt(tmp_path, runs, "HOLD")], not_run={"oslo": closed})
-    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-08T03:00+00:00")  # a night, for a controller that reports later
+    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-08T03:00+00:00")  # at night, when the controller makes the report
     total = reported(tmp_path, made, record).summary.total
     assert (total.passed, total.broken) == (1, len(closed))

@@ -1,4 +1,4 @@
-"""A shard under way at a site."""
+"""An attempt at a shard, as its site runs it."""
 
 import errno
 import os
@@ -32,7 +32,7 @@ TASK: dict[str, Any] = {
 
 
 class Redis:
-    """A Redis in which the shard waits, and stays this worker's; it keeps what it is told."""
+    """A fake Redis in which the shard stays this worker's; it records the calls."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -57,28 +57,28 @@ class Redis:
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The deployment file is the controller's, with one number."""
+    """The deployment file matches the controller's and has one number."""
     monkeypatch.setattr(worker, "_read", lambda *_: None)
     monkeypatch.setattr(worker, "claims_of", lambda _: ["number +12065550100"])
     monkeypatch.setattr(worker, "longest_call_s", lambda _: 1.0)
 
 
 def run(files: Path, scratch: Path, **changes: Any) -> Redis:
-    """What Redis has been told when the attempt is over."""
+    """Run an attempt; returns the fake Redis."""
     redis = Redis()
     worker.run_shard(TASK | changes, cast("State", redis), files=files, scratch=scratch)
     return redis
 
 
 def verified(directory: Path, program: str | None, monkeypatch: pytest.MonkeyPatch, keep: Any = lambda: None) -> Any:
-    """How an attempt ended, which ran this Python program instead of pytest; its exit code and last words."""
+    """Run an attempt with this Python program in the place of pytest; returns its exit code and last output."""
     if program is not None:
         monkeypatch.setattr(worker, "_command", lambda *_: [sys.executable, "-c", program])
     return worker._verify(TASK, ShardRef(**REF, token="t"), cast("State", Redis()), directory, directory, keep)
 
 
 def test_shard_without_its_claims_ends_its_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine was suspended for longer than its claims last: it has its shard still, and another has its numbers."""
+    """As after a suspend that outlasted the claims: the shard is still this site's, the numbers are another's."""
     answers = iter([None, None, "number +12065550100"])
     until_let_go = "import os; os.read(int(os.environ['HARNESS_FLEET_LIFELINE']), 1)"
     assert verified(tmp_path, until_let_go, monkeypatch, lambda: next(answers))[0] is None
@@ -89,13 +89,13 @@ def test_shard_without_its_claims_ends_its_calls(tmp_path: Path, monkeypatch: py
 def test_claims_are_released_after_an_orderly_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: None, code: int, given_back: bool
 ) -> None:
-    """The softphones of a killed pytest hang up by themselves, in their own time: the claims expire."""
+    """The softphones of a killed pytest may still be hanging up, so its claims have to expire."""
     monkeypatch.setattr(worker, "_verify", lambda *_: (code, ""))
     assert run(tmp_path, tmp_path).told == ["take", "end", "give back"][: 2 + given_back]
 
 
 def test_removed_scratch_directory_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: None) -> None:
-    """systemd-tmpfiles removes what was not used for ten days; a worker works for months."""
+    """systemd-tmpfiles removes directories that were not used for ten days."""
     monkeypatch.setattr(worker, "_command", lambda *_: [sys.executable, "-c", ""])
     assert run(tmp_path, tmp_path / "gone").ended == (0, "")
 
@@ -115,7 +115,7 @@ TAKEN = ["by another user", "by a link", "by a file", "open to others"]
 def test_shard_refuses_a_directory_that_others_can_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: None, taken: str
 ) -> None:
-    """Its name is known, and any user can make it first in a shared temporary folder."""
+    """Its name is predictable, and any user can create it in a shared temporary folder."""
     scratch = take(tmp_path / "harness-fleet-ams", taken, monkeypatch)
     redis = run(tmp_path, scratch)
     assert redis.told == ["end"], "no number is kept"
@@ -124,7 +124,7 @@ def test_shard_refuses_a_directory_that_others_can_change(
 
 
 def take(path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make the directory unusable in this way."""
+    """Make the directory unusable."""
     if how == "by a link":
         (path.parent / "target").mkdir(mode=0o700)
         path.symlink_to(path.parent / "target")
@@ -147,7 +147,7 @@ def take(path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", ["pytest", "xdist"])
 def test_shard_imports_no_file_of_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """``python -m pytest`` by itself looks into the current directory first."""
+    """``python -m pytest`` alone would search the current directory first."""
     (tmp_path / f"{name}.py").write_text("import pathlib; pathlib.Path(__file__).with_name('ran').touch()\n")
     code, words = verified(tmp_path, None, monkeypatch)
     assert (code, "none.toml" in words) == (4, True), "pytest itself has said what is wrong"
@@ -155,7 +155,7 @@ def test_shard_imports_no_file_of_its_directory(tmp_path: Path, monkeypatch: pyt
 
 
 def test_workers_of_a_shard_import_no_file_of_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """execnet starts them, without options."""
+    """execnet starts the workers without Python options."""
     program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import sys; print(repr(sys.path[0]))'])"
     words = verified(tmp_path, program, monkeypatch)[1]
     assert words

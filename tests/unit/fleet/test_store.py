@@ -1,4 +1,4 @@
-"""Stores that fail: what comes back, and what is said."""
+"""Failing stores and damaged objects."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from harness.run.fleet.store import Store
 
 
 class TransportError(Exception):
-    """As botocore's are: no ``OSError``."""
+    """Like botocore's errors, not an ``OSError``."""
 
 
 class Flaky(MemoryFileSystem):  # type: ignore[misc]
-    """An object store whose next requests fail."""
+    """An object store whose next ``failures`` requests fail."""
 
     protocol = "flaky"
     failures = 0
@@ -69,7 +69,7 @@ def test_store_retries_after_a_transport_error(
 
 @given(cut=st.booleans(), where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_damaged_object_is_named_and_left_out(cut: bool, where: float, bit: int) -> None:
-    """Cut short anywhere, or with one bit turned."""
+    """Truncated anywhere, or with one bit flipped."""
     with tempfile.TemporaryDirectory() as directory:
         here = Path(directory)
         store = Store(str(here / "results"), "run")
@@ -77,10 +77,10 @@ def test_damaged_object_is_named_and_left_out(cut: bool, where: float, bit: int)
         (packed,) = (here / "results").rglob("*.tar.gz")
         whole = packed.read_bytes()
         at = int(len(whole) * where)
-        turned = max(at, 10)  # behind gzip's head, whose time and system nobody reads
+        turned = max(at, 10)  # after gzip's header, whose time and system fields are ignored
         damaged = whole[:at] if cut else whole[:turned] + bytes([whole[turned] ^ 1 << bit]) + whole[turned + 1 :]
         packed.write_bytes(damaged)
         left_out = store.fetch(1, 1, here / "out")
         unpacked = [path.read_text(encoding="utf-8") for path in (here / "out").rglob("case.json")]
-        # of the last octet of deflate's stream some bits say nothing
+        # some bits of deflate's last octet are unused
         assert (left_out, unpacked) in [([str(packed)], []), *([] if cut else [([], ["{}"])])]

@@ -39,7 +39,7 @@ time.sleep(60)
 
 
 def held_elsewhere(path: Path) -> subprocess.Popen[str]:
-    """A process that holds the lease of ``path`` until it is killed."""
+    """Start a process that holds the lease of ``path`` until it is killed."""
     process = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
@@ -83,7 +83,7 @@ def test_lease_takes_the_first_free_path(tmp_path: Path) -> None:
 
 
 def test_lock_files_are_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Addresses and slots have names, and nobody else is to hold them."""
+    """The names of the lock files are predictable."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     umask = os.umask(0)
@@ -99,7 +99,7 @@ def test_lock_files_are_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 
 def test_file_removed_before_it_is_locked_is_opened_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """By whoever tidies /tmp (tmpfiles.d(5)), or by another run: the next one would make and lock another of that name."""
+    """tmpfiles.d(5) or another run may remove it; the next process would then lock a new file of that name."""
     path, open_, opened = tmp_path / "a", os.open, list[int]()
 
     def tidied(*arguments: Any) -> int:
@@ -141,7 +141,7 @@ def test_unused_addresses_are_removed(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_link_in_place_of_the_lock_directory_is_not_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Old files in its target were deleted."""
+    """Old files in its target would be deleted."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     target = tmp_path / "target"
@@ -216,7 +216,7 @@ def _all(marks: Marks) -> list[int]:
 
     def hand_out() -> None:
         for mark in marks.of_case():
-            found.append(mark)  # what comes before the error is wanted
+            found.append(mark)  # keep the marks before the error
 
     with pytest.raises(ResourceError, match="no mark is left"):
         hand_out()
@@ -232,7 +232,7 @@ def test_marks_of_consecutive_cases_differ() -> None:
 
 
 def test_marks_are_drawn_for_each_run() -> None:
-    """Who counts 0, 1, 2 … at a phone's RTP port is not to hit the one that is listened for."""
+    """A stranger who counts 0, 1, 2 … at an RTP port must not hit the expected mark."""
     runs = [_all(Marks(0, 8, draw)) for draw in range(20)]
     assert len({tuple(run) for run in runs}) == 20
     assert _all(Marks(0, 8, 3)) == runs[3]

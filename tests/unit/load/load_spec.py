@@ -1,4 +1,4 @@
-"""A load to be run."""
+"""A load result for tests."""
 
 from __future__ import annotations
 

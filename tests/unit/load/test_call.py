@@ -1,4 +1,4 @@
-"""In which step a call of a load is seen not to pass, and that the evidence of its lane says the same of it."""
+"""A failed call of a load fails the right step, and its lane's evidence says the same."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Place = Callable[..., LoadCall]
 
 @pytest.fixture
 def lane(tmp_path: Path) -> Iterator[Lane]:
-    """With everything real but its phones: no process is started, and nobody is called."""
+    """A real lane without phones: no process is started and no call placed."""
     deployment = load(_FILE)
     (case, *_) = matrix.cases([deployment], Selection(rows=("TD-INBOUND",), ais=("synthflow",)))
     with PhonePool(tmp_path / "phones") as pool:
@@ -46,7 +46,7 @@ def lane(tmp_path: Path) -> Iterator[Lane]:
 
 @pytest.fixture
 def place(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """A call of that step which is up, heard both ways, and has lost no packet yet."""
+    """Makes a call of a step that is up, heard both ways, and has lost no packet."""
 
     def expect(context: Any, call: Any) -> Any:
         heard = finding("audio", Verdict.PASSED)
@@ -92,7 +92,7 @@ def found_of(*calls: LoadCall, lanes: Sequence[Lane] = ()) -> LoadResult:
 
 @pytest.mark.parametrize("by_words", [False, True])
 def test_loss_fails_the_step_in_which_it_occurs(place: Place, monkeypatch: pytest.MonkeyPatch, by_words: bool) -> None:
-    """Not in the step in which the call was placed, long before it; whatever shows the far end."""
+    """Not the step in which the call was placed."""
     monkeypatch.setattr(LoadCall, "_is_known_by_words", by_words)
     call = place(1)
     call.verify_again(1)
@@ -114,7 +114,7 @@ def test_marks_of_other_calls_in_the_lane_are_foreign(lane: Lane) -> None:
 
 
 def test_loss_seen_at_the_end_fails_the_last_step(place: Place) -> None:
-    """What had been verified in the steps before it was held."""
+    """The earlier steps were held."""
     calls = [place(step) for step in (1, 2, 3)]
     for step in (1, 2, 3):
         for call in calls[:step]:
@@ -133,7 +133,7 @@ def test_loss_seen_at_the_end_fails_the_last_step(place: Place) -> None:
 
 
 def test_error_at_the_end_breaks_the_last_step(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A phone that was lost when its calls of all steps had been verified."""
+    """The phone is lost after all steps were verified."""
 
     def conclude(context: Any, *, probe: bool) -> None:
         raise BrokenError("phone caller was lost")
@@ -146,7 +146,7 @@ def test_error_at_the_end_breaks_the_last_step(place: Place, monkeypatch: pytest
 
 
 def test_late_finding_fails_the_step_in_which_the_call_was_placed(place: Place) -> None:
-    """The words of a far end that names no marks are there when the call is over, and it was never heard."""
+    """A transcript is available only after the call."""
     call = place(1)
     call.verify_again(1)
     call._context.later.append(lambda: [finding("audio", Verdict.FAILED)])
@@ -159,7 +159,7 @@ LOST = BrokenError("phone caller was lost")
 
 
 def ended(lane: Lane) -> CaseEvidence:
-    """What its lane left of it."""
+    """End the lane; returns its evidence."""
     lane.__exit__(None, None, None)
     return CaseEvidence.read(lane.recorder.directory)
 
@@ -168,7 +168,7 @@ def ended(lane: Lane) -> CaseEvidence:
 def test_broken_call_breaks_the_evidence_of_its_lane(
     place: Place, lane: Lane, monkeypatch: pytest.MonkeyPatch, had_passed: bool
 ) -> None:
-    """Findings alone made it passed, and none at all failed."""
+    """Its findings alone would make the evidence passed or failed."""
     call = place(1)
     if had_passed:
         call.verify_again(1)
@@ -183,7 +183,7 @@ def test_broken_call_breaks_the_evidence_of_its_lane(
 
 
 def test_trunk_without_calls_is_not_observable(place: Place, lane: Lane, tmp_path: Path) -> None:
-    """A step failed before its turn: nobody has looked at it, and the results name it all the same."""
+    """A step failed before its turn, and the results still name the trunk."""
     whole = lane.context
     every = matrix.cases([whole.deployment], Selection(rows=("TD-INBOUND",), ais=("synthflow",)))
     case = next(case for case in every if case.trunk != whole.case.trunk)

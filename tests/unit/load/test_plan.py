@@ -76,8 +76,7 @@ def test_unknown_trunk_or_line_is_a_mistake(talkdesk: Deployment) -> None:
 
 
 def test_closed_number_is_not_called(talkdesk: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was called all the same where it was named; where no other was there, it was said to lead to no AI."""
-    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-08T15:00+00:00")  # a Sunday
+    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-08T15:00+00:00")  # Sunday
     hours = {"hours": "mon-fri 08:00-18:00", "zone": "Europe/Paris"}
     closed = talkdesk.lines["inbound"].model_copy(update=hours)
     two = talkdesk.model_copy(update={"lines": talkdesk.lines | {"inbound": closed}})

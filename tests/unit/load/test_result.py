@@ -40,7 +40,7 @@ def test_result_names_the_first_failing_step() -> None:
     ("verdict", "messages", "first"),
     [
         (Verdict.BROKEN, [INTERRUPTED], None),
-        (Verdict.BROKEN, [INTERRUPTED, "phone caller was lost"], 2),  # before, or amid, the ending of its calls
+        (Verdict.BROKEN, [INTERRUPTED, "phone caller was lost"], 2),  # before or during the hang-up
         (Verdict.FAILED, ["nobody answered"], 2),
     ],
 )
@@ -55,7 +55,7 @@ def test_step_ended_by_ctrl_c_did_not_fail(verdict: Verdict, messages: list[str]
     [
         (True, (200, "OK"), False, ""),
         (False, (0, "no final response"), False, ""),
-        (False, (487, "Request Terminated"), True, ""),  # the harness had given it up
+        (False, (487, "Request Terminated"), True, ""),  # cancelled by the harness
         (False, (487, "Request Terminated"), False, "487 Request Terminated"),
         (False, (486, "Busy Here"), False, "486 Busy Here"),
     ],

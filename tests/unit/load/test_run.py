@@ -33,7 +33,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shown(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """All that a load of a deployment of that ``kind`` leaves and says, which has numbers in its messages."""
+    """All output of a load whose messages contain numbers."""
     calls = [LOAD.calls[0], replace(LOAD.calls[1], message=f"{NUMBER} is silent", refused_with=f"486 {NUMBER} is busy")]
     trunk = SimpleNamespace(name="udp-ip", max_concurrent_calls=1)
     noted = MagicMock(notes=[f"no OPTIONS came of {NUMBER}"], calls=1, line=SimpleNamespace(trunk=trunk))
@@ -59,7 +59,7 @@ def shown(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_real_numbers_are_masked_in_all_outputs(
     kind: Kind, real: int, masked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the terminal a note and a step, in the picture a call, thrice; those of a simulated one stay."""
+    """On the terminal, in ``load.json`` and in the picture. Numbers of a simulated deployment stay."""
     said = shown(kind, tmp_path, monkeypatch)
     assert (said.count("5550100"), said.count(MASKED)) == (real, masked)
 
@@ -68,7 +68,6 @@ def test_real_numbers_are_masked_in_all_outputs(
 def test_error_before_the_first_call_breaks_every_lane(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: BaseException, why: str
 ) -> None:
-    """No call was observed, so no far end is to blame."""
     deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     (first, *others) = matrix.cases([deployment], Selection(rows=("TD-INBOUND",), ais=("synthflow",)))
     second = next(case for case in others if case.trunk != first.trunk)

@@ -1,4 +1,4 @@
-"""The course of a load, with calls that only say what is done to them."""
+"""The course of a load, with scripted calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit.clock import Clock
 
 
 class ScriptedCall:
-    """Up from being placed until the script has the far end end it."""
+    """A call that is up until the test ends it."""
 
     def __init__(self, index: int, step: int, lane: Any) -> None:
         self.index, self.step = index, step
@@ -77,7 +77,7 @@ def run(
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=4), st.data())
 def test_call_ended_by_the_far_end_does_not_pass(more: list[int], data: st.DataObject) -> None:
-    """Whichever it is, and whenever: between two steps, or between the last look and our hanging up."""
+    """Any call, between two steps or between the last check and the hang-up."""
     levels = tuple(sum(more[: n + 1]) for n in range(len(more)))
     after = data.draw(st.integers(1, len(levels)), "the step after which it ends")
     which = data.draw(st.integers(1, levels[after - 1]), "the call")
@@ -130,7 +130,7 @@ def test_delayed_calls_still_keep_the_rate(monkeypatch: pytest.MonkeyPatch) -> N
 def test_call_dialled_during_ctrl_c_is_hung_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its thread asked the far end's interface first, say, and dials when all others have been hung up."""
+    """Its thread dials when all other calls have been hung up."""
     both_are_there, dialled, hung_up = threading.Barrier(2), threading.Event(), threading.Event()
     rounds: list[int] = []
 
@@ -141,7 +141,7 @@ def test_call_dialled_during_ctrl_c_is_hung_up(
                 raise KeyboardInterrupt
             super().place(may_dial)
             both_are_there.wait()
-            while len(rounds) < 2:  # when the load was stopped, and at its end
+            while len(rounds) < 2:  # at the stop and at the end of the load
                 threading.Event().wait(0.01)
             dialled.set()
             self.is_up = not hung_up.wait(10)

@@ -1,4 +1,4 @@
-"""A far end made of tiny servers, each wrong in the way a test wants; and a deployment that points at them."""
+"""Small SIP, HTTP, STUN and DNS servers with configurable defects, and a deployment that points at them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from tests.certificates import Authority
 from tests.loopback import fresh_address
 
 OK, WARNING, FAILED = Status.OK, Status.WARNING, Status.FAILED
-#: For a far end that stays silent; what else is there, such as a TLS handshake, needs time on a busy machine.
+#: Patience for a silent far end; long enough for a TLS handshake on a busy machine.
 SOON = {"patience": 1.5}
 
 _TURNS = 5
-#: From where on the kernel chooses ports.
+#: The lowest port that the kernel picks by itself.
 _CHOSEN_FROM = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
 
 Answer = Callable[[Request], "Response | bytes | None"]
@@ -78,7 +78,7 @@ def check(line: ProbeResult, status: Status, detail: str, row: str = "", fix: st
 
 
 async def _settle() -> None:
-    """Let the loop take some turns: of a connection one accepts it, one has it made, one begins to serve it."""
+    """Run a few iterations of the event loop, which an accepted connection needs to start its handler."""
     for _ in range(_TURNS):
         await asyncio.sleep(0)
 
@@ -97,7 +97,7 @@ class FarEnd:
         self._closers: list[Callable[[], None]] = []
         self._listeners: list[int] = []
         self._closed_ports = itertools.count(_CHOSEN_FROM - 1, -1)
-        # Held here: a task that waits for what nobody else holds may be collected with it.
+        # kept here, or a task that waits for it could be garbage collected
         self._never = asyncio.Event()
 
     def _do(self, work: Awaitable[Any]) -> Any:
@@ -118,7 +118,7 @@ class FarEnd:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await _settle()  # what they closed says so
+            await _settle()  # let closed connections finish
 
         self._do(end())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -126,7 +126,7 @@ class FarEnd:
         self._loop.close()
 
     def _datagrams(self, reply: Callable[[bytes, tuple[str, int]], bytes | None], port: int = 0) -> int:
-        """A port that sends this reply to each datagram, if it is not None."""
+        """A port that replies to each datagram, unless the reply is None."""
 
         class Server(asyncio.DatagramProtocol):
             def connection_made(self, transport: Any) -> None:
@@ -177,7 +177,7 @@ class FarEnd:
         return port
 
     def closed_port(self) -> int:
-        """A port nobody listens at. The kernel gives it to nobody either: at an address of all, a probe's own, it might be taken."""
+        """A port without a listener, below the range from which the kernel picks ports."""
         return next(self._closed_ports)
 
     # HTTP
@@ -190,7 +190,7 @@ class FarEnd:
         body: str | Callable[[str], str] = '{"response": {"calls": []}}',
         silent: bool = False,
     ) -> str:
-        """The API; its base address. ``body`` may be chosen by what is asked for."""
+        """Start the API; returns its base address. ``body`` may depend on the request."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with suppress(OSError, asyncio.CancelledError, asyncio.IncompleteReadError):
@@ -198,7 +198,7 @@ class FarEnd:
                 if silent:
                     await self._never.wait()
                 text = body if isinstance(body, str) else body(asked)
-                said = text if text[:3].isdigit() else status  # a body that is a status line
+                said = text if text[:3].isdigit() else status  # the body is a status line
                 writer.write(f"HTTP/1.1 {said}\r\nContent-Length: {len(text)}\r\n{headers}\r\n{text}".encode())
                 await writer.drain()
             writer.close()
@@ -208,7 +208,7 @@ class FarEnd:
     # STUN
 
     def stun(self, mapped: Callable[[tuple[str, int], int], tuple[str, int]] | None) -> str:
-        """Two neighbouring ports that tell where requests came from; ``mapped`` (source, which) changes what they say."""
+        """Two adjacent STUN ports; ``mapped`` (source, index) gives the address they report."""
 
         def reply(which: int) -> Callable[[bytes, tuple[str, int]], bytes | None]:
             def answer(data: bytes, source: tuple[str, int]) -> bytes | None:
@@ -228,7 +228,7 @@ class FarEnd:
     # DNS
 
     def dns(self, zone: dict[tuple[str, str], list[str]], *, silent: bool = False) -> dns.asyncresolver.Resolver:
-        """A resolver that asks a name server of the far end."""
+        """A resolver that asks a name server with this zone."""
 
         def reply(data: bytes, source: tuple[str, int]) -> bytes | None:
             query = dns.message.from_wire(data)
@@ -260,7 +260,7 @@ class FarEnd:
         versions: tuple[ssl.TLSVersion, ssl.TLSVersion] = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
         common_name: str = "server",
     ) -> ssl.SSLContext:
-        """A server's context whose certificate is wrong where asked; ``signed_by`` is ``ca``, ``stranger`` or ``self``."""
+        """A server's TLS context with this certificate; ``signed_by`` is ``ca``, ``stranger`` or ``self``."""
         names = (self.address,) if names is None else names
         certificate, key = self._authority("ca" if signed_by == "self" else signed_by).issue(
             *names, days=(starts, days), common_name=common_name, self_signed=signed_by == "self"
@@ -273,7 +273,7 @@ class FarEnd:
         return context
 
     def pem(self, names: tuple[str, ...], **options: Any) -> str:
-        """The file of a certificate for these names with its key."""
+        """A file with a certificate for these names and its key."""
         before = set(self.directory.glob("server-*.pem"))
         self.certificate(names, **options)
         (made,) = set(self.directory.glob("server-*.pem")) - before
@@ -281,7 +281,7 @@ class FarEnd:
 
     @property
     def ca_file(self) -> str:
-        """The authority that ``signed_by="ca"`` means."""
+        """The authority of ``signed_by="ca"``."""
         return self._authority("ca").ca_file
 
     def _authority(self, name: str) -> Authority:
@@ -298,11 +298,11 @@ def far(tmp_path: Path) -> Iterator[FarEnd]:
 
 
 class Lab:
-    """A small deployment whose account is at ``far``, changed as a test wants, and looked at."""
+    """A small deployment whose account is at ``far``; tests change it and run preflight."""
 
     def __init__(self, far: FarEnd) -> None:
         self.far = far
-        self.settings: dict[str, Any] = {"patience": 10.0}  # in vain only where a test says that it gives up SOON
+        self.settings: dict[str, Any] = {"patience": 10.0}  # tests of silence pass SOON
         self.plain: dict[str, Any] = {
             "name": "lab",
             "integration": "talkdesk",
@@ -349,7 +349,7 @@ class Lab:
         return run(self.deployment(), **(self.settings | settings))
 
     def line(self, start: str, **settings: Any) -> ProbeResult:
-        """The only line whose name begins so."""
+        """The only line whose name begins with ``start``."""
         report = self.report(**settings)
         found = [line for line in report.lines if line.name.startswith(start)]
         assert len(found) == 1, [line.name for line in report.lines]
@@ -358,6 +358,6 @@ class Lab:
 
 @pytest.fixture
 def lab(far: FarEnd, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """Whose far end is not slow where this machine is busy: a test of that says so."""
+    """With a high bound for slow answers, since the machine may be busy."""
     monkeypatch.setattr(answers, "SLOW_S", 10.0)
     return Lab(far)

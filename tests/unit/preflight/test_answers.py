@@ -1,4 +1,4 @@
-"""What SIP servers answer to OPTIONS and to REGISTER: one line each on the answer, its clock, its codecs and the address it saw."""
+"""Answers to OPTIONS and REGISTER: the lines on the answer, clock, codecs and address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROWS = {"OPTIONS": REGISTRATION, "registration": REGISTRATION, "codecs": AUDIO, 
 
 
 def registers(options: Answer, status: int) -> Answer:
-    """A far end that answers OPTIONS so, and REGISTER with the status."""
+    """A far end that answers OPTIONS with ``options`` and REGISTER with ``status``."""
     return lambda request: (options if request.method == "OPTIONS" else says(status))(request)
 
 
@@ -56,7 +56,7 @@ PROMPT = [
     ("OPTIONS", says(404), OK, "404", ""),
     ("OPTIONS", says(503), WARNING, "503", "operator"),
     ("OPTIONS", only("OPTIONS", says(482)), WARNING, "482", "routing"),
-    # a 403 may be for the request as such (RFC 3261 section 21.4.4): some servers refuse all OPTIONS
+    # RFC 3261 section 21.4.4: some servers forbid all OPTIONS
     ("OPTIONS", registers(says(403), 200), WARNING, "has accepted REGISTER", "KEEPALIVE"),
     *(("OPTIONS", registers(says(403), code), FAILED, "is not allowed", "allowed IPs") for code in (401, 403)),
     (
@@ -75,7 +75,7 @@ PROMPT = [
     ("registration", says(400, reason="Missing Contact Header"), WARNING, "not known", "asks for the bindings alone"),
     ("registration", says(423), OK, "longer interval", ""),
     ("registration", says(200), OK, "without digest", ""),
-    # RFC 3261 section 8.1.3.4 has a client go there; the softphones do not
+    # the softphones do not follow redirects (RFC 3261 section 8.1.3.4)
     ("registration", says(302, ("Contact", "<sip:node7.example>")), FAILED, "sends on to <sip:node7.example>", "host"),
     ("codecs", offers("m=audio 0 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"), OK, "PCMU, PCMA", ""),
     ("codecs", offers("m=audio 0 RTP/AVP 8\r\n"), WARNING, "no PCMU", "PCMU"),
@@ -89,7 +89,7 @@ IN_VAIN = [
     ("OPTIONS", of_another_call, FAILED, "no answer", "firewall"),
     ("OPTIONS", lambda request: b"HTTP/1.1 200 OK\r\n\r\n", FAILED, "the response is not SIP", "Packets arrive"),
     ("OPTIONS", says(100), FAILED, "100 Trying, and no final answer within 1.5 s", "Packets arrive"),
-    # RFC 3261 section 11 asks for an answer; calls do without it
+    # RFC 3261 section 11 requires an answer; calls do not need it
     *(("OPTIONS", registers(silent, code), WARNING, "it answers REGISTER", "KEEPALIVE") for code in (200, 401)),
     ("registration", silent, FAILED, "no answer", "firewall"),
 ]
@@ -140,7 +140,7 @@ def test_slow_answer_is_a_warning(lab: Any, far: Any, monkeypatch: pytest.Monkey
     seen: set[str] = set()
 
     def late(request: Request) -> Response | None:
-        """Answers only what is sent again, after 0.5 s (timer E)."""
+        """Answers only the retransmission, after 0.5 s (timer E)."""
         if request.call_id in seen:
             return Response.to_request(request, 200, tag="far")
         seen.add(request.call_id)
@@ -174,7 +174,7 @@ NOW = 1_700_000_000.0
 @pytest.mark.parametrize(
     ("date", "status", "detail"),
     [
-        ("Tue, 14 Nov 2023 22:13:20 -0000", OK, "the same to the second"),  # RFC 5322 section 3.3: UTC as well
+        ("Tue, 14 Nov 2023 22:13:20 -0000", OK, "the same to the second"),  # RFC 5322 section 3.3: also UTC
         (email.utils.formatdate(NOW + 2, usegmt=True), OK, "ahead"),
         (email.utils.formatdate(NOW - 20, usegmt=True), WARNING, "20 s behind"),
         (email.utils.formatdate(NOW + 3600, usegmt=True), FAILED, "3600 s"),
@@ -224,7 +224,7 @@ def test_register_probe_checks_credentials_and_binds_nothing(lab: Any, far: Any,
     ],
 )
 def test_unverified_server_gets_no_credentials(lab: Any, far: Any, certificate: dict[str, Any], why: str) -> None:
-    """A digest answer lets its reader guess the password offline."""
+    """A digest answer allows an offline attack on the password."""
     port = far.stream(registrar(), far.certificate(**certificate))
     lab.account.update(transport="tls", port=port, ca_file=far.ca_file)
     line = lab.line("registration")
@@ -236,7 +236,7 @@ def test_unverified_server_gets_no_credentials(lab: Any, far: Any, certificate: 
 
 
 def test_stand_in_registers_at_the_termination_uri(lab: Any, far: Any) -> None:
-    """The guide's fields for it are Termination URI, user and password: there is no other domain."""
+    """The guide's fields are Termination URI, user and password; there is no other domain."""
     lab.account["port"] = far.udp()
     lab.plain["stand_in"] = {"bind": far.address}
     termination = f"{far.address}:{far.udp(registrar())}"
@@ -250,7 +250,7 @@ def test_stand_in_registers_at_the_termination_uri(lab: Any, far: Any) -> None:
 
 @pytest.mark.parametrize("known", [True, False])
 def test_unset_password_variable_sends_no_credentials(lab: Any, far: Any, tmp_path: Path, known: bool) -> None:
-    """A registrar may lock an account after wrong ones."""
+    """A registrar may lock an account after wrong passwords."""
     lab.account["port"] = far.udp(registrar())
     lab.plain["phones"]["caller"] = {"account": "carrier", "number": "+14155550101", "password_env": "CALLER_PASSWORD"}
     lab.plain["stand_in"] = {"bind": far.address}

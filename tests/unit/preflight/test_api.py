@@ -1,4 +1,4 @@
-"""Synthflow's API, its id of each assistant, and where a campaign is started."""
+"""Synthflow's API, the model id of each assistant, and the campaign URL."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LIMITED, PAGE = "429 Too Many Requests", "Content-Type: text/html\r\n"
         ("500 Internal Server Error", "", "", WARNING, "in trouble", "weaker evidence"),
         ("422 Unprocessable Content", "", "", WARNING, "the token is taken", "model_id"),
         ("302 Found", "Location: https://x.example/\r\n", "", FAILED, "it sends on to https://x.example/", "api_base"),
-        # a web server that says 200 to everything
+        # a web server that answers everything with 200
         ("200 OK", PAGE, "<html>Log in</html>", FAILED, "no API there, but text/html", "api_base"),
         ("200 OK", "", '{"status": "error", "message": "no such model"}', WARNING, "lists no calls", "model_id"),
     ],
@@ -69,7 +69,7 @@ def test_api_keeps_the_files_timeout_and_has_a_clock(lab: Any, far: Any) -> None
     check(lab.line("clock Synthflow API"), FAILED, "behind", "Registration fails", "NTP")
 
 
-# -- Synthflow's id of each assistant
+# -- model ids
 
 SALES, REPAIRS, ELSEWHERE = "+12065550100", "+12065550101", "+12065550177"
 
@@ -79,7 +79,7 @@ def call(model: str | None, number: str | None) -> dict[str, Any]:
 
 
 def models(lab: Any, far: Any, listed: dict[str, Any], repairs: str = "m2") -> dict[str, ProbeResult]:
-    """What is said of each assistant's id, where the API lists this of each model."""
+    """The line on each assistant's id; ``listed`` is the API's answer for each model."""
 
     def body(asked: str) -> str:
         calls = listed[asked.partition("model_id=")[2].partition("&")[0].partition(" ")[0]]
@@ -94,7 +94,7 @@ def models(lab: Any, far: Any, listed: dict[str, Any], repairs: str = "m2") -> d
 
 
 def test_exchanged_model_ids_are_warnings(lab: Any, far: Any) -> None:
-    """A wrong one is refused by nobody, and lacks the calls of the harness."""
+    """The API accepts a wrong id, and then the harness's calls are missing."""
     said = models(lab, far, {"m1": [call("m1", REPAIRS)], "m2": [call("m2", SALES)]})
     check(said["sales"], WARNING, "the calls it lists are those of repairs", ROW, "Check model_id")
     check(said["repairs"], WARNING, "the calls it lists are those of sales", ROW, "Check model_id")
@@ -106,7 +106,7 @@ def test_exchanged_model_ids_are_warnings(lab: Any, far: Any) -> None:
         ([call("m1", "12065550100"), call("m1", REPAIRS)], "are this assistant's"),
         ([call("m1", ELSEWHERE)], "it lists calls"),
         ([call("m1", None), {"model_id": "m1"}, 7, None], "it lists calls"),
-        ([call("m2", REPAIRS)], "it lists calls"),  # the API lists everybody's, whatever it is asked
+        ([call("m2", REPAIRS)], "it lists calls"),  # an API that ignores the model and lists all calls
         ([], "it lists none lately"),
     ],
 )
@@ -140,7 +140,7 @@ def test_campaign_url_is_probed(lab: Any, far: Any, monkeypatch: pytest.MonkeyPa
     check(trigger(lab, far, f"http://{far.address}:{far.closed_port()}/"), FAILED, "refused", ROW, "campaign.url")
     url = f"https://{far.address}:{far.stream(context=far.certificate())}/"
     check(trigger(lab, far, url), FAILED, "certificate is not trusted", ROW, "certificate")
-    monkeypatch.setenv("SSL_CERT_FILE", far.ca_file)  # which the trigger itself trusts, too
+    monkeypatch.setenv("SSL_CERT_FILE", far.ca_file)  # the trigger itself trusts it, too
     check(trigger(lab, far, url), OK, "open, ")
 
 

@@ -1,4 +1,4 @@
-"""Every line there can be is shown failing, on a world made wrong for it alone; a line without such a world fails here."""
+"""Each kind of line has one defect that makes it fail."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "live.md"
 
 
 def certified(**options: Any) -> Callable[[Lab, FarEnd], object]:
-    """The account's server shows a certificate of this kind."""
+    """The account's server has such a certificate."""
 
     def wrong(lab: Lab, far: FarEnd) -> None:
         lab.account.update({"transport": "tls", "port": far.stream(context=far.certificate(**options))})
@@ -40,7 +40,7 @@ def named(*records: tuple[str, str, str]) -> Callable[[Lab, FarEnd], object]:
 
 
 def answers(answer: Any) -> Callable[[Lab, FarEnd], object]:
-    """The account's server answers so."""
+    """The account's server gives this answer."""
     return lambda lab, far: lab.account.update(port=far.udp(answer))
 
 
@@ -103,7 +103,7 @@ WRONG: Mapping[ProbeKind, Callable[[Lab, FarEnd], object]] = {
         campaign={"trigger": "http", "url": f"http://{far.address}:{far.closed_port()}/start"}
     ),
 }
-#: What shows in other lines as well, since those depend on it.
+#: Defects that other lines show as well.
 DRAGS_ALONG = {
     ProbeKind.DNS: {ProbeKind.OPTIONS, ProbeKind.REGISTRATION},
     ProbeKind.PORT: {ProbeKind.OPTIONS, ProbeKind.REGISTRATION},
@@ -113,7 +113,7 @@ DRAGS_ALONG = {
 
 
 def lines(lab: Lab, directory: Path) -> tuple[ProbeResult, ...]:
-    """As ``harness preflight FILE`` finds them."""
+    """The lines of ``harness preflight FILE``."""
     file = directory / "lab.toml"
     file.write_text(tomli_w.dumps(without_none(lab.plain)))
     environment = {"CALLER_PASSWORD": "right", "API_TOKEN": "t0ken"}
@@ -121,7 +121,7 @@ def lines(lab: Lab, directory: Path) -> tuple[ProbeResult, ...]:
 
 
 def without_none(plain: Any) -> Any:
-    """As TOML has it; and no secret in it."""
+    """As TOML: without null values, and with environment variables for secrets."""
     if isinstance(plain, dict):
         moved = {"password": ("password_env", "CALLER_PASSWORD"), "api_token": ("api_token_env", "API_TOKEN")}
         known = {key: without_none(value) for key, value in plain.items() if value is not None}
@@ -131,7 +131,7 @@ def without_none(plain: Any) -> Any:
 
 @pytest.fixture
 def right(lab: Lab, far: FarEnd) -> Lab:
-    """Nothing is wrong with it, and nothing missing."""
+    """A complete deployment without defects."""
     port = lab.account["port"] = far.udp()
     lab.plain["platform"] |= {"host": far.address, "port": port}
     lab.plain["stand_in"] = {"bind": far.address}

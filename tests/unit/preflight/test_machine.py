@@ -1,4 +1,4 @@
-"""What this machine and the deployment file must provide; certificates that harness phones show."""
+"""Requirements on this machine and the deployment file, and the certificates of harness phones."""
 
 import socket
 import ssl
@@ -24,7 +24,7 @@ AUDIO, ROUTING, CALLER_ID = "One-way or no audio", "Calls not reaching Synthflow
         ({"numbers": {"no_such_number": "+19005550100"}}, FAILED, "premium", ROUTING, "safety.allow"),
         ({"numbers": {"no_such_number": "+19005550100"}, "safety": {"allow": ["+19005550100"]}}, OK, "allowed", "", ""),
         ({"user": "911"}, FAILED, "911 is an emergency number", ROUTING, "another user"),
-        ({"user": "9110"}, OK, "allowed", "", ""),  # an extension, which nobody dials
+        ({"user": "9110"}, OK, "allowed", "", ""),  # an extension that no case dials
     ],
 )
 def test_numbers_are_valid_and_allowed(
@@ -37,7 +37,7 @@ def test_numbers_are_valid_and_allowed(
 
 
 def test_only_called_numbers_need_an_allowed_country(lab: Any) -> None:
-    """A German company's AI may have an American number, which no case calls."""
+    """A German company's AI may have a US number that no case calls."""
     lab.plain["region"] = "DE"
     lab.plain["lines"] = {"inbound": {"did": "+4930901820100", "assistant": "main"}}
     lab.plain["phones"]["caller"]["number"] = "+33140205050"
@@ -112,7 +112,7 @@ HOST = "ai.example"
 
 
 def shown(lab: Any, far: Any, certificate: str | None, key: str | None) -> Any:
-    """What is said of the stand-in's certificate."""
+    """The line on the stand-in's certificate."""
     lab.trunk.update({"transport": "tls", "port": far.closed_port(), "host": HOST})
     lab.account["port"] = far.udp()
     lab.plain["stand_in"] = {"bind": far.address, "certificate": certificate, "private_key": key}
@@ -132,7 +132,7 @@ def shown(lab: Any, far: Any, certificate: str | None, key: str | None) -> Any:
 def test_stand_in_certificate_must_be_valid_for_the_trunk(
     lab: Any, far: Any, names: tuple[str, ...], days: dict[str, int], status: Status, said: str
 ) -> None:
-    """Else the platform is blamed for it."""
+    """Otherwise the platform would be blamed."""
     file = far.pem(names, **days)
     check(shown(lab, far, file, file), status, said, "" if status is OK else ROUTING)
 

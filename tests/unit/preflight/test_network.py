@@ -1,4 +1,4 @@
-"""DNS, the platform's allowlist, STUN, and far ends that are reached over IPv6."""
+"""DNS, the platform's allowlist, STUN, and IPv6."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_silent_name_servers_are_reported(lab: Any, far: Any) -> None:
 
 
 NAPTR = '10 100 "s" "SIP+D2U" "" _sip._udp.carrier.example.'
-#: RFC 3263 section 4.1 asks for SIP's alone: a university's name has a RADIUS server's NAPTR, and ENUM's.
+#: RFC 3263 section 4.1 concerns SIP records only; universities also have NAPTR records of RADIUS and ENUM.
 OTHERS = ['100 10 "s" "x-eduroam:radius.tls" "" _radsec._tcp.carrier.example.', '1 1 "u" "E2U+sip" "!^.*$!sip:a@b!" .']
 
 
@@ -119,7 +119,7 @@ def test_allowlist_must_have_the_ais_addresses(
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_dead_address_among_several_is_a_warning(lab: Any, far: Any, transport: str) -> None:
-    """Calls go to any of them (RFC 3263 section 4.2), in the order that DNS gives."""
+    """Calls may go to any of them (RFC 3263 section 4.2)."""
     port = far.udp() if transport == "udp" else far.stream()
     dead = fresh_address()
     for order in ([far.address, dead], [dead, far.address]):
@@ -207,7 +207,7 @@ def test_ipv6_far_end_is_reached_by_its_address(lab: Lab, six: FarEnd, host: str
 
 @pytest.mark.parametrize("received", ["::1", "[::1]"])
 def test_received_may_bracket_an_ipv6_address(lab: Lab, six: FarEnd, received: str) -> None:
-    """RFC 5118 section 4.5: without brackets by RFC 3261's grammar, with them all the same."""
+    """RFC 5118 section 4.5: RFC 3261's grammar has no brackets there, but some servers write them."""
 
     def answer(request: Request) -> Response:
         said = Response.to_request(request, 200, tag="far")

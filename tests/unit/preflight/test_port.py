@@ -1,4 +1,4 @@
-"""A port asked by itself, after calls over it failed: what answers, is silent or refuses, and what a certificate is worth."""
+"""A single port probed after a failed call: it answers, is silent or refuses, and its certificate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.unit.preflight.conftest import SOON, FarEnd, Lab, says, silent
 
 
 def told(lab: Lab, far: FarEnd, port: int, transport: Any = "udp", bind: Any = None, **settings: Any) -> Any:
-    """What comes of a port of ``far``, asked from an address to ``bind``."""
+    """Probe a port of ``far``, from the address ``bind``."""
     place = Target(far.address, port, transport, bind, far.ca_file)
     return ask(lab.deployment(), place, **(lab.settings | settings))
 
@@ -31,7 +31,7 @@ def test_port_answers_is_silent_or_refuses(lab: Lab, far: FarEnd) -> None:
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 def test_unbindable_local_address_is_not_silence(lab: Lab, far: FarEnd, transport: str) -> None:
-    """As from the stand_in.bind of another machine, which a live file was made from: no firewall drops what was never sent."""
+    """As with the stand_in.bind of another machine: nothing was sent, so no firewall dropped it."""
     assert told(lab, far, far.closed_port(), transport)["reach"] == "refuses"
     found = told(lab, far, far.closed_port(), transport, bind="192.0.2.1")
     assert found["reach"] is None
@@ -63,7 +63,7 @@ def test_wildcard_certificate_counts_for_softphones_only(lab: Lab, far: FarEnd, 
 
 @pytest.mark.parametrize("behind_the_handshake", [False, True])
 def test_port_that_requires_a_client_certificate_answers(lab: Lab, far: FarEnd, behind_the_handshake: bool) -> None:
-    """No firewall ends a handshake by an alert (RFC 8446 section 6.2), nor asks behind it as at TLS 1.3 (section 4.4.2)."""
+    """A firewall sends no TLS alert (RFC 8446 section 6.2) and no certificate request (section 4.4.2)."""
 
     async def alert(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.CancelledError):

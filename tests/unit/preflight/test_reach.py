@@ -34,7 +34,7 @@ def test_port_is_open_or_refused(lab: Any, far: Any) -> None:
 def test_port_that_drops_connections_fails(lab: Any, far: Any) -> None:
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
         listener.bind((far.address, 0))
-        listener.listen(0)  # a full backlog leaves further SYNs unanswered, as a firewall does
+        listener.listen(0)  # with a full backlog further SYNs stay unanswered, as with a firewall
         for client in (first, second):
             client.setblocking(False)
             client.connect_ex(listener.getsockname())
@@ -58,7 +58,7 @@ def test_missing_local_resources_are_an_error(
 
 
 def test_probes_use_the_accounts_bind_address(lab: Any, far: Any) -> None:
-    """Its firewall may let only that one through."""
+    """A firewall may admit that address only."""
     context, sources = far.certificate(), set[str]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -109,7 +109,7 @@ def test_tls_1_3_only_server_fails(lab: Any, far: Any) -> None:
 
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_missing_client_certificate_is_named(lab: Any, far: Any, newest: ssl.TLSVersion) -> None:
-    """At TLS 1.3 a client is through before the server has looked for its certificate."""
+    """With TLS 1.3 the handshake ends before the server checks the client's certificate."""
     context = far.certificate(versions=(ssl.TLSVersion.TLSv1_2, newest))
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(far.ca_file)
@@ -123,10 +123,10 @@ COMMON_NAME, WILDCARD = {"names": (), "common_name": "sip.acme.example"}, {"name
 @pytest.mark.parametrize(
     ("certificate", "called_by", "status", "said", "fix"),
     [
-        # a certificate of Asterisk's ast_tls_cert; RFC 5922 section 7.1 leaves it to the client, and the softphones take it
+        # as Asterisk's ast_tls_cert makes it; RFC 5922 section 7.1 leaves it to the client, and the softphones accept it
         (COMMON_NAME, "the phones", OK, "made out to sip.acme.example", ""),
         (COMMON_NAME, "the platform", WARNING, "common name alone", "known to accept it"),
-        # beside an alternative name the common name is none (RFC 5922 section 7.1)
+        # with an alternative name the common name does not count (RFC 5922 section 7.1)
         (COMMON_NAME | {"names": ("other.example",)}, "the phones", FAILED, "made out to other.example", "host"),
         # RFC 5922 section 7.2: pjsip refuses wildcards; whether another platform does is unknown
         (WILDCARD, "the phones", FAILED, "softphones refuse it", "to sip.acme.example"),
@@ -153,7 +153,7 @@ def test_certificate_name_rule_depends_on_the_caller(
 
 @pytest.mark.parametrize("mutual", [False, True])
 def test_platform_only_port_need_not_suit_the_softphones(lab: Any, far: Any, mutual: bool) -> None:
-    """The AI may speak TLS 1.3 alone, or ask the platform for a certificate."""
+    """The AI may speak only TLS 1.3, or require a certificate of the platform."""
     version = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2) if mutual else TLS13
     context = far.certificate(versions=version)
     if mutual:

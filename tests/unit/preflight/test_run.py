@@ -1,4 +1,4 @@
-"""All probes at once, and what each row will need of what they found."""
+"""All probes at once, and the needs of each row."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRANSFER, WARM, INBOUND = "TD-TRANSFER-BLIND", "TD-TRANSFER-WARM", "TD-INBOUND"
 
 
 def test_probes_run_concurrently(lab: Any, far: Any) -> None:
-    """No request is answered before every probe has sent its own: one after the other, all would ask in vain."""
+    """The far end answers only when every probe has sent its request."""
     seen: set[str] = set()
 
     def together(request: Request) -> Response | None:
@@ -50,7 +50,7 @@ def test_broken_probe_hides_no_other(lab: Any, far: Any, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("at_a_carrier", [False, True])
 def test_platform_port_is_probed_for_agents_phones(lab: Any, far: Any, at_a_carrier: bool) -> None:
-    """KEEPALIVE asks it by OPTIONS, from an agent's phone; an agent at a carrier's telephone speaks to the carrier alone."""
+    """KEEPALIVE sends OPTIONS there from an agent's phone; agents at a carrier's telephone do not."""
     lab.account["port"] = far.udp()
     number = {"number": "+14155550102"} if at_a_carrier else {"user": "agent-anna"}
     lab.plain["phones"]["anna"] = {"account": "carrier", "password": "right", **number}
@@ -65,7 +65,7 @@ def test_platform_port_is_probed_for_agents_phones(lab: Any, far: Any, at_a_carr
 
 
 def with_a_group(lab: Any, far: Any) -> None:
-    """The assistant hands over to the group Billing; the agent is another phone at the same registrar, which does not know it."""
+    """The assistant transfers to the group Billing, whose agent's phone is unknown to the registrar."""
 
     def knows_callers_alone(request: Request) -> Any:
         is_annas = request.method == "REGISTER" and "agent-anna" in str(request.to.uri)
@@ -114,7 +114,7 @@ def test_need_without_a_probe_is_not_known(lab: Any, far: Any) -> None:
 
 
 def test_every_need_names_an_existing_line() -> None:
-    """Each of them names a line that preflight of that file writes; a name that no line has would never be yes."""
+    """A need without such a line would never be met."""
     plain = to_plain(load(examples()["simulated-talkdesk"]))
     plain["trunks"] = [trunk | {"host": "192.0.2.9", "termination": "192.0.2.8:5060"} for trunk in plain["trunks"]]
     deployment = from_plain(plain | {"stand_in": plain["stand_in"] | {"bind": "192.0.2.7"}})
@@ -142,7 +142,7 @@ def test_every_need_names_an_existing_line() -> None:
 def test_platform_end_for_a_live_ai_is_probed_where_a_row_needs_it(
     lab: Any, far: Any, answer: Any, status: Status, words: str, answered: str
 ) -> None:
-    """The AI is Synthflow's own, and hands over by a call of its own to the platform's end, which answers so."""
+    """The live AI transfers by a new call to the platform's end, which gives this answer."""
     with_a_group(lab, far)
     lab.plain["assistants"]["main"] |= {"transfer": "warm"}
     lab.plain["stand_in"] = {}

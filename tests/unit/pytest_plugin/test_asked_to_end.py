@@ -1,4 +1,4 @@
-"""Whoever asks a run to end may ask its process group as well, so that it is asked twice."""
+"""A run that is asked to end twice, as when its process group gets the signal as well."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_only_a_second_ctrl_c_cuts_the_hangup_short(first: signal.Signals, secon
 
 @pytest.mark.parametrize("ignored", [signal.SIGINT, signal.SIGHUP])
 def test_ignored_signal_ends_nothing(ignored: signal.Signals) -> None:
-    """As in the background of a shell without job control, or below nohup."""
+    """As in the background of a shell without job control, or under nohup."""
     signal.signal(ignored, signal.SIG_IGN)
     _end_in_order()
     signal.raise_signal(ignored)

@@ -1,4 +1,4 @@
-"""Which attempts at a case follow which, and how many there are at most."""
+"""The order of a case's attempts, and their limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.calls.verdict import CaseOutcome, Finding, Verdict
 from harness.run.plugin import cases
 from harness.run.plugin.cases import Attempt
 
-#: What an attempt may come to; a guess, whose call it was, may come with any of them.
+#: How an attempt may end; any of them may also be a guess.
 ENDS = ("passed", "failed", "broken", "starved", "lost", "not observable")
 LOST = PhoneLost(at=1.0, phone="caller", reason="its process ended by SIGABRT", log="")
 
@@ -29,7 +29,7 @@ def outcome(end: str) -> CaseOutcome:
 
 
 class Item:
-    """Plays a case that comes to these ends, one after another, and to the last of them from then on."""
+    """Plays a case whose attempts end in this order; the last end repeats."""
 
     def __init__(self, ends: list[tuple[str, bool]], retries: int) -> None:
         self._ends = ends
@@ -44,7 +44,7 @@ class Item:
         alone = bool(attempt.leased)
         attempt.outcome = outcome(end)
         attempt.recorder = SimpleNamespace(events=[LOST] if end == "lost" else [])  # type: ignore[assignment]
-        attempt.guessed = guessed and not alone  # with nobody beside it there is nothing to guess
+        attempt.guessed = guessed and not alone  # alone, nothing has to be guessed
         attempt.conclusion = attempt.outcome.conclusion
         self.played.append((attempt.number, end, attempt.guessed, alone))
 
@@ -72,7 +72,7 @@ def test_attempts_are_limited_for_each_reason(ends: list[tuple[str, bool]], retr
     assert [number for number, *_ in played] == list(range(1, len(played) + 1))
     guesses = [at for at, (_, _, guessed, _) in enumerate(played) if guessed]
     assert len(guesses) <= 1
-    # after a guess nobody is beside it, and before it others may be
+    # after a guess the case runs alone
     assert [alone for *_, alone in played] == [bool(guesses) and at > guesses[0] for at in range(len(played))]
     counting = [end for _, end, guessed, _ in played if not guessed]
     assert 1 <= len(counting) <= 1 + retries + 2 + 1

@@ -1,4 +1,4 @@
-"""The order in which the cases of a run stand: on a real platform, those last behind which it may call no stand-in for a while."""
+"""The order of a run's cases."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILE_OF = {"TLS-BADCERT": "test_access", "FALLBACK-DOWN": "test_fallback", "FALL
 
 
 def in_turn(deployment: Deployment, workers: int, ai: str) -> list[Case]:
-    """The cases of that AI in their order."""
+    """The cases with this AI, in order."""
     run = Run(Path(), (deployment,), matrix.Selection(ais=(ai,)), "quick", workers=workers)
     collected = sorted(run.cases, key=lambda case: FILE_OF.get(case.row.scenario, "test_call_control"))
     items: Any = [SimpleNamespace(callspec=SimpleNamespace(params={"case": case})) for case in collected]

@@ -1,4 +1,4 @@
-"""The plugin as pytest finds it in anybody's project: next to nothing, until there is a deployment."""
+"""The plugin in any pytest project: almost nothing until a deployment is named."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PLAIN = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio"
 
 
 def run(directory: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    """A plain pytest there; its exit code and output."""
+    """Run plain pytest there; returns its exit code and output."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *PLAIN, *arguments],
@@ -47,7 +47,7 @@ def run(directory: Path, *arguments: str, **environment: str) -> tuple[int, str]
 
 
 def test_entry_point_has_the_modules_name() -> None:
-    """So that a conftest.py that names the module registers no second plugin."""
+    """Otherwise a conftest.py that names the module would register a second plugin."""
     (found,) = [point for point in entry_points(group="pytest11") if point.name.startswith("harness")]
     assert found.name == found.value == harness.pytest_plugin.__name__
 
@@ -65,7 +65,7 @@ def test_unused_plugin_imports_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_plugin_adds_one_option_without_a_deployment() -> None:
-    """--json, --retries and the like are names that other plugins have as well."""
+    """Other plugins also have options such as --json and --retries."""
     code, output = run(Path("/"), "--help", "-p", "no:xdist", "-p", "no:allure_pytest")
     assert code == 0
     assert "--deployment=FILE" in output
@@ -106,7 +106,6 @@ def test_every_fixture_is_documented() -> None:
 
 
 def test_packaged_scenarios_run_with_warnings_as_errors(tmp_path: Path) -> None:
-    """pytest warned of the plugin's own modules, which ended it in a traceback with exit code 1, as if something had failed."""
     code, output = run(tmp_path, "--deployment", "simulated-generic", "--row", "SBC-INBOUND", "--plan", "-W", "error")
     assert (code, "SBC-INBOUND[simulated-generic:" in output, "Warning" in output) == (0, True, False), output
     assert not (tmp_path / "reports").exists()

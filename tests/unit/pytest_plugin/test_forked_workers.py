@@ -1,4 +1,4 @@
-"""What the process has imported that a run's workers are forked from."""
+"""What the fork server of the workers has imported."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_controller_imports_only_what_workers_need() -> None:
-    """It imports preflight while the world starts, and what asks APIs once for all: preflight asks them, too."""
+    """Preflight is imported later, while the world starts."""
     asked = (
         "import sys\n"
         "from importlib import import_module\n"

@@ -21,7 +21,7 @@ def changed(deployment: Deployment, part: str, **values: Any) -> Deployment:
 
 
 def with_a_report(found: Deployment) -> Deployment:
-    """By default it comes up to five minutes after the call."""
+    """By default the report comes up to five minutes after the call."""
     group = found.groups["billing"].model_copy(update={"agents": (), "reported_as": ("Billing",)})
     reported = found.model_copy(update={"groups": {**found.groups, "billing": group}})
     return changed(reported, "platform", report=Report(url="https://reports.example/calls"))
@@ -36,9 +36,9 @@ def by_hand(found: Deployment) -> Deployment:
     [
         ("simulated-talkdesk", with_a_report, "TD-TRANSFER-BLIND", 300.0),
         ("simulated-talkdesk", by_hand, "TD-OUTBOUND-CAMPAIGN", 180.0),
-        ("simulated-talkdesk", lambda found: found, "TD-REGISTER-OK", 295.0),  # it may register again as late as that
+        ("simulated-talkdesk", lambda found: found, "TD-REGISTER-OK", 295.0),  # the next registration may be that late
         ("live-talkdesk", lambda found: changed(found, "synthflow", transcript_within_s=400.0), "TD-INBOUND", 400.0),
-        # as trial accounts have it: a case of several calls waits for the second
+        # a trial account's rate: a case with two calls waits for the second
         ("live-talkdesk", lambda found: changed(found, "limits", calls_per_second=1 / 60), "TD-INBOUND", 60.0),
     ],
 )

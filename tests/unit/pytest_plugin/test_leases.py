@@ -1,4 +1,4 @@
-"""Cases of one real deployment beside each other: what each takes for itself, and in which order they begin."""
+"""Concurrent cases of one real deployment: what each leases, and their order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def deployment() -> Deployment:
-    """As a real one: the stand-in's bind is known."""
+    """Like a real deployment, with the stand-in's bind."""
     found = load(EXAMPLES / "simulated-talkdesk.toml")
     place = found.stand_in.model_copy(update={"bind": "192.0.2.80"})
     return found.model_copy(update={"kind": "stand-in", "name": "acme", "stand_in": place})
@@ -40,7 +40,7 @@ def table(tmp_path: Path) -> LeaseTable:
 
 
 def try_all(table: LeaseTable, stack: ExitStack, deployment: Deployment, *cases: Case) -> list[list[str]]:
-    """The callers of those that can run beside each other, in that order."""
+    """Try to lease all cases in this order; returns the callers of those that can run."""
     found = []
     for case in cases:
         held = table._try(needs_of(case, deployment), deployment, alone=False)
@@ -51,7 +51,7 @@ def try_all(table: LeaseTable, stack: ExitStack, deployment: Deployment, *cases:
 
 
 def beside(table: LeaseTable, deployment: Deployment, *cases: Case) -> int:
-    """How many of these cases can run beside each other, when they begin in that order."""
+    """How many of these cases can run at once, started in this order."""
     with ExitStack() as stack:
         return len(try_all(table, stack, deployment, *cases))
 
@@ -80,7 +80,7 @@ def test_concurrent_cases_have_different_callers(deployment: Deployment, table: 
 def test_exclusive_needs_keep_other_cases_out(
     deployment: Deployment, table: LeaseTable, rows: tuple[str, ...], ai: str
 ) -> None:
-    """A case that fills the trunk has it and every caller; one that changes the stand-in's phone has its address."""
+    """A case that fills the trunk takes it and every caller; one that changes the stand-in's phone takes its address."""
     first, second = (case_of(deployment, row, ai) for row in rows)
     assert first.trunk == second.trunk
     assert beside(table, deployment, first, second) == beside(table, deployment, second, first) == 1
@@ -121,7 +121,7 @@ def test_limits_bound_concurrent_cases(deployment: Deployment, table: LeaseTable
 
 
 def test_stand_in_gets_no_more_calls_than_a_phone_takes(deployment: Deployment, table: LeaseTable) -> None:
-    """A trunk may carry more; one call too many would be refused by a harness phone, and blamed on the platform."""
+    """A trunk may carry more, but the harness phone would refuse the call and the platform be blamed."""
     wide = [trunk.model_copy(update={"max_concurrent_calls": 50}) for trunk in deployment.trunks]
     one = deployment.phones["caller"]
     more = {f"caller-{n}": one.model_copy(update={"number": f"+1415555016{n}"}) for n in range(5, 9)}
@@ -158,7 +158,7 @@ def test_case_that_must_run_alone_waits_for_the_others(deployment: Deployment, t
 
 
 def test_phones_with_one_user_count_as_one_caller(deployment: Deployment, tmp_path: Path) -> None:
-    """From shows the user, so that a far end is shown one number, whichever of them calls (RFC 3261 section 8.1.1.3)."""
+    """From shows the user, so both phones show one number (RFC 3261 section 8.1.1.3)."""
     first, second, *others = deployment.callers
     trunk = {"account": deployment.phones[first].account, "user": "acme-trunk"}
     phones = {n: p.model_copy(update=trunk if n in (first, second) else {}) for n, p in deployment.phones.items()}
@@ -188,7 +188,7 @@ def test_leased_deployment_and_numbers_of_other_cases(deployment: Deployment, tm
 
 
 def test_campaign_keeps_the_planned_customer(deployment: Deployment, table: LeaseTable, tmp_path: Path) -> None:
-    """By hand, or by a fixed body, it calls that very phone, whichever caller is free."""
+    """The campaign calls that phone, whichever caller is free."""
     assert deployment.campaign is not None
     unnamed = deployment.campaign.model_copy(update={"customer": None})
     deployment = deployment.model_copy(update={"campaign": unnamed})
@@ -218,7 +218,7 @@ def test_campaign_keeps_the_planned_customer(deployment: Deployment, table: Leas
 def test_warm_transfer_number_belongs_to_the_landing_case(
     deployment: Deployment, tmp_path: Path, shows: dict[str, str], seen: str | None
 ) -> None:
-    """Else each such call would be a guess, and all cases beside it would run again."""
+    """Otherwise each such call would be a guess, and all concurrent cases would run again."""
     none_yet = {"did": "+12065550120", "fixed_caller_id": None, "caller_id_header": None}
     assistants = {
         name: type(assistant).model_validate({**assistant.model_dump(), **none_yet, **shows})
@@ -239,7 +239,7 @@ def test_warm_transfer_number_belongs_to_the_landing_case(
 
 
 def test_cases_that_take_turns_are_spread(deployment: Deployment) -> None:
-    """With four workers no case that could begin stands behind one that has to wait for an agent."""
+    """With four workers no runnable case stands behind one that waits for an agent."""
     cases = [c for c in matrix.cases([deployment]) if c.row.moment in ("transfer", "inbound")]
     order = in_turns([(case, deployment) for case in cases], 4)
     assert sorted(order) == list(range(len(cases)))
@@ -249,7 +249,7 @@ def test_cases_that_take_turns_are_spread(deployment: Deployment) -> None:
     assert lands[0], "what is asked for longest begins first"
 
 
-#: Prints what cases of the large customer want, in the order in which it is added up, and the order that comes of it.
+#: Prints the needs of cases of the large customer, and the order they give.
 PROGRAM = """
 from pathlib import Path
 from harness.integrations import matrix

@@ -1,4 +1,4 @@
-"""What pytest shows of a case is masked as its evidence is: a terminal's lines are kept by CI as files are."""
+"""Terminal output of a case is masked like its evidence, since CI keeps it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NUMBER, MASKED = "+442079460155", "+4420••••0155"
 
 
 def reported(kind: str, when: str) -> pytest.TestReport:
-    """The report of a phase of a case whose finding, error and captured output name a number."""
+    """The pytest report of a phase whose finding, error and captured output contain a number."""
     finding = Finding("caller_id", "billing.1", Verdict.FAILED, f"From with {NUMBER}", "anonymous", time.monotonic())
     case: Any = SimpleNamespace(id="HOLD[acme:udp]", row=SimpleNamespace(id="HOLD"))
     replica = SimpleNamespace(kind=kind)
@@ -60,7 +60,7 @@ def test_test_reports_mask_real_numbers(kind: str, when: str) -> None:
 
 
 def test_breakage_outside_of_cases_is_masked(tmp_path: Path) -> None:
-    """The run's record has it masked: the terminal, and the file with the whole of it, are no other."""
+    """On the terminal and in internal-error.txt."""
     shown_lines: list[str] = []
     progress: Any = Progress.__new__(Progress)
     vars(progress).update(
@@ -81,7 +81,7 @@ def test_breakage_outside_of_cases_is_masked(tmp_path: Path) -> None:
 
 
 def looked_at(kind: str, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
-    """What the terminal and the run's directory have of a registrar that does not know a phone, whose user is its number."""
+    """The output of preflight, on the terminal and in preflight.json, when a registrar does not know a number."""
     told = f"404 Not Found: it does not know {NUMBER}"
     line = ProbeResult(
         ProbeKind.REGISTRATION, "caller", Status.FAILED, told, "Registration fails", "Check phones.caller."

@@ -1,4 +1,4 @@
-"""What a plan says beforehand, and that one that cannot be made says so."""
+"""What ``--plan`` reports, and its exit code."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from harness.support.resources import EXAMPLES
 
 
 def problems(deployment: Deployment, timings: TimingsName = "documented") -> list[tuple[Case, tuple[str, ...]]]:
-    """Each case of the deployment with the limits that its plan says it does not fit in."""
+    """Each case of the deployment with the limits it exceeds."""
     found = cases([deployment])
     plan = plan_of([deployment], found, timings, attempts=1)
     return [(case, entry.problems) for case, entry in zip(found, plan.cases, strict=True)]
 
 
 def too_long(deployment: Deployment, timings: TimingsName = "documented") -> dict[str, bool]:
-    """Whether a row's calls outlast the longest call that the deployment allows."""
+    """Whether a row's calls exceed seconds_per_call."""
     return {case.row.id: any("seconds_per_call" in p for p in found) for case, found in problems(deployment, timings)}
 
 
@@ -33,7 +33,7 @@ def limited(deployment: Deployment, **limits: float) -> Deployment:
 
 
 def total(deployment: Deployment, calls: int) -> str:
-    """What the plan says of the calls of a deployment, where so many cases place one call each."""
+    """The plan's total for this many cases with one call each."""
     case = next(case for case in cases([deployment]) if case.row.id == "TD-INBOUND")
     plan = plan_of([deployment], [case] * calls, "documented", attempts=1)
     return " ".join(line.plain for line in lines(plan, [deployment]))
@@ -41,7 +41,6 @@ def total(deployment: Deployment, calls: int) -> str:
 
 @pytest.mark.parametrize(("failed", "code"), [(True, 3), (False, 0)])
 def test_unreadable_scenario_gives_the_plan_the_runs_exit_code(failed: bool, code: int) -> None:
-    """It ended with 1, as if something had failed, where the run ends with 3."""
     plan, session = PlanOnly(cast("Any", None)), SimpleNamespace(exitstatus=int(failed))
     plan.pytest_collectreport(cast("Any", SimpleNamespace(failed=failed, nodeid="test_x.py", longreprtext="no module")))
     plan.pytest_sessionfinish(cast("Any", session))
@@ -79,7 +78,7 @@ def test_plan_reports_required_rows_without_a_case(
     row: tuple[str, ...],
     says: bool,
 ) -> None:
-    """The plan showed nothing of it, and the run that followed, with all its calls, could not pass."""
+    """Such a run cannot pass."""
     deployment = load(EXAMPLES / "live-talkdesk.toml", secrets=False).model_copy(update={"require": require})
     run = cast("Any", SimpleNamespace(deployments=[deployment], timings="quick"))
     selection = Selection(rows=row)
@@ -114,7 +113,7 @@ def test_plan_reports_the_longest_duration(calls: int, limits: dict[str, float],
 
 @pytest.mark.parametrize("most", [20.0, 40.0, 400.0])
 def test_plan_reports_cases_beyond_seconds_per_call(most: float) -> None:
-    """Only what a row takes by itself counted: calls that wait for a ring timeout or a queue were hung up in the midst of it."""
+    """Waits for a ring timeout, an announcement or a queue count."""
     deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     nobody = {n for n, group in deployment.groups.items() if group.empty and group.voicemail}
     queued = {n: g.model_copy(update={"queue_s": 300.0} if n in nobody else {}) for n, g in deployment.groups.items()}

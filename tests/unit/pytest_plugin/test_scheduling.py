@@ -1,4 +1,4 @@
-"""Workers begin as they come, with the cases that xdist itself would deal them; nobody runs anything twice."""
+"""Workers begin as soon as they have collected, with the cases that xdist itself would deal them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.run.plugin.workers import AsTheyCome
 
 
 class Config:
-    """What a scheduler asks of pytest's."""
+    """The parts of pytest's config that a scheduler uses."""
 
     def __init__(self, workers: int) -> None:
         self.reports: list[Any] = []
@@ -37,7 +37,7 @@ class Config:
 
 @dataclass(eq=False)
 class Worker:
-    """What a scheduler sees of one."""
+    """The parts of a worker node that a scheduler uses."""
 
     number: int
     told: list[int] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""How long the harness was kept waiting for a processor, on a scripted clock and kernel account."""
+"""CPU starvation, with a scripted clock and kernel account."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def waited(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
-    """The kernel's account of two softphones: seconds that each has waited; none without entries."""
+    """The kernel's account: pid → seconds waited so far."""
     account: dict[int, float] = {}
     monkeypatch.setattr(starvation, "_run_delay", account.get)
     return account
@@ -34,7 +34,7 @@ def test_late_wakeup_is_measured_once(clock: Clock, waited: Any) -> None:
     assert monitor.take_lateness() == pytest.approx(0.4)
     assert monitor.take_lateness() == 0.0
     assert monitor.starved(begin, clock.now) == monitor.starved_at_once(begin, clock.now) == pytest.approx(0.4)
-    assert monitor.starved(begin + 0.2, begin + 0.3) == pytest.approx(0.1)  # no more than was asked for
+    assert monitor.starved(begin + 0.2, begin + 0.3) == pytest.approx(0.1)  # clipped to the interval
     assert monitor.starved(clock.now, clock.now + 1.0) == 0.0
 
 
@@ -46,7 +46,7 @@ def test_softphone_starvation_comes_from_the_kernels_account(clock: Clock, waite
     begin = clock.now
     waited[2] = 0.5
     clock.now += 0.2
-    assert monitor.starved(begin, begin + 0.2) == pytest.approx(0.2)  # the account is wider than what was asked for
+    assert monitor.starved(begin, begin + 0.2) == pytest.approx(0.2)  # clipped: the sample interval is longer
 
 
 def test_many_short_waits_are_not_one_long_wait(clock: Clock, waited: dict[int, float]) -> None:

@@ -1,4 +1,4 @@
-"""Of two runs with the same phones, or one stand-in's address, the later one waits."""
+"""A second run with the same phones or stand-in address waits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from harness.support.resources import EXAMPLES
 
 @pytest.fixture(scope="module")
 def deployment() -> Deployment:
-    """As a real one."""
     found = load(EXAMPLES / "simulated-talkdesk.toml")
     accounts = {n: a.model_copy(update={"host": "192.0.2.7"}) for n, a in found.accounts.items()}
     place = found.stand_in.model_copy(update={"bind": "192.0.2.80"})
@@ -32,7 +31,7 @@ def _own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def of_phones(deployment: Deployment, *names: str) -> Deployment:
-    """With these phones alone, and no stand-in."""
+    """With these phones only, and no stand-in."""
     phones = {name: deployment.phones[name] for name in names}
     return deployment.model_copy(update={"kind": "live", "name": "other", "phones": phones, "trunks": ()})
 
@@ -45,7 +44,7 @@ def without_phones(deployment: Deployment) -> Deployment:
 def test_second_run_with_the_same_phones_waits_and_says_so(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
-    """Their calls were told apart by nobody: of two registrations of one phone the platform calls both."""
+    """The platform would call both registrations of one phone."""
     (phone, *_) = deployment.phones
     other = of_phones(deployment, phone) if by == "phones" else without_phones(deployment)
     others_turn = threading.Event()
@@ -56,7 +55,7 @@ def test_second_run_with_the_same_phones_waits_and_says_so(
             print("its turn", file=sys.stderr)
 
     waiter = threading.Thread(target=second)
-    # capsys loses what is written while it is read
+    # capsys loses text that is written while it is read
     out, into = os.pipe()
     with open(out, encoding="utf-8") as heard, open(into, "w", encoding="utf-8", buffering=1) as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)

@@ -1,4 +1,4 @@
-"""A world is lost: the main thread is interrupted, wherever that spoils nothing."""
+"""A lost world interrupts the main thread where that is safe."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def watch() -> Iterator[Watch]:
 
 
 def code_of(package: str, text: str) -> types.ModuleType:
-    """A module whose code says that it is of that package."""
+    """A module that claims to belong to that package."""
     module = types.ModuleType(f"{package}.made_up")
     vars(module)["contextlib"] = contextlib
     exec(text, vars(module))
@@ -48,7 +48,7 @@ def test_dead_world_interrupts_the_case(watch: Watch, package: str) -> None:
         watch._run.lost["home"] = "the simulated world of home died"
         with pytest.raises(WorldLostError, match="home died"):
             code_of(package, SIGNALLED).work()
-    signal.raise_signal(signal.SIGUSR1)  # outside of a case it interrupts nothing
+    signal.raise_signal(signal.SIGUSR1)  # no effect outside of a case
     with pytest.raises(WorldLostError, match="home died"):
         watch.waiting_on("home").__enter__()
 

@@ -1,4 +1,4 @@
-"""A world as the runner sees it: a program that says one line, and ends when its stdin closes."""
+"""A world as the runner sees it: a program that prints one line and ends when its stdin closes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_world_that_does_not_start_says_why(tmp_path: Path, script: str, error: 
     with pytest.raises(error) as caught:
         started.ready(60)
     assert said in str(caught.value)
-    with contextlib.suppress(WorldLostError):  # it has ended by itself, or is about to
+    with contextlib.suppress(WorldLostError):  # it may have ended already
         started.stop()
 
 
@@ -106,7 +106,7 @@ def test_world_that_does_not_end_is_killed(tmp_path: Path) -> None:
 
 
 def test_death_of_a_world_frees_its_lock_and_is_reported(tmp_path: Path) -> None:
-    # its last words come before it says "ready": when it is killed they have been said
+    # printed before "ready", so before it is killed
     started = world(tmp_path, "print('out of luck', file=sys.stderr, flush=True)\n" + says(READY) + WAIT)
     started.ready(60)
     noticed = threading.Event()
@@ -139,7 +139,7 @@ def test_error_of_a_commands_world_is_raised_at_its_end(tmp_path: Path) -> None:
 
 
 def test_world_imports_no_file_of_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``calendar.py`` where somebody works was run in a run's processes, and ended it with the traceback of one."""
+    """A ``calendar.py`` of the user's would be imported in the run's processes."""
     (tmp_path / "harness").mkdir()
     for name in ("calendar", "json", "queue", "harness/__init__"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('asked for by nobody')\n")

@@ -1,4 +1,4 @@
-"""A deployment on a lab's bench: what of it may be called."""
+"""A lab deployment for the safety rules."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ termination = "127.9.9.1:5060"
 
 
 class Lab:
-    """Makes the deployment with some of its keys changed, named by dotted paths."""
+    """Makes the deployment with changed keys; ``__`` separates the parts of a path."""
 
     def __call__(self, **changes: Any) -> Deployment:
         plain = tomllib.loads(LAB)

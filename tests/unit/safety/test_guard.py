@@ -1,4 +1,4 @@
-"""The rules on what may be called, attacked."""
+"""Attacks on the rules of which targets may be called."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.unit.safety.conftest import HOST, Lab
         f"sip:+13125550100@{HOST}",  # the line's first number
         f"sip:+13125550101@{HOST}",  # and the one on the second trunk
         f"sip:13125550100@{HOST}",
-        f"sip:3125550100@{HOST}",  # as the United States dial it
+        f"sip:3125550100@{HOST}",  # US national form
         "tel:+13125550100",
         "tel:+1-312-555-0100",
         "tel:+1(312)555.0100",
@@ -59,8 +59,8 @@ def test_deployment_without_an_unassigned_number(lab: Lab) -> None:
         f"sip:112@{HOST}",
         f"sip:999@{HOST}",
         f"sip:%39%31%31@{HOST}",  # 911, escaped
-        f"sip:٩١١@{HOST}",  # 911 in other digits, which number libraries read as such
-        f"sip:+１３１２５５５０１００@{HOST}",  # a listed number, in other digits
+        f"sip:٩١١@{HOST}",  # 911 in Arabic digits, which number libraries accept
+        f"sip:+１３１２５５５０１００@{HOST}",  # a listed number in full-width digits
         "tel:911",
         "tel:9-1-1",
         "tel:911;phone-context=+1",
@@ -108,7 +108,7 @@ def test_other_targets_are_refused(lab: Lab, uri: str) -> None:
     [
         ("+19005550100", "premium"),
         ("+13129765550", "premium"),
-        ("+18765550100", "JM"),  # dialled like a neighbour, charged like an island
+        ("+18765550100", "JM"),  # same country code, foreign tariff
         ("+14165550100", "CA"),
         ("+442079460100", "GB"),
         ("+870773111632", "no country"),
@@ -127,7 +127,7 @@ def test_listed_number_is_still_held_to_the_rules(lab: Lab, number: str, why: st
 
 
 def test_toll_free_number_belongs_to_all_its_countries(lab: Lab) -> None:
-    """A toll-free one of North America: phonenumbers names the United States for all of them."""
+    """phonenumbers assigns North American toll-free numbers to the United States."""
     toll_free = "+18885550123"
     Guard(lab(region="CA", groups__billing__did=toll_free))(f"sip:{toll_free}@{HOST}")
     with pytest.raises(RefusedError, match="belongs to US, and the deployment to CA"):
@@ -160,7 +160,7 @@ def test_emergency_number_in_e164_has_no_exception(lab: Lab) -> None:
 
 
 def test_extension_beginning_like_an_emergency_number_needs_an_exception(lab: Lab) -> None:
-    """A private exchange has such extensions; many a network takes the first digits for the whole."""
+    """Private exchanges have such extensions, but some networks dial the emergency number at once."""
     with pytest.raises(RefusedError, match=r"begins with an emergency number \(safety.allow may name it\)"):
         Guard(lab(region="DE", phones__billing__user="1120"))(f"sip:1120@{HOST}")
     Guard(lab(region="DE", phones__billing__user="1120", safety__allow=["1120"]))(f"sip:1120@{HOST}")
@@ -189,7 +189,7 @@ def test_foreign_number_has_no_ambiguous_national_form(lab: Lab) -> None:
 
 
 def test_phone_abroad_dials_no_national_form(lab: Lab) -> None:
-    """Its own network reads the digits: 041 234 567 89 is in Switzerland what it is nowhere else, and 911 234 567 calls for help."""
+    """Its own network interprets the digits: 911 234 567 is Spanish, and an emergency call in the United States."""
     swiss, spanish = (
         lab(region="CH", groups__billing__did="+41441234567"),
         lab(region="ES", groups__billing__did="+34911234567"),
@@ -234,7 +234,7 @@ _USERS = "0123456789+*#,;pw.-()% \r\n\0٩"
 
 @st.composite
 def _nearly_listed(draw: st.DrawFn) -> str:
-    """A number of the deployment's, with a slip or two in it."""
+    """A number of the deployment with up to two typing errors."""
     user = draw(st.sampled_from([*numbers_of(Lab()()), "13125550100", "3125550100"]))
     for _ in range(draw(st.integers(0, 2))):
         at, kept = draw(st.integers(0, len(user))), draw(st.integers(0, 1))
@@ -288,7 +288,7 @@ def test_custom_headers_pass() -> None:
      "MeThOd=BYE", "transport=udp;%6daddr=6.6.6.6", "trans%70ort=tcp"],
 )  # fmt: skip
 def test_redirecting_uri_parameters_are_refused_even_when_escaped(lab: Lab, parameter: str) -> None:
-    """RFC 3261 section 19.1.2: a parameter's name may be escaped, and compares decoded."""
+    """RFC 3261 section 19.1.2: a parameter's name may be escaped and is compared decoded."""
     Guard(lab())(f"sip:+13125550100@{HOST};transport=udp")
     with pytest.raises(RefusedError, match="parameter"):
         Guard(lab())(f"sip:+13125550100@{HOST};{parameter}")
@@ -303,15 +303,15 @@ def test_redirecting_uri_parameters_are_refused_even_when_escaped(lab: Lab, para
         ("sip:+13125550100:secret@{host}", True),
         ("sip:+13125550100@{host};maddr=192.0.2.9", True),
         ("sip:+13125550100@{host};method=BYE", True),
-        ("sip:+13125550100@{host};method=INVITE", False),  # what it is without (RFC 3261 section 19.1.1)
+        ("sip:+13125550100@{host};method=INVITE", False),  # the default (RFC 3261 section 19.1.1)
         ("sip:+13125550100@192.0.2.9", False),
         ("sip:+13125550100@{host}:5099", False),
         ("tel:+13125550100;npdi", False),
-        ("sip:+13125550100@{host}?Require=replaces", False),  # as RFC 5589 section 7.3 has it
+        ("sip:+13125550100@{host}?Require=replaces", False),  # as in RFC 5589 section 7.3
     ],
 )
 def test_refusal_by_rule_differs_from_a_wrong_target(lab: Lab, uri: str, wrong: bool) -> None:
-    """A REFER that is declined for the one says nothing of the far end, for the other it does."""
+    """A REFER declined by a rule is no defect of the far end; a wrong target is."""
     with pytest.raises(RefusedError) as refused:
         Guard(lab())(uri.format(host=HOST))
     assert isinstance(refused.value, WrongTargetError) == wrong

@@ -1,4 +1,4 @@
-"""Where each rule begins and ends: the cases next to its limits."""
+"""The boundaries of each safety rule."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_unassigned_number_is_allowed_at_home_only(lab: Lab) -> None:
     assert not phonenumbers.is_valid_number(phonenumbers.parse("+10005550100", None))
     guard = Guard(lab())
     assert guard.refusal(nobodys) is None
-    assert guard.refusal("+10005550100") is None  # of no region, with the country code of home
+    assert guard.refusal("+10005550100") is None  # no region, but the home country code
     assert guard.refusal("+440005550100") == (
         "+440005550100 belongs to no country that is known, and the deployment to US (safety.allow may name it)"
     )
@@ -86,7 +86,7 @@ def test_key_named_in_a_refusal_allows_the_number(lab: Lab, number: str) -> None
 
 @pytest.mark.parametrize("extension", ["0", "9", "22", "4711*", "1120"])
 def test_key_named_in_a_refusal_allows_the_extension(lab: Lab, extension: str) -> None:
-    """0 is the operator at many a private exchange; the file took no exception of one digit."""
+    """Extension 0 is the operator at many private exchanges."""
     group = {"user": extension, "agents": ["billing"]}
     said = Guard(lab(region="DE", groups__billing=group)).refusal(extension) or ""
     assert said.endswith("(safety.allow may name it)")
@@ -122,7 +122,7 @@ def test_trunk_host_and_termination_may_be_called(lab: Lab) -> None:
     [("DE", "+491991234567"), ("FR", "+33099123456"), ("US", "+10005550100"), ("GB", "+440005550100")],
 )
 def test_unknown_numbering_plan_belongs_to_no_country(lab: Lab, region: str, nobodys: str) -> None:
-    """A country with a code for itself was said to have it, so that it belonged to DE and the deployment to DE."""
+    """Also for a country that has its code alone."""
     assert Guard(lab(region=region)).refusal(nobodys) is None
     abroad = Guard(lab(region="JP", safety__countries=[region]))
     said = (
@@ -142,6 +142,6 @@ def test_unknown_numbering_plan_belongs_to_no_country(lab: Lab, region: str, nob
     ],
 )
 def test_unknown_numbering_plan_may_look_like_premium(lab: Lab, region: str, number: str, why: str) -> None:
-    """Networks pass over digits that come too many."""
+    """Networks ignore surplus digits."""
     assert Guard(lab(region=region)).refusal(number) == f"{number} {why} (safety.allow may name it)"
     assert Guard(lab(region=region, safety__allow=[number])).refusal(number) is None
