@@ -103,7 +103,9 @@ class Noise:
             for number in itertools.count():
                 await asyncio.sleep(1 / per_s)
                 if phones := list(self._phones()):
-                    _try(sock, _METHODS[number % len(_METHODS)], phones[number // len(_METHODS) % len(phones)], number)
+                    method, phone = _METHODS[number % len(_METHODS)], phones[number // len(_METHODS) % len(phones)]
+                    with contextlib.suppress(OSError):
+                        sock.sendto(_scan_message(sock.getsockname(), method, phone, number), phone)
 
     async def _call_in_turn(self, every_s: float) -> None:
         while True:
@@ -135,13 +137,11 @@ class Noise:
             media.close()
 
 
-def _try(sock: socket.socket, method: str, phone: Address, number: int) -> None:
-    host, port = sock.getsockname()
+def _scan_message(source: Address, method: str, phone: Address, number: int) -> bytes:
+    host, port = source
     body = f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
     to, here = f"{phone[0]}:{phone[1]}", f"{host}:{port}"
-    text = _SCAN.format(method=method, to=to, here=here, number=number, length=len(body), body=body)
-    with contextlib.suppress(OSError):
-        sock.sendto(text.encode(), phone)
+    return _SCAN.format(method=method, to=to, here=here, number=number, length=len(body), body=body).encode()
 
 
 async def _stand_still(seconds: float, every_s: float) -> None:

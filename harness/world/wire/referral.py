@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from harness.sip.message import HeaderPairs, Request, Response
+from harness.sip.message import Request, Response
 from harness.sip.reasons import REASONS
 from harness.world.wire.dialog import Waitable
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _FRAGMENT = re.compile(rb"SIP/2\.0 (\d{3})(?: ([^\r\n]*))?", re.IGNORECASE)
 LIFETIME = 300.0
 """Seconds the subscription lives (its Expires): longer than a phone may ring."""
-Send = Callable[[str, HeaderPairs, str, str], Awaitable[Response]]  # as Call.send
 
 
 class Referral:
@@ -111,21 +110,21 @@ class Notifier:
 
     def _send(self, status: int, reason: str, *, ends: bool) -> asyncio.Task[Response]:
         """Queue a NOTIFY behind the last one: a 180 must not overtake the 100."""
+        last = self._last
         send = self._call.send  # bound, it keeps the call, which may be over, and go with its last subscription
-        self._last = self._call.ua.spawn(self._send_after(self._last, send, status, reason, ends), "NOTIFY")
-        return self._last
-
-    async def _send_after(
-        self, last: asyncio.Task[Response] | None, send: Send, status: int, reason: str, ends: bool
-    ) -> Response:
-        if last is not None:
-            await asyncio.wait([last])
         state = "terminated;reason=noresource" if ends else f"active;expires={int(LIFETIME)}"
         headers = [("Event", self._event), ("Subscription-State", state)]
-        response = await send("NOTIFY", headers, f"SIP/2.0 {status} {reason}\r\n", "message/sipfrag;version=2.0")
-        if response.status in (408, 481, 503):
-            self.close()
-        return response
+
+        async def in_turn() -> Response:
+            if last is not None:
+                await asyncio.wait([last])
+            response = await send("NOTIFY", headers, f"SIP/2.0 {status} {reason}\r\n", "message/sipfrag;version=2.0")
+            if response.status in (408, 481, 503):
+                self.close()
+            return response
+
+        self._last = self._call.ua.spawn(in_turn(), "NOTIFY")
+        return self._last
 
     def close(self) -> None:
         """End it without a further word."""
