@@ -86,7 +86,7 @@ class PlatformCall(BackToBack):
         )
         self.called = number if self.termination is None and route is not None else None
         if isinstance(route, GroupRoute):
-            await self._from_outside_to_group(first, route)
+            await self._to_group(first, route)
         elif isinstance(route, LineRoute) and self.termination is None:
             self.name = f"{platform.name} {route.name} {call.call_id}"
             if await self._goes_in(first, route):
@@ -96,7 +96,7 @@ class PlatformCall(BackToBack):
         else:
             raise LegRefusedError(404)
 
-    async def _from_outside_to_group(self, first: WireLeg, route: GroupRoute) -> None:
+    async def _to_group(self, first: WireLeg, route: GroupRoute) -> None:
         assert self.incoming is not None
         if route.line is not None:
             self.line = route.line
