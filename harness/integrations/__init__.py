@@ -15,13 +15,17 @@ from pathlib import Path
 from harness.deployment import Deployment
 from harness.deployment import file as deployment_file
 from harness.errors import DeploymentError, SelectionError
-from harness.integrations.base import Integration
-from harness.integrations.custom_rows import own_row, own_rows
+from harness.finding_kinds import FindingKind, RequiredFindings
+from harness.integrations.base import Calls, Integration, Need, Row, Which
+from harness.integrations.plans import times
+from harness.integrations.which import A_CALLER, TO_AI
 from harness.support.model_words import nearest
 
 __all__ = ["find", "load", "loadable", "names", "own_row", "own_rows"]
 
 GROUP = "call_verification.integrations"
+
+_own_rows: dict[str, Row] = {}  #: that users have added to those of the integrations
 
 
 @cache
@@ -90,3 +94,50 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
             path, mistakes, {"trunks": [{"name": trunk.name} for trunk in deployment.trunks]}
         )
     return deployment
+
+
+def own_row(
+    row_id: str,
+    title: str,
+    *,
+    required_findings: RequiredFindings,
+    proves: str = "",
+    which: tuple[Which, ...] = (TO_AI,),
+    needs: tuple[Need, ...] = (A_CALLER,),
+    seconds: float = 3.0,
+    calls: int | Calls = 1,
+) -> Row:
+    """Add a row to every integration's, proved by the scenario marked ``@scenario(row_id)``, on the deployment's first trunk.
+
+    For the ``conftest.py`` beside that scenario, which pytest reads before it plans. ``required_findings`` is what a case finds at
+    least (:attr:`Row.required_findings`), ``which`` what the number it calls has to have, ``calls`` how many times a case calls it,
+    or which calls it places (:attr:`Row.calls`). Raises :class:`SelectionError` for another row's id, and for what is no kind of
+    findings.
+    """
+    if not all(isinstance(kind, FindingKind) for kind in required_findings):
+        raise SelectionError(
+            f"own_row({row_id!r}): required_findings: allowed: kinds of harness.finding_kinds, as ANSWERED"
+        )
+    row = Row(
+        id=row_id,
+        scenario=row_id,
+        title=title,
+        proves=proves or title,
+        source="own",
+        which=which,
+        needs=needs,
+        seconds=seconds,
+        calls=times(calls) if isinstance(calls, int) else calls,
+        required_findings=required_findings,
+    )
+    known = _own_rows.setdefault(row_id, row)
+    if (
+        dataclasses.replace(known, calls=row.calls) != row
+    ):  # a conftest.py that is read twice has made its functions anew
+        raise SelectionError(f"own_row({row_id!r}): another row has this id; allowed: an id of its own")
+    return known
+
+
+def own_rows() -> tuple[Row, ...]:
+    """Those added so far, in their order."""
+    return tuple(_own_rows.values())

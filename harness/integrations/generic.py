@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from harness.integrations import shared
 from harness.integrations.base import Integration
-from harness.integrations.practice import PRACTICE, TRANSPORT_PRACTICE
 
 INTEGRATION = Integration(
     name="generic",
@@ -25,7 +24,7 @@ INTEGRATION = Integration(
         *shared.registrations(
             "SBC", "the platform's", source="guide, section 10", attach="section-10", troubleshooting="section-22"
         ),
-        *PRACTICE,
-        *TRANSPORT_PRACTICE,
+        *shared.PRACTICE,
+        *shared.TRANSPORT_PRACTICE,
     ),
 )

@@ -11,7 +11,7 @@ from harness import integrations
 from harness.calls.check_table import CHECKS
 from harness.errors import SelectionError
 from harness.finding_kinds import ANSWERED, LANDING, ROUTE_NOT_ANSWERED, ROUTE_NOT_REACHED
-from harness.integrations import custom_rows, own_row
+from harness.integrations import own_row
 from harness.integrations.matrix import Selection, calls_of, cases
 from harness.integrations.plans import unassigned
 from harness.integrations.which import FALLBACK, TO_AI
@@ -23,7 +23,7 @@ ROWS = [row for name in integrations.names() for row in integrations.find(name).
 
 @pytest.fixture(autouse=True)
 def nothing_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(custom_rows, "_ROWS", {})
+    monkeypatch.setattr(integrations, "_own_rows", {})
 
 
 def test_every_row_has_a_scenario_and_every_scenario_a_row() -> None:
