@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.dtmf import digits_in
-from harness.audio.levels import levels
 from harness.audio.marks import SAMPLE_RATE
-from harness.audio.resample import resample
+from harness.audio.samples import levels, resample
 
 Kind = Literal["mark", "speech", "silence", "dtmf", "ringback", "busy", "sit", "fax", "dial", "tone", "music", "noise"]
 

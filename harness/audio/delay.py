@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.marks import SAMPLE_RATE
-from harness.audio.resample import resample
+from harness.audio.samples import resample
 
 PULSES: Final = 12
 STEP_SECONDS: Final = 0.2

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.audio.front_end import CONTEXT, HOP
 from harness.audio.marks import PERIOD, SAMPLE_RATE
-from harness.audio.resample import resample
+from harness.audio.samples import resample
 from harness.audio.tracker import MARK_TONES, Ended, Heard, History, Tracker
 
 __all__ = ["DetectorBank", "Ended", "Heard", "MarkDetector", "marks_heard"]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.classify import SILENT_DBOV, Span, Tone, classify, tones_in
-from harness.audio.levels import levels
 from harness.audio.marks import SAMPLE_RATE
+from harness.audio.samples import levels
 
 #: A word; anything shorter may be a click.
 _WORD_S: Final = 0.4

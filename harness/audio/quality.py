@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.detector import Heard
-from harness.audio.levels import SILENCE_DBOV, levels, mean_level
 from harness.audio.marks import PERIOD, PERIOD_SECONDS, SAMPLE_RATE
 from harness.audio.mixture import tone_basis
+from harness.audio.samples import SILENCE_DBOV, levels, mean_level
 
 _FRAME_SECONDS: Final = 0.02
 _CLIPPED: Final = 32_000  #: in µ-law and A-law the largest value is 32124 or 32256

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from harness.audio.classify import Span
 from harness.audio.marks import SAMPLE_RATE
-from harness.audio.resample import resample
+from harness.audio.samples import resample
 
 _WINDOW: Final = 256
 _HOP: Final = 80

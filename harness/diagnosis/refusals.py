@@ -9,8 +9,7 @@ from typing import Final
 
 from harness.calls.model import CallMessage
 from harness.diagnosis.facts import table
-from harness.sip.message import Response
-from harness.sip.reasons import REASONS
+from harness.sip.message import REASONS, Response
 from harness.sip.why import q850, reasons, warnings
 
 #: The words of an operating system, not of a SIP server.

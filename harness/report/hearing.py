@@ -26,9 +26,8 @@ from numpy.typing import NDArray
 from harness.audio import quality
 from harness.audio.classify import classify
 from harness.audio.detector import Heard, marks_heard
-from harness.audio.levels import SILENCE_DBOV
 from harness.audio.marks import SAMPLE_RATE
-from harness.audio.resample import resample
+from harness.audio.samples import SILENCE_DBOV, resample
 from harness.audio.spectrogram import spectrogram_png
 from harness.audio.wav import WavError, read_wav
 from harness.calls.events import Listened, MediaState, RtpStatistics

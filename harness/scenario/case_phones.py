@@ -24,9 +24,9 @@ from harness.phone.rules import Rules
 from harness.phone.switchboard import Reservation, Sharing
 from harness.phone.waiter import NeverCame
 from harness.scenario.evidence import Evidence
+from harness.sip.digest import MOST_CHALLENGES, Login
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import caller_id, written_without_plus
-from harness.sip.login import MOST_CHALLENGES, Login
 from harness.sip.message import Request, Response
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from harness.audio.voiceless import is_ringing
+from harness.audio.describe import is_ringing
 from harness.calls.checks import dialog, identity, landing, reach, signalling, timing
 from harness.calls.checks.finding import not_observable
 from harness.calls.events import CallState, Event, MediaState

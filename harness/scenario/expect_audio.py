@@ -8,10 +8,9 @@ from dataclasses import replace
 from operator import itemgetter
 
 from harness.audio.classify import classify
-from harness.audio.describe import describe
+from harness.audio.describe import describe, voiceless
 from harness.audio.machine import last_sound, message_asked_in
 from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
-from harness.audio.voiceless import voiceless
 from harness.calls.checks import audio, reach
 from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Denial

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from harness.audio import experiment as trial
+from harness.audio.describe import audible_s, is_ringing, voiceless
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples, prompt_text
-from harness.audio.voiceless import audible_s, is_ringing, voiceless
 from harness.audio.wav import write_wav
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Denial, Observation
@@ -50,7 +50,7 @@ LISTEN_S: Final = 3.5
 _ANSWERED_WITHIN_S: Final = 1.5
 #: How much of a sound is needed to classify it, in seconds, with what is not on disk yet.
 _WORTH_JUDGING_S: Final = 1.0
-#: Audible seconds that show whether it is noise (:mod:`harness.audio.voiceless`).
+#: Audible seconds that show whether it is noise (:mod:`harness.audio.describe`).
 _TOLD_BY_S: Final = 0.3
 #: The share of a look that the harness may wait for a processor and still be understood.
 _MOST_STARVED: Final = 0.2

@@ -7,16 +7,15 @@ for all that a receiver has to check.
 
 from __future__ import annotations
 
+import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
-from harness.sip.grammar import SipSyntaxError, decimal, is_token, split_list
+from harness.sip.grammar import Params, SipSyntaxError, decimal, is_token, split_list, unquote
 from harness.sip.headers import CSeq, Header, Via, key, parse_number
-from harness.sip.multipart import part_of, type_of
-from harness.sip.reasons import REASONS
 from harness.sip.uri import NameAddr, Uri
 
 VERSION = "SIP/2.0"
@@ -414,3 +413,159 @@ def _parse_head(head: bytes) -> tuple[str, tuple[Header, ...]]:
             raise SipSyntaxError(f"not a header line: {line!r}")
         headers.append(Header(name, value.strip()))
     return start, tuple(headers)
+
+
+# Bodies of several parts (RFC 5621, RFC 2046 section 5.1). The standard library's mail parser is not used: its time grows with
+# the square of the input, and deeply nested bodies crash it.
+_LONGEST_BOUNDARY = 70  # RFC 2046 section 5.1.1
+_DEEPEST = 8  # levels of nested parts; real messages have at most two
+_DASHES = re.compile(rb"(?:\A|\r?\n)--([^\r\n]*)(?=\r?\n|\Z)")
+_BLANK = re.compile(rb"(?:\A|\r?\n)\r?\n")
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+_KIND = re.compile(rb"^(?:content-type|c)[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_ENCODING = re.compile(rb"^content-transfer-encoding[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+
+
+def type_of(content: str) -> str:
+    """A Content-Type without its parameters, in lower case."""
+    return content.partition(";")[0].strip().lower()
+
+
+def part_of(content: str, body: bytes, wanted: str, deepest: int = _DEEPEST) -> bytes | None:
+    """The first part of the type ``wanted``; None where there is none. ``content`` is the body's Content-Type."""
+    boundary = _boundary(content)
+    for part in _parts(boundary, body) if boundary and deepest else ():
+        blank = _BLANK.search(part)
+        head = _FOLD.sub(b" ", part[: blank.start()] if blank else part)
+        text = part[blank.end() :] if blank else b""
+        kind = _text(_KIND.search(head)) or "text/plain"  # RFC 2046 section 5.1
+        if type_of(kind) == wanted:
+            return _decoded(text, _text(_ENCODING.search(head)).lower())
+        if (found := part_of(kind, text, wanted, deepest - 1)) is not None:
+            return found
+    return None
+
+
+def _boundary(content: str) -> bytes:
+    """Empty where there is none, or one that cannot be."""
+    kind, _, params = content.partition(";")
+    if not type_of(kind).startswith("multipart/"):
+        return b""
+    try:
+        boundary = unquote(Params.parse(params).get("boundary") or "").encode("utf-8", "surrogateescape")
+    except SipSyntaxError:
+        return b""
+    return boundary if len(boundary) <= _LONGEST_BOUNDARY else b""
+
+
+def _parts(boundary: bytes, body: bytes) -> Iterator[bytes]:
+    """The parts between the boundary lines; the last part of a truncated body has no boundary after it."""
+    begin: int | None = None
+    for line in _DASHES.finditer(body):
+        said = line[1].rstrip(b" \t")
+        if said not in (boundary, boundary + b"--"):
+            continue
+        if begin is not None:
+            yield _without_break(body[begin : line.start()])
+        begin = line.end()
+        if said != boundary:
+            return
+    if begin is not None:
+        yield _without_break(body[begin:])
+
+
+def _without_break(part: bytes) -> bytes:
+    """Without the end of the boundary's line."""
+    return part.removeprefix(b"\r").removeprefix(b"\n")
+
+
+def _text(match: re.Match[bytes] | None) -> str:
+    return match[1].decode("utf-8", "surrogateescape").strip() if match else ""
+
+
+def _decoded(text: bytes, encoding: str) -> bytes:
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(text)
+    if encoding == "base64":
+        try:
+            return binascii.a2b_base64(text)
+        except binascii.Error:
+            return text
+    return text
+
+
+#: Reason phrases of the IANA registry of SIP response codes.
+REASONS: dict[int, str] = {
+    100: "Trying",
+    180: "Ringing",
+    181: "Call Is Being Forwarded",
+    182: "Queued",
+    183: "Session Progress",
+    199: "Early Dialog Terminated",
+    200: "OK",
+    202: "Accepted",
+    204: "No Notification",
+    300: "Multiple Choices",
+    301: "Moved Permanently",
+    302: "Moved Temporarily",
+    305: "Use Proxy",
+    380: "Alternative Service",
+    400: "Bad Request",
+    401: "Unauthorized",
+    402: "Payment Required",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    406: "Not Acceptable",
+    407: "Proxy Authentication Required",
+    408: "Request Timeout",
+    410: "Gone",
+    412: "Conditional Request Failed",
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
+    415: "Unsupported Media Type",
+    416: "Unsupported URI Scheme",
+    420: "Bad Extension",
+    421: "Extension Required",
+    422: "Session Interval Too Small",
+    423: "Interval Too Brief",
+    428: "Use Identity Header",
+    429: "Provide Referrer Identity",
+    430: "Flow Failed",
+    433: "Anonymity Disallowed",
+    436: "Bad Identity Info",
+    437: "Unsupported Credential",
+    438: "Invalid Identity Header",
+    439: "First Hop Lacks Outbound Support",
+    440: "Max-Breadth Exceeded",
+    469: "Bad Info Package",
+    470: "Consent Needed",
+    480: "Temporarily Unavailable",
+    481: "Call/Transaction Does Not Exist",
+    482: "Loop Detected",
+    483: "Too Many Hops",
+    484: "Address Incomplete",
+    485: "Ambiguous",
+    486: "Busy Here",
+    487: "Request Terminated",
+    488: "Not Acceptable Here",
+    489: "Bad Event",
+    491: "Request Pending",
+    493: "Undecipherable",
+    494: "Security Agreement Required",
+    500: "Server Internal Error",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Server Time-out",
+    505: "Version Not Supported",
+    513: "Message Too Large",
+    555: "Push Notification Service Not Supported",
+    580: "Precondition Failure",
+    600: "Busy Everywhere",
+    603: "Decline",
+    604: "Does Not Exist Anywhere",
+    606: "Not Acceptable",
+    607: "Unwanted",
+    608: "Rejected",
+}

@@ -22,7 +22,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from harness.audio import g711
-from harness.audio.resample import resample
+from harness.audio.samples import resample
 from harness.audio.wav import to_int16
 
 Samples = NDArray[np.int16]

@@ -11,7 +11,7 @@ import espeakng_loader
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.resample import resample
+from harness.audio.samples import resample
 
 RATE: Final = 8000
 LANGUAGES: Final = (

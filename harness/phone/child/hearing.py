@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.detector import Ended, Heard, MarkDetector
-from harness.audio.levels import SILENCE_DBOV
+from harness.audio.samples import SILENCE_DBOV
 from harness.calls.events import DigitMethod, DtmfReceived, Event, Listened, MarkEnded, MarkHeard
 
 if TYPE_CHECKING:

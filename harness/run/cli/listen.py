@@ -18,7 +18,7 @@ from harness.audio.marks import SAMPLE_RATE, replied
 from harness.audio.mixture import marks_in
 from harness.audio.prompts import Matched, find_prompts, prompt_text
 from harness.audio.quality import Figures, best_snr, figures
-from harness.audio.resample import resample
+from harness.audio.samples import resample
 from harness.audio.spectrogram import spectrogram_svg
 from harness.audio.wav import WavError, read_wav
 from harness.errors import MistakeError, unwritable

@@ -10,7 +10,7 @@ from dataclasses import replace
 from harness.deployment import PhoneEntry, Trunk
 from harness.run.preflight import network
 from harness.run.preflight.lines import AUDIO, OTHERS, REGISTRATION, Look, ProbeKind, ProbeResult, Status
-from harness.sip.login import Login
+from harness.sip.digest import Login
 from harness.sip.message import Response
 from harness.witness.clock import date_told
 from harness.witness.ports.probes import Probing, Target, UnresolvedError

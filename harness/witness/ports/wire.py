@@ -16,9 +16,9 @@ from cryptography import x509
 
 from harness.deployment import Deployment, in_uri
 from harness.errors import ResourceError
+from harness.sip.digest import MOST_CHALLENGES, Login, Unanswered
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.login import MOST_CHALLENGES, Login, Unanswered
 from harness.sip.message import Message, Request, Response
 from harness.sip.uri import registrar_uri
 from harness.support.network_text import redacted_bytes
@@ -246,7 +246,7 @@ async def exchange(
 ) -> RequestOutcome:
     """One request to a place and its final response; ``trust`` is for :class:`Link`.
 
-    Challenges are answered as :class:`~harness.sip.login.Login` has it, and over TLS only to a server whose certificate is
+    Challenges are answered as :class:`~harness.sip.digest.Login` has it, and over TLS only to a server whose certificate is
     trusted and made out to the place. Anybody else would get a hash to guess the password by.
     """
     domain = in_uri(domain)

@@ -7,8 +7,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from harness.sip.message import Request, Response
-from harness.sip.reasons import REASONS
+from harness.sip.message import REASONS, Request, Response
 from harness.world.wire.dialog import Waitable
 
 if TYPE_CHECKING:

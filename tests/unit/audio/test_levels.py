@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.audio.classify import classify
 from harness.audio.g711 import decode_alaw, decode_ulaw
-from harness.audio.levels import levels, mean_level
+from harness.audio.samples import levels, mean_level
 
 from .sounds import noise, silence
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.audio.resample import resample
+from harness.audio.samples import resample
 from harness.audio.wav import to_int16
 
 RATES = st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000])

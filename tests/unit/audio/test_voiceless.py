@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness.audio import g711
+from harness.audio.describe import audible_s, is_garbled, is_ringing, voiceless
 from harness.audio.prompts import prompt_samples
-from harness.audio.voiceless import audible_s, is_garbled, is_ringing, voiceless
 from harness.audio.wav import to_int16
 from harness.support.resources import prompt_names
 from tests.unit.audio.sounds import Samples, join, mark, noise, silence

@@ -5,17 +5,18 @@ from __future__ import annotations
 import pytest
 
 from harness.sip.digest import (
+    ANY_REALM,
     Algorithm,
     CredentialCheck,
     Credentials,
     DigestClient,
     DigestServer,
+    Login,
     build,
     digest_response,
     parse,
 )
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.login import ANY_REALM, Login
 from harness.sip.message import Request, Response
 from tests.unit.clock import Clock
 from tests.unit.sip.sip_requests import request

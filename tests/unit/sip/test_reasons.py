@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.sip.reasons import REASONS
+from harness.sip.message import REASONS
 
 #: RFC 3261 section 21, and the codes that later RFCs have registered.
 REGISTERED = (

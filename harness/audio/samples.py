@@ -1,13 +1,33 @@
-"""Sample-rate conversion by a polyphase windowed sinc."""
+"""Samples: their level, without an inaudible DC offset (in G.711 a stream of zero octets has a large one); another rate."""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+_FRAME: Final = 160
+SILENCE_DBOV: Final = -96.0  #: the level that stands for digital silence
+
+
+def levels(samples: NDArray[np.int16]) -> NDArray[np.float64]:
+    """The level of each whole 20 ms of 8 kHz samples in dBov, :data:`SILENCE_DBOV` for digital silence."""
+    frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    power = np.var(frames, axis=1, dtype=np.float64) / 32768.0**2
+    dbov: NDArray[np.float64] = 10 * np.log10(np.maximum(power, 10 ** (SILENCE_DBOV / 10)))
+    return dbov
+
+
+def mean_level(samples: NDArray[np.int16]) -> float:
+    """The level of all samples together in dBov."""
+    if not len(samples):
+        return SILENCE_DBOV
+    power = float(np.var(samples, dtype=np.float64)) / 32768.0**2
+    return max(SILENCE_DBOV, 10 * math.log10(power)) if power > 0 else SILENCE_DBOV
+
 
 _ZERO_CROSSINGS = 12  # on each side: flat to 3400 Hz and 60 dB down where it would fold, at 8 kHz
 
