@@ -13,9 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.support.forkserver import interpreter
-from harness.support.forkserver.environment import of_a_child
-from harness.support.forkserver.process import ForkServer
+from harness.support.forkserver import ForkServer, interpreter, of_a_child
 
 VARIABLE = "FORKED_PYTHON"
 #: As much of an interpreter as a fork server is: it takes code and modules, and no options of the interpreter's own.

@@ -6,12 +6,30 @@ A deployment of kind ``simulated`` leaves hosts, binds and passwords out; the wo
 
 from __future__ import annotations
 
-from harness.deployment.ai import Campaign, Escalation, Synthflow
-from harness.deployment.model import Deployment, from_plain, to_plain
-from harness.deployment.network import Account, CertificateFiles, PhoneEntry, Platform, StandIn, Trunk
-from harness.deployment.replicas import replicas_from_plain, replicas_to_plain
-from harness.deployment.report import Report, ReportField, plain_name, plain_signs
-from harness.deployment.routing import TOPIC_HEADER, Assistant, Group, Handover, Line, RoutedBy
+from harness.deployment.model import Deployment, from_plain, replicas_from_plain, replicas_to_plain, to_plain
+from harness.deployment.network import (
+    Account,
+    CertificateFiles,
+    PhoneEntry,
+    Platform,
+    Report,
+    ReportField,
+    StandIn,
+    Trunk,
+    plain_name,
+    plain_signs,
+)
+from harness.deployment.routing import (
+    TOPIC_HEADER,
+    Assistant,
+    Campaign,
+    Escalation,
+    Group,
+    Handover,
+    Line,
+    RoutedBy,
+    Synthflow,
+)
 from harness.deployment.tables import IDLE
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from unicodedata import category
 
-from harness.deployment.report import plain_name
+from harness.deployment.network import plain_name
 from harness.deployment.tables import Tables
 from harness.deployment.values import OWN_PHONES
 from harness.support.model_words import nearest

@@ -25,8 +25,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.deployment import Limits
 from harness.errors import RefusedError, ResourceError
-from harness.support.files import own_directories, user_files, whole_file
-from harness.support.files.names import stem_of
+from harness.support.files import own_directories, stem_of, user_files, whole_file
 
 #: Marks 0…238 belong to the harness's legs; 239 stands for a stranger's voice; 240 and up are assistants' voices.
 LEG_MARKS = 239

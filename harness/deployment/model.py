@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 from pydantic import model_validator
@@ -62,3 +62,27 @@ def _leaves(plain: Any, shown: list[str], key: str = "") -> Iterator[str]:
 def to_plain(deployment: Deployment) -> dict[str, Any]:
     """JSON-ready data with its secrets, for the pipe to another process of this run; never for a file."""
     return deployment.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def replicas_to_plain(replicas: Sequence[Deployment]) -> list[dict[str, Any]]:
+    """JSON-ready data with their secrets, as :func:`to_plain` makes it: the first whole, the others' fields that differ."""
+    if not replicas:
+        return []
+    first = to_plain(replicas[0])
+    said = [first]
+    for replica in replicas[1:]:
+        plain = to_plain(replica)
+        said.append({name: plain.get(name) for name in first | plain if plain.get(name) != first.get(name)})
+    return said
+
+
+def replicas_from_plain(said: Sequence[dict[str, Any]]) -> list[Deployment]:
+    """The inverse of :func:`replicas_to_plain`; what they have in common is one object."""
+    replicas: list[Deployment] = []
+    for differs in said:
+        replica = from_plain({**said[0], **differs})
+        if replicas:
+            common = Deployment.model_fields.keys() - differs.keys()
+            replica = replica.model_copy(update={name: getattr(replicas[0], name) for name in common})
+        replicas.append(replica)
+    return replicas

@@ -10,10 +10,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.deployment.ai import Campaign, Escalation, Synthflow
 from harness.deployment.hours import Zone, is_open, planned_at
 from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, Trunk
-from harness.deployment.routing import Assistant, Group, Handover, Line, Transfer
+from harness.deployment.routing import Assistant, Campaign, Escalation, Group, Handover, Line, Synthflow, Transfer
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import Kind, LineOfText, Model, Region, SiteName, Way
 from harness.sip.identity import has_national_form, region_of

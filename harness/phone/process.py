@@ -29,9 +29,7 @@ from harness.phone.crash_cleanup import Registrations
 from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire, last_lines
 from harness.support import network_text
 from harness.support.files import user_files
-from harness.support.forkserver import interpreter
-from harness.support.forkserver.environment import of_a_child
-from harness.support.forkserver.process import ForkServer
+from harness.support.forkserver import ForkServer, interpreter, of_a_child
 from harness.support.heartbeat import AFTERWARDS_S, DOUBTFUL_S
 
 #: A pulse this much later than due is late; a jitter buffer cannot hide a longer gap.

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ResourceError
-from harness.support.files import user_files
-from harness.support.files.names import stem_of
+from harness.support.files import stem_of, user_files
 
 _HEADER: Final = 44  # pjmedia's: RIFF, "fmt " of 16 bytes, "data"
 _OCTETS_A_SECOND: Final = 2 * 8000

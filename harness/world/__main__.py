@@ -17,7 +17,7 @@ from typing import Any
 from harness.deployment import Deployment
 from harness.deployment.file import load
 from harness.errors import DeploymentError, HarnessError, MistakeError
-from harness.support.forkserver.environment import allow_open_files
+from harness.support.forkserver import allow_open_files
 from harness.support.heartbeat import PERIOD_S, Heartbeat
 from harness.support.memory import SHORT, FreedMemory, settle
 from harness.world.addresses import StartError

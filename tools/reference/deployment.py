@@ -14,13 +14,13 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from harness.deployment import ai, model, network, report, routing, tables, terms, values
+from harness.deployment import model, network, routing, tables, terms, values
 from harness.deployment.file import NEEDED_BUT_SIMULATED
 from harness.support.model_words import bounds
 from harness.support.resources import prompt_names
 from tools import ROOT
 
-_MODULES = (model, values, ai, network, report, routing, tables, terms)
+_MODULES = (model, values, network, routing, tables, terms)
 _FILES = sorted(Path(str(module.__file__)) for module in _MODULES)
 PAGE = ROOT / "docs" / "deployment.md"
 BEGIN, END = "<!-- keys: made by python -m tools.reference -->", "<!-- end of keys -->"

@@ -35,7 +35,7 @@ _SETTLED_CASES = 1000
 _SAMPLE_EVERY_S = 1.0
 #: Of pytest's plugins. Playwright's, which no user has, keeps all reports on their items.
 _LEFT_OUT = ("cacheprovider", "allure_pytest", "playwright", "hypothesispytest", "anyio")
-_FORK_SERVER = "harness.support.forkserver"
+_FORK_SERVER = "harness.support.forkserver.server"
 _LIMIT = re.compile(r"^calls_per_run = \d+$", re.MULTILINE)
 _OF = re.compile(r"\d+/(\d+) cases")
 _LEG = re.compile(rb'"leg": ?"([^"]+)"')

@@ -21,7 +21,7 @@ import typer
 
 from harness.errors import HarnessError, MistakeError, ResourceError, is_of_the_machine, is_of_the_path
 from harness.run.cli import startup
-from harness.support.forkserver.environment import allow_open_files
+from harness.support.forkserver import allow_open_files
 from harness.support.memory import lasting
 from harness.support.network_text import printable
 from harness.support.terminal import escape_unencodable

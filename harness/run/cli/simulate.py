@@ -23,8 +23,7 @@ from harness.integrations import load
 from harness.run.cli.lists import fault_names
 from harness.run.plugin.run import TimingsName
 from harness.run.plugin.worlds import alive_lock, one_world
-from harness.support.files import whole_file
-from harness.support.files.names import stem_of
+from harness.support.files import stem_of, whole_file
 from harness.support.files.own_directories import Scratch
 from harness.support.terminal import SafeConsole
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from harness.support.forkserver.process import ForkServer
+    from harness.support.forkserver import ForkServer
 
 BROKEN = 3
 
@@ -70,8 +70,7 @@ _begun: list[ForkServer] = []
 def begun(arguments: Sequence[str]) -> Iterator[None]:
     """While this lasts there is a fork server for the worlds that these arguments of ``harness`` ask for. A wrong guess costs time."""
     if _asks_for_worlds(arguments):
-        from harness.support.forkserver.environment import of_a_child
-        from harness.support.forkserver.process import ForkServer
+        from harness.support.forkserver import ForkServer, of_a_child
 
         with contextlib.suppress(OSError):  # then each is started for itself
             _begun.append(ForkServer("harness.world.world", of_a_child()))

@@ -29,7 +29,7 @@ from harness.run.plugin.run import Run
 from harness.scenario.case_phones import ALONE, ConcurrentCases
 from harness.scenario.handover import number_shown
 from harness.scenario.phones import stand_in
-from harness.support.files.names import stem_of
+from harness.support.files import stem_of
 
 #: About how long a case's calls last: the cases that begin within that time run at once.
 _A_CASE_S = 4.0

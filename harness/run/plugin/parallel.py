@@ -40,8 +40,7 @@ from harness.run.plugin.worlds import Worlds, check_faults
 from harness.scenario.phones import stand_in
 from harness.support.files import own_directories, whole_file
 from harness.support.files.own_directories import MEMORY, Scratch
-from harness.support.forkserver.environment import allow_open_files
-from harness.support.forkserver.process import ForkServer
+from harness.support.forkserver import ForkServer, allow_open_files
 from harness.support.mask import mask_fields
 from harness.support.memory import settle
 from harness.support.network_text import printable

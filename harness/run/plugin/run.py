@@ -22,7 +22,7 @@ from harness.integrations import matrix, own_rows
 from harness.integrations.matrix import Case, Selection
 from harness.report.case_document import names
 from harness.report.scope import Options, Scope, scope_of
-from harness.support.files.names import stem_of
+from harness.support.files import stem_of
 
 TimingsName = Literal["quick", "documented"]
 

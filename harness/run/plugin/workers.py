@@ -20,8 +20,7 @@ import pytest
 from xdist.scheduler import LoadScheduling
 
 from harness.support.files.own_directories import Scratch
-from harness.support.forkserver import interpreter, listening_at
-from harness.support.forkserver.process import ForkServer
+from harness.support.forkserver import ForkServer, interpreter, listening_at
 from harness.support.forkserver.server import serve
 from harness.support.memory import lasting
 

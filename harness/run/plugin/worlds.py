@@ -22,10 +22,8 @@ from typing_extensions import TypedDict
 
 from harness.deployment import Deployment, replicas_from_plain
 from harness.errors import BrokenError, HarnessError, SelectionError, WorldLostError
-from harness.support.files import own_directories, user_files
-from harness.support.files.names import stem_of
-from harness.support.forkserver import PYTHON, interpreter
-from harness.support.forkserver.environment import of_a_child
+from harness.support.files import own_directories, stem_of, user_files
+from harness.support.forkserver import PYTHON, interpreter, of_a_child
 from harness.support.heartbeat import Listener
 
 _START_S = 60.0

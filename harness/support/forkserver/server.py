@@ -1,4 +1,8 @@
-"""The fork server's own process: it forks for each request, returns the exit status, and kills the fork whose client is gone."""
+"""The fork server's own process: it forks for each request, returns the exit status, and kills the fork whose client is gone.
+
+``python -m harness.support.forkserver.server DESCRIPTOR MODULE …`` listens at an open socket, and lives until its standard input
+ends.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +21,11 @@ import threading
 import traceback
 import types
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, Final, NoReturn
 
 from harness.support.forkserver.client import HEAD, MOST_FILES, STATUS
+from harness.support.memory import lasting
 
 _PATIENCE_S: Final = 10.0
 _NO_PROCESS: Final = -1
@@ -197,3 +203,11 @@ def _leave(code: int) -> NoReturn:
         sys.stderr.flush()
     finally:
         os._exit(code)
+
+
+if __name__ == "__main__":
+    _at = socket.socket(fileno=int(sys.argv[1]))
+    with lasting():  # and no collection writes to pages that are shared
+        for _module in sys.argv[2:]:
+            import_module(_module)
+    serve(_at, lifeline=sys.stdin.fileno())

@@ -14,8 +14,7 @@ from harness.deployment.limits import released
 from harness.errors import WorldLostError
 from harness.integrations import load
 from harness.run.plugin.worlds import Worlds, alive_lock, heartbeat
-from harness.support.forkserver.environment import of_a_child
-from harness.support.forkserver.process import ForkServer
+from harness.support.forkserver import ForkServer, of_a_child
 from harness.support.heartbeat import Listener
 from harness.support.resources import EXAMPLES
 from tests.process.alive import gone

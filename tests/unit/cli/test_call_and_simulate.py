@@ -17,7 +17,7 @@ from harness.deployment.safety import Guard
 from harness.integrations import load
 from harness.run.cli import call, simulate
 from harness.run.cli.simulate import exports, live_file
-from harness.support.files.names import stem_of
+from harness.support.files import stem_of
 from harness.support.resources import EXAMPLES
 from harness.support.terminal import SafeConsole
 from tests.unit.phone_events import sip_message

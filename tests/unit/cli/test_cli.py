@@ -20,7 +20,7 @@ from harness.run.cli import app, startup
 from harness.run.cli.lists import fault_names, row_ids
 from harness.run.cli.verify import _of_pytest
 from harness.support import resources
-from harness.support.forkserver.process import ForkServer
+from harness.support.forkserver import ForkServer
 from harness.support.resources import EXAMPLES
 from harness.world.faults import FAULTS
 from tests.unit.cli.conftest import Harness

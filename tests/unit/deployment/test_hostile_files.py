@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.deployment.file import load
 from harness.errors import DeploymentError
 from harness.run.preflight import variables
-from harness.support.files.names import stem_of
+from harness.support.files import stem_of
 from harness.support.resources import EXAMPLES
 
 

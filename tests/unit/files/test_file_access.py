@@ -35,10 +35,9 @@ ALLOWED = {
     "phone/process.py": ({FILE, PROCESS}, "starts softphones, and keeps their stderr"),
     "run/fleet/worker.py": ({FILE, PROCESS}, "starts pytest for a shard, and keeps its output"),
     "support/forkserver/__init__.py": (
-        {PYTHON},
-        "is how all others start Python: never with modules of the current directory (-P, -I)",
+        {PROCESS, PYTHON},
+        "starts fork servers, and is how all others start Python: never with modules of the current directory (-P, -I)",
     ),
-    "support/forkserver/process.py": ({PROCESS}, "starts fork servers"),
     "support/forkserver/client.py": (
         {PROCESS, PYTHON},
         "becomes the interpreter, with -P, where there is no fork server",

@@ -18,9 +18,7 @@ from harness.deployment.limits import released
 from harness.errors import SelectionError, WorldLostError
 from harness.integrations import load
 from harness.run.plugin.worlds import World, alive_lock, list_faults, one_world
-from harness.support.forkserver import interpreter
-from harness.support.forkserver.environment import of_a_child
-from harness.support.forkserver.process import ForkServer
+from harness.support.forkserver import ForkServer, interpreter, of_a_child
 from harness.support.resources import EXAMPLES
 
 FILE = EXAMPLES / "simulated-gladly.toml"
