@@ -7,11 +7,10 @@ import gc
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 
 import pytest
 
-from harness.support.memory import SHORT, lasting, settle
+from harness.support.memory import lasting
 
 FREED = textwrap.dedent(
     """
@@ -68,29 +67,3 @@ def test_while_what_lasts_is_made_no_garbage_is_looked_for(error: type[Exception
     assert gc.isenabled()
     assert gc.get_freeze_count() >= frozen + len(made)
     gc.unfreeze()
-
-
-@pytest.fixture
-def thresholds() -> Iterator[tuple[int, int, int]]:
-    before = gc.get_threshold()
-    gc.set_threshold(700, 10, 10)  # Python's own
-    yield gc.get_threshold()
-    gc.unfreeze()
-    gc.set_threshold(*before)
-
-
-def test_where_real_time_goes_on_no_collection_takes_long(thresholds: tuple[int, int, int]) -> None:
-    looked_at: list[int] = []
-
-    def look(phase: str, info: dict[str, int]) -> None:
-        if phase == "start":
-            looked_at.append(sum(len(gc.get_objects(generation)) for generation in range(info["generation"] + 1)))
-
-    gc.callbacks.append(look)
-    try:
-        settle(SHORT)
-        kept = [[] for _ in range(50_000)]  # type: ignore[var-annotated]
-    finally:
-        gc.callbacks.remove(look)
-    assert len(looked_at) > len(kept) / 1_000
-    assert max(looked_at) < 5_000, "of 50,000 objects that stay"

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import PhoneLostError
 from harness.phone.pool import PhonePool
 from harness.phone.process import PhoneForkServer
 from tests.process.alive import alive, gone
@@ -48,22 +47,6 @@ def test_no_secret_is_in_a_forked_phones_memory_or_environment(fork_server: Phon
     pid = desk("alice").process.pid
     assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
     assert not remembers(fork_server.pid, SECRET)
-
-
-def test_how_a_forked_phone_died_is_told(desk: Desk) -> None:
-    alice = desk("alice")
-    os.kill(alice.process.pid, signal.SIGABRT)
-    with pytest.raises(PhoneLostError, match="SIGABRT") as caught:
-        alice.next_call(10)
-    assert "pjsua_core" in str(caught.value)
-
-
-def test_a_forked_phone_that_hangs_is_ended(desk: Desk) -> None:
-    pid = desk("alice").process.pid
-    os.kill(pid, signal.SIGSTOP)
-    with pytest.raises(PhoneLostError, match="was silent for"):
-        desk.phones[0].next_call(20)
-    assert gone(pid)
 
 
 def test_where_the_fork_server_is_gone_phones_are_started(fork_server: PhoneForkServer, desk: Desk) -> None:

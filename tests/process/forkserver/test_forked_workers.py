@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import resource
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.support.forkserver import listening_at, server
-from harness.support.forkserver.client import HEAD
 from tests.process.alive import gone
 
 FORK_SERVER = """
@@ -141,50 +136,6 @@ def test_it_dies_with_whoever_stands_for_it(runner: Runner) -> None:
         worker.kill()
     assert gone(pid)
     assert runner.worker("print('next')").communicate(timeout=60)[0] == "next\n"
-
-
-@pytest.mark.parametrize("room", [0, 1, 3])
-def test_without_room_for_another_those_that_there_are_go_on(own_runner: Runner, room: int) -> None:
-    """Descriptors of the fork server's own, as few as are left: who asked ends, and nobody else."""
-    says = "import sys; print('here', flush=True); sys.stdout.write(sys.stdin.read())"
-    first = own_runner.worker(says)
-    assert first.stdout is not None
-    assert first.stdout.readline() == "here\n"
-    fork_server = int(
-        Path(f"/proc/{own_runner.process.pid}/task/{own_runner.process.pid}/children").read_text().split()[0]
-    )
-    highest = max(int(file.name) for file in Path(f"/proc/{fork_server}/fd").iterdir())
-    before = resource.prlimit(fork_server, resource.RLIMIT_NOFILE)
-    resource.prlimit(fork_server, resource.RLIMIT_NOFILE, (highest + 1 + room, before[1]))
-    second = own_runner.worker(says)
-    second.communicate("", timeout=60)
-    assert second.returncode in (0, 1)  # it began, or not
-    resource.prlimit(fork_server, resource.RLIMIT_NOFILE, before)
-    third = own_runner.worker(says)
-    assert third.communicate("served", timeout=60)[0] == "here\nserved"
-    assert first.communicate("and on", timeout=60)[0] == "and on"
-    assert first.returncode == 0
-
-
-def test_where_no_process_is_left_who_asked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def none_left() -> int:
-        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-
-    monkeypatch.setattr(os, "fork", none_left)
-    path = tmp_path / "server"
-    lifeline, ours = os.pipe()
-    with listening_at(path) as listening, socket.socket(socket.AF_UNIX) as asks:
-        asks.connect(str(path))
-        socket.send_fds(asks, [HEAD.pack(2, 1)], [ours])
-        asks.sendall(b"{}")
-        fork_server = server._Server(listening, lifeline)
-        fork_server._fork()
-        assert asks.recv(1) == b""
-        assert fork_server._forks == {}
-        os.close(fork_server._spare)
-        fork_server._selector.close()
-    for descriptor in (lifeline, ours):
-        os.close(descriptor)
 
 
 def test_ctrl_c_reaches_it(runner: Runner) -> None:

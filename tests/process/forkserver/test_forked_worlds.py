@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.deployment import Deployment
-from harness.deployment.limits import released
-from harness.errors import WorldLostError
 from harness.integrations import load
-from harness.run.plugin.worlds import Worlds, alive_lock, heartbeat
+from harness.run.plugin.worlds import Worlds, heartbeat
 from harness.support.forkserver import ForkServer, of_a_child
 from harness.support.heartbeat import Listener
 from harness.support.resources import EXAMPLES
@@ -67,15 +65,6 @@ def test_it_knows_no_secret(fork_server: ForkServer, worlds: Worlds, tmp_path: P
     for pid in (fork_server.pid, pid_in(tmp_path)):
         assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
         assert not remembers(pid, SECRET)
-
-
-def test_its_death_is_noticed_and_told(fork_server: ForkServer, worlds: Worlds, tmp_path: Path) -> None:
-    started(worlds, fork_server)
-    os.kill(pid_in(tmp_path), signal.SIGKILL)
-    released(alive_lock(tmp_path, load(FILE).name))
-    (error,) = worlds.stop()
-    assert isinstance(error, WorldLostError)
-    assert str(error).splitlines()[0].endswith("died (exit code -9)"), "what stands alone in reports is whole"
 
 
 def test_where_the_fork_server_is_gone_a_world_is_started(fork_server: ForkServer, worlds: Worlds) -> None:

@@ -65,13 +65,3 @@ def test_noise_silence_and_music() -> None:
         [1.0, 0.7] * 6, 2000
     )
     assert {span.kind for span in loud(to_int16(0.08 * chord))} == {"music"}
-
-
-def test_other_sample_rates() -> None:
-    tone = to_int16(call_progress("us", "busy", 4, rate=16000))
-    (span,) = loud(join(silence(0.5, 16000), tone, silence(0.5, 16000)), 16000)
-    assert span.kind == "busy"
-
-
-def test_nothing_at_all() -> None:
-    assert classify(silence(0.0)) == []

@@ -59,20 +59,6 @@ def a_law(samples: Samples) -> Samples:
     return g711.decode_alaw(g711.encode_alaw(samples))
 
 
-@pytest.mark.parametrize("seconds", [0.5, 2.0])
-@pytest.mark.parametrize("loss_db", range(1, 13))
-@pytest.mark.parametrize("number", [7, 48, 131, 240])  # 131 and 48 outlive it best
-def test_what_was_read_by_the_wrong_law_is_told_where_its_mark_is_heard_all_the_same(
-    number: int, loss_db: int, seconds: float
-) -> None:
-    sent = mark(number, seconds, level_dbov=-15.0 - loss_db, skip=500)
-    for octets, read, words in (
-        (g711.encode_alaw(u_law(sent)), g711.decode_ulaw, "A-law that was read as µ-law"),
-        (g711.encode_ulaw(a_law(sent)), g711.decode_alaw, "µ-law that was read as A-law"),
-    ):
-        assert words in (of_the_other_law(read(octets), {number}) or "nothing")
-
-
 _CHANNELS: dict[str, Callable[[Samples], Samples]] = {
     "µ-law": u_law,
     "A-law": a_law,
@@ -105,8 +91,3 @@ def test_a_poor_path_is_none_of_the_other_law(
     for packet in lost:
         heard[160 * packet : 160 * (packet + 1)] = 0
     assert of_the_other_law(heard, {number}) is None
-
-
-def test_all_marks_are_listed() -> None:
-    audio = mix(mark(7, 2.0), mark(9, 2.0, level_dbov=-21, skip=300))
-    assert describe(audio, expected={7}, own={5}).marks == (7, 9)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from harness.audio.dtmf import DIGITS, DtmfDetector, digits_in, dtmf
 from harness.audio.wav import to_int16
 
-from .sounds import join, mark, mix, noise, silence
+from .sounds import join, mix, noise, silence
 
 
 @given(
@@ -39,10 +39,6 @@ def test_frames_give_the_same_as_the_whole() -> None:
 
 def test_too_short_is_no_digit() -> None:
     assert digits_in(join(silence(0.1), to_int16(dtmf("5", tone=0.02)), silence(0.1))) == []
-
-
-def test_marks_are_no_digits() -> None:
-    assert [number for number in range(0, 512, 5) if digits_in(mark(number, 0.5))] == []
 
 
 def test_a_tone_off_its_place_is_refused() -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import random
-from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from harness.audio import experiment
@@ -64,16 +61,6 @@ def test_who_answers_or_falls_silent_each_time_hears(seed: int) -> None:
         assert 0 < outcome.chance < experiment.MOST_CHANCE / 2  # enough at the first try
 
 
-@pytest.mark.parametrize("late_s", [0.6, 1.2, 1.8, 2.2])
-def test_an_answer_may_take_its_time(late_s: float) -> None:
-    """After the caller's 0.55 s: recognition, a language model and a voice take their time, and not the same each time."""
-    for seed in range(3):
-        dice = random.Random(seed)
-        spoken = experiment.draw(dice)
-        outcome = judge(spoken, answers(spoken, dice, after_s=0.55 + late_s, jitter_s=0.4))
-        assert outcome.chance < experiment.MOST_CHANCE / 2
-
-
 def tone(seed: int) -> Samples:
     return (8000 * np.sin(np.arange(LENGTH) * 2 * np.pi * 440 / SAMPLE_RATE)).astype(np.int16)
 
@@ -110,39 +97,6 @@ def test_an_echo_of_the_caller_is_no_reaction() -> None:
     echo = np.concatenate([np.zeros(at(0.3), np.int16), sent // 2])[:LENGTH]
     outcome = experiment.judge(spoken, sent, echo)
     assert outcome.echo
-
-
-@given(st.integers(0, 2**32))
-def test_the_moments_are_apart_and_in_the_time(seed: int) -> None:
-    spoken = experiment.draw(random.Random(seed))
-    assert len(set(spoken)) == experiment.SPOKEN
-    assert all(later - earlier > experiment.QUIET for earlier, later in pairwise(spoken))
-    assert spoken[0] >= 0
-    assert spoken[-1] < experiment.SLOTS
-    assert len(experiment.speech(spoken, WORDS)) == LENGTH
-
-
-def talks(spoken: tuple[int, ...], dice: random.Random) -> Samples:
-    """A language model's AI: it answers when it was spoken to, in half a second or in three, and stops when it is interrupted."""
-    heard = np.zeros(LENGTH, np.int16)
-    for slot, following in zip(spoken, (*spoken[1:], experiment.SLOTS + experiment.QUIET), strict=True):
-        begin = at(slot * experiment.SLOT_S + 0.55 + min(3.0, max(0.3, dice.gauss(1.2, 0.4))))
-        end = min(begin + at(dice.uniform(1.0, 3.0)), at(following * experiment.SLOT_S + 0.3), LENGTH)
-        heard[begin:end] = NOISE[begin:end]
-    return heard
-
-
-def test_what_one_experiment_leaves_open_three_together_do_not() -> None:
-    """An AI whose answers take 0.5 to 3 s fits a little each time."""
-    one = together = 0
-    for seed in range(20):
-        dice = random.Random(seed)
-        spoken = [experiment.draw(dice) for _ in range(3)]
-        chances = [judge(slots, talks(slots, dice)).chance for slots in spoken]
-        one += chances[0] < experiment.MOST_CHANCE / 2
-        together += experiment.combined(chances) < experiment.MOST_CHANCE / 8
-    assert one <= 5
-    assert together >= 15
 
 
 def test_chances_of_experiments_without_hearing_combine_to_one_that_is_true() -> None:

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.audio.classify import classify
-from harness.audio.machine import asks_for_message, last_sound, message_asked_in
+from harness.audio.machine import asks_for_message, message_asked_in
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import to_int16
@@ -43,62 +43,6 @@ GREETING = prompt_samples("hello-en").astype(np.int16)
 def test_anything_else_asks_for_nothing(heard: Audio) -> None:
     assert asks_for_message(classify(heard)) is None
     assert message_asked_in(heard) is None
-
-
-FRAME = 160
-
-
-@st.composite
-def holes(draw: st.DrawFn, frames: int) -> list[tuple[int, int]]:
-    """One or two holes of 20 to 100 ms in so many frames, 80 ms apart: where each begins, and its length; the last first."""
-    first, long = draw(st.integers(0, frames - 1)), draw(st.integers(1, 5))
-    rest = range(first + long + 4, frames)
-    second = [(draw(st.sampled_from(rest)), draw(st.integers(1, 5)))] if rest and draw(st.booleans()) else []
-    return [*second, (first, long)]
-
-
-@given(
-    of=st.one_of(  # a long tone of 425 or 440 Hz is one of the network's
-        st.tuples(st.sampled_from([425.0, 440.0]), st.just(0.4)),
-        st.tuples(st.sampled_from([800.0, 1000.0, 1400.0, 1633.0]), st.sampled_from([0.4, 0.5, 0.7, 1.0])),
-    ),
-    pause=st.sampled_from([0.0, 0.1, 0.3, 1.0]),
-    cut=st.integers(0, FRAME - 1),
-    are_late=st.booleans(),
-    data=st.data(),
-)
-@settings(deadline=None)
-def test_a_tone_with_holes_is_one_tone(
-    of: tuple[float, float], pause: float, cut: int, are_late: bool, data: st.DataObject
-) -> None:
-    """Packets that come late make a pause in it, lost ones replace so much of it by silence."""
-    hertz, seconds = of
-    beep = tone(seconds, hertz)
-    for first, count in data.draw(holes(round(seconds / 0.02))):
-        at = min(first * FRAME + cut, len(beep))
-        beep = np.concatenate([beep[:at], silence(count * 0.02), beep[at if are_late else at + count * FRAME :]])
-    heard = np.concatenate([GREETING, silence(pause), beep, silence(3.2)])
-    shortest = 0.32 if hertz < 500 else 0.28  # of the network's tones as well
-    if not are_late and sum(abs(beep) > 100) < shortest * SAMPLE_RATE:
-        return  # what is left of it is as short as what a voice may hold
-    assert message_asked_in(heard) is not None, classify(heard)
-
-
-@given(st.data())
-@settings(deadline=None)
-def test_holes_make_no_tone_of_speech(data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(["hello-en", "how-can-i-help-en", "agent-please-de", "goodbye-en"]))
-    heard = prompt_samples(name).astype(np.int16).copy()
-    for first, count in data.draw(st.lists(st.tuples(st.integers(0, len(heard)), st.integers(1, 5)), max_size=12)):
-        heard[first : first + count * FRAME] = 0
-    assert message_asked_in(np.concatenate([heard, silence(1), heard])) is None
-
-
-def test_a_rhythm_stays_one() -> None:
-    """The shortest pause of a busy tone (ITU-T E.180) is twice as long as a hole."""
-    busy = np.concatenate([tone(0.2, 425.0), silence(0.2)] * 6)
-    assert max(classify(busy), key=lambda span: span.ended - span.began).kind == "busy"
-    assert message_asked_in(np.concatenate([GREETING, silence(0.3), busy])) is None
 
 
 NETWORK = {
@@ -177,12 +121,6 @@ def test_a_greeting_right_behind_a_queues_music_asks_for_a_message() -> None:
     assert 5.0 < asked[0] < asked[1] == pytest.approx(5.0 + len(greeting) / SAMPLE_RATE, abs=0.1)
 
 
-def test_when_the_last_sound_ended() -> None:
-    assert last_sound(silence(1.0)) == last_sound(silence(0.0)) == 0.0
-    heard = np.concatenate([silence(1.0), tone(1.0), silence(2.0)])
-    assert last_sound(heard) == pytest.approx(2.0, abs=0.1)
-
-
 @given(hertz=st.floats(340.0, 1600.0), on=st.floats(0.15, 1.5), pause=st.floats(0.1, 1.0))
 @settings(deadline=None)
 def test_a_machines_tone_may_be_short_and_as_low_as_a_ringing_tone(hertz: float, on: float, pause: float) -> None:
@@ -190,15 +128,6 @@ def test_a_machines_tone_may_be_short_and_as_low_as_a_ringing_tone(hertz: float,
     asked = message_asked_in(heard)
     assert asked is not None, classify(heard)
     assert asked[1] == pytest.approx(len(GREETING) / SAMPLE_RATE + pause, abs=0.1)
-
-
-@given(hertz=st.floats(340.0, 490.0), on=st.floats(0.8, 2.0), off=st.floats(2.0, 5.0), until=st.floats(0.0, 5.0))
-@settings(deadline=None)
-def test_a_ringing_tones_first_ring_is_no_beep(hertz: float, on: float, off: float, until: float) -> None:
-    """Neither while the second may follow, nor once it has."""
-    ring = np.concatenate([GREETING, silence(0.3), tone(on, hertz)])
-    assert message_asked_in(np.concatenate([ring, silence(until)])) is None
-    assert message_asked_in(np.concatenate([ring, silence(off), tone(on, hertz), silence(6)])) is None
 
 
 @given(st.sampled_from(["hello-en", "how-can-i-help-en", "agent-please-de", "goodbye-en"]), st.floats(0.2, 3.0))

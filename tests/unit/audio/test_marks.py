@@ -40,16 +40,6 @@ def test_a_period_is_160_ms_at_its_level_and_loops(rate: int) -> None:
     assert steps[len(period) - 1] <= steps.max() / 2  # the seam is softer than the tone itself
 
 
-def test_correlations_between_marks_stay_low() -> None:
-    periods = np.stack([waveform(mark) for mark in range(0, 512, 7)])
-    periods /= np.linalg.norm(periods, axis=1, keepdims=True)
-    spectra = np.fft.rfft(periods, axis=1)
-    for number in range(len(periods)):
-        peaks = np.abs(np.fft.irfft(spectra * np.conj(spectra[number]), 1280, axis=1)).max(axis=1)
-        peaks[number] = 0
-        assert peaks.max() < 0.42
-
-
 def test_replies_name_their_mark() -> None:
     assert reply_to(7) == 7 + REPLY_OFFSET
     assert replied(reply_to(0)) == 0

@@ -2,11 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness.audio.detector import Heard, marks_heard
-from harness.audio.marks import PERIOD_SECONDS
 from harness.audio.prompts import prompt_samples
 from harness.audio.quality import (
     CODECS,
@@ -97,28 +94,6 @@ def test_clock_drift(ppm: int) -> None:
     assert clock_drift_ppm(heard(audio)) == pytest.approx(ppm, abs=12)
     assert clock_drift_ppm(heard(audio[:8000])) is None
     assert clock_drift_ppm([]) is None
-
-
-@given(
-    ppm=st.integers(-300, 300),
-    seconds=st.floats(2.5, 30.0),
-    steps=st.lists(st.tuples(st.floats(0.0, 1.0), st.integers(1, 15), st.sampled_from((-5, 5))), max_size=6),
-)
-def test_the_steps_of_a_jitter_buffer_are_no_drift(
-    ppm: int, seconds: float, steps: list[tuple[float, int, int]]
-) -> None:
-    """A buffer that grew by 40 ms amid 3 s read as 22,000 ppm. Between its steps the clock is measured, or nothing is said."""
-    facts = []
-    for number in range(int(seconds / 0.2)):
-        at = 0.2 * number
-        moved = sum(way * size / 1000 for share, size, way in steps if share * seconds < at)
-        phase = (0.03 + at * ppm * 1e-6 + moved) % PERIOD_SECONDS
-        facts.append(Heard(mark=7, began=0.0, decided=at, level_dbov=-15.0, quality=1.0, phase_seconds=phase))
-    found = clock_drift_ppm(facts)
-    if found is not None:
-        assert found == pytest.approx(ppm, abs=1)
-    if not steps:
-        assert found is not None
 
 
 def test_a_step_in_the_sound_itself_is_no_drift() -> None:

@@ -13,7 +13,6 @@ from harness.audio.prompts import prompt_samples
 from harness.audio.wav import to_int16
 from harness.support.resources import prompt_names
 from tests.unit.audio.sounds import Samples, join, mark, noise, silence
-from tools.accuracy.corpus import Item
 from tools.accuracy.tones import PLANS, call_progress
 
 KINDS: tuple[Literal["ringback", "busy", "congestion", "dial"], ...] = ("ringback", "busy", "congestion", "dial")
@@ -45,18 +44,6 @@ def test_noise_is_no_voice_and_nothing_says_nothing() -> None:
     assert heard.what == "noise"
     assert voiceless(silence(2.0)) is voiceless(np.zeros(0, np.int16)) is None
     assert voiceless(mark(7, 2.0)) is None
-
-
-@pytest.mark.parametrize("kind", ["speech", "music", "hold music", "beeps", "babble"])
-def test_of_the_corpus_nothing_is_tones_alone(kind: str) -> None:
-    """However little of it is listened to."""
-    minute = Item(kind, seed=2).samples()
-    for seconds in (1.0, 2.0, 3.5):
-        size = round(8000 * seconds)
-        for at in range(0, len(minute) - size, 8000 * 5):
-            part: Samples = minute[at : at + size]
-            heard = voiceless(part)
-            assert heard is None or heard.what != "tone", at
 
 
 def test_a_test_tone_is_none_of_the_network_s() -> None:

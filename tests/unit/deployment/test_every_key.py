@@ -13,8 +13,6 @@ from itertools import chain
 from typing import Any, get_args
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from harness.deployment import Deployment
@@ -182,16 +180,3 @@ def test_a_value_that_a_key_cannot_have_is_said_in_a_line(file: Model, place: Pl
     for value, lines in zip(VALUES, said, strict=True):
         hold(lines, value)
     assert any(said) or place == ("simulated",), "all of them are in order: nothing was looked at"
-
-
-#: A table's names stand in what is said of it, quoted or not: none that is one of the words looked for.
-NAMES = st.text().filter(lambda name: not FOREIGN.search(name))
-
-
-@given(
-    st.sampled_from(keys()),
-    st.one_of(st.text(), st.integers(), st.floats(), st.lists(st.text()), st.dictionaries(NAMES, st.text())),
-)
-@example((Deployment, ("safety", "allow")), ["True"])
-def test_no_value_is_answered_in_foreign_words(key: tuple[Model, Place], value: Any) -> None:
-    hold(said_of(*key, value), value)

@@ -88,21 +88,3 @@ def test_a_table_and_a_country_are_told_as_the_file_has_them(tmp_path: Path) -> 
     assert "region: 'us': no country (perhaps US); allowed: two letters, e.g. US, DE or GB" in said_of(
         tmp_path, 'region = "us"'
     )
-
-
-@pytest.mark.parametrize(
-    ("table", "said"),
-    [
-        (
-            "[limits]\ncost_per_run = 5",
-            "limits: cost_per_run: a minute costs nothing, so that it would never be reached; allowed: cost_per_minute beside it",
-        ),
-        (
-            '[assistants.a]\ndid = "+12065550100"\ntransfer_to = "b"',
-            "assistants.a: transfer is missing; allowed: cold or warm, as it hands over to transfer_to",
-        ),
-    ],
-)
-def test_a_key_that_says_nothing_without_another_is_a_mistake(tmp_path: Path, table: str, said: str) -> None:
-    """The cap would hold nothing, and the plan would leave the transfer out, though the file has it."""
-    assert said in said_of(tmp_path, f"{table}\n")

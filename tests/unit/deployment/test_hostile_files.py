@@ -74,16 +74,6 @@ def test_different_names_have_different_files() -> None:
     assert len({stem_of(name) for name in names}) == len(names)
 
 
-@pytest.mark.parametrize(
-    ("content", "said"), [(b"name = ", "not TOML: Invalid value (at end of document)"), (b"\xff\xfe", "cannot be read")]
-)
-def test_a_file_that_is_none(tmp_path: Path, content: bytes, said: str) -> None:
-    path = tmp_path / "file.toml"
-    path.write_bytes(content)
-    (line,) = mistakes(path)
-    assert line.startswith(f"{path}: {said}")
-
-
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DeploymentError, match=r"^no such file: .*nosuch\.toml; allowed: .*simulated-gladly"):
         load(tmp_path / "nosuch.toml")

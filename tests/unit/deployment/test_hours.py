@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from harness.deployment.file import load
@@ -81,58 +78,6 @@ def test_times_of_one_day_that_overlap_are_a_mistake(text: str, day: str) -> Non
     TypeAdapter(Hours).validate_python(f"{WEEK}, fri 18:00-20:00, mon 20:00-02:00, tue 01:00-07:00")
 
 
-_DATES = st.dates(date(2025, 1, 1), date(2028, 12, 31))
-
-
-def _apart(minutes: list[int], night: int) -> list[tuple[int, int]]:
-    """Spans of a day, the last of them perhaps into the next one."""
-    ordered = sorted(minutes)
-    late = [(begins, min(night, begins)) for begins in ordered[len(ordered) & ~1 :]]
-    return [*zip(ordered[::2], ordered[1::2], strict=False), *late]
-
-
-_SPANS = st.builds(_apart, st.lists(st.integers(0, 1439), max_size=5, unique=True), st.integers(0, 1440))
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02}:{minute % 60:02}"
-
-
-@given(
-    days=st.dictionaries(st.integers(0, 6), _SPANS.filter(bool), min_size=1),
-    dates=st.dictionaries(_DATES, _SPANS, max_size=4),
-    zone=st.sampled_from([BERLIN, "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/St_Johns"]),
-    near=st.integers(-3000, 3000),
-    data=st.data(),
-)
-@settings(deadline=None)
-def test_each_minute_is_open_as_a_calendar_has_it(
-    days: dict[int, list[tuple[int, int]]],
-    dates: dict[date, list[tuple[int, int]]],
-    zone: str,
-    near: int,
-    data: st.DataObject,
-) -> None:
-    """The reference ticks off minutes day by day, as one does on paper."""
-    names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-    parts = [f"{names[day]} {_clock(a)}-{_clock(b)}" for day, spans in days.items() for a, b in spans]
-    parts += [f"{day} {_clock(a)}-{_clock(b)}" for day, spans in dates.items() for a, b in spans]
-    parts += [f"{day} closed" for day, spans in dates.items() if not spans]
-    day = data.draw(st.sampled_from([*dates, date(2026, 3, 29), date(2026, 10, 25)]))
-    moment = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(minutes=near)
-    local = moment.astimezone(ZoneInfo(zone))
-    ticked: set[tuple[date, int]] = set()
-    for back in (1, 0):
-        begins = local.date() - timedelta(days=back)
-        for a, b in dates.get(begins, days.get(begins.weekday(), [])):
-            minutes = range(a, b if b > a else b + 1440)
-            ticked |= {(begins, minute) for minute in minutes if minute < 1440}
-            if (after := begins + timedelta(days=1)) not in dates:
-                ticked |= {(after, minute - 1440) for minute in minutes if minute >= 1440}
-    wanted = (local.date(), local.hour * 60 + local.minute) in ticked
-    assert is_open(TypeAdapter(Hours).validate_python(", ".join(parts)), zone, moment) is wanted
-
-
 def test_a_zone_is_one_that_there_is() -> None:
     assert TypeAdapter(Zone).validate_python(BERLIN) == BERLIN
     for name in (
@@ -146,11 +91,6 @@ def test_a_zone_is_one_that_there_is() -> None:
     ):
         with pytest.raises(ValidationError, match="no time zone; allowed"):
             TypeAdapter(Zone).validate_python(name)
-
-
-def test_the_zones_are_those_of_the_machine() -> None:
-    for name in available_timezones():
-        assert TypeAdapter(Zone).validate_python(name) == name
 
 
 def test_a_plan_is_made_for_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness.deployment import numbers_csv
 from harness.deployment.file import load
@@ -121,13 +118,6 @@ def test_a_sheet_that_excel_saved_in_another_way_says_how_to_save_it(tmp_path: P
 def test_a_file_that_is_not_there(tmp_path: Path, name: str, said: str) -> None:
     with pytest.raises(DeploymentError, match=said):
         numbers_csv.read(tmp_path / name)
-
-
-@given(text=st.text(max_size=200))
-def test_any_text_is_numbers_or_a_mistake(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    with contextlib.suppress(DeploymentError):
-        found = lines(tmp_path_factory.mktemp("csv"), "name,did\n" + text)
-        assert all("did" in line or "dids" in line for line in found.values() if isinstance(line, dict))
 
 
 # -- beside the deployment file

@@ -119,23 +119,3 @@ def test_each_allowed_place_needs_its_permission(found: dict[str, dict[str, list
     for place, (kinds, _) in ALLOWED.items():
         used = {kind for module, uses in found.items() if module.startswith(place) for kind in uses}
         assert kinds == used, place
-
-
-@pytest.mark.parametrize(
-    ("kind", "sources"),
-    [
-        (
-            FILE,
-            "open(path)|path.open()|path.open('rb')|os.open(path, os.O_RDONLY)|(a / b).read_bytes()|x.write_text(y)",
-        ),
-        (TEMPORARY, "tempfile.mkdtemp()|from tempfile import TemporaryDirectory|Path(tempfile.gettempdir())"),
-        (PROCESS, "subprocess.run(command)|from subprocess import run|os.execv(program, arguments)"),
-        (DATABASE, "sqlite3.connect(path)"),
-        (PYTHON, "[sys.executable, '-m', 'pytest']"),
-        ("", "open(os.devnull)|self.open()|engine.open(media, self)|user_files.read_text(path, SETTINGS)"),
-        ("", "tarfile.open(fileobj=packed, mode='w:gz')|os.open(os.devnull, os.O_RDWR)"),
-    ],
-)
-def test_what_is_a_use(kind: str, sources: str) -> None:
-    for source in sources.split("|"):
-        assert [found for found, _ in uses(source)] == ([kind] if kind else []), source

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -93,21 +92,6 @@ def test_it_goes_when_it_is_closed(directory: Path) -> None:
         assert own.path.stat().st_mode & 0o777 == 0o700
     own.close()
     assert list(directory.iterdir()) == []
-
-
-def test_nobody_finds_it_unlocked_while_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process begins at the worst moment: when the directory is there, and its lock not yet held."""
-    real = fcntl.flock
-
-    def late(descriptor: int, operation: int) -> None:
-        monkeypatch.setattr(fcntl, "flock", real)
-        own_directories._remove_abandoned(Path(tempfile.gettempdir()))
-        real(descriptor, operation)
-
-    monkeypatch.setattr(fcntl, "flock", late)
-    with Scratch() as own:
-        assert fcntl.flock is real, "the moment came"
-        assert own.path.exists()
 
 
 #: How something else may have the name of a directory: the error of :func:`own_directories.own`, and what it says.

@@ -60,13 +60,6 @@ def test_a_larger_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     assert raised.value.errno == errno.EFBIG
 
 
-def test_a_file_that_grows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_bytes(b"01234567890")
-    monkeypatch.setattr(user_files, "_check", lambda *_: None)  # when it was opened it had no more than it may
-    with pytest.raises(OSError, match="too large"):
-        user_files.read(tmp_path / "file", SMALL)
-
-
 def test_a_file_of_the_kernel_is_read_though_its_size_is_nought() -> None:
     assert user_files.read_text(Path("/proc/self/stat"), SETTINGS).startswith(f"{os.getpid()} ")
 

@@ -7,27 +7,20 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from harness import integrations
 from harness.deployment import Deployment, Escalation
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import SelectionError
 from harness.finding_kinds import AUDIO_TO_AI, LANDING, LANDING_OTHERS
-from harness.integrations import find
-from harness.integrations.base import Cell
 from harness.integrations.matrix import (
     Selection,
     calls_of,
     cases,
     landing_groups,
-    left_out,
     seconds_of,
     why_never_passed,
     why_not_now,
 )
-from harness.integrations.row_plan import _way
 from tests.unit.matrix.conftest import Changes, changed, example, of, of_ai, said_of
 
 SYNTHFLOW, PHONES = of_ai("synthflow"), of_ai("stand-in")
@@ -46,29 +39,6 @@ def ais(deployment: Deployment, row: str) -> set[str]:
 # -- trunks, axes, numbers
 
 
-def test_every_documented_row_runs_with_synthflow_over_all_axes_and_stand_in_once_a_transport(
-    talkdesk: Deployment,
-) -> None:
-    cells = [
-        tuple(case.axes[a] for a in ("transport", "authentication", "codec", "ai"))
-        for case in of(talkdesk, "TD-INBOUND")
-    ]
-    every = {(t, a, c, "synthflow") for t in ("udp", "tcp", "tls") for a in ("ip", "digest") for c in ("pcmu", "pcma")}
-    assert {cell for cell in cells if cell[-1] == "synthflow"} == every
-    assert [cell[:3] for cell in cells if cell[-1] == "stand-in"] == [(t, "ip", "pcmu") for t in ("udp", "tcp", "tls")]
-    assert len({case.trunk for case in of(talkdesk, "HANGUP-CALLER", ai="synthflow")}) == 1
-
-
-def test_ids_are_unique_and_every_row_has_a_case_unless_opted_in(talkdesk: Deployment, gladly: Deployment) -> None:
-    found = cases([talkdesk, gladly])
-    assert len({case.id for case in found}) == len(set(found)) == len(found) >= 150
-    assert all(case.id.startswith(f"{case.row.id}[{case.deployment}:") for case in found)
-    for deployment in (talkdesk, gladly):
-        rows = {row.id for row in integrations.find(deployment.integration).rows}
-        assert {case.row.id for case in found if case.deployment == deployment.name} == rows - {"LONGCALL"}
-        assert [left.row for left in left_out(deployment)] == ["LONGCALL"]
-
-
 def test_a_number_registers_with_digest_over_whichever_trunk(talkdesk: Deployment) -> None:
     """A stand-in's trunk takes calls by address, and may have credentials to register with all the same."""
     found = of(talkdesk, "TD-REGISTER-OK")
@@ -83,13 +53,6 @@ def test_a_number_registers_with_digest_over_whichever_trunk(talkdesk: Deploymen
     assert len({case.id for case in alike}) == 2
 
 
-def test_trunks_that_look_alike_are_told_apart_by_name() -> None:
-    for depth in ("once", "every-number", "full"):
-        found = cases([changed(example("live-large"), {"depth": depth})])
-        assert len({case.id for case in found}) == len(found)
-    assert {case.axes.get("trunk") for case in found} == {"US East", "EU", None}
-
-
 def test_an_axis_that_is_not_full_multiplies_the_first_trunk_alone(talkdesk: Deployment) -> None:
     prompts = of(talkdesk, BLIND, ask="prompt")
     assert {(case.axes["ai"], case.trunk, case.axes["refer"]) for case in prompts} == {
@@ -98,29 +61,6 @@ def test_an_axis_that_is_not_full_multiplies_the_first_trunk_alone(talkdesk: Dep
     for trunk in ("udp-ip", "tls-digest"):
         refers = {case.axes["refer"] for case in of(talkdesk, BLIND) if case.trunk == trunk}
         assert refers == {"consumed", "passed-on"}
-
-
-@pytest.mark.parametrize(
-    ("row", "line", "axis"),
-    [(BLIND, "inbound-passed-on", {"refer": "passed-on"}), (WARM, "inbound-warm-fixed", {"caller_id": "fixed"})],
-)
-def test_a_cell_whose_line_the_deployment_does_not_have_is_left_out(
-    talkdesk: Deployment, row: str, line: str, axis: dict[str, str]
-) -> None:
-    without = changed(talkdesk, {f"lines.{line}": None})
-    assert of(talkdesk, row, **axis)
-    assert of(without, row)
-    assert not of(without, row, **axis)
-
-
-def test_every_number_is_proved_by_itself_where_the_file_asks_for_it(talkdesk: Deployment) -> None:
-    assert all("number" not in case.axes for case in cases([talkdesk]))
-    every, full = (changed(talkdesk, {"depth": depth}) for depth in ("every-number", "full"))
-    found = [case for case in of(every, "TD-INBOUND", ai="stand-in") if case.trunk == "udp-ip-stand-in"]
-    assert [case.axes["number"] for case in found] == [case.line for case in found]
-    assert len({case.line for case in found}) == len(found) > 1
-    few, more, most = (len(of(one, "HANGUP-CALLER")) for one in (talkdesk, every, full))
-    assert few <= more < most
 
 
 def test_every_number_that_can_proves_a_row_whichever_trunk_carries_it(talkdesk: Deployment) -> None:
@@ -135,28 +75,6 @@ def test_every_number_that_can_proves_a_row_whichever_trunk_carries_it(talkdesk:
     assert len(of(two, "NOSUCHNUMBER")) == 1
 
 
-def test_numbers_of_people_are_called_whichever_trunk_they_are_bound_to() -> None:
-    """A number that nobody calls, and of which no plan says that it is left out, would be taken for verified."""
-    large = example("live-large")
-    of_people = {line for line, entry in large.lines.items() if entry.group}
-    every = changed(large, {f"lines.{name}": None for name in large.lines.keys() - of_people})
-    assert {case.line for case in of(every, "PEOPLE")} == of_people
-    # a group rings as it is set up, whichever number leads to it
-    groups = {str(large.lines[line].group) for line in of_people}
-    several = {group for group in groups if len(large.groups[group].present) > 1}
-    assert several == {large.lines[str(case.line)].group for case in of(every, "GROUP-RINGING")}
-
-
-def test_a_number_is_dialled_over_the_trunk_that_carries_it_alone(talkdesk: Deployment) -> None:
-    """A file with three trunks and one number has cases of one transport: none is labelled with what it did not do."""
-    one = {"trunk": "udp-ip", "did": "+12065550142", "dids": {}}
-    only = {"our only number": talkdesk.lines["inbound"].model_copy(update=one)}
-    found = changed(talkdesk, {"lines": only, "campaign": None, "depth": "full"})
-    called = [case for case in cases([found]) if case.line]
-    assert {(case.trunk, case.axes["transport"]) for case in called} == {("udp-ip", "udp")}
-    assert {calls_of(case, found)[0].number for case in called} == {"+12065550142"}
-
-
 def test_of_several_numbers_the_plainest_is_called(talkdesk: Deployment) -> None:
     """In whichever order the file has them: one without a menu, and without an announcement."""
     for lines in (talkdesk.lines, dict(reversed(talkdesk.lines.items()))):
@@ -165,51 +83,6 @@ def test_of_several_numbers_the_plainest_is_called(talkdesk: Deployment) -> None
         assert {(entry.press, entry.announcement_s) for entry in called} == {(None, 0.0)}
         # a stand-in does what it is told at any number; the one whose assistant does it by itself is called first
         assert {case.line for case in of(once, "TD-FALLBACK-TIMEOUT")} == {"fallback-timeout"}
-
-
-@pytest.mark.parametrize(
-    ("row", "one", "other", "same"),
-    [
-        ("TD-INBOUND", {"announcement_s": 0.0}, {"announcement_s": 2.0}, False),
-        ("TD-INBOUND", {"announcement_s": 3.0}, {"announcement_s": 2.0}, True),
-        ("TD-INBOUND", {"press": None}, {"press": ""}, True),
-        ("TD-INBOUND", {"press": "1"}, {"press": "2"}, True),
-        ("TD-INBOUND", {"press": "1"}, {"press": "12"}, False),
-        ("TD-INBOUND", {"assistant": "main"}, {"assistant": "sales"}, False),
-        ("TD-INBOUND", {"group": "billing"}, {"group": "support"}, False),
-        ("TD-INBOUND", {"refer": "consumed"}, {"refer": "passed-on"}, False),
-        ("TD-INBOUND", {"selector": "billing"}, {"selector": None}, False),
-        ("TD-INBOUND", {"fallback": "billing"}, {"fallback": "support"}, True),
-        ("TD-FALLBACK-DOWN", {"fallback": "billing"}, {"fallback": "support"}, False),
-    ],
-)
-def test_numbers_to_the_same_assistant_by_another_way_are_proved_by_themselves(
-    talkdesk: Deployment, row: str, one: dict[str, Any], other: dict[str, Any], same: bool
-) -> None:
-    def way(changes: dict[str, Any]) -> object:
-        found = changed(talkdesk, {f"lines.ivr.{key}": value for key, value in changes.items()})
-        return _way(find("talkdesk").row(row), Cell(found, found.trunk("udp-ip"), "ivr", {}))
-
-    assert (way(one) == way(other)) is same
-
-
-@given(data=st.data())
-def test_whatever_phones_there_are_a_plan_can_be_made(talkdesk: Deployment, data: st.DataObject) -> None:
-    """Any of them may lack its number, be nobody's, or not be there at all; the campaign names any, or none."""
-    agents = {agent for group in talkdesk.groups.values() for agent in group.agents}
-    phones = {
-        name: data.draw(st.sampled_from([phone, phone.model_copy(update={"number": None, "user": "u"})]))
-        for name, phone in talkdesk.phones.items()
-        if name in agents or data.draw(st.booleans())
-    }
-    customer = data.draw(st.sampled_from([None, *phones]))
-    found = changed(talkdesk, {"phones": phones, "campaign.customer": customer})
-    try:
-        planned = cases([found])
-    except SelectionError:  # nothing is left
-        return
-    for case in planned:
-        assert all(call.number.startswith("+") for call in calls_of(case, found)), case.id
 
 
 # -- who is the AI

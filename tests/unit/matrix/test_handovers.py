@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.deployment import Assistant, Deployment, Group, Handover, Line
+from harness.deployment import Deployment, Group, Handover
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.integrations.matrix import calls_of, cases, landing_groups, left_out
 from tests.unit.matrix.conftest import changed, of, of_ai
@@ -67,32 +67,6 @@ def test_a_row_for_which_one_is_enough_takes_the_first(talkdesk: Deployment) -> 
     found = of(alone, "HANGUP-AGENT")
     assert {case.axes["handover"] for case in found} == {"sales"}
     assert {calls_of(case, alone)[1].number for case in found} == {alone.groups["support"].did}
-
-
-def test_a_topic_leads_elsewhere_than_the_number_that_it_is_sent_to(gladly: Deployment) -> None:
-    """Rows that look for the call in the number's own group take a handover without a topic, wherever it stands."""
-    (group, *_) = (name for name, entry in gladly.groups.items() if entry.present and entry.topic is None)
-    topic = next(entry.topic for entry in gladly.groups.values() if entry.topic and entry.present)
-    by_topic = {
-        "vip": handover(to=group, transfer_topic=topic),
-        "none there": handover(to="nobody is here", digit="3", transfer_topic=topic),
-    }
-    found = changed(
-        gladly,
-        {
-            "groups.nobody is here": Group(did="+13125550177", empty=True),
-            "assistants.*.handovers": by_topic,
-            "assistants.*.transfer": None,
-            "assistants.*.transfer_to": None,
-        },
-    )
-    planned = {case.row.id for case in cases([found])}
-    assert "GL-TRANSFER-TOPIC" in planned
-    assert not {"GL-TRANSFER-PLAIN", "HANGUP-AGENT", "TRANSFER-UNAVAILABLE"} & planned
-    why = {left.row: left.why for left in left_out(found) if left.line is None}
-    assert why["HANGUP-AGENT"] == why["TRANSFER-UNAVAILABLE"] == "every assistant hands over with a topic"
-    plain = changed(found, {"assistants.*.handovers": {**by_topic, "plain": handover(to=group, digit="4")}})
-    assert {case.axes["handover"] for case in of(plain, "HANGUP-AGENT")} == {"plain"}
 
 
 def test_a_topic_goes_with_its_own_handover(gladly: Deployment) -> None:
@@ -205,31 +179,6 @@ def test_a_handover_to_nobody_is_proved_on_the_trunk_that_leads_to_it(talkdesk: 
         deployment = changed(talkdesk, {"lines": lines, "assistants.other": other, "depth": depth})
         assert [case.line for case in of(deployment, "TRANSFER-UNAVAILABLE")] == proved
         assert bool([why for _, why in said_of(deployment) if why.startswith("assistants.other")]) is (depth == "once")
-
-
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(
-    shown=st.lists(st.sampled_from(["original", "agent", "fixed", "header"]), min_size=4, max_size=4), data=st.data()
-)
-def test_each_assistant_is_proved_on_each_trunk_whatever_number_its_agents_see(
-    talkdesk: Deployment, shown: list[str], data: st.DataObject
-) -> None:
-    more = {"fixed": {"fixed_caller_id": "+12065550188"}, "header": {"caller_id_header": "X-Show"}}
-    warm = {"transfer": "warm", "transfer_to": "billing"}
-    assistants = {
-        f"a{at}": Assistant.model_validate(
-            {"did": f"+1206555017{at}", **warm, "transfer_caller_id": mode, **more.get(mode, {})}
-        )
-        for at, mode in enumerate(shown)
-    }
-    trunks = st.sampled_from([trunk.name for trunk in talkdesk.trunks])
-    lines = {f"l{at}": Line(did=f"+1312555016{at}", trunk=data.draw(trunks), assistant=f"a{at}") for at in range(4)}
-    update = {"assistants": assistants, "lines": lines, "campaign": None, "depth": "every-number"}
-    deployment = changed(talkdesk, update)
-    found = of(deployment, ROWS["warm"])
-    assert {(case.line, case.trunk) for case in found} == {(name, line.trunk) for name, line in lines.items()}
-    for case in found:
-        assert case.axes["caller_id"] == deployment.assistants[f"a{str(case.line)[1:]}"].transfer_caller_id
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import SelectionError
 from harness.integrations import find
 from harness.integrations.matrix import cases, left_out
-from harness.integrations.row_plan import RowPlan
 from tests.unit.matrix.conftest import Changes, changed, example, of, of_ai, said_of, why
 
 # A Wednesday and a Sunday, in New York 10:00 and 22:00.
@@ -215,21 +213,6 @@ def test_each_number_that_is_closed_at_times_is_called_then_or_named(
     assert [why for _, why in said_of(changed(small, several), "CLOSED")] == [*left, hidden]
 
 
-def test_a_large_customer_is_called_while_its_numbers_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    large = example("live-large")
-    monkeypatch.setenv(AS_OF_VARIABLE, OPEN)
-    called = {case.line for case in cases([large]) if case.line}
-    assert {"Repairs US", "Press DE"} <= called <= {line for line in large.lines if large.is_open(line)}
-    monkeypatch.setenv(AS_OF_VARIABLE, CLOSED)
-    closed = {line for line in large.lines if not large.is_open(line)}
-    found = cases([large])
-    assert {case.line for case in found if case.row.id == "CLOSED"} == {"Repairs US", "Repairs US 2", "Shop US 2"}
-    assert not closed & {case.line for case in found if case.row.id != "CLOSED"}
-    said = {(one.row, one.line): one.why for one in left_out(large) if one.line}
-    assert said["TD-INBOUND", "Press DE"] == "Press DE is closed now (its hours: mon-fri 09:00-17:00)"
-    assert {line for _, line in said} == closed
-
-
 def test_what_a_night_hides_is_not_what_nobody_can_see(monkeypatch: pytest.MonkeyPatch) -> None:
     """By day it is left out for the same reason: to come again then would be in vain."""
     always = changed(example("live-large"), {"lines.*.hours": "mon-fri 08:00-18:00"})
@@ -271,16 +254,6 @@ def test_a_number_that_is_closed_now_is_told_of_the_rows_that_would_call_it(talk
     assert ("TD-OUTBOUND-IVR", "busy") not in found
     assert len(set(found)) == len(found)
     assert not [left for left in left_out(shut(talkdesk, "ivr", depth="once")) if left.line]
-
-
-@pytest.mark.usefixtures("a_wednesday")
-def test_a_closed_number_is_told_of_whichever_value_of_the_row_s_axis_it_would_prove(talkdesk: Deployment) -> None:
-    row = replace(find("talkdesk").row(BLIND), every_number=True)
-    for line in ("ivr", "campaign"):  # to one the platform consumes the REFER, to the other it passes it on
-        cells = RowPlan(row, shut(changed(talkdesk, {"lines.campaign.refer": "passed-on"}), line), asked=False)
-        assert {cell.axes["refer"] for cell in cells.cells} == {"consumed", "passed-on"}
-        assert line in dict(cells.not_now())
-        assert "inbound" not in dict(cells.not_now())
 
 
 @pytest.mark.usefixtures("a_wednesday")
@@ -356,22 +329,6 @@ def test_a_fallback_is_looked_at_over_the_trunks_that_carry_its_number(talkdesk:
     assert not said_of(changed(both, {"lines.theirs.fallback": "billing"}), row), "another number proves this group"
     moved = said_of(changed(both, {"lines.theirs.trunk": "udp-ip-stand-in"}), row)
     assert [line for line, _ in moved] == ["theirs"]
-
-
-@pytest.mark.parametrize("depth", ["once", "every-number"])
-def test_a_trunk_that_there_are_too_few_phones_to_fill_is_told_where_another_is_filled(
-    talkdesk: Deployment, depth: str
-) -> None:
-    callers = len(changed(talkdesk, {"campaign": None}).callers)
-    trunks = {"inbound": "udp-ip", "small": "tcp-ip"}
-    carry = {"trunks.udp-ip.max_concurrent_calls": callers, "trunks.tcp-ip.max_concurrent_calls": callers - 1}
-    two = two_numbers(talkdesk, "inbound", trunks, **carry, depth=depth)
-    assert {case.trunk for case in of(two, "TD-CAPACITY")} == {"tcp-ip"}
-    ((line, told),) = said_of(two, "TD-CAPACITY")
-    assert line == "inbound"
-    assert told.startswith("not observable: there are fewer test phones that call, ")
-    assert told.endswith(" (trunk udp-ip)")
-    assert not said_of(changed(two, {"trunks.udp-ip.max_concurrent_calls": callers - 1}), "TD-CAPACITY")
 
 
 def test_of_several_trunks_that_one_says_what_is_missing_which_comes_nearest(talkdesk: Deployment) -> None:

@@ -156,17 +156,6 @@ def test_a_nonce_lives_five_minutes_and_a_stale_one_is_answered_anew(after: floa
     assert server.verify(again).accepted
 
 
-def test_a_challenge_forgets_the_nonces_that_are_over_and_no_others() -> None:
-    clock = Clock()
-    server = DigestServer(REALM, PASSWORDS.get, lifetime=60, clock=clock.monotonic)
-    kept = []
-    for seconds in (60, 1, 0):
-        server.challenge()
-        kept.append(len(server._nonces))
-        clock.now += seconds
-    assert kept == [1, 2, 2]
-
-
 def test_the_strongest_challenge_understood_is_answered_and_never_a_weaker_one_afterwards() -> None:
     md5, sha = (
         f'Digest realm="r", nonce="{name}", algorithm={name}, qop="auth,auth-int"' for name in ("MD5", "SHA-256")

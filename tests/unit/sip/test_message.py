@@ -182,15 +182,6 @@ def test_what_is_not_utf_8_survives() -> None:
     assert message.body == b"\x00\xff"
 
 
-@given(st.binary(max_size=40).filter(lambda octets: not set(octets) & set(b"\r\n\0")))
-def test_octets_that_are_no_utf_8_are_read_from_text_as_from_the_wire(octets: bytes) -> None:
-    """A display name in Latin-1, say: what a phone logs is text, with those octets as lone surrogates."""
-    wire = INVITE.replace(b"A. Caller", b"A. Caller\r\nX-Name: " + octets + b"\r\nX-Rest: ")
-    text = wire.decode("utf-8", "surrogateescape")
-    assert bytes(Message.parse(text)) == bytes(Message.parse(wire)) == wire
-    assert Message.parse(text).headers == Message.parse(wire).headers
-
-
 def test_half_of_a_surrogate_pair_is_of_no_octets() -> None:
     with pytest.raises(SipSyntaxError, match="no octets"):
         Message.parse(INVITE.decode().replace("A. Caller", "\ud83d"))
