@@ -45,6 +45,14 @@ def test_anything_else_asks_for_nothing(heard: Audio) -> None:
     assert message_asked_in(heard) is None
 
 
+@pytest.mark.parametrize("is_late", [True, False])
+def test_a_tone_with_a_hole_is_one_tone(is_late: bool) -> None:
+    """Packets that come late make a pause in it, lost ones replace so much of it by silence."""
+    beep = tone(0.5)
+    beep = np.concatenate([beep[:1600], silence(0.06), beep[1600 if is_late else 2080 :]])
+    assert message_asked_in(np.concatenate([GREETING, silence(0.3), beep, silence(3.2)])) is not None
+
+
 NETWORK = {
     f"{country} {kind}": to_int16(call_progress(country, kind, 6.5))
     for country in PLANS

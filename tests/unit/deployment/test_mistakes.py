@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -20,205 +21,9 @@ UNREGISTERED = "has register = false; allowed: a phone of an account that regist
 @pytest.mark.parametrize(
     ("example", "changes", "said"),
     [
-        # keys and values
-        (
-            TD,
-            {"platform.register": True},
-            "platform.register: unknown key; allowed: addresses, domain, host, port, report",
-        ),
-        (TD, {"kind": "imaginary"}, "kind: 'imaginary': is none of them; allowed: simulated, stand-in, live"),
-        (LIVE_GL, {"region": "XX"}, "region: 'XX': no country; allowed: two letters, e.g. US, DE or GB"),
-        (LIVE_GL, {"name": ""}, "name: '': is empty; allowed: text"),
-        (LIVE_GL, {"axes.codecs": []}, "axes: codecs: none is named; allowed: pcmu, pcma or both"),
-        (LIVE_GL, {"trunks": {"name": "a"}}, "trunks: is no list; allowed: a list of tables, each headed [[trunks]]"),
-        (
-            LIVE_GL,
-            {"escalation.prompt": "agent-please"},
-            "escalation.prompt: no prompt is called 'agent-please'; allowed: agent-please-de",
-        ),
-        (
-            LIVE_TD,
-            REQUEST | {"campaign.url": "ftp://acme.example/dial"},
-            "campaign.url: 'ftp://acme.example/dial': no address that HTTP",
-        ),
-        (LIVE_TD, REQUEST | {"campaign.url": ""}, "campaign.url: '': no address that HTTP"),
-        (
-            TD,
-            {"groups.billing.batch": 3},
-            'groups.billing: batch: 3: without rings all ring at once; allowed: rings = "batches" beside it',
-        ),
-        # numbers
-        (
-            LIVE_TD,
-            {"lines.inbound.did": "312-555-0100"},
-            "lines.inbound.did: '312-555-0100' is not E.164; allowed: + and country code, "
-            "e.g. +12065550100; read in US it is +13125550100",
-        ),
-        (
-            LIVE_GL,
-            {f"{HOTLINE}.did": "1,31255E+10"},
-            f"{HOTLINE}.did: '1,31255E+10': a spreadsheet made a number of it, and lost digits",
-        ),
-        (
-            LIVE_GL,
-            {f"{HOTLINE}.did": 442079460101},
-            f'{HOTLINE}.did: 442079460101: is no text; allowed: text, in quotes ("…")',
-        ),
-        # ports and integrations
-        (TD, {"trunks.0.port": 32682}, f"{TRUNK_0}: port 32682 does not fit transport udp; allowed: 32681"),
-        (
-            GL,
-            {"trunks.0.transport": "tcp", "trunks.0.port": 32681},
-            "trunks.0.transport (tls-ip): gladly does not signal over tcp; allowed: tls",
-        ),
-        (
-            TD,
-            {"trunks.1.username": None},
-            'trunks.1 (udp-digest): username is missing; allowed: the one of authentication = "digest"',
-        ),
-        (TD, {"trunks.1.name": "udp-ip"}, "trunks: two trunks have one name; allowed: a name of its own for each"),
-        # names of other entries
-        (
-            TD,
-            {"lines.inbound-warm.assistant": "cool"},
-            "lines.inbound-warm.assistant: no assistant is called 'cool'; allowed: main, warm, ",
-        ),
-        (
-            TD,
-            {"groups.billing.agents": ["bilingl"]},
-            "groups.billing.agents: no phone is called 'bilingl' (perhaps billing); allowed: ",
-        ),
-        (TD, {"lines.people.trunk": "x"}, "lines.people.trunk: no trunk is called 'x'; allowed: udp-ip, "),
-        (LIVE_TD, REQUEST | {"campaign.line": "x"}, "campaign.line: no line is called 'x'; allowed: inbound, "),
-        # keys that mean nothing, or are missing, beside others
-        (
-            LIVE_GL,
-            {f"{HOTLINE}.group": "Inbox"},
-            f"{HOTLINE}: assistant and group are both there; allowed: one of them",
-        ),
-        (
-            LIVE_GL,
-            {f"{HOTLINE}.dids": {"a": "+16465550101"}},
-            f"{HOTLINE}: did and dids are both there; allowed: one of them",
-        ),
-        (
-            LIVE_GL,
-            {f"{HOTLINE}.closed": "Inbox"},
-            f"{HOTLINE}: closed: it is never closed; allowed: closed with hours beside it",
-        ),
-        (LIVE_GL, {f"{HOTLINE}.hours": "mon-fri 08:00-18:00"}, f"{HOTLINE}.hours: by whose clocks? allowed: zone = "),
-        (
-            LIVE_GL,
-            {"assistants.Ben": {"did": "+12065550166"}},
-            "assistants.Ben.model_id: is missing, though others have one",
-        ),
-        (
-            LIVE_GL,
-            {"timings.quick": {}},
-            "timings.quick: real timings cannot be scaled; allowed: in a simulated deployment",
-        ),
-        (
-            LIVE_GL,
-            {"limits.cost_per_run": 5},
-            "limits: cost_per_run: a minute costs nothing, so that it would never be reached",
-        ),
-        (LIVE_GL, {"assistants.Ava.transfer": None}, "assistants.Ava: transfer is missing; allowed: cold or warm"),
-        (
-            TD,
-            {"assistants.warm-fixed.transfer_caller_id": "agent"},
-            'assistants.warm-fixed: fixed_caller_id: not used; allowed: with transfer_caller_id = "fixed"',
-        ),
-        (
-            TD,
-            {"assistants.warm-header.caller_id_header": None},
-            'assistants.warm-header: caller_id_header: is missing; allowed: with transfer_caller_id = "header"',
-        ),
-        (
-            LIVE_TD,
-            {"kind": "stand-in"},
-            'kind: no trunk has a harness phone as the AI; allowed: ai = "stand-in" at a trunk',
-        ),
-        (
-            LIVE_TD,
-            {"trunks.0.host": None},
-            "trunks.0.host: is missing; allowed: a value (only a simulated deployment leaves it out)",
-        ),
-        (LIVE_TD, {"campaign.trigger": "http"}, "campaign.url: is missing; allowed: a value (only a simulated"),
-        # groups that calls cannot reach, or not tell apart
-        (LIVE_GL, {"groups.Inbox.user": "4711"}, "groups.Inbox: did and user are both there; allowed: did, or user"),
-        (
-            LIVE_GL,
-            {"groups.Inbox.did": None, "groups.Inbox.user": "+18155550101"},
-            "groups.Inbox: user: '+18155550101' is a number; allowed: did",
-        ),
-        (
-            LIVE_GL,
-            {"groups.Inbox.did": None},
-            "assistants.Ava.transfer_to: groups.Inbox has no did and no user to transfer to; allowed: a group",
-        ),
-        (
-            LIVE_GL,
-            {"groups.Inbox.agents": ["Test agent"] * 2},
-            "groups.Inbox: agents: one is named twice; allowed: once",
-        ),
-        (
-            LIVE_GL,
-            {"groups.Inbox.shared": True},
-            "groups.Inbox.shared: at Test agent, whose telephone shows = platform, test calls look like",
-        ),
-        # values of which no two may be the same
-        (
-            TD,
-            {"groups.support.did": "+18155550101"},
-            "groups.support.did: +18155550101 is already groups.billing.did; allowed: a number of its own",
-        ),
-        (
-            TD,
-            {
-                "groups.billing.did": None,
-                "groups.billing.user": "Ring",
-                "groups.support.did": None,
-                "groups.support.user": "Ring",
-            },
-            "groups.support.user: Ring is already groups.billing.user; allowed: a number of its own",
-        ),
-        (
-            LIVE_GL,
-            {"assistants.Ben": {"did": "+16465550100", "model_id": "b"}},
-            f"assistants.Ben.did: +16465550100 is already {HOTLINE}.did",
-        ),
-        (
-            LIVE_GL,
-            {"groups.EN": {"topic": "bills"}, "groups.DE": {"topic": "bills "}},
-            "groups.DE.topic: bills is already groups.EN.topic; allowed: a topic",
-        ),
-        (
-            TD,
-            {"escalation.goodbye_digit": "0"},
-            "escalation.goodbye_digit: 0 is already escalation.digit; allowed: a digit of its own for each",
-        ),
-        (
-            LIVE_TD,
-            {"phones.support.user": "agent-billing"},
-            "phones.support: agent-billing at acme.talkdesk.example is phones.billing, too, so that a "
-            "call to one rings both; allowed: a user of its own for each phone that is called",
-        ),
-        # phones that do not register
-        (
-            LIVE_TD,
-            REQUEST | {"accounts.carrier.register": False},
-            f"campaign.customer: caller cannot be called: accounts.carrier {UNREGISTERED}",
-        ),
-        (
-            LIVE_TD,
-            {"accounts.agents.register": False, "groups.support.agents": [], "groups.reception.agents": []},
-            f"groups.billing.agents: billing cannot be called: accounts.agents {UNREGISTERED}",
-        ),
-        # names
-        (
-            LIVE_TD,
-            {"lines.": {"did": "+13125550199", "assistant": "main"}},
-            "lines: one has no name; allowed: a name for each",
+        *(
+            (row["example"], row.get("change", {}) | dict.fromkeys(row.get("without", ())), row["said"])
+            for row in tomllib.loads(Path(__file__).with_name("mistakes.toml").read_text(encoding="utf-8"))["mistake"]
         ),
         *(
             (
@@ -231,23 +36,7 @@ UNREGISTERED = "has register = false; allowed: a phone of an account that regist
         *(
             (GL, {place: value}, f"{place}: {value.strip()!r}: ")
             for value in ("", " \t ", "a\r\nX-Evil: b", "a\x00b", "a\u2028b")
-            for place in (
-                "lines.inbound.selector",
-                "groups.queue.topic",
-                "assistants.main.transfer_topic",
-                "leave_out.GL-INBOUND",
-            )
-        ),
-        # files
-        (
-            LIVE_GL,
-            {"ca_file": "/nowhere/ca.pem"},
-            "ca_file: no such file '/nowhere/ca.pem'; allowed: a PEM file with a certificate, from where this one",
-        ),
-        (
-            LIVE_TD,
-            {"stand_in.bad_certificates.expired": {"certificate": "a.pem", "private_key": "/"}},
-            "stand_in.bad_certificates.expired.certificate: no such file 'a.pem'; allowed: a PEM file",
+            for place in ("lines.inbound.selector", "assistants.main.transfer_topic", "leave_out.GL-INBOUND")
         ),
     ],
 )
