@@ -1,14 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from harness.audio import g711
-from harness.audio.describe import describe, of_the_other_law
+from harness.audio.describe import describe
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import to_int16
 from tools.accuracy.tones import call_progress, sit
@@ -49,45 +45,3 @@ def test_one_sentence_says_it(audio: Samples, what: str, words: str) -> None:
     description = describe(audio, expected={7}, own={5}, name_of=NAMES.get)
     assert description.what == what
     assert words in description.words
-
-
-def u_law(samples: Samples) -> Samples:
-    return g711.decode_ulaw(g711.encode_ulaw(samples))
-
-
-def a_law(samples: Samples) -> Samples:
-    return g711.decode_alaw(g711.encode_alaw(samples))
-
-
-_CHANNELS: dict[str, Callable[[Samples], Samples]] = {
-    "µ-law": u_law,
-    "A-law": a_law,
-    "tandem": lambda samples: a_law(u_law(samples)),
-    "overdriven": lambda samples: u_law(to_int16(np.tanh(samples / 4096))),
-    "AGC": lambda samples: a_law(to_int16(samples / 32768 * np.geomspace(0.3, 3.0, len(samples)))),
-    "robbed bits": lambda samples: g711.decode_ulaw(
-        (np.frombuffer(g711.encode_ulaw(samples), np.uint8) | (np.arange(len(samples)) % 6 == 0)).tobytes()
-    ),
-}
-
-
-@given(
-    number=st.integers(0, 511),
-    level=st.floats(-45.0, 0.0),
-    skip=st.integers(0, 1279),
-    seconds=st.floats(0.16, 1.0),
-    channel=st.sampled_from(sorted(_CHANNELS)),
-    snr_db=st.sampled_from([None, 30.0, 15.0, 5.0]),
-    lost=st.sets(st.integers(0, 49), max_size=15),
-)
-@settings(deadline=None)
-def test_a_poor_path_is_none_of_the_other_law(
-    number: int, level: float, skip: int, seconds: float, channel: str, snr_db: float | None, lost: set[int]
-) -> None:
-    sound = mark(number, seconds, level_dbov=level, skip=skip)
-    if snr_db is not None:
-        sound = mix(sound, noise(seconds, level - snr_db))
-    heard = _CHANNELS[channel](sound)
-    for packet in lost:
-        heard[160 * packet : 160 * (packet + 1)] = 0
-    assert of_the_other_law(heard, {number}) is None

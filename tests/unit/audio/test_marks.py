@@ -8,26 +8,12 @@ import pytest
 import soundfile
 
 from harness.audio import marks
-from harness.audio.marks import MARKS, REPLY_OFFSET, replied, reply_to, wav, waveform
+from harness.audio.marks import REPLY_OFFSET, replied, reply_to, wav, waveform
 from tools.accuracy import mark_words
 
 
 def test_the_frozen_table_is_what_its_script_makes() -> None:
     assert Path(marks.__file__).with_name("mark_words.txt").read_text("utf-8") == mark_words.source()
-
-
-def test_two_marks_share_three_tones_and_one_symbol_at_most_however_turned() -> None:
-    assert len(set(MARKS)) == len(MARKS) == 512
-    tones = np.array([[tone for symbol in word for tone in symbol] for word in MARKS])
-    symbols = tones[:, ::2] * 9 + tones[:, 1::2]
-    for turn in range(4):
-        alike = (tones[:, None, :] == np.roll(tones, 2 * turn, axis=1)[None]).sum(axis=2)
-        same = (symbols[:, None, :] == np.roll(symbols, turn, axis=1)[None]).sum(axis=2)
-        if turn == 0:
-            np.fill_diagonal(alike, 0)
-            np.fill_diagonal(same, 0)
-        assert alike.max() == 3
-        assert same.max() == 1
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])

@@ -132,15 +132,9 @@ def test_a_prompt_that_cannot_be_said_is_one_line(tmp_path: Path) -> None:
     wrong = {
         "missing": ("no such file: ", None),
         "text": ("cannot be read (", b"hello"),
-        "empty": ("cannot be read (", b""),
         "long": ("20.5 s long", (speech(20.5), RATE, "PCM_16")),
-        "longer": ("too large (limit 1 MiB)", (speech(80.0), RATE, "PCM_16")),
-        "short": ("0.2 s long", (speech(0.2), RATE, "PCM_16")),
-        "none": ("0.0 s long", (speech(0.0), RATE, "PCM_16")),
         "silent": ("silent (the loudest part has -100 dBov)", (speech(1.0, 0.0), RATE, "PCM_16")),
-        "faint": ("silent (the loudest part has -60 dBov)", (speech(1.0, 0.001), RATE, "PCM_16")),
         "wide": ("WAV PCM_16, 16000 Hz, 1 channel(s)", (speech(), 16000, "PCM_16")),
-        "floats": ("WAV FLOAT, 8000 Hz, 1 channel(s)", (speech() / 32768, RATE, "FLOAT")),
         "stereo": ("WAV PCM_16, 8000 Hz, 2 channel(s)", (np.stack([speech(), speech()], axis=1), RATE, "PCM_16")),
     }
     for name, (_, content) in wrong.items():

@@ -89,39 +89,6 @@ def test_cases_that_land_there_go_one_after_another(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"report": {}}, "platform.report: where the report is read is needed; allowed: url, or file"),
-        ({"report": {"url": "https://a.example/", "file": "b.csv"}}, "allowed: url, or file"),
-        ({"report": {"file": "b.csv", "headers": {"X": "1"}}}, "a file takes no request"),
-        ({"report": {"url": "ftp://a.example/"}}, "platform.report.url: 'ftp://a.example/'"),
-        ({"report": {"url": "https://a.example/?api_key=s3cret"}}, "secrets do not stand in files"),
-        (
-            {"report": {"url": "https://a.example/", "headers": {"Authorization": "s3cret"}}},
-            "allowed: platform.report.headers_env.Authorization",
-        ),
-        ({"report": {"url": "https://a.example/", "time_format": "%d.%m."}}, "no form of a date and a time"),
-        ({"report": {"url": "https://a.example/", "columns": {"who": "x"}}}, "platform.report.columns.who"),
-        ({"report": {"url": "https://a.example/", "stay_s": 1}}, "platform.report.stay_s"),
-        ({"report": {"url": "https://a.example/", "stay_s": 150}}, "allowed: less than limits.seconds_per_call"),
-        (
-            {"report": {"url": "https://a.example/", "ca_file": "/nowhere/ca.pem"}},
-            "platform.report.ca_file: no such file",
-        ),
-        ({}, "reported_as: no report is there to name it"),
-    ],
-)
-def test_mistakes(tmp_path: Path, change: dict[str, Any], said: str) -> None:
-    written = plain(reported_as=["Kasse"])
-    del written["platform"]["report"]
-    written["platform"] |= change
-    with pytest.raises(DeploymentError) as caught:
-        deployment(tmp_path, written)
-    assert said in str(caught.value)
-    assert "s3cret" not in str(caught.value) or "columns" in said
-
-
-@pytest.mark.parametrize(
     ("ignored", "other", "said"),
     [
         ([], "kasse - süd", "groups.other.reported_as: kasse - süd is already groups.{group}.reported_as"),
