@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,16 @@ _TRUNK = re.compile(r"^trunks\.(\d{1,9})[\w.]*")
 _NEVER_WRITTEN = ("password", "api_token")
 #: What a key's file holds, by its PEM header (RFC 7468). It is written in forms of various makers ("RSA PRIVATE KEY").
 _PEM_KINDS: Mapping[str, str] = {"ca_file": "CERTIFICATE", "certificate": "CERTIFICATE", "private_key": "PRIVATE KEY"}
+_PEM_OWNERS = ("", "synthflow.", "stand_in.", "platform.report.", "accounts.*.", "stand_in.bad_certificates.*.")
+_REPORT, _PROMPT = "report", "prompt"
+#: Each place that names a file, from the deployment file's own directory (see :func:`_at`), and what the file holds.
+_FILES: Mapping[str, str] = {
+    **{f"{owner}{key}": kind for owner in _PEM_OWNERS for key, kind in _PEM_KINDS.items()},
+    "platform.report.file": _REPORT,
+    "escalation.prompt": _PROMPT,
+    "assistants.*.handovers.*.prompt": _PROMPT,
+    "assistants.*.handovers.*.then.*": _PROMPT,
+}
 #: What a simulated deployment leaves out, and every other needs.
 NEEDED_BUT_SIMULATED: Mapping[type[BaseModel], tuple[str, ...]] = {
     Trunk: ("host", "termination"),
@@ -57,9 +67,8 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
     secret = "secrets do not stand in files; allowed: {}, the name of an environment variable"
     if mistakes := [f"{inline(where)}: {secret.format(instead)}" for where, instead in _written_secrets(plain)]:
         raise mistaken(path, mistakes, plain)
-    _place_report(path, plain)
     numbers = _numbers(path, plain)
-    if mistakes := list(_own_prompts(plain, path)):
+    if mistakes := list(_place_files(plain, path.parent, {_REPORT, _PROMPT})):
         raise mistaken(path, mistakes, plain)
     site = {"site": environment[SITE_VARIABLE]} if environment.get(SITE_VARIABLE) else {}
 
@@ -102,14 +111,6 @@ def _numbers(path: Path, plain: dict[str, Any]) -> numbers_csv.NumbersFile | Non
     return numbers
 
 
-def _place_report(path: Path, plain: dict[str, Any]) -> None:
-    """The platform's report, where it is a file, is one beside the deployment file."""
-    platform = plain.get("platform")
-    report = platform.get("report") if isinstance(platform, dict) else None
-    if isinstance(report, dict) and isinstance(name := report.get("file"), str) and name:
-        report["file"] = str((path.parent / name).absolute())
-
-
 def read(path: Path) -> dict[str, Any]:
     """The content of a TOML file. Raises :class:`DeploymentError`, in one line, if it is missing or not TOML."""
     try:
@@ -121,35 +122,6 @@ def read(path: Path) -> dict[str, Any]:
         examples = ", ".join(resources.examples())
         raise DeploymentError(f"no such file: {path}; allowed: a deployment file, or an example: {examples}")
     return toml_model.read(found, DeploymentError)
-
-
-def _own_prompts(plain: dict[str, Any], path: Path) -> Iterator[str]:
-    """Put the whole path in the place of each prompt that is a WAV file, named from where the deployment's own is; the mistakes."""
-    assistants = plain.get("assistants")
-    tables: list[tuple[tuple[str, ...], Any]] = [(("escalation",), plain.get("escalation"))]
-    for name, assistant in assistants.items() if isinstance(assistants, dict) else ():
-        handovers = assistant.get("handovers") if isinstance(assistant, dict) else None
-        for topic, handover in handovers.items() if isinstance(handovers, dict) else ():
-            tables.append((("assistants", name, "handovers", topic), handover))
-    for where, table in tables:
-        for holder, key, said in _prompts_in(table):
-            if isinstance(prompt := holder[key], str) and resources.is_wav(prompt.strip()):
-                from harness.audio.prompts import check_prompt  # numpy takes its time, and most files need none of it
-
-                holder[key] = str((path.parent / prompt.strip()).absolute())
-                try:
-                    check_prompt(Path(holder[key]))
-                except MistakeError as error:
-                    yield f"{inline('.'.join(where))}.{said}: {inline(str(error))}"
-
-
-def _prompts_in(table: Any) -> Iterator[tuple[Any, Any, str]]:
-    """Where prompts stand in a table: what holds each, by which key, and how that place is called."""
-    if isinstance(table, dict):
-        if "prompt" in table:
-            yield table, "prompt", "prompt"
-        if isinstance(then := table.get("then"), list):
-            yield from ((then, index, f"then.{index}") for index in range(len(then)))
 
 
 def _written_secrets(plain: object, where: str = "") -> Iterator[tuple[str, str]]:
@@ -178,15 +150,12 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
     plain = to_plain(deployment)
     mistakes: list[str] = []
 
-    def secret(where: str, table: dict[str, Any], name_key: str, value_key: str) -> None:
-        name = table.get(name_key)
-        if name is None:
-            return
+    def variable(where: str, name: str) -> str:
         if secrets and not environment.get(name):
             # small letters may be a secret in the wrong place
             shown, export = (name, f"export {name}=…") if name.isupper() else ("that it names", "export it")
-            mistakes.append(f"{where}.{name_key}: the environment variable {shown} is not set; allowed: {export}")
-        table[value_key] = environment.get(name, "")
+            mistakes.append(f"{where}: the environment variable {shown} is not set; allowed: {export}")
+        return environment.get(name, "")
 
     def needed(where: str, table: dict[str, Any], *keys: str) -> None:
         for key in keys:
@@ -196,63 +165,82 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
                 )
 
     for index, trunk in enumerate(plain["trunks"]):
-        needed(f"trunks.{index}", trunk, *NEEDED_BUT_SIMULATED[Trunk])
-        if trunk["authentication"] == "digest":
-            needed(f"trunks.{index}", trunk, "password_env")
-        secret(f"trunks.{index}", trunk, "password_env", "password")
-    for name, phone in plain["phones"].items():
-        secret(f"phones.{name}", phone, "password_env", "password")
+        credentials = ("password_env",) if trunk["authentication"] == "digest" else ()
+        needed(f"trunks.{index}", trunk, *NEEDED_BUT_SIMULATED[Trunk], *credentials)
     for name, account in plain["accounts"].items():
         needed(f"accounts.{name}", account, *NEEDED_BUT_SIMULATED[Account])
-    secret("synthflow", plain.get("synthflow") or {}, "api_token_env", "api_token")
-    requests = {"platform.report": plain["platform"].get("report")}
-    if (campaign := plain.get("campaign")) and campaign["trigger"] == "http":
-        needed("campaign", campaign, "url")
-        requests["campaign"] = campaign
-    for where, request in requests.items():
-        for header in request["headers_env"] if request else ():
-            secret(f"{where}.headers_env", dict(request["headers_env"]), header, header)
     if any(trunk["ai"] == "stand-in" for trunk in plain["trunks"]):
         needed("stand_in", plain["stand_in"], "bind")
-    mistakes += _find_pem_files(plain, path.parent)
+    headers = ["platform.report.headers_env.*"]
+    if (campaign := plain.get("campaign")) and campaign["trigger"] == "http":
+        needed("campaign", campaign, "url")
+        headers.append("campaign.headers_env.*")
+    for pattern in ("trunks.*.password_env", "phones.*.password_env", "synthflow.api_token_env"):
+        for where, table, key in _at(plain, pattern):
+            table[key.removesuffix("_env")] = variable(where, table[key])
+    for pattern in headers:
+        for where, table, header in _at(plain, pattern):
+            variable(where, table[header])
+    mistakes += _place_files(plain, path.parent, set(_PEM_KINDS.values()))
     if mistakes:
         raise mistaken(path, mistakes, plain)
     return from_plain(plain)
 
 
-def _find_pem_files(plain: dict[str, Any], directory: Path) -> Iterator[str]:
-    """Have each key of a PEM file name it wherever this process is; yields what is wrong with which."""
-    for where, table, key in pem_files(plain):
-        told, kind = table[key], _PEM_KINDS[key]
-        table[key] = str((directory / told).absolute())
-        if why := _why_no_pem(Path(table[key]), kind):
-            yield f"{where}{key}: {why} {told!r}; allowed: a PEM file with a {kind.lower()}, from where this one is"
+def _place_files(plain: dict[str, Any], directory: Path, kinds: Collection[str]) -> Iterator[str]:
+    """Have each key of a file of these kinds name it wherever this process is; yields what is wrong with which."""
+    for where, table, key, kind in named_files(plain):
+        name = table[key].strip()
+        is_one = resources.is_wav(name) if kind == _PROMPT else bool(name) or kind != _REPORT
+        if kind in kinds and is_one:
+            table[key] = str((directory / name).absolute())
+            if why := _why_not(Path(table[key]), kind, name):
+                yield f"{inline(where)}: {why}"
 
 
-def _why_no_pem(file: Path, kind: str) -> str:
-    """Why a file holds no such thing; empty where it does. OpenSSL's own words for it say neither which file nor what is wrong."""
+def named_files(plain: dict[str, Any]) -> Iterator[tuple[str, Any, Any, str]]:
+    """Each place in a deployment's data that may name a file: the place, what holds the name, under which key; what the file holds."""
+    for pattern, kind in _FILES.items():
+        yield from ((*found, kind) for found in _at(plain, pattern))
+
+
+def _at(plain: Any, pattern: str) -> Iterator[tuple[str, Any, Any]]:
+    """Where there is text at a place of the data: the place, what holds the text, and under which key. ``*`` is any key."""
+    holders = [("", plain)]
+    *tables, last = pattern.split(".")
+    for part in tables:
+        holders = [(f"{where}{key}.", holder[key]) for where, holder in holders for key in _keys(holder, part)]
+    for where, holder in holders:
+        yield from ((f"{where}{key}", holder, key) for key in _keys(holder, last) if isinstance(holder[key], str))
+
+
+def _keys(holder: Any, part: str) -> Collection[Any]:
+    if isinstance(holder, list) and part == "*":
+        return range(len(holder))
+    if not isinstance(holder, dict):
+        return ()
+    return list(holder) if part == "*" else holder.keys() & {part}
+
+
+def _why_not(file: Path, kind: str, name: str) -> str:
+    """Why a file does not hold what it should; empty where it does. OpenSSL's own words say neither which file nor what is wrong."""
+    if kind == _REPORT:
+        return ""
+    if kind == _PROMPT:
+        from harness.audio.prompts import check_prompt  # numpy takes its time, and most files need none of it
+
+        try:
+            check_prompt(file)
+        except MistakeError as error:
+            return inline(str(error))
+        return ""
     try:
         text = user_files.read(file, user_files.PEM)
+        if re.search(rf"^-----BEGIN ([A-Z0-9]+ )*{kind}-----".encode(), text, re.MULTILINE):
+            return ""
+        why = f"no {kind.lower()} in"
     except FileNotFoundError:
-        return "no such file"
+        why = "no such file"
     except OSError as error:
-        return f"cannot read ({error.strerror})"
-    return (
-        ""
-        if re.search(rf"^-----BEGIN ([A-Z0-9]+ )*{kind}-----".encode(), text, re.MULTILINE)
-        else f"no {kind.lower()} in"
-    )
-
-
-def pem_files(plain: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Each place in a deployment's data that names a file of certificates or a key: how keys begin there, its table, the key."""
-    stand_in = plain.get("stand_in") or {}
-    owners = {"": plain, "synthflow.": plain.get("synthflow"), "stand_in.": stand_in}
-    owners["platform.report."] = (plain.get("platform") or {}).get("report")
-    owners |= {f"accounts.{name}.": account for name, account in plain.get("accounts", {}).items()}
-    shown = stand_in.get("bad_certificates", {})
-    owners |= {f"stand_in.bad_certificates.{name}.": pair for name, pair in shown.items()}
-    for where, table in owners.items():
-        for key in _PEM_KINDS:
-            if table and table.get(key) is not None:
-                yield where, table, key
+        why = f"cannot read ({error.strerror})"
+    return f"{why} {name!r}; allowed: a PEM file with a {kind.lower()}, from where this one is"

@@ -34,8 +34,6 @@ MARKS_A_WORKER = 10
 MOST_WORKERS = LEG_MARKS // MARKS_A_WORKER
 
 _POLL_S = 0.01
-_ADDRESS = "address-"
-_UNUSED_S = 3 * 24 * 3600.0  # so that it is hardly wanted just while it is removed, when it would seem to be held
 
 
 class Lease:
@@ -95,7 +93,9 @@ def _locked(path: Path, how: int) -> int:
             raise
         if os.fstat(descriptor).st_nlink:
             return descriptor
-        os.close(descriptor)  # it was removed meanwhile: the next to want it would make and lock another
+        os.close(
+            descriptor
+        )  # /tmp was tidied meanwhile (tmpfiles.d(5)): the next to want it would make and lock another
 
 
 def places() -> int:
@@ -122,22 +122,13 @@ def address(name: str, waiting: Callable[[], None]) -> Lease:
 
     ``waiting`` is called when it has to. Raises :class:`ResourceError`.
     """
-    path = _of_the_machine() / f"{_ADDRESS}{stem_of(name)}"
+    path = _of_the_machine() / f"address-{stem_of(name)}"
     if (held := try_lease(path)) is None:
         waiting()
         held = lease([path])
     with contextlib.suppress(OSError):
-        os.utime(path)
+        os.utime(path)  # what tidies /tmp leaves it alone
     return held
-
-
-def forget_unused_addresses() -> None:
-    """Remove lock files of addresses unused for days, so that they do not accumulate. Raises :class:`ResourceError`."""
-    for path in _of_the_machine().glob(f"{_ADDRESS}*"):
-        with contextlib.suppress(OSError):
-            if path.stat().st_mtime < time.time() - _UNUSED_S and (held := try_lease(path)):
-                with held:  # who waits for it meanwhile makes another (_locked)
-                    path.unlink()
 
 
 def _of_the_machine() -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
 import json
 import platform
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -22,9 +21,8 @@ from pydantic import SecretStr
 from typing_extensions import TypedDict
 
 from harness import integrations
-from harness.audio.prompts import prompt_name
 from harness.deployment import Deployment, Kind
-from harness.deployment.file import pem_files
+from harness.deployment.file import named_files
 from harness.errors import MistakeError
 from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations import matrix, observability
@@ -350,17 +348,8 @@ def content_of(deployment: Deployment) -> dict[str, Any]:
     for table in (*accounts.values(), *phones.values(), content.get("stand_in", {})):
         for name in _OF_THE_SITE & table.keys():
             del table[name]
-    report = content.get("platform", {}).get("report", {})
-    if report.get("file"):
-        report["file"] = Path(report["file"]).name  # its own name: each site has its own place for it
-    for _, table, key in pem_files(content):
-        table[key] = Path(table[key]).name  # likewise
-    handovers = (assistant.get("handovers", {}).values() for assistant in content.get("assistants", {}).values())
-    for table in (content.get("escalation", {}), *itertools.chain.from_iterable(handovers)):
-        if table.get("prompt"):
-            table["prompt"] = prompt_name(table["prompt"])  # likewise
-        if table.get("then"):
-            table["then"] = [prompt_name(answer) for answer in table["then"]]
+    for _, table, key, _ in named_files(content):
+        table[key] = Path(table[key]).name  # each site has its own place for it
     return content
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from harness.calls.events import AskedByOptions
 from harness.deployment import CALLS_A_PHONE, Deployment
-from harness.deployment.limits import Lease, address, forget_unused_addresses, lease, try_lease
+from harness.deployment.limits import Lease, address, lease, try_lease
 from harness.errors import HarnessError
 from harness.integrations.matrix import Case, calls_of, landing_groups
 from harness.phone.switchboard import wait_until_asked
@@ -321,11 +321,8 @@ def in_turn(deployments: Sequence[Deployment]) -> Iterator[None]:
     The platform would call both registrations of one phone, calls from one number could not be told apart, and a deployment's
     limits would not hold over both runs. Raises :class:`ResourceError`.
     """
-    places = sorted(_places(deployments).items())
-    if places:
-        forget_unused_addresses()
     with contextlib.ExitStack() as stack:
-        for place, words in places:  # sorted, or two runs could wait for each other
+        for place, words in sorted(_places(deployments).items()):  # sorted, or two runs could wait for each other
 
             def waiting(words: str = words) -> None:
                 print(f"waiting for another run, {words}", file=sys.stderr, flush=True)

@@ -7,7 +7,6 @@ ends.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import fcntl
 import io
 import marshal
@@ -28,7 +27,6 @@ from harness.support.forkserver.client import HEAD, MOST_FILES, STATUS
 from harness.support.memory import lasting
 
 _PATIENCE_S: Final = 10.0
-_NO_PROCESS: Final = -1
 
 
 def serve(listening: socket.socket, lifeline: int) -> NoReturn:
@@ -82,36 +80,23 @@ class _Server:
 
     def _fork(self) -> None:
         """Fork what is asked for. Where that fails, only this connection is closed; the other forks go on."""
-        try:
-            connection, _ = self._listening.accept()
-        except OSError:  # no descriptor is left
-            os.close(self._spare)
-            with contextlib.suppress(OSError):
-                self._listening.accept()[0].close()
-            self._spare = os.open(os.devnull, os.O_RDONLY)
-            return
+        connection, _ = self._listening.accept()
         connection.settimeout(_PATIENCE_S)
         try:
             request, files = _received(connection)
-        except (OSError, ValueError):
+            pid = os.fork()
+        except (OSError, ValueError):  # no request, or no process is left
             connection.close()
             return
-        try:
-            pid = os.fork()
-        except OSError:  # no process is left
-            pid = _NO_PROCESS
         if not pid:
             self._selector.close()
             for ours in (self._listening, connection, *self._forks):
                 ours.close()
-            for descriptor in (self._lifeline, self._spare, *(descriptor for _, descriptor in self._forks.values())):
+            for descriptor in (self._lifeline, *(descriptor for _, descriptor in self._forks.values())):
                 os.close(descriptor)
             _as_an_interpreter(request, files)
         for file in files:
-            os.close(file)  # so that there is a descriptor for the process: it had two or more
-        if pid == _NO_PROCESS:
-            connection.close()
-            return
+            os.close(file)
         descriptor = os.pidfd_open(pid)
         self._forks[connection] = (pid, descriptor)
         self._selector.register(connection, selectors.EVENT_READ)

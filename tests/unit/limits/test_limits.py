@@ -20,7 +20,6 @@ from harness.deployment.limits import (
     CallGate,
     Marks,
     address,
-    forget_unused_addresses,
     lease,
     place,
     try_lease,
@@ -116,30 +115,6 @@ def test_file_removed_before_it_is_locked_is_opened_again(monkeypatch: pytest.Mo
             os.fstat(descriptor)
 
 
-def test_unused_addresses_are_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    names = ["192.0.2.80:32681/udp", "192.0.2.80:32681/tcp", "192.0.2.80:32682/tls", "phone 12ab"]
-    held, *others = [address(name, lambda: pytest.fail("nobody has it")) for name in names]
-    for other in others:
-        other.release()
-    place(1).release()
-    (machine,) = tmp_path.iterdir()
-    files = {path.name: path for path in machine.iterdir()}
-    assert len(files) == 5
-    recent = files[next(name for name in files if "phone" in name)]
-    for path in files.values():
-        if path != recent:
-            os.utime(path, (time.time() - 9 * 86400,) * 2)
-    forget_unused_addresses()
-    left = {path.name for path in machine.iterdir()}
-    assert {name for name in files if name not in left} == {name for name in files if "tcp" in name or "tls" in name}
-    held.release()
-    with address(names[0], lambda: pytest.fail("nobody has it")):
-        pass
-    forget_unused_addresses()
-    assert {path.name for path in machine.iterdir()} == left, "it has just been had"
-
-
 def test_link_in_place_of_the_lock_directory_is_not_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Old files in its target would be deleted."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -149,7 +124,6 @@ def test_link_in_place_of_the_lock_directory_is_not_followed(monkeypatch: pytest
     (target / "address-of-grandmother").touch()
     os.utime(target / "address-of-grandmother", (time.time() - 9 * 86400,) * 2)
     (tmp_path / f"harness-{os.geteuid()}").symlink_to(target)
-    forget_unused_addresses()
     place(1).release()
     assert [path.name for path in target.iterdir()] == ["address-of-grandmother"]
 
