@@ -84,10 +84,13 @@ class _Server:
         connection.settimeout(_PATIENCE_S)
         try:
             request, files = _received(connection)
-            pid = os.fork()
-        except (OSError, ValueError):  # no request, or no process is left
+        except (OSError, ValueError):
             connection.close()
             return
+        try:
+            pid = os.fork()
+        except OSError:  # no process is left
+            pid = -1
         if not pid:
             self._selector.close()
             for ours in (self._listening, connection, *self._forks):
@@ -97,6 +100,9 @@ class _Server:
             _as_an_interpreter(request, files)
         for file in files:
             os.close(file)
+        if pid < 0:
+            connection.close()
+            return
         descriptor = os.pidfd_open(pid)
         self._forks[connection] = (pid, descriptor)
         self._selector.register(connection, selectors.EVENT_READ)
