@@ -16,9 +16,9 @@ from typing import Literal
 from harness.sip.grammar import SipSyntaxError, quote, split_list, unquote
 from harness.sip.message import Request, Response
 
-Algorithm = Literal["MD5", "SHA-256", "SHA-512-256"]
-_HASHES = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}
-_PREFERENCE = ("SHA-256", "SHA-512-256", "MD5")
+Algorithm = Literal["SHA-256", "MD5"]
+#: What the softphones compute, the strongest first, with ``qop="auth"`` or without one (docs/interop.md).
+_HASHES = {"SHA-256": "sha256", "MD5": "md5"}
 _BARE = frozenset({"algorithm", "nc", "stale", "qop", "userhash"})
 _NC = re.compile(r"[0-9a-fA-F]{8}\Z")
 
@@ -70,26 +70,17 @@ def build(params: Params, *, challenge: bool = False) -> str:
     return "Digest " + ", ".join(parts)
 
 
-def _hash(algorithm: str, data: str | bytes) -> str:
-    raw = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
-    base = algorithm.upper().removesuffix("-SESS")
-    return hashlib.new(_HASHES[base], raw, usedforsecurity=False).hexdigest()
-
-
-def digest_response(credentials: Credentials, params: Params, method: str, body: bytes = b"") -> str:
+def digest_response(credentials: Credentials, params: Params, method: str) -> str:
     """The ``response`` of RFC 7616 section 3.4.1 for the realm, nonce, uri, qop, nc and cnonce in ``params``."""
-    algorithm = params.get("algorithm", "MD5")
-    nonce, qop = params["nonce"], params.get("qop", "")
-    cnonce, nc = params.get("cnonce", ""), params.get("nc", "")
-    a1 = _hash(algorithm, f"{credentials.username}:{params['realm']}:{credentials.password}")
-    if algorithm.upper().endswith("-SESS"):
-        a1 = _hash(algorithm, f"{a1}:{nonce}:{cnonce}")
-    a2 = f"{method}:{params['uri']}"
-    if qop == "auth-int":
-        a2 += ":" + _hash(algorithm, body)
-    hashed = _hash(algorithm, a2)
-    middle = f"{nc}:{cnonce}:{qop}:" if qop else ""
-    return _hash(algorithm, f"{a1}:{nonce}:{middle}{hashed}")
+    algorithm = _HASHES[params.get("algorithm", "MD5").upper()]
+
+    def hashed(*parts: str) -> str:
+        raw = ":".join(parts).encode("utf-8", "surrogateescape")
+        return hashlib.new(algorithm, raw, usedforsecurity=False).hexdigest()
+
+    who = hashed(credentials.username, params["realm"], credentials.password)
+    counted = (params["nc"], params["cnonce"], params["qop"]) if params.get("qop") else ()
+    return hashed(who, params["nonce"], *counted, hashed(method, params["uri"]))
 
 
 class DigestClient:
@@ -129,11 +120,8 @@ class DigestClient:
         return self._authorise(request, header)
 
     def _can_answer(self, challenge: Params) -> bool:
-        algorithm = challenge.get("algorithm", "MD5").upper().removesuffix("-SESS")
-        offered = qop_of(challenge)
-        is_computed = algorithm in _HASHES and (not offered or not {"auth", "auth-int"}.isdisjoint(offered))
         is_mine = self.credentials.realm in (None, challenge.get("realm"))
-        return is_computed and is_mine and "realm" in challenge and bool(challenge.get("nonce"))
+        return is_mine and "realm" in challenge and bool(challenge.get("nonce")) and _is_computed(challenge)
 
     def again(self, request: Request) -> Request:
         """``request`` with fresh credentials for the challenges known, which saves a round trip."""
@@ -149,26 +137,26 @@ class DigestClient:
             "realm": challenge["realm"],
             "nonce": nonce,
             "uri": request.request_uri,
-            "algorithm": challenge.get("algorithm", "MD5"),
         }
-        if offered := qop_of(challenge):
+        if "algorithm" in challenge:
+            params["algorithm"] = challenge["algorithm"]
+        if qop_of(challenge):
             self._counts[nonce] = self._counts.get(nonce, 0) + 1
-            params["qop"] = "auth" if "auth" in offered else "auth-int"
-            params["nc"] = f"{self._counts[nonce]:08x}"
-            params["cnonce"] = secrets.token_hex(8)
-        elif params["algorithm"].upper().endswith("-SESS"):
-            params["cnonce"] = secrets.token_hex(8)
-        params["response"] = digest_response(self.credentials, params, request.method, request.body)
+            params |= {"qop": "auth", "nc": f"{self._counts[nonce]:08x}", "cnonce": secrets.token_hex(8)}
+        params["response"] = digest_response(self.credentials, params, request.method)
         if "opaque" in challenge:
             params["opaque"] = challenge["opaque"]
-        if "algorithm" not in challenge:
-            del params["algorithm"]
         return request.without(header).adding(header, build(params))
 
 
 def _rank(challenge: Params) -> int:
     """How late a challenge's algorithm comes in the order of preference."""
-    return _PREFERENCE.index(challenge.get("algorithm", "MD5").upper().removesuffix("-SESS"))
+    return [*_HASHES].index(challenge.get("algorithm", "MD5").upper())
+
+
+def _is_computed(challenge: Params) -> bool:
+    offered = qop_of(challenge)
+    return challenge.get("algorithm", "MD5").upper() in _HASHES and (not offered or "auth" in offered)
 
 
 class CredentialCheck(Enum):
@@ -271,7 +259,7 @@ class DigestServer:
         if password is None:
             return CredentialCheck.UNKNOWN_USER
         credentials = Credentials(params["username"], password)
-        expected = digest_response(credentials, params, request.method, request.body)
+        expected = digest_response(credentials, params, request.method)
         given = params["response"].lower().encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(expected.encode(), given):
             return CredentialCheck.WRONG_PASSWORD
@@ -292,10 +280,7 @@ class DigestServer:
 ANY_REALM = "*"
 #: So many challenges in a row have an answer: a proxy's, a registrar's, and a nonce of each that has grown old.
 MOST_CHALLENGES = 4
-#: What the softphones compute, with ``qop="auth"`` or without one (docs/interop.md).
-_ALGORITHMS = ("MD5", "SHA-256")
 _HEADERS = {401: "WWW-Authenticate", 407: "Proxy-Authenticate"}
-_COMPUTED = "the softphones compute MD5 and SHA-256, with qop auth or none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +292,10 @@ class Unanswered:
 
 
 class Login:
-    """One user's password for a ``realm``, for any (:data:`ANY_REALM`), or for the one that asks first."""
+    """One user's password for a ``realm``, for any (:data:`ANY_REALM`), or for the one that asks first, as a softphone uses it.
+
+    What a softphone could not answer is not answered here either: what was seen to work would not work in a call.
+    """
 
     def __init__(self, username: str, password: str, realm: str | None) -> None:
         self.realm: str | None = None  #: which was answered last, or asked last
@@ -324,35 +312,26 @@ class Login:
         challenges = parse_all(response.get_all(_HEADERS[response.status]))
         asked = [params for params in challenges if "realm" in params]
         self.realm = asked[0]["realm"] if asked else None
-        self.unanswered = self._why_not(asked)
-        if self.unanswered is not None:
+        if self._mine is None:
+            self._mine = self.realm
+        mine = [params for params in asked if self._mine in (ANY_REALM, params["realm"])]
+        answerable = [*filter(_is_computed, mine)]
+        self.unanswered = None if answerable else self._why_not(asked, mine)
+        if not answerable:
             return None
-        answerable = [params for params in asked if self._is_mine(params) and _is_computed(params)]
         self.realm = answerable[-1]["realm"]
         return self._client.answer(request, response, answerable)
 
-    def _why_not(self, asked: list[Params]) -> Unanswered | None:
+    def _why_not(self, asked: list[Params], mine: list[Params]) -> Unanswered:
         if not asked:
             return Unanswered("no digest challenge stands in it", "A 401 or 407 has one (RFC 3261 section 22).")
-        if self._mine is None:
-            self._mine = asked[0]["realm"]
-        mine = [params for params in asked if self._is_mine(params)]
         if not mine:
             how = "is configured" if self._is_configured else "asked first"
             why = f"the realm is {asked[0]['realm']}, and {self._mine} {how}"
             return Unanswered(why, 'Correct realm in the file; realm = "*" answers every realm that asks.')
-        if not any(map(_is_computed, mine)):
-            wanted = " or ".join(_wanted(params) for params in mine)
-            return Unanswered(f"it asks for {wanted}; {_COMPUTED}", "Allow one of these there.")
-        return None
-
-    def _is_mine(self, params: Params) -> bool:
-        return self._mine in (ANY_REALM, params["realm"])
-
-
-def _is_computed(params: Params) -> bool:
-    offered = qop_of(params)
-    return params.get("algorithm", "MD5").upper() in _ALGORITHMS and (not offered or "auth" in offered)
+        wanted = " or ".join(map(_wanted, mine))
+        why = f"it asks for {wanted}; the softphones compute MD5 and SHA-256, with qop auth or none"
+        return Unanswered(why, "Allow one of these there.")
 
 
 def _wanted(params: Params) -> str:

@@ -60,11 +60,6 @@ def test_vectors_of_the_rfcs(password: str, params: dict[str, str], response: st
     assert digest_response(Credentials("Mufasa", password), params | uri, "GET") == response
 
 
-def test_auth_int_covers_the_body() -> None:
-    params = {"realm": "r", "uri": "sip:x", "nonce": "n", "nc": "00000001", "cnonce": "c", "qop": "auth-int"}
-    assert digest_response(AGENT, params, "INVITE", b"v=0") != digest_response(AGENT, params, "INVITE", b"v=1")
-
-
 def answered(server: DigestServer, client: DigestClient, asked: Request = REQUEST, *, stale: bool = False) -> Request:
     challenge = Response.to_request(asked, server.status, headers=[server.challenge(stale=stale)])
     found = client.answer(asked, challenge)
@@ -83,7 +78,7 @@ def given(answer: Request | None, header: str = "Authorization") -> dict[str, st
     return parse(answer.get(header) or "")
 
 
-@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256", "SHA-512-256"])
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
 @pytest.mark.parametrize(("proxy", "status", "side"), [(False, 401, "WWW-"), (True, 407, "Proxy-")])
 @pytest.mark.parametrize("username", PASSWORDS)
 def test_both_sides_agree(algorithm: Algorithm, proxy: bool, status: int, side: str, username: str) -> None:
@@ -176,8 +171,6 @@ def test_credentials_have_what_the_challenge_asks_for() -> None:
     legacy = given(DigestClient(AGENT).answer(REQUEST, challenged('Digest realm="r", nonce="n", opaque="o\\"p"')))
     assert legacy["opaque"] == 'o"p'
     assert not legacy.keys() & {"qop", "nc", "cnonce", "algorithm"}
-    session = given(DigestClient(AGENT).answer(REQUEST, challenged('Digest realm="r", nonce="n", algorithm=MD5-sess')))
-    assert (len(session["cnonce"]), "nc" in session) == (16, False)
 
 
 def test_a_realms_credentials_answer_no_other_and_are_found_behind_others() -> None:
