@@ -17,8 +17,7 @@ from harness.deployment import file as deployment_file
 from harness.errors import DeploymentError, SelectionError
 from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations.base import Calls, Integration, Need, Row, Which
-from harness.integrations.plans import times
-from harness.integrations.which import A_CALLER, TO_AI
+from harness.integrations.which import A_CALLER, TO_AI, times
 from harness.support.model_words import nearest
 
 __all__ = ["find", "load", "loadable", "names", "own_row", "own_rows"]

@@ -5,7 +5,7 @@
     which = ["TO_AI", "fails busy"]                         # names of harness.integrations.which, some with an argument
     axes = ["SELECTORS"]                                    # likewise, and so is ``needs``
     values = { digits = ["to-ai", "from-ai"] }              # axes with fixed values, which multiply all others
-    calls = "blind_transfer"                                # a name of harness.integrations.plans; default: one call
+    calls = "blind_transfer"                                # a name of harness.integrations.which; default: one call
     finds = ["WITH_THE_AI", "CODEC 2", "HEADER|HEADER_ABSENT"]  # required findings; a later entry replaces an earlier one
     finds_at = { "ai stand-in" = ["ROUTE_NOT_ANSWERED 2"] }  # more of them, in cells with that value of an axis
 
@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from harness import finding_kinds
 from harness.finding_kinds import FindingKind, RequiredFindings
-from harness.integrations import base, plans, which
+from harness.integrations import base, which
 from harness.integrations.base import Row
 from harness.support.files import user_files
 
@@ -56,7 +56,7 @@ def row(row_id: str, plain: Plain) -> Row:
             keys[key] = tuple(map(_named, keys[key]))
     fixed = keys.pop("values", {})
     keys["axes"] = (*keys.get("axes", ()), *(which.with_values(name, *fixed[name], full=True) for name in fixed))
-    keys["calls"] = getattr(plans, keys.get("calls", "one_call"))
+    keys["calls"] = getattr(which, keys.get("calls", "one_call"))
     keys["subject"] = frozenset(keys["subject"])
     for key in ("transports", "authentication"):
         if key in keys:

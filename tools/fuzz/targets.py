@@ -21,11 +21,11 @@ from harness.run.preflight.network import stun_address
 from harness.sip import digest, identity, offer_answer
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
+from harness.sip.identity import Xei
 from harness.sip.message import Message, Request
 from harness.sip.sdp import Description
 from harness.sip.uri import NameAddr, Uri
 from harness.sip.validation import problem_of_request, problem_of_response, salvage
-from harness.sip.xei import Xei
 from harness.support.http_client import HttpResponse
 from harness.witness import synthflow, transcript
 from harness.witness.call_record import CallRecord

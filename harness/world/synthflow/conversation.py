@@ -10,9 +10,8 @@ from typing import Any, Final
 from harness.audio.dtmf import dtmf
 from harness.audio.prompts import prompt_text
 from harness.deployment import Handover, Trunk, Way
-from harness.sip import xei
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import caller_id
+from harness.sip.identity import caller_id, is_passed_on, merged_with_diversion
 from harness.sip.message import Message, Request
 from harness.sip.offer_answer import NoAgreementError
 from harness.sip.sdp import TELEPHONE_EVENT
@@ -131,9 +130,9 @@ class Synthflow:
         return Conversation(self, call, record, line, trunk, name, media)
 
     def _read_headers(self, request: Request, caller: str | None, record: CallRecord) -> None:
-        variables = {name: value for name, value in request.headers if xei.passes(name, value)}
+        variables = {name: value for name, value in request.headers if is_passed_on(name, value)}
         try:
-            ei = xei.merged_with_diversion(request)
+            ei = merged_with_diversion(request)
         except SipSyntaxError as error:
             ei = None
             variables["x_ei_error"] = str(error)

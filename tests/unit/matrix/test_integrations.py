@@ -13,8 +13,7 @@ from harness.errors import SelectionError
 from harness.finding_kinds import ANSWERED, LANDING, ROUTE_NOT_ANSWERED, ROUTE_NOT_REACHED
 from harness.integrations import own_row
 from harness.integrations.matrix import Selection, calls_of, cases
-from harness.integrations.plans import unassigned
-from harness.integrations.which import FALLBACK, TO_AI
+from harness.integrations.which import FALLBACK, TO_AI, unassigned
 from harness.support.resources import EXAMPLES
 from tests.unit.matrix.conftest import changed, example, of, why
 

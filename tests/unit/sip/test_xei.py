@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.sip.grammar import SipSyntaxError
+from harness.sip.identity import Xei, is_passed_on, merged_with_diversion
 from harness.sip.message import Message, Request
-from harness.sip.xei import Xei, merged_with_diversion, passes
 
 
 @pytest.mark.parametrize(
@@ -61,4 +61,4 @@ def test_a_stripped_diversion_is_merged() -> None:
     ],
 )
 def test_which_headers_pass(name: str, value: str, passed: bool) -> None:
-    assert passes(name, value) is passed
+    assert is_passed_on(name, value) is passed
