@@ -5,7 +5,7 @@ they cannot be dialled. A number is masked for one of three reasons:
 
 - It is a number of a deployment that this process has read (:func:`remember`), in any form that its country writes it in.
 - It has the form of a number: E.164 with or without separators, ``00`` or an escaped ``%2B`` for its plus, the user of a ``sip:``,
-  ``sips:`` or ``tel:`` URI, a name in ``e164.arpa``, ``312-555-0100``, groups of digits behind a trunk's 0 (``020 7946 0155``), a
+  ``sips:`` or ``tel:`` URI, ``312-555-0100``, groups of digits behind a trunk's 0 (``020 7946 0155``), a
   run of 10 to 15 digits that stands alone.
 - The same message has its digits in such a form elsewhere.
 
@@ -57,8 +57,6 @@ _NUMBER = re.compile(
 _MASKED = re.compile(rf"(?<=\d){DOT}+(?=\d)")
 #: Digits of a national number with its 0; of fewer, what looks like one may be anything.
 _LEAST_NATIONAL = 9
-#: The digits of a number in reverse order (RFC 6116 section 3.2).
-_ARPA = re.compile(r"(?<![\d.])((?:\d\.){6,14}\d)(?=\.e164\.arpa)", re.IGNORECASE)
 #: Where digits are no number by their form alone: identifiers of a call or a request, what says when or by which program, SDP.
 _IDENTIFIERS = re.compile(
     r"""
@@ -136,7 +134,6 @@ class Masker:
             return text
         text = _DIGEST.sub(lambda found: f'{found[1]}="{dot * 3}"', text)
         text = _PASSPORT.sub(lambda found: f"{found[1] or ''}.{dot * 3}.{dot * 3}", text)
-        text = _ARPA.sub(lambda found: ".".join(mask_number(found[0][::-1], dot)[::-1]), text)
         spans = [*_by_form(text, is_id=is_id), *_in_any_form(text, self._known, elsewhere)]
         parts, at = [], 0
         for start, end in _united(spans):
@@ -216,9 +213,8 @@ def _digits_within(value: Any, key: str = "") -> Iterator[str]:
 
 def _digits_by_form(text: str, *, is_id: bool = False) -> Iterator[str]:
     """The digits of each number in ``text``, and of what is left of it without its country, prefix or area."""
-    found = [_digits_of(text[start:end]) for start, end in _by_form(text, is_id=is_id)]
-    found += [_digits_of(one[0])[::-1] for one in _ARPA.finditer(text)]
-    for digits in found:
+    for start, end in _by_form(text, is_id=is_id):
+        digits = _digits_of(text[start:end])
         for begin in range(len(digits) - _SHORTEST_LOCAL + 1):
             yield from (digits[begin:], f"0{digits[begin:]}")
 
