@@ -46,7 +46,6 @@ class ExperimentResult:
     """The result of an experiment. ``chance``: the share of possible sets that fit at least as well as the chosen one."""
 
     chance: float
-    sets: int  #: the number of possible sets
     echo: bool = False  #: the audio received at the spoken times was the caller's speech
 
 
@@ -97,7 +96,7 @@ def judge(spoken: tuple[int, ...], sent: NDArray[np.int16], heard: NDArray[np.in
     every = _sets()
     sounds = _changes(_activity(heard))
     if not np.ptp(sounds):  # it never began, and never stopped
-        return ExperimentResult(1.0, every.shape[1])
+        return ExperimentResult(1.0)
     fits, own = np.zeros(every.shape[1]), 0.0
     for lag in _LAGS:
         changes = sounds[lag : lag + SLOTS * _STEPS : _STEPS]  # how the sound changed so long after each slot began
@@ -105,7 +104,7 @@ def judge(spoken: tuple[int, ...], sent: NDArray[np.int16], heard: NDArray[np.in
         first, last = (changes[half].sum(axis=0)[which] for half, which in _halves())
         np.maximum(fits, np.abs(first + last), out=fits)
         own = max(own, abs(float(changes[list(spoken)].sum())))
-    return ExperimentResult(float(np.mean(fits >= own - 1e-9)), every.shape[1], _is_echo(sent, heard))
+    return ExperimentResult(float(np.mean(fits >= own - 1e-9)), _is_echo(sent, heard))
 
 
 def _activity(heard: NDArray[np.int16]) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from harness.audio.marks import SAMPLE_RATE
+from harness.audio.samples import levels
 from harness.audio.wav import read_wav, sound_file
 from harness.errors import MistakeError
 from harness.support.files import json_file, user_files
@@ -31,7 +32,6 @@ _BANDS: Final = 14
 _MIN_LIKENESS = 0.55  # of the pictures; unlike speech reaches 0.5
 _MIN_SCORE = 0.35  # of the samples; other speech stays below 0.2
 _SHORTEST_S, _LONGEST_S = 0.3, 20.0  # of a prompt of the customer's own
-_BLOCK = 800  # samples over which its level is looked at
 _SILENT_DBOV = -50.0
 _SLACK = 160  # samples of doubt about the place that the pictures name
 
@@ -88,8 +88,7 @@ def check_prompt(path: Path) -> None:
     seconds = len(samples) / SAMPLE_RATE
     if not _SHORTEST_S <= seconds <= _LONGEST_S:
         raise PromptError(f"{path}: {seconds:.1f} s long; {_ALLOWED}")
-    blocks = samples[: len(samples) // _BLOCK * _BLOCK].astype(np.float64).reshape(-1, _BLOCK) / 32768.0
-    level = 10 * np.log10(max(float(np.square(blocks).mean(axis=1).max()), 1e-10))
+    level = levels(samples).max()
     if level < _SILENT_DBOV:
         raise PromptError(f"{path}: silent (the loudest part has {level:.0f} dBov); {_ALLOWED}")
 

@@ -218,12 +218,3 @@ def mos_of(r: float) -> float:
     if r >= 100:
         return 4.5
     return max(1.0, 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6)
-
-
-def burst_ratio(lost: list[bool]) -> float:
-    """G.107's BurstR of a sequence of packets: the mean length of a burst of losses over that of independent losses."""
-    count = sum(lost)
-    if not count or count == len(lost):
-        return 1.0
-    bursts = sum(1 for before, now in zip([False, *lost], lost, strict=False) if now and not before)
-    return max(1.0, count / bursts * (1 - count / len(lost)))

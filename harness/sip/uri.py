@@ -131,11 +131,6 @@ class Uri:
             return self.port
         return 5061 if self.scheme == "sips" or self.transport == "tls" else 5060
 
-    @property
-    def lr(self) -> bool:
-        """Whether the URI names a loose router (RFC 3261 section 16.12)."""
-        return "lr" in self.params
-
     def header(self, name: str) -> str | None:
         """The value of a URI header (``?Replaces=…``), unescaped; names compare without case."""
         for key, value in self.headers:

@@ -6,7 +6,6 @@ import pytest
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.prompts import prompt_samples
 from harness.audio.quality import (
-    burst_ratio,
     clock_drift_ppm,
     figures,
     mos_of,
@@ -29,13 +28,6 @@ def test_the_e_model_at_its_known_points() -> None:
     assert mos_of(100) == 4.5
     assert mos_of(50) == pytest.approx(2.58, abs=0.01)  # G.107 table B.1
     assert mos_of(80) == pytest.approx(4.03, abs=0.01)
-
-
-def test_burst_ratio_tells_bursts_from_single_losses() -> None:
-    draw = np.random.default_rng(4)
-    assert burst_ratio((draw.random(20000) < 0.05).tolist()) == pytest.approx(1.0, abs=0.05)
-    assert burst_ratio(([True] * 4 + [False] * 96) * 10) == pytest.approx(4 * 0.96)
-    assert burst_ratio([]) == burst_ratio([False]) == burst_ratio([True]) == 1.0
 
 
 def test_levels_noise_and_snr() -> None:

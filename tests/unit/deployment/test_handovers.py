@@ -133,7 +133,7 @@ def test_a_prompt_that_cannot_be_said_is_one_line(tmp_path: Path) -> None:
         "missing": ("no such file: ", None),
         "text": ("cannot be read (", b"hello"),
         "long": ("20.5 s long", (speech(20.5), RATE, "PCM_16")),
-        "silent": ("silent (the loudest part has -100 dBov)", (speech(1.0, 0.0), RATE, "PCM_16")),
+        "silent": ("silent (the loudest part has -96 dBov)", (speech(1.0, 0.0), RATE, "PCM_16")),
         "wide": ("WAV PCM_16, 16000 Hz, 1 channel(s)", (speech(), 16000, "PCM_16")),
         "stereo": ("WAV PCM_16, 8000 Hz, 2 channel(s)", (np.stack([speech(), speech()], axis=1), RATE, "PCM_16")),
     }

@@ -120,7 +120,7 @@ def experiments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def experiment(context: CaseContext, leg: Any) -> signs.Reaction:
         made.append("experiment")
-        return signs.Reaction((ExperimentResult(0.0001, 8008),), time.monotonic())
+        return signs.Reaction((ExperimentResult(0.0001),), time.monotonic())
 
     monkeypatch.setattr(signs, "experiment", experiment)
     monkeypatch.setattr(signs, "RECOGNISED_WITHIN_S", 0.01)

@@ -109,7 +109,7 @@ def made(
 ) -> tuple[signs.Reaction, int]:
     """An experiment on a call that has been up for ``old_s``, and how often the caller spoke for it."""
     left = list(chances)
-    monkeypatch.setattr(experiment, "judge", lambda spoken, sent, heard: ExperimentResult(left.pop(0), 38760, echo))
+    monkeypatch.setattr(experiment, "judge", lambda spoken, sent, heard: ExperimentResult(left.pop(0), echo))
     played: list[Any] = []
     began = SimpleNamespace(at=time.monotonic() - old_s)
     phone: Any = SimpleNamespace(
