@@ -56,15 +56,6 @@ def test_secrets_do_not_show_in_what_is_printed() -> None:
     assert str(to_plain(deployment)).count("'hunter2'") == 6  # a trunk, the API, four phones: for the pipe to a worker
 
 
-def test_a_line_has_a_number_on_each_trunk_or_one_on_one() -> None:
-    assert ONE.did("inbound", "udp-ip") == "+13125550100"
-    assert ONE.did("inbound", "tls-ip-stand-in") == "+13125550108"
-    with pytest.raises(KeyError):
-        ONE.did("people", "tls-ip")
-    numbers = [number for _, _, number in ONE.all_dids()]
-    assert len(numbers) == len(set(numbers)) == sum(len(line.dids) or 1 for line in ONE.lines.values())
-
-
 # -- who calls
 
 

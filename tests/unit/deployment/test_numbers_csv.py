@@ -208,17 +208,3 @@ def test_words_for_true_and_false(tmp_path: Path) -> None:
     sheet(tmp_path, text.format("no").replace("EU", "tls-digest"))
     path = written(tmp_path, "live-talkdesk", {"numbers_csv": "x.csv", "lines": {}})
     assert load(path, secrets=False).lines["A"].may_fail is False
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"numbers_csv": 7}, "numbers_csv: 7: is no text"),
-        ({"numbers_csv": ["x.csv"]}, "numbers_csv: a list: is no text"),
-        ({"numbers_csv": "x.csv", "numbers_ignore": "notes"}, "numbers_ignore: is no list"),
-        ({"number_csv": "x.csv"}, "number_csv: unknown key (perhaps numbers_csv); allowed: "),
-    ],
-)
-def test_where_the_spreadsheet_is_said_wrongly(tmp_path: Path, changes: Changes, said: str) -> None:
-    (line,) = mistakes(tmp_path, "live-talkdesk", changes)
-    assert line.startswith(said)

@@ -39,28 +39,12 @@ def ais(deployment: Deployment, row: str) -> set[str]:
 # -- trunks, axes, numbers
 
 
-def test_a_number_registers_with_digest_over_whichever_trunk(talkdesk: Deployment) -> None:
-    """A stand-in's trunk takes calls by address, and may have credentials to register with all the same."""
-    found = of(talkdesk, "TD-REGISTER-OK")
-    assert {(case.axes["authentication"], case.line) for case in found} == {("digest", None)}
-    by_stand_in = [case.trunk for case in found if case.axes["ai"] == "stand-in"]
-    assert by_stand_in == ["udp-ip-stand-in", "tcp-ip-stand-in", "tls-ip-stand-in"]
-    assert {case.axes["authentication"] for case in of(talkdesk, "TD-INBOUND", ai="stand-in")} == {"ip"}
+def test_a_number_registers_over_each_of_two_trunks_that_are_alike(talkdesk: Deployment) -> None:
     (one,) = of_ai("stand-in", "udp")(talkdesk.trunks)
     two = one.model_copy(update={"name": "second", "authentication": "digest"})
     alike = of(changed(talkdesk, {"trunks": (one, two)}), "TD-REGISTER-OK")
     assert [case.axes["trunk"] for case in alike] == ["udp-ip-stand-in", "second"]
     assert len({case.id for case in alike}) == 2
-
-
-def test_an_axis_that_is_not_full_multiplies_the_first_trunk_alone(talkdesk: Deployment) -> None:
-    prompts = of(talkdesk, BLIND, ask="prompt")
-    assert {(case.axes["ai"], case.trunk, case.axes["refer"]) for case in prompts} == {
-        ("synthflow", "udp-ip", "consumed")
-    }
-    for trunk in ("udp-ip", "tls-digest"):
-        refers = {case.axes["refer"] for case in of(talkdesk, BLIND) if case.trunk == trunk}
-        assert refers == {"consumed", "passed-on"}
 
 
 def test_every_number_that_can_proves_a_row_whichever_trunk_carries_it(talkdesk: Deployment) -> None:
@@ -203,28 +187,6 @@ def test_rows_that_take_long_run_when_named_and_take_the_minutes_of_their_case(t
     found = cases([talkdesk], Selection(rows=("LONGCALL",), ais=("synthflow",)))
     times = {case.axes["minutes"]: seconds_of(case, talkdesk, talkdesk.timings) for case in found}
     assert times == {"10": 600.0, "31": 1860.0}
-
-
-@pytest.mark.parametrize(
-    ("row", "refer", "ai", "onward"),
-    [
-        (WARM, "passed-on", "synthflow", ("AI", "the AI")),
-        (WARM, "passed-on", "stand-in", ("stand-in", "the harness")),
-        (BLIND, "passed-on", "synthflow", ("caller", "the harness")),
-        (BLIND, "consumed", "synthflow", ("AI", "the AI")),
-    ],
-)
-def test_who_places_the_call_of_a_handover(
-    talkdesk: Deployment, row: str, refer: str, ai: str, onward: tuple[str, str]
-) -> None:
-    """A warm one is the AI's, whatever the platform does with a REFER: there is none that the caller could follow."""
-    found = changed(talkdesk, {"lines.*.refer": refer})
-    for case in of(found, row, ai=ai):
-        first, then = calls_of(case, found)
-        assert first.number == found.did(str(case.line), case.trunk)
-        assert (then.who, then.by) == (first.who if onward[0] == "caller" else onward[0], onward[1])
-    assert of(found, row, ai=ai)
-    assert calls_of(of(found, "TD-REGISTER-OK")[0], found) == []
 
 
 def test_a_callers_phone_cannot_follow_a_refer_to_an_extension(talkdesk: Deployment) -> None:
