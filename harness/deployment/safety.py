@@ -16,7 +16,7 @@ from phonenumbers import PhoneNumberType, shortnumberinfo
 
 from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment
 from harness.errors import RefusedError, WrongTargetError
-from harness.sip.grammar import SipSyntaxError, host_of, split_host_port
+from harness.sip.grammar import SipSyntaxError, host_of, is_token, split_host_port
 from harness.sip.identity import dialled_at_home, has_national_form
 from harness.sip.uri import NameAddr, Uri
 
@@ -43,7 +43,6 @@ _FORBIDDEN_HEADERS = frozenset(
         "path", "service-route",
     }
 )  # fmt: skip
-_TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -250,7 +249,7 @@ def numbers_called(deployment: Deployment) -> Iterator[str]:
 def check_headers(headers: Iterable[tuple[str, str]]) -> None:
     """Raise :class:`RefusedError` for a header that would lead a request elsewhere, or break out of its line (CWE-93)."""
     for name, value in headers:
-        if not _TOKEN.match(name) or _CONTROL.search(value):
+        if not is_token(name) or _CONTROL.search(value):
             raise RefusedError(
                 f"{name!r} is not sent: it would break out of its line; allowed: a token, and text in one line"
             )

@@ -241,16 +241,15 @@ def _variable(name: str) -> str:
     return name
 
 
-def _user(name: str) -> str:
-    if not _USER.fullmatch(name):
-        allowed = "the part before the @ of its address, such as maria or 1001 (username is for the digest)"
-        raise ValueError(f"{name!r}: no user of a SIP address; allowed: {allowed}")
-    return name
-
-
 #: RFC 3261 section 25.1, ``user``; and the sign of a telephone's keys that has to be escaped there.
-_USER = re.compile(r"([A-Za-z0-9\-_.!~*'()&=+$,;?/#]|%[0-9A-Fa-f]{2})+")
-User = Annotated[str, AfterValidator(_user)]
+User = Annotated[
+    str,
+    form(
+        r"([A-Za-z0-9\-_.!~*'()&=+$,;?/#]|%[0-9A-Fa-f]{2})+",
+        "the part before the @ of its address, such as maria or 1001 (username is for the digest)",
+        "no user of a SIP address",
+    ),
+]
 
 
 #: Ids of Synthflow's, UUIDs or numbers, as they may stand in a path, a query and a header.

@@ -15,13 +15,13 @@ from pydantic.fields import FieldInfo
 Place = Sequence[int | str]
 
 
-def form(pattern: str, words: str) -> AfterValidator:
+def form(pattern: str, words: str, what: str = "is of another form") -> AfterValidator:
     """Text that is all of that pattern, which ``words`` say: a pattern itself is nothing to show to a customer."""
     compiled = re.compile(pattern)
 
     def check(text: str) -> str:
         if not compiled.fullmatch(text):
-            raise ValueError(f"{text!r}: is of another form; allowed: {words}")
+            raise ValueError(f"{text!r}: {what}; allowed: {words}")
         return text
 
     return AfterValidator(check)

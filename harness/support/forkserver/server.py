@@ -46,9 +46,6 @@ class _Server:
         self._selector.register(listening, selectors.EVENT_READ)
         self._selector.register(lifeline, selectors.EVENT_READ)
         self._listening, self._lifeline = listening, lifeline
-        self._spare = os.open(
-            os.devnull, os.O_RDONLY
-        )  # freed to accept and close a connection when descriptors run out
         self._forks: dict[socket.socket, tuple[int, int]] = {}  #: process and its descriptor, by connection
 
     def serve(self) -> None:
@@ -155,16 +152,11 @@ def _as_an_interpreter(request: dict[str, Any], files: Sequence[int]) -> NoRetur
 def _place(files: Sequence[int], places: Sequence[int]) -> None:
     """Move each file to the descriptor it had: first above all of them, so that none overwrites another."""
     above = max(places, default=0) + 1
-    moved = [_duplicate(file, above) for file in files]
+    moved = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, above) for file in files]
+    for file in files:
+        os.close(file)
     for file, place in zip(moved, places, strict=True):
         os.dup2(file, place)
-        os.close(file)
-
-
-def _duplicate(file: int, above: int) -> int:
-    try:
-        return fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, above)
-    finally:
         os.close(file)
 
 
