@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, wraps
 from typing import TypeVar
@@ -131,11 +131,6 @@ class Params:
                 raise SipSyntaxError(f"parameter without a name: {text!r}")
             found.append((name, value.strip() if equals else None))
         return cls(tuple(found))
-
-    @classmethod
-    def of(cls, pairs: Iterable[tuple[str, str | None]]) -> Params:
-        """From pairs of name and value."""
-        return cls(tuple(pairs))
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The value of the first parameter of that name; ``default`` when absent, "" for a flag."""

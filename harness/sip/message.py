@@ -261,15 +261,12 @@ class Message:
     def with_top_via(self, via: Via) -> Self:
         """The same with its topmost Via value replaced."""
         # The other Via values belong to other hops, and may contain characters that cannot be sent.
-        return self.listing("Via", [str(via), *(_FORBIDDEN.sub(" ", value) for value in self.values("Via")[1:])])
-
-    def listing(self, name: str, values: Iterable[str]) -> Self:
-        """The same with a header of that name for each value, in the place of the first one, else on top."""
-        new = as_headers((name, value) for value in values)
-        wanted = key(name)
-        at = next((i for i, header in enumerate(self.headers) if header.key == wanted), 0)
-        kept = [header for header in self.headers if header.key != wanted]
-        return replace(self, headers=(*kept[:at], *new, *kept[at:]), received=None)
+        values = [str(via), *(_FORBIDDEN.sub(" ", value) for value in self.values("Via")[1:])]
+        at = next((i for i, header in enumerate(self.headers) if header.key == "via"), 0)
+        kept = self.without("Via").headers
+        return replace(
+            self, headers=(*kept[:at], *as_headers(("Via", value) for value in values), *kept[at:]), received=None
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,6 @@ Line = tuple[str, str]
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _RTPMAP = re.compile(r"([0-9]{1,3})\s+([^/\s]+)/([0-9]{1,9})(?:/([0-9]{1,2}))?\s*\Z")
 _MOST_PAYLOAD_TYPE = 127  # seven bits (RFC 3550 section 5.1)
-_MOST_VERSION = 2**64 - 1  # often an NTP timestamp (RFC 8866 section 5.2)
 _SUITE_KEY_BYTES = {
     "AES_CM_128_HMAC_SHA1_80": 30,
     "AES_CM_128_HMAC_SHA1_32": 30,
@@ -191,15 +190,9 @@ class Media:
         """The direction said in this section; None when it says none."""
         return _direction(self.lines)
 
-    @property
-    def connection(self) -> str | None:
-        """The address of its own c line, None without."""
-        return _connection(self.lines)
-
-    def with_attribute(self, name: str, value: str | None) -> Media:
-        """The same with exactly one ``a=name``; None makes it a flag."""
-        text = name if value is None else f"{name}:{value}"
-        return replace(self, lines=(*self.without_attribute(name).lines, ("a", text)))
+    def with_attribute(self, name: str, value: str) -> Media:
+        """The same with exactly one ``a=name``."""
+        return replace(self, lines=(*self.without_attribute(name).lines, ("a", f"{name}:{value}")))
 
     def without_attribute(self, name: str) -> Media:
         """The same without any ``a=name``."""
@@ -269,22 +262,13 @@ class Description:
         return cls(tuple(session), sections)
 
     @property
-    def origin(self) -> tuple[str, str, int]:
-        """Username, session id and version of the o line. Raises SdpError."""
-        words = (_value(self.lines, "o") or "").split()
-        version = decimal(words[2], most=_MOST_VERSION) if len(words) == 6 else None
-        if version is None:
-            raise SdpError("not an origin line")
-        return words[0], words[1], version
-
-    @property
     def audio(self) -> Media | None:
         """The first audio section that is not refused."""
         return next((m for m in self.media if m.kind == "audio" and not m.is_rejected), None)
 
     def address_of(self, media: Media) -> str | None:
         """Where a section wants its packets: its own c line, else the session's."""
-        return media.connection or _connection(self.lines)
+        return _connection(media.lines) or _connection(self.lines)
 
     def direction_of(self, media: Media) -> Direction:
         """What a section, or the session for it, says of its direction."""
@@ -347,13 +331,7 @@ class Description:
                 if line[0] != "c" and not any(_names(line, n) for n in ("rtcp", "candidate", "ice-ufrag", "ice-pwd"))
             ),
         )
-        media = tuple(moved if m is audio else m for m in self.media)
-        return Description(tuple(lines), media)
-
-    def with_direction(self, direction: Direction) -> Description:
-        """The same with its audio in another direction, said in the section."""
-        audio = self.audio
-        return self if audio is None else self.with_audio(audio.with_direction(direction))
+        return replace(self.with_audio(moved), lines=tuple(lines))
 
     def with_codecs(self, codecs: Iterable[Codec]) -> Description:
         """The same with these audio formats only."""

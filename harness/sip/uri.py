@@ -150,25 +150,6 @@ class Uri:
         """The same lacking URI headers: what a Request-URI may hold (RFC 3261 section 19.1.1, table 1)."""
         return replace(self, headers=())
 
-    def matches(self, other: Uri) -> bool:
-        """Equality by RFC 3261 section 19.1.4 (sip, sips); other schemes compare as text without case."""
-        if self.scheme != other.scheme:
-            return False
-        if self.scheme not in _SIP_SCHEMES:
-            return str(self).lower() == str(other).lower()
-        mine = (self.user, self.password, self.host.lower(), self.port)
-        if mine != (other.user, other.password, other.host.lower(), other.port):
-            return False
-        for name in {name.lower() for name, _ in (*self.params, *other.params)}:
-            ours, theirs = self.params.get(name), other.params.get(name)
-            if ours is None or theirs is None:
-                # Only these decide when one side lacks them.
-                if name in ("user", "ttl", "method", "maddr", "transport"):
-                    return False
-            elif ours.lower() != theirs.lower():
-                return False
-        return sorted((k.lower(), v) for k, v in self.headers) == sorted((k.lower(), v) for k, v in other.headers)
-
     def __str__(self) -> str:
         if self.opaque is not None:
             return f"{self.scheme}:{self.opaque}"

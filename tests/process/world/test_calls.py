@@ -171,7 +171,9 @@ def test_hold_and_digits_reach_the_agent_behind_the_ai(talkdesk: RunningWorld) -
             request.respond(200)
 
         at_desk.on_offer, at_desk.on_info = reinvited, informed
-        hold = bytes(Description.parse(caller.media.again()).with_direction("sendonly"))
+        offered = Description.parse(caller.media.again())
+        assert offered.audio is not None
+        hold = bytes(offered.with_audio(offered.audio.with_direction("sendonly")))
         assert (await call.change("INVITE", hold)).status == 200
         assert Description.parse(await asyncio.wait_for(asked.get(), PATIENCE)).direction == "sendonly"
         content_type, body = info_of_digit("0")

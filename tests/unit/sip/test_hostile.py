@@ -54,7 +54,7 @@ def _read_all(data: bytes) -> None:
     try:
         description = Description.parse(message.body)
         _ = description.rtp, description.direction, [(m.codecs, m.ptime, m.crypto) for m in description.media]
-        _ = description.origin, answer(description, "192.0.2.2", 4002)
+        _ = answer(description, "192.0.2.2", 4002)
     except (SipSyntaxError, NoAgreementError):
         pass
 
