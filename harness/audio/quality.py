@@ -176,18 +176,10 @@ CODECS: Final[dict[str, CodecImpairment]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Rating:
-    """What the E-model makes of a direction."""
-
-    r: float  #: 0…100; 80 satisfies, below 60 nearly all are dissatisfied (G.109)
-    mos: float  #: 1…4.5, conversational (MOS-CQE)
-
-
 def rate(
     codec: str, *, loss_percent: float = 0.0, burst_ratio: float = 1.0, delay_ms: float = 0.0, jitter_ms: float = 0.0
-) -> Rating:
-    """The E-model (G.107) for one direction, all else at its defaults.
+) -> float:
+    """R of the E-model (G.107) for one direction, all else at its defaults: 0…100; below 60 hardly anybody is satisfied (G.109).
 
     ``loss_percent`` counts packets lost, and too late to be played where that is known; ``burst_ratio`` is G.107's BurstR (1: losses
     are independent); ``delay_ms`` is one way, mouth to ear; ``jitter_ms`` is RFC 3550's, and adds twice itself as the delay
@@ -199,8 +191,7 @@ def rate(
     if loss_percent > 0:
         # G.107 (7-29).
         effective += (95 - impairment.ie) * loss_percent / (loss_percent / max(burst_ratio, 1e-3) + impairment.bpl)
-    r = 93.2 - _delay_impairment(delay) - effective
-    return Rating(max(0.0, min(100.0, r)), mos_of(r))
+    return max(0.0, min(100.0, 93.2 - _delay_impairment(delay) - effective))
 
 
 def _delay_impairment(one_way_ms: float) -> float:
@@ -212,7 +203,7 @@ def _delay_impairment(one_way_ms: float) -> float:
 
 
 def mos_of(r: float) -> float:
-    """MOS-CQE of a transmission rating (G.107 annex B)."""
+    """MOS-CQE, 1…4.5, of a transmission rating R (G.107 annex B)."""
     if r <= 0:
         return 1.0
     if r >= 100:

@@ -234,14 +234,14 @@ def _mos(codec: str, statistics: RtpStatistics, share: float, seconds: float | N
     if seconds is not None and heard < _LEAST_SHARE * seconds:
         return f"– (RTP for {heard:.1f} of {seconds:.1f} s)"
     mean_burst = statistics.rx_burst_ms / (1000 * statistics.packet_s)
-    rating = quality.rate(
+    r = quality.rate(
         known[codec.lower()],
         loss_percent=100 * share,
         burst_ratio=max(1.0, mean_burst * (1 - share)),
         delay_ms=statistics.rtt_ms / 2,
         jitter_ms=statistics.rx_jitter_ms,
     )
-    return f"{rating.mos:.1f} ({packets} packets)"
+    return f"{quality.mos_of(r):.1f} ({packets} packets)"
 
 
 def _sound(measured: dict[str, Any] | None) -> list[str]:
