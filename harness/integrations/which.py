@@ -5,9 +5,10 @@ Rows follow from facts, never from names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
+from operator import attrgetter
 
 from harness.deployment import CALLS_A_PHONE, IDLE, Behaviour, CallerIdMode, Deployment, Handover, RoutedBy, Way
 from harness.integrations.base import NOT_OBSERVABLE, Axis, By, Calls, Cell, Need, PlannedCall, Which, one_call
@@ -53,44 +54,45 @@ MENU = Which(lambda cell: cell.entry.press is not None, "no number has a menu in
 CHOSEN = Which(MENU.holds, "press: of no number that is routed by a menu choice is it said what the caller presses")
 #: Where the platform itself answers nothing, so that the caller's phone sees what the AI answers.
 THROUGH = Which(lambda cell: not cell.has_way_in, "the platform answers every number itself, before the AI")
-PEOPLE_ONLY = Which(
-    lambda cell: _agents(cell.deployment, cell.entry.group),
-    "no number leads to people only, with a harness phone",
-    hides=lambda cell: _others_answer(cell.deployment, cell.entry.group),
-)
 
 
-def _machine_takes_over(deployment: Deployment, group: str | None) -> bool:
-    return group is not None and deployment.groups[group].empty and deployment.groups[group].voicemail
+def _people(group: Callable[[Cell], str | None], missing: str) -> Which:
+    """The group of the number has a harness phone."""
+    return Which(
+        lambda cell: _agents(cell.deployment, group(cell)),
+        missing,
+        hides=lambda cell: _others_answer(cell.deployment, group(cell)),
+    )
 
 
-TO_A_MACHINE = Which(
-    lambda cell: _machine_takes_over(cell.deployment, cell.entry.group),
-    "no number leads, while it is open, to a group that is empty and has voicemail",
+def _machine(group: Callable[[Cell], str | None], missing: str) -> Which:
+    """In the group of the number a machine takes over."""
+
+    def holds(cell: Cell) -> bool:
+        found = cell.deployment.groups[name] if (name := group(cell)) is not None else None
+        return found is not None and found.empty and found.voicemail
+
+    return Which(holds, missing)
+
+
+PEOPLE_ONLY = _people(attrgetter("entry.group"), "no number leads to people only, with a harness phone")
+TO_A_MACHINE = _machine(
+    attrgetter("entry.group"), "no number leads, while it is open, to a group that is empty and has voicemail"
 )
 SEVERAL_PEOPLE = Which(
     lambda cell: cell.entry.group is not None and len(cell.deployment.groups[cell.entry.group].present) > 1,
     "no number leads to people only of whom two have harness phones",
 )
 HAS_HOURS = Which(lambda cell: cell.entry.hours is not None, "no number has hours")
-CLOSED_GROUP = Which(
-    lambda cell: _agents(cell.deployment, cell.entry.closed),
-    "no number leads, while it is closed, to a group with a harness phone",
-    hides=lambda cell: _others_answer(cell.deployment, cell.entry.closed),
+CLOSED_GROUP = _people(
+    attrgetter("entry.closed"), "no number leads, while it is closed, to a group with a harness phone"
 )
-CLOSED_MACHINE = Which(
-    lambda cell: _machine_takes_over(cell.deployment, cell.entry.closed),
-    "no number leads, while it is closed, to a group that is empty and has voicemail",
+CLOSED_MACHINE = _machine(
+    attrgetter("entry.closed"), "no number leads, while it is closed, to a group that is empty and has voicemail"
 )
-FALLBACK = Which(
-    lambda cell: _agents(cell.deployment, cell.entry.fallback),
-    "no number has a fallback to a group with a harness phone",
-    hides=lambda cell: _others_answer(cell.deployment, cell.entry.fallback),
-)
+FALLBACK = _people(attrgetter("entry.fallback"), "no number has a fallback to a group with a harness phone")
 #: The same, or a group that the platform's report names.
-SEEN_FALLBACK = Which(
-    lambda cell: _is_seen(cell.deployment, cell.entry.fallback), FALLBACK.missing, hides=FALLBACK.hides
-)
+SEEN_FALLBACK = replace(FALLBACK, holds=lambda cell: _is_seen(cell.deployment, cell.entry.fallback))
 NO_FALLBACK = Which(lambda cell: cell.entry.fallback is None, "every number has a fallback")
 
 
@@ -170,9 +172,9 @@ TO_OUR_PHONE = Which(
 )
 
 #: The same, or a group that the platform's report names.
-TO_SEEN_GROUP = Which(
-    lambda cell: cell.handover is not None and _is_seen(cell.deployment, cell.handover.transfer_to),
-    TO_OUR_PHONE.missing,
+TO_SEEN_GROUP = replace(
+    TO_OUR_PHONE,
+    holds=lambda cell: cell.handover is not None and _is_seen(cell.deployment, cell.handover.transfer_to),
     of_one=f"{NOT_OBSERVABLE}its group has no harness phone, and no report names it",
 )
 
