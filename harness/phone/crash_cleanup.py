@@ -391,7 +391,7 @@ class _Dialog:
         ends = (self.invite.from_, self.success.to) if self.sent else (self.success.to, self.invite.from_)
         host, port = local.rsplit(":", 1)
         branch = MAGIC_COOKIE + secrets.token_hex(12)
-        via = Via(transport.upper(), host, int(port), Params.of([("branch", branch), ("rport", None)]))
+        via = Via(transport.upper(), host, int(port), Params((("branch", branch), ("rport", None))))
         return Request.build(
             method,
             self.target,

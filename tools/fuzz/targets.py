@@ -21,7 +21,6 @@ from harness.run.preflight.network import stun_address
 from harness.sip import digest, identity, offer_answer
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import Xei
 from harness.sip.message import Message, Request
 from harness.sip.sdp import Description
 from harness.sip.uri import NameAddr, Uri
@@ -108,7 +107,7 @@ def _sip(data: bytes) -> None:
     with contextlib.suppress(SipSyntaxError):
         identity.caller_id(message, "US")
     with contextlib.suppress(SipSyntaxError):
-        Xei.of(message)
+        identity.x_ei(message)
     if not isinstance(message, Request):
         problem_of_response(message)
     elif problem_of_request(message) is None:

@@ -11,7 +11,7 @@ from harness.audio.dtmf import dtmf
 from harness.audio.prompts import prompt_text
 from harness.deployment import Handover, Trunk, Way
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import caller_id, is_passed_on, merged_with_diversion
+from harness.sip.identity import caller_id, is_passed_on, x_ei
 from harness.sip.message import Message, Request
 from harness.sip.offer_answer import NoAgreementError
 from harness.sip.sdp import TELEPHONE_EVENT
@@ -132,19 +132,11 @@ class Synthflow:
     def _read_headers(self, request: Request, caller: str | None, record: CallRecord) -> None:
         variables = {name: value for name, value in request.headers if is_passed_on(name, value)}
         try:
-            ei = merged_with_diversion(request)
+            told = x_ei(request)
         except SipSyntaxError as error:
-            ei = None
-            variables["x_ei_error"] = str(error)
-        if ei is not None:
-            elements = (
-                ("call_id", ei.call_id),
-                ("external_id", ei.external_id),
-                ("original_caller", ei.original_caller),
-            )
-            variables |= {name: value for name, value in elements if value is not None}
-        record.variables |= variables | {"from_number": caller or _NOT_A_NUMBER}
-        self.records.rename(record, ei.call_id if ei else None)
+            told = {"x_ei_error": str(error)}
+        record.variables |= variables | told | {"from_number": caller or _NOT_A_NUMBER}
+        self.records.rename(record, told.get("call_id"))
 
 
 def _begins(handover: Handover, way: Way, said: str) -> bool:
