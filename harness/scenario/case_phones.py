@@ -26,7 +26,7 @@ from harness.phone.waiter import NeverCame
 from harness.scenario.evidence import Evidence
 from harness.sip.digest import MOST_CHALLENGES, Login
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import caller_id, written_without_plus
+from harness.sip.identity import numbers_shown, written_without_plus
 from harness.sip.message import Request, Response
 
 
@@ -236,8 +236,7 @@ class CasePhones:
         if invite is None or (parsed := read(invite.text)) is None:
             return ()
         try:
-            told = caller_id(parsed, self._deployment.region_at(leg.phone.name))
-            return told.numbers_by(self._written_without_plus)
+            return numbers_shown(parsed, self._deployment.region_at(leg.phone.name), self._written_without_plus)
         except SipSyntaxError:
             return ()
 

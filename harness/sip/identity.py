@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 
 import phonenumbers
 
@@ -29,32 +30,6 @@ class Identity:
     """The user part, visual separators and parameters removed; empty when there is none."""
     number: str | None
     """The E.164 number it means, with +; None when it means none."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallerId:
-    """Everything a request says of its caller. What it should have said is for the caller of this to know."""
-
-    from_: Identity
-    asserted: tuple[Identity, ...] = ()
-    """P-Asserted-Identity (RFC 3325)."""
-    remote_party: tuple[Identity, ...] = ()
-    """Remote-Party-ID with party=calling or none said (draft-ietf-sip-privacy-04, still widely sent)."""
-
-    @property
-    def numbers(self) -> tuple[str, ...]:
-        """Each number that it shows, those of the most trusted header first: asserted, Remote-Party-ID, From."""
-        return self.numbers_by({})
-
-    def numbers_by(self, known: Mapping[str, str]) -> tuple[str, ...]:
-        """The same, where digits that are ``known`` (:func:`written_without_plus`) are those numbers' and no national form."""
-        shown = (known.get(each.user) or each.number for each in (*self.asserted, *self.remote_party, self.from_))
-        return tuple(dict.fromkeys(number for number in shown if number is not None))
-
-    @property
-    def number(self) -> str | None:
-        """The caller's number by the most trusted header that has one."""
-        return next(iter(self.numbers), None)
 
 
 def without_separators(number: str) -> str:
@@ -180,18 +155,21 @@ def _context(parameters: str) -> str | None:
         return None
 
 
-def caller_id(message: Message, region: str) -> CallerId:
-    """What ``message`` says of its caller. Raises SipSyntaxError for a broken From; others that are count as absent."""
+def numbers_shown(message: Message, region: str, known: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
+    """Each number (E.164) that ``message`` shows of its caller, those of the most trusted header first.
+
+    Asserted, Remote-Party-ID with party=calling or none said (draft-ietf-sip-privacy-04, still widely sent), From. Digits that are
+    ``known`` (:func:`written_without_plus`) are those numbers' and no national form. Raises SipSyntaxError for a broken From; others
+    that are count as absent.
+    """
     remote_party = (
         identity_of(address, region)
         for address in _addresses(message, "Remote-Party-ID")
         if (address.params.get("party") or "calling").lower() == "calling"
     )
-    return CallerId(
-        from_=identity_of(message.from_, region),
-        asserted=asserted(message, region),
-        remote_party=tuple(remote_party),
-    )
+    shown = (*asserted(message, region), *remote_party, identity_of(message.from_, region))
+    numbers = (known.get(each.user) or each.number for each in shown)
+    return tuple(dict.fromkeys(number for number in numbers if number is not None))
 
 
 def asserted(message: Message, region: str) -> tuple[Identity, ...]:

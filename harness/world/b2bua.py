@@ -15,7 +15,8 @@ from typing import Any, Final
 from harness.deployment import Deployment
 from harness.sip.digest import Credentials
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import caller_id, normalise
+from harness.sip.identity import asserted as asserted_in
+from harness.sip.identity import identity_of, normalise
 from harness.sip.message import Request, Response
 from harness.sip.offer_answer import NoAgreementError
 from harness.sip.sdp import Description, SdpError
@@ -454,10 +455,10 @@ class Caller:
     @classmethod
     def of(cls, request: Request, region: str, *, asserted: bool) -> Caller:
         """The caller of a request: by P-Asserted-Identity if ``asserted``, since its sender is trusted; else by From."""
-        shown, identity = request.from_, caller_id(request, region)
+        shown, trusted = request.from_, asserted_in(request, region) if asserted else ()
         is_private = bool(request.tokens("Privacy") & {"id", "user", "header"})
         withheld = is_private or shown.uri.host.lower() == ANONYMOUS.uri.host
-        known = identity.asserted[0] if asserted and identity.asserted else identity.from_
+        known = trusted[0] if trusted else identity_of(shown, region)
         return cls(known.number or known.uri.user or "anonymous", None if withheld else shown.display, withheld)
 
     def showing(self, number: str) -> Caller:

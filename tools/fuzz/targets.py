@@ -105,7 +105,7 @@ def _sip(data: bytes) -> None:
     with contextlib.suppress(SipSyntaxError):
         _ = message.part("application/sdp")
     with contextlib.suppress(SipSyntaxError):
-        identity.caller_id(message, "US")
+        identity.numbers_shown(message, "US")
     with contextlib.suppress(SipSyntaxError):
         identity.x_ei(message)
     if not isinstance(message, Request):

@@ -11,7 +11,7 @@ from harness.audio.dtmf import dtmf
 from harness.audio.prompts import prompt_text
 from harness.deployment import Handover, Trunk, Way
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import caller_id, is_passed_on, x_ei
+from harness.sip.identity import identity_of, is_passed_on, numbers_shown, x_ei
 from harness.sip.message import Message, Request
 from harness.sip.offer_answer import NoAgreementError
 from harness.sip.sdp import TELEPHONE_EVENT
@@ -77,13 +77,14 @@ class Synthflow:
 
     async def _invited(self, call: IncomingCall) -> None:
         try:
-            number, caller = call.request.uri.user or "", caller_id(call.request, self.deployment.region)
+            number, region = call.request.uri.user or "", self.deployment.region
+            numbers = numbers_shown(call.request, region)
         except SipSyntaxError as error:
             call.reject(400, str(error))
             return
         record = self.records.of_sip(call.call_id)  # a challenged INVITE comes again
         if record is None or record.answered_at is not None:
-            shown = caller.from_.user or _NOT_A_NUMBER
+            shown = identity_of(call.request.from_, region).user or _NOT_A_NUMBER
             record = CallRecord(CallRecord.new_id(), shown, number.partition(";")[0])
             self.records.add(record, call.call_id)
         else:
@@ -94,7 +95,7 @@ class Synthflow:
         try:
             trunk = self.trunks.admit(call)
             if trunk is not None:
-                self._read_headers(call.request, caller.number, record)
+                self._read_headers(call.request, next(iter(numbers), None), record)
                 conversation = self._admitted(call, record, self._line_of_call(call.call_id), trunk)
         except LegRefusedError as error:
             record.error_message = f"{error.status} {error.reason}" if error.reason else None

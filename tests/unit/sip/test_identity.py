@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from harness.sip.identity import (
-    caller_id,
     dialled_at_home,
     digits_of,
     has_national_form,
     is_spelling,
     national,
     normalise,
+    numbers_shown,
     region_of,
+    written_without_plus,
 )
 from harness.sip.message import Message, Request
 from harness.sip.uri import Uri
@@ -56,54 +57,51 @@ def request(*lines: str, source: str = '"A" <sip:+12065550123@carrier.example.co
     return message
 
 
-def test_a_plain_call() -> None:
-    caller = caller_id(request(), US)
-    assert (caller.number, caller.from_.user) == ("+12065550123", "+12065550123")
+ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>;tag=1'
+TRUNK = "<sip:trunk@c.example>;tag=1"
 
 
-def test_asserted_identity_comes_in_two_forms() -> None:
-    """RFC 3325 section 9.1: one sip and one tel URI may stand side by side."""
-    message = request('P-Asserted-Identity: "A" <sip:+12065550123@c.example>, <tel:+1-206-555-0123>')
-    caller = caller_id(message, US)
-    assert [i.uri.scheme for i in caller.asserted] == ["sip", "tel"]
-    assert {i.number for i in caller.asserted} == {"+12065550123"}
+@pytest.mark.parametrize(
+    ("message", "numbers"),
+    [
+        (request(), ["+12065550123"]),
+        # RFC 3325 section 9.1: one sip and one tel URI may stand side by side
+        (
+            request('P-Asserted-Identity: "A" <sip:+12065550124@c.example>, <tel:+1-206-555-0125>'),
+            ["+12065550124", "+12065550125", "+12065550123"],
+        ),
+        (request("P-Asserted-Identity: <tel:+12065550123>", "Privacy: id", source=ANONYMOUS), ["+12065550123"]),
+        (
+            request(
+                'Remote-Party-ID: "A" <sip:12065550123@c.example>;party=calling;screen=yes;privacy=full',
+                "Remote-Party-ID: <sip:+12065550199@c.example>;party=called",
+                "P-Asserted-Identity: <tel:+12065550125>",
+                source=TRUNK,
+            ),
+            ["+12065550125", "+12065550123"],
+        ),
+        (request("Remote-Party-ID: <sip:+12065550124@c.example>", source=TRUNK), ["+12065550124"]),
+        # RFC 3966 section 5.1.5: a local number is told by its phone-context
+        (request("P-Asserted-Identity: <tel:555-0188;phone-context=+1206>", source=TRUNK), ["+12065550188"]),
+        (request(source="<sip:+12065550123;isub=1@c.example;user=phone>;tag=1"), ["+12065550123"]),
+        # a broken header counts as absent
+        (
+            request('P-Asserted-Identity: "open <sip:x@y>', "P-Asserted-Identity: <tel:+12065550124>", source=TRUNK),
+            ["+12065550124"],
+        ),
+        (request(source=ANONYMOUS), []),
+    ],
+)
+def test_the_numbers_that_a_caller_shows(message: Request, numbers: list[str]) -> None:
+    assert list(numbers_shown(message, US)) == numbers
 
 
-def test_a_withheld_number_is_known_to_the_trusted() -> None:
+def test_digits_that_are_a_known_numbers_are_no_national_form() -> None:
+    known = written_without_plus(["+493012345678"])
     message = request(
-        "P-Asserted-Identity: <tel:+12065550123>",
-        "Privacy: id;critical",
-        source='"Anonymous" <sip:anonymous@anonymous.invalid>;tag=1',
+        "P-Asserted-Identity: <sip:00493012345678@c.example>", source="<sip:493012345678@c.example>;tag=1"
     )
-    caller = caller_id(message, US)
-    assert (caller.from_.number, caller.number) == (None, "+12065550123")
-
-
-def test_remote_party_id() -> None:
-    message = request(
-        'Remote-Party-ID: "A" <sip:12065550123@c.example>;party=calling;screen=yes;privacy=full',
-        "Remote-Party-ID: <sip:+12065550199@c.example>;party=called",
-        source="<sip:trunk@c.example>;tag=1",
-    )
-    caller = caller_id(message, US)
-    assert [i.number for i in caller.remote_party] == ["+12065550123"]
-    assert caller.number == "+12065550123"
-
-
-def test_a_local_tel_number() -> None:
-    """RFC 3966 section 5.1.5: it is told by its phone-context."""
-    message = request("P-Asserted-Identity: <tel:555-0188;phone-context=+1206>")
-    assert [identity.number for identity in caller_id(message, US).asserted] == ["+12065550188"]
-
-
-def test_tel_parameters_in_a_sip_user() -> None:
-    caller = caller_id(request(source="<sip:+12065550123;isub=1@c.example;user=phone>;tag=1"), US)
-    assert (caller.from_.user, caller.number) == ("+12065550123", "+12065550123")
-
-
-def test_a_broken_header_counts_as_absent() -> None:
-    caller = caller_id(request('P-Asserted-Identity: "open <sip:x@y>', "P-Asserted-Identity: <tel:+12065550123>"), US)
-    assert [i.number for i in caller.asserted] == ["+12065550123"]
+    assert numbers_shown(message, US, known) == ("+493012345678",)
 
 
 @pytest.mark.parametrize(
