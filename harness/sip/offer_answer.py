@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from harness.sip.sdp import PCMA, PCMU, TELEPHONE_EVENT, Codec, Crypto, Description, Direction, Line, Media
 
@@ -128,34 +128,9 @@ def meet(one: Direction, other: Direction) -> Direction:
     return "recvonly" if receives else "inactive"
 
 
-@dataclass(frozen=True, slots=True)
-class Agreed:
-    """What offer and answer come to for the audio, from the point of view of the side named to `agreed`."""
-
-    codec: Codec
-    """What this side sends: the payload type is the remote's (RFC 3264 section 6.1)."""
-    telephone_event: int | None
-    remote: tuple[str, int]
-    direction: Direction
-    ptime: int
-    secure: bool
-
-
-def agreed(ours: Description, theirs: Description) -> Agreed | None:
-    """What one side may send and expect, once both descriptions are known; None when no audio came of it."""
+def agreed(ours: Description, theirs: Description) -> Codec | None:
+    """The codec that one side sends, with the other's payload type (RFC 3264 section 6.1); None when no audio came of it."""
     mine, other = ours.audio, theirs.audio
-    remote = theirs.rtp
-    if mine is None or other is None or remote is None:
+    if mine is None or other is None or theirs.rtp is None:
         return None
-    common = [codec for codec in other.voice if any(codec.is_same(m) for m in mine.voice)]
-    if not common:
-        return None
-    event = other.telephone_event if mine.telephone_event is not None else None
-    return Agreed(
-        codec=common[0],
-        telephone_event=None if event is None else event.payload_type,
-        remote=remote,
-        direction=meet(ours.direction, reverse(theirs.direction)),
-        ptime=other.ptime or 20,
-        secure=other.is_secure,
-    )
+    return next((codec for codec in other.voice if any(codec.is_same(m) for m in mine.voice)), None)

@@ -81,8 +81,7 @@ class LegMedia:
         self.voice_types = frozenset(codec.payload_type for codec in ours.voice)
         self.event_type = ours.telephone_event.payload_type if ours.telephone_event is not None else None
         if self.remote is not None:
-            agreed = offer_answer.agreed(self.local, self.remote)
-            self.codec = agreed.codec if agreed is not None else None
+            self.codec = offer_answer.agreed(self.local, self.remote)
             self.event = audio_of(self.remote).telephone_event if self.event_type is not None else None
 
     def learn(self, body: bytes) -> Description:

@@ -52,9 +52,7 @@ def test_the_first_example_of_rfc_3264() -> None:
     ours = answer(theirs, "192.0.2.4", 49920, [PCMU])
     assert [(m.kind, m.port) for m in ours.media] == [("audio", 49920), ("video", 0), ("video", 0)]
     assert ours.media[1].formats == ("31",)  # a refused section keeps its kind and a format
-    got = agreed(ours, theirs)
-    assert got is not None
-    assert (got.codec.name, got.remote) == ("PCMU", ("host.anywhere.com", 49170))
+    assert agreed(ours, theirs) == PCMU
 
 
 @pytest.mark.parametrize(("address", "kind"), [("192.0.2.1", "IP4"), ("2001:db8::1", "IP6")])
@@ -88,9 +86,7 @@ def test_the_answer_takes_the_offers_payload_types_and_packet_time() -> None:
     ours = answer(theirs, "192.0.2.2", 4002, [Codec("opus", 48000, 96, 2, "useinbandfec=1"), TELEPHONE_EVENT])
     assert (audio(ours).formats, audio(ours).ptime) == (("111", "120"), 30)
     assert audio(answer(offer("192.0.2.1", 1, ptime=None), "192.0.2.2", 2)).ptime is None
-    got = agreed(theirs, ours)
-    assert got is not None
-    assert (got.codec.payload_type, got.telephone_event) == (111, 120)
+    assert agreed(theirs, ours) == audio(ours).codecs[0] == Codec("opus", 48000, 111, 2)
 
 
 def test_the_first_audio_that_can_be_had_is_taken_and_all_else_refused() -> None:
@@ -154,14 +150,8 @@ def test_srtp() -> None:
 
 
 def test_what_both_sides_come_to() -> None:
-    theirs = offer("192.0.2.2", 2, [PCMA, PCMU, Codec("telephone-event", 8000, 96)], ptime=30, direction="sendonly")
-    got = agreed(offer("192.0.2.1", 1), theirs)
-    assert got is not None
-    assert (got.codec, got.telephone_event, got.remote, got.direction) == (PCMA, 96, ("192.0.2.2", 2), "recvonly")
-    assert (got.ptime, got.secure) == (30, False)
-    without = agreed(offer("192.0.2.1", 1, [PCMU]), offer("192.0.2.2", 2, ptime=None, crypto=[Crypto.fresh()]))
-    assert without is not None
-    assert (without.telephone_event, without.ptime, without.secure, without.codec) == (None, 20, True, PCMU)
+    assert agreed(offer("192.0.2.1", 1), offer("192.0.2.2", 2, [PCMA, PCMU])) == PCMA
+    assert agreed(offer("192.0.2.1", 1, [PCMU]), offer("192.0.2.2", 2, [PCMA, PCMU])) == PCMU
 
 
 @pytest.mark.parametrize(
