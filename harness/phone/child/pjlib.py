@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import socket
+import struct
 from typing import Final
 
 pointer: Final = ctypes.c_void_p
@@ -18,6 +20,18 @@ class Text(ctypes.Structure):
     def octets(self) -> bytes:
         """Its content, which has no terminating zero."""
         return ctypes.string_at(pointer.from_buffer(self).value or 0, self.slen)
+
+
+class SocketAddress(ctypes.Structure):
+    """``pj_sockaddr``, laid out as the system's ``sockaddr_in6``, which is longer than its ``sockaddr_in``."""
+
+    _fields_ = (("octets", ctypes.c_uint8 * 28),)
+
+
+def address_of(octets: bytes) -> tuple[bytes, int]:
+    """The packed address and the port of a ``pj_sockaddr``."""
+    (family,), (port,) = struct.unpack_from("=H", octets), struct.unpack_from("!H", octets, 2)
+    return (octets[8:24] if family == socket.AF_INET6 else octets[4:8]), port
 
 
 def lasting_pool(library: ctypes.CDLL, name: bytes) -> int:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import ipaddress
-import socket
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.phone.child import header_rewrites, sdp
 from harness.phone.child.digits import DIGIT_TYPES
 from harness.phone.child.messages import WireMessage, read_text
-from harness.phone.child.pjlib import Text, lasting_pool, pointer
+from harness.phone.child.pjlib import SocketAddress, Text, address_of, lasting_pool, pointer
 from harness.phone.child.socket_limits import SocketName
 
 if TYPE_CHECKING:
@@ -76,12 +74,6 @@ class _Module(ctypes.Structure):
     )
 
 
-class _Address(ctypes.Structure):
-    """``pj_sockaddr``, as the system's ``sockaddr_in6``."""
-
-    _fields_ = (("family", ctypes.c_uint16), ("rest", ctypes.c_uint8 * 26))
-
-
 class _HostPort(ctypes.Structure):
     """``pjsip_host_port``."""
 
@@ -96,12 +88,12 @@ class _Transport(ctypes.Structure):
         *((name, pointer) for name in ("pool", "references", "lock", "group_lock")),
         *((name, ctypes.c_int) for name in ("tracing", "is_shutdown", "is_destroying")),
         ("type", ctypes.c_long),
-        ("remote", _Address),
+        ("remote", SocketAddress),
         ("type_name", pointer),
         ("flag", ctypes.c_uint),
         ("info", pointer),
         ("address_length", ctypes.c_int),
-        ("local", _Address),
+        ("local", SocketAddress),
         ("local_name", _HostPort),
         ("remote_name", _HostPort),
         ("direction", ctypes.c_int),
@@ -123,7 +115,7 @@ def _layout(packet_size: int) -> Any:
             ("packet", ctypes.c_char * packet_size),
             ("zero", ctypes.c_uint32),
             ("length", ctypes.c_ssize_t),
-            ("source", _Address),
+            ("source", SocketAddress),
             ("source_length", ctypes.c_int),
             ("source_name", ctypes.c_char * 46),
             ("source_port", ctypes.c_int),
@@ -318,8 +310,6 @@ def _fitting(address: int) -> Any:
     raise OSError("pjsip_rx_data of this pjsua2 build differs from pjproject 2.15")
 
 
-def _place(address: Any) -> tuple[str, int]:
-    raw = bytes(address)
-    (port,) = struct.unpack_from("!H", raw, 2)
-    six = address.family == socket.AF_INET6
-    return str(ipaddress.ip_address(raw[8:24] if six else raw[4:8])), port
+def _place(address: SocketAddress) -> tuple[str, int]:
+    host, port = address_of(bytes(address))
+    return str(ipaddress.ip_address(host)), port

@@ -11,14 +11,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import ipaddress
-import socket
-import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
+from harness.phone.child.pjlib import SocketAddress, address_of
 from harness.phone.child.streams import Block, Reception, Sending, is_rtcp, packets_received, reports
 from harness.phone.rtp_log import Address, RtpLog, record
 
@@ -87,20 +86,14 @@ _OTHERS: Final[Address] = (b"", 0)
 _LOOPBACK: Final = b"\x7f\x00\x00\x01"
 
 
-class _Address(ctypes.Structure):
-    """``pj_sockaddr``, laid out as the system's ``sockaddr_in6``, which is longer than its ``sockaddr_in``."""
-
-    _fields_ = (("octets", ctypes.c_uint8 * 28),)
-
-
 class _Attachment(ctypes.Structure):
     """``pjmedia_transport_attach_param``."""
 
     _fields_ = (
         ("stream", ctypes.c_void_p),
         ("media_type", ctypes.c_int),
-        ("rtp_address", _Address),
-        ("rtcp_address", _Address),
+        ("rtp_address", SocketAddress),
+        ("rtcp_address", SocketAddress),
         ("address_length", ctypes.c_uint),
         ("user_data", ctypes.c_void_p),
         ("on_rtp_1", ctypes.c_void_p),
@@ -114,9 +107,9 @@ class _Sockets(ctypes.Structure):
 
     _fields_ = (
         ("rtp_socket", ctypes.c_long),
-        ("rtp_name", _Address),
+        ("rtp_name", SocketAddress),
         ("rtcp_socket", ctypes.c_long),
-        ("rtcp_name", _Address),
+        ("rtcp_name", SocketAddress),
     )
 
 
@@ -125,8 +118,8 @@ class _Info(ctypes.Structure):
 
     _fields_ = (
         ("sockets", _Sockets),
-        ("rtp_source", _Address),
-        ("rtcp_source", _Address),
+        ("rtp_source", SocketAddress),
+        ("rtcp_source", SocketAddress),
         ("specific_count", ctypes.c_uint),
         ("specific", ctypes.c_uint8 * 4096),
     )
@@ -251,7 +244,7 @@ class _Tapped:
         self.stream = 0  # the user data of the callbacks that follow
         self.on_rtp: Any = None
         self.on_rtcp: Any = None
-        self.reporter, self.reporter_length = _Address(), 0  # where the SDP says that RTCP goes
+        self.reporter, self.reporter_length = SocketAddress(), 0  # where the SDP says that RTCP goes
 
     def replace(self, functions: Mapping[int, Any], send: int, arrive: int) -> None:
         """Use Python ``functions``, by their numbers; ``send`` and ``arrive`` get only packets that were not buffered."""
@@ -261,7 +254,7 @@ class _Tapped:
 
     def begins(self, asked: Any) -> None:
         """Put the callbacks of a new stream behind those of the tap; ``asked`` is its :class:`_Attachment`."""
-        self.reporter, self.reporter_length = _Address.from_buffer_copy(asked.rtcp_address), asked.address_length
+        self.reporter, self.reporter_length = SocketAddress.from_buffer_copy(asked.rtcp_address), asked.address_length
         self.stream = asked.user_data
         self.on_rtp, self.on_rtcp = _ON_RTP(asked.on_rtp), _ON_RTCP(asked.on_rtcp)
         self._block.stream, self._block.arrive = asked.user_data, asked.on_rtp
@@ -284,7 +277,7 @@ class _Tapped:
         """Whether the RTCP packet that was just received comes from the far end, by the source that the transport reports."""
         info = _Info()
         return self._info(self._transport, info) == 0 and self.tap.known.includes_reporter(
-            _address(bytes(info.rtcp_source))
+            address_of(bytes(info.rtcp_source))
         )
 
 
@@ -310,7 +303,7 @@ class Tap:
 
     def receive(self, octets: bytes, sockaddr: bytes) -> bool:
         """Count and log a packet that was not buffered; False if its source is not accepted."""
-        now, source = monotonic(), _address(sockaddr)
+        now, source = monotonic(), address_of(sockaddr)
         with self._lock:
             self.drain()
             packet = record(now, octets)
@@ -412,7 +405,7 @@ class Taps:
         asked = _Attachment.from_address(attachment)
         tapped = self._by_transport[transport]
         if asked.on_rtp:
-            tapped.tap.begins(_address(bytes(asked.rtp_address)), _address(bytes(asked.rtcp_address)))
+            tapped.tap.begins(address_of(bytes(asked.rtp_address)), address_of(bytes(asked.rtcp_address)))
             tapped.begins(asked)
             if asked.on_rtcp:
                 asked.on_rtcp = place(self._reports)
@@ -463,7 +456,7 @@ class Taps:
     def _send_report(self, transport: int, packet: int, size: int) -> int:
         """Send RTCP to the address in the SDP; pjmedia would send it to where the far end's RTCP comes from."""
         tapped = self._by_transport[transport]
-        named = any(_address(bytes(tapped.reporter))[0])  # without an address pjmedia knows where else
+        named = any(address_of(bytes(tapped.reporter))[0])  # without an address pjmedia knows where else
         to = ctypes.addressof(tapped.reporter) if named else None
         return int(tapped.report_to(transport, to, tapped.reporter_length, packet, size))
 
@@ -472,11 +465,6 @@ class Taps:
         tapped = self._by_transport[transport]
         tapped.tap.send(ctypes.string_at(packet, size))
         return int(tapped.send(transport, packet, size))
-
-
-def _address(sockaddr: bytes) -> Address:
-    (family,), (port,) = struct.unpack_from("=H", sockaddr), struct.unpack_from("!H", sockaddr, 2)
-    return (sockaddr[8:24] if family == socket.AF_INET6 else sockaddr[4:8]), port
 
 
 def spelled(address: Address) -> str:

@@ -2,37 +2,134 @@
 
 from __future__ import annotations
 
+import ctypes
 import struct
 import threading
 import time
 from pathlib import Path
+from socket import AF_INET, AF_INET6, inet_pton
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.phone.child import taps
 from harness.phone.child.taps import RING_OCTETS, Known, Tap, Taps, spelled
 from harness.phone.rtp_log import Address, RtpLog, read
-from tests.unit.phone.media_transport import (
-    END,
-    END_6,
-    GROUP,
-    LOCK,
-    OTHER_6,
-    OTHER_PORT,
-    STRANGER,
-    STRANGER_6,
-    Transport,
-    address,
-    sockaddr,
+
+STREAM, GROUP = 0x5EED, 0x6409
+END, OTHER_PORT, STRANGER = ("127.0.0.9", 4000), ("127.0.0.9", 4002), ("127.0.0.66", 4000)
+END_6, OTHER_6, STRANGER_6 = ("2001:db8::1", 4000), ("2001:db8::1", 4002), ("2001:db8::2", 4000)
+Words = ctypes.c_void_p * taps.FUNCTIONS
+Starts = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint
 )
+Locks = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+
+
+def sockaddr(host: str, port: int) -> bytes:
+    if ":" in host:
+        return struct.pack("=H", AF_INET6) + struct.pack("!HI16s", port, 0, inet_pton(AF_INET6, host)) + bytes(4)
+    return struct.pack("=H", AF_INET) + struct.pack("!H4s", port, inet_pton(AF_INET, host)) + b"left over".ljust(20)
+
+
+def address(host: str, port: int) -> Address:
+    return inet_pton(AF_INET6 if ":" in host else AF_INET, host), port
+
+
+class Structure(ctypes.Structure):
+    """``pjmedia_transport``."""
+
+    _fields_ = (
+        ("name", ctypes.c_char * 32),
+        ("type", ctypes.c_int),
+        ("functions", ctypes.POINTER(Words)),
+        ("user_data", ctypes.c_void_p),
+        ("group_lock", ctypes.c_void_p),
+    )
+
+
+class Transport:
+    """A fake of pjmedia's UDP transport, its group lock, and the stream that is attached to it."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.heard: list[bytes] = []
+        self.done: list[tuple[str, int]] = []  #: with the lock, and under it
+        self._attached = taps._Attachment()
+        self._functions = {
+            taps.SEND: taps._SENDS(self._send),
+            taps.ATTACH: taps._ATTACHES(self._attach),
+            taps.START: Starts(self._start),
+        }
+        self._table = Words()
+        for number, function in self._functions.items():
+            self._table[number] = taps.place(function)
+        self._lock = [Locks(lambda lock, what=what: self._note(what, lock)) for what in ("acquire", "release")]
+        self._on_rtp, self._on_rtcp = taps._ON_RTP(self._rtp_arrived), taps._ON_RTCP(lambda *_: None)
+        self._structure = Structure(b"udp", 0, ctypes.pointer(self._table), None, GROUP)
+        self.address = ctypes.addressof(self._structure)
+        self.lock = taps.place(self._lock[0]), taps.place(self._lock[1])
+
+    def _note(self, what: str, lock: int) -> int:
+        self.done.append((what, lock))
+        return 0
+
+    def _send(self, transport: int, packet: int, size: int) -> int:
+        assert transport == self.address
+        self.sent.append(ctypes.string_at(packet, size))
+        return 0
+
+    def _attach(self, transport: int, attachment: int) -> int:
+        self._attached = taps._Attachment.from_buffer_copy(taps._Attachment.from_address(attachment))
+        return 0
+
+    def _start(self, *given: int) -> int:
+        assert given == (self.address, 1, 2, 3, 4)
+        self._note("start", given[-1])
+        return 5
+
+    def _rtp_arrived(self, arrival: int) -> None:
+        given = taps._Arrival.from_address(arrival)
+        assert given.user_data == STREAM
+        self.heard.append(ctypes.string_at(given.packet, given.size))
+        given.switch = int(given.source is not None)  # as the stream asks for when the source is another than the SDP's
+
+    # What pjsip and the network do.
+
+    def _function(self, number: int) -> int:
+        """The address of a function, as the tap has left it."""
+        return self._structure.functions.contents[number] or 0
+
+    def start(self) -> int:
+        return int(Starts(self._function(taps.START))(self.address, 1, 2, 3, 4))
+
+    def attach(self, end: bytes) -> None:
+        asked = taps._Attachment(user_data=STREAM, address_length=16)
+        asked.on_rtp, asked.on_rtcp = taps.place(self._on_rtp), taps.place(self._on_rtcp)
+        asked.rtp_address.octets[:] = end
+        taps._ATTACHES(self._function(taps.ATTACH))(self.address, ctypes.addressof(asked))
+
+    def arrives(self, packet: bytes, source: bytes) -> None:
+        kept = ctypes.create_string_buffer(packet, len(packet)), ctypes.create_string_buffer(source, 28)
+        arrival = taps._Arrival(
+            self._attached.user_data, ctypes.addressof(kept[0]), len(packet), ctypes.addressof(kept[1])
+        )
+        taps._ON_RTP(self._attached.on_rtp)(ctypes.addressof(arrival))
+        assert arrival.switch == 0
+        assert arrival.user_data == self._attached.user_data
+
+    def sends(self, packet: bytes) -> None:
+        kept = ctypes.create_string_buffer(packet, len(packet))
+        assert taps._SENDS(self._function(taps.SEND))(self.address, ctypes.addressof(kept), len(packet)) == 0
 
 
 class Call:
     """A tapped transport."""
 
     def __init__(self, directory: Path, end: tuple[str, int]) -> None:
-        self.transport, self.known, self.taps = Transport(), Known(), Taps(LOCK.places)
+        self.transport, self.known = Transport(), Known()
+        self.taps = Taps(self.transport.lock)
         self._path = directory / f"{time.monotonic_ns()}.rtp.gz"
         self.reports: list[tuple[int, int, int | None]] = []  # by whom, of packets sent, and received
         log = RtpLog(self._path)
@@ -137,9 +234,8 @@ def test_a_report_on_the_port_of_rtp_is_read(scratch: Path) -> None:
 def test_a_transport_starts_under_its_lock(scratch: Path) -> None:
     """Packets that arrive meanwhile wait: pjproject would stop reading."""
     call = Call(scratch, END)
-    LOCK.done.clear()
     assert call.transport.start() == 5
-    assert LOCK.done == [("acquire", GROUP), ("start", 4), ("release", GROUP)]
+    assert call.transport.done == [("acquire", GROUP), ("start", 4), ("release", GROUP)]
 
 
 def place(last: int, port: int, network: int = 127) -> Address:
