@@ -18,7 +18,7 @@ from harness.phone.child.hearing import RATE, Hearing, MarkListener
 from harness.phone.child.native import Native, Player, Recorder
 from harness.phone.protocol import Mark, Silence, Source, Wav, choice_from_plain
 
-_MARK_SECONDS: Final = 4.0
+_MARK_SECONDS: Final = 1.28
 
 
 class PlayerFactory:
