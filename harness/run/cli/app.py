@@ -163,8 +163,8 @@ def _is_the_users(file: Any) -> bool:
     if not isinstance(file, str):
         return False
     named = [argument.partition("=")[2] or argument for argument in sys.argv[1:]]
-    places = [Path.cwd(), *(Path(name).absolute() for name in named)]
-    return any(Path(file).absolute().is_relative_to(place) for place in places)
+    roots = [Path.cwd(), *(Path(name).absolute() for name in named)]
+    return any(Path(file).absolute().is_relative_to(place) for place in roots)
 
 
 def _say(error: Exception) -> None:

@@ -195,14 +195,14 @@ class _Attempt:
                 raise
             finally:
                 phone.release()
-                self._tell()
+                self._show_events()
                 self._recorder.close(verdict, message)
         return code
 
     def _place(self, phone: Phone, uri: str, seconds: float, press: str, prompts: list[str]) -> int:
         if phone.config.registrar:
             state = phone.register(within=_PATIENCE_S)
-            self._tell()
+            self._show_events()
             if not state.active:
                 return FAILED
         leg = phone.dial(uri)
@@ -223,7 +223,7 @@ class _Attempt:
     def _watch(self, leg: Leg, until: Callable[[], bool]) -> bool:
         """Show events until ``until`` holds or the call is over; returns whether it held. Raises the error that lost the phone."""
         while True:
-            self._tell(0.1)
+            self._show_events(0.1)
             if (error := leg.phone.error) is not None:
                 raise error
             if until():
@@ -238,7 +238,7 @@ class _Attempt:
         self._recorder.event(event)
         self._events.put(event)
 
-    def _tell(self, within_s: float = 0.0) -> None:
+    def _show_events(self, within_s: float = 0.0) -> None:
         """Show all events so far; wait at most ``within_s`` for the first."""
         with contextlib.suppress(queue.Empty):
             self._show(self._events.get(timeout=within_s))

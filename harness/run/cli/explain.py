@@ -33,9 +33,9 @@ def explain(
     if not evidence.closed:
         require_ended(directory.resolve().parents[1])
     plain = json_file.read(directory / CASE)
-    told = (plain.get("end") or {}).get("diagnosis") if evidence.verdict is Verdict.FAILED else None
+    recorded = (plain.get("end") or {}).get("diagnosis") if evidence.verdict is Verdict.FAILED else None
     try:
-        diagnosis = Diagnosis.from_plain(told) if told else None
+        diagnosis = Diagnosis.from_plain(recorded) if recorded else None
     except (KeyError, TypeError):
         why = "its diagnosis is not of this version of the harness, which can explain none other; the report shows it"
         raise MistakeError(f"{directory / CASE}: {why}; allowed: a case of this version") from None

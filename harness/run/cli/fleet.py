@@ -134,7 +134,7 @@ def run(
         ledger = state.ledger(made.run)
     finished = result.report(made, record, ledger, files=files, reports=reports, work=directory)
     plan.write_durations(kept / plan.DURATIONS, result.durations(record))
-    _tell(console, finished, record, ledger)
+    _show_result(console, finished, record, ledger)
     raise typer.Exit(INTERRUPTED if record.interrupted == STOPPED else finished.summary.exit_code)
 
 
@@ -144,7 +144,9 @@ def _resuming(directory: Path, files: Path, reports: Path, live: bool) -> str:
     return shlex.join(map(str, [*command, *(["--live"] if live else [])]))
 
 
-def _tell(console: SafeConsole, finished: FinishedRun, record: Record, ledger: Sequence[Mapping[str, Any]]) -> None:
+def _show_result(
+    console: SafeConsole, finished: FinishedRun, record: Record, ledger: Sequence[Mapping[str, Any]]
+) -> None:
     from harness.run.fleet import result
 
     show(finished.summary, finished.groups, console, run=finished.directory)

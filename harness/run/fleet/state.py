@@ -396,12 +396,12 @@ class State:
 
     def another(self, call: CallRequest) -> tuple[str, str, str]:
         """Ask to place a call in the place of one that is up; as :meth:`admit`, but it never has to wait its turn."""
-        keys = [*_of_call(call), *_places(call)]
+        keys = [*_of_call(call), *_cap_keys(call)]
         return _said(self._run(ANOTHER, keys, [*_terms(call), call.place], _ANOTHER_WITHIN_S))
 
     def settle(self, call: CallRequest, seconds: float, cost: float, *, frees_place: bool) -> None:
         """Count what an ended call used. Where Redis cannot be reached, it counts in full when its lease is over."""
-        keys = [*_usage(call), *(_places(call) if frees_place else ())]
+        keys = [*_usage(call), *(_cap_keys(call) if frees_place else ())]
         with contextlib.suppress(ResourceError):
             self._run(SETTLE, keys, [call.token, seconds, cost, call.place], within_s=_TIMEOUT_S)
 
@@ -427,7 +427,7 @@ def _usage(call: CallRequest) -> list[str]:
     ]
 
 
-def _places(call: CallRequest) -> list[str]:
+def _cap_keys(call: CallRequest) -> list[str]:
     return [_key("cap", name, "calls") for name, _, _ in call.caps]
 
 

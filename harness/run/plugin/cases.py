@@ -92,7 +92,7 @@ class Attempt:
         return Attempt(self.case, self.leased, self.number + 1, left)
 
     @property
-    def told(self) -> DiagnosisDocument | None:
+    def diagnosis_document(self) -> DiagnosisDocument | None:
         """The diagnosis as the evidence has it; None when there is none."""
         return self.diagnosis.to_plain() if self.diagnosis.headline else None
 
@@ -109,7 +109,7 @@ class Attempt:
         recorder = self.recorder
         if recorder is not None:
             self.late_s = monitor().take_lateness()
-            self._hold_to_manners(recorder)
+            self._check_responsiveness(recorder)
         conclusion = self.conclusion = self.outcome.conclusion
         if recorder is None:
             return
@@ -127,9 +127,9 @@ class Attempt:
                 self.replica,
                 number_of=lambda sent: recorder.number(sent) or "",
             )
-        recorder.close(conclusion.verdict, conclusion.message, self.told)
+        recorder.close(conclusion.verdict, conclusion.message, self.diagnosis_document)
 
-    def _hold_to_manners(self, recorder: CaseRecorder) -> None:
+    def _check_responsiveness(self, recorder: CaseRecorder) -> None:
         """What the voice agent took too long for, by the limits of its deployment, in the calls that are held to its voice.
 
         Only now are the recordings whole. A case that broke shows nothing.
@@ -146,7 +146,7 @@ class Attempt:
         if conclusion != self.conclusion and self.recorder is not None:
             # That may be what was raised: without an end the case reads as broken too.
             with contextlib.suppress(ResourceError):
-                self.recorder.amend(conclusion.verdict, conclusion.message, self.told)
+                self.recorder.amend(conclusion.verdict, conclusion.message, self.diagnosis_document)
         self.conclusion = conclusion
         return conclusion
 

@@ -121,7 +121,7 @@ def cast(
     pool: PhonePool = request.getfixturevalue("pool")
     apis: Callable[[Deployment], SynthflowApi | None] = request.getfixturevalue("apis")
     attempt = attempt_of(request)
-    others = attempt.leased.company
+    others = attempt.leased.concurrent
     context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate, others)
     context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
     watch = request.config.stash[WATCH]

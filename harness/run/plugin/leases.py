@@ -193,15 +193,15 @@ class Leased:
     """The deployment as the case has it, and the cases beside it."""
 
     replica: Deployment
-    company: ConcurrentCases = ALONE
+    concurrent: ConcurrentCases = ALONE
 
     def wait_until_asked(self, case: Case) -> AskedByOptions | None:
         """Wait until the platform has asked the stand-in's phone by OPTIONS, where it does; None where no phone is kept for that."""
-        if self.company.switchboard is None or case.axes["ai"] != "stand-in":
+        if self.concurrent.switchboard is None or case.axes["ai"] != "stand-in":
             return None
         phone = stand_in(self.replica, self.replica.trunk(case.trunk))
         with suppress(HarnessError):  # the case reports why it cannot be reached
-            return wait_until_asked(self.company.switchboard, phone, self.replica.stand_in.options_every_s)
+            return wait_until_asked(self.concurrent.switchboard, phone, self.replica.stand_in.options_every_s)
         return None
 
 
@@ -221,7 +221,7 @@ def leased(run: Run, case: Case, *, alone: bool = False) -> Iterator[Leased]:
         replica, mine = _narrowed(whole, callers), set(callers)
         if case.row.moment == "campaign":
             mine.add(replica.customer)
-        yield Leased(replica, _company(run, case, whole, mine, alone=alone))
+        yield Leased(replica, _concurrent_cases(run, case, whole, mine, alone=alone))
 
 
 def _narrowed(deployment: Deployment, callers: list[str]) -> Deployment:
@@ -231,7 +231,7 @@ def _narrowed(deployment: Deployment, callers: list[str]) -> Deployment:
     return deployment.model_copy(update={"phones": phones})
 
 
-def _company(run: Run, case: Case, deployment: Deployment, mine: set[str], *, alone: bool) -> ConcurrentCases:
+def _concurrent_cases(run: Run, case: Case, deployment: Deployment, mine: set[str], *, alone: bool) -> ConcurrentCases:
     numbers = {name: phone.number for name, phone in deployment.phones.items() if phone.number}
     agents = {agent for group in deployment.groups.values() for agent in group.agents}
     return ConcurrentCases(
@@ -322,7 +322,9 @@ def in_turn(deployments: Sequence[Deployment]) -> Iterator[None]:
     limits would not hold over both runs. Raises :class:`ResourceError`.
     """
     with contextlib.ExitStack() as stack:
-        for place, words in sorted(_places(deployments).items()):  # sorted, or two runs could wait for each other
+        for place, words in sorted(
+            _exclusive_to_a_run(deployments).items()
+        ):  # sorted, or two runs could wait for each other
 
             def waiting(words: str = words) -> None:
                 print(f"waiting for another run, {words}", file=sys.stderr, flush=True)
@@ -331,7 +333,7 @@ def in_turn(deployments: Sequence[Deployment]) -> Iterator[None]:
         yield
 
 
-def _places(deployments: Sequence[Deployment]) -> dict[str, str]:
+def _exclusive_to_a_run(deployments: Sequence[Deployment]) -> dict[str, str]:
     """Name of each lock → what another run has."""
     places: dict[str, str] = {}
     for deployment in deployments:

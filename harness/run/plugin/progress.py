@@ -191,7 +191,7 @@ class Progress:
         elif verdict is not Verdict.PASSED:  # a passed guess is run again as well
             self._unsteady.add(name)
         if not self._quiet:
-            self._tell(name, verdict, first, attempt, again=again)
+            self._show_case(name, verdict, first, attempt, again=again)
 
     def _ordinary(self, report: pytest.TestReport) -> None:
         """A test of the user's project beside the cases: its failure is shown and counts in the exit code."""
@@ -199,7 +199,7 @@ class Progress:
             self._ordinary_failed = True
             self._say(Text(f"FAILED   {report.nodeid} (a test beside the cases):\n{report.longreprtext}", "red"))
 
-    def _tell(self, name: str, verdict: Verdict, first: str, attempt: str, *, again: bool) -> None:
+    def _show_case(self, name: str, verdict: Verdict, first: str, attempt: str, *, again: bool) -> None:
         """Show an ended case if it is news, else now and then the progress."""
         kind = (verdict, signature(first))
         if again:

@@ -111,18 +111,18 @@ class Run:
     def _gates(self) -> dict[str, Gate]:
         counts: dict[str, int] = {}
 
-        def teller(name: str) -> Callable[[int], None]:
-            def tell(calls: int) -> None:
+        def counter_of(name: str) -> Callable[[int], None]:
+            def set_count(calls: int) -> None:
                 counts[name] = calls
                 self.calls_up.set(self.slot, sum(counts.values()))
 
-            return tell
+            return set_count
 
         def own(deployment: Deployment, changed: Callable[[int], None]) -> Gate:
             return CallGate(self.control / f"gate-{stem_of(deployment.name)}", deployment.limits, changed)
 
         make = self.make_gate or own
-        return {d.name: make(d, teller(d.name)) for d in self.deployments}
+        return {d.name: make(d, counter_of(d.name)) for d in self.deployments}
 
     def gate(self, deployment: str) -> Gate:
         """What every call of that deployment passes."""

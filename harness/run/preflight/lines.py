@@ -185,7 +185,7 @@ def _by_row(console: Console, report: Report, *, all_lines: bool) -> None:
             rows.setdefault(need.row, {}).setdefault((need.what, need.answer), []).append(need.whose)
     together: dict[str, list[str]] = {}
     for row, found in rows.items():
-        lines = (f"{what}{_of(whose)}: {answer}" for (what, answer), whose in found.items())
+        lines = (f"{what}{_owners(whose)}: {answer}" for (what, answer), whose in found.items())
         together.setdefault("\n".join(lines), []).append(row)
     table = Table("rows", "what they need", box=None, pad_edge=False, header_style="bold")
     for said, names in together.items():
@@ -194,5 +194,5 @@ def _by_row(console: Console, report: Report, *, all_lines: bool) -> None:
         console.print(table)
 
 
-def _of(whose: list[str]) -> str:
+def _owners(whose: list[str]) -> str:
     return f" ({', '.join(whose)})" if any(whose) else ""

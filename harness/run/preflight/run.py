@@ -80,7 +80,7 @@ def _without(deployment: Deployment, variables: set[str]) -> Deployment:
 async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeResult]:
     probing = Probing(deployment, **settings)
     # in this order: local ports are looked at before another probe uses one
-    probes = [*_machine(probing), *_names(probing), *_places(probing), *_phones(probing), *_http(probing)]
+    probes = [*_machine(probing), *_names(probing), *_ports(probing), *_phones(probing), *_http(probing)]
     found = await asyncio.gather(*(_asked(*probe) for probe in probes))
     lines = [machine.number_line(deployment), *(line for some in found for line in some)]
     return [answers.by_registrar(probing, line) for line in lines]
@@ -121,7 +121,7 @@ def _names(probing: Probing) -> Iterator[Probe]:
             yield ProbeKind.ALLOWLIST, trunk.name, network.allowlist_line, (probing, trunk, end)
 
 
-def _places(probing: Probing) -> Iterator[Probe]:
+def _ports(probing: Probing) -> Iterator[Probe]:
     """Ports and OPTIONS of each place, once."""
     deployment = probing.deployment
     seen = set[Target]()
@@ -239,9 +239,9 @@ def needs(
     """Row by row, in the matrix's order: every thing that its cases need, once; of those ``asked`` for, where a run says them."""
     found: dict[tuple[str, str, str], RowNeed] = {}
     for case in _cases(deployment) if asked is None else asked:
-        for what, whose, names, why in _of_case(case, deployment):
+        for what, whose, names, why in _needs_of_case(case, deployment):
             if (key := (case.row.id, what, whose)) not in found:
-                status, detail = _told([line for line in lines if (line.look, line.subject) in names], why)
+                status, detail = _worst_of([line for line in lines if (line.look, line.subject) in names], why)
                 found[key] = RowNeed(*key, status, detail)
     return tuple(found.values())
 
@@ -253,15 +253,15 @@ def _cases(deployment: Deployment) -> list[Case]:
         return []
 
 
-def _told(lines: Sequence[ProbeResult], why: str) -> tuple[Status | None, str]:
+def _worst_of(lines: Sequence[ProbeResult], why: str) -> tuple[Status | None, str]:
     if not lines:
         return None, why
     worst = max(lines, key=lambda line: _WORST_LAST.index(line.status))
     return worst.status, "" if worst.status is Status.OK else f"{worst.name}: {worst.detail}"
 
 
-def _of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
-    yield from _of_phones(case, deployment)
+def _needs_of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
+    yield from _needs_of_phones(case, deployment)
     trunk = deployment.trunk(case.trunk)
     of = f"trunk {trunk.name}"
     if trunk.ai == "stand-in":
@@ -288,7 +288,7 @@ def _the_ai_calls(case: Case, deployment: Deployment) -> bool:
     return case.row.moment == "registration" or (calls and handover is not None and handover.transfer == "warm")
 
 
-def _of_phones(case: Case, deployment: Deployment) -> Iterator[_Need]:
+def _needs_of_phones(case: Case, deployment: Deployment) -> Iterator[_Need]:
     calls = calls_of(case, deployment)
     callers = {call.who for call in calls if call.who in deployment.phones}
     if case.row.moment == "campaign":

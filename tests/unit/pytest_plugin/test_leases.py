@@ -177,14 +177,14 @@ def test_leased_deployment_and_numbers_of_other_cases(deployment: Deployment, tm
     with leased(run, case_of(deployment, "TD-INBOUND")) as mine:
         assert mine.replica.callers == [first]
         assert set(mine.replica.phones) > {"billing", "support", "reception"}
-        assert mine.company.numbers == (deployment.phones[first].number,)
-        assert mine.company.others == {deployment.phones[name].number for name in (*others, deployment.customer)}
+        assert mine.concurrent.numbers == (deployment.phones[first].number,)
+        assert mine.concurrent.others == {deployment.phones[name].number for name in (*others, deployment.customer)}
     with leased(run, case_of(deployment, "TD-TRANSFER-BLIND"), alone=True) as mine:
-        assert mine.company.lands_at == {"billing"}
-        assert mine.company.others == set(), "no case is beside it"
+        assert mine.concurrent.lands_at == {"billing"}
+        assert mine.concurrent.others == set(), "no case is beside it"
     run.workers = 1
     with leased(run, case_of(deployment, "TD-INBOUND", "stand-in")) as mine:
-        assert (mine.company.switchboard, mine.company.others) == (Path("/nowhere"), frozenset())
+        assert (mine.concurrent.switchboard, mine.concurrent.others) == (Path("/nowhere"), frozenset())
 
 
 def test_campaign_keeps_the_planned_customer(deployment: Deployment, table: LeaseTable, tmp_path: Path) -> None:
@@ -201,9 +201,9 @@ def test_campaign_keeps_the_planned_customer(deployment: Deployment, table: Leas
     run = run_of(deployment, tmp_path)
     with leased(run, campaign) as called, leased(run, inbound) as other:
         assert called.replica.phones[called.replica.customer].number == planned
-        assert called.company.numbers == (planned,)
-        assert planned in other.company.others
-        assert set(other.company.numbers) <= called.company.others
+        assert called.concurrent.numbers == (planned,)
+        assert planned in other.concurrent.others
+        assert set(other.concurrent.numbers) <= called.concurrent.others
 
 
 @pytest.mark.parametrize(
@@ -228,11 +228,11 @@ def test_warm_transfer_number_belongs_to_the_landing_case(
     }
     deployment = deployment.model_copy(update={"assistants": assistants})
     with leased(run_of(deployment, tmp_path), case_of(deployment, "TD-TRANSFER-WARM")) as mine:
-        lands, watches = (mine.company.sharing(lands) for lands in (True, False))
+        lands, watches = (mine.concurrent.sharing(lands) for lands in (True, False))
     assert lands is not None
     assert watches is not None
-    assert lands.numbers == (*mine.company.numbers, *((seen,) if seen else ()))
-    assert watches.numbers == mine.company.numbers
+    assert lands.numbers == (*mine.concurrent.numbers, *((seen,) if seen else ()))
+    assert watches.numbers == mine.concurrent.numbers
 
 
 # -- the order in which they begin
