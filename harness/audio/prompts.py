@@ -228,13 +228,9 @@ class _Template:
 @cache
 def _template(name: str) -> _Template:
     samples = prompt_samples(name)
-    picture = _centred(_bands(samples))
+    bands = _bands(samples)
+    picture = (bands - bands.mean(axis=0)).reshape(-1)
     return _Template(name, samples.astype(np.float32), (picture / np.linalg.norm(picture)).astype(np.float32))
-
-
-def _centred(bands: NDArray[np.float32]) -> NDArray[np.float32]:
-    centred: NDArray[np.float32] = (bands - bands.mean(axis=0)).reshape(-1)
-    return centred
 
 
 def _bands(samples: NDArray[np.int16]) -> NDArray[np.float32]:

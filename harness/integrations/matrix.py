@@ -27,7 +27,7 @@ from harness.finding_kinds import (
     RequiredFindings,
 )
 from harness.integrations import observability
-from harness.integrations.base import Cell, Integration, Moment, PlannedCall, Row
+from harness.integrations.base import Cell, Moment, PlannedCall, Row
 from harness.integrations.row_plan import RowPlan, unproved_handovers, unproved_overflows
 from harness.support.model_words import nearest
 
@@ -367,29 +367,27 @@ def _of_deployment(deployment: Deployment, asked_rows: Sequence[str]) -> Iterato
 
 def cases_of(cells: RowPlan) -> Iterator[Case]:
     """The case of each cell."""
+    row = cells.row
     for cell in cells.cells:
-        yield _case(cells.row, integrations.find(cell.deployment.integration), cell, cells.unseen)
-
-
-def _case(row: Row, integration: Integration, cell: Cell, hidden: Mapping[str, str]) -> Case:
-    required = dict(row.required_in(cell.axes))
-    unseen = dict(hidden) if cell.ai == "synthflow" else {}
-    if LANDING in required:
-        unseen |= observability.unseen_at_people(cell)
-    if not observability.has_bystanders(cell, row.moment, lands=LANDING in required):
-        required.pop(LANDING_OTHERS, None)
-    return Case(
-        row=row,
-        deployment=cell.deployment.name,
-        integration=integration.name,
-        trunk=cell.trunk.name,
-        line=cell.line or None,
-        axes=dict(cell.axes),
-        required_findings=required,
-        dispensable=unseen,
-        title=row.title,
-        link=integration.link(row),
-    )
+        integration = integrations.find(cell.deployment.integration)
+        required = dict(row.required_in(cell.axes))
+        unseen = dict(cells.unseen) if cell.ai == "synthflow" else {}
+        if LANDING in required:
+            unseen |= observability.unseen_at_people(cell)
+        if not observability.has_bystanders(cell, row.moment, lands=LANDING in required):
+            required.pop(LANDING_OTHERS, None)
+        yield Case(
+            row=row,
+            deployment=cell.deployment.name,
+            integration=integration.name,
+            trunk=cell.trunk.name,
+            line=cell.line or None,
+            axes=dict(cell.axes),
+            required_findings=required,
+            dispensable=unseen,
+            title=row.title,
+            link=integration.link(row),
+        )
 
 
 #: A telephone number, as a customer who keeps numbers in a spreadsheet may name a line.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import compress
 
 from harness.deployment import Ai, Deployment, Trunk
 from harness.integrations import observability
@@ -219,7 +218,8 @@ class RowPlan:
             return
         carried = [line for line in deployment.lines if trunk.name in deployment.numbers_of_line(line)]
         found = [cell for line in carried for cell in self._handovers(Cell(deployment, trunk, line, axes))]
-        found, others = _in_time(found, row)
+        # those whose number is open (closed, for a row out of hours), and the others
+        found, others = ([c for c in found if (c.is_open != row.out_of_hours) is now] for now in (True, False))
         for stage, which in enumerate(row.which):
             kept, also = ([cell for cell in cells if which.holds(cell)] for cells in (found, others))
             if (found or others) and not kept and not also:
@@ -338,12 +338,6 @@ def _named(lines: Sequence[str]) -> str:
 
 def _which_handover(cell: Cell) -> tuple[str | None, str]:
     return cell.entry.assistant, cell.axes.get("handover", "")
-
-
-def _in_time(cells: Sequence[Cell], row: Row) -> tuple[list[Cell], list[Cell]]:
-    """Cells whose number is open (closed, for an out-of-hours row), and the other cells."""
-    in_time = [cell.is_open != row.out_of_hours for cell in cells]
-    return list(compress(cells, in_time)), list(compress(cells, (not now for now in in_time)))
 
 
 def _not_their_time(row: Row, lines: Iterable[str], *, some: bool) -> str:

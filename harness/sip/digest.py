@@ -20,6 +20,7 @@ Algorithm = Literal["SHA-256", "MD5"]
 #: What the softphones compute, the strongest first, with ``qop="auth"`` or without one (docs/interop.md).
 _HASHES = {"SHA-256": "sha256", "MD5": "md5"}
 _BARE = frozenset({"algorithm", "nc", "stale", "qop", "userhash"})
+_LIFETIME_S = 300.0  # of a nonce
 _NC = re.compile(r"[0-9a-fA-F]{8}\Z")
 
 Params = dict[str, str]
@@ -196,7 +197,7 @@ class DigestServer:
     """Challenges and verifies for one realm.
 
     ``password_of`` gives a user's password, or None. ``proxy`` chooses 407 and its headers over 401. Nonces live
-    ``lifetime`` seconds of ``clock``; each nonce count is good once.
+    five minutes of ``clock``; each nonce count is good once.
     """
 
     def __init__(
@@ -206,14 +207,12 @@ class DigestServer:
         *,
         algorithm: Algorithm = "MD5",
         proxy: bool = False,
-        lifetime: float = 300.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.realm = realm
         self.algorithm: Algorithm = algorithm
         self.proxy = proxy
         self._password_of = password_of
-        self._lifetime = lifetime
         self._clock = clock
         self._nonces: dict[str, tuple[float, set[int]]] = {}
 
@@ -225,7 +224,7 @@ class DigestServer:
     def challenge(self, *, stale: bool = False) -> tuple[str, str]:
         """Header name and value of a challenge with a new nonce."""
         now = self._clock()
-        for nonce in [n for n, (born, _) in self._nonces.items() if now - born > self._lifetime]:
+        for nonce in [n for n, (born, _) in self._nonces.items() if now - born > _LIFETIME_S]:
             del self._nonces[nonce]
         nonce = secrets.token_hex(16)
         self._nonces[nonce] = (now, set())
@@ -264,7 +263,7 @@ class DigestServer:
         if not hmac.compare_digest(expected.encode(), given):
             return CredentialCheck.WRONG_PASSWORD
         born, used = self._nonces.get(params["nonce"], (float("-inf"), set()))
-        if self._clock() - born > self._lifetime:
+        if self._clock() - born > _LIFETIME_S:
             return CredentialCheck.STALE
         count = int(params["nc"], 16)
         if count in used:

@@ -185,11 +185,6 @@ class Media:
         """The SDES keys offered. Raises SdpError."""
         return tuple(Crypto.parse(value) for value in self.attributes("crypto"))
 
-    @property
-    def own_direction(self) -> Direction | None:
-        """The direction said in this section; None when it says none."""
-        return _direction(self.lines)
-
     def with_attribute(self, name: str, value: str) -> Media:
         """The same with exactly one ``a=name``."""
         return replace(self, lines=(*self.without_attribute(name).lines, ("a", f"{name}:{value}")))
@@ -272,7 +267,7 @@ class Description:
 
     def direction_of(self, media: Media) -> Direction:
         """What a section, or the session for it, says of its direction."""
-        return media.own_direction or _direction(self.lines) or "sendrecv"
+        return _direction(media.lines) or _direction(self.lines) or "sendrecv"
 
     @property
     def rtp(self) -> tuple[str, int] | None:

@@ -198,9 +198,8 @@ def test_an_attribute_is_set_once_and_taken_away() -> None:
 def test_a_section_has_one_direction(direction: Direction) -> None:
     media = audio("a=sendonly", "a=x", "a=inactive").with_direction(direction)
     assert media.lines == (("a", "x"), ("a", direction))
-    assert media.own_direction == direction
-    assert audio(f"a= {direction.upper()} ").own_direction == direction
-    assert audio(f"b={direction}").own_direction is None
+    assert described("m=audio 4000 RTP/AVP 0", f"a= {direction.upper()} ").direction == direction
+    assert described("m=audio 4000 RTP/AVP 0", f"b={direction}").direction == "sendrecv"
 
 
 def test_codecs_are_written_where_they_are_usually_read() -> None:
