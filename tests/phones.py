@@ -149,3 +149,9 @@ class Authority(certificates.Authority):
         """The settings of a phone that shows a certificate for ``address``."""
         certificate, key = self.issue(address, days=days, self_signed=self_signed)
         return TlsConfig(ca_file=self.ca_file, certificate=str(certificate), private_key=str(key), **options)
+
+    def settings(self, transport: str) -> dict[str, Any]:
+        """The settings of a phone at an address of its own over ``transport``; with a certificate over TLS."""
+        address = fresh_address()
+        tls = self.server(address) if transport == "tls" else TlsConfig()
+        return {"transport": transport, "bind_address": address, "tls": tls}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.calls.events import SipMessage, StrangerRefused
-from harness.phone import Answer, NeverCame, Phone, TlsConfig
+from harness.phone import Answer, NeverCame, Phone
 from harness.sip.message import Request
 from tests.loopback import fresh_address
 from tests.phones import Authority, Desk, connect, event_of, refusals, uri_of
@@ -76,12 +76,8 @@ def test_addresses_networks_and_names_can_be_listed(lease: Desk, listed: str) ->
 def test_the_far_end_of_the_phones_own_call_is_listened_to(lease: Desk, authority: Authority, transport: str) -> None:
     """Whom the phone calls need not be listed: it may hang up, hold and refresh (RFC 3261 section 12.2)."""
 
-    def options(address: str) -> dict[str, object]:
-        tls = authority.server(address) if transport == "tls" else TlsConfig()
-        return {"transport": transport, "bind_address": address, "tls": tls}
-
-    caller = lease("caller", accepts_from=(), **options(fresh_address()))
-    callee = lease("callee", **options(fresh_address()))
+    caller = lease("caller", accepts_from=(), **authority.settings(transport))
+    callee = lease("callee", **authority.settings(transport))
     out, back = connect(caller, callee)
     back.hold()
     out.wait("hold", lambda e: isinstance(e, SipMessage) and "a=sendonly" in e.text, 10)

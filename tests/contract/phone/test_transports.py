@@ -16,11 +16,7 @@ from tests.phones import Authority, Desk, connect, event_of, hears, uri_of
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
 def test_calls_over_streams(lease: Desk, authority: Authority, transport: str) -> None:
-    def options(address: str) -> dict[str, object]:
-        tls = authority.server(address) if transport == "tls" else TlsConfig()
-        return {"transport": transport, "bind_address": address, "tls": tls}
-
-    alice, bob = (lease(name, **options(fresh_address())) for name in ("alice", "bob"))
+    alice, bob = (lease(name, **authority.settings(transport)) for name in ("alice", "bob"))
     out, back = connect(alice, bob)
     hears(out, back)
     hears(back, out)
@@ -39,9 +35,8 @@ def test_calls_over_streams(lease: Desk, authority: Authority, transport: str) -
 
 
 def test_a_tls_caller_needs_no_certificate_and_its_handshake_is_reported(lease: Desk, authority: Authority) -> None:
-    server = fresh_address()
     alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=authority.ca_file))
-    bob = lease("bob", transport="tls", bind_address=server, tls=authority.server(server))
+    bob = lease("bob", **authority.settings("tls"))
     hears(*connect(alice, bob))
     shown = event_of(bob, TlsHandshake)
     assert not shown.failed

@@ -8,9 +8,7 @@ import signal
 import pytest
 
 from harness.calls.events import SipMessage
-from harness.phone import TlsConfig
 from harness.phone.phone import Phone
-from tests.loopback import fresh_address
 from tests.process.phone.conftest import Authority, Desk, connect, hears, uri_of
 
 OUTSIDE = "203.0.113.5"  # RFC 5737: nobody here can bind to it
@@ -19,11 +17,10 @@ OUTSIDE = "203.0.113.5"  # RFC 5737: nobody here can bind to it
 def strangers(lease: Desk, authority: Authority, transport: str, **alices: object) -> tuple[Phone, Phone]:
     """Two phones in processes of their own."""
 
-    def options(address: str) -> dict[str, object]:
-        tls = authority.server(address) if transport == "tls" else TlsConfig()
-        return {"transport": transport, "bind_address": address, "tls": tls, "max_calls": lease.process_holds}
-
-    alice, bob = lease("alice", **options(fresh_address()), **alices), lease("bob", **options(fresh_address()))
+    alice, bob = (
+        lease(name, max_calls=lease.process_holds, **authority.settings(transport), **more)
+        for name, more in (("alice", alices), ("bob", {}))
+    )
     assert alice.process is not bob.process
     return alice, bob
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.calls.events import CallsRefused, CallState, StrangerRefused
-from harness.phone import Answer, Policy, Reject, TlsConfig
+from harness.phone import Answer, Policy, Reject
 from harness.phone.child.socket_limits import LONGEST_TRANSACTION
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
@@ -125,23 +125,15 @@ def come(many: contextlib.ExitStack, place: tuple[str, int], count: int, host: s
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
 def test_a_flood_of_connections_ends_no_process(own: Desk, authority: Authority, transport: str) -> None:
     """Of strangers, who need no more than the port: the kernel keeps what pjlib has no places for."""
-    here = fresh_address()
-    tls = authority.server(here) if transport == "tls" else TlsConfig()
-    phone = own("callee", transport=transport, bind_address=here, tls=tls, accepts_from=())
-    place = (here, int(phone.address.rpartition(":")[2]))
+    phone = own("callee", accepts_from=(), **authority.settings(transport))
+    place = (phone.config.bind_address, int(phone.address.rpartition(":")[2]))
     with contextlib.ExitStack() as stay:
         come(stay, place, 40)
         for _ in range(15):
             with contextlib.ExitStack() as go:
                 come(go, place, 30)
                 phone.process.call("free_slots")
-    there = fresh_address()
-    caller = own(
-        "caller",
-        transport=transport,
-        bind_address=there,
-        tls=authority.server(there) if transport == "tls" else TlsConfig(),
-    )
+    caller = own("caller", **authority.settings(transport))
     assert phone.process.lost is None
     leg = caller.dial(f"{uri_of(phone)};transport={transport}")
     # a full queue of the kernel's drops a SYN, which comes again after 1, 3, 7 and 15 s (RFC 6298 section 5)

@@ -22,12 +22,12 @@ def test_pjsip_reads_the_systems_authorities(
     lease: Desk, authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The list has one more authority, that of the called server. pjsip does not look for the list by itself."""
-    own, server = tmp_path / "list.pem", fresh_address()
+    own = tmp_path / "list.pem"
     usual = system_authorities()
     own.write_bytes((Path(usual).read_bytes() if usual else b"") + Path(authority.ca_file).read_bytes())
     monkeypatch.setenv("SSL_CERT_FILE", str(own))
     alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=system_authorities()))
-    bob = lease("bob", transport="tls", bind_address=server, tls=authority.server(server))
+    bob = lease("bob", **authority.settings("tls"))
     out, back = connect(alice, bob)
     hears(out, back)
 
@@ -42,7 +42,7 @@ def test_a_callee_may_trust_many_authorities(lease: Desk, authority: Authority, 
     )
     chosen = [*others, authority] if trusted else [*others]
     many.write_bytes(b"".join(Path(each.ca_file).read_bytes() for each in chosen))
-    server, elsewhere = fresh_address(), fresh_address()
+    server = fresh_address()
     shown = replace(authority.server(server), ca_file=str(many))
     alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=authority.ca_file))
     bob = lease("bob", transport="tls", bind_address=server, tls=shown)
@@ -50,7 +50,7 @@ def test_a_callee_may_trust_many_authorities(lease: Desk, authority: Authority, 
     hears(out, back)
     out.hangup()
     back.wait_state("disconnected", 10)
-    carol = lease("carol", transport="tls", bind_address=elsewhere, tls=authority.server(elsewhere))
+    carol = lease("carol", **authority.settings("tls"))
     if trusted:
         hears(*connect(bob, carol))
     else:
