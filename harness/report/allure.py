@@ -36,7 +36,7 @@ from harness.report.drawings import ladder_svg, ladder_text, timeline_svg
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import COLUMNS, figures, hearings
 from harness.report.html import places_of, player_of
-from harness.report.markup import printable, render, said_besides, seen_of
+from harness.report.markup import in_words, printable, render, said_besides, said_first, seen_of
 from harness.report.run_directory import RunEvidence, allure_name, case_directory, each
 from harness.report.summary import Summary
 from harness.support.files import user_files, whole_file
@@ -184,9 +184,7 @@ def _result(case: Mapping[str, object], directory: str, shown: str) -> dict[str,
 
 def _verdict_labels(case: CaseEvidence) -> list[dict[str, str]]:
     """How a case ended, how strongly that is known, and why: by these the categories group."""
-    named: dict[str, object] = {"verdict": case.verdict}
-    if case.strength is not None:
-        named["strength"] = case.strength.name.lower()
+    named: dict[str, object] = {"verdict": case.verdict, "strength": in_words(case.strength)}
     if case.diagnosis:
         named |= {name: case.diagnosis[0].get(name) for name in ("cause", "issue", "owner")}
     if case.verdict is Verdict.NOT_OBSERVABLE:
@@ -205,10 +203,7 @@ def _details(case: CaseEvidence, counting: CaseEvidence) -> dict[str, str]:
 
 def _message(case: CaseEvidence) -> str:
     """The failure: its cause, what to do, whose it is, then what each finding expected and saw."""
-    likeliest = case.diagnosis[0] if case.diagnosis else {}
-    parts = [case.headline]
-    parts += [f"{key.capitalize()}: {likeliest[key]}" for key in ("fix", "owner") if likeliest.get(key)]
-    parts += map(said_besides, case.causes_besides)
+    parts = [case.headline, *said_first(case, "fix", "owner"), *map(said_besides, case.causes_besides)]
     for finding in case.findings:
         if finding.verdict is case.verdict and not finding.dispensable:
             said, words = seen_of(finding)
@@ -235,7 +230,7 @@ def _step(case: CaseEvidence, step: Step) -> dict[str, Any]:
 def _findings_step(case: CaseEvidence) -> dict[str, Any]:
     steps = []
     for finding in case.findings:
-        strength = f" ({finding.strength.name.lower()})" if finding.strength is not None else ""
+        strength = f" ({in_words(finding.strength)})" if finding.strength is not None else ""
         where = f" [{', '.join(finding.evidence)}]" if finding.evidence else ""
         at = _ms(case, finding.at)
         name = printable(f"{finding.verdict}: {finding}{strength}{where}")
@@ -329,10 +324,9 @@ def _findings_table(evidence: CaseEvidence) -> list[list[str]]:
     """What was checked, a row a finding, a header first; times in seconds from the case's start."""
     rows = [["time s", "verdict", "check", "subject", "expected", "seen", "strength", "evidence"]]
     for finding in evidence.findings:
-        strength = finding.strength.name.lower() if finding.strength is not None else ""
         at, found = f"{finding.at - evidence.began:.3f}", " ".join(finding.evidence)
         words = (finding.verdict, finding.check, finding.subject, finding.expected, finding.actual)
-        rows.append([at, *words, strength, found])
+        rows.append([at, *words, in_words(finding.strength), found])
     return rows
 
 

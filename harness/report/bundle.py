@@ -22,7 +22,7 @@ from harness.report import html, pcap
 from harness.report.case_document import CASE, EVENTS
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import draw
-from harness.report.markup import printable, said_besides
+from harness.report.markup import in_words, printable, said_besides
 from harness.report.run_directory import CASES, RunEvidence
 from harness.report.summary import summarise
 from harness.support.files import json_file, user_files, whole_file
@@ -167,7 +167,7 @@ def _cells(case: CaseEvidence) -> dict[str, object]:
         "title": case.title,
         "verdict": case.verdict,
         "attempt": case.attempt,
-        "strength": case.strength.name.lower() if case.strength is not None else "",
+        "strength": in_words(case.strength),
         "cause": case.cause,
         "owner": first.get("owner"),
         "fix": first.get("fix"),

@@ -27,6 +27,7 @@ from harness.calls.events import (
     PasswordWithheld,
     PhoneLost,
     RegistrationState,
+    SipMessage,
     StrangerRefused,
     TlsHandshake,
     TransferProgress,
@@ -192,45 +193,45 @@ def sdp_summary(text: str) -> str:
 
 def arrows(evidence: CaseEvidence) -> list[Arrow]:
     """Every message of the case, by time: those of the harness phones, and those that only a far end's record shows."""
-    found = [
-        Arrow(
-            numbers=(message.number,),
-            at=event.at,
-            local=FlowEnd.parse(event.local),
-            remote=FlowEnd.parse(event.remote),
-            transport=event.transport,
-            text=event.text,
-            phone=event.phone,
-            sent=event.direction == "sent",
-            leg=event.leg,
-            unread=bool(event.unread),
-        )
-        for message in evidence.messages
-        for event in [message.event]
-    ]
+    found = [_arrow(message.number, message.event) for message in evidence.messages]
     seen = {(arrow.text, arrow.source, arrow.target) for arrow in found}
     recorded = [(record, entry) for record in evidence.far_end for entry in record.messages if _is_message(entry)]
     for number, (record, entry) in enumerate(recorded, start=1):
-        arrow = Arrow(
-            numbers=(f"f{number}",),
+        message = SipMessage(
             at=on_our_clock(evidence, entry.get("at"), record.at),
-            local=FlowEnd.parse(entry["local"]),
-            remote=FlowEnd.parse(entry["remote"]),
-            transport=str(entry.get("transport", "udp")),
-            text=entry["text"],
             phone=record.phone,
-            sent=entry.get("direction") == "sent",
-            leg=None,
-            far_end=True,
+            direction="sent" if entry.get("direction") == "sent" else "received",
+            transport=str(entry.get("transport", "udp")),
+            **{name: entry[name] for name in _TEXTS},
         )
+        arrow = _arrow(f"f{number}", message, far_end=True)
         if (arrow.text, arrow.source, arrow.target) not in seen:
             found.append(arrow)
     return sorted(found, key=lambda arrow: arrow.at)
 
 
+def _arrow(number: str, event: SipMessage, *, far_end: bool = False) -> Arrow:
+    return Arrow(
+        numbers=(number,),
+        at=event.at,
+        local=FlowEnd.parse(event.local),
+        remote=FlowEnd.parse(event.remote),
+        transport=event.transport,
+        text=event.text,
+        phone=event.phone,
+        sent=event.direction == "sent",
+        leg=event.leg,
+        far_end=far_end,
+        unread=bool(event.unread),
+    )
+
+
+_TEXTS = ("text", "local", "remote")
+
+
 def _is_message(entry: object) -> bool:
     """Whether an entry of a far end's record can be shown as a message."""
-    return isinstance(entry, Mapping) and all(isinstance(entry.get(key), str) for key in ("text", "local", "remote"))
+    return isinstance(entry, Mapping) and all(isinstance(entry.get(name), str) for name in _TEXTS)
 
 
 def on_our_clock(evidence: CaseEvidence, at: Any, fallback: float) -> float:

@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.calls.verdict import NEVER_REPORTED, Conclusion, Verdict
 from harness.report.coverage import labels
 from harness.report.evidence import CaseEvidence, key_of, names_of
-from harness.report.markup import printable, said_besides
+from harness.report.markup import in_words, printable, said_besides, said_first
 from harness.report.run_directory import RunEvidence
 from harness.support.files import whole_file
 
@@ -81,12 +81,7 @@ def _case(evidence: CaseEvidence, name: str) -> ET.Element:
 
 def _why(evidence: CaseEvidence) -> str:
     """What a CI view shows of a failure: the cause, what to do, whose it is, then what was expected and seen."""
-    likeliest = evidence.diagnosis[0] if evidence.diagnosis else {}
-    named = [
-        f"{key.capitalize()}: {likeliest[key]}"
-        for key in ("cause", "fix", "owner", "settles", "link")
-        if likeliest.get(key)
-    ]
+    named = said_first(evidence, "cause", "fix", "owner", "settles", "link")
     named += map(said_besides, evidence.causes_besides)
     return "\n".join([*named, evidence.message, f"Evidence: {evidence.directory.name}"])
 
@@ -97,7 +92,7 @@ def _facts(evidence: CaseEvidence) -> dict[str, str]:
         **{key: str(case.get(key) or "") for key in ("row", "integration", "deployment", "site", "source")},
         **labels(evidence),
         "verdict": str(evidence.verdict),
-        "strength": evidence.strength.name.lower() if evidence.strength is not None else "",
+        "strength": in_words(evidence.strength),
         "scripted seconds": f"{evidence.scripted_s:.3f}",
         "attempt": str(evidence.attempt),
         "evidence": evidence.directory.name,

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.calls.verdict import Finding, Verdict
+from harness.calls.verdict import Finding, Strength, Verdict
 from harness.report.evidence import CaseEvidence
 
 #: What XML 1.0 (section 2.2) has no place for; a fault that mangles bytes puts such characters into messages.
@@ -80,6 +80,17 @@ def render(template: str, **values: object) -> str:
 def cause_of(plain: Mapping[str, Any]) -> dict[str, str]:
     """The fields of a cause that reports show, each as text, empty when missing."""
     return {name: str(plain.get(name) or "") for name in CAUSE} | {"link": web_link(plain.get("link"))}
+
+
+def said_first(case: CaseEvidence, *names: str) -> list[str]:
+    """These fields of a case's likeliest cause, a line each, as far as they are there."""
+    likeliest = case.diagnosis[0] if case.diagnosis else {}
+    return [f"{name.capitalize()}: {likeliest[name]}" for name in names if likeliest.get(name)]
+
+
+def in_words(strength: Strength | None) -> str:
+    """How strongly something is known; empty where that is not stated."""
+    return "" if strength is None else strength.name.lower()
 
 
 def said_besides(cause: Mapping[str, Any]) -> str:
