@@ -24,7 +24,11 @@ def present(scene: Scene) -> dict[Symptom, list[Finding]]:
         if finding.failed:
             found.setdefault(_of(scene, finding), []).append(finding)
     _without_finding(scene, found)
-    if found and not is_withheld(scene) and scene.value("caller_id.ai") in table("vocabulary")["values"]["wrong number"]:
+    if (
+        found
+        and not is_withheld(scene)
+        and scene.value("caller_id.ai") in table("vocabulary")["values"]["wrong number"]
+    ):
         found.setdefault("caller_id.ai", [])  # seen in passing, in a case that failed before it checked the number
     return {symptom: found[symptom] for symptom in SYMPTOMS if symptom in found}
 
@@ -70,7 +74,8 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
             }
             return timed.get(facts.get("what"), "other")
         case "landing.turn" if is_unasked(finding):
-            return "reach" if _rings_instead_of_ai(scene, finding.subject) else "transfer.unasked"
+            in_its_place = scene.value("instead") == "the fallback group" and scene.value("ai.saw") != "answered"
+            return "reach" if in_its_place else "transfer.unasked"
         case "landing.others" if facts.get("rang"):
             if moment in ("transfer", "people"):
                 return "transfer"
@@ -86,17 +91,6 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
         case "phone.wait" if role == "ai" and scene.value("ai.saw") == "refused":
             return "reach"  # the phone's stack refused the call before the scenario answered it
     return "other"
-
-
-def _rings_instead_of_ai(scene: Scene, phone: str) -> bool:
-    """Whether the phone is in the fallback group and in none that the AI hands over to, and the AI is not known to have answered."""
-    line = scene.line[1] if scene.line else None
-    if scene.deployment is None or line is None or line.assistant is None or scene.value("ai.saw") == "answered":
-        return False
-    groups = scene.deployment.groups
-    handed_to = {each.transfer_to for each in scene.deployment.handovers(line.assistant).values()}
-    theirs = {agent for group in handed_to if group in groups for agent in groups[group].agents}
-    return line.fallback in groups and phone in groups[str(line.fallback)].agents and phone not in theirs
 
 
 def _without_finding(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:

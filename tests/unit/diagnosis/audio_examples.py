@@ -403,7 +403,7 @@ IDENTITY = [
     ),
     Expected(
         "caller_id.form",
-        talk(Example(number_format="national")).caller_id("assistant main", "+14155550101"),
+        talk(Example(file={"expect.number_format": "national"})).caller_id("assistant main", "+14155550101"),
         "certain number-format-differs",
     ),
     Expected(

@@ -40,8 +40,11 @@ SDP = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audi
 
 
 @cache
-def deployment(integration: str) -> Deployment:
-    """A simulated deployment with its addresses filled in; each trunk has one of its own at the platform."""
+def deployment(integration: str, *changes: tuple[str, Any]) -> Deployment:
+    """A simulated deployment with its addresses filled in; each trunk has one of its own at the platform.
+
+    A change is of one key of the file (``timings.ring_timeout_s``).
+    """
     plain = to_plain(load(EXAMPLES / f"simulated-{integration}.toml"))
     for index, trunk in enumerate(plain["trunks"]):
         trunk["host"] = AI if trunk["ai"] == "synthflow" else STAND_IN
@@ -50,6 +53,12 @@ def deployment(integration: str) -> Deployment:
             trunk["password"] = "made-up"
     plain["synthflow"]["api_base"] = "https://api.example/v2"
     plain["stand_in"] |= {"bind": STAND_IN, "stranger_bind": STRANGER}
+    for place, value in changes:
+        *tables, key = place.split(".")
+        table = plain
+        for name in tables:
+            table = table.setdefault(name, {})
+        table[key] = value
     return from_plain(plain)
 
 
@@ -66,11 +75,7 @@ class Example:
     now: float = 1000.0
     axes: dict[str, str] = field(default_factory=dict)
     handovers: dict[str, Handover] = field(default_factory=dict)  #: of the line's assistant, beside its own table's
-    queue_s: float = 0.0  #: of each group
-    browsers: bool = False  #: those who take over for the AI have no harness phones
-    ring_timeout_s: float = 0.0  #: as a file has it that is not of a simulated deployment
-    number_format: str = ""  #: of the caller's number, as agreed
-    telephone: str = ""  #: the agent whom the platform calls at a number, and shows one of its own
+    file: dict[str, Any] = field(default_factory=dict)  #: what the deployment file says otherwise, by place
     events: list[Event] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     _messages: list[dict[str, str]] = field(default_factory=list)
@@ -83,24 +88,7 @@ class Example:
 
     @property
     def deployment(self) -> Deployment:
-        plain = deployment(self.integration)
-        if self.queue_s:
-            queues = {name: g.model_copy(update={"queue_s": self.queue_s}) for name, g in plain.groups.items()}
-            plain = plain.model_copy(update={"groups": queues})
-        if self.browsers:
-            fallback = str(plain.lines[self.line].fallback)
-            unseen = plain.groups[fallback].model_copy(update={"agents": ()})
-            plain = plain.model_copy(update={"groups": {**plain.groups, fallback: unseen}})
-        if self.ring_timeout_s:
-            timings = plain.timings.model_copy(update={"ring_timeout_s": self.ring_timeout_s, "quick": None})
-            plain = plain.model_copy(update={"timings": timings})
-        if self.number_format:
-            expect = plain.expect.model_copy(update={"number_format": self.number_format})
-            plain = plain.model_copy(update={"expect": expect})
-        if self.telephone:
-            at_number = {"number": "+14155550177", "shows": "platform"}
-            phone = plain.phones[self.telephone].model_copy(update=at_number)
-            plain = plain.model_copy(update={"phones": {**plain.phones, self.telephone: phone}})
+        plain = deployment(self.integration, *self.file.items())
         if not self.handovers:
             return plain
         name = str(plain.lines[self.line].assistant)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from harness.deployment import Handover
 from tests.unit.diagnosis.case import CALLER, SDP, Example
@@ -32,7 +32,10 @@ WITH_KEYS = SDP.format(
 )
 
 
-def fallback(row: str = "TD-FALLBACK-REFUSED", **fields: str) -> Example:
+AT_A_TELEPHONE = {"phones.reception.number": "+14155550177", "phones.reception.shows": "platform"}
+
+
+def fallback(row: str = "TD-FALLBACK-REFUSED", **fields: Any) -> Example:
     """The AI refused, and the fallback's agent answered."""
     example = Example(row=row, line="fallback-refused", **fields)  # type: ignore[arg-type]
     example.dials().ai_gets().ai_answers(503, "Service Unavailable").after(0.1).rings("reception")
@@ -188,7 +191,7 @@ LEGS = [
     ),
     Expected(
         "caller_id.at-a-telephone",
-        fallback(telephone="reception").caller_id("reception.1", "+12015550199"),
+        fallback(file=AT_A_TELEPHONE).caller_id("reception.1", "+12015550199"),
         "likely telephone-shown-otherwise",
     ),
     Expected(

@@ -164,12 +164,16 @@ def options(code: int) -> Example:
 
 def _queued() -> Example:
     """The AI refuses, and a queue takes the call, with music and nobody in it."""
-    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused", queue_s=20.0).dials().ai_gets()
+    example = (
+        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused", file={"groups.reception.queue_s": 20.0})
+        .dials()
+        .ai_gets()
+    )
     return example.ai_answers(503).after(0.1).answered().landed("reception")
 
 
 def _transferred_to_a_queue() -> Example:
-    example = transfer(Example(queue_s=20.0)).ai_refers(GROUP).platform_says(202).notified(200)
+    example = transfer(Example(file={"groups.billing.queue_s": 20.0})).ai_refers(GROUP).platform_says(202).notified(200)
     return lost(example.replaces())
 
 

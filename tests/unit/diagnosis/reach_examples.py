@@ -6,6 +6,7 @@ from tests.unit.diagnosis.case import Example
 from tests.unit.diagnosis.stories import (
     GROUP,
     NOBODY,
+    RINGS_30_S,
     Expected,
     called,
     challenged,
@@ -111,7 +112,7 @@ def unheard() -> Example:
 
 def given_up_early() -> Example:
     """The AI rang for two of the thirty seconds that are agreed on, and somebody else rang then."""
-    example = fallback(Example(ring_timeout_s=30.0), after=2.0).ai_gets()
+    example = fallback(Example(file=RINGS_30_S), after=2.0).ai_gets()
     return example.all_ports_answer().not_taken("the phone reception", attempted=["no-answer:x"])
 
 
@@ -508,7 +509,9 @@ def _no_fallback(refused: int, told: int) -> Example:
 
 def unseen(refused: int = 503, told: int = 500, reason: str = "x") -> Example:
     """The same of a number whose fallback leads to people in browsers, who were rung in vain, or not at all."""
-    example = Example(ai="stand-in", browsers=True).dials().ai_gets().ai_answers(refused).after(20)
+    example = (
+        Example(ai="stand-in", file={"groups.reception.agents": ()}).dials().ai_gets().ai_answers(refused).after(20)
+    )
     return example.state("disconnected", told, reason).all_ports_answer().not_taken()
 
 

@@ -14,6 +14,8 @@ GROUP = "+18155550101"  #: billing, at Talkdesk
 OTHER_GROUP = "+18155550102"
 NOBODY = "+17735550199"
 QUEUE = "+18085550101"
+#: As a file has it that is not of a simulated deployment.
+RINGS_30_S = {"timings.ring_timeout_s": 30.0, "timings.quick": None}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 from harness.calls.events import CallState
 from harness.diagnosis.caller_end import PLATFORM, UNHEARD
 from tests.unit.diagnosis.case import Example, call, facts_of, value
+from tests.unit.diagnosis.stories import RINGS_30_S
 
 UNSEEN = "nobody who was seen"
 
@@ -50,14 +51,6 @@ def test_an_invite_with_credentials_may_be_unheard(answers: tuple[str, ...], cod
     assert facts.value("final.code") == (code if end == "refused" else None)
 
 
-def test_a_leg_without_an_invite_or_that_came_in_is_not_unheard() -> None:
-    incoming = Example(now=0.0).rings("customer").after(5).ends_here(408, "x")
-    assert value(incoming, "caller.end") == "still ringing"
-    bare = Example(now=0.0).dials(taken=False)
-    bare.events = bare.events[:1]
-    assert value(bare.after(5).ends_here(408, "x"), "caller.end") == "refused"
-
-
 @pytest.mark.parametrize(("after", "when"), [(0.99, "at once"), (1.0, "after waiting")])
 def test_when_somebody_rang_instead(after: float, when: str) -> None:
     facts = facts_of(call().after(after).rings("reception"))
@@ -70,7 +63,7 @@ def test_when_somebody_rang_instead(after: float, when: str) -> None:
 
 @pytest.mark.parametrize(("after", "early"), [(28.9, True), (29.0, None)])
 def test_an_ai_may_ring_as_long_as_agreed(after: float, early: bool | None) -> None:
-    assert value(call(ring_timeout_s=30.0).after(after).rings("reception").ai_gets(), "instead.early") is early
+    assert value(call(file=RINGS_30_S).after(after).rings("reception").ai_gets(), "instead.early") is early
 
 
 # -- who answered first: the platform, only if everybody it may have called is seen not to have answered
@@ -109,10 +102,3 @@ def test_without_the_ai_s_side_the_platform_may_have_been_first() -> None:
     assert value(late, "answered.first", "caller") == UNSEEN
     taken = _taken_by(_called(), "reception", "confirmed").answered().after(1)
     assert value(taken.finding("ringing", "caller.1", seconds=None), "answered.first", "caller+agents") is None
-
-
-def test_a_challenge_does_not_answer_the_invite_after_it() -> None:
-    example = Example(authentication="digest").dials().ai_gets().ai_answers(407)
-    example.ai_gets(authorization='Digest username="x"', number="2").ai_answers(200, number="2")
-    facts = facts_of(example.after(0.3).answered().finding("prack", "caller.1"))
-    assert (facts.value("ai.challenge"), facts.value("answered.first")) == ("none", UNSEEN)

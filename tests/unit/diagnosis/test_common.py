@@ -115,10 +115,3 @@ def test_attempts_and_sites_are_no_difference_of_the_number() -> None:
     national = case("NUMBERFORMATS", unknown, transport="udp", form="national", site="a", attempt="1")
     e164 = case("NUMBERFORMATS", passed=True, transport="udp", form="e164", site="b", attempt="2")
     assert [each.cause["id"] for each in common_causes([national, e164])] == ["number-form-refused"]
-
-
-def test_one_case_alone_shares_its_group_with_no_other() -> None:
-    one = case("TRANSFER", cause("group-did-wrong", group="billing"), transport="udp")
-    assert [each.where for each in common_causes([one])] == [()]
-    two = [one, case("TRANSFER", cause("group-did-wrong", group="billing"), transport="tcp")]
-    assert [each.where for each in common_causes(two)] == [("group billing",)]

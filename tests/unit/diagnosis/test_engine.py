@@ -92,11 +92,6 @@ def test_a_needed_condition_has_to_be_known() -> None:
     assert named(told(rule("route-missing", FITS, needs=(FITS,)))) == [("route-missing", "certain")]
 
 
-def test_two_rules_of_one_cause_name_it_once_by_the_first() -> None:
-    diagnosis = told(rule("route-missing", FITS, id="first"), rule("route-missing", FITS, id="second"))
-    assert [(cause.id, cause.rule) for cause in diagnosis.causes] == [("route-missing", "first")]
-
-
 def test_a_cause_explains_its_consequences() -> None:
     example = Example().dials().not_taken().finding("released", "caller.1", seconds=None)
     alone = told(rule("route-missing", FITS), rule("echo", FITS, symptoms=("release",)), example=example)

@@ -18,18 +18,6 @@ def test_a_later_bye_another_leg_s_or_the_caller_s_own_cut_nothing() -> None:
     assert value(talk().ends("sent").finding("audio", "billing.1 → support.1"), "agent.cut") is None
 
 
-@pytest.mark.parametrize(
-    ("phone", "why", "cut"),
-    [
-        ("caller.1", "the call has ended", True),
-        ("caller.1", "it never came", None),
-        ("billing.1", "the call has ended", None),
-    ],
-)
-def test_a_wait_that_the_end_of_the_call_ended(phone: str, why: str, cut: bool | None) -> None:
-    assert value(talk().ends("sent").finding("phone.wait", phone, why=why), "call.cut") is cut
-
-
 def test_only_a_reason_for_want_of_rtp_is_another_cause() -> None:
     """Asterisk's rtp_timeout hangs up with cause 44, which in a BYE says nothing of channels."""
     assert value(starved("the platform"), "call.reason") == "that no RTP came"

@@ -168,19 +168,6 @@ def test_the_outcome_of_the_second_refer(said: list[tuple[str, int]], outcome: o
 
 
 @pytest.mark.parametrize(
-    ("says", "sent", "outcome"),
-    [("False;x", None, "nothing, as agreed"), ("true", None, "nothing"), ("false", "SIP/2.0 486 x", 486)],
-)
-def test_a_platform_that_makes_no_subscription_owes_no_notify(says: str, sent: str | None, outcome: object) -> None:
-    """RFC 4488 section 4."""
-    example = transfer(Example()).ai_refers(GROUP)
-    example._sip("received", "SIP/2.0 202 Accepted", "REFER", number="2", Refer_Sub=says)
-    if sent:
-        example._sip("received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", sent)
-    assert value(example, "transfer.outcome") == outcome
-
-
-@pytest.mark.parametrize(
     ("ai", "outcome", "cause"),
     [
         ("stand-in", "nothing, and the platform ended the AI's call", "transfer-unanswered"),
@@ -201,20 +188,6 @@ def test_a_call_that_was_answered_before_anybody_rang() -> None:
     assert named(example) == [("another-device-answered", "likely"), ("nobody-available", "possible")]
     rings = example.calls_again("group", GROUP, rang=["billing"])
     assert named(rings) == [("another-device-answered", "likely")], "somebody of the group is there"
-
-
-def test_a_refer_handed_on_is_seen_at_the_caller_alone() -> None:
-    refer = "REFER sip:caller SIP/2.0\r\nRefer-To: <sip:+18155550101@platform.example>"
-    facts = facts_of(Example(row="TD-TRANSFER-BLIND").dials().caller_gets(refer))
-    assert [facts.value(f"transfer.{name}") for name in ("asked", "way", "passed_on")] == [True, "REFER", True]
-    own = Example(row="TD-TRANSFER-BLIND").dials()
-    own._at_caller("sent", refer)
-    for example in (
-        own,
-        Example().dials().at_phone("billing", "REFER"),
-        Example().dials().caller_gets("NOTIFY sip:x SIP/2.0"),
-    ):
-        assert value(example, "transfer.passed_on") is None
 
 
 def test_a_stand_in_s_report_of_its_refer_counts_until_the_case_is_over() -> None:
