@@ -1,4 +1,4 @@
-"""The facts known of one case, and how ``tables/vocabulary.toml`` declares them.
+"""The facts known of one case, and how ``tables/`` declares them: those that one table alone asks for may stand in it.
 
 An unobserved fact is absent, which is not the same as false: a rule that needs it stays possible, and the way to observe the
 fact is what would settle the matter.
@@ -44,8 +44,11 @@ class FactKind:
 def fact_kinds() -> Mapping[str, FactKind]:
     """Every declared fact."""
     declared = table("vocabulary")
+    facts = {**declared["fact"]}
+    for path in sorted(_TABLES.glob("*.toml")):
+        facts |= table(path.stem).get("fact", {})
     kinds = {}
-    for name, entry in declared["fact"].items():
+    for name, entry in facts.items():
         values = (*expanded(entry.get("values", ()), declared["values"]), *((True, False) if entry.get("flag") else ()))
         (observe,) = expanded([entry["observe"]], {key: [words] for key, words in declared["observe"].items()})
         kinds[name] = FactKind(entry["label"], observe, values, entry.get("status", False))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.calls.checks.timing import RESPONSIVENESS
 from harness.deployment import Deployment
 from harness.integrations.matrix import Case, Selection, cases
 from tools.trials import AXIS
@@ -124,10 +125,7 @@ UNDECIDED: tuple[Undecided, ...] = (
 #: Checks that no fault of the catalogue makes fail, and why; what they let through and what not is shown by
 #: ``tests/unit/checks/check_examples.py``.
 UNREACHED: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("manners.dead_air", "manners.answer", "manners.transfer", "manners.interruption"),
-        "the deployments of the proof set no limit to it",
-    ),
+    **dict.fromkeys(RESPONSIVENESS, "the deployments of the proof set no limit to it"),
     "answered": "each fault that keeps a call from being answered is seen before, at the AI",
     "route.not_answered": "no fault lets a call through that has to be refused",
     "route.not_reached": "no fault makes the platform talk to a bad certificate",

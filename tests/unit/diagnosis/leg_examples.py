@@ -37,7 +37,7 @@ AT_A_TELEPHONE = {"phones.reception.number": "+14155550177", "phones.reception.s
 
 def fallback(row: str = "TD-FALLBACK-REFUSED", **fields: Any) -> Example:
     """The AI refused, and the fallback's agent answered."""
-    example = Example(row=row, line="fallback-refused", **fields)  # type: ignore[arg-type]
+    example = Example(row=row, line="fallback-refused", **fields)
     example.dials().ai_gets().ai_answers(503, "Service Unavailable").after(0.1).rings("reception")
     return example.answered().landed("reception", "reception")
 
