@@ -114,7 +114,8 @@ def test_what_a_worker_asked_to_be_done_at_its_end_is_done(runner: Runner) -> No
     assert worker.communicate(timeout=60)[0] == "gone\n"
 
 
-SLEEPER = "import os, time; print(os.getpid()); time.sleep(60)"
+#: Sleeps in short turns: a signal that arrives just before one long sleep begins would be handled only after it.
+SLEEPER = "import os, time; print(os.getpid()); [time.sleep(0.1) for _ in range(600)]"
 
 
 def pid_of(worker: subprocess.Popen[str]) -> int:
