@@ -18,6 +18,7 @@ import pytest
 from harness.deployment import Deployment
 from harness.errors import HarnessError
 from harness.integrations.matrix import Case
+from harness.report.evidence import CaseEvidence, latest
 from harness.run.plugin.run import Run, run_of
 from tools import ROOT
 
@@ -108,6 +109,14 @@ def _watch(process: subprocess.Popen[bytes], reports: Path, result: str, so_far:
                 with contextlib.suppress(ValueError, KeyError, OSError, HarnessError):
                     so_far(told[-1])
                 written = time.monotonic()
+
+
+def ended(run: Path, result: str) -> tuple[list[CaseEvidence], list[str]]:
+    """The last attempt at each trial that left a file ``result``, and the names of the case directories without one."""
+    directories = sorted((run / "cases").iterdir())
+    attempts = [CaseEvidence.read(directory) for directory in directories if (directory / result).exists()]
+    missing = [directory.name for directory in directories if not (directory / result).exists()]
+    return latest(attempts), missing
 
 
 def judged(shortfalls: Sequence[str], plain: Mapping[str, Any]) -> int:

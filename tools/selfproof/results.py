@@ -12,10 +12,10 @@ from typing import Any, Literal, get_args
 from harness.calls.check_table import CHECKS
 from harness.calls.verdict import Verdict
 from harness.diagnosis import Visibility
-from harness.report.evidence import CaseEvidence, latest
+from harness.report.evidence import CaseEvidence
 from tools.selfproof.plan import UNDECIDED, UNREACHED, Kind, Undecided, cause_of
 from tools.selfproof.plugin import RESULT, VISIBILITIES
-from tools.trials import AXIS
+from tools.trials import AXIS, ended
 
 #: Of two faults at once, both have to be among the first causes named.
 FIRST = 3
@@ -225,11 +225,8 @@ def spoken(told: Told | None) -> str:
 
 def read(run: Path) -> tuple[list[Result], list[str]]:
     """The results of a run, of the last attempt at each trial, and the cases that left none."""
-    directories = sorted((run / "cases").iterdir())
-    ended = [CaseEvidence.read(directory) for directory in directories if (directory / RESULT).exists()]
-    found = [_result(json.loads((case.directory / RESULT).read_text(encoding="utf-8")), case) for case in latest(ended)]
-    missing = [directory.name for directory in directories if not (directory / RESULT).exists()]
-    return found, missing
+    found, missing = ended(run, RESULT)
+    return [_result(json.loads((one.directory / RESULT).read_text(encoding="utf-8")), one) for one in found], missing
 
 
 def _result(plain: Mapping[str, Any], evidence: CaseEvidence) -> Result:

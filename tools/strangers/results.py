@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.calls.verdict import Verdict
-from harness.report.evidence import CaseEvidence, latest
+from harness.report.evidence import CaseEvidence
 from tools.strangers.fault import FAULTS, Fault
 from tools.strangers.plugin import RESULT
+from tools.trials import ended
 
 NAMED_BAR, LISTED_BAR, FALSE_ALARM_CASES = 0.90, 0.98, 500
 #: A wire that holds up messages for longer than this is no clean one: the harness allows a voice 400 ms.
@@ -162,10 +163,8 @@ class Proof:
 
 def read(run: Path) -> tuple[list[Result], list[str]]:
     """The results of a run, of the last attempt at each trial, and the cases that left none."""
-    directories = sorted((run / "cases").iterdir())
-    ended = [CaseEvidence.read(directory) for directory in directories if (directory / RESULT).exists()]
-    missing = [directory.name for directory in directories if not (directory / RESULT).exists()]
-    return [_result(evidence) for evidence in latest(ended)], missing
+    found, missing = ended(run, RESULT)
+    return [_result(evidence) for evidence in found], missing
 
 
 def _result(evidence: CaseEvidence) -> Result:
