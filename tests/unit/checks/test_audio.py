@@ -1,4 +1,4 @@
-"""Checks of audio: whose voice arrived, by what evidence, what came instead; loss of RTP."""
+"""Checks of audio: whose voice arrived, the evidence for it, the sound heard in its place, and loss of RTP."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_who_answered_the_initial_invite(said: list[SipMessage], passed: bool | 
         # without an ACK: none leaves for a Contact that cannot be reached
         ([INVITE, *(ok(0.5 * 2**n) for n in range(_MOST_REPEATED + 1))], None),
         ([INVITE, *(ok(0.5 * 2**n) for n in range(_MOST_REPEATED + 2))], _MOST_REPEATED + 1),
-        # an ACK of the other side belongs to an answer of ours
+        # an ACK from the other side acknowledges our answer
         ([ok(0.0), replace(ACK, direction="received"), ok(1.0)], None),
         # a 200 that was in transit when the ACK left
         ([ok(-1.0), ACK, ok(_ON_ITS_WAY_S)], 0),

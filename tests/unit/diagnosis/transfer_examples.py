@@ -404,7 +404,7 @@ def passed_on(example: Example) -> Example:
 
 
 def nobodys(example: Example) -> Example:
-    """The platform refuses the AI's request, and its Reason says that the number is nobody's."""
+    """The platform refuses the AI's request, and its Reason says that the number is unassigned."""
     warmly = example.line == "inbound-warm"
     asked = example.ai_invites(GROUP) if warmly else example.ai_refers(GROUP)
     method, call = ("INVITE", "onward") if warmly else ("REFER", "at-the-ai")
@@ -441,7 +441,7 @@ REFUSED = [
 
 
 def recorded(**action: object) -> Example:
-    """A transfer that reached nobody, of which the AI's record alone tells."""
+    """A transfer that reached no agent, known from the AI's record alone."""
     return lost(told(None, **action))
 
 

@@ -92,7 +92,7 @@ DONE = {"ai", "ask", "codec", "number"}  #: what the harness itself does, or hea
         (at_stand_in("udp", INVITE.format(more="")), (), set()),
         (at_stand_in("tls", INVITE.format(more=CREDENTIALS)), (), {"transport", "authentication"}),
         (at_stand_in("tls", INVITE.format(more=""), ANSWER), (), {"transport"}),  # accepted by address: not as labelled
-        # the AI's record shows who called; at the agent, whom the axis is about, nobody could look
+        # the AI's record shows the caller; the axis is about the agent, who was not observable
         ((), (finding("caller_id"), finding("caller_id", Verdict.NOT_OBSERVABLE)), set()),
         ((), (finding("caller_id"),), {"caller_id"}),
     ],

@@ -1,4 +1,4 @@
-"""OPTIONS outside of any call: only what came over the wire is an answer."""
+"""OPTIONS outside any call: only a response received over the wire is an answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPTIONS = (
 
 
 def _silence(*sent: str) -> Any:
-    """A phone that nobody answers, and whose log has what it sent."""
+    """A phone whose requests stay unanswered, and whose log has the messages it sent."""
     events = [
         SipMessage(at=1.0, phone="agent", leg=None, direction="sent", transport="udp", local="", remote="", text=text)
         for text in sent
