@@ -37,7 +37,7 @@ from typing import Any, Literal, cast, get_args
 
 from harness import integrations
 from harness.calls.check_table import SYMPTOMS, Symptom
-from harness.diagnosis.facts import Facts, expanded, fact_kinds, table, worded
+from harness.diagnosis.facts import Facts, expanded, fact_kinds, filled, table, worded
 from harness.errors import SelectionError
 
 Owner = Literal[
@@ -217,10 +217,10 @@ def _add(read_before: dict[str, Any], make: Callable[..., Any], where: str, key:
     try:
         rows = [{}] if varied is None else _named("list to vary by", varied, table("vocabulary")["vary"])
         for row in rows:
-            name = _filled(key, row)
+            name = filled(key, row)
             if name in read_before:
                 raise TableError("there is another of this name")
-            read_before[name] = make(name, **_filled(entry, row))
+            read_before[name] = make(name, **filled(entry, row))
     except (TableError, TypeError) as mistake:  # TypeError: an unknown key, or one is missing
         raise TableError(f"{where}: {mistake}") from None
 
@@ -289,14 +289,3 @@ def _require(what: str, name: object, known: Collection[object]) -> None:
     if name not in known:
         near = difflib.get_close_matches(str(name), [str(each) for each in known], 1)
         raise TableError(f"no {what} {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
-
-
-def _filled(value: Any, row: Mapping[str, str]) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _filled(each, row) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_filled(each, row) for each in value]
-    if isinstance(value, str):
-        for name, text in row.items():
-            value = value.replace(f"{{{name}}}", text)
-    return value

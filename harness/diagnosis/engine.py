@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from harness.calls.check_table import Symptom
 from harness.calls.events import Event, SipMessage
@@ -51,11 +53,16 @@ def diagnose(
     ``case`` has the keys of :meth:`harness.integrations.matrix.Case.plain`. ``events`` are in the order in which they were recorded;
     ``number_of`` gives a message its number in reports, by default counted from ``m1`` in that order. ``visibility`` withholds what the
     AI's side, or the agents, saw. ``rules`` replaces the integration's rules.
+
+    Raises nothing, because a case has to end with its verdict: a diagnosis that itself fails says so.
     """
-    scene = observe(case, findings, events, deployment, visibility=visibility, number_of=number_of)
-    integration = str(case.get("integration", ""))
-    table = rules_of(integration) if rules is None else tuple(rules)
-    return _Inference(scene, table, integration).run(present(scene))
+    try:
+        scene = observe(case, findings, events, deployment, visibility=visibility, number_of=number_of)
+        integration = str(case.get("integration", ""))
+        table = rules_of(integration) if rules is None else tuple(rules)
+        return _Inference(scene, table, integration).run(present(scene))
+    except Exception as error:
+        return _without_answer(error, findings)
 
 
 def observe(
@@ -224,6 +231,16 @@ def _about(scene: Scene) -> dict[str, str]:
         "trunk": scene.trunk.name if scene.trunk else None,
     }
     return {what: str(name) for what, name in told.items() if name}
+
+
+def _without_answer(error: Exception, findings: Sequence[Finding]) -> Diagnosis:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    told = f"{type(error).__name__}: {error}, in {Path(place.filename).name}, line {place.lineno}"
+    fault = f"the diagnosis itself failed, which is a fault of the harness ({told})"
+    failed = tuple(_line(finding) for finding in findings if finding.failed)
+    return Diagnosis(
+        nearest_facts=(fault,), unexplained=failed or (fault,), next_look="report it with the evidence of this case"
+    )
 
 
 def _line(finding: Finding) -> str:

@@ -30,6 +30,18 @@ def expanded(words: Iterable[str], lists: Mapping[str, Sequence[str]]) -> Iterat
         yield from lists[word[1:]] if word.startswith("$") else (word,)
 
 
+def filled(value: Any, row: Mapping[str, str]) -> Any:
+    """The value with each ``{name}`` in its texts replaced by the row's text of that name."""
+    if isinstance(value, Mapping):
+        return {name: filled(each, row) for name, each in value.items()}
+    if isinstance(value, list):
+        return [filled(each, row) for each in value]
+    if isinstance(value, str):
+        for name, text in row.items():
+            value = value.replace(f"{{{name}}}", text)
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class FactKind:
     """What a fact is about. ``observe`` says how to observe it, as the end of a sentence."""
@@ -42,11 +54,13 @@ class FactKind:
 
 @cache
 def fact_kinds() -> Mapping[str, FactKind]:
-    """Every declared fact."""
+    """Every declared fact. One with ``vary`` is a family: it is declared for each row of that list, as for every role."""
     declared = table("vocabulary")
-    facts = {**declared["fact"]}
+    facts = {}
     for path in sorted(_TABLES.glob("*.toml")):
-        facts |= table(path.stem).get("fact", {})
+        for name, entry in table(path.stem).get("fact", {}).items():
+            for row in declared["vary"][entry["vary"]] if "vary" in entry else [{}]:
+                facts[filled(name, row)] = filled(entry, row)
     kinds = {}
     for name, entry in facts.items():
         values = (*expanded(entry.get("values", ()), declared["values"]), *((True, False) if entry.get("flag") else ()))
@@ -80,10 +94,8 @@ class Facts(dict[str, Fact]):
     """The facts known of one case, by name."""
 
     def record(self, name: str, value: object, *evidence: str) -> None:
-        """Record a fact. None is ignored, and the first value recorded stands."""
-        if name not in fact_kinds():
-            raise KeyError(f"{name} is no known fact")
-        if value is not None and name not in self:
+        """Record a fact. The first value recorded stands; None, and a fact that is not declared, remain unknown."""
+        if value is not None and name in fact_kinds() and name not in self:
             self[name] = Fact(name, value, tuple(dict.fromkeys(e for e in evidence if e)))
 
     def value(self, name: str) -> object:

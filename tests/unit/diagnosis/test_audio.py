@@ -199,6 +199,14 @@ def test_what_the_far_end_says_that_it_gets_is_kept_back_nowhere(received: int, 
         assert named(silent)[0] == ("audio-silenced", "likely"), "that is the other way"
 
 
+def test_an_agent_who_sends_silence_is_named_like_any_other_party() -> None:
+    example = Example(row="TD-FALLBACK-REFUSED").dials().rings("billing").answered().after(2)
+    example = _reported(example.landed("billing", "billing"), "billing.1").with_agent(
+        "billing", "heard", "silence", 200
+    )
+    assert named(example) == [("audio-silenced", "likely")]
+
+
 def test_anything_that_reached_a_phone_excludes_its_own_firewall() -> None:
     def blocked(example: Example) -> tuple[str, str]:
         return named(example.to_ai().to_caller("no-rtp"))[0]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from harness.calls.check_table import Symptom
-from harness.diagnosis.catalogue import Condition, Rule
-from harness.diagnosis.engine import _MOST_NEAREST
+from harness.calls.check_table import SYMPTOMS, Symptom
+from harness.diagnosis import audio
+from harness.diagnosis.catalogue import Condition, Rule, rules_of
+from harness.diagnosis.engine import _MOST_NEAREST, _Inference
 from harness.diagnosis.facts import fact_kinds
 from harness.diagnosis.result import Cause, Diagnosis
-from tests.unit.diagnosis.case import Example
+from tests.unit.diagnosis.case import Example, scene_of
 
 
 def when(fact: str, *values: object) -> Condition:
@@ -203,6 +206,34 @@ def test_the_next_look_is_at_what_most_rules_for_it_ask_and_nobody_knows() -> No
     assert told(third, asks, other).next_look == "measure the level of a known sound at the other end"
     assert told(rule("echo", SPEAKS_AGAINST)).next_look == ""
     assert told(rule("echo", FITS)).next_look == ""
+
+
+@given(
+    known=st.dictionaries(st.sampled_from(sorted(fact_kinds())), st.integers(0, 20)),
+    symptoms=st.lists(st.sampled_from(SYMPTOMS), unique=True, min_size=1),
+    integration=st.sampled_from(("talkdesk", "gladly", "")),
+)
+def test_any_facts_have_an_answer(known: dict[str, int], symptoms: list[Symptom], integration: str) -> None:
+    scene = scene_of(Example().dials().not_taken())
+    scene.facts.clear()
+    for name, drawn in known.items():
+        values = (*fact_kinds()[name].values, *((404, 503) if fact_kinds()[name].status else ()))
+        scene.record(name, values[drawn % len(values)])
+    found = _Inference(scene, rules_of(integration), integration).run(dict.fromkeys(symptoms, scene.findings))
+    assert found.headline
+    assert Diagnosis.from_plain(json.loads(json.dumps(found.to_plain()))) == found
+
+
+def test_a_diagnosis_that_fails_says_so_and_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(scene: object) -> None:
+        raise KeyError("no such thing")
+
+    monkeypatch.setattr(audio, "derive", fail)
+    diagnosis = Example().dials().not_taken().diagnose()
+    assert diagnosis.is_unknown
+    assert (
+        "the diagnosis itself failed, which is a fault of the harness (KeyError: 'no such thing'" in diagnosis.headline
+    )
 
 
 def test_without_any_failure_nothing_is_told() -> None:

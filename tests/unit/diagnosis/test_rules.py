@@ -7,8 +7,11 @@ file, and ``make diagnosis-page``. Of a rule that explains one check's finding, 
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.diagnosis import Diagnosis, Visibility
 from harness.diagnosis.catalogue import causes, rules_of
@@ -48,6 +51,14 @@ def test_the_evidence_gives_the_answer(expected: Expected) -> None:
         assert len(each.candidates) < 2 or each.causes[0].separating_observation
         sure = {cause.id for cause in each.causes if cause.confidence == "certain"}
         assert sure <= {cause.id for cause in diagnosis.causes}, f"certain with less evidence: {each.facts}"
+
+
+@given(st.sampled_from(EXAMPLES), st.randoms(use_true_random=False), st.sampled_from(("all", *LESS)))
+def test_evidence_with_parts_missing_has_an_answer(expected: Expected, lots: Random, seen: Visibility) -> None:
+    example = expected.example
+    kept = {name: [each for each in getattr(example, name) if lots.random() < 0.7] for name in ("events", "findings")}
+    diagnosis = example.copy(**kept).diagnose(seen)
+    assert not [fact for fact in diagnosis.nearest_facts if "the diagnosis itself failed" in fact]
 
 
 def rules_named(diagnosis: Diagnosis) -> list[tuple[str, bool, str]]:
