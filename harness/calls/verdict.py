@@ -45,7 +45,7 @@ class Strength(IntEnum):
 
     UNKNOWN = 0
     INDICATED = 1  #: only RTP or RTCP counters moved
-    CONFIRMED = 2  #: the far system reports it less exactly (a transcript, a reaction)
+    CONFIRMED = 2  #: the far system reports it less exactly (a transcript)
     PROVED = 3  #: a mark sent at one end was decoded at the other
 
 

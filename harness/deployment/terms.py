@@ -53,8 +53,6 @@ class Expectations(Model):
     """What this deployment's calls are held to."""
 
     strength: Literal["indicated", "confirmed", "proved"] = "proved"  #: minimum for audio
-    #: If nothing else confirms audio: callers speak at random moments, for 27 s, three times at most.
-    experiment: bool = True
     #: of the caller's number at the AI and at the platform's agents (any at telephones); ``national``: with or without trunk
     #: prefix, and any form of another country's
     number_format: Literal["e164", "national", "preserved"] = "e164"

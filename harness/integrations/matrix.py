@@ -229,7 +229,7 @@ def why_not_now(case: Case, deployment: Deployment, at: datetime) -> str | None:
 def why_never_passed(case: Case, deployment: Deployment) -> str | None:
     """Why a case can never pass: a required finding is not observable with the strength that the file requires.
 
-    Audio with an AI that names no marks is proved only by words or an experiment; the platform's report does not prove every
+    Audio with an AI that names no marks is confirmed only by words; the platform's report does not prove every
     landing.
     """
     report, required = deployment.platform.report, case.required_findings
@@ -253,8 +253,8 @@ def _why_audio_stays_unknown(deployment: Deployment) -> str | None:
         return None
     if expect.strength == "proved":
         return 'this AI names no marks, and nothing else proves audio (expect.strength = "confirmed" asks for less)'
-    if expect.strength == "confirmed" and deployment.transcript == "none" and not expect.experiment:
-        return "there is no transcript, and nothing else confirms audio (expect.experiment = true does)"
+    if expect.strength == "confirmed" and deployment.transcript == "none":
+        return 'there is no transcript, and nothing else confirms audio (expect.strength = "indicated" asks for less)'
     return None
 
 

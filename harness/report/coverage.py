@@ -148,7 +148,6 @@ _BY_OBSERVATION: Mapping[Observation, str] = {
     Observation.MARK: "proved, by a mark decoded at the other end",
     Observation.WORDS: "confirmed, by words in a transcript",
     Observation.DIGIT: "confirmed, by a digit that was acted upon",
-    Observation.EXPERIMENT: "confirmed, by reactions to words spoken at random moments",
     Observation.RTCP: "indicated, by the other end's RTCP reports",
     Observation.SOUND: "indicated, by sound alone",
 }

@@ -12,22 +12,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from harness.audio import experiment as trial
 from harness.audio.describe import audible_s, is_ringing, voiceless
 from harness.audio.marks import SAMPLE_RATE
-from harness.audio.prompts import prompt_samples, prompt_text
-from harness.audio.wav import write_wav
+from harness.audio.prompts import prompt_text
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Denial, Observation
 from harness.calls.events import PACKET_S, Event, RtpStatistics
-from harness.calls.verdict import Strength, Verdict
-from harness.phone import recording
+from harness.calls.verdict import Strength
 from harness.phone.leg import Leg
-from harness.phone.protocol import Wav
-from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import QUIET_S, Call
 from harness.scenario.context import CaseContext
@@ -136,7 +131,6 @@ class Look:
         self._in_pause = False
         self._wanted = 0
         self._understood: Sound | None = None
-        self._experiment: Reaction | None = None
         self._heard: Sound | None = None
         self._account: ListenerReport | None = None
         self._lock = threading.Lock()
@@ -193,8 +187,6 @@ class Look:
                 self._listen()
                 if self._least <= Strength.INDICATED and not asking and not self._caller.is_over():
                     self._wait_for_report()
-                if self._needs_experiment():
-                    self._experiment = experiment(self._context, self._caller.leg)
                 self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
                 in_its_quiet = self._wanted and time.monotonic() < self._greeted_at + QUIET_S
                 if in_its_quiet and self._caller.looks[-1] is self:  # else a newer look has begun
@@ -251,26 +243,12 @@ class Look:
                     deadline = max(deadline, min(latest, again + LISTEN_S))
             since = again
 
-    def _needs_experiment(self) -> bool:
-        """Only if nothing stronger can show it and it is needed, since it takes time."""
-        expect = self._context.deployment.expect
-        return (
-            expect.experiment
-            and self._least is Strength.CONFIRMED
-            and self._talk.words.come == "none"
-            and (self._heard is None or self._heard.strength < self._least)
-            and not self._caller.is_over()
-            and bool(self._heard or (self._account and self._account.rx_packets))
-            and self._uncounted() is None
-            and all(finding.verdict is not Verdict.FAILED for finding in self._context.evidence.findings)
-        )
-
     # -- when the call is over
 
     @property
     def starved_s(self) -> float:
         """How long the harness was kept from working, if its words may have suffered; else 0."""
-        if not self._wanted and self._experiment is None:
+        if not self._wanted:
             return 0.0
         starved_s = self._context.evidence.starved(self._begun, self.until)
         return starved_s if starved_s > _MOST_STARVED * (self.until - self._begun) else 0.0
@@ -286,7 +264,7 @@ class Look:
         ):  # the digit is part of the RTP that was counted (RFC 4733 section 2.1)
             denial = replace(denial, evidence=f"{denial.evidence}; yet {obeyed.evidence}")
             obeyed = None
-        signs = [self._understood or words, obeyed, self._reacted(), self._counted()]
+        signs = [self._understood or words, obeyed, self._counted()]
         sound = max(filter(None, signs), key=lambda sign: sign.strength, default=None)
         return sound, account, self._no_words_of_the_caller() or denial
 
@@ -295,23 +273,15 @@ class Look:
         heard, words = self._heard, self._talk.words
         if heard is None or heard.strength > Strength.CONFIRMED:
             return heard, self._account if heard is None else None, None
-        if reacted := self._reacted():
-            observation, also = reacted.observation, reacted.evidence
         # words from before a change of the call say nothing about the way now
-        elif words.may_confirm and words.find_answer(self._wanted if self._again else 0):
-            observation, also = Observation.WORDS, f"the transcript has {self._talk.label}'s own words"
-        else:
-            return heard, None, self._no_words_of_the_ai()
-        confirmed = Sound(heard.at, observation, f"{heard.evidence}; {also}", level_dbov=heard.level_dbov)
-        return confirmed, None, None
+        if words.may_confirm and words.find_answer(self._wanted if self._again else 0):
+            evidence = f"{heard.evidence}; the transcript has {self._talk.label}'s own words"
+            return replace(heard, observation=Observation.WORDS, evidence=evidence), None, None
+        return heard, None, self._no_words_of_the_ai()
 
     def _by_words(self) -> Sound:
         evidence = f"{self._talk.label}'s transcript has {prompt_text(GREETING)!r}"
         return Sound(self._said_at, Observation.WORDS, evidence)
-
-    def _reacted(self) -> Sound | None:
-        found = self._experiment
-        return Sound(found.at, Observation.EXPERIMENT, found.words) if found is not None and found.is_one else None
 
     def _counted(self) -> Sound | None:
         counted = self._caller.counted_by_far_end(self._since, self.until)
@@ -393,85 +363,3 @@ def _silent_from(leg: Leg, heard_at: float) -> float | None:
         return None
     before, after = counts[:2]
     return math.nextafter(before.at, math.inf) if after.rx_packets == before.rx_packets else None
-
-
-# -- an experiment: whether the AI reacts to speech at random moments
-
-#: An AI answers in 1 to 3 s, so one experiment may stay open; several together may decide.
-_MOST_TRIES: Final = 3
-#: What a scenario takes to end its calls.
-_TO_END_S: Final = 6.0
-#: From this chance on there is no sign of a reaction, and no further try.
-_OPEN: Final = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Reaction:
-    """The result of speaking to the far end at moments drawn at random; ``at`` is when that was over, monotonic."""
-
-    outcomes: tuple[trial.ExperimentResult, ...]  #: of one try after another
-    at: float
-
-    @property
-    def echo(self) -> bool:
-        """Whether the far end only echoed the caller."""
-        return any(outcome.echo for outcome in self.outcomes)
-
-    @property
-    def chance(self) -> float:
-        """The chance of such a result without hearing, at most, however many tries were made.
-
-        Who may stop after any try has to share the chance of being wrong out among them: the first has half of it, the second
-        half of what is left, and so on.
-        """
-        return min(1.0, 2.0 ** len(self.outcomes) * trial.combined([outcome.chance for outcome in self.outcomes]))
-
-    @property
-    def is_one(self) -> bool:
-        """Whether the far end must have heard."""
-        return not self.echo and self.chance < trial.MOST_CHANCE
-
-    @property
-    def words(self) -> str:
-        """The result, with the chance of it without hearing."""
-        if self.echo:
-            return "what came back was an echo of what was said"
-        chance = f"1 in {1 / self.chance:,.0f}" if self.chance < 0.5 else "an even one or more"
-        times = {1: "", 2: ", twice", 3: ", three times"}[len(self.outcomes)]
-        moments = f"spoken to at {trial.SPOKEN} of {trial.SLOTS} moments drawn at random{times}, its sound "
-        told = "changed with them" if self.is_one else "did not change with them"
-        return f"{moments}{told} (chance of that without hearing: {chance})"
-
-
-def experiment(context: CaseContext, leg: Leg) -> Reaction:
-    """Speak at moments drawn at random, and see whether the far end's sound goes with them.
-
-    Takes ``trial.SECONDS``; so long again where that leaves it open, up to three times, and never so long that the call would be
-    hung up (``limits.seconds_per_call``) before the scenario is done with it.
-    """
-    outcomes: list[trial.ExperimentResult] = []
-    while True:
-        outcomes.append(_try(context, leg, len(outcomes) + 1))
-        found = Reaction(tuple(outcomes), time.monotonic())
-        may_tell = not (found.echo or found.is_one) and trial.combined([each.chance for each in outcomes]) < _OPEN
-        if not may_tell or len(outcomes) == _MOST_TRIES or not _has_time(context, leg, len(outcomes)):
-            context.evidence.note_once(f"{leg.id}: {found.words}")
-            return found
-
-
-def _has_time(context: CaseContext, leg: Leg, tries: int) -> bool:
-    """Whether the call lasts long enough for one more try and the rest of the scenario; before a third, for another look too."""
-    left = leg.events[0].at + context.deployment.limits.seconds_per_call - time.monotonic()
-    return left >= trial.SECONDS + (_TO_END_S if tries == 1 else trial.SECONDS)
-
-
-def _try(context: CaseContext, leg: Leg, number: int) -> trial.ExperimentResult:
-    spoken = trial.draw()
-    sent = trial.speech(spoken, prompt_samples(GREETING))
-    path = recording.path_of(context.evidence.directory, leg.id, f"-experiment-{number}.wav")
-    write_wav(path, sent, SAMPLE_RATE)
-    with context.evidence.step(f"{leg.id} speaks at {trial.SPOKEN} of {trial.SLOTS} moments drawn at random"):
-        since = time.monotonic()
-        leg.play(Wav(path))
-        context.pause(trial.SECONDS + ON_DISK_WITHIN_S)
-        return trial.judge(spoken, sent, leg.received_since(since))

@@ -31,7 +31,7 @@ from tools.interop.kamailio import Kamailio, ports
 from tools.interop.rtpengine import Rtpengine
 
 _TEMPLATE = Path(__file__).with_name("deployments") / "others.toml"
-AREAS = {"indicated": "312", "confirmed": "773"}  #: of each deployment's numbers, by the strength it asks for
+_AREA = "312"  #: of the deployment's numbers
 SPOILT = {
     "relayed": "relayed",
     "blocked-to-caller": "wrong-port",
@@ -63,32 +63,29 @@ DEAF: Mapping[str, bytes | None] = {
 
 @dataclass(frozen=True)
 class Others:
-    """All of them, running; a deployment file for each strength."""
+    """All of them, running, and their deployment file."""
 
-    files: Mapping[str, Path]
+    file: Path
 
 
-def _written(directory: Path, block: Block, kamailio: str, api_base: str, hosts: Mapping[str, str]) -> dict[str, Path]:
-    """A deployment file for each strength."""
-    files = {}
-    for strength, area in AREAS.items():
-        values = {
-            "STRENGTH": strength,
-            "AREA": area,
-            "KAMAILIO": kamailio.partition(":")[0],
-            "PORT": kamailio.partition(":")[2],
-            "API": api_base,
-            "CALLERS": block[_CALLERS],
-            "AGENTS": block[_AGENTS],
-            "TRUNKS": "\n".join(_trunk(name, at, kamailio) for name, at in hosts.items()),
-            "DEAF": ", ".join(f'{name} = "+1{area}55501{number}"' for number, name in enumerate(DEAF, 10)),
-        }
-        text = _TEMPLATE.read_text().partition("\n\n")[2]
-        for name, value in values.items():
-            text = text.replace("{" + name + "}", value)
-        files[strength] = directory / f"others-{strength}.toml"
-        files[strength].write_text(text)
-    return files
+def _written(directory: Path, block: Block, kamailio: str, api_base: str, hosts: Mapping[str, str]) -> Path:
+    """The deployment file."""
+    values = {
+        "AREA": _AREA,
+        "KAMAILIO": kamailio.partition(":")[0],
+        "PORT": kamailio.partition(":")[2],
+        "API": api_base,
+        "CALLERS": block[_CALLERS],
+        "AGENTS": block[_AGENTS],
+        "TRUNKS": "\n".join(_trunk(name, at, kamailio) for name, at in hosts.items()),
+        "DEAF": ", ".join(f'{name} = "+1{_AREA}55501{number}"' for number, name in enumerate(DEAF, 10)),
+    }
+    text = _TEMPLATE.read_text().partition("\n\n")[2]
+    for name, value in values.items():
+        text = text.replace("{" + name + "}", value)
+    file = directory / "others.toml"
+    file.write_text(text)
+    return file
 
 
 @contextmanager
@@ -104,7 +101,7 @@ def running(directory: Path, block: Block, authority: Authority) -> Iterator[Oth
             BaresipAi(
                 directory / "baresip",
                 block[_TONE],
-                [f"+1{area}55501{last}" for area in AREAS.values() for last in (60, 62)],
+                [f"+1{_AREA}55501{last}" for last in (60, 62)],
                 mark=0,
                 certificate=authority.issue("baresip-others", [block[_TONE]]),
                 ca_file=authority.ca_file,
@@ -122,25 +119,25 @@ def running(directory: Path, block: Block, authority: Authority) -> Iterator[Oth
         api = CallsApi(host, TOKEN, lambda: [call for records in tell for call in records()])
         stack.callback(api.end)
         hosts = {"tone": listener.host, **{trunk: ai.host for trunk, ai in deaf.items()}}
-        files = _written(directory, block, f"{host}:{port}", api.base, hosts)
-        deployments = [load(path) for path in files.values()]
+        file = _written(directory, block, f"{host}:{port}", api.base, hosts)
+        deployment = load(file)
         stack.enter_context(
             Kamailio(
                 directory / "kamailio",
                 host,
                 port,
                 tls_port,
-                deployments,
+                [deployment],
                 carrier="carrier.example",
                 stranger=block[_STRANGER],
                 trusted=list(hosts.values()),
                 certificate=authority.issue("kamailio-others", ["acme.kamailio.example", host]),
                 ca_file=authority.ca_file,
-                spoilt={did: SPOILT[line] for one in deployments for line, _, did in one.all_dids() if line in SPOILT},
+                spoilt={did: SPOILT[line] for line, _, did in deployment.all_dids() if line in SPOILT},
                 rtpengine=relay.control,
             )
         )
-        yield Others(files)
+        yield Others(file)
 
 
 def _tone() -> NDArray[np.int16]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,13 +32,8 @@ def programs(block: Block, authority: Authority, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="module")
-def runs(programs: Others, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Verified]:
-    """One run for each strength that is asked for; experiments are made in the second alone, and take their time."""
-    rows = {"indicated": (INBOUND, TRANSFER), "confirmed": (INBOUND,)}
-    return {
-        strength: verify(file, rows[strength], tmp_path_factory.mktemp(strength), workers=4)
-        for strength, file in programs.files.items()
-    }
+def run(programs: Others, tmp_path_factory: pytest.TempPathFactory) -> Verified:
+    return verify(programs.file, (INBOUND, TRANSFER), tmp_path_factory.mktemp("run"), workers=4)
 
 
 def case(run: Verified, row: str, number: str) -> CaseEvidence:
@@ -61,39 +56,28 @@ def certain(of: CaseEvidence) -> set[str]:
 
 
 @pytest.mark.parametrize("number", ["direct", "relayed"])
-def test_rtcp_of_the_ai_indicates_reception(runs: Mapping[str, Verified], number: str) -> None:
-    one = case(runs["indicated"], INBOUND, number)
+def test_rtcp_of_the_ai_indicates_reception(run: Verified, number: str) -> None:
+    one = case(run, INBOUND, number)
     assert one.verdict is Verdict.PASSED, one.message
     assert heard(one, "ai")["observation"] == "rtcp"
     assert heard(one, "caller")["observation"] == "sound"
 
 
-def test_handover_by_digit_confirms_the_path_to_the_ai(runs: Mapping[str, Verified]) -> None:
-    one = case(runs["indicated"], TRANSFER, "direct")
+def test_handover_by_digit_confirms_the_path_to_the_ai(run: Verified) -> None:
+    one = case(run, TRANSFER, "direct")
     assert one.verdict is Verdict.PASSED, one.message
     assert heard(one, "ai")["observation"] == "digit"
 
 
-@pytest.mark.parametrize("strength", ["indicated", "confirmed"])
 @pytest.mark.parametrize("number", list(DEAF))
-def test_deaf_ai_never_passes(runs: Mapping[str, Verified], strength: str, number: str) -> None:
-    one = case(runs[strength], INBOUND, number)
+def test_deaf_ai_never_passes(run: Verified, number: str) -> None:
+    one = case(run, INBOUND, number)
     assert one.verdict in (Verdict.FAILED, Verdict.NOT_OBSERVABLE), one.message
     assert heard(one, "ai")["verdict"] is not Verdict.PASSED
 
 
-@pytest.mark.parametrize("number", ["direct", "deaf-tone", "music", "speech", "machine"])
-def test_autonomous_player_shows_no_reaction(runs: Mapping[str, Verified], number: str) -> None:
-    """A tone that does hear gives none either: not observable is right of it."""
-    one = case(runs["confirmed"], INBOUND, number)
-    assert one.verdict is Verdict.NOT_OBSERVABLE, one.message
-    notes = [note.text for note in one.notes if "moments drawn at random" in note.text]
-    assert notes, "the experiment was made, and its result is told"
-
-
-@pytest.mark.parametrize("strength", ["indicated", "confirmed"])
-def test_missing_rtp_to_the_ai_never_passes(runs: Mapping[str, Verified], strength: str) -> None:
-    one = case(runs[strength], INBOUND, "blocked-to-ai")
+def test_missing_rtp_to_the_ai_never_passes(run: Verified) -> None:
+    one = case(run, INBOUND, "blocked-to-ai")
     assert one.verdict in (Verdict.FAILED, Verdict.NOT_OBSERVABLE), one.message
     assert heard(one, "ai")["verdict"] is not Verdict.PASSED
     assert certain(one) <= {"rtp-blocked-to-ai", "rtp-blocked-both"}, (
@@ -101,9 +85,8 @@ def test_missing_rtp_to_the_ai_never_passes(runs: Mapping[str, Verified], streng
     )
 
 
-@pytest.mark.parametrize("strength", ["indicated", "confirmed"])
-def test_missing_rtp_to_the_caller_is_not_a_silent_ai(runs: Mapping[str, Verified], strength: str) -> None:
-    one = case(runs[strength], INBOUND, "blocked-to-caller")
+def test_missing_rtp_to_the_caller_is_not_a_silent_ai(run: Verified) -> None:
+    one = case(run, INBOUND, "blocked-to-caller")
     assert one.verdict is Verdict.FAILED, one.message
     assert heard(one, "caller")["kind"] == "no-rtp"
     causes = [str(cause["id"]) for cause in one.diagnosis]
@@ -111,17 +94,17 @@ def test_missing_rtp_to_the_caller_is_not_a_silent_ai(runs: Mapping[str, Verifie
     assert certain(one) <= {"rtp-blocked-to-caller"}
 
 
-def test_received_silence_may_come_from_the_ai(runs: Mapping[str, Verified]) -> None:
+def test_received_silence_may_come_from_the_ai(run: Verified) -> None:
     """An API that never has a transcript does not say that the AI spoke."""
-    one = case(runs["indicated"], INBOUND, "silence")
+    one = case(run, INBOUND, "silence")
     assert one.verdict is Verdict.FAILED, one.message
     assert "ai-silent" in {str(cause["id"]) for cause in one.diagnosis}
     assert not certain(one) - {"ai-silent"}
 
 
-def test_number_from_the_record_alone_is_signed_as_such(runs: Mapping[str, Verified]) -> None:
+def test_number_from_the_record_alone_is_signed_as_such(run: Verified) -> None:
     """From at the AI is anonymous; its record has the number that the platform asserts."""
-    one = case(runs["indicated"], INBOUND, "anonymous")
+    one = case(run, INBOUND, "anonymous")
     assert one.verdict is Verdict.PASSED, one.message
     (finding,) = [finding for finding in one.findings if finding.check == "caller_id"]
     assert finding.facts["record"]
@@ -130,10 +113,8 @@ def test_number_from_the_record_alone_is_signed_as_such(runs: Mapping[str, Verif
     assert sources["transport"] == sources["codec"] == "declared, not seen"
 
 
-def test_swallowed_refer_fails_the_transfer_without_a_certain_cause(
-    runs: Mapping[str, Verified],
-) -> None:
-    one = case(runs["indicated"], TRANSFER, "refer-swallowed")
+def test_swallowed_refer_fails_the_transfer_without_a_certain_cause(run: Verified) -> None:
+    one = case(run, TRANSFER, "refer-swallowed")
     assert one.verdict is Verdict.FAILED, one.message
     assert not certain(one)
     assert json.loads((one.directory / "case.json").read_text())["end"]["diagnosis"]["headline"]

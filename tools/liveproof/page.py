@@ -24,9 +24,9 @@ _TAIL = """
 `failed` and `not observable` are both right where something is wrong: the second says that nobody here could see it.
 Where only arriving packets are asked for (`indicated`), a deaf AI is as good as any other, and is left out. A
 platform that ends RTCP is declared as such (`synthflow.rtcp = "by-hop"`). A case that said nothing is run once more
-(`repeated`). The times are those that audio checks hold a scenario up, experiments included in the last two: two
-checks on each of three calls (`CONCURRENT`), and on one call (`REINVITE-CODEC`). [Evidence](evidence.md) says what
-each observation is worth.
+(`repeated`). The times are those that audio checks hold a scenario up; the last two are of two checks on each of three
+calls (`CONCURRENT`), and on one call (`REINVITE-CODEC`). No witness without a transcript asks for `confirmed`: nothing
+could confirm audio there, so the plan leaves such rows out. [Evidence](evidence.md) says what each observation is worth.
 """
 
 

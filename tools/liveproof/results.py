@@ -16,7 +16,6 @@ from tools.liveproof.plan import World
 
 #: The steps that hold a scenario up for a look at who hears whom, as they begin and as they end.
 _LOOK: Final = " hear each other"
-_EXPERIMENT: Final = "moments drawn at random"
 _FAR_END_SPEAKS: Final = " lets the far end finish"
 #: The share of a case's time in which the world's audio may stand still: as much RTP may be lost.
 _MOST_STILL: Final = 0.05
@@ -37,7 +36,6 @@ class Result:
     message: str
     certain: tuple[str, ...]  #: causes that were named as certain
     looks_s: tuple[float, ...]  #: how long each look at who hears whom held the scenario up
-    experiments_s: tuple[float, ...]
     held_s: float  #: how long all looks together did, those at several calls at once counted once
     still: float = 0.0  #: the share of its time in which the world itself, too busy, sent and heard nothing
 
@@ -83,7 +81,7 @@ def read(run: Path, worlds: Iterable[World], stood_still: Times = ()) -> Iterato
     for path in sorted(run.glob("cases/*/case.json")):
         evidence = CaseEvidence.read(path.parent)
         world = by_name[str(evidence.case["deployment"])]
-        looks, experiments, held_s = _times(evidence.steps)
+        looks, held_s = _times(evidence.steps)
         yield Result(
             world,
             evidence.id,
@@ -92,7 +90,6 @@ def read(run: Path, worlds: Iterable[World], stood_still: Times = ()) -> Iterato
             evidence.conclusion.message.partition("\n")[0],
             tuple(str(c.get("id")) for c in evidence.diagnosis if _is_certain(c)),
             looks,
-            experiments,
             held_s,
             _share(stood_still, evidence),
         )
@@ -108,11 +105,10 @@ def _is_certain(cause: Any) -> bool:
     return cause.get("confidence") == "certain" and not cause.get("candidate")
 
 
-def _times(steps: Sequence[Any]) -> tuple[tuple[float, ...], tuple[float, ...], float]:
-    """Seconds of the looks, without those in which the AI speaks or an experiment is made; of these; of all looks together."""
+def _times(steps: Sequence[Any]) -> tuple[tuple[float, ...], float]:
+    """Seconds of each look without those in which the AI speaks, and of all looks together."""
     ended = [step for step in _all(steps) if step.ended is not None]
-    experiments = [step for step in ended if _EXPERIMENT in step.title]
-    others = [*experiments, *(step for step in ended if step.title.endswith(_FAR_END_SPEAKS))]
+    others = [step for step in ended if step.title.endswith(_FAR_END_SPEAKS)]
     looks = [step for step in ended if step.title.endswith(_LOOK) or f"{_LOOK}:" in step.title]
     seconds = []
     for step in looks:
@@ -123,7 +119,7 @@ def _times(steps: Sequence[Any]) -> tuple[tuple[float, ...], tuple[float, ...], 
     for step in sorted(looks, key=lambda one: one.began):
         held_s += max(0.0, step.ended - max(until, step.began))
         until = max(until, step.ended)
-    return tuple(seconds), tuple(step.ended - step.began for step in experiments), held_s
+    return tuple(seconds), held_s
 
 
 def _overlap(one: Any, other: Any) -> float:
@@ -166,7 +162,6 @@ class Proof:
             "false_alarms": sum(result.is_false_alarm for result in well),
             "audio_check_s_p95": _p95([s for r in well if r.world.allows for s in r.looks_s]),
             "audio_check_wrong_s_p95": _p95([s for r in injected for s in r.looks_s]),
-            "experiment_s_p95": _p95([s for result in self.results for s in result.experiments_s]),
             "three_at_once_s_p95": _p95([r.held_s for r in well if r.row == "CONCURRENT"]),
             "one_at_once_s_p95": _p95([r.held_s for r in well if r.row == "REINVITE-CODEC"]),
             "seconds": round(self.seconds, 1),

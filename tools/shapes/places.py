@@ -114,5 +114,5 @@ def _told(text: str, told: Told) -> str:
         for key in ("api_base", "api_token_env", "ca_file", "prepare"):
             plain["synthflow"].pop(key, None)
     if told != "words":
-        plain["expect"] |= {"strength": "indicated", "experiment": False}
+        plain["expect"]["strength"] = "indicated"
     return tomli_w.dumps(plain)

@@ -27,11 +27,9 @@ class Observation(StrEnum):
     MARK = "the speaker's mark was decoded at the listener, by us or by a far end that names marks"
     WORDS = "the listener's transcript has the speaker's words, or the speaker's has its own"
     DIGIT = "the listener acted on a digit that the speaker sent as telephone-event"
-    EXPERIMENT = "the listener reacted each time it was spoken to, at moments drawn at random, and not at others"
     RTCP = "the listener's RTCP reports count the speaker's packets"
     HOP_RTCP = "the RTCP reports of a platform that ends RTCP itself count the speaker's packets"
     SOUND = "sound arrived at the listener that nothing tells from another's"
-    REACTION = "the listener fell silent, or began to speak, once, when it was spoken to"
     SENT = "the speaker sent RTP packets"
     MESSAGE = "the SIP message itself, at a harness phone or shown by the far end"
     RANG = "a harness phone rang, and answered"
@@ -40,16 +38,14 @@ class Observation(StrEnum):
     DECLARED = "the deployment file says so"
 
 
-#: ``UNKNOWN`` proves nothing: one change from sound to silence happens in every conversation, and sent packets may be lost.
+#: ``UNKNOWN`` proves nothing: sent packets may be lost.
 _HEARD = {
     Observation.MARK: Strength.PROVED,
     Observation.WORDS: Strength.CONFIRMED,
     Observation.DIGIT: Strength.CONFIRMED,
-    Observation.EXPERIMENT: Strength.CONFIRMED,
     Observation.RTCP: Strength.INDICATED,
     Observation.SOUND: Strength.INDICATED,
     Observation.HOP_RTCP: Strength.UNKNOWN,
-    Observation.REACTION: Strength.UNKNOWN,
     Observation.SENT: Strength.UNKNOWN,
     Observation.RECORD: Strength.UNKNOWN,  # an answering machine's call is recorded as answered too
 }

@@ -263,26 +263,24 @@ def test_a_world_without_the_ais_interface_is_planned_as_a_live_one(talkdesk: De
 
 
 @pytest.mark.parametrize(
-    ("strength", "experiment", "synthflow", "said"),
+    ("strength", "synthflow", "said"),
     [
-        ("proved", True, {}, "expect.strength"),  # what a file has that says nothing of it
-        ("proved", True, None, "expect.strength"),
-        ("proved", True, {"witness": ("record", "marks")}, None),
-        ("confirmed", True, {}, None),
-        ("confirmed", True, None, None),  # the experiment
-        ("confirmed", False, {}, None),
-        ("confirmed", False, {"transcript": "none"}, "expect.experiment"),
-        ("confirmed", False, None, "expect.experiment"),
-        ("indicated", False, None, None),
+        ("proved", {}, "expect.strength"),  # the default
+        ("proved", None, "expect.strength"),
+        ("proved", {"witness": ("record", "marks")}, None),
+        ("confirmed", {}, None),
+        ("confirmed", {"transcript": "none"}, "there is no transcript"),
+        ("confirmed", None, "there is no transcript"),
+        ("indicated", None, None),
     ],
 )
 def test_audio_that_nothing_can_make_known_so_strongly_is_told_beforehand(
-    strength: str, experiment: bool, synthflow: dict[str, Any] | None, said: str | None
+    strength: str, synthflow: dict[str, Any] | None, said: str | None
 ) -> None:
     told: Changes = (
         {"synthflow": None} if synthflow is None else {f"synthflow.{key}": value for key, value in synthflow.items()}
     )
-    found = changed(example("live-talkdesk"), {"expect.strength": strength, "expect.experiment": experiment, **told})
+    found = changed(example("live-talkdesk"), {"expect.strength": strength, **told})
     for case in cases([found]):
         why_not = why_never_passed(case, found)
         assert (why_not or "none").startswith("none") is (said is None or AUDIO_TO_AI not in case.required_findings)

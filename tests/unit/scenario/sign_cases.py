@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.audio.experiment import ExperimentResult
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Observation
 from harness.deployment import Expectations, Synthflow
@@ -76,7 +75,7 @@ class Case:
     """One look at a call of that caller's."""
 
     def __init__(self, make_context: MakeContext, caller: Caller, told: str, *, strength: str, **declared: Any) -> None:
-        expect = Expectations(strength=strength, experiment=declared.pop("experiment", True))
+        expect = Expectations(strength=strength)
         self._status = declared.pop("status", "completed")
         within_s = declared.pop("within_s", 0.01)
         self.transcripts = [told]  #: as the API tells them one after the other, the last for ever
@@ -114,15 +113,7 @@ def _named(signs: DirectionSigns) -> tuple[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def experiments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Those that were made; each finds a reaction."""
-    made: list[str] = []
-
-    def experiment(context: CaseContext, leg: Any) -> signs.Reaction:
-        made.append("experiment")
-        return signs.Reaction((ExperimentResult(0.0001),), time.monotonic())
-
-    monkeypatch.setattr(signs, "experiment", experiment)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the caller's pause nor recognition takes time."""
     monkeypatch.setattr(signs, "RECOGNISED_WITHIN_S", 0.01)
     monkeypatch.setattr(signs, "QUIET_S", 0.0)
-    return made

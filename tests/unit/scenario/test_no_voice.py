@@ -69,7 +69,7 @@ def listened(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> Call
     monkeypatch.setattr(signs, "QUIET_S", 0.0)
 
     def listen(*sounds: Samples, words: str = "") -> Case:
-        how: dict[str, Any] = {"strength": "indicated", "transcript": "none", "experiment": False}
+        how: dict[str, Any] = {"strength": "indicated", "transcript": "none"}
         if words:
             how |= {"strength": "confirmed", "transcript": "after"}
         return Case(partial(make_context, clock=clock), Hearing(clock, *sounds), words, **how).settle()

@@ -15,7 +15,7 @@ from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.signs import Look
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.sign_cases import HELLO, Caller, Case
-from tests.unit.scenario.sign_cases import experiments as experiments  # each is made at once
+from tests.unit.scenario.sign_cases import at_once as at_once
 
 #: What Synthflow's example of a record has in the human's place when the AI was not answered (Get a call).
 REMINDED = "(Now the user has not responded in a while, you would say:)"
@@ -46,36 +46,6 @@ def test_words(
     case = Case(make_context, Caller(), transcript, strength="confirmed", transcript=come).settle()
     assert case.caller.did == ["says hello-en"]
     assert (case.heard_by_ai, case.heard_by_caller) == (by_ai, by_caller)
-
-
-@pytest.mark.parametrize(
-    ("how", "made"),
-    [
-        ({}, 1),
-        ({"experiment": False}, 0),
-        ({"strength": "indicated"}, 0),  # it is not needed
-        ({"strength": "proved"}, 0),  # it does not suffice
-        ({"transcript": "after"}, 0),  # something stronger may tell
-    ],
-)
-def test_an_experiment_is_made_where_nothing_else_can_tell(
-    make_context: MakeContext, experiments: list[str], how: dict[str, Any], made: int
-) -> None:
-    asked: dict[str, Any] = {"strength": "confirmed", "transcript": "none", **how}
-    case = Case(make_context, Caller(), "", **asked).settle()
-    assert len(experiments) == made
-    if made:
-        assert (case.heard_by_ai, case.heard_by_caller) == (("EXPERIMENT", ""), ("EXPERIMENT", ""))
-
-
-@pytest.mark.parametrize(
-    "caller", [Caller(heard=False, packets=0), Caller(counts=(200, 0))], ids=["no RTP", "RTCP: none"]
-)
-def test_no_experiment_where_the_way_is_known_to_be_blocked(
-    make_context: MakeContext, experiments: list[str], caller: Caller
-) -> None:
-    Case(make_context, caller, "", strength="confirmed", transcript="none").settle()
-    assert experiments == []
 
 
 @pytest.mark.parametrize(

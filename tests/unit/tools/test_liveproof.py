@@ -25,7 +25,7 @@ def world(witness: str = "late words", ai: Any = LISTENS, fault: str | None = No
 
 
 def result(of: World, verdict: Verdict, *certain: str) -> Result:
-    return Result(of, f"{INBOUND}[{of.name}]", INBOUND, verdict, "", certain, (0.0, 2.0), (), 2.0)
+    return Result(of, f"{INBOUND}[{of.name}]", INBOUND, verdict, "", certain, (0.0, 2.0), 2.0)
 
 
 def counted(*found: Result) -> dict[str, Any]:
@@ -122,18 +122,16 @@ def step(title: str, began: float, ended: float | None) -> Any:
     return SimpleNamespace(title=title, began=began, ended=ended, steps=[])
 
 
-def test_the_time_of_looks_is_without_that_of_the_ai_and_of_experiments() -> None:
+def test_time_of_looks_excludes_the_ai_s_speech() -> None:
     both = "a.1 and assistant x hear each other"
     steps = [
         step(both, 0.0, 0.5),
         step(f"{both}: what tells of it", 1.0, 31.0),
         step("b.1 and assistant x hear each other: what tells of it", 2.0, 4.0),
         step("a.1 lets the far end finish", 0.8, 2.0),
-        step("a.1 speaks at 6 of 40 moments drawn at random", 5.0, 26.0),
         step("somebody dials", 0.0, 9.0),
         step(both, 40.0, None),  # the worker died in it
     ]
-    looks, experiments, held = results._times(steps)
-    assert looks == pytest.approx((0.5, 30.0 - 1.0 - 21.0, 2.0))
-    assert experiments == (21.0,)
+    looks, held = results._times(steps)
+    assert looks == pytest.approx((0.5, 30.0 - 1.0, 2.0))
     assert held == pytest.approx(30.5)
