@@ -80,6 +80,7 @@ class World:
             for tenant in self.tenants:
                 await tenant.close()
             raise StartError("busy-port", str(error)) from error
+        self.ticker.start()
         for tenant in self.tenants:
             for name, line in faults:
                 tenant.context.faults.set(name, line)

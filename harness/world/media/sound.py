@@ -19,6 +19,7 @@ from harness.world.media.leg import LegMedia, is_g711
 from harness.world.media.rtp import RtpStream
 
 TICK: Final = 0.020  #: seconds: one G.711 frame of 160 octets
+_IDLE_TICK: Final = 0.1  #: without subscribers; relayed audio stands still with the event loop, too
 _MOST_LATE = 0.2  # a clock further behind than this starts anew, instead of catching up in a burst
 
 _KEPT = 20_000  # times of standing still, of a long run on a busy machine
@@ -27,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class Ticker:
-    """Calls its subscribers every 20 ms without drift, for as long as there are any."""
+    """Calls its subscribers every 20 ms without drift, and notes when the event loop stood still."""
 
     def __init__(self) -> None:
         self._subscribers: list[Callable[[], None]] = []
@@ -37,13 +38,20 @@ class Ticker:
         self.stood_still: deque[tuple[float, float]] = deque(maxlen=_KEPT)
         self.stood_still_s = 0.0  #: for how long in all
 
+    def start(self) -> None:
+        """Begin with the next turn of the event loop."""
+        loop = asyncio.get_running_loop()
+        if self._handle is not None:
+            self._handle.cancel()
+            self._note_lateness(loop.time())
+        self._due = loop.time()
+        self._handle = loop.call_at(self._due, self._tick)
+
     def add(self, subscriber: Callable[[], None]) -> None:
         """Add a subscriber."""
         self._subscribers.append(subscriber)
-        if self._handle is None:
-            loop = asyncio.get_running_loop()
-            self._due = loop.time()
-            self._handle = loop.call_at(self._due, self._tick)
+        if len(self._subscribers) == 1:
+            self.start()
 
     def remove(self, subscriber: Callable[[], None]) -> None:
         """Remove a subscriber."""
@@ -64,17 +72,16 @@ class Ticker:
             except Exception:
                 _log.exception("a subscriber of the ticker failed and is dropped")
                 self.remove(subscriber)
-        if not self._subscribers:
-            self._handle = None
-            return
         loop = asyncio.get_running_loop()
-        self._due += TICK
-        late = loop.time() - self._due
-        if late > _MOST_LATE:
-            self.stood_still.append((self._due, self._due + late))
-            self.stood_still_s += late
-            self._due += late
+        self._due += TICK if self._subscribers else _IDLE_TICK
+        self._note_lateness(loop.time())
         self._handle = loop.call_at(self._due, self._tick)
+
+    def _note_lateness(self, now: float) -> None:
+        if now - self._due > _MOST_LATE:
+            self.stood_still.append((self._due, now))
+            self.stood_still_s += now - self._due
+            self._due = now
 
 
 FRAME: Final = 160  #: samples, and octets, of 20 ms

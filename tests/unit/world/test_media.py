@@ -298,3 +298,20 @@ def test_the_ticker_survives_a_bad_subscriber_and_says_when_audio_stood_still() 
         assert max(end - begin for begin, end in ticker.stood_still) >= 0.25
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("a_player_begins", [False, True])
+def test_the_ticker_notes_a_stall_while_only_relayed_audio_is_up(a_player_begins: bool) -> None:
+    async def main() -> None:
+        ticker = Ticker()
+        ticker.start()
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(time.sleep, 0.4)
+        await asyncio.sleep(0)
+        if a_player_begins:
+            ticker.add(lambda: None)
+        await until(lambda: ticker.stood_still_s > 0)
+        ticker.stop()
+        assert ticker.stood_still_s >= 0.2
+
+    asyncio.run(main())
