@@ -155,10 +155,13 @@ def _without_marks(audio: NDArray[np.int16], spans: Sequence[Span], total: float
         times = f"from {speech[0].began:.2f} to {speech[-1].ended:.2f} s"
         return "speech", f"speech without a mark, {times}: an announcement or a person", speech[0].began
     for span in spans:
-        if span.kind in ("music", "noise") and span.ended - span.began > 0.2:
+        heard = audio[round(span.began * SAMPLE_RATE) : round(span.ended * SAMPLE_RATE)]
+        is_background = span.kind == "noise" and audible_s(heard) < _MOST_BACKGROUND * (span.ended - span.began)
+        if span.kind in ("music", "noise") and span.ended - span.began > 0.2 and not is_background:
             what: What = "music" if span.kind == "music" else "noise"
             return what, f"{what} from {span.began:.2f} s", span.began
-    return "silence", f"nothing but silence for {total:.2f} s", None
+    or_noise = " or comfort noise" if any(span.kind == "noise" for span in spans) else ""
+    return "silence", f"nothing but silence{or_noise} for {total:.2f} s", None
 
 
 TONES: Final[dict[Kind, str]] = {
@@ -182,6 +185,8 @@ def _prompt(match: Matched) -> tuple[What, str, float]:
     return "speech", f"the prompt {said}", began
 
 
+#: Comfort noise (RFC 3389) and the noise of a quiet room are heard for a smaller share of their time than this.
+_MOST_BACKGROUND: Final = 0.5
 #: The largest share of audio that may be something else than a tone. Of speech or music, at most half is taken for tones.
 _MOST_ELSE: Final = 0.1
 _FRAME: Final = 160  # samples, of 20 ms at 8 kHz

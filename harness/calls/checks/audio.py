@@ -29,6 +29,8 @@ FEWEST_UNHEARD = 25
 _WITH_AUDIO = re.compile(r"SIP/2\.0 18\d .*^m=audio ", re.DOTALL | re.MULTILINE)
 #: Sound below this level is no speech (the idle noise of G.711 is quieter).
 AUDIBLE_DBOV = -60.0
+#: Comfort noise is no louder. ITU-T P.56 puts the active level of speech on telephone lines at -26 dBov.
+COMFORT_NOISE_DBOV = -45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,10 +296,17 @@ def _kind(account: ListenerReport, own: Collection[int], names: Mapping[int, str
         return "no-rtp"
     if account.level_dbov is None and account.rx_packets:
         return "unmarked"  # the level was not measured
-    if account.level_dbov is None or account.level_dbov < AUDIBLE_DBOV:
+    if account.level_dbov is None or _is_silent(account, account.level_dbov):
         # nearly all packets: some were in transit when the call changed
         return "other-codec" if account.rx_other_type > 0.9 * (account.rx_packets or 0) else "silence"
     return "other"
+
+
+def _is_silent(account: ListenerReport, loudest_dbov: float) -> bool:
+    """Whether nothing but silence or comfort noise was heard, although the first moment may have held the end of another sound."""
+    if account.instead is not None and loudest_dbov >= AUDIBLE_DBOV:
+        return account.instead.what == "silence"
+    return loudest_dbov < COMFORT_NOISE_DBOV
 
 
 def _came_unheard(account: ListenerReport, own: Collection[int], names: Mapping[int, str]) -> bool:

@@ -39,6 +39,7 @@ BEEP = to_int16(0.2 * np.sin(2 * np.pi * 1000 * np.arange(6400) / 8000))
         (g711.decode_alaw(g711.encode_ulaw(mark(7, 2.0))), "other law", "it in µ-law that was read as A-law"),
         (noise(2.0, -25), "noise", "noise from 0.00 s"),
         (silence(2.0), "silence", "nothing but silence for 2.00 s"),
+        (noise(2.0, -48), "silence", "nothing but silence or comfort noise for 2.00 s"),
     ],
 )
 def test_one_sentence_says_it(audio: Samples, what: str, words: str) -> None:

@@ -115,8 +115,11 @@ ANOTHER = HeardDescription("speech", "speech from 0.40 s", 0.4, ())
         (report(level_dbov=None), "unmarked", "50 packets arrived in 2.0 s, and no mark was heard in them"),
         (report(level_dbov=None, marks=(KNOWN,)), "unmarked", "no mark was heard in them, but c"),
         (report(level_dbov=None, rx_packets=None), "silence", "RTP packets arrived in 2.0 s, all silence"),
-        (report(level_dbov=-60.0), "other", ""),
-        (report(level_dbov=-60.1), "silence", "50 packets arrived in 2.0 s, all silence"),
+        (report(level_dbov=-45.0), "other", ""),
+        (report(level_dbov=-45.1), "silence", "50 packets arrived in 2.0 s, all silence"),  # comfort noise
+        (report(instead=replace(ANOTHER, what="silence")), "silence", ""),  # behind the last of another sound
+        (report(level_dbov=-60.0, instead=ANOTHER), "other", ""),
+        (report(level_dbov=-60.1, instead=ANOTHER), "silence", ""),
         (report(level_dbov=-60.1, rx_other_type=45), "silence", ""),
         (report(level_dbov=-60.1, rx_other_type=46), "other-codec", "of another codec than the one agreed on"),
         (
