@@ -35,8 +35,6 @@ from harness.support.model_words import nearest
 _CLOCKS_DIFFER = timedelta(seconds=60)
 #: After a failure, to find its cause.
 _MORE_CALLS = 2
-#: As long as a deployment may ask for; a registrar may want more than it does (RFC 3261 section 10.2.8).
-_LONGEST_REGISTRATION_S = 3600.0
 #: In ``require``: every row that the guide asks for.
 DOCUMENTED = "documented"
 
@@ -262,6 +260,8 @@ def seconds_of(case: Case, deployment: Deployment, timings: Timings) -> float:
     """About how long a case's calls last: what its row takes, and what the file has them wait for."""
     minutes = case.axes.get("minutes")
     seconds = case.row.seconds if minutes is None else 60.0 * int(minutes)
+    if case.row.moment == "registration" and TIMING_WITHIN in case.required_findings:
+        seconds += timings.register_expires_s  # the next registration; its registrar may grant another time
     if case.line is None or case.row.moment == "campaign":  # whose customer hears no announcement
         return seconds
     entry, handover = deployment.lines[case.line], case.handover(deployment)
@@ -292,7 +292,7 @@ def waits_of(case: Case, deployment: Deployment) -> float:
     if synthflow is not None and deployment.transcript == "after":
         seconds += synthflow.transcript_within_s
     if case.row.moment == "registration":
-        seconds += _LONGEST_REGISTRATION_S
+        seconds += max(deployment.expect.refresh_within_s, deployment.timings.register_expires_s)
     if case.row.moment == "campaign" and campaign is not None:
         seconds += campaign.calls_within_s if campaign.trigger == "http" else campaign.manual_within_s
     if report is not None and _is_reported(case, deployment):

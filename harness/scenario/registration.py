@@ -60,12 +60,21 @@ class Registration:
         self._context.evidence.add(registration.accepted(self._label, _told(answer), within_s, unbound, came=came))
 
     def is_refreshed(self, before_s: float) -> None:
-        """Registered again before the registration ends; ``before_s`` is what was asked for first."""
+        """Registered again before the registration ends; ``before_s`` is what was asked for first.
+
+        Not observable if the registrar grants more than the deployment's longest wait and more than was asked for.
+        """
         first = self._first
         if first is None or first.code != 200:
             return
         # What was granted counts (RFC 3261 section 10.2.1): less than was asked for, or more where a 423 wants it (10.2.8).
         granted_s = float(first.expires or before_s)
+        longest_s = max(self._context.deployment.expect.refresh_within_s, before_s)
+        if granted_s > longest_s:
+            expected = f"{registration.REFRESHED} within {granted_s:g} s"
+            why = f"the registrar grants {granted_s:g} s, and a case waits {longest_s:g} s at most (expect.refresh_within_s)"
+            self._context.evidence.unseen("timing.within", self._label, expected, why)
+            return
         with self._context.evidence.step(f"{self._label} registers again before {granted_s:g} s are over"):
             again = self._next_answer(max(granted_s, before_s) + 2.0, first)
             seconds = None if again is None else again.at - first.at

@@ -19,6 +19,7 @@ from harness.sip.uri import NameAddr
 
 #: A REGISTER's final answer: its status and reason.
 Answer = tuple[int, str]
+REFRESHED = "the registration is refreshed"
 
 
 @check("registration")
@@ -99,7 +100,7 @@ def refused(
 @check("registration.refreshed")
 def refreshed(subject: str, seconds: float | None, granted_s: float, asked_s: float) -> Finding:
     """The phone registered again before the granted interval ended; ``seconds`` is None when it never did."""
-    finding = timing.within(subject, "the registration is refreshed", seconds, granted_s)
+    finding = timing.within(subject, REFRESHED, seconds, granted_s)
     assert isinstance(finding.measured, measurement.Duration)
     return replace(finding, measured=replace(finding.measured, granted_s=granted_s, asked_s=asked_s))
 

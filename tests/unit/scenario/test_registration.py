@@ -10,6 +10,7 @@ import pytest
 
 from harness.calls.events import RegistrationState, SipMessage
 from harness.calls.verdict import Finding, Verdict
+from harness.deployment.terms import Expectations
 from harness.phone import PhoneConfig
 from harness.scenario.context import CaseContext
 from harness.scenario.registration import RegisterAnswer, Registration, answers_of_phone, attached
@@ -129,12 +130,13 @@ def test_a_refresh_binds_as_the_first_one_does(make_context: MakeContext, contac
         (600, 595.0, Verdict.PASSED),  # 423, Min-Expires: 600 (RFC 3261 section 10.2.8)
         (600, 601.0, Verdict.FAILED),
         (600, 9999.0, Verdict.FAILED),
+        (601, 600.0, Verdict.NOT_OBSERVABLE),  # longer than a case waits
     ],
 )
 def test_what_was_granted_counts(
     make_context: MakeContext, granted: int | None, again_after: float, verdict: Verdict
 ) -> None:
-    context = make_context()
+    context = make_context(expect=Expectations(refresh_within_s=600.0))
 
     def next_answer(within: float, after: RegisterAnswer | None) -> RegisterAnswer | None:
         if after is None:
