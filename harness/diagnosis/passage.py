@@ -216,6 +216,8 @@ def digits_arrived(scene: Scene) -> str | None:
         sent, seen = finding.facts.get("sent"), finding.facts.get("seen")
         if not seen:
             return "none"
+        if "inband" in finding.facts.get("methods", ()):
+            return "in-band"
         if sent != seen:
             return "wrong"
         return "by another method" if finding.failed else "right"

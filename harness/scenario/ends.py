@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from harness.audio.classify import classify
 from harness.audio.describe import CLEAR, HeardDescription, describe, of_the_other_law
+from harness.audio.dtmf import digits_in
 from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Observation
@@ -336,7 +337,10 @@ class ListeningLeg(End):
         return describe(samples, expected=voices, own={self.mark}, name_of=self._context.calls.name_of_mark)
 
     def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]]:
-        """Digits received so far, their methods and durations in ms, after waiting for ``count`` of them."""
+        """Digits received so far, their methods and durations in ms, after waiting for ``count`` of them.
+
+        Where none came as an event or an INFO, those that the audio has as tones.
+        """
 
         def arrived() -> list[DtmfReceived]:
             return [event for event in self.leg.events if isinstance(event, DtmfReceived)]
@@ -344,6 +348,9 @@ class ListeningLeg(End):
         with contextlib.suppress(NeverCame):
             self.leg.wait(f"{count} digits", lambda _: len(arrived()) >= count, within=within)
         found = arrived()
+        if not found:
+            tones = digits_in(self.leg.received_since(0.0))
+            return "".join(d.digit for d in tones), ["inband"] * len(tones), [round(1000 * d.duration) for d in tones]
         return "".join(d.digit for d in found), [d.method for d in found], [d.duration_ms for d in found]
 
 

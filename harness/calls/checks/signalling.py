@@ -13,6 +13,7 @@ from harness.sip.identity import digits_of
 from harness.sip.message import Message, Request
 
 G711 = ("PCMU", "PCMA")
+_WAYS = {"inband": "tones in the audio (in-band)"}
 
 
 @check("route.transport")
@@ -102,7 +103,8 @@ def digits(subject: str, sent: str, seen: str, methods: Sequence[str], method: s
         subject,
         right,
         expected=f"the digits {sent} by {method}",
-        actual=f"{seen or 'none'}" + (f" by {' and '.join(sorted(set(methods)))}" if methods else ""),
+        actual=f"{seen or 'none'}"
+        + (f" by {' and '.join(_WAYS.get(way, way) for way in sorted(set(methods)))}" if methods else ""),
         measured=measurement.Digits(sent=sent, seen=seen, methods=tuple(methods), method=method),
     )
 

@@ -353,6 +353,14 @@ AUDIO = [
         talk(Example(row="DTMF-RFC4733")).to_ai().to_caller().finding("dtmf", "assistant main", sent="12#", seen=""),
         "certain digits-lost",
     ),
+    Expected(
+        "digits.in-band",
+        talk(Example(row="DTMF-RFC4733"))
+        .to_ai()
+        .to_caller()
+        .finding("dtmf", "assistant main", sent="12#", seen="12", methods=["inband", "inband"]),
+        "certain digits-in-band",
+    ),
 ]
 
 OWN_NUMBER = Example().deployment.assistants["warm"].did

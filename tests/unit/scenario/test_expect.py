@@ -8,6 +8,8 @@ from typing import Any, cast
 import pytest
 from hypothesis import HealthCheck, settings
 
+from harness.audio.dtmf import dtmf
+from harness.audio.wav import to_int16
 from harness.calls.checks.finding import judged
 from harness.calls.events import DtmfReceived, Event
 from harness.calls.verdict import Verdict
@@ -19,7 +21,7 @@ from harness.scenario.expect import Expect
 from harness.sip.message import Request
 from harness.witness.call_record import CallRecord
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.legs import TOLD, ScriptedPhone, leg
+from tests.unit.scenario.legs import TOLD, ScriptedLeg, ScriptedPhone, leg
 
 quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
@@ -94,6 +96,16 @@ def test_digits_come_in_the_way_that_was_asked_for(
     context, expect = expecting(make_context, digit(1.0, "7", method, ms))
     expect.digits("7", asked)
     assert verdicts(context) == expected
+
+
+def test_digits_in_the_audio_are_told_from_none(make_context: MakeContext) -> None:
+    """A trunk may make tones of events; with events, the tones beside them do not count."""
+    tones = to_int16(dtmf("15#"))
+    context = make_context(expect=Expectations(released_within_s=0.2))
+    heard = ScriptedLeg(heard=lambda since: tones)
+    Expect(context, Call(context, cast("Any", heard), "caller")).digits("15#", "rfc4733")
+    assert verdicts(context) == {"dtmf": FAILED, "dtmf.duration": PASSED}
+    assert context.evidence.findings[0].actual == "15# by tones in the audio (in-band)"
 
 
 # -- a BYE of ours
