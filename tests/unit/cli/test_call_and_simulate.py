@@ -63,6 +63,7 @@ def world() -> Deployment:
 WORLD = world()
 
 
+@pytest.mark.nightly
 @given(st.text(min_size=1, max_size=20) | st.sampled_from(["simulated", "simulated-acme", "Müller & Söhne", "live-a"]))
 def test_as_live_writes_two_files_for_any_world_name(name: str) -> None:
     named = WORLD.model_copy(update={"name": name})

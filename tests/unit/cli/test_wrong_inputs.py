@@ -243,7 +243,7 @@ def started(*arguments: str, before: str = "") -> subprocess.CompletedProcess[st
     return subprocess.run([sys.executable, "-P", "-c", code, *arguments], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("arguments", [["--reports", LONG], [LONG]])
+@pytest.mark.parametrize("arguments", [["--reports", LONG], pytest.param([LONG], marks=pytest.mark.nightly)])
 def test_argument_longer_than_a_file_name_is_a_mistake(arguments: list[str]) -> None:
     done = started("verify", WORLD, *arguments)
     assert done.returncode == app.MISTAKE, done.stderr

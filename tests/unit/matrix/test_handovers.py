@@ -119,6 +119,7 @@ def set_ups(draw: st.DrawFn) -> tuple[dict[str, Handover], bool, str]:
     return made, draw(st.booleans()), draw(st.sampled_from(["once", "every-number", "full"]))
 
 
+@pytest.mark.nightly
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(set_up=set_ups())
 def test_each_is_proved_or_said_not_to_be(talkdesk: Deployment, set_up: tuple[dict[str, Handover], bool, str]) -> None:

@@ -41,6 +41,7 @@ def test_hundreds_of_names_in_another_script_are_as_many_in_ids(names: set[str])
     assert len({_in_id(name) for name in names}) == len(names)
 
 
+@pytest.mark.nightly
 @given(st.dictionaries(st.sampled_from(_NUMBERS), st.none(), min_size=1))
 def test_an_id_holds_no_number_that_would_be_masked_and_none_is_another_s(
     talkdesk: Deployment, drawn: dict[str, None]

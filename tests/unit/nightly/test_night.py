@@ -179,8 +179,9 @@ def test_a_verification_that_a_mistake_ended_says_which(nights: Nights, capfd: p
     assert f"- {problem}" in found.alert.body
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("who", ["the night alone", "its group"])  # as `kill` does, or a terminal and systemd
+@pytest.mark.parametrize("ending", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)])
+# as a terminal and systemd do, or as `kill` does
+@pytest.mark.parametrize("who", ["its group", pytest.param("the night alone", marks=pytest.mark.nightly)])
 def test_a_night_that_is_stopped_lets_its_verification_end(tmp_path: Path, ending: signal.Signals, who: str) -> None:
     """It hangs up and makes its reports; it was killed amid that, or went on calling."""
     nightly = f"from harness.report.nightly import night\nnight._HARNESS = {_STOPPED!r}\nfrom harness.run.cli.entry import main\nmain()"

@@ -261,6 +261,7 @@ print([list(_wants(needs_of(case, large), large)) for case in cases], in_turns([
 """
 
 
+@pytest.mark.nightly
 def test_order_does_not_depend_on_hashes() -> None:
     def order(hash_seed: str) -> str:
         environment = {"PYTHONHASHSEED": hash_seed, "HARNESS_AS_OF": "2026-03-04T15:00+00:00", "PATH": "/usr/bin"}

@@ -55,7 +55,7 @@ def odd(plain: Any) -> Iterator[str]:
             yield json.dumps(changed[""])
 
 
-@pytest.mark.parametrize("name", ["scope.json", "run.json"])
+@pytest.mark.parametrize("name", ["scope.json", pytest.param("run.json", marks=pytest.mark.nightly)])
 def test_a_damaged_scope_or_end_is_read_or_named_in_a_line(tmp_path: Path, runs: ModuleType, name: str) -> None:
     run = runs.make_run(tmp_path, rows=("HOLD",)).directory
     whole = (run / name).read_text()
@@ -82,6 +82,7 @@ def test_a_damaged_scope_or_end_is_read_or_named_in_a_line(tmp_path: Path, runs:
     assert is_read(whole)
 
 
+@pytest.mark.nightly
 def test_a_damaged_line_of_evidence_leaves_the_others(tmp_path: Path, samples: ModuleType) -> None:
     run, case = create(tmp_path), samples.case_of()
     directory = samples.failed(case_directory(run, case), case)

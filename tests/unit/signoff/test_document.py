@@ -107,6 +107,7 @@ def test_a_hash_that_is_none_stays_words(tmp_path: Path, runs: ModuleType) -> No
     assert "&lt;script" in html
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not document.pdf_available(), reason="WeasyPrint (the extra `signoff`) finds no Pango here")
 def test_pdf(tmp_path: Path, runs: ModuleType) -> None:
     made = signoff.make(runs.make_run(tmp_path, rows=(ROW,)).directory, pdf=True)

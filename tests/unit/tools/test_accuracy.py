@@ -13,6 +13,8 @@ from tools.accuracy.pairs import delay_trial, pair_trial
 from tools.accuracy.run import conditions
 from tools.accuracy.trials import MIXED, Condition, trial
 
+pytestmark = pytest.mark.nightly  # as the measurement itself
+
 
 @pytest.mark.parametrize("kind", MINUTES)
 def test_no_mark_where_there_is_none(kind: str) -> None:

@@ -22,6 +22,8 @@ from tools.shapes.draw import CLOSED, Customer, as_of, drawn
 from tools.shapes.plan import ANY, Drawing, trials
 from tools.shapes.results import Results
 
+pytestmark = pytest.mark.nightly  # as the measurement itself
+
 SEED = 11
 ROOT = Path(__file__).parents[3]
 

@@ -14,6 +14,8 @@ from harness.integrations.matrix import Case, Selection, cases
 from tools.shapes.draw import as_of, drawn
 from tools.shapes.untold import is_unseen, not_told_apart
 
+pytestmark = pytest.mark.nightly  # as the measurement itself
+
 FAULTS = ("route-missing", "no-g711", "codecs-stripped-to-ai")
 
 

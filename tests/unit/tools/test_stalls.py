@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tools import stalls
 
 TESTS = """import time
@@ -19,6 +21,7 @@ def test_hasty():  # until it is stopped between two of its lines
 """
 
 
+@pytest.mark.nightly
 def test_what_takes_for_granted_that_no_time_passes_fails(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
     assert stalls.main([str(tmp_path), "--workers", "1", "--reports", str(tmp_path)]) == 1
