@@ -43,7 +43,14 @@ def _no_nohup() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_no_nohup")
-@pytest.mark.parametrize(("ending", "workers"), [(signal.SIGINT, "2"), (signal.SIGTERM, "0"), (signal.SIGHUP, "2")])
+@pytest.mark.parametrize(
+    ("ending", "workers"),
+    [
+        (signal.SIGINT, "2"),
+        (signal.SIGTERM, "0"),
+        pytest.param(signal.SIGHUP, "2", marks=pytest.mark.nightly),
+    ],
+)
 def test_interrupted_run_ends_its_cases_and_keeps_the_evidence(
     tree: Tree, ending: signal.Signals, workers: str
 ) -> None:
@@ -99,7 +106,7 @@ def test_run_whose_last_case_fails_counts_as_complete(tree: Tree) -> None:
     assert "interrupted" not in output
 
 
-@pytest.mark.parametrize("options", [("-n", "0"), ("-n", "2", "--json")])
+@pytest.mark.parametrize("options", [("-n", "0"), pytest.param(("-n", "2", "--json"), marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("verdict", ["failed", "passed"])
 def test_run_goes_on_when_its_output_pipe_is_closed(tree: Tree, options: tuple[str, ...], verdict: str) -> None:
     """As where it is piped into ``less`` or ``head``: the cases that were left were broken, and a passed run exited with 1."""
@@ -125,7 +132,10 @@ def test_plan_into_a_closed_pipe_exits_with_zero(tree: Tree) -> None:
     assert (code, len(output.splitlines())) == (0, 1), output
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed",
+    [*(pytest.param(one, marks=pytest.mark.nightly) for one in (">&-", "2>&-")), "<&- >&- 2>&-"],
+)
 def test_run_with_closed_standard_streams_works(tree: Tree, closed: str) -> None:
     harness = str(Path(sys.executable).with_name("harness"))
     for command, exits in ((f"verify {tree.deployment()} --plan", 0), ("rows", 0), ("init x.toml", 2)):
@@ -181,6 +191,7 @@ def test_breakage_outside_cases_is_recorded_without_reports(tree: Tree) -> None:
     assert code == 3, output
 
 
+@pytest.mark.nightly
 def test_full_disk_breaks_the_run(tree: Tree) -> None:
     tree.scenarios("""
         @scenario("INBOUND")
@@ -248,6 +259,7 @@ def with_few_files(tree: Tree, soft: int, hard: int) -> tuple[int, str]:
     return tree.finished(tree.command([sys.executable, "-c", starts, harness, *arguments, "--row=CONCURRENT"]))
 
 
+@pytest.mark.nightly
 def test_soft_limit_on_open_files_is_raised(tree: Tree) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     code, output = with_few_files(tree, 80, hard)

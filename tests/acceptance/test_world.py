@@ -19,6 +19,7 @@ from tests.acceptance.worlds import TALKDESK, case_under_way, control_of, world_
 GLADLY = str(EXAMPLES / "simulated-gladly.toml")
 
 
+@pytest.mark.nightly  # as `make verify` shows
 def test_two_integrations_run_at_once(tree: Tree) -> None:
     arguments = ("--row", "TD-INBOUND", "--row", "GL-INBOUND", "--codec", "pcmu", "--auth", "ip", "-n", "2")
     code, output = tree.finished(tree.start_harness("verify", TALKDESK, GLADLY, *arguments, "--reports", "reports"))
@@ -69,7 +70,10 @@ def test_silent_caller_is_handed_over(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("more", [[], ["--plan"]], ids=["run", "plan"])
-@pytest.mark.parametrize("fault", ["gravity", "from-anonymous@nowhere"])
+@pytest.mark.parametrize(
+    "fault",
+    ["gravity", pytest.param("from-anonymous@nowhere", marks=pytest.mark.nightly)],
+)
 def test_unknown_fault_is_refused(tree: Tree, fault: str, more: list[str]) -> None:
     (tree.path / "reports").mkdir()
     process = tree.start_harness(
