@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 from unicodedata import category
 
@@ -62,8 +63,15 @@ _UNIQUE: tuple[tuple[Sequence[str], Callable[[str], str], str], ...] = (
 def require_consistent(deployment: Tables) -> None:
     """Raise :class:`MistakesError` for contradictions between the tables; where there are none, for names that are not allowed."""
     for looks in (_CONTRADICTIONS, _NAMES):
-        if mistakes := [mistake for look in looks for mistake in look(deployment)]:
+        if mistakes := [(_written(deployment, place), what) for look in looks for place, what in look(deployment)]:
             raise MistakesError(mistakes)
+
+
+def _written(deployment: Tables, place: Place) -> Place:
+    """The place as the file has it, if it is in a line that a menu's choice was made into."""
+    if place[0] != "lines" or len(place) < 2:
+        return place
+    return ("lines", *deployment.lines[place[1]].place(place[1]), *place[2:])
 
 
 def _at(deployment: Tables, pattern: str) -> Iterator[tuple[Place, str]]:
@@ -136,8 +144,8 @@ def _shared_values(deployment: Tables) -> Iterator[Mistake]:
             if _is_nobodys(deployment, place, value):
                 continue
             owner = owners.setdefault(compared(value), place)
-            if owner != place and not _leads_to(deployment, owner, place):
-                yield place, f"{value} is already {'.'.join(owner)}; allowed: {allowed}"
+            if owner != place and not _leads_to(deployment, owner, place, value):
+                yield place, f"{value} is already {'.'.join(_written(deployment, owner))}; allowed: {allowed}"
 
 
 def _is_nobodys(deployment: Tables, place: Place, value: str) -> bool:
@@ -148,15 +156,47 @@ def _is_nobodys(deployment: Tables, place: Place, value: str) -> bool:
     return is_telephone and any(g.did == value and g.agents == (place[1],) for g in deployment.groups.values())
 
 
-def _leads_to(deployment: Tables, owner: Place, place: Place) -> bool:
+def _leads_to(deployment: Tables, owner: Place, place: Place, number: str) -> bool:
     """Whether a number of both is a line's and that of the group or the assistant where its calls lead.
 
-    The platform's number may be imported for the AI (guides, "Add the SIP Number": same DID), and be the group's own.
+    The platform's number may be imported for the AI (guides, "Add the SIP Number": same DID), and be the group's own. Lines that are
+    reached by one menu have one number.
     """
     if owner[0] != "lines":
         return False
-    line = deployment.lines[owner[1]]
-    return {"groups": line.group, "assistants": line.assistant}.get(place[0], "") == place[1]
+    if place[0] == "lines":
+        return all(deployment.lines[name].press for name in (owner[1], place[1]))
+    lines = (deployment.lines[name] for name in _lines_of(deployment)[number])
+    return any({"groups": one.group, "assistants": one.assistant}.get(place[0], "") == place[1] for one in lines)
+
+
+def _lines_of(deployment: Tables) -> dict[str, list[str]]:
+    """Number → the lines that have it."""
+    found: dict[str, list[str]] = {}
+    for pattern in ("lines.*.did", "lines.*.dids.*"):
+        for place, number in _at(deployment, pattern):
+            found.setdefault(number, []).append(place[1])
+    return found
+
+
+#: What comes before the menu is the same for all of its choices.
+_BEFORE_THE_MENU = ("announcement_s", "hours", "zone", "closed")
+
+
+def _menus(deployment: Tables) -> Iterator[Mistake]:
+    """Lines of one number that its menu does not tell apart, or that differ in what comes before it."""
+    pairs = (pair for names in _lines_of(deployment).values() for pair in combinations(names, 2))
+    for one, other in dict.fromkeys(pairs):
+        first, line = deployment.lines[one], deployment.lines[other]
+        if not (first.press and line.press):  # a number that is there twice
+            continue
+        if first.press.startswith(line.press) or line.press.startswith(first.press):
+            what = f"{'.'.join(line.press)}: the caller is at {'.'.join(('lines', *first.place(one)))} with {'.'.join(first.press)}"
+            yield ("lines", other), f"{what}; allowed: choices of which none begins with another"
+        for key in _BEFORE_THE_MENU:
+            if getattr(first, key) != getattr(line, key):
+                what = f"comes before the menu, and is another at {'.'.join(('lines', *first.place(one)))}"
+                yield ("lines", other, key), f"{what}; allowed: the same for each choice of a number"
 
 
 def _asked_twice(deployment: Tables) -> Iterator[Mistake]:
@@ -248,6 +288,7 @@ _CONTRADICTIONS = (
     _missing_keys,
     _unknown_names,
     _shared_values,
+    _menus,
     _asked_twice,
     _phones_that_cannot_be_called,
     _groups_that_cannot_be_called,

@@ -1,7 +1,8 @@
 """The numbers of a deployment as a spreadsheet has them: a CSV file with a row for each number, read into ``lines``.
 
 Its columns are the keys of a line (``did``, ``trunk``, ``assistant`` …) and ``name``, the line's. A line that the deployment file
-describes as well gets further keys from here; one name in several rows is one routing with a number on each trunk.
+describes as well gets further keys from here; one name in several rows is one routing with a number on each trunk,
+or, where what the caller presses differs, the choices of one number's menu.
 """
 
 from __future__ import annotations
@@ -10,20 +11,22 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.deployment import Line
+from harness.deployment.routing import name_of_choice
 from harness.errors import DeploymentError
 from harness.support import toml_model
 from harness.support.files import user_files
 from harness.support.model_words import nearest
 
-_NAME, _DID, _TRUNK = "name", "did", "trunk"
+_NAME, _DID, _TRUNK, _PRESS = "name", "did", "trunk", "press"
 #: What has more than one value cannot stand in a cell.
-_COLUMNS = (_NAME, *(name for name in Line.model_fields if name != "dids"))
+_COLUMNS = (_NAME, _DID, *(name for name in Line.model_fields if name not in (_DID, "dids", "choices")))
 _LARGEST = 10_000
 _SEPARATORS = ",;\t"
 #: How a row begins that somebody means as a comment, which CSV (RFC 4180) does not have; "#1 Pizza" is a name.
@@ -37,6 +40,8 @@ class NumbersFile:
     path: Path
     lines: dict[str, dict[str, str]] = field(default_factory=dict)  #: name → keys of the line, apart from its numbers
     numbers: dict[str, dict[str, str]] = field(default_factory=dict)  #: name → trunk ("" where none is given) → number
+    #: A menu's name → those of its choices, where several rows of one name and number differ in what the caller presses.
+    menus: dict[str, list[str]] = field(default_factory=dict)
     cells: dict[tuple[str, str], str] = field(default_factory=dict)  #: (line, key) → "row 3, column did"
 
     def where(self, location: tuple[int | str, ...]) -> str | None:
@@ -62,6 +67,8 @@ def read(path: Path, ignored: Sequence[str] = ()) -> NumbersFile:
     passed_over = {name.strip().casefold() for name in ignored}
     found = NumbersFile(path)
     mistakes = [f"row {first}: {what}" for what in _of_heading([name for name in heading if name not in passed_over])]
+    if not mistakes:
+        found.menus = _menus([dict(zip(heading, row, strict=False)) for _, row in rows])
     for number, row in rows if not mistakes else ():
         mistakes += [f"row {number}{what}" for what in _add(found, number, row, heading, passed_over)]
     if mistakes:
@@ -108,6 +115,12 @@ def _of_heading(heading: Sequence[str]) -> Iterator[str]:
     yield from (f"column {name} is there twice; allowed: once" for name in _COLUMNS if heading.count(name) > 1)
 
 
+def _menus(rows: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:
+    with_menu = (row for row in rows if row.get(_DID) and row.get(_PRESS))
+    rows_of = Counter((row.get(_NAME) or row[_DID], row[_DID]) for row in with_menu)
+    return {name: [] for (name, _), count in rows_of.items() if count > 1}
+
+
 def _add(
     found: NumbersFile, row: int, texts: Sequence[str], heading: Sequence[str], passed_over: set[str]
 ) -> Iterator[str]:
@@ -125,6 +138,13 @@ def _add(
     if did is None:
         yield ", column did: is missing; allowed: a number in E.164"
         return
+    if name in found.menus:
+        if _PRESS not in cells:
+            yield f", column press: is missing, though other rows of {name!r} have it; allowed: what the caller presses"
+            return
+        choice = name_of_choice(name, cells[_PRESS])
+        found.menus[name].append(choice)
+        name = choice
     numbers, line = found.numbers.setdefault(name, {}), found.lines.setdefault(name, {})
     if trunk in numbers or (numbers and "" in (trunk, *numbers)):
         yield f", column trunk: {name!r} has several numbers; allowed: a trunk of its own for each, or a name"
@@ -143,6 +163,13 @@ def merged(lines: Mapping[str, Any], numbers: NumbersFile) -> dict[str, Any]:
     """The lines of a deployment file with the numbers' own. Raises :class:`DeploymentError` for a key that stands in both."""
     result: dict[str, Any] = {name: dict(line) if isinstance(line, dict) else line for name, line in lines.items()}
     mistakes: list[str] = []
+    for menu, choices in numbers.menus.items():
+        shared = result.pop(menu, {})
+        result |= (
+            {name: {**shared, **result.get(name, {})} for name in choices}
+            if isinstance(shared, dict)
+            else {menu: shared}
+        )
     for name, dids in numbers.numbers.items():
         line = result.setdefault(name, {})
         if not isinstance(line, dict):

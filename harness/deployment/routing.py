@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_serializer, model_validator
@@ -18,6 +20,7 @@ from harness.deployment.values import (
     LineOfText,
     Model,
     OwnHeader,
+    Pressed,
     Prompt,
     SynthflowId,
     User,
@@ -25,6 +28,7 @@ from harness.deployment.values import (
     Way,
     WebAddress,
     Witness,
+    is_digit,
 )
 from harness.sip.identity import is_spelling
 from harness.support.toml_model import Mistake, MistakesError
@@ -34,17 +38,12 @@ TOPIC_HEADER: Final = "X-Gladly-Routing-Selector"
 RoutedBy = Literal["language", "department", "menu"]
 
 
-class Line(Model):
-    """A number at the platform, and where its routing sends the call: to the AI over a trunk, or to people only."""
+class Destination(Model):
+    """Where calls lead, and what happens on the way there."""
 
-    did: E164 | None = None  #: its number
-    #: Trunk → number, for one routing with a number on each of several trunks.
-    dids: dict[str, E164] = {}
-    trunk: str | None = None  #: carries ``did``; may be left out if there is only one
     assistant: str | None = None  #: where its calls lead
     group: str | None = None  #: where its calls lead, if they must never reach the AI
-    press: Digits | None = None  #: what the caller presses in menus before the AI, a digit for each level
-    announcement_s: float = Field(0.0, ge=0, le=120)  #: how long the platform speaks first
+    notice_s: float = Field(0.0, ge=0, le=120)  #: how long the platform speaks after the last menu
     routed_by: RoutedBy | None = None  #: the routing rule that leads to this assistant
     fallback: str | None = None  #: the group that takes over if the AI fails
     refer: Literal["consumed", "passed-on"] = (
@@ -54,9 +53,54 @@ class Line(Model):
     may_fail: bool = True  #: a stand-in may refuse calls here, to prove the fallback
     selector: LineOfText | None = None  #: the X-Gladly-Routing-Selector that it sends
     plaintext: bool = False  #: its destination lacks ``transport=tls``
+
+    def require_one(self) -> None:
+        """Raise ``ValueError`` unless calls lead to one destination."""
+        if self.assistant and self.group:
+            what = "assistant and group are both there; allowed: one of them"
+            raise ValueError(f"{what} (fallback is the group that takes over where the AI cannot be had)")
+        if not self.assistant and not self.group:
+            raise ValueError("where it leads to is needed; allowed: assistant, or group where only people are reached")
+
+
+class Choice(Destination):
+    """A choice of its menu, by the digits pressed."""
+
+    trunk: str | None = None  #: over which it leads to the AI; default: the number's
+    routed_by: RoutedBy | None = None  #: the routing rule that leads to this assistant; default: a menu
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        self.require_one()
+        return self
+
+
+class Line(Destination):
+    """A number at the platform, and where its routing sends the call: to the AI over a trunk, or to people only."""
+
+    did: E164 | None = None  #: its number
+    #: Trunk → number, for one routing with a number on each of several trunks.
+    dids: dict[str, E164] = {}
+    trunk: str | None = None  #: carries ``did``; may be left out if there is only one
+    press: Digits | None = None  #: what the caller presses in menus before the AI, a digit for each level
+    choices: dict[Pressed, Choice] = {}
+    announcement_s: float = Field(0.0, ge=0, le=120)  #: how long the platform speaks first
     hours: Hours | None = None  #: when it is open (above); default: always
     zone: Zone | None = None  #: of its hours; default: the file's ``zone``
     closed: str | None = None  #: the group that answers out of hours; default: a message does
+    _place: tuple[str, ...] = ()
+
+    def place(self, name: str) -> tuple[str, ...]:
+        """Where the file has the line of that name: a choice stands in its number's table."""
+        return self._place or (name,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choices_of_each_level(cls, plain: object) -> object:
+        """TOML reads ``choices.2.1`` without quotes as a table within a table."""
+        if isinstance(plain, dict) and isinstance(choices := plain.get("choices"), dict):
+            return {**plain, "choices": dict(_each_level(choices))}
+        return plain
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -66,16 +110,67 @@ class Line(Model):
             raise ValueError("a number is needed; allowed: did, or dids with a number for each trunk")
         if self.dids and self.trunk:
             raise ValueError("dids names its trunks itself; allowed: did and trunk, or dids")
-        if self.assistant and self.group:
-            what = "assistant and group are both there; allowed: one of them"
-            raise ValueError(f"{what} (fallback is the group that takes over where the AI cannot be had)")
-        if not self.assistant and not self.group:
-            raise ValueError("where it leads to is needed; allowed: assistant, or group where only people are reached")
+        if not self.choices:
+            self.require_one()
+        elif key := next((key for key in ("press", "assistant", "group") if getattr(self, key)), None):
+            raise ValueError(f"{key} and choices are both there; allowed: {key} in each choice's own table")
+        if self.notice_s and not (self.press or self.choices):
+            raise ValueError("notice_s: no menu comes before it; allowed: announcement_s without a menu")
         if self.closed and not self.hours:
             raise ValueError(
                 "closed: it is never closed; allowed: closed with hours beside it, e.g. mon-fri 08:00-18:00"
             )
         return self
+
+
+def _each_level(choices: dict[str, object], before: str = "") -> Iterator[tuple[str, object]]:
+    for key, table in choices.items():
+        deeper = {k: v for k, v in table.items() if is_digit(k)} if isinstance(table, dict) else {}
+        if not deeper:
+            yield f"{before}{key}", table
+            continue
+        assert isinstance(table, dict)
+        if own := {k: v for k, v in table.items() if k not in deeper}:
+            yield f"{before}{key}", own
+        yield from _each_level(deeper, f"{before}{key}.")
+
+
+#: How a choice's line spells the keys that ids and names have no sign for.
+_KEY_NAMES: Final = {"*": "star", "#": "hash"}
+
+
+def each_choice(lines: Mapping[str, Line]) -> dict[str, Line]:
+    """The lines, those with choices replaced by a line for each choice: ``main press 2.1``.
+
+    Raises :class:`MistakesError` for two of one name.
+    """
+    found: dict[str, Line] = {}
+    for name, line in chain.from_iterable(_choices(name, line) for name, line in lines.items()):
+        if found.setdefault(name, line) is not line:
+            raise MistakesError([(line.place(name), f"{name!r} is there twice; allowed: each choice once")])
+    return found
+
+
+def _choices(name: str, line: Line) -> Iterator[tuple[str, Line]]:
+    if not line.choices:
+        yield name, line
+    for pressed, choice in line.choices.items():
+        place = (name, "choices", pressed)
+        if choice.trunk and line.dids:
+            raise MistakesError(
+                [((*place, "trunk"), "dids names the trunks; allowed: trunk where the number has a did")]
+            )
+        keys = {key: getattr(choice, key) for key in choice.model_fields_set}
+        if choice.assistant and not line.routed_by:
+            keys.setdefault("routed_by", "menu")
+        made = line.model_copy(update={**keys, "press": pressed.replace(".", ""), "choices": {}})
+        made._place = place
+        yield name_of_choice(name, pressed), made
+
+
+def name_of_choice(line: str, pressed: str) -> str:
+    """The name of the line that a choice is."""
+    return f"{line} press {'.'.join(_KEY_NAMES.get(digit, digit) for digit in pressed.replace('.', ''))}"
 
 
 class Group(Model):

@@ -8,11 +8,21 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from harness.deployment.hours import Zone, is_open, planned_at
 from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, Trunk
-from harness.deployment.routing import Assistant, Campaign, Escalation, Group, Handover, Line, Synthflow, Transfer
+from harness.deployment.routing import (
+    Assistant,
+    Campaign,
+    Escalation,
+    Group,
+    Handover,
+    Line,
+    Synthflow,
+    Transfer,
+    each_choice,
+)
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import Kind, LineOfText, Model, Region, SiteName, Way
 from harness.sip.identity import has_national_form, region_of
@@ -65,6 +75,11 @@ class Tables(Model):
     ca_file: str | None = None  #: CA certificates for SIP over TLS (PEM); default: the system's
     #: Settings of the simulated world ([settings](simulation.md#settings)).
     simulated: dict[str, Any] = {}
+
+    @field_validator("lines")
+    @classmethod
+    def _each_choice(cls, lines: dict[str, Line]) -> dict[str, Line]:
+        return each_choice(lines)
 
     def trunk(self, name: str) -> Trunk:
         """The trunk of that name. Raises ``KeyError``."""

@@ -196,7 +196,11 @@ Prompt = Annotated[str, AfterValidator(_prompt)]
 _DIGIT = re.compile(r"[0-9*#A-D]")
 #: One digit of a telephone, as RFC 4733 section 3.2 has them.
 Digit = Annotated[str, form(_DIGIT.pattern, "one digit, of 0 to 9, *, # and A to D")]
-Digits = Annotated[str, form(r"[0-9*#A-D]{1,8}", "one digit to eight, of 0 to 9, *, # and A to D")]
+#: The way to a menu's choice: the digit of each level.
+Pressed = Annotated[
+    str, form(r"[0-9*#A-D](\.?[0-9*#A-D]){0,7}", "one digit to eight, of 0 to 9, *, # and A to D, e.g. 1, 21 or 2.1")
+]
+Digits = Annotated[Pressed, AfterValidator(lambda pressed: pressed.replace(".", ""))]
 DigitsBack = Annotated[str, form(r"[0-9*#A-D]+", "digits, of 0 to 9, *, # and A to D")]
 #: One that a telephone has a key for.
 Key = Annotated[str, form(r"[0-9*#]", "one digit, of 0 to 9, * and #")]

@@ -222,11 +222,12 @@ class Scene:
         if self.deployment is None:
             return None
         dialled = number_in(self.call.remote_uri) if self.call else None
-        for name, _, number in self.deployment.all_dids():
-            if dialled is not None and same_number(dialled, number):
-                return name, self.deployment.lines[name]
         declared = str(self.case.get("line"))
-        return (declared, self.deployment.lines[declared]) if declared in self.deployment.lines else None
+        numbers = self.deployment.all_dids()
+        found = [name for name, _, number in numbers if dialled is not None and same_number(dialled, number)]
+        # a number with a menu has a line for each choice
+        name = declared if declared in found or not found else found[0]
+        return (name, self.deployment.lines[name]) if name in self.deployment.lines else None
 
     @cached_property
     def trunk(self) -> Trunk | None:

@@ -238,7 +238,8 @@ class RowPlan:
             found.sort(key=which.prefers)
         once, full = deployment.depth == "once", deployment.depth == "full"
         for cell in found:
-            kind = None if once else (trunk.name, cell.line) if row.every_number or full else _way(row, cell)
+            number = cell.did if row.out_of_hours else cell.line  # a closed number has no menu
+            kind = None if once else (trunk.name, number) if row.every_number or full else _way(row, cell)
             handover = cell.axes.get("handover") if row.hands_over else None
             if (kind, handover) not in seen:
                 seen.add((kind, handover))

@@ -58,6 +58,8 @@ class Caller:
                     self._hear_next_menu(call)
                 call.chosen = self._now()
                 call.press(digit)
+            if entry.notice_s:
+                self._context.pause(entry.notice_s, "the announcement after the menu")
             call.routed = self._now()
         return call
 

@@ -146,6 +146,7 @@ def _mistakes(
             said = (((*location, *inner), _shortened(inline(what))) for inner, what in between.mistakes)
             yield from ((where, what, what) for where, what in said)
         elif kind == "value_error":
+            location = location[:-1] if location[-1:] == ("[key]",) else location
             for line in str(item["ctx"]["error"]).splitlines():
                 yield location, _shortened(line), _READ_AS.sub("", line.replace(repr(found), ""))
         elif location[-1:] == ("[key]",):  # of a table whose keys are a choice

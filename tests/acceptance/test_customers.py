@@ -37,10 +37,10 @@ def test_names_with_spaces_and_foreign_letters_work_everywhere(tree: Any, custom
         0,
         {
             "TD-INBOUND": (3, 3),
-            "TD-TRANSFER-BLIND": (3, 3),
-            "TD-TRANSFER-WARM": (1, 1),
-            "TD-OUTBOUND-IVR": (1, 1),
-            "PEOPLE": (1, 1),
+            "TD-TRANSFER-BLIND": (4, 4),
+            "TD-TRANSFER-WARM": (2, 2),
+            "TD-OUTBOUND-IVR": (3, 3),
+            "PEOPLE": (2, 2),
         },
     )
 
@@ -55,7 +55,7 @@ def test_phone_names_cannot_escape_the_run_directory(tree: Any, customer: Path) 
     customer.write_text(text + '\n[expect]\nstrength = "confirmed"\n')
     before = outside(tree)
     code, summary = verified(tree, str(customer), "--row=TD-INBOUND", "--row=PEOPLE", "--row=TD-TRANSFER-BLIND")
-    assert (code, summary["passed"], summary["cases"]) == (0, 7, 7), summary["causes"]
+    assert (code, summary["passed"], summary["cases"]) == (0, 9, 9), summary["causes"]
     assert outside(tree) == before
     spoken = [path.relative_to(tree.run_directory).parts for path in tree.run_directory.rglob("*quiet*.wav")]
     assert {(parts[0], parts[2].partition("-hello-en-")[0]) for parts in spoken} == {("cases", "%2E.%2F..%2Fout.1")}
@@ -69,13 +69,13 @@ def outside(tree: Any) -> set[Path]:
 @pytest.mark.nightly
 def test_wrong_group_is_detected_when_groups_share_agents(tree: Any, customer: Path) -> None:
     code, summary = verified(tree, str(customer), "--row=TD-TRANSFER-BLIND", "--fault=group-wrong")
-    assert (code, summary["passed"], summary["failed"]) == (1, 0, 3)
+    assert (code, summary["passed"], summary["failed"]) == (1, 0, 4)
 
 
 def test_missing_features_are_listed_and_can_be_required(tree: Any, customer: Path) -> None:
-    code, summary = verified(tree, str(customer), "--row=PEOPLE", "--require=TD-SKILLS-MENU")
+    code, summary = verified(tree, str(customer), "--row=PEOPLE", "--require=TD-SKILLS-LANGUAGE")
     assert code == 1, "a row that has to be run was not"
-    assert summary["required_missing"] == ["Müller & Söhne: TD-SKILLS-MENU (no number is routed by a menu choice)"]
+    assert summary["required_missing"] == ["Müller & Söhne: TD-SKILLS-LANGUAGE (no number is routed by language)"]
     why = {left["row"]: left["why"] for left in summary["left_out"]}
     assert why["TD-FALLBACK-DOWN"] == "not observable: no number's trunk leads to a host that does not answer"
     assert why["TD-INBOUND"] == "not asked for in this run"
@@ -125,6 +125,14 @@ def test_wrong_topic_is_detected_when_topics_share_an_agent(tree: Any, customer:
 
 
 PEOPLE = ("PEOPLE", "GROUP-RINGING", "CLOSED", "CLOSED-VOICEMAIL", "VOICEMAIL")
+
+
+def test_choices_of_one_menu_are_told_apart(tree: Any, customer: Path) -> None:
+    """Digits that lead to the wrong assistant, or to the wrong group, fail in their own case only."""
+    wrong = ("--fault=route-wrong-did@Auswahl press 2.star", "--fault=group-wrong@Auswahl press 2.1")
+    code, summary = verified(tree, str(customer), "--row=TD-SKILLS-MENU", "--row=PEOPLE", *wrong)
+    found = [(cause["id"], cause["failures"]) for cause in summary["causes"]]
+    assert (code, summary["passed"], sorted(found)) == (1, 2, [("group-wrong", 1), ("route-wrong-did", 1)])
 
 
 def failed_checks(tree: Any) -> set[tuple[str, str]]:

@@ -34,6 +34,7 @@ TABLES = {
     "`[timings]`": "DeclaredTimings",
     "`[[trunks]]`": "Trunk",
     "`[lines.NAME]`: numbers at the platform": "Line",
+    "`[lines.NAME.choices.DIGITS]`": "Choice",
     "`[groups.NAME]`": "Group",
     "`[assistants.NAME]`": "Assistant",
     "`[assistants.NAME.handovers.NAME]`": "Handover",
@@ -49,7 +50,7 @@ TABLES = {
     "`[limits]`": "Limits",
     "`[safety]`": "Safety",
 }
-_HIDDEN = {"password", "api_token", "model_config"}
+_HIDDEN = {"password", "api_token", "model_config", "_place"}
 #: What an annotation is called where customers read; what is not here is a choice of values, or a table.
 _WORDS = {
     "str": "text",
@@ -68,6 +69,7 @@ _WORDS = {
     "User": "user of a SIP address",
     "Source": "address, network or host name",
     "Digits": "digits",
+    "Pressed": "digits",
     "DigitsBack": "digits",
     "Dialled": "number in E.164, or short code",
     "Key": "digit",

@@ -24,14 +24,14 @@ PATIENCE_SECONDS: Final = 20.0  #: without the right digit for so long, the menu
 
 
 async def wait_for_digit(
-    digit: str,
+    wanted: str,
     digits: asyncio.Queue[str],
     media: LegMedia,
     ticker: Ticker,
     within: float = PATIENCE_SECONDS,
     plays: Callable[[str], sound.Frames] = sound.menu,
-) -> None:
-    """Play to a leg until ``digit`` comes; other digits are ignored. Raises `LegRefusedError` when it never does.
+) -> str:
+    """Play to a leg until one of the ``wanted`` digits comes; others are ignored. Raises `LegRefusedError` when none does.
 
     Digits come as telephone-events or as tones; ``digits`` may get others, which came by INFO.
     """
@@ -39,9 +39,10 @@ async def wait_for_digit(
     stop_listening = listen_for_digits(media, lambda pressed: digits.put_nowait(pressed.digit))
     try:
         async with asyncio.timeout(within):
-            while await digits.get() != digit:
+            while (digit := await digits.get()) not in wanted:
                 pass
             await asyncio.sleep(_COPIES_SECONDS)
+            return digit
     except TimeoutError:
         raise LegRefusedError(480, "No choice was made") from None
     finally:

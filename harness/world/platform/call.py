@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -36,7 +36,7 @@ from harness.world.platform import impairments
 from harness.world.platform.answering import CLOSED, VOICEMAIL, RingGroup, wait_for_digit
 from harness.world.platform.base import Platform
 from harness.world.platform.impairments import faulty_offer, impairments_with_ai
-from harness.world.platform.routing import GroupRoute, LineRoute, Termination
+from harness.world.platform.routing import GroupRoute, LineRoute, Route, Termination
 from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError, End, How, sdp_of
 from harness.world.wire.invite import IncomingCall, OutgoingCall
@@ -85,12 +85,13 @@ class PlatformCall(BackToBack):
             else platform.routes.from_ai(call.request.uri)
         )
         self.called = number if self.termination is None and route is not None else None
-        if isinstance(route, GroupRoute):
-            await self._to_group(first, route)
-        elif isinstance(route, LineRoute) and self.termination is None:
-            self.name = f"{platform.name} {route.name} {call.call_id}"
-            if await self._goes_in(first, route):
-                await self.to_ai(first, route, x_headers(call.request))
+        if isinstance(route, GroupRoute) or (route is not None and self.termination is None):
+            chosen = await self._goes_in(first, route)
+            if isinstance(chosen, GroupRoute):
+                await self._to_group(first, chosen)
+            elif chosen is not None:
+                self.name = f"{platform.name} {chosen.name} {call.call_id}"
+                await self.to_ai(first, chosen, x_headers(call.request))
         elif number and platform.is_outside(number):
             await self.dial(platform.outside(number, self.caller, x_headers(call.request)), first, _RING_SECONDS)
         else:
@@ -98,11 +99,6 @@ class PlatformCall(BackToBack):
 
     async def _to_group(self, first: WireLeg, route: GroupRoute) -> None:
         assert self.incoming is not None
-        if route.line is not None:
-            self.line = route.line
-            if await self._is_closed(first, route.line):
-                return
-            await self._give_notice(first, self.platform.lines[route.line].announcement_s)
         if self.termination is not None:
             self._transferred = True
             self.line = self.platform.line_behind(self.termination)
@@ -112,17 +108,22 @@ class PlatformCall(BackToBack):
         leg = await self.ring_group(self.platform.group_for(route.name, headers, self.line), first, headers)
         self.connect(leg, first)
 
-    async def _goes_in(self, first: WireLeg, route: LineRoute) -> bool:
-        """Go through hours, announcement and menus; return False when the call has been handled by then."""
-        self.line = route.name
-        if await self._is_closed(first, route.name):
-            return False
-        if self.platform.settings.line(route.name).answers_first or self._wrong("platform-answers-first"):
+    async def _goes_in(self, first: WireLeg, route: Route) -> Route | None:
+        """Go through hours, announcement and menus; return where they lead, None when the call has been handled by then."""
+        name = route.line if isinstance(route, GroupRoute) else route.name
+        if name is None:  # a group's own number
+            return route
+        self.line, line = name, self.platform.lines[name]
+        if await self._is_closed(first, name):
+            return None
+        if self.platform.settings.line(name).answers_first or self._wrong("platform-answers-first"):
             self._answered(first)
-        await self._give_notice(first, route.line.announcement_s)
-        if route.line.press is not None:
-            await self._choose(first, route.line.press)
-        return True
+        await self._give_notice(first, line.announcement_s)
+        if menu := self.platform.routes.menu(self.called or ""):
+            route = await self._choose(first, menu)
+            self.line = route.line if isinstance(route, GroupRoute) else route.name
+            await self._give_notice(first, self.platform.lines[self.line or name].notice_s)
+        return route
 
     async def to_ai(self, first: WireLeg, route: LineRoute, headers: Headers) -> None:
         """Connect to the AI, or to the group that takes over for it."""
@@ -142,12 +143,15 @@ class PlatformCall(BackToBack):
             raise LegRefusedError(480)
         self.connect(await self.ring_group(group, first, headers), first)
 
-    async def _choose(self, first: WireLeg, digits: str) -> None:
+    async def _choose(self, first: WireLeg, menu: Mapping[str, Route]) -> Route:
         media = self._answered(first)
-        pressed = self._digits = asyncio.Queue()
+        queue = self._digits = asyncio.Queue()
+        pressed = ""
         try:
-            for digit in digits:
-                await wait_for_digit(digit, pressed, media, self.platform.ticker)
+            while pressed not in menu:
+                level = "".join(digits[len(pressed)] for digits in menu if digits.startswith(pressed))
+                pressed += await wait_for_digit(level, queue, media, self.platform.ticker)
+            return menu[pressed]
         finally:
             self._digits = None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -41,31 +42,43 @@ class GroupRoute:
     line: str | None = None
 
 
+Route = LineRoute | GroupRoute
+
+
 class Routes:
     """The dial plan of one platform."""
 
     def __init__(self, deployment: Deployment, faults: Faults) -> None:
         self._deployment = deployment
         self._faults = faults
-        self._by_number: dict[str, LineRoute | GroupRoute] = {
-            group.did: GroupRoute(name) for name, group in deployment.groups.items() if group.did
-        }
-        self._by_number |= {  # a line for people only may have its group's own number
-            number: GroupRoute(group, name) if group else LineRoute(name, deployment.lines[name], trunk, number)
-            for name, trunk, number in deployment.all_dids()
-            for group in (deployment.lines[name].group,)
-        }
+        self._by_number: dict[str, Route] = {}
+        #: Number → digits that the caller presses → where they lead.
+        self._menus = defaultdict[str, dict[str, Route]](dict)
+        for name, trunk, number in deployment.all_dids():
+            line = deployment.lines[name]
+            route = GroupRoute(line.group, name) if line.group else LineRoute(name, line, trunk, number)
+            self._by_number.setdefault(number, route)
+            if line.press:
+                self._menus[number][line.press] = route
+        for name, group in deployment.groups.items():
+            if group.did:  # a line for people only may have its group's own number
+                self._by_number.setdefault(group.did, GroupRoute(name))
         self._by_user = {group.user: GroupRoute(name) for name, group in deployment.groups.items() if group.user}
 
-    def find(self, number: str) -> LineRoute | GroupRoute | None:
+    def find(self, number: str) -> Route | None:
+        """Where calls to the number lead; the first choice where it has a menu."""
         return self._by_number.get(number)
+
+    def menu(self, number: str) -> Mapping[str, Route]:
+        """The choices of a number's menu by the digits that lead there; empty without a menu."""
+        return self._menus.get(number, {})
 
     def line_of(self, number: str | None) -> str | None:
         """The line that the number belongs to."""
         route = self.find(number or "")
         return route.line if isinstance(route, GroupRoute) else route.name if route is not None else None
 
-    def from_ai(self, target: Uri) -> LineRoute | GroupRoute | None:
+    def from_ai(self, target: Uri) -> Route | None:
         """The destination of an address that the AI names, which may be internal, as an extension."""
         number = number_of(target, self._deployment.region)
         return self._by_user.get(target.user or "") or (self.find(number) if number else None)

@@ -56,6 +56,16 @@ def test_one_name_in_several_rows_has_a_number_on_each_trunk(tmp_path: Path) -> 
     assert found["Shop"] == {"group": "people", **SHOP}
 
 
+def test_rows_of_one_name_and_number_are_the_choices_of_its_menu(tmp_path: Path) -> None:
+    text = "name,did,press,assistant,group\nMain,+13125550100,1,front,\nMain,+13125550100,2.1,,people\n"
+    found = numbers_csv.merged({"Main": {"announcement_s": 4.0}}, numbers_csv.read(sheet(tmp_path, text)))
+    shared = {"did": "+13125550100", "announcement_s": 4.0}
+    assert found == {
+        "Main press 1": {**shared, "press": "1", "assistant": "front"},
+        "Main press 2.1": {**shared, "press": "2.1", "group": "people"},
+    }
+
+
 def test_columns_of_somebody_else_s_are_passed_over_where_the_file_names_them(tmp_path: Path) -> None:
     """Notes, and a column that is called as one of a line's and means another thing."""
     text = "Site notes;DID;Zone;Name\n# by the lake;+12145550107;north;Shop\n;+12145550108;;Bar\n"
@@ -85,6 +95,11 @@ def test_columns_of_somebody_else_s_are_passed_over_where_the_file_names_them(tm
             "row 3, column press: '2', though another row of 'Shop' has '1'; allowed: the same",
         ),
         ("name,did,trunk\nShop,+1,a\nShop,+1,a\n", "row 3, column trunk: 'Shop' has several numbers"),
+        (
+            "name,did,press\nA,+1,1\nA,+1,2\nA,+1,\n",
+            "row 4, column press: is missing, though other rows of 'A' have it",
+        ),
+        ("name,did,press\nA,+1,1\nA,+1,1\n", "row 3, column trunk: 'A press 1' has several numbers; allowed: a trunk"),
         ("did\n+1\n+1\n", "row 3, column trunk: '+1' has several numbers"),
         (
             "name,did\nShop,+1\n# Bar,+2\n",

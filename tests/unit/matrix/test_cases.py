@@ -47,6 +47,12 @@ def test_a_number_registers_over_each_of_two_trunks_that_are_alike(talkdesk: Dep
     assert len({case.id for case in alike}) == 2
 
 
+def test_a_closed_number_is_called_once_whatever_its_menu_offers(talkdesk: Deployment) -> None:
+    entry = talkdesk.lines["out-of-hours"]
+    menu = {f"main press {digit}": entry.model_copy(update={"press": digit}) for digit in "12"}
+    assert [case.line for case in of(changed(talkdesk, {"lines": menu}), "CLOSED")] == ["main press 1"]
+
+
 def test_every_number_that_can_proves_a_row_whichever_trunk_carries_it(talkdesk: Deployment) -> None:
     entry = talkdesk.lines["inbound"].model_copy(update={"dids": {}})
     lines = {
