@@ -18,13 +18,14 @@ Place = tuple[str, ...]
 #: Names that a line lists.
 _MOST_NAMED = 20
 #: Tables whose entries have names of the user's.
-_NAMED = ("lines", "groups", "assistants", "accounts", "phones")
+_NAMED = ("lines", "holidays", "groups", "assistants", "accounts", "phones")
 #: Where the file names an entry of another table (see :func:`_at`), and that table.
 _REFERENCES = (
     ("lines.*.assistant", "assistants"),
     ("lines.*.group", "groups"),
     ("lines.*.fallback", "groups"),
     ("lines.*.closed", "groups"),
+    ("lines.*.holidays", "holidays"),
     ("lines.*.trunk", "trunks"),
     ("lines.*.dids", "trunks"),
     ("groups.*.agents", "phones"),
@@ -180,7 +181,7 @@ def _lines_of(deployment: Tables) -> dict[str, list[str]]:
 
 
 #: What comes before the menu is the same for all of its choices.
-_BEFORE_THE_MENU = ("announcement_s", "hours", "zone", "closed")
+_BEFORE_THE_MENU = ("announcement_s", "hours", "zone", "holidays", "closed")
 
 
 def _menus(deployment: Tables) -> Iterator[Mistake]:

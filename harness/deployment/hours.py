@@ -1,6 +1,6 @@
 """When a number is open, as a customer writes it: days and times of a week, and dates on which others count, as holidays.
 
-``mon-fri 08:00-18:00, sat 09:00-13:00, 2026-12-24 08:00-12:00, 2026-12-25 closed``.
+``mon-fri 08:00-12:00 and 13:00-18:00, sat 09:00-13:00, 2026-12-24 08:00-12:00, 2026-12-25 to 2027-01-01 closed``.
 """
 
 from __future__ import annotations
@@ -26,10 +26,14 @@ AS_OF_VARIABLE = "HARNESS_AS_OF"
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_MINUTES = 24 * 60
 _PART = re.compile(
-    r"(?:(?P<first>{0})(?:-(?P<last>{0}))?|(?P<date>\d{{4}}-\d\d-\d\d)) "
-    r"(?:(?P<opens>\d\d:\d\d)-(?P<closes>\d\d:\d\d)|(?P<closed>closed))".format("|".join(_DAYS))
+    r"(?:(?:(?P<first>{0})(?:-(?P<last>{0}))?|(?P<date>{1})(?: to (?P<until>{1}))?) )?"
+    r"(?:(?P<times>{2}(?: (?:and )?{2})*)|(?P<closed>closed))".format(
+        "|".join(_DAYS), r"\d{4}-\d\d-\d\d", r"\d\d:\d\d-\d\d:\d\d"
+    )
 )
 _FORM = "days and times, e.g. mon-fri 08:00-18:00, sat 09:00-13:00, 2026-12-25 closed"
+_DATES_FORM = "dates, e.g. 2026-12-24 08:00-12:00, 2026-12-25 to 2027-01-01 closed"
+_LONGEST_RANGE = timedelta(days=366)
 
 #: First minute of the day and the one behind the last; one that ends after midnight runs into the next day.
 Span = tuple[int, int]
@@ -54,28 +58,46 @@ class _Week:
 
 
 @cache
-def _week(text: str) -> _Week:
-    """Raises ``ValueError`` for what is no hours."""
+def _week(text: str, holidays: str = "") -> _Week:
+    """Raises ``ValueError`` for what is no hours. Dates of ``text`` itself count before those of ``holidays``."""
+    days, dates = _parse(text, _FORM)
+    if not days:
+        raise ValueError(f"{text!r}: dates alone; allowed: the days of a week as well, e.g. mon-sun 00:00-24:00")
+    return _Week(days, {**_holidays(holidays), **dates})
+
+
+@cache
+def _holidays(text: str) -> Mapping[date, Sequence[Span]]:
+    days, dates = _parse(text, _DATES_FORM) if text else ({}, {})
+    if days:
+        raise ValueError(f"{text!r}: has days of a week; allowed: {_DATES_FORM}")
+    return dates
+
+
+def _parse(text: str, form: str) -> tuple[Mapping[int, Sequence[Span]], Mapping[date, Sequence[Span]]]:
+    """The spans of weekdays, and of dates. Times alone are further ones of the days before them."""
     days: dict[int, list[Span]] = {}
     dates: dict[date, list[Span]] = {}
     shut: set[date] = set()
-    for part in map(str.strip, re.split("[,;]", text)):
+    those: list[list[Span]] = []  # the spans of the days that were named last
+    for part in map(str.strip, re.split(r"[,;\n]\s*", text.strip())):
         found = _PART.fullmatch(part.lower())
-        if found is None or (found["closed"] and not found["date"]):
-            raise ValueError(f"{part!r}: no hours; allowed: {_FORM}")
-        spans = [] if found["closed"] else [_span(found["opens"], found["closes"])]
+        names_days = found is not None and (found["first"] or found["date"])
+        if found is None or (found["closed"] and not found["date"]) or not (names_days or those):
+            raise ValueError(f"{part!r}: no hours; allowed: {form}")
         if found["date"]:
-            day = _date(found["date"])
-            dates.setdefault(day, []).extend(spans)
-            if found["closed"]:
-                shut.add(day)
-        else:
+            named = list(_range(found["date"], found["until"] or found["date"]))
+            those = [dates.setdefault(day, []) for day in named]
+            shut.update(named if found["closed"] else ())
+        elif found["first"]:
             first = _DAYS.index(found["first"])
             last = _DAYS.index(found["last"] or found["first"])
-            for weekday in range(first, last + 1 if last >= first else last + 8):
-                days.setdefault(weekday % 7, []).extend(spans)
-    if not days:
-        raise ValueError(f"{text!r}: dates alone; allowed: the days of a week as well, e.g. mon-sun 00:00-24:00")
+            those = [
+                days.setdefault(weekday % 7, []) for weekday in range(first, last + 1 if last >= first else last + 8)
+            ]
+        for opens, closes in re.findall(r"([\d:]+)-([\d:]+)", found["times"] or ""):
+            for spans in those:
+                spans.append(_span(opens, closes))
     for name, spans in (*((_DAYS[day], days[day]) for day in sorted(days)), *sorted(dates.items())):
         if any(later[0] < former[1] for former, later in pairwise(sorted(spans))):
             # is the later one meant instead, as OpenStreetMap's opening_hours has it, or as well? A closed number may be called.
@@ -83,7 +105,14 @@ def _week(text: str) -> _Week:
             raise ValueError(f"{name}: two of its times overlap; allowed: {allowed}")
     if both := [day for day in sorted(shut) if dates[day]]:
         raise ValueError(f"{both[0]}: is closed, and has times; allowed: one of them")
-    return _Week(days, dates)
+    return days, dates
+
+
+def _range(first: str, last: str) -> Iterator[date]:
+    begin, end = _date(first), _date(last)
+    if not begin <= end <= begin + _LONGEST_RANGE:
+        raise ValueError(f"{first} to {last}: no range of dates; allowed: the earlier first, a year at most")
+    yield from (begin + timedelta(days=days) for days in range((end - begin).days + 1))
 
 
 def _span(opens: str, closes: str) -> Span:
@@ -110,6 +139,12 @@ def _hours(text: str) -> str:
     return text
 
 
+def _dates(text: str) -> str:
+    _parse(text, _DATES_FORM)
+    _holidays(text)
+    return text
+
+
 @cache
 def _is_zone(name: str) -> bool:
     """As :func:`zoneinfo.available_timezones` has it, which reads six hundred files to know."""
@@ -127,13 +162,14 @@ def _zone(name: str) -> str:
 
 
 Hours = Annotated[str, AfterValidator(_hours)]
+Dates = Annotated[str, AfterValidator(_dates)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
 
-def is_open(hours: str, zone: str, at: datetime) -> bool:
-    """Whether ``at`` lies within the hours, by the clocks of that zone."""
+def is_open(hours: str, zone: str, at: datetime, holidays: str = "") -> bool:
+    """Whether ``at`` lies within the hours, by the clocks of that zone; the dates of ``holidays`` count before weekdays."""
     local = at.astimezone(ZoneInfo(zone))
-    return _week(hours).is_open(local.date(), local.hour * 60 + local.minute)
+    return _week(hours, holidays).is_open(local.date(), local.hour * 60 + local.minute)
 
 
 def planned_at() -> datetime:

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_serializer, model_validator
 
-from harness.deployment.hours import Hours, Zone
+from harness.deployment.hours import Dates, Hours, Zone
 from harness.deployment.values import (
     E164,
     Answer,
@@ -36,6 +36,13 @@ from harness.support.toml_model import Mistake, MistakesError
 #: In which an AI that hands over tells the platform the topic.
 TOPIC_HEADER: Final = "X-Gladly-Routing-Selector"
 RoutedBy = Literal["language", "department", "menu"]
+
+
+class Holidays(Model):
+    """A calendar that numbers share."""
+
+    #: The dates and their times, as in ``hours``: ``2026-12-24 08:00-12:00, 2026-12-25 to 2027-01-01 closed``.
+    dates: Dates
 
 
 class Destination(Model):
@@ -87,6 +94,7 @@ class Line(Destination):
     announcement_s: float = Field(0.0, ge=0, le=120)  #: how long the platform speaks first
     hours: Hours | None = None  #: when it is open (above); default: always
     zone: Zone | None = None  #: of its hours; default: the file's ``zone``
+    holidays: str | None = None  #: the calendar whose dates count before the weekdays of its hours
     closed: str | None = None  #: the group that answers out of hours; default: a message does
     _place: tuple[str, ...] = ()
 
@@ -116,9 +124,9 @@ class Line(Destination):
             raise ValueError(f"{key} and choices are both there; allowed: {key} in each choice's own table")
         if self.notice_s and not (self.press or self.choices):
             raise ValueError("notice_s: no menu comes before it; allowed: announcement_s without a menu")
-        if self.closed and not self.hours:
+        if (key := "closed" if self.closed else "holidays" if self.holidays else "") and not self.hours:
             raise ValueError(
-                "closed: it is never closed; allowed: closed with hours beside it, e.g. mon-fri 08:00-18:00"
+                f"{key}: it is never closed; allowed: {key} with hours beside it, e.g. mon-fri 08:00-18:00"
             )
         return self
 

@@ -18,6 +18,7 @@ from harness.deployment.routing import (
     Escalation,
     Group,
     Handover,
+    Holidays,
     Line,
     Synthflow,
     Transfer,
@@ -56,6 +57,7 @@ class Tables(Model):
     numbers_csv: str | None = None
     #: Columns of it to pass over.
     numbers_ignore: tuple[str, ...] = ()
+    holidays: dict[str, Holidays] = {}
     numbers: ExtraNumbers = ExtraNumbers()
     groups: dict[str, Group] = {}
     assistants: dict[str, Assistant]
@@ -107,7 +109,15 @@ class Tables(Model):
         """Whether a number is within its hours ``at`` that moment; by default the one the run's plan is made for."""
         entry = self.lines[line]
         zone = entry.zone or self.zone
-        return entry.hours is None or zone is None or is_open(entry.hours, zone, at or planned_at())
+        if entry.hours is None or zone is None:
+            return True
+        dates = self.holidays[entry.holidays].dates if entry.holidays else ""
+        return is_open(entry.hours, zone, at or planned_at(), dates)
+
+    def hours_in_words(self, line: str) -> str:
+        """The hours of a number, and the name of the calendar that counts before them."""
+        entry = self.lines[line]
+        return f"{entry.hours}" + (f"; holidays: {entry.holidays}" if entry.holidays else "")
 
     @property
     def group_called(self) -> str | None:

@@ -218,7 +218,7 @@ def why_not_now(case: Case, deployment: Deployment, at: datetime) -> str | None:
     wrong = [deployment.is_open(case.line, moment) == case.row.out_of_hours for moment in moments]
     if not any(wrong):
         return None
-    hours = f"its hours ({deployment.lines[case.line].hours})"
+    hours = f"its hours ({deployment.hours_in_words(case.line)})"
     if all(wrong):
         return f"{hours} have begun or ended since the run was planned"
     return f"{hours} begin or end now, by whichever clock the platform goes"

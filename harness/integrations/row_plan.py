@@ -84,7 +84,7 @@ class RowPlan:
 
     def _closed(self, line: str) -> str:
         now = "open" if self.row.out_of_hours else "closed"
-        return f"{line} is {now} now (its hours: {self._deployment.lines[line].hours})"
+        return f"{line} is {now} now (its hours: {self._deployment.hours_in_words(line)})"
 
     def not_seen(self) -> Iterator[tuple[str, str]]:
         """Numbers that the row does not call because the harness cannot observe or cause its subject there, each with its reason.

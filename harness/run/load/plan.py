@@ -116,7 +116,7 @@ def _at(deployment: Deployment, case: Case, line: str) -> Case:
             f"--line {line}: leads to no assistant over trunk {case.trunk}; allowed: {', '.join(fits)}"
         )
     if not deployment.is_open(line):
-        hours = deployment.lines[line].hours
+        hours = deployment.hours_in_words(line)
         raise SelectionError(f"--line {line}: is closed now (its hours: {hours}); allowed: a number that is open")
     return dataclasses.replace(case, line=line)
 

@@ -48,7 +48,8 @@ BASE: dict[str, Any] = {
     "axes": {},
     "timings": {"quick": {}},
     "trunks": [{"name": "main", "transport": "udp", "port": 32681}],
-    "lines": {"sales": {"did": "+12065550100", "assistant": "front"}},
+    "lines": {"sales": {"did": "+12065550100", "choices": {"1": {"assistant": "front"}}}},
+    "holidays": {"germany": {"dates": "2026-12-25 closed"}},
     "groups": {"desk": {"did": "+12065550101", "agents": ["maria"]}},
     "assistants": {
         "front": {"did": "+12065550102", "handovers": {"x": {"transfer": "cold", "transfer_to": "desk", "digit": "1"}}}

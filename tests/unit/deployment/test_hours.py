@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -11,11 +12,13 @@ from harness.deployment.file import load
 from harness.deployment.hours import AS_OF_VARIABLE, Hours, Zone, is_open, planned_at
 from harness.errors import SelectionError
 from harness.support.resources import EXAMPLES
+from tests.unit.deployment.example_files import loaded
 
 TALKDESK = EXAMPLES / "simulated-talkdesk.toml"
 WEEK = "mon-fri 08:00-18:00, sat 09:00-13:00"
 FEASTS = f"{WEEK}, 2026-12-24 08:00-12:00; 2026-12-25 closed, 2026-12-27 22:00-02:00"
 NIGHTS = "mon-sun 22:00-06:00, 2026-12-25 closed"
+NOON = ("mon-fri 08:00-12:00 and 13:00-17:00", "mon-fri 08:00-12:00 13:00-17:00", "mon-fri 08:00-12:00, 13:00-17:00")
 BERLIN = "Europe/Berlin"
 
 
@@ -37,6 +40,10 @@ def at(text: str) -> datetime:
         ("sat-mon 00:00-24:00", "2026-03-09T23:59+01:00", True),
         ("mon-sun 00:00-00:00", "2026-03-10T00:00+01:00", True),
         ("Mon-Fri 08:00-12:00; mon-fri 13:00-17:00", "2026-03-10T12:30+01:00", False),
+        *((hours, "2026-03-10T12:30+01:00", False) for hours in NOON),
+        *((hours, "2026-03-10T14:00+01:00", True) for hours in NOON),
+        (f"{WEEK}, 2026-12-23 to 2027-01-06 closed", "2027-01-06T10:00+01:00", False),
+        (f"{WEEK}, 2026-12-23 to 2027-01-06 closed", "2027-01-07T10:00+01:00", True),
         (FEASTS, "2026-12-24T11:59+01:00", True),
         (FEASTS, "2026-12-25T10:00+01:00", False),
         (FEASTS, "2026-12-24T23:30+00:00", False),  # there it is the 25th
@@ -54,6 +61,7 @@ def test_it_is_open_within_its_hours_by_its_own_clocks(hours: str, moment: str, 
     "text",
     [
         *("", "always", "mon 8:00-18:00", "mon 08:00-25:00", "mon 08:00-12:60", "mon-fri", "mo 08:00-12:00"),
+        *("08:00-12:00", f"{WEEK}, 2026-12-26 to 2026-12-24 closed", f"{WEEK}, 2026-12-26 to 2028-12-24 closed"),
         *("sun closed", "2026-12-25 closed", f"{WEEK}, 2026-02-30 closed", f"{WEEK}, 25.12.2026 closed"),
         *(f"{WEEK}, 2026-12-25 closed, 2026-12-25 08:00-12:00", f"{WEEK}, 2026-12-24-2026-12-26 closed"),
     ],
@@ -76,6 +84,17 @@ def test_times_of_one_day_that_overlap_are_a_mistake(text: str, day: str) -> Non
     with pytest.raises(ValidationError, match=f"{day}: two of its times overlap; allowed: times apart"):
         TypeAdapter(Hours).validate_python(text)
     TypeAdapter(Hours).validate_python(f"{WEEK}, fri 18:00-20:00, mon 20:00-02:00, tue 01:00-07:00")
+
+
+def test_holidays_of_a_calendar_close_each_number_that_names_it(tmp_path: Path) -> None:
+    number = {"did": "+12065550188", "assistant": "main", "trunk": "udp-ip", "zone": BERLIN, "holidays": "germany"}
+    changes = {
+        "holidays.germany.dates": "2026-12-24 08:00-12:00,\n2026-12-25 to 2027-01-01 closed",
+        "lines.shop": {**number, "hours": f"{WEEK}, 2026-12-29 09:00-12:00"},
+    }
+    found = loaded(tmp_path, "simulated-talkdesk", changes)
+    moments = ("2026-12-23T13:00", "2026-12-24T13:00", "2026-12-28T10:00", "2026-12-29T10:00", "2027-01-04T10:00")
+    assert [found.is_open("shop", at(f"{moment}+01:00")) for moment in moments] == [True, False, False, True, True]
 
 
 def test_a_zone_is_one_that_there_is() -> None:
