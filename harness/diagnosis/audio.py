@@ -61,25 +61,12 @@ def derive(scene: Scene) -> None:
 def _heard_by_each(scene: Scene) -> None:
     for finding in scene.failed("audio.crossed"):  # perhaps beneath the right voice
         if (role := scene.vantage.made_by(finding)) in _BY_LISTENER:
-            scene.record(_BY_LISTENER[role], "crossed", finding.actual)
-    by_fact: dict[str, list[Finding]] = {"audio.to_ai": [], "audio.to_caller": [], "audio.agent": []}
+            scene.record(_BY_LISTENER[role], "crossed", finding.actual, leg=scene.call_of(finding))
+    calls: dict[str, list[Finding]] = {}
     for finding in scene.of("audio"):
-        by_fact[direction_of(scene, finding)].append(finding)
-    for fact in ("audio.to_ai", "audio.to_caller"):
-        if by_fact[fact]:
-            _with_the_ai(scene, fact, by_fact[fact])
-    with_ai, with_agent = by_fact["audio.to_ai"] + by_fact["audio.to_caller"], by_fact["audio.agent"]
-    scene.record("audio.stopped", False if with_ai else None)
-    failing = [f for f in with_agent if f.failed]
-    if failing:
-        scene.record("audio.agent", _between_caller_and_agent(scene, failing), *(s for f in failing for s in shown(f)))
-        _stopped_with_agent(scene, with_agent)
-        _rtp_with_agent(scene, failing)
-    elif with_agent:
-        scene.record("audio.agent", "both ways", *shown(with_agent[0]))
-    ai_failed = any(f.failed for f in with_ai)
-    if failing or ai_failed:
-        scene.record("audio.phase", "with the AI" if ai_failed else "with the agent only")
+        calls.setdefault(scene.call_of(finding), []).append(finding)
+    for call, told in sorted(calls.items(), key=lambda item: not any(f.failed for f in item[1])):
+        _heard_in(scene, call, told)  # the case has the facts of a call that failed
     for finding in scene.failed("audio"):
         if (heard := _heard(scene, finding)) in NO_RTP:
             _own_side(scene, finding)
@@ -87,23 +74,45 @@ def _heard_by_each(scene: Scene) -> None:
             _sent(scene, finding.speaker)
     for finding in scene.failed("audio.echo", "audio"):
         is_echo = finding.check == "audio.echo" or finding.facts.get("kind") == "echo"
-        scene.record("echo", is_echo or None, finding.subject)
+        scene.record("echo", is_echo or None, finding.subject, leg=finding.listener or finding.subject)
+
+
+def _heard_in(scene: Scene, call: str, told: Sequence[Finding]) -> None:
+    by_fact: dict[str, list[Finding]] = {"audio.to_ai": [], "audio.to_caller": [], "audio.agent": []}
+    for finding in told:
+        by_fact[direction_of(scene, finding)].append(finding)
+    for fact in ("audio.to_ai", "audio.to_caller"):
+        if by_fact[fact]:
+            _with_the_ai(scene, fact, by_fact[fact])
+    with_ai, with_agent = by_fact["audio.to_ai"] + by_fact["audio.to_caller"], by_fact["audio.agent"]
+    scene.record("audio.stopped", False if with_ai else None, leg=call)
+    failing = [f for f in with_agent if f.failed]
+    if failing:
+        heard = _between_caller_and_agent(scene, failing)
+        scene.record("audio.agent", heard, *(s for f in failing for s in shown(f)), leg=call)
+        _stopped_with_agent(scene, with_agent)
+        _rtp_with_agent(scene, failing)
+    elif with_agent:
+        scene.record("audio.agent", "both ways", *shown(with_agent[0]), leg=call)
+    ai_failed = any(f.failed for f in with_ai)
+    if failing or ai_failed:
+        scene.record("audio.phase", "with the AI" if ai_failed else "with the agent only", leg=call)
 
 
 def _with_the_ai(scene: Scene, fact: str, told: Sequence[Finding]) -> None:
     """What one of caller and AI hears of the other, and whether that stopped. ``told``: the findings in order."""
-    worst, last = next((f for f in told if f.failed), told[0]), told[-1]
+    worst, last, call = next((f for f in told if f.failed), told[0]), told[-1], scene.call_of(told[0])
     heard, kind = _heard(scene, worst), worst.facts.get("kind")
     later = [*(f.at for f in told if _heard(scene, f) == "heard"), *(e.at for e in _marks_heard(scene, worst))]
     late = heard in NO_RTP and any(at > worst.at for at in later)
-    scene.record(fact, "nothing at first" if late else heard, *shown(worst))
+    scene.record(fact, "nothing at first" if late else heard, *shown(worst), leg=call)
     if kind == "other-codec":  # whatever was negotiated
-        scene.record("codec.sides", "different", worst.actual)
+        scene.record("codec.sides", "different", worst.actual, leg=call)
     if fact == "audio.to_ai" and worst.failed and kind == "unheard":
-        scene.record("words.to_ai", "none", *shown(worst))
+        scene.record("words.to_ai", "none", *shown(worst), leg=call)
     was_heard = not told[0].failed or any(e.at <= last.at for e in _marks_heard(scene, last))
     if last.failed and was_heard:
-        scene.record("audio.stopped", True, *shown(last))
+        scene.record("audio.stopped", True, *shown(last), leg=call)
         _stopped_at(scene, last, "audio.stopped_at")
 
 
@@ -158,22 +167,22 @@ def _statistics(scene: Scene, leg: str) -> list[RtpStatistics]:
 
 def _own_side(scene: Scene, finding: Finding) -> None:
     """Whether anything reached the phone that hears nothing. If so, its own network is not at fault."""
-    role = scene.vantage.role(finding.listener)
+    role, leg = scene.vantage.role(finding.listener), finding.listener
     fact = f"rtp.{role}"
     if _heard(scene, finding) == "a few packets":
-        scene.record(fact, _ARRIVES, finding.subject)
+        scene.record(fact, _ARRIVES, finding.subject, leg=leg)
     for other in scene.of("audio"):
         if other.verdict is Verdict.PASSED and scene.vantage.role(other.listener) == role:
-            scene.record(fact, _ARRIVES, other.subject)
+            scene.record(fact, _ARRIVES, other.subject, leg=leg)
     for event in (e for e in scene.events if scene.vantage.role(e.phone) == role):
         if isinstance(event, RtpStatistics) and event.rx_packets:
-            scene.record(fact, _ARRIVES, f"{event.leg} got RTP")
+            scene.record(fact, _ARRIVES, f"{event.leg} got RTP", leg=leg)
         elif isinstance(event, FarEndReport):
-            scene.record(fact, _ARRIVES, f"{event.leg} got RTCP")
+            scene.record(fact, _ARRIVES, f"{event.leg} got RTCP", leg=leg)
         elif isinstance(event, MediaState) and _is_loopback(event.remote_rtp):
-            scene.record(fact, _ARRIVES, f"{event.leg}: {event.remote_rtp} is on this machine")
+            scene.record(fact, _ARRIVES, f"{event.leg}: {event.remote_rtp} is on this machine", leg=leg)
     is_harness_phone = role != "ai" or scene.has_stand_in
-    scene.record(fact, _NONE_CAME if is_harness_phone else None, finding.subject)
+    scene.record(fact, _NONE_CAME if is_harness_phone else None, finding.subject, leg=leg)
 
 
 def _is_loopback(place: str) -> bool:
@@ -190,7 +199,7 @@ def _sent(scene: Scene, speaker: str) -> None:
         if isinstance(event, FarEndReport) and scene.vantage.role(event.phone) == role:
             arrives = event.names_us and event.received >= FEW_PACKETS
             told = f"the far end of {event.leg} reports {event.received} packets of {event.sent}"
-            scene.record(f"sent.{role}", _ARRIVES if arrives else None, told)
+            scene.record(f"sent.{role}", _ARRIVES if arrives else None, told, leg=event.leg)
 
 
 # -- what session descriptions say of it
@@ -242,7 +251,7 @@ def _stopped_with_agent(scene: Scene, told: Sequence[Finding]) -> None:
     for failed in (f for f in told if f.failed):
         same = (f for f in told if role(f.listener) == role(failed.listener))
         if any(f.at < failed.at and f.verdict is Verdict.PASSED for f in same):
-            scene.record("agent.stopped", True, *shown(failed))
+            scene.record("agent.stopped", True, *shown(failed), leg=scene.call_of(failed))
             _stopped_at(scene, failed, "agent.stopped_at")
 
 
@@ -256,10 +265,10 @@ def _rtp_with_agent(scene: Scene, failing: Sequence[Finding]) -> None:
     for finding in unheard:
         packets = finding.facts.get("rx_packets")
         if finding.facts.get("kind") == "no-rtp" or (isinstance(packets, int) and packets < FEW_PACKETS):
-            scene.record("agent.rtp", _NONE_CAME, *shown(finding))
+            scene.record("agent.rtp", _NONE_CAME, *shown(finding), leg=scene.call_of(finding))
     for finding in unheard:
         if scene.vantage.role(finding.listener) == "agent" and finding.facts.get("kind") == "silence":
-            scene.record("agent.rtp", "it flowed, and stopped", *shown(finding))
+            scene.record("agent.rtp", "it flowed, and stopped", *shown(finding), leg=scene.call_of(finding))
 
 
 # -- audio that stopped
@@ -270,7 +279,8 @@ def _stopped_at(scene: Scene, failed: Finding, fact: str) -> None:
 
     Not known of a listener that does not say when it heard what, nor after a change that only the AI's record shows.
     """
-    call = scene.call
+    leg = scene.call_of(failed)
+    call = next((began for began in scene.legs if began.leg == leg), scene.call)
     if call is None:
         return
     proved = (f.at for f in scene.of("audio") if f.subject == failed.subject and f.verdict is Verdict.PASSED)
@@ -282,13 +292,14 @@ def _stopped_at(scene: Scene, failed: Finding, fact: str) -> None:
     heard = [e.at for e in scene.events if isinstance(e, MarkHeard) and e.leg == failed.listener and e.at < failed.at]
     for change in changes:
         if heard and abs(change.time - heard[-1]) < _AT_A_CHANGE_S:
-            scene.record(fact, "a re-INVITE or UPDATE", change.where)
+            scene.record(fact, "a re-INVITE or UPDATE", change.where, leg=leg)
     if any(seen.changes_media for seen in scene.in_records):
         return
     if heard:
-        scene.record(fact, "nothing in particular", f"{heard[-1] - call.at:.1f} s into the call")
+        scene.record(fact, "nothing in particular", f"{heard[-1] - call.at:.1f} s into the call", leg=leg)
     elif not changes:
-        scene.record(fact, "nothing in particular", f"{failed.speaker} was heard, and nobody changed the call")
+        told = f"{failed.speaker} was heard, and nobody changed the call"
+        scene.record(fact, "nothing in particular", told, leg=leg)
 
 
 def _marks_heard(scene: Scene, finding: Finding) -> list[MarkHeard]:
@@ -312,22 +323,23 @@ def _quality(scene: Scene) -> None:
     heavy = "of digits alone" if digits_arrived(scene) == "none" and heard else "heavy"
     for finding in scene.failed("audio.loss"):
         unsent = finding.facts.get("spanned_s") is not None  # packets that were never sent have no sequence number
-        scene.record("loss", "none, but packets that were never sent" if unsent else heavy, *shown(finding))
+        lost = "none, but packets that were never sent" if unsent else heavy
+        scene.record("loss", lost, *shown(finding), leg=finding.listener or finding.subject)
     for finding in scene.failed("audio.level"):
-        scene.record("level", "wrong", *shown(finding))
+        scene.record("level", "wrong", *shown(finding), leg=finding.listener)
     for finding in scene.failed("audio.delay", "audio.one_way_delay"):
         if finding.facts.get("delay_ms") is not None:  # a probe that was not heard has no delay
-            scene.record("delay", "high", *shown(finding))
+            scene.record("delay", "high", *shown(finding), leg=finding.listener)
     counted = [event for event in scene.last_statistics if _is_with_the_ai(scene, event.leg or event.phone)]
     for event in counted:
         seen = event.rx_expected
         if seen >= _FEWEST_PACKETS and event.rx_lost / seen > HEAVY_LOSS:
-            scene.record("loss", heavy, f"{event.leg} lost {event.rx_lost} of {seen} packets")
+            scene.record("loss", heavy, f"{event.leg} lost {event.rx_lost} of {seen} packets", leg=event.leg)
         if seen >= _FEWEST_PACKETS and event.rx_reordered / seen > MUCH_DISORDER:
             told = f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones"
-            scene.record("order", "broken", told)
+            scene.record("order", "broken", told, leg=event.leg)
         if event.rtt_ms > 2 * HIGH_DELAY_MS:
-            scene.record("delay", "high", f"{event.leg}: round trip {event.rtt_ms:.0f} ms by RTCP")
+            scene.record("delay", "high", f"{event.leg}: round trip {event.rtt_ms:.0f} ms by RTCP", leg=event.leg)
     if counted:
         scene.record("loss", "little")
         scene.record("delay", "low")

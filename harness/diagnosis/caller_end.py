@@ -35,7 +35,7 @@ def derive(scene: Scene) -> None:
         _ended(scene, scene.call)
     for finding in scene.of("final_response"):
         if answered_request(finding) == "INVITE":
-            scene.record("final.code", finding.facts.get("code"), *finding.evidence)
+            scene.record("final.code", finding.facts.get("code"), *finding.evidence, leg=finding.subject)
         elif answered_request(finding) == "OPTIONS" and finding.failed:
             scene.record("options.answer", "refused" if finding.facts.get("code") else "none", finding.actual)
     if scene.call is not None and scene.call.direction == "outgoing" and not scene.platform_answers:
@@ -58,18 +58,18 @@ def _ended(scene: Scene, call: LegStarted) -> None:
     first_bye = next((m for m in scene.own if m.is_request("BYE")), None)
     hung_up_on = bool(confirmed and ended and not taken and first_bye and first_bye.received)
     if hung_up_on and scene.platform_answers:
-        scene.record("caller.end", DROPPED, f"{call.leg} confirmed, and ended by the platform")
+        scene.record("caller.end", DROPPED, f"{call.leg} confirmed, and ended by the platform", leg=call.leg)
     elif confirmed is not None:
-        scene.record("caller.end", "answered", f"{call.leg} confirmed")
+        scene.record("caller.end", "answered", f"{call.leg} confirmed", leg=call.leg)
     elif scene.value("caller.answer") is not None:  # a 200 came; what followed is not the far end's refusal
-        scene.record("caller.end", "answered", *scene.shown_by("caller.answer"))
+        scene.record("caller.end", "answered", *scene.shown_by("caller.answer"), leg=call.leg)
     elif unheard := _unheard(scene, call):
-        scene.record("caller.end", *unheard)
+        scene.record("caller.end", *unheard, leg=call.leg)
         final = None  # a 408 or 503 of the phone's own stack (RFC 3261 section 8.1.3.1)
     elif final is not None:
         _refused(scene, call, final)
     elif ended is None:
-        scene.record("caller.end", "still ringing", f"{call.leg} was never answered")
+        scene.record("caller.end", "still ringing", f"{call.leg} was never answered", leg=call.leg)
     moment = final.at if final and not confirmed else None
     if scene.vantage.sees("agent") and call.direction == "outgoing":
         rang = sorted((e for e in scene.legs if scene.vantage.role(e.phone) == "agent"), key=lambda e: e.at)
@@ -86,13 +86,15 @@ def _refused(scene: Scene, call: LegStarted, final: CallState) -> None:
     answers = [m.message for m in scene.own if m.received and m.answers("INVITE") == final.code]
     answer = answers[-1] if answers else None
     told = why.told(answer)
-    scene.record("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip(), *told)
-    scene.record("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip(), *told)
+    scene.record(
+        "caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip(), *told, leg=call.leg
+    )
+    scene.record("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip(), *told, leg=call.leg)
     same = scene.value("ai.code") == final.code
-    scene.record("final.passed_on", same or None, f"{call.leg}: {final.code}, as the AI said")
+    scene.record("final.passed_on", same or None, f"{call.leg}: {final.code}, as the AI said", leg=call.leg)
     said = of_message(answer) if isinstance(answer, Response) else about(final.reason)
     lost = "the connection" if OF_THE_STACK.search(final.reason) else None
-    scene.record("final.refusal", said or lost, f"{call.leg}: {final.reason}", *told)
+    scene.record("final.refusal", said or lost, f"{call.leg}: {final.reason}", *told, leg=call.leg)
 
 
 def _unheard(scene: Scene, call: LegStarted) -> tuple[str, str] | None:

@@ -31,6 +31,8 @@ _TRUNK_AXES = ("ai", "transport", "authentication", "trunk")
 #: An axis that says nothing of the system under test.
 _OF_NO_CAUSE = ("site", "attempt", "trial")
 _FORM, _E164, _CODEC = "form", "e164", "codec"
+#: The most agents that are named.
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Judged:
 
     @property
     def about(self) -> Mapping[str, str]:
-        """What of the deployment it is about: line, group, trunk."""
+        """What of the deployment it is about: line, group, trunk, agent."""
         told = next((cause.get("about") for cause in self.causes), None)
         return told if isinstance(told, Mapping) else {}
 
@@ -229,6 +231,8 @@ def _shared(failing: Sequence[Judged], cases: Sequence[Judged]) -> Iterator[str]
             names = {case.about.get(what) for case in failing}
             if len(names) == 1 and None not in names:
                 yield f"{what} {names.pop()}"
+    if agents := list(dict.fromkeys(case.about["agent"] for case in failing if "agent" in case.about)):
+        yield f"agent {' and '.join(agents[:_NAMED])}" + (" and others" if len(agents) > _NAMED else "")
 
 
 def plain(cases: Sequence[Judged]) -> CausesDocument:

@@ -41,9 +41,9 @@ def _requests(scene: Scene, messages: Sequence[CallMessage]) -> None:
             if scene.call is None or request.leg == scene.call.leg:  # else placed on a REFER, or another caller's
                 _offer(scene, messages, exchange, where)
         elif request.method in ("INVITE", "UPDATE"):
-            scene.record("change.answer", _outcome(scene, exchange, messages), *where)
+            scene.record("change.answer", _outcome(scene, exchange, messages), *where, leg=request.leg)
         elif request.method == "BYE" and request.time <= scene.over:
-            scene.record("hangup.answer", _outcome(scene, exchange, messages), *where)
+            scene.record("hangup.answer", _outcome(scene, exchange, messages), *where, leg=request.leg)
 
 
 def _outcome(scene: Scene, exchange: Exchange, messages: Sequence[CallMessage]) -> str | None:
@@ -58,7 +58,8 @@ def _outcome(scene: Scene, exchange: Exchange, messages: Sequence[CallMessage]) 
 def _offer(scene: Scene, messages: Sequence[CallMessage], exchange: Exchange, where: Sequence[str]) -> None:
     """What the caller's INVITE offered, and how its 200 and later messages describe the far end's media."""
     invite, answer = exchange.request, exchange.response
-    scene.record("caller.offer", offered(invite.sdp), offered_audio(invite.message))
+    leg = invite.leg
+    scene.record("caller.offer", offered(invite.sdp), offered_audio(invite.message), leg=leg)
     if answer is None or answer.status >= 300:
         return
     # A 200 may lack SDP when a 18x of the same dialog has answered the offer. A reliable 18x must do so (RFC 3262 section 5), and the
@@ -66,12 +67,12 @@ def _offer(scene: Scene, messages: Sequence[CallMessage], exchange: Exchange, wh
     early = (m for m in messages if not answer.sdp and _answers_early(m, answer))
     first = next(early, answer)
     descriptions = described(first, messages[messages.index(first) + 1 :])
-    scene.record("caller.answer", _answer(invite.sdp, first.sdp), *where)
-    scene.record("caller.held", stays_held(descriptions) or None, *where)
+    scene.record("caller.answer", _answer(invite.sdp, first.sdp), *where, leg=leg)
+    scene.record("caller.held", stays_held(descriptions) or None, *where, leg=leg)
     newest = in_force(scene, "audio.to_ai", descriptions)
     if newest is not None:
         named = f"c={address(newest.sdp)}, from {newest.remote}"
-        scene.record("sdp.to_caller", reach(newest.sdp, newest.remote), newest.where, named)
+        scene.record("sdp.to_caller", reach(newest.sdp, newest.remote), newest.where, named, leg=leg)
         record_beside(scene, newest)
 
 

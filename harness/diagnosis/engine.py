@@ -6,10 +6,11 @@ import math
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.calls.check_table import Symptom
-from harness.calls.events import Event, SipMessage
+from harness.calls.events import Event, SipMessage, phone_of
 from harness.calls.model import NumberOf
 from harness.calls.verdict import Finding
 from harness.deployment import Deployment
@@ -26,13 +27,13 @@ from harness.diagnosis import (
     transfer,
 )
 from harness.diagnosis.catalogue import Confidence, Rule, cause_text, rules_of
-from harness.diagnosis.facts import Fact, fact_kinds, table
-from harness.diagnosis.result import Cause, Diagnosis, RuledOut
-from harness.diagnosis.scene import Scene, Vantage, Visibility
+from harness.diagnosis.facts import Fact, Facts, fact_kinds, table
+from harness.diagnosis.result import HEDGES, Cause, Diagnosis, RuledOut
+from harness.diagnosis.scene import Scene, Vantage, Visibility, ends_of
 from harness.diagnosis.symptoms import present
 from harness.diagnosis.transfer import is_group
 
-#: The modules that derive facts, in this order: the first value recorded of a fact stands.
+#: The modules that derive facts, in this order: the first value recorded of a fact stands, for each leg and for the case.
 PARTS = (own, dialogue, registration, ai_side, caller_end, audio, passage, session, transfer, legs)
 #: How many facts are listed for a failure that no cause explains.
 _MOST_NEAREST = 8
@@ -60,7 +61,7 @@ def diagnose(
         scene = observe(case, findings, events, deployment, visibility=visibility, number_of=number_of)
         integration = str(case.get("integration", ""))
         table = rules_of(integration) if rules is None else tuple(rules)
-        return _Inference(scene, table, integration).run(present(scene))
+        return infer(scene, table, integration, present(scene))
     except Exception as error:
         return _without_answer(error, findings)
 
@@ -92,44 +93,88 @@ def observe(
     return scene
 
 
-class _Inference:
-    def __init__(self, scene: Scene, rules: Sequence[Rule], integration: str) -> None:
-        self._facts = scene.facts
-        self._rules = rules
-        self._integration = integration
-        self._about = _about(scene)
-        self._normal = frozenset(table("vocabulary")["normal"]["values"]) | {False}
+def infer(
+    scene: Scene, rules: Sequence[Rule], integration: str, symptoms: Mapping[Symptom, Sequence[Finding]]
+) -> Diagnosis:
+    """Symptom by symptom, in the order of a call, and within each leg by leg: a finding is explained by the facts of its leg.
 
-    def run(self, symptoms: Mapping[Symptom, Sequence[Finding]]) -> Diagnosis:
-        """Symptom by symptom, in the order of a call. A cause that also explains a later symptom is named once."""
-        if not symptoms:
-            return Diagnosis()
-        causes: dict[str, Cause] = {}
-        explained: set[Symptom] = set()
-        unknown: dict[Symptom, Sequence[Finding]] = {}
-        for symptom, findings in symptoms.items():
+    A cause that also explains a later symptom is named once.
+    """
+    if not symptoms:
+        return Diagnosis()
+    causes: dict[str, Cause] = {}
+    ruled_out: dict[str, RuledOut] = {}
+    explained: set[Symptom] = set()
+    unexplained: list[str] = []
+    unknown: list[tuple[Symptom, _Inference]] = []
+    for symptom, findings in symptoms.items():
+        found: dict[str, Cause] = {}
+        solved: set[Symptom] = set()
+        for facts, some in _by_leg(scene, findings):
+            at_leg = _Inference(scene, facts, rules, integration)
+            for each in at_leg.ruled_out(symptom):
+                ruled_out.setdefault(each.rule, each)
             if symptom in explained:
                 continue
-            fired = [rule for rule in self._of(symptom) if all(c.holds(self._facts) for c in rule.conditions)]
-            possible = [rule for rule in self._of(symptom) if self._is_possible(rule)]
-            sure = any(rule.confidence != "possible" for rule in fired)
-            chosen = fired if sure else self._favoured_first(possible)
-            if not chosen:
-                unknown[symptom] = findings
-                continue
-            explained |= {symptom}.union(*(rule.symptoms + rule.consequences for rule in chosen))
-            for cause in self._causes(chosen, findings, sure=sure, alone=sure and not _has_rivals(chosen, possible)):
-                causes.setdefault(cause.id, cause)
-        unexplained = [_line(finding) for findings in unknown.values() for finding in findings]
-        return Diagnosis(
-            # The causes that evidence shows come first.
-            causes=tuple(sorted(causes.values(), key=lambda c: c.confidence == "possible" and not c.candidate)),
-            ruled_out=tuple(self._ruled_out(symptoms, causes)),
-            nearest_facts=tuple(unexplained + self._nearest(unknown)) if unexplained else (),
-            facts=tuple(map(_with_evidence, self._facts.values())),
-            unexplained=tuple(unexplained),
-            next_look=self._next_look(unknown) if unexplained else "",
-        )
+            named = at_leg.causes_of(symptom, some)
+            for cause, rule in named:
+                found[cause.id] = _joined(found[cause.id], cause) if cause.id in found else cause
+                solved |= {symptom, *rule.symptoms, *rule.consequences}
+            if not named:
+                unexplained += map(_line, some)
+                unknown.append((symptom, at_leg))
+        explained |= solved
+        causes |= {name: cause for name, cause in found.items() if name not in causes}
+    return Diagnosis(
+        # The causes that evidence shows come first.
+        causes=tuple(sorted(causes.values(), key=lambda c: c.confidence == "possible" and not c.candidate)),
+        ruled_out=tuple(each for each in ruled_out.values() if each.cause not in causes),
+        nearest_facts=(*unexplained, *unknown[0][1].nearest([symptom for symptom, _ in unknown]))
+        if unexplained
+        else (),
+        facts=tuple(map(_with_evidence, scene.facts.every)),
+        unexplained=tuple(unexplained),
+        next_look=unknown[0][1].next_look([symptom for symptom, _ in unknown]) if unexplained else "",
+    )
+
+
+def _by_leg(scene: Scene, findings: Sequence[Finding]) -> list[tuple[Facts, list[Finding]]]:
+    """The findings, those together that the same facts explain. A symptom without a finding is the whole case's."""
+    found: list[tuple[Facts, list[Finding]]] = []
+    for finding in findings:
+        facts = scene.facts_of(finding)
+        same = next((some for known, some in found if known == facts), None)
+        if same is None:
+            found.append((facts, same := []))
+        same.append(finding)
+    return found or [(scene.facts, [])]
+
+
+def _joined(one: Cause, other: Cause) -> Cause:
+    """A cause that two legs show: as sure as the surer of them."""
+    first, second = sorted((one, other), key=lambda cause: list(HEDGES).index(cause.confidence))
+    agents = dict.fromkeys(cause.about["agent"] for cause in (one, other) if "agent" in cause.about)
+    about = {**first.about, **({"agent": " and ".join(agents)} if agents else {})}
+    return replace(first, evidence=tuple(dict.fromkeys(first.evidence + second.evidence)), about=about)
+
+
+class _Inference:
+    """The rules against the facts of one leg, of its call and of the case."""
+
+    def __init__(self, scene: Scene, facts: Facts, rules: Sequence[Rule], integration: str) -> None:
+        self._scene = scene
+        self._facts = facts
+        self._rules = rules
+        self._integration = integration
+        self._normal = frozenset(table("vocabulary")["normal"]["values"]) | {False}
+
+    def causes_of(self, symptom: Symptom, findings: Sequence[Finding]) -> list[tuple[Cause, Rule]]:
+        """The causes of a symptom, each with its rule: those that evidence shows, else those that cannot be excluded."""
+        fired = [rule for rule in self._of(symptom) if all(c.holds(self._facts) for c in rule.conditions)]
+        possible = [rule for rule in self._of(symptom) if self._is_possible(rule)]
+        sure = any(rule.confidence != "possible" for rule in fired)
+        chosen = fired if sure else self._favoured_first(possible)
+        return list(self._causes(chosen, findings, sure=sure, alone=sure and not _has_rivals(chosen, possible)))
 
     def _of(self, *symptoms: Symptom) -> list[Rule]:
         return [rule for rule in self._rules if not set(symptoms).isdisjoint(rule.symptoms)]
@@ -146,7 +191,7 @@ class _Inference:
 
     def _causes(
         self, chosen: Sequence[Rule], findings: Sequence[Finding], *, sure: bool, alone: bool
-    ) -> Iterator[Cause]:
+    ) -> Iterator[tuple[Cause, Rule]]:
         """``sure``: evidence shows the causes; ``alone``: and no other cause is possible, so that they may be certain."""
         first = {rule.cause: rule for rule in reversed(chosen)}
         rules = [first[cause] for cause in dict.fromkeys(rule.cause for rule in chosen)]
@@ -156,7 +201,7 @@ class _Inference:
             confidence: Confidence = rule.confidence if sure else "possible"
             if confidence == "certain" and not alone:
                 confidence = "likely"
-            yield Cause(
+            cause = Cause(
                 id=rule.cause,
                 title=text["title"],
                 guide_issue=text["issue"],
@@ -169,8 +214,9 @@ class _Inference:
                 rule=rule.id,
                 because=rule.because,
                 candidate=not sure,
-                about=self._about,
+                about=_about(self._scene, findings),
             )
+            yield from ((cause, each) for each in chosen if each.cause == rule.cause)
 
     def _evidence(self, rule: Rule) -> list[str]:
         """The facts that the rule asks for, and those that must not have some value if their value is unusual."""
@@ -191,15 +237,15 @@ class _Inference:
                 return fact_kinds()[waiting.most_common()[0][0]].observe
         return ""
 
-    def _ruled_out(self, symptoms: Iterable[Symptom], named: Iterable[str]) -> Iterator[RuledOut]:
-        """The rules of other causes, each with a condition that the facts contradict, or else one that is not known."""
-        for rule in self._of(*symptoms):
+    def ruled_out(self, symptom: Symptom) -> Iterator[RuledOut]:
+        """The rules that do not apply, each with a condition that the facts contradict, or else one that is not known."""
+        for rule in self._of(symptom):
             answers = {c.holds(self._facts): c for c in reversed(rule.conditions)}
             condition = answers.get(False) or answers.get(None)
-            if rule.cause not in named and condition is not None:
+            if condition is not None:
                 yield RuledOut(rule.id, rule.cause, condition.answered(self._facts))
 
-    def _next_look(self, unknown: Iterable[Symptom]) -> str:
+    def next_look(self, unknown: Iterable[Symptom]) -> str:
         """How to observe the unknown fact that most of the rules for these symptoms ask for."""
         waiting = Counter[str]()
         for rule in self._of(*unknown):
@@ -207,7 +253,7 @@ class _Inference:
             waiting.update(dict.fromkeys((fact_kinds()[fact].observe for fact in asked), 1))
         return waiting.most_common()[0][0] if waiting else ""
 
-    def _nearest(self, unknown: Iterable[Symptom]) -> list[str]:
+    def nearest(self, unknown: Iterable[Symptom]) -> list[str]:
         """Unusual facts first, and of those the ones that rules for these symptoms ask for."""
         asked = {c.fact for rule in self._of(*unknown) for c in rule.conditions}
         telling = [f for f in self._facts.values() if f.name not in ("integration", "transport", "authentication")]
@@ -222,13 +268,15 @@ def _has_rivals(chosen: Sequence[Rule], possible: Sequence[Rule]) -> bool:
     return any(rule.cause not in (firm if rule in chosen else known) for rule in possible)
 
 
-def _about(scene: Scene) -> dict[str, str]:
-    """The line, group and trunk of the deployment that the case is about."""
+def _about(scene: Scene, findings: Sequence[Finding]) -> dict[str, str]:
+    """The line, group and trunk of the deployment that the case is about, and the agents whose legs show it."""
+    ends = [end for finding in findings for end in ends_of(finding) if scene.vantage.role(end) == "agent"]
     wanted = (finding.facts.get("wanted") for finding in scene.of("landing"))
     told = {
         "line": scene.line[0] if scene.line else None,
         "group": next((group for group in wanted if is_group(scene, group)), None),
         "trunk": scene.trunk.name if scene.trunk else None,
+        "agent": " and ".join(dict.fromkeys(filter(None, map(phone_of, ends)))),
     }
     return {what: str(name) for what, name in told.items() if name}
 

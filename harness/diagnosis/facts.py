@@ -7,7 +7,7 @@ fact is what would settle the matter.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -71,11 +71,15 @@ def fact_kinds() -> Mapping[str, FactKind]:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing known of a case. ``evidence`` names what shows it: messages (``m12``), findings, records, statistics."""
+    """One thing known of a case. ``evidence`` names what shows it: messages (``m12``), findings, records, statistics.
+
+    ``leg`` is the leg that shows it; empty for a fact of the whole case.
+    """
 
     name: str
     value: object
     evidence: tuple[str, ...] = ()
+    leg: str = ""
 
     def __str__(self) -> str:
         return f"{fact_kinds()[self.name].label}: {worded(self.value)}"
@@ -91,14 +95,45 @@ def worded(value: object) -> str:
 
 
 class Facts(dict[str, Fact]):
-    """The facts known of one case, by name."""
+    """The facts known of one case, by name, and those of each leg. Of a fact that several legs show, the case has the first."""
 
-    def record(self, name: str, value: object, *evidence: str) -> None:
-        """Record a fact. The first value recorded stands; None, and a fact that is not declared, remain unknown."""
-        if value is not None and name in fact_kinds() and name not in self:
-            self[name] = Fact(name, value, tuple(dict.fromkeys(e for e in evidence if e)))
+    def __init__(self, known: Mapping[str, Fact] | None = None) -> None:
+        super().__init__(known or {})
+        self.of_legs: dict[str, dict[str, Fact]] = {}
+
+    def record(self, name: str, value: object, *evidence: str, leg: str = "") -> None:
+        """Record a fact, of a leg if that is named. The first value recorded stands, for each leg and for the case.
+
+        None, and a fact that is not declared, remain unknown.
+        """
+        if value is None or name not in fact_kinds():
+            return
+        fact = Fact(name, value, tuple(dict.fromkeys(e for e in evidence if e)), leg)
+        if leg:
+            self.of_legs.setdefault(leg, {}).setdefault(name, fact)
+        self.setdefault(name, fact)
+
+    def at(self, *legs: str, beside: Collection[str] = ()) -> Facts:
+        """The facts as these legs have them: of each fact the first leg's that shows it, else the case's.
+
+        A fact that the case has from a leg ``beside`` them, which takes part in another call, is unknown to them.
+        """
+        seen = Facts({name: fact for name, fact in self.items() if fact.leg not in beside})
+        for leg in reversed(legs):
+            seen |= self.of_legs.get(leg, {})
+        return seen
+
+    @property
+    def every(self) -> list[Fact]:
+        """Each fact of the case, followed by those of legs that show another value."""
+        others = [fact for known in self.of_legs.values() for fact in known.values()]
+        return [each for name, fact in self.items() for each in (fact, *_unlike(fact, others))]
 
     def value(self, name: str) -> object:
         """The fact's value; None when it is not known."""
         fact = self.get(name)
         return fact.value if fact else None
+
+
+def _unlike(fact: Fact, others: Iterable[Fact]) -> list[Fact]:
+    return [other for other in others if other.name == fact.name and other.value != fact.value]

@@ -53,10 +53,10 @@ def _refused(scene: Scene, role: Role, messages: list[CallMessage]) -> None:
             what = _BY_STACK.get(answer.status) or (_WITHOUT_LEG.get(answer.status) if answer.leg is None else None)
             if what is None or (role == "ai" and what != _MALFORMED):  # the AI's other refusals are among its answers
                 continue
-            told = f"{answer.phone} refused it by itself with {answer.status}"
-            scene.record(f"refusal.{role}", what, told, answer.where, *why.told(answer.message))
+            told, leg = f"{answer.phone} refused it by itself with {answer.status}", answer.leg or answer.phone
+            scene.record(f"refusal.{role}", what, told, answer.where, *why.told(answer.message), leg=leg)
             if role in _OFFERS:
-                scene.record(_OFFERS[role], offered(invite.sdp), invite.where, offered_audio(invite.message))
+                scene.record(_OFFERS[role], offered(invite.sdp), invite.where, offered_audio(invite.message), leg=leg)
 
 
 def _hung_up(scene: Scene, role: Role, messages: list[CallMessage]) -> None:
@@ -67,12 +67,13 @@ def _hung_up(scene: Scene, role: Role, messages: list[CallMessage]) -> None:
         answer = next((m for m in received if m.is_final and m.is_of(bye)), None)
         if answer is None:
             is_missing = bye.at is not None and scene.over - bye.at > UNDER_WAY_S
-            scene.record(f"hangup.{role}", "none" if is_missing else None, bye.where)
+            scene.record(f"hangup.{role}", "none" if is_missing else None, bye.where, leg=bye.leg)
             continue
         again = any(later.message.call_id == bye.message.call_id for later in byes[number:])
         if not (answer.is_challenge and again):  # else the BYE with credentials counts
             assert isinstance(answer.message, Response)
-            scene.record(f"hangup.{role}", bye_outcome(answer.message, received), bye.where, answer.where)
+            outcome = bye_outcome(answer.message, received)
+            scene.record(f"hangup.{role}", outcome, bye.where, answer.where, leg=bye.leg)
 
 
 # -- who answered, if none of the harness phones rang

@@ -74,17 +74,17 @@ def _numbers(scene: Scene) -> None:
         role = scene.vantage.made_by(finding)
         name = "caller_id.agent" if role == "agent" else "caller_id.ai"
         name = "caller_id.customer" if role == "caller" and scene.moment == "campaign" else name
-        value = number_shown(scene, finding)
-        scene.record(name, value, finding.actual, *finding.evidence)
-        if role == "agent" and shown_at_telephone(scene, finding.subject) == "platform":
-            scene.record("caller_id.agreed", "the platform's own", "deployment file")
+        value, leg = number_shown(scene, finding), finding.subject
+        scene.record(name, value, finding.actual, *finding.evidence, leg=leg)
+        if role == "agent" and shown_at_telephone(scene, leg) == "platform":
+            scene.record("caller_id.agreed", "the platform's own", "deployment file", leg=leg)
         if role != "caller":
             _as_sent(scene, finding, value)
     for finding in scene.of("caller_id.withheld"):
         asserted = "present" if finding.facts.get("asserted") else "absent"
-        scene.record("caller_id.asserted", asserted, finding.actual, *finding.evidence)
+        scene.record("caller_id.asserted", asserted, finding.actual, *finding.evidence, leg=finding.subject)
         if not finding.facts.get("anonymous"):
-            scene.record("caller_id.ai", "shown, though withheld", finding.actual)
+            scene.record("caller_id.ai", "shown, though withheld", finding.actual, leg=finding.subject)
 
 
 def shown_at_telephone(scene: Scene, leg: str) -> str | None:
@@ -103,7 +103,8 @@ def _as_sent(scene: Scene, finding: Finding, value: str | None) -> None:
             with suppress(SipSyntaxError):
                 user = seen.message.from_.uri.user
                 sent |= {user} if user and not same_number(user, number or "") else set()
-    scene.record("caller_id.own", finding.facts.get("from_user") in sent or None, finding.actual)
+    own = finding.facts.get("from_user") in sent
+    scene.record("caller_id.own", own or None, finding.actual, leg=finding.subject)
 
 
 def _numbers_at_the_ai(scene: Scene) -> None:
@@ -159,10 +160,11 @@ def _headers(scene: Scene) -> None:
         role, name = scene.vantage.made_by(finding), str(finding.facts.get("header", ""))
         value = _header(finding)
         if role == "ai" and name.lower() in _GLADLY:
-            scene.record(_GLADLY[name.lower()], value, finding.actual, *finding.evidence)
+            scene.record(_GLADLY[name.lower()], value, finding.actual, *finding.evidence, leg=finding.subject)
         elif role in ("ai", "agent") and finding.failed:
             wrong = value if value in ("missing", "there more than once") else "another value"
-            scene.record(f"header.{role}", wrong, f"{name}: {finding.actual}", *finding.evidence)
+            told = f"{name}: {finding.actual}"
+            scene.record(f"header.{role}", wrong, told, *finding.evidence, leg=finding.subject)
             if role == "agent":
                 _sent_on(scene, name, finding.facts.get("value"))
 

@@ -40,7 +40,7 @@ class Cause:
     rule: str = ""
     because: str = ""
     candidate: bool = False
-    about: Mapping[str, str] = field(default_factory=dict)  #: line, group and trunk of the deployment, by their names
+    about: Mapping[str, str] = field(default_factory=dict)  #: line, group, trunk and agent, by their names
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +256,8 @@ def _causes(diagnosis: Diagnosis) -> Iterator[str]:
 def _detail(cause: Cause) -> Iterator[str]:
     yield f"rule {cause.rule}: {cause.because}"
     yield f"cause {cause.id}, {cause.confidence}{', a candidate' if cause.candidate else ''}"
+    if cause.about:
+        yield f"about: {', '.join(f'{what} {name}' for what, name in cause.about.items())}"
     yield f"owner: {cause.owner}"
     yield f"fix: {cause.fix}"
     if cause.link:

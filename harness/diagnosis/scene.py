@@ -105,17 +105,27 @@ class Scene:
     over: float = math.inf  #: time of the last finding; later events are due to the harness hanging up
     facts: Facts = field(default_factory=Facts)
 
-    def record(self, fact: str, value: object, *evidence: str) -> None:
-        """Record a fact. None is ignored, and the first value recorded stands."""
-        self.facts.record(fact, value, *evidence)
+    def record(self, fact: str, value: object, *evidence: str, leg: str | None = None) -> None:
+        """Record a fact, of a leg if one shows it. None is ignored, and the first value recorded stands."""
+        self.facts.record(fact, value, *evidence, leg=leg or "")
 
     def value(self, fact: str) -> object:
-        """The value of a fact recorded so far; None if it is unknown."""
+        """The value of a fact of the case recorded so far; None if it is unknown."""
         return self.facts.value(fact)
 
     def shown_by(self, fact: str) -> tuple[str, ...]:
         """The evidence of a fact recorded so far."""
         return self.facts[fact].evidence if fact in self.facts else ()
+
+    def facts_of(self, finding: Finding) -> Facts:
+        """The facts that a finding is explained by: those of its legs, of the call that these belong to, and of the case."""
+        call = self.call_of(finding)
+        beside = {*self.calls.values()} - {call} if call else ()
+        return self.facts.at(*ends_of(finding), call, beside=beside)
+
+    def call_of(self, finding: Finding) -> str:
+        """The call that a finding is about, by the first leg of its caller; empty if that is not known."""
+        return next((self.calls[end] for end in ends_of(finding) if end in self.calls), "")
 
     # -- the case and its findings
 
@@ -201,6 +211,22 @@ class Scene:
         """The messages of the caller's first leg."""
         return self.messages_on(self.call.leg) if self.call else []
 
+    @cached_property
+    def calls(self) -> Mapping[str, str]:
+        """The call that each end takes part in, by the first leg of its caller: who was to be heard where says which.
+
+        An end that is named alike in several calls, such as an assistant, is left out.
+        """
+        found: dict[str, set[str]] = {}
+        for leg in self.legs:
+            if self.vantage.role(leg.phone) == "caller":
+                found[str(leg.leg)] = found.get(leg.replaces or "", {str(leg.leg)})
+        for finding in self.findings:
+            for end, other in ((finding.speaker, finding.listener), (finding.listener, finding.speaker)):
+                if finding.check == "audio" and other in found and self.vantage.role(end) != "caller":
+                    found[end] = found.get(end, set()) | found[other]
+        return {end: next(iter(calls)) for end, calls in found.items() if len(calls) == 1}
+
     def states(self, leg: str | None) -> list[CallState]:
         """The states of a leg until the harness hung up."""
         return [e for e in self.events if isinstance(e, CallState) and e.leg == leg and e.at <= self.over]
@@ -245,6 +271,11 @@ class Scene:
         """Whether those who take over for the AI have harness phones. True if there is no fallback."""
         fallback = self.line[1].fallback if self.line else None
         return fallback is None or self.deployment is None or bool(self.deployment.groups[fallback].agents)
+
+
+def ends_of(finding: Finding) -> list[str]:
+    """The legs that a finding is about, the one that shows it first."""
+    return [end for end in (finding.listener, finding.speaker, finding.subject.removesuffix("'s BYE")) if end]
 
 
 def shown(finding: Finding) -> tuple[str, ...]:

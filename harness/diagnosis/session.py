@@ -45,7 +45,8 @@ def _cut(scene: Scene) -> None:
         bye = next((m for m in byes if with_agent or scene.vantage.role(m.phone) == "caller"), None)
         if bye is None:
             continue
-        scene.record("agent.cut" if with_agent else "call.cut", True, f"{bye.leg}", bye.where, *why.told(bye.message))
+        told, call = (f"{bye.leg}", bye.where, *why.told(bye.message)), scene.call_of(finding)
+        scene.record("agent.cut" if with_agent else "call.cut", True, *told, leg=call)
         if with_agent:
             for each in filter(is_for_want_of_rtp, byes):
                 scene.record("agent.reason", NO_RTP_CAME, each.where, *why.told(each.message))

@@ -34,10 +34,11 @@ def present(scene: Scene) -> dict[Symptom, list[Finding]]:
 
 
 def _of(scene: Scene, finding: Finding) -> Symptom:
-    if comes_before_the_answer(finding) and scene.value("answered.first") == PLATFORM:
+    value = scene.facts_of(finding).value
+    if comes_before_the_answer(finding) and value("answered.first") == PLATFORM:
         return "answered.first"
     symptom = _by_check(scene, finding)
-    if symptom in _OF_THE_PLATFORM and scene.value("caller.end") in (UNHEARD, UNSENT):
+    if symptom in _OF_THE_PLATFORM and value("caller.end") in (UNHEARD, UNSENT):
         return "other"  # a platform that answers nothing has not routed the call
     return symptom
 

@@ -33,7 +33,7 @@ def derive(scene: Scene) -> None:
         if (role := scene.vantage.made_by(finding)) in ("ai", "caller"):
             late = "late" if finding.failed else "ended"
             left = "still up" if finding.facts.get("seconds") is None else late
-            scene.record(f"release.{role}", left, finding.actual)
+            scene.record(f"release.{role}", left, finding.actual, leg=finding.subject)
     for finding in scene.of("timing"):
         scene.record("fallback.time", _compared(finding), finding.actual)
     for finding in scene.failed("timing.within"):
@@ -298,22 +298,23 @@ def _handover(scene: Scene) -> None:
 
 def _caller_id(scene: Scene) -> None:
     """Whether the AI's own call shows the number that the agent should get. With a REFER, the platform decides on it."""
-    findings, deployment = scene.of("caller_id", role="agent"), scene.deployment
-    way, told = scene.value("transfer.way"), scene.shown_by("transfer.way")
-    if not findings or "transfer.landed" not in scene.facts or way == "dialled":
+    way, told, deployment = scene.value("transfer.way"), scene.shown_by("transfer.way"), scene.deployment
+    if "transfer.landed" not in scene.facts or way == "dialled":
         return
     if way is None and deployment is not None and scene.line is not None:
         declared = deployment.handover(scene.line[0], scene.axes.get("handover", ""))
         way = {"cold": "REFER", "warm": "INVITE"}[declared.transfer] if declared else None
         told = ("deployment file",)
-    if way == "REFER" or shown_at_telephone(scene, findings[0].subject) not in (None, "original"):
-        scene.record("transfer.caller_id", "none: the platform decides on it", *told)
-    for seen in reversed(scene.sent_by_ai):
-        if seen.begins_dialog:
-            number, region = str(findings[0].facts.get("number")), deployment.region if deployment else ""
+    onward = [seen for seen in reversed(scene.sent_by_ai) if seen.begins_dialog]
+    for finding in scene.of("caller_id", role="agent"):
+        leg, fact = finding.subject, "transfer.caller_id"
+        if way == "REFER" or shown_at_telephone(scene, leg) not in (None, "original"):
+            scene.record(fact, "none: the platform decides on it", *told, leg=leg)
+        for seen in onward:
+            number, region = str(finding.facts.get("number")), deployment.region if deployment else ""
             found = identity.caller_id(seen.message, "the agent", number, "preserved", region)
-            scene.record("transfer.caller_id", number_shown(scene, found), found.actual, seen.where)
-    scene.record("transfer.caller_id", "not seen", *told)
+            scene.record(fact, number_shown(scene, found), found.actual, seen.where, leg=leg)
+        scene.record(fact, "not seen", *told, leg=leg)
 
 
 def _transfers(scene: Scene) -> Iterator[_Sent]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.diagnosis.case import Example
+from tests.unit.diagnosis.case import CALLER, Example
 from tests.unit.diagnosis.stories import (
     GROUP,
     ON_HOLD,
@@ -428,7 +428,11 @@ IDENTITY = [
     ),
     Expected(
         "caller_id.lost-on-transfer",
-        transfer(Example()).ai_refers(GROUP).reaches("billing").caller_id("billing.1", "+13125550100"),
+        transfer(Example())
+        .ai_refers(GROUP)
+        .reaches("billing")
+        .caller_id("reception.1", CALLER, passed=True)
+        .caller_id("billing.1", "+13125550100"),
         "certain caller-id-lost-on-transfer",
     ),
     Expected("caller_id.not-set", warm_shows(OWN_NUMBER, sent=OWN_NUMBER), "certain transfer-caller-id-not-set"),

@@ -186,7 +186,8 @@ LEGS = [
     ),
     Expected(
         "caller_id.lost-on-fallback",
-        fallback().caller_id("reception.1", "+13125550100"),
+        # the first agent who rang was shown the right number
+        fallback().caller_id("billing.1", CALLER, passed=True).caller_id("reception.1", "+13125550100"),
         "certain caller-id-lost-on-fallback",
     ),
     Expected(
@@ -201,6 +202,7 @@ LEGS = [
         .rings("reception")
         .answered()
         .landed("reception", "reception")
+        .caller_id("billing.1", CALLER, passed=True)
         .caller_id("reception.1", "+13125550100"),
         "likely caller-id-lost-on-fallback",
     ),

@@ -26,6 +26,13 @@ def test_many_failures_with_one_cause_are_one_line() -> None:
     assert found.where == ("group billing",)
 
 
+def test_the_agents_of_failures_are_named_and_of_one_failure_too() -> None:
+    (found,) = common_causes([case("FALLBACK", cause("caller-id-lost-on-fallback", agent="Lee"))])
+    assert found.where == ("agent Lee",)
+    lost = [case("FALLBACK", cause("caller-id-lost-on-fallback", agent=name), codec=name) for name in ("Lee", "Noor")]
+    assert common_causes(lost)[0].where == ("agent Lee and Noor",)
+
+
 def test_what_only_failures_share_is_told_and_what_passed_cases_share_is_not() -> None:
     wrong = case("INBOUND", cause("certificate-expired"), transport="tls", codec="pcmu")
     right = [case("INBOUND", passed=True, transport=t, codec="pcmu") for t in ("udp", "tcp")]

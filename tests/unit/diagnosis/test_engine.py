@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from harness.calls.check_table import SYMPTOMS, Symptom
 from harness.diagnosis import audio
 from harness.diagnosis.catalogue import Condition, Rule, rules_of
-from harness.diagnosis.engine import _MOST_NEAREST, _Inference
+from harness.diagnosis.engine import _MOST_NEAREST, infer
 from harness.diagnosis.facts import fact_kinds
 from harness.diagnosis.result import Cause, Diagnosis
-from tests.unit.diagnosis.case import Example, scene_of
+from tests.unit.diagnosis.case import CALLER, Example, scene_of, talk
 
 
 def when(fact: str, *values: object) -> Condition:
@@ -219,7 +219,7 @@ def test_any_facts_have_an_answer(known: dict[str, int], symptoms: list[Symptom]
     for name, drawn in known.items():
         values = (*fact_kinds()[name].values, *((404, 503) if fact_kinds()[name].status else ()))
         scene.record(name, values[drawn % len(values)])
-    found = _Inference(scene, rules_of(integration), integration).run(dict.fromkeys(symptoms, scene.findings))
+    found = infer(scene, rules_of(integration), integration, dict.fromkeys(symptoms, scene.findings))
     assert found.headline
     assert Diagnosis.from_plain(json.loads(json.dumps(found.to_plain()))) == found
 
@@ -245,6 +245,33 @@ def test_it_is_about_the_parts_of_the_deployment() -> None:
     assert cause.about == {"line": "inbound", "trunk": "udp-ip"}
     example = Example().dials().not_taken().landed("customer").landed("reception").landed("billing")
     assert told(rule("route-missing", FITS), example=example).causes[0].about["group"] == "reception"
+
+
+# -- whose facts explain a finding
+
+
+def test_a_finding_is_explained_by_its_own_leg_and_the_agent_is_named() -> None:
+    example = Example(row="PEOPLE", line="people").dials().rings("billing").rings("reception").answered()
+    example.landed("reception", "reception").caller_id("billing.1", CALLER, passed=True)
+    diagnosis = example.caller_id("reception.1", "+13125550100").diagnose()
+    assert [cause.about["agent"] for cause in diagnosis.causes] == ["reception"]
+    shown = [fact for fact in diagnosis.facts if fact.startswith("the caller's number at the agent")]
+    assert [fact.partition(" (")[0].rpartition(": ")[2] for fact in shown] == [
+        "right",
+        "a number of the deployment's own",
+    ]
+    both = example.caller_id("support.1", "+13125550100").diagnose()
+    assert [cause.about["agent"] for cause in both.causes] == ["reception and support"]
+
+
+def test_another_call_s_facts_are_unknown_to_a_finding() -> None:
+    example = talk(ai="stand-in").dials_too("caller-2").to_ai().to_caller()
+    heard, silent = ("caller-2.1", "stand-in.2"), ("stand-in.2", "caller-2.1")
+    example._direction(*heard, "heard", 0)._direction(*silent, "no-rtp", 0)
+    scene = scene_of(example)
+    first, last = (scene.facts_of(finding) for finding in (example.findings[1], example.findings[-1]))
+    assert [facts.value("audio.to_caller") for facts in (scene.facts, first, last)] == ["nothing", "heard", "nothing"]
+    assert [facts.value("caller.end") for facts in (scene.facts, first, last)] == ["answered", "answered", None]
 
 
 # -- what a diagnosis says
