@@ -7,7 +7,7 @@ from harness.calls.events import CallState, LegStarted, SipMessage
 from harness.calls.model import CallMessage, read
 from harness.calls.verdict import Finding
 from harness.diagnosis.refusals import OF_THE_STACK, TERMINATED, about, of_message
-from harness.diagnosis.scene import Scene, answered_request
+from harness.diagnosis.scene import Scene, answered_request, listed
 from harness.sip import why
 from harness.sip.message import Response
 
@@ -35,7 +35,11 @@ def derive(scene: Scene) -> None:
         _ended(scene, scene.call)
     for finding in scene.of("final_response"):
         if answered_request(finding) == "INVITE":
-            scene.record("final.code", finding.facts.get("code"), *finding.evidence, leg=finding.subject)
+            code, wanted = finding.facts.get("code"), listed(finding.facts.get("wanted"))
+            scene.record("final.code", code, *finding.evidence, leg=finding.subject)
+            changed = finding.failed and scene.value("ai.code") in wanted and isinstance(code, int) and code >= 300
+            told = (finding.actual, *scene.shown_by("ai.code"))
+            scene.record("final.changed", changed or None, *told, leg=finding.subject)
         elif answered_request(finding) == "OPTIONS" and finding.failed:
             scene.record("options.answer", "refused" if finding.facts.get("code") else "none", finding.actual)
     if scene.call is not None and scene.call.direction == "outgoing" and not scene.platform_answers:

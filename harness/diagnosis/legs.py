@@ -8,14 +8,20 @@ from harness.calls.check_table import Role
 from harness.calls.model import CallMessage, bye_outcome
 from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.dialogue import UNDER_WAY_S
+from harness.diagnosis.refusals import TERMINATED
 from harness.diagnosis.scene import Scene, number_in, offered_audio
 from harness.diagnosis.sdp import offered
 from harness.sip import why
 from harness.sip.message import Response
 
 _MALFORMED = "a malformed request"
+_AS_ASKED = "as the case asks"
 #: What a phone's SIP stack refuses itself, before any scenario is asked (RFC 3261 section 21.4): status → what that is about.
-_BY_STACK = {415: "its media", 488: "its media", 606: "its media", 406: "its media", 420: "an extension"}
+_BY_STACK = {
+    **dict.fromkeys((406, 415, 488, 606), "its media"),
+    **dict.fromkeys((420, 421), "an extension"),
+    422: "its session interval",  # RFC 4028 section 6
+}
 #: What it refuses without a leg, because it has as many calls as it takes (section 21.4.24) or cannot parse the request or its SDP
 #: (section 21.4.1). A scenario that refuses has a leg.
 _WITHOUT_LEG = {486: "another call", 400: _MALFORMED}
@@ -47,13 +53,17 @@ def derive(scene: Scene) -> None:
 
 
 def _refused(scene: Scene, role: Role, messages: list[CallMessage]) -> None:
-    """An INVITE that the phone's own stack refused."""
+    """An INVITE that the phone's own stack refused, and that was not tried again with success; of a stand-in, any refusal."""
+    taken = {m.phone: m.time for m in messages if not m.received and 200 <= m.answers("INVITE") < 300}
     for invite in (m for m in messages if m.received and m.begins_dialog):
         for answer in (m for m in messages if not m.received and m.is_of(invite)):
             what = _BY_STACK.get(answer.status) or (_WITHOUT_LEG.get(answer.status) if answer.leg is None else None)
-            if what is None or (role == "ai" and what != _MALFORMED):  # the AI's other refusals are among its answers
+            if role == "ai" and answer.status >= 300 and not answer.is_challenge and answer.status != TERMINATED:
+                what = what or _AS_ASKED
+            if what is None or answer.time < taken.get(answer.phone, 0.0):
                 continue
-            told, leg = f"{answer.phone} refused it by itself with {answer.status}", answer.leg or answer.phone
+            how, leg = what if what == _AS_ASKED else "by itself", answer.leg or answer.phone
+            told = f"{answer.phone} refused it {how} with {answer.status}"
             scene.record(f"refusal.{role}", what, told, answer.where, *why.told(answer.message), leg=leg)
             if role in _OFFERS:
                 scene.record(_OFFERS[role], offered(invite.sdp), invite.where, offered_audio(invite.message), leg=leg)

@@ -116,6 +116,13 @@ def given_up_early() -> Example:
     return example.all_ports_answer().not_taken("the phone reception", attempted=["no-answer:x"])
 
 
+def busy(example: Example) -> Example:
+    """The AI is busy, and the platform tells the caller something else."""
+    example.row, example.line = "BUSY", "fallback-refused"
+    example.dials().ai_gets().ai_answers(486, "Busy Here").after(0.1).ends_here(480, "Temporarily Unavailable")
+    return example.all_ports_answer().finding("final_response", "caller.1", code=480, wanted=(486,))
+
+
 REACH = [
     Expected("reach.firewall-udp-32681.unheard", unheard(), "likely firewall-udp-32681"),
     Expected(
@@ -228,6 +235,16 @@ REACH = [
         "one of trunk-transport-mismatch, route-wrong-trunk, route-missing, firewall-udp-32681, firewall-udp-32681-rejected",
     ),
     Expected("reach.refused.media", refused(Example(), 488, "Not Acceptable"), "likely ai-refuses"),
+    Expected(
+        "reach.media-of-the-phone",
+        refused(Example(ai="stand-in"), 488, "Not Acceptable"),
+        "likely harness-phone-refuses",
+    ),
+    *(
+        Expected("reach.malformed", refused(Example(ai="stand-in"), code, words), "certain harness-phone-refuses")
+        for code, words in ((422, "Session Interval Too Small"), (420, "Bad Extension"))
+    ),
+    *(Expected("final.changed", busy(Example(ai=ai)), "likely refusal-changed") for ai in ("stand-in", "synthflow")),
     Expected("reach.refused", refused(Example(), 500, "Server Internal Error"), "likely ai-refuses"),
     Expected(
         "reach.refused.known",
@@ -287,10 +304,9 @@ REACH = [
         nothing(Example(transport="tls")).probed("ai", "answers", "untrusted").probed("termination", "answers"),
         "likely certificate-untrusted",
     ),
-    Expected(
-        "reach.unknown-number",
-        refused_caller(404, "Not Found"),
-        "likely number-unknown-at-platform",
+    *(
+        Expected(rule, refused_caller(404, "Not Found"), "likely assistant-not-attached, number-unknown-at-platform")
+        for rule in ("reach.unknown-number", "reach.not-attached.passed-on")
     ),
 ]
 
@@ -375,6 +391,12 @@ def refused_by_ai(code: int, phrase: str, **headers: str) -> Example:
     return example.all_ports_answer().not_taken("the phone reception", attempted=[f"failed:{example.did}"])
 
 
+def announced() -> Example:
+    """Nobody sees the AI's side; the caller hears an announcement for seconds, and is told that the number is not assigned."""
+    example = Example().dials().after(3.0).caller_gets(f"SIP/2.0 480 x\r\nCSeq: 1 INVITE\r\nReason: {UNALLOCATED}")
+    return example.ends_here(480, "x").finding("landing.answered_by", "the call", wanted="main", unseen=True)
+
+
 def refused_by_platform(code: int, phrase: str, *lines: str) -> Example:
     """The platform refused the caller, and nothing came to the AI."""
     text = "\r\n".join([f"SIP/2.0 {code} {phrase}", "CSeq: 1 INVITE", *lines])
@@ -444,11 +466,15 @@ TOLD = [
     Expected(
         "reach.concurrency.said", refused_by_ai(503, "Maximum Calls In Progress"), "certain concurrency-exhausted"
     ),
-    Expected(
-        "reach.unknown-number.said",
-        refused_by_platform(503, "Service Unavailable", f"Reason: {UNALLOCATED}"),
-        "likely number-unknown-at-platform",
+    *(
+        Expected(
+            rule,
+            refused_by_platform(503, "Service Unavailable", f"Reason: {UNALLOCATED}"),
+            "likely assistant-not-attached, number-unknown-at-platform",
+        )
+        for rule in ("reach.unknown-number.said", "reach.not-attached.said-on")
     ),
+    Expected("reach.not-attached.said-on", announced(), "likely assistant-not-attached, number-unknown-at-platform"),
     Expected(
         "reach.identity.said",
         refused_by_platform(403, "Unverified origination number"),
@@ -512,7 +538,7 @@ def unseen(refused: int = 503, told: int = 500, reason: str = "x") -> Example:
     example = (
         Example(ai="stand-in", file={"groups.reception.agents": ()}).dials().ai_gets().ai_answers(refused).after(20)
     )
-    return example.state("disconnected", told, reason).all_ports_answer().not_taken()
+    return example.state("disconnected", told, reason).all_ports_answer().landed("reception")
 
 
 def _cut_by_the_ai() -> Example:
@@ -603,7 +629,7 @@ RIVALS = [
     Expected("audio.no-rtp.two-codecs", _laws("no-rtp", "no-rtp"), "likely g711-one-side; possible rtp-blocked-both"),
     Expected("fallback.none.passed-on", _no_fallback(486, 486), "certain fallback-missing"),
     *(
-        Expected(rule, unseen(), "likely ai-refuses, fallback-missing; possible nobody-available")
+        Expected(rule, unseen(), "likely fallback-missing; possible nobody-available")
         for rule in ("fallback.none.unseen", "fallback.nobody.unseen")
     ),
     Expected("fallback.none.or-number", _no_fallback(503, 404), "likely fallback-missing"),
