@@ -14,15 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.deployment import Deployment
-from harness.deployment.file import load
+from harness.deployment import Deployment, to_plain
+from harness.deployment.file import load, mistaken
 from harness.errors import DeploymentError, HarnessError, MistakeError
+from harness.support import resources
 from harness.support.forkserver import allow_open_files
 from harness.support.heartbeat import PERIOD_S, Heartbeat
 from harness.support.memory import SHORT, FreedMemory, settle
 from harness.world.addresses import StartError
 from harness.world.audit import AuditHandler
 from harness.world.faults import Faults, listed
+from harness.world.tenant import mistakes_of
 from harness.world.world import World
 
 COULD_NOT_START = 3
@@ -52,10 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with contextlib.suppress(OSError):
         os.nice(PRIORITY)  # audio is made and relayed in real time; only root may ask for it
     try:
-        deployment = load(asked.file)
-        if deployment.kind != "simulated":
-            raise DeploymentError(f"{asked.file}: kind: {deployment.kind!r}; allowed: 'simulated'")
-        return asyncio.run(_run(asked, deployment))
+        return asyncio.run(_run(asked, _playable(asked)))
     except StartError as error:
         return _could_not_start(error.kind, error)
     except MistakeError as error:
@@ -65,13 +64,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _could_not_start("broken", error)
 
 
+def _playable(asked: argparse.Namespace) -> Deployment:
+    """The file's deployment. Raises :class:`MistakeError` if no world can play it, or not with these faults."""
+    path = resources.deployment_file(asked.file)
+    deployment = load(path)
+    if deployment.kind != "simulated":
+        raise DeploymentError(f"{path}: kind: {deployment.kind!r}; allowed: 'simulated'")
+    if mistakes := mistakes_of(deployment):
+        raise mistaken(path, mistakes, to_plain(deployment))
+    faults = Faults(deployment.integration, frozenset(deployment.lines))
+    for text in asked.fault:
+        faults.set(*_fault(text))
+    return deployment
+
+
 def _check(asked: argparse.Namespace) -> int:
-    """Whether the deployment can be made wrong in these ways; starts nothing."""
+    """Whether the world would start; starts nothing."""
     try:
-        deployment = load(asked.file)
-        faults = Faults(deployment.integration, frozenset(deployment.lines))
-        for text in asked.fault:
-            faults.set(*_fault(text))
+        _playable(asked)
     except MistakeError as error:
         return _could_not_start("mistake", error)
     _say({"event": "checked"})

@@ -333,10 +333,13 @@ class Tenant:
         }
 
 
-def require_playable(deployment: Deployment) -> None:
-    """Raise :class:`DeploymentError` for accounts that the simulation cannot serve, and for settings without an owner."""
-    if mistakes := list(_mistakes(deployment)):
-        raise DeploymentError("\n".join(mistakes))
+def mistakes_of(deployment: Deployment) -> list[str]:
+    """A line for each setting that is wrong or without an owner, and each account that the simulation cannot serve."""
+    try:
+        parse(deployment.simulated)
+    except DeploymentError as error:
+        return str(error).splitlines()
+    return list(_mistakes(deployment))
 
 
 def _mistakes(deployment: Deployment) -> Iterator[str]:

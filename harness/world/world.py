@@ -23,7 +23,7 @@ from harness.world.media.sound import Ticker
 from harness.world.pki import Authority
 from harness.world.settings import parse
 from harness.world.synthflow.media_engine import MediaEngine
-from harness.world.tenant import Tenant, require_playable
+from harness.world.tenant import Tenant
 from harness.world.wire.transport import ListenError, Trace, Traced
 
 _CONTROL = 2  # the last octet of the control API's address, in the first tenant's block
@@ -56,7 +56,6 @@ class World:
         timings: Literal["quick", "documented"] = "quick",
         trace: bool = False,
     ) -> None:
-        require_playable(deployment)
         self._directory = directory
         self.audit = Audit()
         self.ticker = Ticker()

@@ -8,6 +8,7 @@ import os
 
 import pytest
 
+from harness.support.resources import EXAMPLES
 from tests.acceptance.conftest import Tree
 
 SCENARIO = """
@@ -100,6 +101,19 @@ def test_pytest_information_options_make_no_run(tree: Tree, look: str) -> None:
     assert code in (0, pytest.ExitCode.NO_TESTS_COLLECTED), output
     assert "ERROR" not in output
     assert not (tree.path / "reports").exists()
+
+
+@pytest.mark.parametrize("options", [["--plan"], []])
+def test_what_the_simulated_world_cannot_play_is_a_mistake_of_the_file_before_any_call(
+    tree: Tree, options: list[str]
+) -> None:
+    """The plan accepted it, and the run named no file."""
+    text = (EXAMPLES / "simulated-generic.toml").read_text(encoding="utf-8")
+    file = tree.path / "contact-centre.toml"
+    file.write_text(text + "\n[simulated.groups.Support]\nqueue_s = 5.0\n", encoding="utf-8")
+    code, output = tree.harness("verify", str(file), *options)
+    assert code == 2
+    assert f"ERROR: {file}: simulated.groups.Support: the file has none of that name; allowed: " in output
 
 
 @pytest.mark.parametrize("options", ["--collect-only", "--help", "--fixtures", "--markers", "--plan", "--version"])

@@ -36,7 +36,7 @@ from harness.run.plugin.leases import in_turn
 from harness.run.plugin.run import RUN, Run, run_of
 from harness.run.plugin.watch import Watch, Watchdog, start_heartbeat
 from harness.run.plugin.workers import AsTheyCome
-from harness.run.plugin.worlds import Worlds, check_faults
+from harness.run.plugin.worlds import Worlds, require_playable
 from harness.scenario.phones import stand_in
 from harness.support.files import own_directories, whole_file
 from harness.support.files.own_directories import MEMORY, Scratch
@@ -172,7 +172,7 @@ def _begin(config: pytest.Config) -> bool:
         config.option.tx = config.option.tx[:cases]
     config.stash[RUN] = run
     if only_plans:
-        check_faults([path for path, d in zip(files, deployments, strict=True) if d.kind == "simulated"], faults)
+        require_playable([path for path, d in zip(files, deployments, strict=True) if d.kind == "simulated"], faults)
         return True
     _use_own_temporary_files(config)
     run.directory = create(options.reports(config).absolute())

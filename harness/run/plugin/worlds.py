@@ -83,10 +83,11 @@ def list_faults() -> list[FaultDocument]:
     return found
 
 
-def check_faults(files: Sequence[Path], faults: Sequence[str]) -> None:
-    """Have each deployment's world look at the faults, and start nothing. Raises :class:`SelectionError` for an unknown one."""
-    if not faults:
-        return
+def require_playable(files: Sequence[Path], faults: Sequence[str]) -> None:
+    """Have each deployment's world look at its file and the faults, and start nothing.
+
+    Raises :class:`SelectionError` for what would keep it from starting.
+    """
     for path in files:
         said = json.loads(_asked(str(path), "--check", *(word for fault in faults for word in ("--fault", fault))))
         if said["event"] == "error":
