@@ -67,23 +67,50 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
     secret = "secrets do not stand in files; allowed: {}, the name of an environment variable"
     if mistakes := [f"{inline(where)}: {secret.format(instead)}" for where, instead in _written_secrets(plain)]:
         raise mistaken(path, mistakes, plain)
+    deployment = _checked(path, plain, environment.get(SITE_VARIABLE))
+    if deployment.kind == "simulated":
+        return deployment
+    return _complete(path, deployment, environment, secrets)
+
+
+def _checked(path: Path, plain: dict[str, Any], site: str | None) -> Deployment:
+    """The deployment that the file and its spreadsheet describe. The mistakes of both are reported together."""
     numbers = _numbers(path, plain)
-    if mistakes := list(_place_files(plain, path.parent, {_REPORT, _PROMPT})):
-        raise mistaken(path, mistakes, plain)
-    site = {"site": environment[SITE_VARIABLE]} if environment.get(SITE_VARIABLE) else {}
+    mistakes = list(_place_files(plain, path.parent, {_REPORT, _PROMPT}))
+    lines, wrong = plain.get("lines", {}), set(numbers.wrong)
+    if site:
+        plain["site"] = site
 
     def beside(location: tuple[int | str, ...]) -> str | None:
         if site and location == ("site",):
             return SITE_VARIABLE
-        return numbers.where(location) if numbers else None
+        return numbers.where(location)
 
-    try:
-        deployment = Deployment.model_validate(plain | site, context={"region": plain.get("region", _REGION)})
-    except ValidationError as error:
-        raise mistaken(path, toml_model.lines(error, Deployment, beside=beside, hidden=_NEVER_WRITTEN), plain) from None
-    if deployment.kind == "simulated":
-        return deployment
-    return _complete(path, deployment, environment, secrets)
+    def follows(location: tuple[int | str, ...]) -> bool:
+        """Whether a place is wrong only since a row is, or a line that is left out."""
+        if location == ("campaign", "line"):
+            return str(plain["campaign"]["line"]) in wrong
+        if location[:1] != ("lines",) or not numbers.wrong.intersection(map(str, location[1:2])):
+            return False
+        return len(location) == 2 or location[2] not in lines[str(location[1])]
+
+    deployment = None
+    while deployment is None:
+        try:
+            deployment = Deployment.model_validate(plain, context={"region": plain.get("region", _REGION)})
+        except ValidationError as error:
+            found = toml_model.lines(error, Deployment, beside=beside, hidden=_NEVER_WRITTEN, omitted=follows)
+            mistakes += [line for line in found if line not in mistakes]
+            places = [item["loc"] for item in error.errors(include_url=False, include_context=False)]
+            of_lines = {str(place[1]) for place in places if place[:1] == ("lines",) and len(place) > 1}
+            if not of_lines:
+                break
+            wrong |= of_lines  # the others are still to be held against the rest of the file
+            plain = plain | {"lines": {name: line for name, line in plain["lines"].items() if name not in of_lines}}
+    said = [*numbers.mistakes, *(str(mistaken(path, mistakes, plain)).splitlines() if mistakes else ())]
+    if deployment is None or said:
+        raise DeploymentError("\n".join(said))
+    return deployment
 
 
 def mistaken(path: Path, mistakes: Iterable[str], plain: Mapping[str, Any]) -> DeploymentError:
@@ -100,11 +127,11 @@ def mistaken(path: Path, mistakes: Iterable[str], plain: Mapping[str, Any]) -> D
     return DeploymentError("\n".join(f"{path}: {_TRUNK.sub(named, mistake)}" for mistake in mistakes))
 
 
-def _numbers(path: Path, plain: dict[str, Any]) -> numbers_csv.NumbersFile | None:
+def _numbers(path: Path, plain: dict[str, Any]) -> numbers_csv.NumbersFile:
     """Read the file's spreadsheet into its ``lines``; the model looks at what names it wrongly."""
     name, ignored, lines = plain.get("numbers_csv"), plain.get("numbers_ignore", []), plain.get("lines", {})
     if not (isinstance(name, str) and isinstance(lines, dict) and isinstance(ignored, list)):
-        return None
+        return numbers_csv.NumbersFile(path)
     del plain["numbers_csv"]
     numbers = numbers_csv.read(path.parent / name, [str(column) for column in plain.pop("numbers_ignore", [])])
     plain["lines"] = numbers_csv.merged(lines, numbers)

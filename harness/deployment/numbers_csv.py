@@ -43,6 +43,10 @@ class NumbersFile:
     #: A menu's name → those of its choices, where several rows of one name and number differ in what the caller presses.
     menus: dict[str, list[str]] = field(default_factory=dict)
     cells: dict[tuple[str, str], str] = field(default_factory=dict)  #: (line, key) → "row 3, column did"
+    mistakes: list[str] = field(default_factory=list)  #: a line for each, with file, row and column
+    wrong: set[str] = field(
+        default_factory=set
+    )  #: the lines that these are about: what else is wrong with them may follow
 
     def where(self, location: tuple[int | str, ...]) -> str | None:
         """Where the file has what a mistake at ``location`` (``lines``, name, key …) is about; None if it does not."""
@@ -56,7 +60,7 @@ class NumbersFile:
 def read(path: Path, ignored: Sequence[str] = ()) -> NumbersFile:
     """Read the file but for the columns that are ``ignored``, whatever they are called.
 
-    Raises :class:`DeploymentError` with a line for each mistake: file, row, column, what is allowed.
+    Raises :class:`DeploymentError` if it is no CSV, or has no column of numbers; other mistakes are in the result.
     """
     table = [(number, row) for number, row in _rows(path) if any(row)]
     if not 2 <= len(table) <= _LARGEST:
@@ -66,13 +70,16 @@ def read(path: Path, ignored: Sequence[str] = ()) -> NumbersFile:
     heading = [name.casefold() for name in heading]
     passed_over = {name.strip().casefold() for name in ignored}
     found = NumbersFile(path)
-    mistakes = [f"row {first}: {what}" for what in _of_heading([name for name in heading if name not in passed_over])]
-    if not mistakes:
-        found.menus = _menus([dict(zip(heading, row, strict=False)) for _, row in rows])
-    for number, row in rows if not mistakes else ():
-        mistakes += [f"row {number}{what}" for what in _add(found, number, row, heading, passed_over)]
-    if mistakes:
-        raise DeploymentError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+    unknown = [f"row {first}: {what}" for what in _of_heading([name for name in heading if name not in passed_over])]
+    found.mistakes += [f"{path}: {mistake}" for mistake in unknown]
+    if _DID not in heading:
+        raise DeploymentError("\n".join(found.mistakes))
+    passed_over.update(name for name in heading if name not in _COLUMNS)
+    found.menus = _menus([dict(zip(heading, row, strict=False)) for _, row in rows])
+    for number, row in rows:
+        found.mistakes += [f"{path}: row {number}{what}" for what in _add(found, number, row, heading, passed_over)]
+    if unknown:
+        found.wrong.update(found.numbers)
     return found
 
 
@@ -110,7 +117,7 @@ def _of_heading(heading: Sequence[str]) -> Iterator[str]:
     if unknown := [f"{name!r}{nearest(name, _COLUMNS)}" for name in heading if name and name not in _COLUMNS]:
         others = "any other that numbers_ignore names beside numbers_csv"
         yield f"unknown column {', '.join(unknown)}; allowed: {', '.join(_COLUMNS)}, and {others}"
-    elif _DID not in heading:
+    if _DID not in heading:
         yield f"column did is missing; allowed: {', '.join(_COLUMNS)}"
     yield from (f"column {name} is there twice; allowed: once" for name in _COLUMNS if heading.count(name) > 1)
 
@@ -129,14 +136,16 @@ def _add(
         what = "a spreadsheet knows no comments, and its number would be called"
         yield f": begins with {texts[0]!r}: {what}; allowed: no such row, or another beginning"
         return
+    cells = {name: text for name, text in zip(heading, texts, strict=False) if text and name not in passed_over}
     if any(texts[len(heading) :]) or any(text for name, text in zip(heading, texts, strict=False) if not name):
         yield f": has a cell behind the heading, or in a column without a name; allowed: {len(heading)} cells"
+        found.wrong.add(cells.get(_NAME, ""))
         return
-    cells = {name: text for name, text in zip(heading, texts, strict=False) if text and name not in passed_over}
     did, trunk = cells.pop(_DID, None), cells.pop(_TRUNK, "")
     name = cells.pop(_NAME, did or "")
     if did is None:
         yield ", column did: is missing; allowed: a number in E.164"
+        found.wrong.add(name)
         return
     if name in found.menus:
         if _PRESS not in cells:
@@ -148,6 +157,7 @@ def _add(
     numbers, line = found.numbers.setdefault(name, {}), found.lines.setdefault(name, {})
     if trunk in numbers or (numbers and "" in (trunk, *numbers)):
         yield f", column trunk: {name!r} has several numbers; allowed: a trunk of its own for each, or a name"
+        found.wrong.add(name)
     for key, text in cells.items():
         if line.setdefault(key, text) != text:
             yield f", column {key}: {text!r}, though another row of {name!r} has {line[key]!r}; allowed: the same in each"
@@ -160,9 +170,8 @@ def _add(
 
 
 def merged(lines: Mapping[str, Any], numbers: NumbersFile) -> dict[str, Any]:
-    """The lines of a deployment file with the numbers' own. Raises :class:`DeploymentError` for a key that stands in both."""
+    """The lines of a deployment file with the numbers' own. A key that stands in both is one more mistake of ``numbers``."""
     result: dict[str, Any] = {name: dict(line) if isinstance(line, dict) else line for name, line in lines.items()}
-    mistakes: list[str] = []
     for menu, choices in numbers.menus.items():
         shared = result.pop(menu, {})
         result |= (
@@ -182,7 +191,5 @@ def merged(lines: Mapping[str, Any], numbers: NumbersFile) -> dict[str, Any]:
             else:
                 where = f"{numbers.path}: {numbers.cells.get((name, key), numbers.cells[name, ''])}"
                 place = f"lines.{toml_model.inline(name)}.{key}"
-                mistakes.append(f"{where}: the deployment file has {place}, too; allowed: one of them")
-    if mistakes:
-        raise DeploymentError("\n".join(mistakes))
+                numbers.mistakes.append(f"{where}: the deployment file has {place}, too; allowed: one of them")
     return result

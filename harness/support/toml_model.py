@@ -18,6 +18,8 @@ from harness.support.network_text import printable
 
 _SHOWN = 100  #: characters of a value in a message
 MOST_ALIKE = 3  #: lines with the same mistake at entries of one table
+_NAMED = 10  #: names of further entries with it
+_ROW = re.compile(r"\brow (\d+)")  #: in the place of a spreadsheet's cell
 _DEEPEST = 20  #: levels; a deployment has five
 
 _TEXT = 'text, in quotes ("…")'
@@ -112,10 +114,12 @@ def lines(
     *,
     beside: Callable[[tuple[int | str, ...]], str | None] = lambda location: None,
     hidden: Collection[str] = (),
+    omitted: Callable[[tuple[int | str, ...]], bool] = lambda location: False,
 ) -> Iterator[str]:
     """A line for each mistake: where, what, what is allowed.
 
-    ``beside`` returns the other place of a value, such as a spreadsheet cell; ``hidden`` keys are not suggested.
+    ``beside`` returns the other place of a value, such as a spreadsheet cell; ``hidden`` keys are not suggested; mistakes at
+    ``omitted`` places are passed over.
     """
 
     def place(location: tuple[int | str, ...]) -> str:
@@ -125,15 +129,33 @@ def lines(
     # a name that is misspelt once is one mistake, though three hundred numbers lead there; so is a column that lost every plus
     alike: dict[tuple[tuple[int | str, ...], str], list[tuple[tuple[int | str, ...], str]]] = {}
     for location, what, kind in _mistakes(error, model, hidden):
+        if omitted(location):
+            continue
         of_entry = (location[0], "", *location[2:]) if len(location) > 2 else location
         alike.setdefault((of_entry, kind), []).append((location, what))
     for found in alike.values():
-        shown, others = (found[:1], len(found) - 1) if len(found) > MOST_ALIKE else (found, 0)
+        shown, others = (found[:1], found[1:]) if len(found) > MOST_ALIKE else (found, [])
+        which = _named([place for place, _ in others], beside)
         how = "same" if len({what for _, what in found}) == 1 else "like"
         for location, what in shown:
-            also = f" (and the {how} at {others} others of {location[0]})" if others else ""
+            also = f" (and the {how} at {len(others)} others of {location[0]}: {which})" if others else ""
             where = place(location)
             yield f"{where}: {what}{also}" if where else f"{what}{also}"
+
+
+def _named(places: Sequence[tuple[int | str, ...]], beside: Callable[[tuple[int | str, ...]], str | None]) -> str:
+    """Entries of a table in few words: the rows of their spreadsheet where all have one, else the first names."""
+    rows = sorted({int(found[1]) for place in places if (found := _ROW.search(beside(place) or ""))})
+    if len(rows) < len(places):
+        names = list(dict.fromkeys(inline(str(place[1])) for place in places))
+        return ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
+    spans: list[list[int]] = []
+    for row in rows:
+        if spans and row == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], row]
+        else:
+            spans.append([row])
+    return "rows " + ", ".join("-".join(map(str, span)) for span in spans)
 
 
 def _mistakes(

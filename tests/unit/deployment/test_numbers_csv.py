@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,10 @@ def sheet(tmp_path: Path, text: str, encoding: str = "utf-8") -> Path:
 
 
 def lines(tmp_path: Path, text: str, ignored: tuple[str, ...] = ()) -> dict[str, object]:
-    return numbers_csv.merged({}, numbers_csv.read(sheet(tmp_path, text), ignored))
+    found = numbers_csv.read(sheet(tmp_path, text), ignored)
+    if found.mistakes:
+        raise DeploymentError("\n".join(found.mistakes))
+    return numbers_csv.merged({}, found)
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -187,7 +191,7 @@ def said_of(tmp_path: Path, text: str, **changes: object) -> list[str]:
         (
             "".join(f"Shop {n},+1214555{n:04},EU,billign\n" for n in range(100, 400)),
             "lines.Shop 100.group (x.csv: row 2, column group): no group is called "
-            "'billign' (perhaps billing); allowed: billing, support, reception (and the same at 299 others of lines)",
+            "'billign' (perhaps billing); allowed: billing, support, reception (and the same at 299 others of lines: rows 3-301)",
         ),
     ],
 )
@@ -201,19 +205,48 @@ def test_what_contradicts_the_rest_of_the_file_is_told_by_row_and_column(tmp_pat
     ("key", "value", "column"),
     [
         ("did", "+12145550199", "did"),
-        ("trunk", "EU", "trunk"),
+        ("trunk", "tls-digest", "trunk"),
         ("group", "billing", "group"),
         ("may_fail", True, "may_fail"),
     ],
 )
 def test_a_key_stands_in_the_file_or_in_the_sheet(tmp_path: Path, key: str, value: object, column: str) -> None:
     """One that was taken without a word would leave the other's number uncalled."""
-    sheet(tmp_path, "name,did,trunk,group,may_fail\nA,+12145550107,EU,billing,no\n")
+    sheet(tmp_path, "name,did,trunk,group,may_fail\nA,+12145550107,tls-digest,billing,no\n")
     path = written(tmp_path, "live-talkdesk", {"numbers_csv": "x.csv", "lines": {"A": {key: value}}})
     with pytest.raises(DeploymentError) as caught:
         load(path)
     said = f"row 2, column {column}: the deployment file has lines.A.{key}, too; allowed: one of them"
     assert str(caught.value) == f"{tmp_path / 'x.csv'}: {said}"
+
+
+def test_every_mistake_of_the_sheet_is_told_at_once(tmp_path: Path) -> None:
+    """Those of its form hid those of its values, and these the names that the file does not have."""
+    rows = [
+        ("A", "+12145550107", "EU", "", "billing"),
+        ("B", "", "EU", "", "billing"),
+        ("C", "12145550108", "EU", "", "billing"),
+        ("D", "+12145550109", "Eu", "", "billing"),
+        ("E", "+12145550110", "EU", "", "nobody"),
+        ("E", "+12145550111", "EU", "2", "billing"),
+    ]
+    sheet(tmp_path, "name,did,trunk,pres,group\n" + "".join(",".join(row) + "\n" for row in rows))
+    trunk = {"transport": "tcp", "port": 32681, "host": "sip.example", "termination": "sbc.example", "name": "EU"}
+    changes: Changes = {"numbers_csv": "x.csv", "lines": {"B": {"announcement_s": 500}}, "trunks": [trunk]}
+    path = written(tmp_path, "live-talkdesk", {**changes, "campaign": {"line": "B"}})
+    with pytest.raises(DeploymentError) as caught:
+        load(path)
+    said = [re.sub(r"^\S+?(x.csv|toml): ", "", line).partition(";")[0] for line in str(caught.value).splitlines()]
+    assert said == [
+        "row 1: unknown column 'pres' (perhaps press)",
+        "row 3, column did: is missing",
+        "row 7, column trunk: 'E' has several numbers",
+        "row 7, column group: 'billing', though another row of 'E' has 'nobody'",
+        "lines.B.announcement_s: 500: is too large",
+        "lines.C.did (x.csv: row 4, column did): '12145550108' is not E.164",
+        "lines.E.group (x.csv: row 6, column group): no group is called 'nobody'",
+        "lines.D.trunk (x.csv: row 5, column trunk): no trunk is called 'Eu' (perhaps EU)",
+    ]
 
 
 def test_words_for_true_and_false(tmp_path: Path) -> None:
