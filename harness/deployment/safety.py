@@ -29,6 +29,8 @@ _DEAR = {
     PhoneNumberType.PERSONAL_NUMBER: "a personal number, which is charged like a premium-rate one",
     PhoneNumberType.PAGER: "a pager's number",
 }
+#: E.164 section 6.2.1, without the country code.
+_MOST_DIGITS = 14
 #: Premium exchange of every North American area code, which phonenumbers' data does not list.
 _NANP_976 = re.compile(r"\+1\d{3}976\d{4}")
 #: ``-``, ``.`` and brackets mean nothing in a tel URI (RFC 3966 section 3).
@@ -272,10 +274,28 @@ def _begins_dear(number: phonenumbers.PhoneNumber) -> str | None:
     """What a number that no plan has may be taken for all the same: a short code, or one with digits that a network passes over."""
     if shortnumberinfo.is_valid_short_number(number):
         return "is a short code behind its country's code"
-    begins = phonenumbers.PhoneNumber(country_code=number.country_code, national_number=number.national_number)
-    if phonenumbers.truncate_too_long_number(begins) and (kind := _DEAR.get(phonenumbers.number_type(begins))):
-        return f"begins with {kind}"
-    return None
+    kinds = (_DEAR.get(phonenumbers.number_type(like)) for like in _numbers_like(number))
+    return next((f"begins with {kind}" for kind in kinds if kind), None)
+
+
+def _numbers_like(number: phonenumbers.PhoneNumber) -> Iterator[phonenumbers.PhoneNumber]:
+    """Numbers of the plan that begin alike: with fewer digits, with more, and the expensive ones with the same first three."""
+    code, digits = number.country_code, phonenumbers.national_significant_number(number)
+    shorter = phonenumbers.PhoneNumber(country_code=code, national_number=number.national_number)
+    if phonenumbers.truncate_too_long_number(shorter):
+        yield shorter
+    for length in range(len(digits) + 1, _MOST_DIGITS + 1):
+        for digit in "0123456789":
+            longer = int(digits.ljust(length, digit))
+            yield phonenumbers.PhoneNumber(
+                country_code=code, national_number=longer, italian_leading_zero=number.italian_leading_zero
+            )
+    assert code is not None
+    for region in phonenumbers.region_codes_for_country_code(code):
+        for kind in _DEAR:
+            example = phonenumbers.example_number_for_type(region, kind)
+            if example is not None and phonenumbers.national_significant_number(example)[:3] == digits[:3]:
+                yield example
 
 
 @lru_cache(maxsize=10_000)  # each case has a guard of its own, and each asks for every number of the deployment

@@ -136,12 +136,15 @@ def test_unknown_numbering_plan_belongs_to_no_country(lab: Lab, region: str, nob
     ("region", "number", "why"),
     [
         ("DE", "+4990012345678", "begins with a premium-rate number"),
+        ("DE", "+4990012345", "begins with a premium-rate number"),  # too short
+        ("DE", "+499002345678", "begins with a premium-rate number"),  # not allotted
+        ("DE", "+4913712", "begins with a shared-cost number"),
         ("IT", "+398991234567", "begins with a premium-rate number"),
         ("DE", "+4911833", "is a short code behind its country's code"),
         ("GB", "+44118118", "is a short code behind its country's code"),
     ],
 )
 def test_unknown_numbering_plan_may_look_like_premium(lab: Lab, region: str, number: str, why: str) -> None:
-    """Networks ignore surplus digits."""
+    """Networks ignore surplus digits, and bill a call by the first ones."""
     assert Guard(lab(region=region)).refusal(number) == f"{number} {why} (safety.allow may name it)"
     assert Guard(lab(region=region, safety__allow=[number])).refusal(number) is None
