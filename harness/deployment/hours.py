@@ -117,6 +117,8 @@ def _range(first: str, last: str) -> Iterator[date]:
 
 def _span(opens: str, closes: str) -> Span:
     begin = _minutes(opens)
+    if opens == closes != "00:00":  # as 00:00-00:00 it is a whole day to some, and no time at all to others
+        raise ValueError(f"{opens}-{closes}: opens and closes at once; allowed: 00:00-24:00 for the whole day")
     return begin, begin + ((_minutes(closes) - begin) % _DAY_MINUTES or _DAY_MINUTES)
 
 

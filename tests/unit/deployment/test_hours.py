@@ -62,6 +62,7 @@ def test_it_is_open_within_its_hours_by_its_own_clocks(hours: str, moment: str, 
     [
         *("", "always", "mon 8:00-18:00", "mon 08:00-25:00", "mon 08:00-12:60", "mon-fri", "mo 08:00-12:00"),
         *("08:00-12:00", f"{WEEK}, 2026-12-26 to 2026-12-24 closed", f"{WEEK}, 2026-12-26 to 2028-12-24 closed"),
+        "mon-fri 08:00-08:00",
         *("sun closed", "2026-12-25 closed", f"{WEEK}, 2026-02-30 closed", f"{WEEK}, 25.12.2026 closed"),
         *(f"{WEEK}, 2026-12-25 closed, 2026-12-25 08:00-12:00", f"{WEEK}, 2026-12-24-2026-12-26 closed"),
     ],
