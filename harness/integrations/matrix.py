@@ -400,19 +400,25 @@ _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 @cache
 def _in_id(value: str) -> str:
-    """An axis' value within a case's id: text of the customer's own as plain ASCII, told apart by a hash where that loses some.
+    """An axis' value within a case's id: text of the customer's own in Latin letters, told apart by a hash where that loses some.
 
     Of a telephone number the last four digits stay. An id stands in every record of the run and is what its cases are told apart
     by: it has nothing that may have to be masked in one place and not in another.
     """
-    plain = re.sub(
-        r"[^A-Za-z0-9.+]+", "-", unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode()
-    ).strip("-")
+    plain = re.sub(r"[^A-Za-z0-9.+]+", "-", _in_latin(unicodedata.normalize("NFKC", value))).strip("-")
     plain = _NUMBER.sub(lambda found: re.sub(r"\D", "", found[0])[-4:], plain)
     plain = re.sub(r"\+(?=\d)", "", plain)  # with what follows it in the id it could read as a number
     if plain == value or plain == value.replace(" ", "-"):
         return plain
     return f"{plain}~{name_hash(value)}"
+
+
+def _in_latin(text: str) -> str:
+    if text.isascii():
+        return text
+    from anyascii import anyascii  # its tables are read from files, and most names need none of them
+
+    return anyascii(text)
 
 
 def name_hash(name: str) -> str:

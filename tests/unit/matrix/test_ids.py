@@ -20,7 +20,18 @@ _NUMBERS = (
 
 @pytest.mark.parametrize(
     ("name", "written"),
-    [("plain", "plain"), ("two words", "two-words"), ("Büro", "Buro~"), ("a/b", "a-b~"), ("a:b", "a-b~")],
+    [
+        ("plain", "plain"),
+        ("two words", "two-words"),
+        ("Büro", "Buro~"),
+        ("a/b", "a-b~"),
+        ("a:b", "a-b~"),
+        ("Straße", "Strasse~"),
+        ("Поддержка", "Podderzhka~"),
+        ("客服", "KeFu~"),
+        ("サポート", "sapoto~"),
+        ("Εξυπηρέτηση", "Exypiretisi~"),
+    ],
 )
 def test_a_name_in_an_id_stays_one_name(name: str, written: str) -> None:
     found = _in_id(name)
