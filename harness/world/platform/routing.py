@@ -145,6 +145,7 @@ class Termination:
         self.ua = ua
         self._clear = clear
         self._faults = context.faults
+        self._lines = [line for line, name, _ in context.deployment.all_dids() if name == trunk.name]
         realm = context.deployment.platform.domain
         password = trunk.password.get_secret_value() if trunk.password else ""
         self.credentials: Final = Credentials(trunk.username, password) if trunk.username else None
@@ -177,7 +178,7 @@ class Termination:
 
     def admit_call(self, call: IncomingCall, line: str | None) -> bool:
         """Whether an INVITE over the trunk, for a call of that line, is accepted; otherwise it has been answered."""
-        if not self._admit(call.source[0], call.reject):
+        if not self._admit(call.source[0], call.reject, line):
             return False
         if self.trunk.authentication == "digest" or self._faults.on("trunk-wants-digest", line):
             checked = self._guard.verify(call.request)
@@ -187,18 +188,19 @@ class Termination:
         return True
 
     async def _register(self, incoming: IncomingRequest) -> None:
-        if not self._admit(incoming.source[0], incoming.respond):
+        # a registration is no line's: the trunk of one that is inactive registers nobody
+        if not self._admit(incoming.source[0], incoming.respond, *self._lines):
             return
         if self.credentials is None:
             incoming.respond(403, "This trunk authenticates by address")
             return
         await self.registrar.handle(incoming)
 
-    def _admit(self, source: str, answer: Answer) -> bool:
+    def _admit(self, source: str, answer: Answer, *lines: str | None) -> bool:
         if source not in self.trunk.allowed_addresses or self._faults.on("synthflow-ip-not-allowed"):
             answer(403, "Address not allowed", ())
             return False
-        if self._faults.on("trunk-inactive"):
+        if any(self._faults.on("trunk-inactive", line) for line in (None, *lines)):
             answer(503, "Trunk inactive", ())
             return False
         return True

@@ -137,6 +137,15 @@ def test_every_fault_changes_something() -> None:
     assert {name.removesuffix("-rejected") for name in FAULTS} <= strings
 
 
+def test_a_fault_of_one_line_is_asked_for_by_line() -> None:
+    """``trunk-inactive@LINE`` was taken, and passed over where the world asked for the whole tenant's alone."""
+    sources = Path(harness.world.__file__).parent.rglob("*.py")
+    calls = [n for source in sources for n in ast.walk(ast.parse(source.read_text())) if isinstance(n, ast.Call)]
+    asked = [call.args for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "on"]
+    alone = {args[0].value for args in asked if len(args) == 1 and isinstance(args[0], ast.Constant)}
+    assert not {name for name in alone & FAULTS.keys() if FAULTS[name].per_line}
+
+
 # -- numbers and callers
 
 
