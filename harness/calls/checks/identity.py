@@ -138,7 +138,7 @@ def caller_in_report(shown: str, subject: str, number: str, region: str, rows: C
 def withheld(invite: Message, subject: str, number: str, region: str, where: str = "") -> Finding:
     """From is anonymous, and the number travels in P-Asserted-Identity with Privacy: id (RFC 3325 9.3)."""
     from_ = _from(invite, region)
-    trusted = [_number(identity, [number], region) for identity in asserted(invite, region)]
+    trusted = [_number(identity, [number], region) or user_of(identity.uri) for identity in asserted(invite, region)]
     privacy = {token.strip().lower() for value in invite.get_all("Privacy") for token in value.split(";")}
     shown = [name for name in _SHOWN_TO_ALL if any(_names(value, number) for value in invite.get_all(name))]
     anonymous = from_ is not None and _is_anonymous(from_)

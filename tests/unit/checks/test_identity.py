@@ -112,6 +112,14 @@ def test_a_withheld_number_needs_all_three(from_: str, more: tuple[str, ...], pa
     assert (identity.withheld(invite(from_, *more), "ai", CALLER, "US").verdict is Verdict.PASSED) is passed
 
 
+def test_an_asserted_identity_without_a_number_is_shown_as_it_is() -> None:
+    """It was shown as [None]."""
+    said = identity.withheld(
+        invite(ANONYMOUS, "P-Asserted-Identity: <tel:anonymous>", "Privacy: id"), "ai", CALLER, "US"
+    )
+    assert said.actual.endswith("P-Asserted-Identity ['anonymous']")
+
+
 def test_a_from_that_cannot_be_read_fails() -> None:
     broken = invite(f"<sip:{CALLER}@-x->")
     for finding in (
