@@ -89,7 +89,8 @@ class SynthflowApi:
     """A client of the API. Every method raises :class:`FarEndError` when the API gives no usable answer.
 
     One that is found dead (connection refused, 401, three times 5xx or no answer in time) is asked again once a minute;
-    in between every method raises at once. Safe from any thread.
+    in between every method raises at once. One that answers a page instead of JSON is no API, and asked no more, unless it
+    gave JSON before. Safe from any thread.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class SynthflowApi:
         self._strikes = 0
         self._down_until = -math.inf
         self._problem = ""
+        self._gave_json = False
         self._offset = ClockOffset()
         self._known_since: dict[str, float] = {}  # by id, the oldest first
         self._guard = threading.Lock()
@@ -225,12 +227,22 @@ class SynthflowApi:
             return known.setdefault(record.id, record.read_at)
 
     async def _asked(self, method: str, path: str, **arguments: Any) -> Any:
-        return payload(f"{method} {path}", await self._ask(method, path, **arguments))
+        what, answer = f"{method} {path}", await self._ask(method, path, **arguments)
+        try:
+            found = payload(what, answer)
+        except FarEndError:
+            kind = answer.headers.get("content-type", "no type")
+            failed = self._failed(what, f"{answer.status}, but {kind} and not JSON", _STRIKES)
+            self._down_until = self._down_until if self._gave_json else math.inf
+            raise failed from None
+        self._gave_json = True
+        return found
 
     async def _ask(self, method: str, path: str, **arguments: Any) -> HttpResponse:
         what = f"{method} {path}"
         if self.is_down:
-            raise FarEndError(f"Synthflow API: not asked again before a minute is over: {self._problem}")
+            until = "in this run" if self._down_until == math.inf else "before a minute is over"
+            raise FarEndError(f"Synthflow API: not asked again {until}: {self._problem}")
         if self._strikes >= _STRIKES:
             self._down_until = self._clock() + _DOWN_S  # others do not ask while this one does
         for attempt in range(_ATTEMPTS):

@@ -108,6 +108,26 @@ def test_a_dead_api_is_asked_once_a_minute(web: Make, answers: list[bytes], aske
     assert not api.is_down
 
 
+def test_a_page_instead_of_json_is_no_api_and_is_asked_once(web: Make) -> None:
+    """Each case of a run asked it again and waited for its record, 15 s in vain."""
+    clock, server = Clock(), web(answer("200 OK", "<html>"))
+    api = SynthflowApi(server.base, "token", clock=clock)
+    _refused(api, "200, but .* and not JSON")
+    clock.now += 3600.0
+    _refused(api, "not asked again in this run: GET /calls/c1: 200, but")
+    assert len(server.requests) == 1
+
+
+def test_an_api_that_shows_a_page_for_a_while_is_asked_again(web: Make) -> None:
+    clock, server = Clock(), web(FINE, answer("200 OK", "<html>Maintenance</html>"))
+    api = SynthflowApi(server.base, "token", clock=clock)
+    api.call("c1")
+    _refused(api, "not JSON")
+    server.answers = [FINE]
+    clock.now += 61.0
+    assert api.call("c1").id == "c1"
+
+
 @pytest.mark.parametrize("status", ["400 Bad Request", "403 Forbidden", "404 Not Found"])
 def test_a_question_refused_is_no_dead_api(web: Make, status: str) -> None:
     server = web(answer(status))
