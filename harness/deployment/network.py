@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 from unicodedata import category, normalize
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
@@ -147,6 +147,10 @@ class Trunk(Secret):
         return split_host_port(place)[1] or (5061 if self.transport == "tls" else 5060)
 
 
+#: What is wrong with a certificate that must be refused.
+BadCertificate = Literal["expired", "self-signed", "wrong-name"]
+
+
 class CertificateFiles(Model):
     """A certificate and its key, PEM."""
 
@@ -170,7 +174,15 @@ class StandIn(Model):
     options_every_s: float | None = Field(None, ge=1, le=600)
     #: Certificates that must be refused (``TLS-BADCERT``): ``[stand_in.bad_certificates.expired]``, ``….self-signed]`` and
     #: ``….wrong-name]``, each with ``certificate`` and ``private_key``.
-    bad_certificates: dict[Literal["expired", "self-signed", "wrong-name"], CertificateFiles] = {}
+    bad_certificates: dict[BadCertificate, CertificateFiles] = {}
+
+    @model_validator(mode="after")
+    def _all_bad_certificates(self) -> Self:
+        missing = [kind for kind in get_args(BadCertificate) if kind not in self.bad_certificates]
+        if self.bad_certificates and missing:
+            what = f"bad_certificates: {' and '.join(missing)} missing, and each kind is shown"
+            raise ValueError(f"{what}; allowed: {', '.join(get_args(BadCertificate))}, or none")
+        return self
 
     @property
     def own_pair(self) -> tuple[str, str] | None:

@@ -55,7 +55,11 @@ BASE: dict[str, Any] = {
         "front": {"did": "+12065550102", "handovers": {"x": {"transfer": "cold", "transfer_to": "desk", "digit": "1"}}}
     },
     "synthflow": {},
-    "stand_in": {"bad_certificates": {"expired": {"certificate": "a.pem", "private_key": "b.pem"}}},
+    "stand_in": {
+        "bad_certificates": dict.fromkeys(
+            ("expired", "self-signed", "wrong-name"), {"certificate": "a.pem", "private_key": "b.pem"}
+        )
+    },
     "escalation": {"digit": "9"},
     "campaign": {},
     "accounts": {"carrier": {"domain": "acme.example"}},
