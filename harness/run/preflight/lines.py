@@ -71,11 +71,12 @@ class ProbeResult:
     detail: str
     row: str = ""
     fix: str = ""
+    source: str = ""  #: this machine's address that it was looked at from, where it was from several
 
     @property
     def name(self) -> str:
         """What it is called in a report."""
-        return f"{self.look} {self.subject}".rstrip()
+        return f"{self.look} {self.subject}".rstrip() + (f" from {self.source}" if self.source else "")
 
 
 @dataclass(frozen=True, slots=True)

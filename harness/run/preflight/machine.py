@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import phonenumbers
@@ -19,6 +19,9 @@ from harness.run.preflight.lines import AUDIO, CALLER_ID, ROUTING, Look, ProbeKi
 from harness.support.files import user_files
 from harness.support.toml_model import MOST_ALIKE
 from harness.witness.ports.certificates import alternative_names_of, matches
+
+#: A certificate that ends within this time is worth a warning.
+SOON = timedelta(days=21)
 
 
 def number_line(deployment: Deployment) -> ProbeResult:
@@ -133,8 +136,11 @@ def certificate_line(
     begins, ends = shown.not_valid_before_utc, shown.not_valid_after_utc
     if not begins <= datetime.fromtimestamp(at, UTC) <= ends:
         return look.failed(f"counts from {begins:%Y-%m-%d} until {ends:%Y-%m-%d}", "Renew the certificate.")
+    until = f"until {ends:%Y-%m-%d}"
     names = alternative_names_of(shown) or []
     if strange := [host for host in hosts if not any(matches(host, name) for name in names)]:
         said = f"made out to {', '.join(names) or 'no host'}, and the trunk calls {', '.join(strange)}"
         return look.warning(said, "A platform that looks at names (RFC 5922) refuses it: have one made out.")
-    return look.ok(f"with its key, until {ends:%Y-%m-%d}")
+    if (left := ends - datetime.fromtimestamp(at, UTC)) < SOON:
+        return look.warning(f"{until}: {left.days} days left", "Renew the certificate in time.")
+    return look.ok(f"with its key, {until}")

@@ -10,11 +10,11 @@ from dataclasses import replace
 from cryptography import x509
 
 from harness.run.preflight.lines import OTHERS, REGISTRATION, Look, ProbeKind, ProbeResult
+from harness.run.preflight.machine import SOON
 from harness.witness.ports.certificates import alternative_names_of, is_wildcard_of, matches, names_of
 from harness.witness.ports.probes import Probing, Target, unverified, verified
 from harness.witness.ports.wire import Link, NoLinkError
 
-_SOON = datetime.timedelta(days=21)
 _MOMENT_S = 0.5  #: after which a server has checked a client's certificate
 #: ``X509_V_FLAG_NO_CHECK_TIME``: expiry has a line of its own. The ssl module has no name for it.
 _NO_CHECK_TIME = 0x200000
@@ -152,7 +152,7 @@ def _expiry(probing: Probing, place: Target, certificate: x509.Certificate) -> P
         return look.failed(f"valid from {begins:%Y-%m-%d} only", fix)
     if now > ends:
         return look.failed(f"expired on {ends:%Y-%m-%d}", "Renew the certificate.")
-    if ends - now < _SOON:
+    if ends - now < SOON:
         said = f"{until}: {(ends - now).days} days left"
         return look.warning(said, "Renew the certificate in time.")
     return look.ok(until)

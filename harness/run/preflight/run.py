@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from inspect import isawaitable
 from pathlib import Path
@@ -124,15 +125,22 @@ def _names(probing: Probing) -> Iterator[Probe]:
 def _ports(probing: Probing) -> Iterator[Probe]:
     """Ports and OPTIONS of each place, once."""
     deployment = probing.deployment
-    seen = set[Target]()
+    wanted: dict[Target, tuple[str, str]] = {}
     for kind, place, domain in _wanted(probing):
-        if place in seen:
-            continue
-        seen.add(place)
+        wanted.setdefault(place, (kind, domain))
+    from_here = Counter(map(str, wanted))
+    for place, (kind, domain) in wanted.items():
+        source = "" if from_here[str(place)] == 1 else place.bind or "any address"
         if place.transport != "udp":
-            yield ProbeKind.PORT, str(place), reach.port_lines, (probing, place, kind)
+            yield ProbeKind.PORT, str(place), _seen_from, (source, reach.port_lines, probing, place, kind)
         domain = domain or deployment.platform.domain
-        yield ProbeKind.OPTIONS, str(place), answers.asked, (probing, place, kind, domain)
+        yield ProbeKind.OPTIONS, str(place), _seen_from, (source, answers.asked, probing, place, kind, domain)
+
+
+async def _seen_from(
+    source: str, look: Callable[..., Awaitable[Sequence[ProbeResult]]], *arguments: Any
+) -> list[ProbeResult]:
+    return [replace(line, source=source) for line in await look(*arguments)]
 
 
 def _wanted(probing: Probing) -> Iterator[tuple[str, Target, str]]:

@@ -123,6 +123,7 @@ def shown(lab: Any, far: Any, certificate: str | None, key: str | None) -> Any:
     ("names", "days", "status", "said"),
     [
         ((HOST,), {}, OK, "with its key, until"),
+        ((HOST,), {"days": 3}, WARNING, " days left"),
         ((HOST,), {"days": -1, "starts": -9}, FAILED, "counts from "),
         ((HOST,), {"starts": 1}, FAILED, "counts from "),
         (("*.example",), {}, WARNING, f"made out to *.example, and the trunk calls {HOST}"),

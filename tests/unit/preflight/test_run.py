@@ -153,3 +153,15 @@ def test_platform_end_for_a_live_ai_is_probed_where_a_row_needs_it(
     check(line, status, words, "" if status is Status.OK else "Transfer fails", "")
     assert needed(report, WARM)["platform's end answers", "trunk udp-ip"].startswith(answered)
     assert ("platform's end answers", "trunk udp-ip") not in needed(report, INBOUND), "no call goes there"
+
+
+def test_a_place_that_is_looked_at_from_several_addresses_has_a_line_for_each_with_its_source(
+    lab: Any, far: Any
+) -> None:
+    """They were equal lines."""
+    lab.account["port"] = far.udp()
+    lab.plain["accounts"]["branch"] = {**lab.account, "bind": "127.0.0.1"}
+    lab.plain["phones"]["branch"] = {"account": "branch", "number": "+14155550102"}
+    names = [line.name for line in lab.report().lines if line.look is ProbeKind.OPTIONS]
+    place = f"OPTIONS {far.address}:{lab.account['port']}/udp"
+    assert names == [f"{place} from any address", f"{place} from 127.0.0.1"]
