@@ -150,6 +150,7 @@ def _add(
     if name in found.menus:
         if _PRESS not in cells:
             yield f", column press: is missing, though other rows of {name!r} have it; allowed: what the caller presses"
+            found.wrong.add(name)
             return
         choice = name_of_choice(name, cells[_PRESS])
         found.menus[name].append(choice)
