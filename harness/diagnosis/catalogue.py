@@ -8,6 +8,7 @@
     owner = "platform routing"
     fix = "…"                                 # {platform} is the integration's name
     guide = "transfer back"                   # a section of vocabulary.toml
+    of = "number"                             # all calls of that number have it; without this key, calls may differ
 
     [rule."transfer.group"]
     cause = "group-wrong"
@@ -51,6 +52,8 @@ Owner = Literal[
     "caller's network",
 ]
 Confidence = Literal["certain", "likely", "possible"]
+#: What has a cause, with all its calls.
+Of = Literal["", "trunk", "number", "codec"]
 
 #: In the order in which rules are tried.
 TABLES = (
@@ -131,13 +134,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class CauseEntry:
-    """What a table says of a cause. ``guide`` maps an integration to a section of its guide."""
+    """What a table says of a cause. ``guide`` maps an integration to a section of its guide.
+
+    ``of``: the cause is a setting of that trunk, number or codec, so that all its calls have it; empty if calls may differ.
+    """
 
     title: str
     issue: str
     owner: Owner
     fix: str
     guide: Mapping[str, str]
+    of: Of = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +232,14 @@ def _add(read_before: dict[str, Any], make: Callable[..., Any], where: str, key:
         raise TableError(f"{where}: {mistake}") from None
 
 
-def _cause(_: str, title: str, issue: str, owner: Owner, fix: str, guide: str | Mapping[str, str] = "") -> CauseEntry:
+def _cause(
+    _: str, title: str, issue: str, owner: Owner, fix: str, guide: str | Mapping[str, str] = "", of: Of = ""
+) -> CauseEntry:
     _require("owner", owner, get_args(Owner))
+    _require("kind of place", of, get_args(Of))
     if isinstance(guide, str):
         guide = _named("guide", guide, table("vocabulary")["guide"]) if guide else {}
-    return CauseEntry(title, issue, owner, fix, guide)
+    return CauseEntry(title, issue, owner, fix, guide, of)
 
 
 def _rule(key: str, cause: str, symptoms: Sequence[str], because: str, **more: Any) -> Rule:

@@ -13,20 +13,10 @@ from typing import Any, Literal, cast
 
 from typing_extensions import TypedDict
 
-from harness.diagnosis.catalogue import Confidence, cause_text
+from harness.diagnosis.catalogue import Confidence, Of, cause_text
+from harness.diagnosis.catalogue import causes as every_cause
 from harness.diagnosis.result import UNKNOWN
 
-#: Causes that hold for a group on every way to it, for a trunk with every caller, and for one codec.
-_OF_THE_GROUP = frozenset({"group-wrong", "nobody-available", "another-device-answered", "number-unknown-at-platform"})
-_OF_THE_TRUNK = frozenset(
-    {
-        *(f"firewall-{port}" for port in ("udp-32681", "tcp-32681", "tls-32682")),
-        *(f"firewall-{port}-rejected" for port in ("udp-32681", "tcp-32681", "tls-32682")),
-        *("trunk-transport-mismatch", "tls-not-appended"),
-        *("certificate-expired", "certificate-wrong-name", "certificate-untrusted", "certificate-refused"),
-    }
-)
-_OF_THE_CODEC = frozenset({"no-g711", "g711-one-side", "payload-mismatch", "agent-no-common-codec"})
 _TRUNK_AXES = ("ai", "transport", "authentication", "trunk")
 #: An axis that says nothing of the system under test.
 _OF_NO_CAUSE = ("site", "attempt", "trial")
@@ -47,6 +37,7 @@ class Judged:
     failed: bool
     causes: Sequence[Mapping[str, Any]] = ()
     integration: str = ""
+    moment: str = ""
     landed: Callable[[], Collection[str]] = tuple  #: the groups that its calls were seen to land with
 
     @property
@@ -163,7 +154,7 @@ def _settle(found: _Found, case: Judged, cases: Sequence[Judged]) -> None:
     """A case that leaves several causes possible has the one that others of the deployment show; else the first that they leave."""
     left, because = list(case.candidates), []
     for excluded, why in _excluded(case, cases):
-        kept = [name for name in left if not excluded(name)]
+        kept = [name for name in left if _of(name) not in excluded]
         if kept and kept != left:
             left = kept
             because.append(why)
@@ -179,19 +170,26 @@ def _settle(found: _Found, case: Judged, cases: Sequence[Judged]) -> None:
     _common(found, case, first).add(case, *because)
 
 
-def _excluded(case: Judged, cases: Sequence[Judged]) -> Iterator[tuple[Callable[[str], bool], str]]:
-    """Causes that cases which passed exclude, and why."""
+def _of(cause: str) -> Of:
+    entry = every_cause().get(cause)
+    return entry.of if entry else ""
+
+
+def _excluded(case: Judged, cases: Sequence[Judged]) -> Iterator[tuple[frozenset[Of], str]]:
+    """What cases that passed exclude, and why: settings of the same number, trunk or codec, never what may differ from call to call."""
     for other in cases:
         if not other.passed or other.deployment != case.deployment:
             continue
+        same_trunk = all(other.axes.get(axis) == case.axes.get(axis) for axis in _TRUNK_AXES)
+        group, is_transfer = case.about.get("group"), case.moment == other.moment == "transfer"
+        if is_transfer and same_trunk and group is not None and group in other.landed():
+            yield frozenset({"number"}), f"{other.id} reached the group {group} by its number over the same trunk"
         if other.row != case.row:
-            group = case.about.get("group")
-            if group is not None and group in other.landed():
-                yield _OF_THE_GROUP.__contains__, f"{other.id} reached the group {group} by another way"
-        elif _but(other.axes, _CODEC) == _but(case.axes, _CODEC) and case.axes.get(_CODEC) != other.axes.get(_CODEC):
-            yield (lambda name: name not in _OF_THE_CODEC), f"{other.id} passed: the same with another codec"
-        elif all(other.axes.get(axis) == case.axes.get(axis) for axis in _TRUNK_AXES):
-            yield _OF_THE_TRUNK.__contains__, f"{other.id} passed over the same trunk"
+            continue
+        if _but(other.axes, _CODEC) == _but(case.axes, _CODEC) and case.axes.get(_CODEC) != other.axes.get(_CODEC):
+            yield frozenset({"number", "trunk"}), f"{other.id} passed: the same with another codec"
+        elif same_trunk:
+            yield frozenset({"trunk"}), f"{other.id} passed over the same trunk"
 
 
 def _by_the_other_forms(case: Judged, cases: Sequence[Judged]) -> tuple[str, str] | None:

@@ -125,6 +125,7 @@ def judged(cases: Sequence[CaseEvidence]) -> list[common.Judged]:
             causes=[cause for cause in case.diagnosis if cause.get("id")],
             landed=partial(_landed, case),
             integration=str(case.case.get("integration", "")),
+            moment=str(case.case.get("moment", "")),
         )
         for case in cases
     ]

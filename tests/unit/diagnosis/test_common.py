@@ -66,24 +66,27 @@ def test_a_case_that_cannot_decide_has_the_cause_that_others_show() -> None:
     assert found.because == ["INBOUND[acme:tls] leaves it possible, and other cases show it"]
 
 
-OPEN = ("transfer-unanswered", "another-device-answered", "nobody-available")
-
-
-def test_a_group_that_another_way_has_reached_is_not_to_blame() -> None:
-    lost = case("TRANSFER", *(cause(name, candidate=True, group="billing") for name in OPEN), transport="udp")
-    warm = replace(case("WARM", passed=True, transport="udp"), landed=lambda: {"billing"})
+def test_a_call_that_reached_the_group_contradicts_its_number_and_not_what_differs_from_call_to_call() -> None:
+    open_ = ("group-wrong", "another-device-answered", "number-unknown-at-platform", "nobody-available")
+    lost = case("TRANSFER", *(cause(name, candidate=True, group="billing") for name in open_), transport="udp")
+    lost = replace(lost, moment="transfer")
+    warm = replace(case("WARM", passed=True, transport="udp"), moment="transfer", landed=lambda: {"billing"})
     (found,) = common_causes([lost, warm])
-    assert (found.cause["id"], found.settled) == ("transfer-unanswered", True)
-    assert found.because == ["WARM[acme:udp] reached the group billing by another way"]
-    (found,) = common_causes([lost, replace(warm, landed=lambda: {"support"})])
-    assert (found.settled, found.because) == (False, [])
+    assert (found.cause["id"], found.settled) == ("another-device-answered", False)
+    assert found.because == ["WARM[acme:udp] reached the group billing by its number over the same trunk"]
+    for other in ({"landed": lambda: {"support"}}, {"moment": "fallback"}, {"axes": {"transport": "tls"}}):
+        (found,) = common_causes([lost, replace(warm, **other)])
+        assert (found.cause["id"], found.because) == ("group-wrong", [])
 
 
 def test_what_passes_with_the_other_codec_fails_for_its_codec() -> None:
     open_ = [cause(name, candidate=True) for name in ("route-missing", "no-g711")]
     wrong = case("INBOUND", *open_, transport="udp", codec="pcma")
-    (found,) = common_causes([wrong, case("INBOUND", passed=True, transport="udp", codec="pcmu")])
+    right = case("INBOUND", passed=True, transport="udp", codec="pcmu")
+    (found,) = common_causes([wrong, right])
     assert (found.cause["id"], found.settled) == ("no-g711", True)
+    wrong = case("INBOUND", cause("ai-silent", candidate=True), *open_, transport="udp", codec="pcma")
+    assert common_causes([wrong, right])[0].cause["id"] == "ai-silent", "it may differ from call to call"
 
 
 def test_a_trunk_that_carries_other_calls_is_not_closed() -> None:
