@@ -263,9 +263,9 @@ class Transfer(Model):
     transfer_topic: LineOfText | None = None  #: the topic it sends along
     #: How long it may speak with the agent of a warm transfer before it joins the caller.
     briefing_s: float = Field(0.0, ge=0, le=120)
-    #: Whose number an agent sees after a warm transfer. Set Synthflow's transfer action to it: by itself it shows ``agent``,
-    #: the assistant's.
-    transfer_caller_id: CallerIdMode = "original"
+    #: Whose number an agent sees after a warm transfer: the assistant's, unless Synthflow's transfer action says otherwise; the
+    #: caller's (``original``) needs a number of your own there.
+    transfer_caller_id: CallerIdMode = "agent"
     fixed_caller_id: E164 | None = None  #: the number, if ``fixed``
     caller_id_header: OwnHeader | None = None  #: the header, if ``header``
 

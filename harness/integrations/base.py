@@ -232,6 +232,7 @@ class Integration:
     guide: str  #: the guide's public address
     rows: tuple[Row, ...]
     transports: tuple[Transport, ...] = ("udp", "tcp", "tls")  #: over which the platform signals
+    carries_out_refer: bool = False  #: whether its guide says that it does
 
     def row(self, row_id: str) -> Row:
         """The row of that id. Raises ``KeyError``."""

@@ -17,6 +17,7 @@ INTEGRATION = Integration(
     name="gladly",
     title="Gladly",
     guide="https://docs.synthflow.ai/sip-with-gladly",
+    carries_out_refer=True,
     transports=("tls",),
     rows=(
         shared.inbound(

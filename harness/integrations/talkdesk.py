@@ -13,6 +13,7 @@ INTEGRATION = Integration(
     name="talkdesk",
     title="Talkdesk",
     guide="https://docs.synthflow.ai/sip-with-talkdesk",
+    carries_out_refer=True,
     rows=(
         shared.inbound(
             "TD",

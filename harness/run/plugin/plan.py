@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import pytest
 from rich.text import Text
 
+from harness import integrations
 from harness.calls.verdict import Verdict, exit_code
 from harness.deployment import Deployment
 from harness.deployment.hours import planned_at
@@ -91,6 +92,7 @@ class Plan:
     cases: tuple[CaseEntry, ...]
     left_out: tuple[LeftOut, ...]
     lookalikes: tuple[Lookalike, ...]
+    warnings: tuple[str, ...]  #: what a deployment's cases take for granted of its platform
     required_missing: tuple[str, ...]  #: rows that must run and have no case here
     deployments: tuple[DeploymentTotal, ...]
 
@@ -110,11 +112,27 @@ def plan_of(deployments: Sequence[Deployment], cases: Sequence[Case], timings: T
         cases=planned,
         left_out=tuple(row for one in deployments for row in left_out(one)),
         lookalikes=tuple(lookalikes.values()),
+        warnings=tuple(warning for one in deployments for warning in _warnings(one, cases)),
         required_missing=(),
         deployments=tuple(
             _total(one, [case for case in planned if case.deployment == one.name], attempts) for one in deployments
         ),
     )
+
+
+def _warnings(deployment: Deployment, cases: Sequence[Case]) -> Iterator[str]:
+    cold = [
+        case
+        for case in cases
+        if case.deployment == deployment.name and case.row.hands_over == "cold" and case.axes.get("refer") == "consumed"
+    ]
+    supports_refer = deployment.kind == "simulated" or integrations.find(deployment.integration).carries_out_refer
+    if cold and not supports_refer:
+        names = dict.fromkeys(str(deployment.lines[case.line].assistant) for case in cold if case.line)
+        yield (
+            f"{deployment.name}: cold transfers ({', '.join(names)}) need a platform that carries out the AI's REFER (RFC 3515); "
+            'one that cannot needs transfer = "warm"'
+        )
 
 
 def _case(case: Case, deployment: Deployment, guard: Guard, timings: TimingsName) -> CaseEntry:
@@ -227,6 +245,8 @@ def lines(plan: Plan, deployments: Sequence[Deployment]) -> Iterator[Text]:
         yield Text(
             f"{one.deployment}: who rings does not tell a call that lands at {one.group} from one at {others}", "yellow"
         )
+    for warning in plan.warnings:
+        yield Text(warning, "yellow")
     for gap in plan.required_missing:
         yield Text(f"required, and not run: {gap}", "red")
     yield Text(f"{_counted(len(plan.cases), 'case')} planned; no calls placed")

@@ -43,6 +43,7 @@ def test_the_assistants_own_table_is_one_handover_of_no_name(tmp_path: Path) -> 
     assert list(found.handovers("Ava")) == ["", "sales"]
     assert (own.transfer, own.ways, own.digit, own.prompt) == ("cold", ("digit", "prompt"), "0", "agent-please-en")
     assert (sales.transfer, sales.ways, sales.digit, sales.prompt) == ("warm", ("digit",), "2", None)
+    assert sales.transfer_caller_id == "agent", "Synthflow's own default"
     assert from_plain(to_plain(found)).handovers("Ava") == found.handovers("Ava")
 
 

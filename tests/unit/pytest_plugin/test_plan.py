@@ -124,3 +124,16 @@ def test_plan_reports_cases_beyond_seconds_per_call(most: float) -> None:
     told = too_long(deployment)
     waits = {"TD-FALLBACK-TIMEOUT": 30.0, "NOANSWER": 30.0, "TD-OUTBOUND-IVR": 60.0, "VOICEMAIL": 300.0, "ABANDON": 0.0}
     assert {row: told[row] for row in waits} == {row: wait > most for row, wait in waits.items()}
+
+
+@pytest.mark.parametrize(
+    ("example", "kind", "warned"),
+    [("generic", "live", True), ("generic", "simulated", False), ("talkdesk", "live", False)],
+)
+def test_cold_transfers_of_a_plain_sip_trunk_warn_that_the_platform_carries_out_refer(
+    example: str, kind: str, warned: bool
+) -> None:
+    deployment = load(EXAMPLES / f"simulated-{example}.toml").model_copy(update={"kind": kind})
+    plan = plan_of([deployment], cases([deployment]), "documented", attempts=1)
+    said = [line.plain for line in lines(plan, [deployment]) if "carries out the AI's REFER" in line.plain]
+    assert len(said) == len(plan.warnings) == int(warned)
