@@ -56,9 +56,9 @@ BASE: dict[str, Any] = {
     },
     "synthflow": {},
     "stand_in": {
-        "bad_certificates": dict.fromkeys(
-            ("expired", "self-signed", "wrong-name"), {"certificate": "a.pem", "private_key": "b.pem"}
-        )
+        "bad_certificates": {
+            kind: {"certificate": "a.pem", "private_key": "b.pem"} for kind in ("expired", "self-signed", "wrong-name")
+        }
     },
     "escalation": {"digit": "9"},
     "campaign": {},
