@@ -62,6 +62,15 @@ def message_asked_in(audio: NDArray[np.int16]) -> tuple[float, float] | None:
     return None
 
 
+def announcement_in(audio: NDArray[np.int16]) -> tuple[float, None] | None:
+    """When a voice began to speak, in seconds of ``audio``; None where none does, or after a special information tone."""
+    spans = classify(audio)
+    if any(span.kind == "sit" for span in spans):  # no party (ITU-T E.180)
+        return None
+    began = (span.began for span in spans if span.kind == "speech" and span.ended - span.began > _WORD_S)
+    return next(((at, None) for at in began), None)
+
+
 def _with_last_tone(audio: NDArray[np.int16], spans: Sequence[Span], tones: Sequence[Tone]) -> Sequence[Span]:
     """The spans, with a tone for itself that is the last sound: so short that it was taken for the end of what was said before."""
     level = levels(audio)

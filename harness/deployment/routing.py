@@ -197,7 +197,8 @@ class Group(Model):
     pause_s: float = Field(1.0, ge=0, le=60)  #: before the next ring
     #: How long a caller waits, with music.
     queue_s: float = Field(0.0, ge=0, le=3600)
-    voicemail: bool = False  #: a machine answers if no agent does
+    voicemail: bool = False  #: a machine answers if no agent does, and asks for a message with a tone
+    announcement: bool = False  #: a machine answers if no agent does, speaks, and takes no message
     topic: LineOfText | None = None  #: the header value by which the platform routes to it
     shared: bool = False  #: strangers' calls land there, too; calls are told apart by caller ID
     #: Its names in the platform's report.
@@ -215,7 +216,16 @@ class Group(Model):
     @property
     def answers_itself(self) -> bool:
         """Whether a call that no agent takes is answered by a queue with music or by a machine."""
-        return self.queue_s > 0 or self.voicemail
+        return self.queue_s > 0 or self.has_machine
+
+    @property
+    def has_machine(self) -> bool:
+        return self.voicemail or self.announcement
+
+    @property
+    def is_machine(self) -> bool:
+        """Whether a machine answers every call: there is no agent whom the platform calls."""
+        return self.has_machine and not self.present and (self.empty or bool(self.agents))
 
     @property
     def present(self) -> tuple[str, ...]:

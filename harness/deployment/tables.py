@@ -119,6 +119,24 @@ class Tables(Model):
         entry = self.lines[line]
         return f"{entry.hours}" + (f"; holidays: {entry.holidays}" if entry.holidays else "")
 
+    def overflow(self, line: str) -> str | None:
+        """The group that takes over when harness phones decline a call to people: the same one if it has a machine.
+
+        None where nothing takes over, or where that cannot be caused or told.
+        """
+        entry = self.lines[line]
+        group = self.groups[entry.group] if entry.group else None
+        if group is None or group.is_machine or not (group.agents or group.empty):
+            return None
+        if group.has_machine or entry.fallback is None:
+            return entry.group if group.has_machine else None
+        taker = self.groups[entry.fallback]
+        return (
+            entry.fallback
+            if (taker.present or taker.is_machine) and not set(group.agents) & set(taker.agents)
+            else None
+        )
+
     @property
     def group_called(self) -> str | None:
         """The group that calls from the AI's side go to: the first with agents that can be called; None where none can."""

@@ -270,7 +270,10 @@ class Scene:
     def takers_are_seen(self) -> bool:
         """Whether those who take over for the AI have harness phones. True if there is no fallback."""
         fallback = self.line[1].fallback if self.line else None
-        return fallback is None or self.deployment is None or bool(self.deployment.groups[fallback].agents)
+        if fallback is None or self.deployment is None:
+            return True
+        group = self.deployment.groups[fallback]
+        return bool(group.agents) or group.is_machine
 
 
 def ends_of(finding: Finding) -> list[str]:

@@ -87,6 +87,8 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
             return "reach" if moment == "unanswered" or (unseen and moment in _CALLS_THE_AI) else "other"
         case "answered" | "ringing" | "voicemail" if moment == "people":
             return "transfer"
+        case "voicemail":
+            return "fallback"
         case "answered" | "ringing" if role == "caller":
             return "reach"
         case "phone.wait" if role == "ai" and scene.value("ai.saw") == "refused":

@@ -69,7 +69,7 @@ def is_fallback(scene: Scene, wanted: object) -> bool:
     if scene.moment in _UNTRANSFERRED:
         return True
     if scene.moment == "people":  # the number leads to the group, whatever else the group is for
-        return False
+        return scene.line is not None and scene.line[1].fallback == wanted
     if scene.deployment is None:
         return scene.moment != "transfer"
     handovers = (scene.deployment.handovers(name).values() for name in scene.deployment.assistants)

@@ -37,6 +37,8 @@ FALLEN_BACK: RequiredFindings = {
     AUDIO_TO_CALLER: 1,
     **LASTING,
 }
+#: The same where a machine takes over: the caller hears it.
+LANDED: RequiredFindings = {LANDING: 1, CALLER_ID: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 1, **LASTING}
 AGAIN: RequiredFindings = {AUDIO_TO_AI_AGAIN: 1, AUDIO_TO_CALLER_AGAIN: 1}  #: after a change of the call
 ADDRESSED: RequiredFindings = {ROUTE_REQUEST_URI: 1, ROUTE_TRANSPORT: 1}
 
@@ -81,6 +83,11 @@ class Cell:
     def handover(self) -> Handover | None:
         """How its assistant hands over in this cell: as the axis says, else as the assistant's own table does."""
         return self.deployment.handover(self.line, self.axes.get("handover", ""))
+
+    @property
+    def people(self) -> str | None:
+        """The group that takes the calls of a number of people: in a cell with an overflow the one that takes over."""
+        return self.axes.get("overflow") or self.entry.group
 
     @property
     def is_open(self) -> bool:
@@ -177,6 +184,7 @@ class Row:
     #: Whether each number is proved by itself, where ``depth = "every-number"``.
     every_number: bool = False
     hands_over: Literal["cold", "warm"] | None = None  #: each handover of that kind is proved by itself
+    overflows: bool = False  #: proved again where nobody of a number's group takes the call, if somebody else does then
     out_of_hours: bool = False  #: whether it calls numbers while they are closed; all others while they are open
     moment: Moment = "inbound"
     #: A case for each trunk, and codec where that matters; or one on the first trunk that has such a number.

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import chain
 
 from typing_extensions import TypedDict
 
@@ -27,14 +26,16 @@ from harness.finding_kinds import (
     RequiredFindings,
 )
 from harness.integrations import observability
-from harness.integrations.base import Cell, Moment, PlannedCall, Row
-from harness.integrations.row_plan import RowPlan, unproved_handovers, unproved_overflows
+from harness.integrations.base import LANDED, Cell, Moment, PlannedCall, Row
+from harness.integrations.row_plan import RowPlan, unproved_handovers
 from harness.support.model_words import nearest
 
 #: A platform's clock may be ahead of this machine's by so much, or behind it, and a call takes its time to get there.
 _CLOCKS_DIFFER = timedelta(seconds=60)
 #: After a failure, to find its cause.
 _MORE_CALLS = 2
+#: A machine speaks and beeps so long.
+_MACHINE_S = 8.0
 #: In ``require``: every row that the guide asks for.
 DOCUMENTED = "documented"
 
@@ -143,7 +144,7 @@ def every_row(deployment: Deployment, asked: Sequence[str] = ()) -> list[RowPlan
 
 def left_out(deployment: Deployment, every: Sequence[RowPlan] | None = None) -> list[LeftOut]:
     """What the deployment's cases do not prove, independent of the selection: rows without a case, numbers that are not called now
-    or not observable, handovers and overflows without a proof. ``every``: the result of :func:`every_row`, if known.
+    or not observable, handovers without a proof. ``every``: the result of :func:`every_row`, if known.
     """
     found = []
     every = every_row(deployment) if every is None else every
@@ -154,7 +155,7 @@ def left_out(deployment: Deployment, every: Sequence[RowPlan] | None = None) -> 
             found.append(LeftOut(deployment.name, row.id, row.documented, cells.why_none, not_now=not_now))
         found += [LeftOut(deployment.name, row.id, row.documented, why, line, True) for line, why in cells.not_now()]
         found += [LeftOut(deployment.name, row.id, row.documented, why, line) for line, why in cells.not_seen()]
-    for row, line, why in chain(unproved_handovers(deployment, every), unproved_overflows(deployment, every)):
+    for row, line, why in unproved_handovers(deployment, every):
         found.append(LeftOut(deployment.name, row.id, row.documented, why, line))
     return found
 
@@ -268,11 +269,11 @@ def seconds_of(case: Case, deployment: Deployment, timings: Timings) -> float:
     seconds += entry.announcement_s + entry.notice_s
     if TIMING in case.required_findings:
         seconds += timings.ring_timeout_s
-    group = entry.closed if case.row.out_of_hours else entry.group
-    if (
-        VOICEMAIL in case.required_findings and group is not None
-    ):  # the group is empty, so the queue lasts its full time
-        seconds += deployment.groups[group].queue_s
+    by_machine = VOICEMAIL in case.required_findings
+    if by_machine or "overflow" in case.axes:  # nobody takes the call, so each queue lasts its full time
+        seconds += sum(deployment.groups[name].queue_s for name in set(landing_groups(case, deployment)))
+    if by_machine and VOICEMAIL not in case.row.required_findings:
+        seconds += _MACHINE_S
     if case.axes.get("ask") == "silence" and case.axes["ai"] == "synthflow":
         seconds += deployment.escalation.silence_s
     if case.row.hands_over == "warm" and handover is not None and case.axes["ai"] == "synthflow":
@@ -326,7 +327,7 @@ def shown_by_others(case: Case, deployment: Deployment) -> bool:
 
 
 def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
-    """The groups that a call of the case is to land with."""
+    """The groups that a call of the case is to land with, or that are to let it go on to another."""
     called = {call.number for call in calls_of(case, deployment)}
     yield from (name for name, group in deployment.groups.items() if group.address in called)
     if case.line is None:
@@ -334,14 +335,15 @@ def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
     entry = deployment.lines[case.line]
     handover = case.handover(deployment)
     if entry.group is not None and not case.row.out_of_hours:
-        yield entry.group
+        yield from (entry.group, case.axes.get("overflow", entry.group))
     if case.row.moment == "transfer" and handover is not None:
         topic = handover.transfer_topic
         yield from (name for name, group in deployment.groups.items() if topic and group.topic == topic)
     if case.row.out_of_hours and entry.closed is not None:
         yield entry.closed
     lands_elsewhere = case.row.moment in ("transfer", "people")
-    if entry.fallback is not None and not lands_elsewhere and LANDING in case.required_findings:
+    lands = {LANDING, VOICEMAIL} & case.required_findings.keys()
+    if entry.fallback is not None and not lands_elsewhere and lands:
         yield entry.fallback
 
 
@@ -372,9 +374,12 @@ def cases_of(cells: RowPlan) -> Iterator[Case]:
         integration = integrations.find(cell.deployment.integration)
         required = dict(row.required_in(cell.axes))
         unseen = dict(cells.unseen) if cell.ai == "synthflow" else {}
+        if LANDING in required and observability.is_taken_by_machine(cell, row.moment):
+            required = {**(Counter(required) - Counter(LANDED)), VOICEMAIL: 1}
         if LANDING in required:
             unseen |= observability.unseen_at_people(cell)
-        if not observability.has_bystanders(cell, row.moment, lands=LANDING in required):
+        lands = LANDING in required or "overflow" in cell.axes
+        if not observability.has_bystanders(cell, row.moment, lands=lands):
             required.pop(LANDING_OTHERS, None)
         yield Case(
             row=row,

@@ -52,6 +52,12 @@ def unseen_at_people(cell: Cell) -> dict[str, str]:
     return {"caller_id": "the platform shows an agent's telephone whatever number it chooses"} if "any" in shown else {}
 
 
+def is_taken_by_machine(cell: Cell, moment: Moment) -> bool:
+    """Whether a call that is to land leads to a machine, and not to people."""
+    fallback = cell.entry.fallback if cell.line and moment not in ("people", "transfer") else None
+    return fallback is not None and cell.deployment.groups[fallback].is_machine
+
+
 def has_bystanders(cell: Cell, moment: Moment, *, lands: bool) -> bool:
     """Whether harness phones that must not ring, or a report, would reveal a call that lands in the wrong group.
 
@@ -71,7 +77,7 @@ def _lands_with(cell: Cell, moment: Moment) -> Iterator[str]:
         return
     entry, handover = cell.entry, cell.handover
     if moment == "people":
-        yield from filter(None, (entry.group if cell.is_open else entry.closed,))
+        yield from filter(None, (entry.group if cell.is_open else entry.closed, cell.axes.get("overflow")))
     elif moment == "transfer" and handover is not None:
         yield from filter(None, (handover.transfer_to,))
         topic = handover.transfer_topic

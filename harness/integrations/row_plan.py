@@ -240,9 +240,9 @@ class RowPlan:
         for cell in found:
             number = cell.did if row.out_of_hours else cell.line  # a closed number has no menu
             kind = None if once else (trunk.name, number) if row.every_number or full else _way(row, cell)
-            handover = cell.axes.get("handover") if row.hands_over else None
-            if (kind, handover) not in seen:
-                seen.add((kind, handover))
+            case = cell.axes.get("handover" if row.hands_over else "overflow")
+            if (kind, case) not in seen:
+                seen.add((kind, case))
                 for chosen in self._ways(cell):
                     yield Cell(deployment, trunk, cell.line, chosen | ({} if once else {"number": cell.line}))
 
@@ -276,10 +276,12 @@ class RowPlan:
                 self._lacking.setdefault(_which_handover(cell), which.of_one)
 
     def _handovers(self, cell: Cell) -> Iterator[Cell]:
-        """The cell once per handover of its number's assistant, if the row is about handovers; else unchanged."""
+        """The cell once per handover of its number's assistant, if the row is about handovers; or as it is, and with its overflow."""
         row, assistant = self.row, cell.entry.assistant
         if row.moment != "transfer" or assistant is None:
             yield cell
+            if row.overflows and (taker := cell.deployment.overflow(cell.line)) is not None:
+                yield replace(cell, axes={**cell.axes, "overflow": taker})
             return
         own = {axis: axis.of_handover for axis in row.axes if axis.of_handover is not None}
         handovers = cell.deployment.handovers(assistant)
@@ -322,14 +324,6 @@ def unproved_handovers(deployment: Deployment, every: Sequence[RowPlan]) -> Iter
                 once = 'depth = "once": another number proves the row'
                 why = next(reasons, once if deployment.depth == "once" else "no number that leads to it can prove it")
                 yield there[0].row, lines[assistant], f"{key}: {why}"
-
-
-def unproved_overflows(deployment: Deployment, every: Sequence[RowPlan]) -> Iterator[tuple[Row, str, str]]:
-    """Fallbacks of numbers that lead to people, which no row proves: a row, the first number, and the reason."""
-    row = next((cells.row for cells in every if cells.row.moment == "people" and cells.cells), None)
-    lines = [line for line, entry in deployment.lines.items() if entry.assistant is None and entry.fallback is not None]
-    if row is not None and lines:
-        yield row, lines[0], f"the fallback of numbers of people ({_named(lines)}): no row proves an overflow"
 
 
 def _named(lines: Sequence[str]) -> str:

@@ -65,19 +65,21 @@ def _people(group: Callable[[Cell], str | None], missing: str) -> Which:
     )
 
 
-def _machine(group: Callable[[Cell], str | None], missing: str) -> Which:
-    """In the group of the number a machine takes over."""
-
-    def holds(cell: Cell) -> bool:
-        found = cell.deployment.groups[name] if (name := group(cell)) is not None else None
-        return found is not None and found.empty and found.voicemail
-
-    return Which(holds, missing)
+def _machine(deployment: Deployment, group: str | None) -> bool:
+    return group is not None and deployment.groups[group].is_machine
 
 
-PEOPLE_ONLY = _people(attrgetter("entry.group"), "no number leads to people only, with a harness phone")
-TO_A_MACHINE = _machine(
-    attrgetter("entry.group"), "no number leads, while it is open, to a group that is empty and has voicemail"
+def _by_own_machine(cell: Cell) -> bool:
+    return cell.axes.get("overflow") == cell.entry.group
+
+
+PEOPLE_ONLY = replace(
+    _people(attrgetter("people"), "no number leads to people only, with a harness phone"),
+    holds=lambda cell: _agents(cell.deployment, cell.people) and not _by_own_machine(cell),
+)
+TO_A_MACHINE = Which(
+    lambda cell: cell.people is not None and (_by_own_machine(cell) or _machine(cell.deployment, cell.people)),
+    "no number leads, while it is open, to a group where a machine answers, or takes over from harness phones",
 )
 SEVERAL_PEOPLE = Which(
     lambda cell: cell.entry.group is not None and len(cell.deployment.groups[cell.entry.group].present) > 1,
@@ -87,12 +89,26 @@ HAS_HOURS = Which(lambda cell: cell.entry.hours is not None, "no number has hour
 CLOSED_GROUP = _people(
     attrgetter("entry.closed"), "no number leads, while it is closed, to a group with a harness phone"
 )
-CLOSED_MACHINE = _machine(
-    attrgetter("entry.closed"), "no number leads, while it is closed, to a group that is empty and has voicemail"
+CLOSED_MACHINE = Which(
+    lambda cell: cell.entry.closed is None or _machine(cell.deployment, cell.entry.closed),
+    "no number leads, while it is closed, to a message or to a group where a machine answers",
 )
-FALLBACK = _people(attrgetter("entry.fallback"), "no number has a fallback to a group with a harness phone")
+
+
+def _falls_to_machine(cell: Cell) -> bool:
+    return _machine(cell.deployment, cell.entry.fallback)
+
+
+#: People before a machine.
+FALLBACK = replace(
+    _people(attrgetter("entry.fallback"), "no number has a fallback to a group with a harness phone, or to a machine"),
+    holds=lambda cell: _agents(cell.deployment, cell.entry.fallback) or _falls_to_machine(cell),
+    prefers=_falls_to_machine,
+)
 #: The same, or a group that the platform's report names.
-SEEN_FALLBACK = replace(FALLBACK, holds=lambda cell: _is_seen(cell.deployment, cell.entry.fallback))
+SEEN_FALLBACK = replace(
+    FALLBACK, holds=lambda cell: _is_seen(cell.deployment, cell.entry.fallback) or _falls_to_machine(cell)
+)
 NO_FALLBACK = Which(lambda cell: cell.entry.fallback is None, "every number has a fallback")
 
 

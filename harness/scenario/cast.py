@@ -12,6 +12,7 @@ from harness.calls.checks import landing, signalling, timing
 from harness.calls.checks.finding import not_observable
 from harness.calls.verdict import NotObservableError, Verdict
 from harness.deployment import TOPIC_HEADER, in_uri
+from harness.deployment import Group as GroupEntry
 from harness.errors import BrokenError, FarEndError
 from harness.phone.phone import Phone
 from harness.scenario import handover
@@ -83,6 +84,21 @@ class Cast:
                 phone.is_ours = self.context.phones.may_be_ours
         return Group(self.context, name, entry, phones)
 
+    def people(self, line: Line) -> Group:
+        """Who takes the call to a number that leads to people, or that is closed: also when nobody of its group does."""
+        entry, overflow = line.entry, self.context.case.axes.get("overflow")
+        if self.context.case.row.out_of_hours:
+            message = GroupEntry(empty=True, announcement=True)
+            return self.group(entry.closed) if entry.closed else Group(self.context, "the message", message, [])
+        assert entry.group is not None, f"{line.name} does not lead to people"
+        first = self.group(entry.group)
+        if overflow is None:
+            return first
+        machine = first.entry.model_copy(update={"agents": (), "empty": True, "queue_s": 0.0})
+        taker = self.group(overflow) if overflow != first.name else Group(self.context, first.name, machine, [])
+        taker.before = first
+        return taker
+
     def _agent(self, name: str, **more: object) -> Phone:
         lands = name in self.context.company.lands_at
         return self.context.phones.lease(own_phone(self.context.deployment, name, **more), shared=True, lands=lands)
@@ -96,7 +112,7 @@ class Cast:
         groups = [self.group(name) for name, entry in entries.items() if entry.present]
         groups += [self._away(name) for name, entry in entries.items() if entry.away]
         found: list[Group] = []
-        named = [] if but is None else list(but.phones)
+        named = [] if but is None else [*but.phones, *(but.before.phones if but.before else ())]
         for group in groups:
             phones = [phone for phone in group.phones if phone not in named]
             named += phones

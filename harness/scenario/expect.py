@@ -20,9 +20,9 @@ from harness.scenario import audio_quality
 from harness.scenario.ai_calls import SynthflowCall
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext, Line
-from harness.scenario.ends import last_words_to, received_between
+from harness.scenario.ends import End, last_words_to, received_between
 from harness.scenario.expect_audio import ExpectAudio
-from harness.scenario.reported import ReportedCall
+from harness.scenario.reported import MachineCall, ReportedCall
 from harness.sip.message import Request
 from harness.witness.call_record import CallRecord, is_masked
 
@@ -54,6 +54,7 @@ class Expect(ExpectAudio):
         """
         if isinstance(self._end, ReportedCall):
             self._end.shown = number  # the report shows it later
+        if isinstance(self._end, (ReportedCall, MachineCall)):
             return
         for other in self._end.beside if isinstance(self._end, Call) else ():
             Expect(self._context, other)._shows_caller(number, other.first_leg)
@@ -426,6 +427,11 @@ class Expect(ExpectAudio):
         self._evidence.add(timing.took(call.label, what, at - began, expected_s, way_in_s=before_s))
 
 
+def _is_unseen(landed: End) -> bool:
+    """Whether no harness phone sees when a call landed."""
+    return isinstance(landed, ReportedCall) or (isinstance(landed, MachineCall) and not landed.is_timed)
+
+
 def _is_announced(call: Call, since: float, until: float) -> bool:
     """Whether a sound without long pauses, other than a ringing tone, is heard between two moments."""
     if not call.hears_on(since, until, _PAUSES_S):
@@ -463,7 +469,11 @@ class ExpectGroup:
             self._evidence.add(self._context.held_against(legs, found) if watched else found)
 
     def took_over(
-        self, landed: Call | ReportedCall, of: Call, ring_timeout_s: float, rang: tuple[float, float] | None
+        self,
+        landed: Call | ReportedCall | MachineCall,
+        of: Call,
+        ring_timeout_s: float,
+        rang: tuple[float, float] | None,
     ) -> None:
         """The group took over from the AI when that had rung for ``ring_timeout_s``, within a second.
 
@@ -472,7 +482,7 @@ class ExpectGroup:
         Where the AI's ringing was not seen (``rang`` is None), it began when the caller was told of it at the latest, and queue,
         telephone network and carrier have their time.
         """
-        if isinstance(landed, ReportedCall):
+        if _is_unseen(landed) or (isinstance(landed, MachineCall) and rang is not None):
             if rang is None:
                 self._unseen_time("timing", f"the fallback after {ring_timeout_s:g} s")
             else:
@@ -497,18 +507,20 @@ class ExpectGroup:
             )
         )
 
-    def _to_telephone_s(self, landed: Call) -> float:
+    def _to_telephone_s(self, landed: End) -> float:
         """How long a telephone network may take to connect the agent."""
         phone = self._context.deployment.phones.get(landed.phone_name)
         return self._context.patience if phone is not None and phone.number is not None else 0.0
 
     def _unseen_time(self, check: str, expected: str) -> None:
         why = "the platform's report does not say when the group's phones rang"
+        if self._group.entry.is_machine:
+            why = "the platform had answered before, so that the machine's answer is not seen"
         self._evidence.unseen(check, self._group.name, expected, why)
 
     def came_within(
         self,
-        landed: Call | ReportedCall,
+        landed: Call | ReportedCall | MachineCall,
         of: Call,
         limit_s: float,
         rang: tuple[float, float] | None = None,
@@ -518,7 +530,7 @@ class ExpectGroup:
         The way in ends when the AI is asked (``rang``), or else when the caller is told that it rings. A queue, and a
         telephone network, have their time.
         """
-        if isinstance(landed, ReportedCall):
+        if _is_unseen(landed):
             self._unseen_time("timing.within", f"the call within {limit_s:g} s")
             return
         limit_s += self._group.entry.queue_s + self._to_telephone_s(landed)

@@ -9,7 +9,7 @@ from operator import itemgetter
 
 from harness.audio.classify import classify
 from harness.audio.describe import describe, voiceless
-from harness.audio.machine import last_sound, message_asked_in
+from harness.audio.machine import announcement_in, last_sound, message_asked_in
 from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
 from harness.calls.checks import audio, reach
 from harness.calls.checks.audio import Sound
@@ -24,7 +24,7 @@ from harness.scenario.ai_calls import SynthflowCall
 from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import WHISPER_S, End, last_spoken_to, last_words_to
-from harness.scenario.reported import ReportedCall
+from harness.scenario.reported import MachineCall, ReportedCall
 from harness.scenario.signs import LISTEN_S, Look
 
 #: How long a machine may speak before its tone, and how often it is looked for.
@@ -58,6 +58,9 @@ class ExpectAudio:
         ``joined_within_s``: so long an AI that brings them together itself may take for that.
         """
         mine = self._end
+        if isinstance(other, MachineCall):
+            self.hears_machine(other)
+            return
         if isinstance(mine, Call) and isinstance(other, ReportedCall):
             self._with_others_people(mine, other)
             return
@@ -203,6 +206,8 @@ class ExpectAudio:
         Behind what the platform then says over their talk in words, that it is recorded, say.
         """
         mine = self._end
+        if isinstance(other, MachineCall):
+            return
         if isinstance(other, ReportedCall):
             self._unseen_audio(other, None, again=True)
             return
@@ -284,30 +289,34 @@ class ExpectAudio:
         )
         self._evidence.add(unheard.unseen(finding) if unheard is not None else finding)
 
-    def takes_message(self, after_s: float = 0.0) -> None:
-        """A machine has the call: it speaks, and a tone asks for a message. It may answer up to ``after_s`` later."""
-        call = self._call
+    def hears_machine(self, machine: MachineCall) -> None:
+        """A machine has the call: it speaks, and voicemail asks for a message with a tone."""
+        call, before, tone = self._call, machine.group.before, machine.group.entry.voicemail
         answered = call.answered_at() or call.began
-        until = time.monotonic() + after_s + _GREETING_S + _LISTENS_S
-        with self._evidence.step(f"{call.label} hears a machine ask for a message"):
-            asked = self._context.wait_for(
-                lambda: message_asked_in(call.leg.received_since(answered)),
-                until,
-                "what the machine says",
-                every_s=_LISTENED_AGAIN_S,
-                given_up=call.is_over,
+        since = max(answered, call.routed)
+
+        def looked() -> tuple[float, float | None] | None:
+            if before is not None:
+                before.declines()
+            heard = call.leg.received_since(since)
+            return message_asked_in(heard) if tone else announcement_in(heard)
+
+        until = time.monotonic() + machine.after_s + _GREETING_S + _LISTENS_S
+        with self._evidence.step(f"{call.label} hears a machine"):
+            spoken = self._context.wait_for(
+                looked, until, "what the machine says", every_s=_LISTENED_AGAIN_S, given_up=call.is_over
             )
-            if asked is not None:
-                self._evidence.add(reach.takes_message(call.label, asked))
+            machine.group.was_declined()
+            if spoken is not None:
+                self._evidence.add(reach.machine_speaks(call.label, spoken, tone=tone))
                 return
-            heard = call.leg.received_since(answered)
+            heard = call.leg.received_since(since)
             found = describe(heard, expected=(), own={call.mark}, name_of=self._context.calls.name_of_mark)
             is_over = (
                 f", and the call was over {len(heard) / SAMPLE_RATE:.1f} s after the answer" if call.is_over() else ""
             )
-            finding = reach.takes_message(call.label, None, f"it heard {found.words}{is_over}")
-            ended = answered + last_sound(heard) + _TONE_WITHIN_S
-            self._evidence.add_of_said(finding, [(answered, ended)])
+            finding = reach.machine_speaks(call.label, None, f"it heard {found.words}{is_over}", tone=tone)
+            self._evidence.add_of_said(finding, [(since, since + last_sound(heard) + _TONE_WITHIN_S)])
 
     def is_told(self, since: float) -> None:
         """The caller is spoken to before the call is over. Words before ``since`` do not count."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from harness.calls.checks import landing
 from harness.calls.events import CallState
@@ -18,7 +18,7 @@ from harness.scenario.call import DIGIT_S, Call
 from harness.scenario.context import CaseContext, Line, number_as
 from harness.scenario.ends import WHISPER_S, last_spoken_to, wait_for_pause
 from harness.scenario.expect import Expect
-from harness.scenario.reported import ReportedCall
+from harness.scenario.reported import MachineCall, ReportedCall
 
 #: Agents who ring this close to each other ring for the same call.
 ONE_CALL_S = 30.0
@@ -129,19 +129,62 @@ class Group:
         self.entry = entry
         self.address = entry.address
         self.phones = phones
+        self.before: Group | None = None  #: the group whose agents decline the call, so that this one gets it
 
-    def expect_call(self, of: Call, within: float | None = None) -> Call | ReportedCall:
-        """An agent of the group answers the call that ``of`` leads to. Without harness phones, the platform's report tells later."""
+    def expect_call(self, of: Call, within: float | None = None) -> Call | ReportedCall | MachineCall:
+        """An agent of the group, or its machine, answers the call that ``of`` leads to.
+
+        Without harness phones, the platform's report tells later.
+        """
+        if self.entry.is_machine:
+            return self._by_machine(of, within)
         declared = self._context.deployment.platform.report
         if declared is not None and self._context.deployment.is_reported(self.name):
             stays = declared.stay_s + (within or 0.0) + self._context.more_patience
             return self._by_report(of, stays, declared)
         return self._answer(of, within)
 
-    def _answer(self, of: Call, within: float | None) -> Call:
+    def declines(self) -> None:
+        """Its agents decline every call that rings now."""
+        for leg in (leg for phone in self.phones for leg in phone.incoming):
+            if leg.state in ("incoming", "early"):
+                leg.taken = True
+                leg.reject(486)
+
+    def was_declined(self) -> None:
+        """The agents who were to decline were called first: the call did not come to the next group at once."""
+        first_turn = self.before.entry.first_turn if self.before else ()
+        for phone in self.before.phones if self.before else ():
+            if phone.name in first_turn:
+                self._context.evidence.add(landing.turn(phone.name, bool(phone.incoming), its_turn=True))
+
+    def _limit(self, within: float | None) -> float:
+        """How long to wait for the group, behind the queue and the turns of the one before it."""
         limit = within if within is not None else self._context.patience + self._context.more_patience
-        limit += self.entry.queue_s
+        waits = [group.entry for group in (self.before, self) if group is not None]
+        return limit + sum(entry.queue_s + entry.pause_s * len(entry.turns[1:]) for entry in waits)
+
+    def _wait_while_declined(self, until: Callable[[], bool], limit: float) -> None:
+        def is_there() -> bool:
+            if self.before is not None:
+                self.before.declines()
+            return until()
+
+        self._context.wait_for(is_there, self._now() + limit)
+
+    def _by_machine(self, of: Call, within: float | None) -> MachineCall:
+        limit = self._limit(within)
+        with self._context.evidence.step(f"the machine of {self.name} answers"):
+            self._wait_while_declined(lambda: of.answered_at() is not None or of.is_over() or bool(self._rang()), limit)
+            if of.answered_at() is None:
+                raise ExpectationError(self._context.evidence.add(self._missed()))
+            return MachineCall(self, of, limit)
+
+    def _answer(self, of: Call, within: float | None) -> Call:
+        limit = self._limit(within)
         with self._context.evidence.step(f"{self.name} rings, and an agent answers"):
+            if self.before is not None:
+                self._wait_while_declined(lambda: of.is_over() or any(p.incoming for p in self.phones), limit)
             try:
                 numbers = self._context.own_numbers
                 leg = self._context.phones.first_incoming(self.phones, limit, unless=of.is_over, numbers=numbers)
@@ -151,6 +194,7 @@ class Group:
                 finding = self._context.evidence.add_of_said(self._missed(), asked)
                 raise ExpectationError(finding) from error
             self._wait_for_others(leg, of)
+            self.was_declined()
             self._context.evidence.add(self._landed())
             of.obeyed(leg.events[0].at)
             leg.answer()
@@ -251,8 +295,9 @@ class Group:
         return self._context.phones.rang_for(self._context.own_numbers)
 
     def _rang(self) -> dict[str, str]:
-        """The agents who were called, with their groups."""
-        return {phone: self._group_of(phone) for phone in self._context.phones.rang()}
+        """The agents who were called, with their groups; not those who were to decline."""
+        declined = [phone.name for phone in self.before.phones] if self.before else []
+        return {phone: self._group_of(phone) for phone in self._context.phones.rang() if phone not in declined}
 
     def _landed(self) -> Finding:
         rang = self._rang()

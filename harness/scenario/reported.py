@@ -1,4 +1,4 @@
-"""A call that landed with people who have no harness phone: the platform's report shows it."""
+"""Landings at no harness phone: a machine, which the caller hears, and people, whom the platform's report shows."""
 
 from __future__ import annotations
 
@@ -26,6 +26,25 @@ if TYPE_CHECKING:
 
 #: The subject of findings on the call, as for calls to harness phones.
 _THE_CALL = "the call"
+
+
+class MachineCall(End):
+    """The landing of a call at a machine, which only its caller hears."""
+
+    role = "agent"
+    is_blind = True
+
+    def __init__(self, group: Group, of: Call, after_s: float) -> None:
+        answered = of.answered_at()
+        self.group = group
+        self.after_s = after_s  #: how long the caller may wait for it
+        self.is_timed = answered is not None and answered >= of.routed  #: or the platform had answered before
+        self.began = answered if answered is not None and self.is_timed else time.monotonic()
+
+    @property
+    def label(self) -> str:
+        """The name that findings use."""
+        return f"the machine of {self.group.name}"
 
 
 class ReportedCall(End):

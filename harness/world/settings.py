@@ -76,6 +76,7 @@ class GroupSettings(_Model):
     external: ExternalSettings | None = None  #: overrides what the agents' phones say
     queue_s: Seconds = 0.0  #: how long a caller waits, with music, for somebody to take the call
     voicemail: bool = False  #: answers when no agent does
+    announcement: bool = False  #: likewise: the message out of hours
 
     @classmethod
     def of(cls, declared: Group) -> GroupSettings:

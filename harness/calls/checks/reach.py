@@ -61,15 +61,19 @@ def up(subject: str, ended_after: float | None) -> Finding:
 
 
 @check("voicemail")
-def takes_message(subject: str, asked: tuple[float, float] | None, instead: str = "") -> Finding:
-    """A machine spoke, then a tone asked for a message. ``asked``: when each began, in seconds after the answer."""
+def machine_speaks(
+    subject: str, asked: tuple[float, float | None] | None, instead: str = "", *, tone: bool = True
+) -> Finding:
+    """A machine spoke, and with ``tone`` then asked for a message. ``asked``: when each began, in seconds after the answer."""
+    speech_s, tone_s = asked or (None, None)
+    beep = f", the tone at {tone_s:.1f} s" if tone_s is not None else ""
     return judged(
         "voicemail",
         subject,
         asked is not None,
-        expected="a machine speaks, and a tone asks for a message",
-        actual=instead if asked is None else f"speech {asked[0]:.1f} s after the answer, the tone at {asked[1]:.1f} s",
-        measured=measurement.Machine(speech_s=asked and asked[0], tone_s=asked and asked[1]),
+        expected="a machine speaks, and a tone asks for a message" if tone else "a machine speaks",
+        actual=instead if asked is None else f"speech {speech_s:.1f} s after the answer{beep}",
+        measured=measurement.Machine(speech_s=speech_s, tone_s=tone_s),
     )
 
 

@@ -213,6 +213,12 @@ def fallback(cast: Cast, line: Line) -> Group:
 
 
 @pytest.fixture
+def people(cast: Cast, line: Line) -> Group:
+    """Who takes the line's calls without the AI: people or a machine."""
+    return cast.people(line)
+
+
+@pytest.fixture
 def agents(cast: Cast) -> Group:
     """A group that has agents, one that can be called where there is one."""
     return cast.group(cast.context.deployment.group_called or cast.all_groups()[0].name)

@@ -105,7 +105,13 @@ class PlatformCall(BackToBack):
             numbers = self.platform.deployment.numbers_of_line(self.line) if self.line else {}
             self.called = numbers.get(self.termination.trunk.name)
         headers = x_headers(self.incoming.request)
-        leg = await self.ring_group(self.platform.group_for(route.name, headers, self.line), first, headers)
+        try:
+            leg = await self.ring_group(self.platform.group_for(route.name, headers, self.line), first, headers)
+        except LegRefusedError:
+            overflow = self.platform.routes.fallback(route.line) if route.line is not None else None
+            if overflow is None:
+                raise
+            leg = await self.ring_group(overflow, first, headers)
         self.connect(leg, first)
 
     async def _goes_in(self, first: WireLeg, route: Route) -> Route | None:
@@ -136,7 +142,7 @@ class PlatformCall(BackToBack):
                 await self._dial_ai(first, route, headers)
                 return
             except LegRefusedError:
-                group = routes.fallback(route)
+                group = routes.fallback(route.name)
                 if group is None:
                     raise
         if group is None:
@@ -274,9 +280,10 @@ class PlatformCall(BackToBack):
         try:
             return await self._with_ringback(toward, ringing, sound.music if group.queue_s else sound.ringback)
         except LegRefusedError:
-            if not group.voicemail:
+            if not (group.voicemail or group.announcement):
                 raise
-        return await self.ring(platform.announcement(VOICEMAIL, self), toward, _RING_SECONDS)
+        machine = platform.announcement(VOICEMAIL if group.voicemail else CLOSED, self)
+        return await self.ring(machine, toward, _RING_SECONDS)
 
     # --- media -------------------------------------------------------------------------------------
 

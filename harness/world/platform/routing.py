@@ -104,12 +104,12 @@ class Routes:
             return next((trunk for trunk in others if trunk.ai == right.ai), others[0])
         return right
 
-    def fallback(self, route: LineRoute) -> str | None:
-        """The group that takes over when the AI cannot be reached."""
-        right = route.line.fallback
-        if right is None or self._faults.on("fallback-missing", route.name):
+    def fallback(self, line: str) -> str | None:
+        """The group that takes over when the AI cannot be reached, or nobody takes a call to people."""
+        right = self._deployment.lines[line].fallback
+        if right is None or self._faults.on("fallback-missing", line):
             return None
-        return self._another(right) if self._faults.on("fallback-wrong-group", route.name) else right
+        return self._another(right) if self._faults.on("fallback-wrong-group", line) else right
 
     def own_agents(self, route: LineRoute) -> str | None:
         """The group that answers itself where no SIP transfer is configured."""

@@ -132,7 +132,7 @@ EXAMPLES = [
     shows(reach.rings, given("caller.1", 0.1, 4.0), given("caller.1", None, 4.0), given("caller.1", 4.1, 4.0)),
     shows(reach.answered, given("caller.1", 0.1, 4.0), given("caller.1", None, 4.0), given("caller.1", 4.1, 4.0)),
     shows(
-        reach.takes_message,
+        reach.machine_speaks,
         given("caller.1", (0.2, 3.4), ""),
         given("caller.1", None, "it heard ringing tone from 0.20 s"),
     ),

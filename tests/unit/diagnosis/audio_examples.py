@@ -286,6 +286,15 @@ AUDIO = [
         "certain fallback-late",
     ),
     Expected(
+        "fallback.none.overflow",
+        Example(row="PEOPLE", line="inbound")
+        .dials()
+        .rings("billing")
+        .state("disconnected", 486, "Busy Here")
+        .landed("reception"),
+        "likely fallback-missing",
+    ),
+    Expected(
         "fallback.none.waiting",
         refused_fallback().landed("reception"),
         "likely fallback-missing",

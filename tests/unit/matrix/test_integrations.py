@@ -70,7 +70,7 @@ def test_a_row_of_ones_own_calls_a_number_that_can_prove_it_or_says_why_there_is
         assert (case.row.scenario, case.row.documented, case.required_findings) == ("OWN-NIGHT", False, {LANDING: 1})
         assert deployment.lines[str(case.line)].fallback is not None
         bare = changed(deployment, {"lines.*.fallback": None})
-        assert why(bare, "OWN-NIGHT") == "no number has a fallback to a group with a harness phone"
+        assert why(bare, "OWN-NIGHT") == "no number has a fallback to a group with a harness phone, or to a machine"
 
 
 def test_the_plan_has_as_many_calls_as_the_row_says() -> None:

@@ -224,12 +224,31 @@ def test_a_number_of_people_who_have_no_harness_phone_is_named_beside_those_that
     assert [one for one in said_of(two, "PEOPLE") if one[0] == "complaints"] == [("complaints", said)]
 
 
-def test_a_fallback_of_numbers_of_people_is_said_to_be_unproved(talkdesk: Deployment) -> None:
-    overflowing = talkdesk.lines["people"].model_copy(update={"fallback": "support"})
-    several = changed(talkdesk, {"lines": {f"desk {n}": overflowing for n in range(1, 6)}})
-    numbers = "desk 1, desk 2, desk 3 and 2 more"
-    said = f"the fallback of numbers of people ({numbers}): no row proves an overflow"
-    assert [(left.row, left.documented, left.why) for left in left_out(several) if "overflow" in left.why] == [
-        ("PEOPLE", False, said)
-    ]
-    assert not [left for left in left_out(talkdesk) if "overflow" in left.why]
+@pytest.mark.parametrize(
+    ("changes", "row", "overflow"),
+    [
+        ({"lines.people.fallback": "support"}, "PEOPLE", "support"),
+        ({"lines.people.fallback": "machine"}, "VOICEMAIL", "machine"),
+        ({"groups.reception.voicemail": True}, "VOICEMAIL", "reception"),
+        ({"groups.reception.announcement": True}, "VOICEMAIL", "reception"),
+        # the machine answers before the fallback is asked; the same people cannot be told apart; others cannot be made to decline
+        ({"groups.reception.voicemail": True, "lines.people.fallback": "support"}, "PEOPLE", None),
+        ({"lines.people.fallback": "everybody", "groups.reception.agents": ("billing",)}, "PEOPLE", None),
+        ({"lines.people.fallback": "support", "groups.reception.agents": ()}, "PEOPLE", None),
+    ],
+)
+def test_what_takes_over_from_people_is_a_case_of_its_own(
+    talkdesk: Deployment, changes: Changes, row: str, overflow: str | None
+) -> None:
+    found = {case.axes.get("overflow") for case in of(changed(talkdesk, changes), row) if case.line == "people"}
+    assert found - {None} == ({overflow} if overflow else set())
+
+
+@pytest.mark.parametrize("row", ["TD-FALLBACK-TIMEOUT", "TD-FALLBACK-REFUSED", "TD-FALLBACK-DOWN", "TD-CAPACITY"])
+def test_a_fallback_to_a_machine_is_heard_by_its_caller(talkdesk: Deployment, row: str) -> None:
+    machine = changed(talkdesk, {"lines.*.fallback": "machine"})
+    for case in (found := of(machine, row)):
+        required = {str(kind): count for kind, count in case.required_findings.items()}
+        assert required.keys() >= {"voicemail", "answered", "landing.others"}
+        assert required.keys().isdisjoint({"landing", "audio to agent", "audio to agent again"})
+    assert len(found) == len(of(talkdesk, row))

@@ -84,7 +84,7 @@ def test_what_was_said_while_this_machine_was_starved_may_not_have_been_heard(
 ) -> None:
     evidence = make_context().evidence
     evidence.starved_at_once = lambda begin, end: starved_s if (begin, end) == (3.0, 7.0) else 0.0
-    said = reach.takes_message("caller.1", (0.5, 2.0) if passed else None, "it heard silence")
+    said = reach.machine_speaks("caller.1", (0.5, 2.0) if passed else None, "it heard silence")
     assert evidence.add_of_said(said, spans, least_s).verdict is verdict
 
 

@@ -199,7 +199,7 @@ def test_wrong_settings_without_an_alternative_lead_nowhere() -> None:
         switch.set(fault)
     assert routes.assistant_did(route) == small.numbers.no_such_number
     assert routes.trunk(route) is None
-    assert routes.fallback(route) is None
+    assert routes.fallback(route.name) is None
     assert routes.group_behind("billing", "inbound") is None
 
 
