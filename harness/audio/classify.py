@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -27,6 +27,10 @@ _STEP_SECONDS: Final = _STEP / SAMPLE_RATE
 _HOLE_S: Final = 0.121
 _HOLE_POWER: Final = 0.01
 _BLOCK: Final = 80
+#: Of a sound over steady noise, this share of the time at least is noise alone; a voice stands out from it by so much.
+_PAUSES_PERCENT: Final = 10
+_OVER_NOISE_DB: Final = 6.0
+_PAUSE_FRAMES: Final = 20  # 400 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,11 +274,39 @@ def _rest(audio: NDArray[np.int16], taken: _Cover, total: float) -> list[Span]:
         for from_, to, active in _stretches(loud):
             active = active and int(loud[from_:to].sum()) >= min(5, len(loud))
             began, ended = begin + from_ * _STEP_SECONDS, min(end, begin + to * _STEP_SECONDS)
-            kind: Kind = "silence"
             if active:
-                kind = _broad_kind(audio[int(began * SAMPLE_RATE) : int(ended * SAMPLE_RATE)])
-            spans.append(Span(kind, began, ended))
+                heard = audio[int(began * SAMPLE_RATE) : int(ended * SAMPLE_RATE)]
+                spans += _above_noise(heard, level[first + from_ : first + to], began, ended)
+            else:
+                spans.append(Span("silence", began, ended))
     return spans
+
+
+def _above_noise(audio: NDArray[np.int16], level: NDArray[np.float64], began: float, ended: float) -> Iterator[Span]:
+    """A stretch without silence: one kind of sound, or sounds over steady noise, whose pauses are noise.
+
+    Without this, a voice over background noise would last from the first noise to the last.
+    """
+    floor = float(np.percentile(level, _PAUSES_PERCENT)) if len(level) else SILENT_DBOV
+    parts = _stretches(level > floor + _OVER_NOISE_DB) if floor > SILENT_DBOV - _OVER_NOISE_DB else []
+
+    def samples(from_: int, to: int) -> NDArray[np.int16]:
+        return audio[from_ * _STEP : to * _STEP]
+
+    pauses = [part for part in parts if not part[2]]
+    longest = max(pauses, key=lambda part: part[1] - part[0], default=None)
+    is_over_noise = (
+        len(parts) > 1
+        and longest is not None
+        and longest[1] - longest[0] >= _PAUSE_FRAMES
+        and _broad_kind(samples(*longest[:2])) == "noise"
+    )
+    if not is_over_noise:
+        yield Span(_broad_kind(audio), began, ended)
+        return
+    for from_, to, active in parts:
+        kind: Kind = _broad_kind(samples(from_, to)) if active else "noise"
+        yield Span(kind, began + from_ * _STEP_SECONDS, min(ended, began + to * _STEP_SECONDS))
 
 
 def _stretches(loud: NDArray[np.bool_]) -> list[tuple[int, int, bool]]:

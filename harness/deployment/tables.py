@@ -255,6 +255,11 @@ class Tables(Model):
         return self.synthflow is not None and (self.kind == "simulated" or self.api_base is not None)
 
     @property
+    def names_marks(self) -> bool:
+        """Whether the AI shows which marks it hears, in its record or in band. If not, it is known by words and speech."""
+        return self.synthflow is not None and bool({"marks", "in-band"} & set(self.synthflow.witness))
+
+    @property
     def transcript(self) -> Literal["during", "after", "none"]:
         """When a call's transcript can be read: never without access to the AI's interface, even if the file declares it."""
         return self.synthflow.transcript if self.synthflow is not None and self.has_api else "none"

@@ -247,8 +247,8 @@ def why_never_passed(case: Case, deployment: Deployment) -> str | None:
 
 
 def _why_audio_stays_unknown(deployment: Deployment) -> str | None:
-    expect, synthflow = deployment.expect, deployment.synthflow
-    if synthflow is not None and {"marks", "in-band"} & set(synthflow.witness):
+    expect = deployment.expect
+    if deployment.names_marks:
         return None
     if expect.strength == "proved":
         return 'this AI names no marks, and nothing else proves audio (expect.strength = "confirmed" asks for less)'

@@ -353,7 +353,7 @@ class SynthflowCall(End):
     @property
     def is_known_by_words(self) -> bool:
         """Whether it names no marks, so that other signs have to tell who was heard (:mod:`harness.scenario.signs`)."""
-        return not self._can & {"marks", "in-band"}
+        return not self._context.deployment.names_marks
 
     @property
     def says_in_band(self) -> bool:

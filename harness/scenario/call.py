@@ -27,7 +27,7 @@ from harness.phone import Mark, Silence, Wav, recording
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame, headers_cut_off
 from harness.scenario.context import LOOKS_EVERY_S, CaseContext
-from harness.scenario.ends import ListeningLeg, wait_for_pause, wait_for_speech
+from harness.scenario.ends import PAUSES_WITHIN_S, ListeningLeg, wait_for_greeting, wait_for_pause, wait_for_speech
 from harness.scenario.handover import hands_over_unasked
 from harness.sip.message import Request, Response
 
@@ -39,8 +39,9 @@ SETTLE_S = 0.36
 _AGREED_S = 1.0  # how much later one end may report a codec than the other
 _MOST_GLARES = 2  # for one offer; a third 491 is no coincidence
 _ASKS_BACK_WITHIN_S = 3.0  # as long as live voice agents take to answer
-#: How long a caller is quiet after its words: voice agents take 0.3 to 1 s for the end of a turn.
+#: How long a caller stays after its words: voice agents take 0.3 to 1 s for the end of a turn.
 QUIET_S = 1.5
+_MARK_S = 0.5  # of its mark, before the caller speaks
 DIGIT_S = 0.2  #: a digit and the pause after it, as pjsua sends them
 
 
@@ -61,6 +62,7 @@ class Call(ListeningLeg):
         #: When the agent was connected to the caller, if that was after a digit that takes the call, or a whisper.
         self.connected_at: float | None = None
         self.obeyed_digit: Sound | None = None  #: the AI did what a digit of this caller asked for
+        self.is_quiet = False  #: whether it sends no mark, so that an AI that takes one for speech can greet or answer
         self.looks: list[Look] = []  #: looks at what is heard, which may still need the call unchanged
         self.began = next((event.at for event in leg.events), time.monotonic())
         self.chosen = self.began  #: when the caller began to press the last digit of the menus
@@ -101,11 +103,11 @@ class Call(ListeningLeg):
         self.settle()
         return self.speak(prompt)[0]
 
-    def speak(self, prompt: str, quiet_s: float = QUIET_S) -> tuple[float, bool]:
+    def speak(self, prompt: str) -> tuple[float, bool]:
         """As :meth:`say`, without waiting for unfinished looks; when it ends, and whether the far end paused.
 
-        An AI that names no marks takes a mark for speech and answers only when that stops: to it the caller is quiet
-        for ``quiet_s`` behind the words.
+        An AI that names no marks takes a mark for speech, and would not answer or break off: to it the caller is quiet
+        after the words, until the call changes (:meth:`end_quiet`).
         """
         with self._context.evidence.step(f"{self.label} says {prompt_name(prompt)}"):
             asked = time.monotonic()
@@ -114,23 +116,33 @@ class Call(ListeningLeg):
             began = time.monotonic()
             seconds = len(prompt_samples(prompt)) / SAMPLE_RATE
             self._context.evidence.scripted(began - asked + seconds, f"the prompt {prompt_name(prompt)}", began=asked)
-            self.leg.play(
-                Wav(self._with_quiet(prompt, quiet_s) if self.looks else prompt_path(prompt))
-            )  # then its mark
+            self.is_quiet = bool(self.looks)
+            self.leg.play(Wav(self._with_quiet(prompt) if self.is_quiet else prompt_path(prompt)))  # then its mark
             return began + seconds, pauses
 
-    def _with_quiet(self, prompt: str, quiet_s: float) -> Path:
+    def _with_quiet(self, prompt: str) -> Path:
         whose = f"{self.label}-{prompt}"  # the whole path: directories share file names
-        path = recording.path_of(self._context.evidence.directory, whose, f"-quiet-{quiet_s:g}.wav")
+        path = recording.path_of(self._context.evidence.directory, whose, "-quiet.wav")
         if not path.exists():
-            quiet = np.zeros(round(quiet_s * SAMPLE_RATE), np.int16)
+            quiet = np.zeros(round(PAUSES_WITHIN_S * SAMPLE_RATE), np.int16)
             write_wav(path, np.concatenate([prompt_samples(prompt), quiet]), SAMPLE_RATE)
         return path
 
-    def speak_on(self) -> None:
-        """Send the mark again, although the quiet after the last words is not over."""
-        with contextlib.suppress(NeverCame):  # the far end has ended the call
-            self.leg.play(Mark())
+    def hear_greeting(self, within: float) -> None:
+        """Let the AI greet first, then send the mark; an AI that says nothing has ``within`` seconds."""
+        if not self.is_quiet:
+            return
+        with self._context.evidence.step(f"{self.label} lets the AI greet first"):
+            wait_for_greeting(self.leg, max(self.answered_at() or self.began, self.routed), within)
+            self.end_quiet()
+            self._context.pause(_MARK_S)
+
+    def end_quiet(self) -> None:
+        """Send the mark from now on, if the caller is quiet."""
+        if self.is_quiet:
+            self.is_quiet = False
+            with contextlib.suppress(NeverCame):  # the far end has ended the call
+                self.leg.play(Mark())
 
     def let_answer(self, since: float, within: float) -> None:
         """Wait until the far end, spoken to until ``since``, begins to answer, for ``within`` seconds at most."""

@@ -17,6 +17,7 @@ from harness.deployment import Assistant, Deployment, Handover, Timings, Trunk
 from harness.deployment import Line as LineEntry
 from harness.deployment.limits import Gate
 from harness.errors import BrokenError, FarEndError
+from harness.finding_kinds import AUDIO_TO_AI
 from harness.integrations.matrix import Case
 from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
@@ -217,6 +218,11 @@ class CaseContext:
     def asks_by(self) -> str:
         """How its caller asks for a person: digit, prompt or silence."""
         return self.case.axes.get("ask") or self.handover.ways[0]
+
+    @property
+    def lets_ai_greet(self) -> bool:
+        """Whether a caller is silent until the AI has greeted it: an AI that names no marks takes a mark for an interruption."""
+        return not self.has_stand_in and not self.deployment.names_marks and AUDIO_TO_AI in self.case.required_findings
 
     @property
     def has_stand_in(self) -> bool:

@@ -49,6 +49,11 @@ PAUSES_WITHIN_S: Final = 10.0
 WHISPER_S: Final = 10.0
 #: A pulse of the listener describes the time since the last one.
 PULSE_S: Final = 0.2
+#: Silence after which it is the caller's turn: a greeting may be two sentences.
+TURN_S: Final = 1.0
+_WORD_PULSES: Final = 2  # one may be a click
+#: Background noise is steady and quieter than speech (P.56), and a voice stands out from it. It is looked for around each pulse.
+_STEADY_DB, _LOUDEST_NOISE_DBOV, _OVER_NOISE_DB, _NOISE_WITHIN_S = 3.0, -33.0, 6.0, 4.0
 _RECOGNISED_S: Final = 0.4  # a mark is said again every 200 ms
 _WORD_S: Final = 0.4  # a shorter sound may be a click
 _WORTH_HEARING_S = 0.4  # shorter audio cannot be described
@@ -442,6 +447,26 @@ def wait_for_speech(leg: Leg, since: float, within: float) -> bool:
     return _comes(leg, "the far end speaks", speaks, max(0.0, since + within - time.monotonic()), since)
 
 
+def wait_for_greeting(leg: Leg, since: float, within: float) -> None:
+    """Wait until the far end has spoken and paused, for ``within`` seconds after ``since`` if it says nothing.
+
+    A harness phone's mark ends the wait: its phone answered in place of the AI.
+    """
+
+    def is_over(event: Event) -> bool:
+        if isinstance(event, MarkHeard):
+            return True
+        if not isinstance(event, Listened) or not _is_newest(leg, event):
+            return False
+        pulses = (e for e in leg.events if isinstance(e, Listened) and e.at > since)
+        spoken = [pulse.at for pulse in pulses if _is_speech(leg, pulse)]
+        if len(spoken) < _WORD_PULSES:
+            return event.at >= since + within
+        return event.at - spoken[-1] >= TURN_S
+
+    _comes(leg, "the end of the far end's greeting", is_over, within + PAUSES_WITHIN_S, since)
+
+
 def last_spoken_to(leg: Leg, since: float) -> float:
     """When a sound other than a mark was last heard after ``since``; ``since`` if there was none."""
     heard = (event for event in leg.events if isinstance(event, Listened) and event.at > since)
@@ -460,6 +485,14 @@ def last_words_to(leg: Leg, since: float, until: float | None = None) -> float:
     return since + max((span.ended for span in words), default=0.0)
 
 
+def _noise_dbov(leg: Leg, at: float) -> float:
+    """The level of steady noise around a moment; minus infinity if there is none. A voice varies more from pulse to pulse."""
+    near = [e.level_dbov for e in leg.events if isinstance(e, Listened) and abs(e.at - at) < _NOISE_WITHIN_S]
+    threes = (near[i : i + 3] for i in range(len(near) - 2))
+    steady = (max(three) for three in threes if max(three) - min(three) < _STEADY_DB)
+    return min((level for level in steady if level < _LOUDEST_NOISE_DBOV), default=-math.inf)
+
+
 def _comes(leg: Leg, goal: str, predicate: Callable[[Event], bool], within: float, since: float) -> bool:
     try:
         leg.wait(goal, predicate, within, since=since)
@@ -473,8 +506,8 @@ def _is_newest(leg: Leg, heard: Listened) -> bool:
 
 
 def _is_speech(leg: Leg, heard: Listened) -> bool:
-    """Whether it is loud and not a mark."""
-    if heard.level_dbov <= SOUND_DBOV:
+    """Whether it is louder than the noise around it, and not a mark."""
+    if heard.level_dbov <= SOUND_DBOV or heard.level_dbov <= _noise_dbov(leg, heard.at) + _OVER_NOISE_DB:
         return False
     marks = (event for event in leg.events if isinstance(event, MarkHeard))
     return not any(abs(mark.at - heard.at) <= _RECOGNISED_S for mark in marks)

@@ -9,6 +9,7 @@ from harness.calls.events import CallState
 from harness.calls.verdict import ExpectationError, Finding
 from harness.deployment import Group as GroupEntry
 from harness.deployment import Report
+from harness.phone import Mark, Silence
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
@@ -92,7 +93,9 @@ class Caller:
             if not self._context.has_stand_in:
                 self._context.far_end.note_earlier()
             uri = number if ":" in number else f"sip:{number}@{self.phone.config.domain}"
-            call = Call(self._context, self.phone.dial(uri, headers=headers), "caller", self.number)
+            first = Silence() if self._context.lets_ai_greet else Mark()
+            call = Call(self._context, self.phone.dial(uri, headers, first), "caller", self.number)
+            call.is_quiet = self._context.lets_ai_greet
             call.prepared = prepared
             return self._context.calls.add(call)
 
@@ -116,7 +119,11 @@ class Caller:
             except NeverCame as error:
                 finding = self._context.evidence.add(landing.landed("the call", self.name, {}))
                 raise ExpectationError(finding) from error
-            return self._context.calls.add(Call(self._context, leg, "caller", self.number))
+            call = self._context.calls.add(Call(self._context, leg, "caller", self.number))
+            if self._context.lets_ai_greet:
+                leg.play(Silence())
+                call.is_quiet = True
+            return call
 
 
 class Group:
@@ -193,6 +200,7 @@ class Group:
                 asked = [] if self._context.phones.rang() else self._context.asked
                 finding = self._context.evidence.add_of_said(self._missed(), asked)
                 raise ExpectationError(finding) from error
+            of.end_quiet()
             self._wait_for_others(leg, of)
             self.was_declined()
             self._context.evidence.add(self._landed())

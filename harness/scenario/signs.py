@@ -137,21 +137,25 @@ class Look:
         self._settled = False
 
     def begin(self) -> None:
-        """The caller greets the AI, if a transcript may show it, after earlier looks are done."""
+        """Hear the AI's greeting. The caller then greets it, if a transcript may show that, after earlier looks are done."""
         earlier = list(self._caller.looks)
         self._caller.looks.append(self)
-        if not self._talk.words.may_confirm:
+        if self._talk.words.may_confirm:
+            self._talk.words.greetings += 1
+            self._wanted = self._talk.words.greetings
+        if self._wanted or self._caller.is_quiet:
+            self._context.background.start(lambda: self._talk_first(earlier))
+        else:
             self._said.set()
-            return
-        self._talk.words.greetings += 1
-        self._wanted = self._talk.words.greetings
-        self._context.background.start(lambda: self._greet(earlier))
 
-    def _greet(self, earlier: Sequence[Look]) -> None:
+    def _talk_first(self, earlier: Sequence[Look]) -> None:
         try:
             for look in earlier:
                 if said_at := look.wait_until_said():
                     self._caller.let_answer(said_at, _ANSWERED_WITHIN_S)
+            self._caller.hear_greeting(max(LISTEN_S, self._context.deployment.manners.dead_air_s or 0.0))
+            if not self._wanted:
+                return
             ended, self._in_pause = self._caller.speak(GREETING)
             self._greeted_at = ended
             during = self._talk.words.come == "during"
@@ -188,9 +192,8 @@ class Look:
                 if self._least <= Strength.INDICATED and not asking and not self._caller.is_over():
                     self._wait_for_report()
                 self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
-                in_its_quiet = self._wanted and time.monotonic() < self._greeted_at + QUIET_S
-                if in_its_quiet and self._caller.looks[-1] is self:  # else a newer look has begun
-                    self._caller.speak_on()  # the next party of the call listens for its mark
+                if self._caller.looks[-1] is self:  # else a newer look has begun
+                    self._caller.end_quiet()  # the next party of the call listens for its mark
             self.until = time.monotonic()
             self._settled = True
 
@@ -207,9 +210,8 @@ class Look:
         since, heard = self._hears(self._since, deadline)
         if heard is None and not self._wanted and not self._caller.is_over():  # it may speak only when spoken to
             with suppress(NeverCame):  # it may hang up meanwhile
-                ended, _ = self._caller.speak(GREETING, LISTEN_S)
+                ended, _ = self._caller.speak(GREETING)
                 since, heard = self._hears(since, ended + LISTEN_S)
-                self._caller.speak_on()
         # a packet shows that the way was open, however little was heard
         packets = self._caller.account(self._since).rx_packets
         self._account = replace(self._caller.account(since, missing=self._talk), rx_packets=packets)

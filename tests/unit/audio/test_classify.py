@@ -11,7 +11,7 @@ from harness.audio.prompts import prompt_samples
 from harness.audio.wav import to_int16
 from tools.accuracy.tones import PLANS, SIT, call_progress, fax, sit
 
-from .sounds import Samples, join, mark, noise, silence
+from .sounds import Samples, join, mark, mix, noise, silence
 
 
 def loud(samples: Samples, rate: int = 8000) -> list[Span]:
@@ -65,3 +65,10 @@ def test_noise_silence_and_music() -> None:
         [1.0, 0.7] * 6, 2000
     )
     assert {span.kind for span in loud(to_int16(0.08 * chord))} == {"music"}
+
+
+@pytest.mark.parametrize("level_dbov", [-55.0, -50.0, -45.0, -40.0])
+def test_speech_over_background_noise_keeps_its_times(level_dbov: float) -> None:
+    spoken = join(silence(2.0), prompt_samples("how-can-i-help-en"))
+    found = [span for span in classify(mix(noise(6.0, level_dbov), spoken)) if span.kind == "speech"]
+    assert [(span.began, span.ended) for span in found] == [pytest.approx((2.0, 3.06), abs=0.1)]

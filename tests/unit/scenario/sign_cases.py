@@ -33,6 +33,7 @@ class Caller:
 
     def __init__(self, heard: bool = True, counts: tuple[int, int] | None = None, packets: int = 100) -> None:
         self.looks: list[Any] = []
+        self.is_quiet = False
         self.did: list[str] = []
         self.waited: list[tuple[float, float]] = []  #: for what comes after, and until when
         self.obeyed_digit: Sound | None = None
@@ -44,12 +45,16 @@ class Caller:
     def voices_for(self, peer: object) -> set[int]:
         return {self.mark}
 
-    def speak(self, prompt: str, quiet_s: float = 0.0) -> tuple[float, bool]:
+    def speak(self, prompt: str) -> tuple[float, bool]:
         self.did.append(f"says {prompt}")
         return time.monotonic(), True
 
-    def speak_on(self) -> None:
-        self.did.append("sends its mark")
+    def hear_greeting(self, within: float) -> None:
+        if self.is_quiet:
+            self.did.append("hears the greeting")
+
+    def end_quiet(self) -> None:
+        pass
 
     def let_answer(self, since: float, within: float) -> None:
         self.did.append("lets the AI answer")

@@ -19,6 +19,7 @@ from harness.scenario.ai import Ai
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
 from harness.scenario.endpoints import StandInEndpoint
+from harness.scenario.ends import PAUSES_WITHIN_S
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import CALLER, STRANGER, ScriptedPhone, leg
@@ -143,10 +144,10 @@ def test_an_ai_that_names_no_marks_hears_the_end_of_a_turn(
     caller = Call(context, leg(name=f"{phone}.1"), "caller")
     look: Any = object()
     caller.looks += [] if names_marks else [look]
-    caller.speak("hello-en", 2.0)
+    caller.speak("hello-en")
     (source,) = caller.leg.did  # type: ignore[attr-defined]
     words, (said, rate) = prompt_samples("hello-en"), read_wav(source.path)
-    quiet = np.zeros(0 if names_marks else round(2.0 * rate), np.int16)
+    quiet = np.zeros(0 if names_marks else round(PAUSES_WITHIN_S * rate), np.int16)
     assert np.array_equal(said, np.concatenate([words, quiet]))
     assert names_marks or source.path.parent == context.evidence.directory
 

@@ -57,7 +57,7 @@ class Agents:
 
 
 def caller(answered: Callable[[], float | None] = lambda: NOW) -> Any:
-    return SimpleNamespace(is_over=lambda: False, obeyed=lambda at: None, answered_at=answered)
+    return SimpleNamespace(is_over=lambda: False, obeyed=lambda at: None, end_quiet=lambda: None, answered_at=answered)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ class Hearing(Caller):
         self._clock.now += 0.2
         return Sound(self._clock.now, Observation.SOUND, "sound at caller.1")
 
-    def speak(self, prompt: str, quiet_s: float = 0.0) -> tuple[float, bool]:
+    def speak(self, prompt: str) -> tuple[float, bool]:
         return self._clock.now, True
 
     def _received(self, since: float) -> Samples:

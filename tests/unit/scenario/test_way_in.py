@@ -26,7 +26,7 @@ def calls(context: CaseContext, clock: Clock, told: list[Event], **entry: Any) -
     """A caller's call of the case's line with such an entry, and its leg, on which these events come."""
     line = Cast(context).line(str(context.case.line))
     made = leg(message(clock.now, "sent", "INVITE sip:b@example.com SIP/2.0", ""), *told, clock=clock)
-    phone: Any = SimpleNamespace(config=SimpleNamespace(domain="example.com"), dial=lambda uri, headers: made)
+    phone: Any = SimpleNamespace(config=SimpleNamespace(domain="example.com"), dial=lambda uri, headers, play: made)
     called: Any = SimpleNamespace(did=line.did, entry=line.entry.model_copy(update=entry))
     return Caller(context, "caller", phone, "+12065550100").call(called), made
 
