@@ -19,6 +19,7 @@ from harness.deployment.values import (
     DigitsBack,
     LineOfText,
     Model,
+    NumberFormat,
     OwnHeader,
     Pressed,
     Prompt,
@@ -195,6 +196,8 @@ class Group(Model):
     batch: int = Field(2, ge=1)  #: how many ring at once in ``batches``
     ring_s: float = Field(30.0, gt=0, le=600)  #: how long they ring before the next do
     pause_s: float = Field(1.0, ge=0, le=60)  #: before the next ring
+    #: Of the caller's number at its agents, where it is another than at other groups' (``[expect]``).
+    number_format: NumberFormat | None = None
     #: How long a caller waits, with music.
     queue_s: float = Field(0.0, ge=0, le=3600)
     voicemail: bool = False  #: a machine answers if no agent does, and asks for a message with a tone

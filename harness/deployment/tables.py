@@ -25,7 +25,7 @@ from harness.deployment.routing import (
     each_choice,
 )
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
-from harness.deployment.values import Kind, LineOfText, Model, Region, SiteName, Way
+from harness.deployment.values import Kind, LineOfText, Model, NumberFormat, Region, SiteName, Way
 from harness.sip.identity import has_national_form, region_of
 
 #: How many digits prove DTMF.
@@ -169,6 +169,12 @@ class Tables(Model):
         entry = self.phones[phone]
         account = self.accounts.get(entry.account)
         return entry.aor_user, account.domain.lower() if account is not None else ""
+
+    def number_format_at(self, group: str | None) -> NumberFormat:
+        """How the caller's number is written at a group's agents; None: at the AI."""
+        expect = self.expect
+        of_group = self.groups[group].number_format or expect.agent_number_format if group is not None else None
+        return of_group or expect.number_format
 
     def region_at(self, phone: str) -> str:
         """The region in whose national form the phone is told numbers, and dials them: a telephone's own network reads them."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from harness.calls.verdict import Strength
-from harness.deployment.values import E164, Dialled, HostPort, Model, Region
+from harness.deployment.values import E164, Dialled, HostPort, Model, NumberFormat, Region
 
 #: Final responses other than 2xx (RFC 3261 section 7.2).
 Refusal = Annotated[int, Field(ge=300, le=699)]
@@ -55,7 +55,8 @@ class Expectations(Model):
     strength: Literal["indicated", "confirmed", "proved"] = "proved"  #: minimum for audio
     #: of the caller's number at the AI and at the platform's agents (any at telephones); ``national``: with or without trunk
     #: prefix, and any form of another country's
-    number_format: Literal["e164", "national", "preserved"] = "e164"
+    number_format: NumberFormat = "e164"
+    agent_number_format: NumberFormat | None = None  #: at the platform's agents, where it is another than at the AI
     released_within_s: float = Field(1.0, gt=0)  #: how soon the other side must be released after a hang-up
     #: the longest wait for a registration's refresh; a registrar may grant up to hours, and ``register_expires_s`` may be longer
     refresh_within_s: float = Field(120.0, gt=0)

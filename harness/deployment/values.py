@@ -31,6 +31,7 @@ from harness.support.resources import is_wav, prompt_names
 Kind = Literal["simulated", "stand-in", "live"]
 Transport = Literal["udp", "tcp", "tls"]
 Ai = Literal["synthflow", "stand-in"]
+NumberFormat = Literal["e164", "national", "preserved"]
 CallerIdMode = Literal["original", "agent", "fixed", "header"]
 Behaviour = Literal["talks", "early-media", "never-answers", "unavailable", "busy", "declines"]
 #: By which a caller asks for a person.

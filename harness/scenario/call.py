@@ -53,6 +53,7 @@ class Call(ListeningLeg):
     ) -> None:
         super().__init__(context, leg)
         self.role = role
+        self.group: str | None = None  #: the group whose agent took it, if an agent did
         self.peer = peer  #: the caller's call that it was taken for; None where it is one itself
         self.number = number  #: the phone's number, E.164, if it has one
         self.prepared: str | None = None  #: the id of its record at the AI, if it was requested beforehand

@@ -73,7 +73,9 @@ class Expect(ExpectAudio):
         if invite is not None:
             deployment, end = self._context.deployment, self._end
             phone = deployment.phones.get(end.phone_name)
-            form = "preserved" if phone is not None and phone.number is not None else deployment.expect.number_format
+            is_telephone = phone is not None and phone.number is not None
+            group = end.group if isinstance(end, Call) else None
+            form = "preserved" if is_telephone else deployment.number_format_at(group)
             region = deployment.region_at(end.phone_name)
             found = identity.caller_id(invite, end.label, number, form, region, where)
             self._evidence.add(found if beside is None else self._context.held_against([beside], found))

@@ -209,6 +209,8 @@ class Group:
             leg.wait_state("confirmed", within=self._context.patience)
             taken = self._context.calls.add(Call(self._context, leg, "agent", peer=of))
             taken.beside = [Call(self._context, other, "agent") for other in self._others(leg)]
+            for ringing in (taken, *taken.beside):
+                ringing.group = self.name
             if digit := self._context.deployment.phones[leg.phone.name].accept:
                 taken.hears_sound(leg.events[0].at, self._now() + self._context.patience)
                 wait_for_pause(leg)  # the prompt that names the digit is over

@@ -16,7 +16,7 @@ from harness.deployment import Deployment
 from harness.sip.digest import Credentials
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import asserted as asserted_in
-from harness.sip.identity import identity_of, normalise
+from harness.sip.identity import dialled_at_home, has_national_form, identity_of, normalise
 from harness.sip.message import Request, Response
 from harness.sip.offer_answer import NoAgreementError
 from harness.sip.sdp import Description, SdpError
@@ -464,6 +464,11 @@ class Caller:
     def showing(self, number: str) -> Caller:
         """The caller with another number to show."""
         return replace(self, number=number, display=None, withheld=False)
+
+    def written(self, form: str, region: str) -> Caller:
+        """The caller with the number as a platform in ``region`` writes it in that form."""
+        is_national = form == "national" and self.number.startswith("+") and has_national_form(self.number, region)
+        return replace(self, number=dialled_at_home(self.number)) if is_national else self
 
     def from_(self, host: str) -> NameAddr:
         """The From header that the next hop sees."""

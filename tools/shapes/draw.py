@@ -133,9 +133,11 @@ def customer(draw: st.DrawFn) -> Customer:
 def _fixed(draw: st.DrawFn, integration: str, numbers: list[str]) -> Table:
     """What differs little from customer to customer."""
     desk = "tls" if integration == "gladly" else draw(_TRANSPORTS)
+    numbers_left = {"no_such_number": numbers.pop()} if draw(st.booleans()) else {}
+    srtp = draw(st.booleans())  # decides the form of numbers as well, so that the customers drawn so far stay the same
     return {
         "timings": {"ring_timeout_s": 30.0, "quick": {"ring_timeout_s": 2.0, "register_expires_s": 7}},
-        "numbers": {"no_such_number": numbers.pop()} if draw(st.booleans()) else {},
+        "numbers": numbers_left,
         "synthflow": {
             "api_token_env": "SYNTHFLOW_API_TOKEN",
             "poll_s": 0.04,
@@ -146,7 +148,7 @@ def _fixed(draw: st.DrawFn, integration: str, numbers: list[str]) -> Table:
             people.PUBLIC: {"domain": "carrier.example", "transport": "udp"},
             people.DESK: {"domain": _DOMAINS[integration], "transport": desk},
         },
-        "expect": {"rejected": [603], "srtp": draw(st.booleans())},
+        "expect": {"rejected": [603], "srtp": srtp, "agent_number_format": "national" if srtp else "e164"},
         "safety": {"countries": _COUNTRIES},  # whose numbers it has
         "limits": {
             "concurrent_calls": 200,

@@ -150,7 +150,7 @@ class Platform:
                     uri=binding.contact,
                     hop=binding.hop,
                     flow=binding.flow,
-                    from_=caller.from_(self.domain),
+                    from_=caller.written(self.deployment.number_format_at(group), self.region).from_(self.domain),
                     headers=[*headers, *self.headers_to_agent(call, toward)],
                 )
                 for binding in self.registrar.bindings(phone.aor_user)

@@ -258,7 +258,7 @@ class PlatformCall(BackToBack):
             return NameAddr(Uri("sip", national(caller.number), domain))
         if self._wrong("from-other-number"):
             return caller.showing(unassigned_number(self.platform.deployment)).from_(domain)
-        return caller.from_(domain)
+        return caller.written(self.platform.deployment.number_format_at(None), self.platform.region).from_(domain)
 
     def agent_caller(self) -> Caller:
         """The number that an agent is shown."""

@@ -444,6 +444,11 @@ IDENTITY = [
         .caller_id("billing.1", "+13125550100"),
         "certain caller-id-lost-on-transfer",
     ),
+    Expected(
+        "caller_id.form.at-agent",
+        transfer(Example()).ai_refers(GROUP).reaches("billing").caller_id("billing.1", "4155550101"),
+        "certain number-format-differs",
+    ),
     Expected("caller_id.not-set", warm_shows(OWN_NUMBER, sent=OWN_NUMBER), "certain transfer-caller-id-not-set"),
     Expected(
         "caller_id.not-set.own-number",

@@ -21,7 +21,7 @@ from harness.scenario.expect import Expect
 from harness.sip.message import Request
 from harness.witness.call_record import CallRecord
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.legs import TOLD, ScriptedLeg, ScriptedPhone, leg
+from tests.unit.scenario.legs import TOLD, ScriptedLeg, ScriptedPhone, invite, leg
 
 quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
@@ -65,6 +65,21 @@ def test_a_telephone_s_own_country_has_the_national_form(
     )
     Expect(context, end).caller_id(caller)
     assert verdicts(context) == {"caller_id": verdict}
+
+
+@pytest.mark.parametrize(("of_agents", "of_group"), [(None, "national"), ("national", None), ("e164", "national")])
+@pytest.mark.parametrize("written", ["4155550101", "+14155550101"])
+def test_agents_may_be_shown_numbers_in_another_form_than_the_ai(
+    make_context: MakeContext, of_agents: Any, of_group: Any, written: str
+) -> None:
+    context = make_context(expect=Expectations(agent_number_format=of_agents))
+    groups = dict(context.deployment.groups)
+    groups["billing"] = groups["billing"].model_copy(update={"number_format": of_group})
+    context.deployment = context.deployment.model_copy(update={"groups": groups})
+    agent = Call(context, leg(invite(written), name="billing.1"), "agent")
+    agent.group = "billing"
+    Expect(context, agent).caller_id("+14155550101")
+    assert verdicts(context) == {"caller_id": FAILED if written.startswith("+") else PASSED}
 
 
 TO_AGENT = (

@@ -169,7 +169,10 @@ def test_a_withheld_number_is_only_asserted_to_trusted_peers() -> None:
     caller = Caller.of(request, "US", asserted=True)
     assert str(caller.from_("here")) == '"Anonymous" <sip:anonymous@anonymous.invalid>'
     assert caller.asserted("here") == [("P-Asserted-Identity", "<sip:+14155550101@here>"), ("Privacy", "id")]
-    assert str(caller.showing("+13125550100").from_("here")) == "<sip:+13125550100@here>"
+    shown = caller.showing("+13125550100")
+    assert str(shown.from_("here")) == "<sip:+13125550100@here>"
+    assert str(shown.written("national", "US").from_("here")) == "<sip:3125550100@here>"
+    assert shown.written("national", "DE") == shown.written("e164", "US") == shown
 
 
 # -- routes
