@@ -62,6 +62,9 @@ class Guard:
     premium, short-code or foreign one (or ``safety.allow`` names it; emergency numbers never pass); and when its host
     is one of the deployment's.
 
+    ``refer``: another party is asked by REFER to place the call. An extension of that party's own exchange is no short code of a
+    network then, so that only emergency numbers are refused.
+
     ``dialled_in`` is the region whose network reads what the phone dials, the deployment's own unless said: there the
     digits of a national number of another country are a stranger's, or call for help.
     """
@@ -72,7 +75,7 @@ class Guard:
         self._countries = tuple(dict.fromkeys((deployment.region, *deployment.safety.countries)))
         self._exceptions = frozenset(deployment.safety.allow)
 
-    def __call__(self, uri: str) -> None:
+    def __call__(self, uri: str, *, refer: bool = False) -> None:
         """Raise :class:`RefusedError` unless ``uri`` (URI or name-addr) may be called."""
         try:
             parsed = NameAddr.parse(uri).uri if "<" in uri else Uri.parse(uri)
@@ -92,7 +95,7 @@ class Guard:
             raise self._wrong(uri, f"{user!r} is no number of {self._deployment.name}")
         if parsed.scheme != "tel":
             self._check_target(uri, parsed)
-        if reason := self.refusal(number):
+        if reason := self.refusal(number, by_others=refer):
             raise self._refused(uri, reason)
 
     def _check_target(self, uri: str, parsed: Uri) -> None:
@@ -132,12 +135,12 @@ class Guard:
         if reason := self.refusal(number):
             raise self._refused(number, reason)
 
-    def refusal(self, number: str) -> str | None:
-        """Why a listed number (E.164), or the name of a phone, may still not be called; None when it may."""
+    def refusal(self, number: str, *, by_others: bool = False) -> str | None:
+        """Why a listed number (E.164), or the user of a phone or group, may still not be called; None when it may."""
         if number.startswith("+"):
             return self._refusal_of_e164(number)
         if number.isdecimal() or set(number) & set("*#"):
-            return self._refusal_of_code(number)
+            return self._refusal_of_code(number, by_others)
         return None  # a name, which no network takes for a number
 
     def _refusal_of_e164(self, number: str) -> str | None:
@@ -175,10 +178,10 @@ class Guard:
         """Whether these digits are an emergency number."""
         return code in _EMERGENCY_ANYWHERE or shortnumberinfo.is_emergency_number(code, self._dialled_in)
 
-    def _refusal_of_code(self, code: str) -> str | None:
+    def _refusal_of_code(self, code: str, by_others: bool) -> str | None:
         if self.is_emergency(code):
             return f"{code} is an emergency number"
-        if code in self._exceptions:
+        if by_others or code in self._exceptions:
             return None
         if shortnumberinfo.connects_to_emergency_number(code, self._dialled_in):
             return f"{code} begins with an emergency number (safety.allow may name it)"

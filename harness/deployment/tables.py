@@ -139,8 +139,9 @@ class Tables(Model):
 
     @property
     def group_called(self) -> str | None:
-        """The group that calls from the AI's side go to: the first with agents that can be called; None where none can."""
-        return next((name for name, group in self.groups.items() if group.present and group.address), None)
+        """The group that calls from the AI's side go to: the first with agents and a number, else a user; None where none can."""
+        there = [name for name, group in self.groups.items() if group.present and group.address]
+        return next((name for name in there if self.groups[name].did), next(iter(there), None))
 
     def is_reported(self, group: str) -> bool:
         """Whether a landing in ``group`` is seen by the platform's report: others answer there, and it names the group."""

@@ -145,7 +145,12 @@ def _case(case: Case, deployment: Deployment, guard: Guard, timings: TimingsName
         title=case.title,
         axes=dict(case.axes),
         calls=tuple(
-            CallEntry(who=call.who, number=call.number, by=call.by, refused=guard.refusal(call.number) or "")
+            CallEntry(
+                who=call.who,
+                number=call.number,
+                by=call.by,
+                refused=guard.refusal(call.number, by_others=call.by != "the harness") or "",
+            )
             for call in calls
         ),
         seconds=seconds,

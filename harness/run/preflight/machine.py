@@ -24,13 +24,15 @@ from harness.witness.ports.certificates import alternative_names_of, matches
 SOON = timedelta(days=21)
 
 
-def number_line(deployment: Deployment) -> ProbeResult:
-    """Every number is valid, and those that are called are allowed by the rules."""
+def number_line(deployment: Deployment, dialled: Collection[str] = ()) -> ProbeResult:
+    """Every number is valid, and those that are called are allowed by the rules; ``dialled``: what harness phones dial."""
     look, guard = Look(ProbeKind.NUMBERS, row=ROUTING), Guard(deployment)
     numbers = sorted(set(numbers_of(deployment)))
     called = sorted(set(numbers_called(deployment)))
-    extensions = sorted({group.user for group in deployment.groups.values() if group.user})
-    reasons = {number: reason for number in (*called, *extensions) if (reason := guard.refusal(number))}
+    reasons = {number: reason for number in called if (reason := guard.refusal(number))}
+    for user in sorted({group.user for group in deployment.groups.values() if group.user}):
+        if reason := guard.refusal(user, by_others=user not in dialled):
+            reasons[user] = reason
     odd = [n for n in numbers if n not in reasons and not phonenumbers.is_valid_number(phonenumbers.parse(n, None))]
     refused = list(_alike(reasons))
     # no row dials a phone's user, so an extension that looks like a short code is harmless

@@ -36,6 +36,12 @@ def test_numbers_are_valid_and_allowed(
     check(number_line(lab.deployment()), status, detail, row, fix)
 
 
+def test_extension_is_no_short_code_unless_a_harness_phone_dials_it(lab: Any) -> None:
+    lab.plain["groups"] = {"desk": {"user": "2000"}}
+    assert number_line(lab.deployment()).status is OK
+    assert number_line(lab.deployment(), {"2000"}).detail == "2000 is a short code (safety.allow may name it)"
+
+
 def test_only_called_numbers_need_an_allowed_country(lab: Any) -> None:
     """A German company's AI may have a US number that no case calls."""
     lab.plain["region"] = "DE"

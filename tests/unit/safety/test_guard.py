@@ -175,6 +175,19 @@ def test_short_codes_need_an_exception(lab: Lab, user: str) -> None:
     Guard(lab(phones__billing__user=user, safety__allow=[user]))(f"sip:{user.replace('#', '%23')}@{HOST}")
 
 
+@pytest.mark.parametrize("extension", ["0", "101", "2000", "4711", "1120"])
+def test_extension_may_be_a_refer_target_though_no_harness_phone_may_dial_it(lab: Lab, extension: str) -> None:
+    guard, uri = Guard(lab(groups__billing={"user": extension, "agents": ["billing"]})), f"sip:{extension}@{HOST}"
+    guard(uri, refer=True)
+    with pytest.raises(RefusedError, match=r"short code|begins with an emergency number"):
+        guard(uri)
+
+
+def test_emergency_number_is_no_refer_target(lab: Lab) -> None:
+    with pytest.raises(RefusedError, match="emergency"):
+        Guard(lab(groups__billing={"user": "911", "agents": ["billing"]}))(f"sip:911@{HOST}", refer=True)
+
+
 def test_extension_of_a_phone_may_be_called(lab: Lab) -> None:
     Guard(lab(phones__billing__user="70014001"))(f"sip:70014001@{HOST}")
 
