@@ -44,6 +44,7 @@ def derive(scene: Scene) -> None:
             scene.record("options.answer", "refused" if finding.facts.get("code") else "none", finding.actual)
     if scene.call is not None and scene.call.direction == "outgoing" and not scene.platform_answers:
         _answered_first(scene, scene.call)
+    _hours(scene)
 
 
 def is_withheld(scene: Scene) -> bool:
@@ -157,6 +158,23 @@ def _whose(scene: Scene, phone: str) -> str:
     if scene.deployment is None or fallback is None:
         return "an agent"
     return "the fallback group" if phone in scene.deployment.groups[fallback].agents else "another group"
+
+
+def _hours(scene: Scene) -> None:
+    """Whether the platform treated the number as open though the case calls it while it is closed, or the reverse."""
+    line = scene.line[1] if scene.line else None
+    if line is None or line.hours is None or scene.deployment is None:
+        return
+    groups = scene.deployment.groups
+    rang = {leg.phone for leg in scene.legs if scene.vantage.role(leg.phone) == "agent"}
+    by_night = {*groups[line.closed].agents} if line.closed else set[str]()
+    by_day = {agent for name in (line.group, line.fallback) if name for agent in groups[name].agents}
+    at_ai = scene.value("ai.saw") in ("answered", "another assistant answered", "rang", "refused")
+    if scene.is_out_of_hours:
+        told = "the AI was called" if at_ai else f"{', '.join(sorted(rang & by_day))} rang"
+        scene.record("hours.treated", "as if open" if at_ai or rang & by_day - by_night else None, told)
+    elif rang & by_night - by_day and not at_ai:
+        scene.record("hours.treated", "as if closed", f"{', '.join(sorted(rang & by_night))} rang")
 
 
 # -- who answered first

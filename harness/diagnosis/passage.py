@@ -13,12 +13,16 @@ from harness.calls.checks import identity
 from harness.calls.events import phone_of
 from harness.calls.model import CallMessage
 from harness.calls.verdict import Finding
-from harness.diagnosis.scene import Scene, listed, same_number
+from harness.diagnosis.scene import Scene, listed, number_in, same_number
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request
 
 #: What is shown that is no form of the caller's number, and no number of the deployment.
-_OTHERS = ("another number", "no number")
+_OTHERS = ("another number", "no number", "an account's name")
+#: What carriers write where there is no number.
+_UNNAMED = ("", "anonymous", "private", "restricted", "unavailable", "unknown", "withheld")
+#: A telephone number or an extension, with or without visual separators.
+_NUMBER = re.compile(r"\+?\d[\d().\-]*")
 _GLADLY = {"x-gladly-caller-id": "header.caller", "x-gladly-routing-selector": "header.selector"}
 
 
@@ -68,6 +72,13 @@ def _lost(sent: Message | None, got: Message | None, has: Callable[[Message], bo
 
 
 def _numbers(scene: Scene) -> None:
+    for seen in scene.foreign_calls:
+        scene.record(
+            "calls.foreign",
+            True,
+            f"another call at the AI shows {number_in(seen.message.get('From') or '')}",
+            seen.where,
+        )
     if scene.deployment is not None and scene.deployment.expect.number_format == "national":
         scene.record("caller_id.form", "national", "deployment file")
     for finding in scene.of("caller_id"):
@@ -149,7 +160,9 @@ def number_shown(scene: Scene, finding: Finding) -> str | None:
         numbers |= {assistant.did for assistant in scene.deployment.assistants.values()}
         if any(same_number(user, own) for own in numbers):
             return "a number of the deployment's own"
-    return "another number" if re.search(r"\d", user) else "no number"
+    if _NUMBER.fullmatch(user):
+        return "another number"
+    return "no number" if user.lower() in _UNNAMED else "an account's name"
 
 
 # -- X-headers

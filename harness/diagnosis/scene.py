@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from harness import integrations
 from harness.calls.check_table import Role, check_named
 from harness.calls.events import CallState, Event, FarEndRecord, LegStarted, RtpStatistics, phone_of
 from harness.calls.model import CallMessage, NumberOf, messages_in_record, messages_of
@@ -16,6 +17,7 @@ from harness.calls.verdict import Finding, Verdict
 from harness.deployment import SIP_NUMBER, STAND_IN, STRANGER, Deployment, Trunk
 from harness.deployment import Line as LineEntry
 from harness.diagnosis.facts import Facts
+from harness.errors import SelectionError
 from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of, is_spelling, region_of
@@ -140,6 +142,14 @@ class Scene:
         return str(self.case.get("moment", ""))
 
     @property
+    def is_out_of_hours(self) -> bool:
+        """Whether the case's row calls numbers while they are closed."""
+        try:
+            return integrations.find(str(self.case.get("integration"))).row(str(self.case.get("row"))).out_of_hours
+        except SelectionError:
+            return False
+
+    @property
     def has_stand_in(self) -> bool:
         """Whether a harness phone stands in for the AI."""
         return self.axes.get("ai") == "stand-in"
@@ -185,8 +195,27 @@ class Scene:
 
     @cached_property
     def invites(self) -> list[CallMessage]:
-        """The INVITEs that began a dialog at the AI."""
-        return [m for m in self.got_by_ai if m.begins_dialog]
+        """The INVITEs that began a dialog at the AI; where more came than calls were placed, those that show a caller of the case."""
+        came = [m for m in self.got_by_ai if m.begins_dialog]
+        ours = [m for m in came if self._shows_a_caller(m)]
+        return ours if ours and len({m.message.call_id for m in came}) > len(self._placed) else came
+
+    @cached_property
+    def foreign_calls(self) -> list[CallMessage]:
+        """INVITEs at the AI that are not the case's."""
+        return [m for m in self.got_by_ai if m.begins_dialog and m not in self.invites]
+
+    @cached_property
+    def _placed(self) -> list[LegStarted]:
+        out = (leg for leg in self.legs if leg.direction == "outgoing" and leg.replaces is None)
+        return [leg for leg in out if self.vantage.role(leg.phone) == "caller"]
+
+    def _shows_a_caller(self, invite: CallMessage) -> bool:
+        phones = self.deployment.phones if self.deployment else {}
+        numbers = [number for leg in self._placed if leg.phone in phones and (number := phones[leg.phone].number)]
+        headers = (invite.message.get("From"), *invite.message.get_all("P-Asserted-Identity"))
+        shown = [number_in(value) or "" for value in headers if value]
+        return any(same_number(one, number) for one in shown for number in numbers)
 
     @cached_property
     def records(self) -> list[FarEndRecord]:

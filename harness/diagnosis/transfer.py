@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from harness.calls.checks import identity
+from harness.calls.checks import identity, timing
 from harness.calls.checks.landing import ASKED
 from harness.calls.events import TransferProgress
 from harness.calls.model import CallMessage, notifies, read
@@ -36,6 +36,7 @@ def derive(scene: Scene) -> None:
             scene.record(f"release.{role}", left, finding.actual, leg=finding.subject)
     for finding in scene.of("timing"):
         scene.record("fallback.time", _compared(finding), finding.actual)
+        _given_up(scene, finding.facts.get("expected_s"))
     for finding in scene.failed("timing.within"):
         scene.record("fallback.time", "too late" if finding.facts.get("what") == "the call" else None, finding.actual)
     outcome = scene.value("transfer.outcome")
@@ -54,6 +55,18 @@ def _compared(finding: Finding) -> str | None:
     if not finding.failed:
         return "as configured"
     return "longer" if seconds > expected else "shorter"
+
+
+def _given_up(scene: Scene, expected_s: float | None) -> None:
+    """When the platform cancelled its call to a stand-in, whose clock is the harness's, against the configured time."""
+    if expected_s is None:
+        return
+    for cancel in (m for m in scene.got_by_ai if m.is_request("CANCEL") and m.at is not None):
+        for invite in (m for m in scene.invites if m.message.call_id == cancel.message.call_id and m.at is not None):
+            seconds = cancel.time - invite.time
+            late = "in time" if seconds <= expected_s + timing.TOLERANCE_S else "too late"
+            when = "too early" if timing.is_too_soon(seconds, expected_s) else late
+            scene.record("ai.let_go", when, f"CANCEL came {seconds:.2f} s after the INVITE", cancel.where)
 
 
 # -- where the call landed
@@ -129,6 +142,7 @@ def _dialled(scene: Scene) -> None:
 def _attempted(scene: Scene) -> None:
     refers = [m for m in scene.sent_by_ai if m.is_request("REFER")]
     onward = [m for m in scene.sent_by_ai if m.begins_dialog]
+    named: list[tuple[str | None, str]] = []
     for sent, way in ((refers, "REFER"), (onward, "INVITE")):
         for seen in sent[-1:]:
             message = seen.message
@@ -137,14 +151,17 @@ def _attempted(scene: Scene) -> None:
             credentials = any(m.message.has("Proxy-Authorization") or m.message.has("Authorization") for m in sent)
             scene.record("transfer.asked", True, seen.where)
             scene.record("transfer.way", way, seen.where)
-            scene.record("transfer.target", target_of(scene, target), seen.where)
+            named.append((target_of(scene, target), seen.where))
             scene.record("transfer.host", "the trunk's" if way == "REFER" else _host(scene, seen), seen.where)
             scene.record("transfer.credentials", credentials, seen.where)
             _answer(scene, seen, way)
             if way == "REFER":
                 _outcome(scene, seen)
     _by_phone(scene)
-    _by_record(scene)
+    named += _by_record(scene)
+    for number, where in named:
+        scene.record("transfer.named", number, where)
+        scene.record("transfer.target", number, where)
     scene.record("transfer.asked", False if scene.at_ai else None)
     for finding in scene.of("transfer.fails"):
         code = finding.facts.get("code")
@@ -241,7 +258,9 @@ def _by_phone(scene: Scene) -> None:
             scene.record("transfer.outcome", told.code, f"{told.leg}: {told.code} {told.reason}")
 
 
-def _by_record(scene: Scene) -> None:
+def _by_record(scene: Scene) -> list[tuple[str | None, str]]:
+    """What the AI's record tells of its transfers; returns whose number it named."""
+    named: list[tuple[str | None, str]] = []
     for record in scene.records:
         for action in landed_by(actions_of(record.record)):
             way = {"cold": "REFER", "warm": "INVITE"}.get(str(action.get("type")))
@@ -256,7 +275,8 @@ def _by_record(scene: Scene) -> None:
                 scene.record("transfer.answer", "never sent", record.source)
             to = action.get("to")
             target = target_of(scene, recorded_target(to)) if isinstance(to, str) else None
-            scene.record("transfer.target", target, record.source)
+            named.append((target, record.source))
+    return named
 
 
 def _recorded(status: object) -> str | None:

@@ -402,6 +402,18 @@ IDENTITY = [
         "certain from-anonymous",
     ),
     Expected(
+        "caller_id.from-account",
+        talk(Example()).caller_id("assistant main", "acct4711e0"),
+        "likely from-account-name",
+    ),
+    Expected(
+        "caller_id.foreign-call",
+        talk(Example())
+        .ai_gets(shown="<sip:+12025550177@x>;tag=a", call_id="b")
+        .caller_id("assistant main", "+12025550177"),
+        "likely foreign-call",
+    ),
+    Expected(
         "caller_id.from-anonymous",
         talk(Example(), shown="<sip:anonymous@anonymous.invalid>;tag=a").caller_id(
             "assistant main", "anonymous", anonymous=True

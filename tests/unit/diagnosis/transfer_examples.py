@@ -15,6 +15,7 @@ from tests.unit.diagnosis.stories import (
     handed_on,
     left_up,
     lost,
+    nothing,
     referred,
     talk,
     transfer,
@@ -97,6 +98,17 @@ def with_the_agent(example: Example) -> Example:
     return example.reaches("billing").counted("billing.1")
 
 
+def overdue(ai: str = "stand-in", given_up: float = 0.0, *, answered: bool = False) -> Example:
+    """The fallback rings after 5 s, where 2 s are agreed; the AI is given up before that, or the caller answered."""
+    example = Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout", ai=ai).dials().ai_gets().after(given_up)
+    if given_up:
+        example._sip("received", "CANCEL sip:ai SIP/2.0", "CANCEL")
+    if answered:
+        example.answered()
+    example.after(5 - given_up).rings("reception").landed("reception", "reception")
+    return example.finding("timing", "reception", what="the fallback", seconds=5.0, expected_s=2.0)
+
+
 TRANSFER = [
     Expected("transfer.inactive.said", answered(403, "Trunk inactive"), "certain trunk-inactive"),
     Expected("transfer.address.said", answered(403, "IP not allowed"), "likely synthflow-ip-not-allowed"),
@@ -122,6 +134,26 @@ TRANSFER = [
         "transfer.number",
         lost(transfer(Example()).ai_refers(NOBODY).platform_says(202).notified(404, "Not Found")),
         "certain group-did-wrong",
+    ),
+    Expected(
+        "transfer.number.passed-on",
+        lost(transfer(Example()).caller_gets(f"REFER sip:x SIP/2.0\r\nRefer-To: <sip:{NOBODY}@x>")),
+        "likely group-did-wrong",
+    ),
+    Expected(
+        "transfer.number.rewritten",
+        lost(referred().caller_gets(f"REFER sip:x SIP/2.0\r\nRefer-To: <sip:{NOBODY}@x>").notified(404)),
+        "likely transfer-target-changed",
+    ),
+    Expected(
+        "hours.open",
+        Example(row="CLOSED", line="out-of-hours").dials().ai_gets().answered().landed("reception"),
+        "likely hours-wrong",
+    ),
+    Expected(
+        "hours.closed",
+        nothing(Example(line="out-of-hours")).all_ports_answer(),
+        "likely hours-wrong, route-missing",
     ),
     Expected(
         "transfer.mode",
@@ -371,17 +403,10 @@ TRANSFER = [
         .rings("reception"),
         "likely ring-timeout-wrong",
     ),
-    Expected(
-        "fallback.time",
-        Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout")
-        .dials()
-        .after(5)
-        .rings("reception")
-        .answered()
-        .landed("reception", "reception")
-        .finding("timing", "reception", what="the fallback", seconds=5.0, expected_s=2.0),
-        "certain ring-timeout-wrong",
-    ),
+    Expected("fallback.time", overdue(given_up=5.0), "certain ring-timeout-wrong"),
+    Expected("fallback.time.unseen", overdue(ai="synthflow"), "likely ring-timeout-wrong"),
+    Expected("fallback.held-back", overdue(given_up=2.0), "likely fallback-late"),
+    Expected("fallback.announced", overdue(given_up=2.0, answered=True), "likely fallback-announced"),
 ]
 
 
