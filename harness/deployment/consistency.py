@@ -127,6 +127,13 @@ def _missing_keys(deployment: Tables) -> Iterator[Mistake]:
         if assistant.model_id is None and deployment.models():
             what = "is missing, though others have one; allowed: an id for each, or for none"
             yield ("assistants", key, "model_id"), what
+    owners = [
+        *(("trunks", t.name, t) for t in deployment.trunks),
+        *(("assistants", *e) for e in deployment.assistants.items()),
+    ]
+    for table, name, owner in owners:
+        if (owner.api_base or owner.api_token_env) and deployment.synthflow is None:
+            yield (table, name), "has an API, and nothing says how it is asked; allowed: [synthflow] beside it"
     if deployment.timings.quick is not None and deployment.kind != "simulated":
         yield ("timings", "quick"), "real timings cannot be scaled; allowed: in a simulated deployment"
     report, most = deployment.platform.report, deployment.limits.seconds_per_call

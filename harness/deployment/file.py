@@ -32,6 +32,7 @@ _SECRET_IN_BODY = re.compile(
 _REGION = Deployment.model_fields["region"].default
 #: Where a mistake of a trunk is, at the beginning of its line.
 _TRUNK = re.compile(r"^trunks\.(\d{1,9})[\w.]*")
+_API_TOKENS = ("synthflow.api_token_env", "trunks.*.api_token_env", "assistants.*.api_token_env")
 _NEVER_WRITTEN = ("password", "api_token")
 #: What a key's file holds, by its PEM header (RFC 7468). It is written in forms of various makers ("RSA PRIVATE KEY").
 _PEM_KINDS: Mapping[str, str] = {"ca_file": "CERTIFICATE", "certificate": "CERTIFICATE", "private_key": "PRIVATE KEY"}
@@ -202,7 +203,7 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
     if (campaign := plain.get("campaign")) and campaign["trigger"] == "http":
         needed("campaign", campaign, "url")
         headers.append("campaign.headers_env.*")
-    for pattern in ("trunks.*.password_env", "phones.*.password_env", "synthflow.api_token_env"):
+    for pattern in ("trunks.*.password_env", "phones.*.password_env", *_API_TOKENS):
         for where, table, key in _at(plain, pattern):
             table[key.removesuffix("_env")] = variable(where, table[key])
     for pattern in headers:

@@ -15,6 +15,7 @@ from harness.deployment.values import (
     PLAIN_PORT,
     TLS_PORT,
     Ai,
+    ApiAccess,
     Host,
     HostPort,
     Key,
@@ -105,7 +106,7 @@ class Platform(Model):
     report: Report | None = None
 
 
-class Trunk(Secret):
+class Trunk(Secret, ApiAccess):
     """A SIP trunk between the platform and the AI."""
 
     name: str = Field(min_length=1)  #: your name for it

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr, field_serializer, model_validator
+from pydantic import Field, model_validator
 
 from harness.deployment.hours import Dates, Hours, Zone
 from harness.deployment.values import (
     E164,
     Answer,
+    ApiAccess,
     Behaviour,
     CallerIdMode,
     Digit,
@@ -317,7 +318,7 @@ class Handover(Transfer):
         return plain
 
 
-class Assistant(Transfer):
+class Assistant(Transfer, ApiAccess):
     """One of Synthflow's assistants."""
 
     #: The number it answers at. It may be the number of a line that leads to it, e.g. if Synthflow has imported the platform's.
@@ -350,13 +351,9 @@ class Assistant(Transfer):
         return self
 
 
-class Synthflow(Model):
+class Synthflow(ApiAccess):
     """Synthflow's own interface: what it can say of its calls."""
 
-    #: Its API, e.g. ``https://api.synthflow.ai/v2``; without it what only the AI's side shows is not observed.
-    api_base: WebAddress | None = None
-    api_token_env: Variable | None = None  #: holds the token
-    api_token: SecretStr | None = None
     ca_file: str | None = None  #: CA certificates (PEM); default: the system's
     witness: tuple[Witness, ...] = ("record",)  #: what it shows of a call; a real one its record
     timeout_s: float = Field(5.0, gt=0)  #: limit of one request
@@ -372,10 +369,6 @@ class Synthflow(Model):
     def record_lag_s(self) -> float:
         """``lag_s`` if the AI gives only records, else 0: a far end's witness has its own times."""
         return 0.0 if set(self.witness) - {"record"} else self.lag_s
-
-    @field_serializer("api_token", when_used="json")
-    def _reveal(self, value: SecretStr | None) -> str | None:
-        return value.get_secret_value() if value else None
 
 
 class Escalation(Model):

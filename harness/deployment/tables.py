@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -25,7 +25,7 @@ from harness.deployment.routing import (
     each_choice,
 )
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
-from harness.deployment.values import Kind, LineOfText, Model, NumberFormat, Region, SiteName, Way
+from harness.deployment.values import ApiAccess, Kind, LineOfText, Model, NumberFormat, Region, SiteName, Way
 from harness.sip.identity import has_national_form, region_of
 
 #: How many digits prove DTMF.
@@ -256,10 +256,32 @@ class Tables(Model):
         """The base URL of the AI's interface; None without access to it."""
         return self.synthflow.api_base if self.synthflow else None
 
+    def reached_over(self, trunk: str, line: str | None) -> Self:
+        """The deployment with the AI's interface as calls have it that reach the number over that trunk."""
+        assistant = self.lines[line].assistant if line else None
+        owners: list[ApiAccess] = [self.trunk(trunk), *([self.assistants[assistant]] if assistant else [])]
+        own = {name: value for owner in owners for name in ApiAccess.model_fields if (value := getattr(owner, name))}
+        if self.synthflow is None or not own:
+            return self
+        return self.model_copy(update={"synthflow": self.synthflow.model_copy(update=own)})
+
+    def interfaces(self) -> list[Self]:
+        """The deployment with each of the AI's interfaces, and the assistants whose calls are asked for there."""
+        found: dict[Synthflow | None, Self] = {}
+        for line, trunk, _ in self.all_dids():
+            reached, assistant = self.reached_over(trunk, line), self.lines[line].assistant
+            if assistant is not None and reached.api_base is not None:
+                before = found.get(reached.synthflow)
+                own = {**(before.assistants if before else {}), assistant: self.assistants[assistant]}
+                found[reached.synthflow] = reached.model_copy(update={"assistants": own})
+        return list(found.values()) if len(found) > 1 or self.api_base is None else [self]
+
     @property
     def has_api(self) -> bool:
         """Whether the AI's own interface can be asked; a simulated one's address is filled in by its world."""
-        return self.synthflow is not None and (self.kind == "simulated" or self.api_base is not None)
+        owners: tuple[ApiAccess | None, ...] = (self.synthflow, *self.trunks, *self.assistants.values())
+        has_base = any(owner.api_base is not None for owner in owners if owner)
+        return self.synthflow is not None and (self.kind == "simulated" or has_base)
 
     @property
     def names_marks(self) -> bool:

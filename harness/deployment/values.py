@@ -279,6 +279,20 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
 
 
+class ApiAccess(Model):
+    """Where the AI's interface is asked, and with which token; Synthflow has one for each region."""
+
+    #: Its API, e.g. ``https://api.synthflow.ai/v2``; without it what only the AI's side shows is not observed. An assistant's
+    #: own counts before its trunk's, and that before ``[synthflow]``'s.
+    api_base: WebAddress | None = None
+    api_token_env: Variable | None = None  #: holds the token
+    api_token: SecretStr | None = None
+
+    @field_serializer("api_token", when_used="json")
+    def _reveal_token(self, value: SecretStr | None) -> str | None:
+        return value.get_secret_value() if value else None
+
+
 class Secret(Model):
     """A user name with a password that stands only in the environment, or comes from the world by pipe."""
 

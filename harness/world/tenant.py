@@ -44,6 +44,9 @@ def with_addresses(deployment: Deployment, block: Block, certificates: Certifica
     """The deployment with addresses, certificates and passwords, which are known before anything listens."""
     plain = to_plain(deployment)
     plain.pop("simulated", None)  # not published
+    for owner in (*plain["trunks"], *plain["assistants"].values()):  # one API answers for all
+        for key in ("api_base", "api_token_env"):
+            owner.pop(key, None)
     for trunk in plain["trunks"]:
         trunk["host"] = block[Host.SYNTHFLOW if trunk["ai"] == "synthflow" else Host.STAND_IN]
         trunk["allowed_addresses"] = [block[Host.SYNTHFLOW], block[Host.STAND_IN]]

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 
 from harness.calls.verdict import Verdict, worst
-from harness.deployment import Deployment, Timings
+from harness.deployment import Deployment, Synthflow, Timings
 from harness.deployment.limits import LEG_MARKS, CallGate, Marks
 from harness.errors import WorldLostError
 from harness.integrations.matrix import Case
@@ -32,7 +32,7 @@ from harness.run.plugin.starvation import LATE_S, monitor
 from harness.run.plugin.worlds import erred, heartbeat
 from harness.support.heartbeat import Listener
 from harness.support.mask import mask_fields
-from harness.witness.synthflow import api_of
+from harness.witness.synthflow import SynthflowApi, api_of
 
 #: Threads that verify: each waits most of the time, and all of them are woken by every event.
 THREADS = 8
@@ -190,16 +190,21 @@ def load(
         pool = stack.enter_context(PhonePool(scratch / "phones"))
         monitor().watch(lambda: pool.pids)
         marks = iter(list(islice(Marks(0, 1, secrets.randbits(64)).of_case(), LEG_MARKS)))  # a list's: threads share it
-        api = api_of(deployment)
-        if api is not None:
-            stack.callback(api.close)
+        apis: dict[Synthflow | None, SynthflowApi | None] = {}
         gate = CallGate(scratch / "gate", deployment.limits)
         lanes = []
         world = _listen_to_the_world(deployment, scratch)
         stood_still = world.stood_still if world is not None else lambda begin, end: []
         for index, case in enumerate(cases):
             share = len(range(index, plan.calls, len(cases)))
-            lane = Lane(run, case, deployment, timings, pool, marks, api, gate, share, stood_still)
+            reached = deployment.reached_over(case.trunk, case.line)
+            if (
+                reached.synthflow not in apis
+                and (api := apis.setdefault(reached.synthflow, api_of(reached))) is not None
+            ):
+                stack.callback(api.close)
+            api = apis[reached.synthflow]
+            lane = Lane(run, case, reached, timings, pool, marks, api, gate, share, stood_still)
             lanes.append(stack.enter_context(lane))
             if world is not None:
                 lane.context.evidence.world_fault = partial(_fault, world, deployment.name, lane.context.began)

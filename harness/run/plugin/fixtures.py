@@ -11,7 +11,7 @@ import pytest
 
 from harness.calls.checks.finding import not_observable
 from harness.calls.verdict import ExpectationError, NotObservableError, Verdict
-from harness.deployment import Deployment, Handover, Timings
+from harness.deployment import Deployment, Handover, Synthflow, Timings
 from harness.deployment.limits import Gate
 from harness.integrations.matrix import Case, why_not_now
 from harness.phone.pool import PhonePool
@@ -86,10 +86,10 @@ def pool(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="session")
 def apis() -> Iterator[Callable[[Deployment], SynthflowApi | None]]:
     """Synthflow's API as each deployment reaches it; clients are kept."""
-    kept: dict[tuple[str, str | None], SynthflowApi | None] = {}  # by deployment too: each may have a token of its own
+    kept: dict[tuple[str, Synthflow | None], SynthflowApi | None] = {}
 
     def client(deployment: Deployment) -> SynthflowApi | None:
-        key = (deployment.name, deployment.api_base)
+        key = (deployment.name, deployment.synthflow)
         if key not in kept:
             kept[key] = api_of(deployment)
         return kept[key]
@@ -122,7 +122,8 @@ def cast(
     apis: Callable[[Deployment], SynthflowApi | None] = request.getfixturevalue("apis")
     attempt = attempt_of(request)
     others = attempt.leased.concurrent
-    context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate, others)
+    reached = replica.reached_over(case.trunk, case.line)
+    context = CaseContext(case, reached, timings, recorder, pool, case_marks, apis(reached), gate, others)
     context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
     watch = request.config.stash[WATCH]
     starvation.observe(context.evidence, pool, partial(watch.stood_still, case.deployment))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,8 +39,15 @@ _REFUSALS = {
 }
 
 
-async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[ProbeResult]:
-    """Ask for an assistant's calls, as after each call; this changes nothing."""
+async def api_lines(probing: Probing, subject: str = "") -> list[ProbeResult]:
+    """Ask for an assistant's calls, as after each call; this changes nothing. ``subject``: whose API, if there are several."""
+    synthflow = probing.deployment.synthflow
+    assert synthflow is not None
+    found = await _lines(probing, synthflow, str(synthflow.api_base))
+    return [replace(line, subject=subject) if line.look is ProbeKind.API else line for line in found]
+
+
+async def _lines(probing: Probing, synthflow: Synthflow, base: str) -> list[ProbeResult]:
     if synthflow.api_token is None:
         fix = "Give synthflow.api_token_env; where no token is to be had, leave synthflow.api_base out."
         return [_API.failed("no token is known", fix)]

@@ -42,8 +42,10 @@ def hosts(probing: Probing) -> dict[str, str]:
     note(deployment.platform.host, "platform.host")
     for trunk in deployment.trunks:
         note(trunk.host, f"trunk {trunk.name}, host")
-        note(trunk.termination_host, f"trunk {trunk.name}, termination")
-    note(urlsplit(deployment.api_base or "").hostname, "synthflow.api_base")
+        end = termination(deployment, trunk)
+        note(end.host if end else None, f"trunk {trunk.name}, termination")
+    for reached in deployment.interfaces():
+        note(urlsplit(reached.api_base or "").hostname, "synthflow.api_base")
     if deployment.campaign:
         note(urlsplit(deployment.campaign.url or "").hostname, "campaign.url")
     return found

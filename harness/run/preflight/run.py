@@ -12,7 +12,7 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
-from harness.deployment import Deployment, from_plain, is_address, to_plain
+from harness.deployment import Deployment, Synthflow, from_plain, is_address, to_plain
 from harness.deployment.file import read
 from harness.errors import DeploymentError, ResourceError, SelectionError
 from harness.integrations import load
@@ -70,11 +70,11 @@ def _without(deployment: Deployment, variables: set[str]) -> Deployment:
     if not variables:
         return deployment
     plain = to_plain(deployment)
-    for table in (*plain["trunks"], *plain["phones"].values()):
-        if table.get("password_env") in variables:
-            table.pop("password", None)
-    if (synthflow := plain.get("synthflow")) and synthflow.get("api_token_env") in variables:
-        synthflow.pop("api_token", None)
+    owners = (*plain["trunks"], *plain["phones"].values(), *plain["assistants"].values(), plain.get("synthflow") or {})
+    for table in owners:
+        for key in ("password", "api_token"):
+            if table.get(f"{key}_env") in variables:
+                table.pop(key, None)
     return from_plain(plain)
 
 
@@ -105,10 +105,17 @@ async def _asked(
 
 
 def _http(probing: Probing) -> Iterator[Probe]:
-    if (synthflow := probing.deployment.synthflow) and (base := synthflow.api_base):
-        yield ProbeKind.API, "", api.api_lines, (probing, synthflow, base)
+    for reached in probing.deployment.interfaces():
+        subject = _api_of(probing.deployment, reached.synthflow)
+        yield ProbeKind.API, subject, api.api_lines, (replace(probing, deployment=reached), subject)
     if (started := probing.deployment.campaign) and started.trigger == "http" and started.url:
         yield ProbeKind.CAMPAIGN, "", api.trigger_line, (probing, started)
+
+
+def _api_of(deployment: Deployment, synthflow: Synthflow | None) -> str:
+    """Whose interface it is, where the deployment has several."""
+    of_each = {reached.synthflow: ", ".join(reached.assistants) for reached in deployment.interfaces()}
+    return f"of {of_each[synthflow]}" if len(of_each) > 1 and synthflow in of_each else ""
 
 
 def _names(probing: Probing) -> Iterator[Probe]:
@@ -281,10 +288,11 @@ def _needs_of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
             yield "stand-in's certificate in order", "", ((ProbeKind.STAND_IN_CERTIFICATE, ""),), _UNASKED
         yield "platform's end answers", of, _at(termination(deployment, trunk)), "no termination is known"
     elif case.row.moment != "people":  # whose calls do not reach it
+        of_api = _api_of(deployment, deployment.reached_over(case.trunk, case.line).synthflow)
         yield "AI's end answers", of, _at(ai_end(deployment, trunk)), "no host is known"
         if _the_ai_calls(case, deployment):
             yield "platform's end answers", of, _at(termination(deployment, trunk)), "no termination is known"
-        yield "AI's records can be read", "", ((ProbeKind.API, ""),), "no API is declared: its side is not observed"
+        yield "AI's records can be read", "", ((ProbeKind.API, of_api),), "no API is declared: its side is not observed"
     if case.row.moment == "registration" and trunk.ai == "stand-in":
         yield "credentials taken", of, ((ProbeKind.REGISTRATION, of),), "the trunk has no user name"
     if case.row.moment == "campaign":

@@ -48,7 +48,7 @@ def shown(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         monkeypatch.setattr(run, name, value)
     monkeypatch.setattr(run, "monitor", lambda: MagicMock(take_lateness=lambda: 0.0))
     given: Any = {"timings": None, "on_step": None}
-    deployment: Any = SimpleNamespace(kind=kind, limits=None)
+    deployment: Any = SimpleNamespace(kind=kind, limits=None, reached_over=lambda *_: MagicMock(synthflow=None))
     found, directory = run.load(deployment, [MagicMock()], PLAN, reports=tmp_path, scratch=tmp_path, **given)
     terminal = io.StringIO()
     command._show_load(SafeConsole(file=terminal, width=200), found, directory)

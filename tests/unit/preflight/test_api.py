@@ -52,6 +52,21 @@ def test_api_status_gives_its_line(
     check(found, expected, detail, "" if expected is OK else ROW, fix)
 
 
+def test_each_region_is_asked_with_its_own_token(lab: Any, far: Any) -> None:
+    """A file could name one API for all its trunks and assistants."""
+    bases = [far.api(), far.api("401 Unauthorized")]
+    lab.account["port"] = far.udp()
+    lab.trunk.update({"api_base": bases[0], "api_token": "one"})
+    lab.plain["synthflow"] = {"api_token": "of neither"}
+    lab.plain["assistants"]["eu"] = {"did": "+12065550101", "api_base": bases[1], "api_token": "two"}
+    lab.plain["lines"]["eu"] = {"did": "+13125550101", "assistant": "eu"}
+    report = lab.report()
+    assert report.line("Synthflow API of main").status is OK
+    assert report.line("Synthflow API of eu").status is FAILED
+    reached = lab.deployment().reached_over("udp-ip", "eu").synthflow
+    assert (reached.api_base, reached.api_token.get_secret_value()) == (bases[1], "two")
+
+
 def test_api_without_an_answer_fails(lab: Any, far: Any) -> None:
     silent = token(lab, far, far.api(silent=True), SOON, timeout_s=SOON["patience"])
     check(silent, FAILED, "no answer within 1.5 s", ROW, "firewall")
