@@ -49,7 +49,7 @@ _FILES: Mapping[str, str] = {
 #: What a simulated deployment leaves out, and every other needs.
 NEEDED_BUT_SIMULATED: Mapping[type[BaseModel], tuple[str, ...]] = {
     Trunk: ("host", "termination"),
-    Account: ("host", "port"),
+    Account: ("host",),
 }
 
 #: Whose results these are, where several sites run one file.

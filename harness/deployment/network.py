@@ -115,7 +115,8 @@ class Trunk(Secret, ApiAccess):
     port: Port  #: the AI's: 32681 for UDP and TCP, 32682 for TLS
     authentication: Literal["ip", "digest"] = "ip"  #: by the AI's address, or by digest with ``username``
     host: Host | None = None  #: the AI's signalling host, as the platform's trunk has it
-    #: ``host:port`` at the platform where the AI sends its calls (Termination URI); default port: the transport's.
+    #: ``host:port`` at the platform where the AI sends its calls (Termination URI); default port: as its SRV records say
+    #: (above), else the transport's.
     termination: HostPort | None = None
     max_concurrent_calls: int = Field(3, ge=1)  #: how many the platform allows on it
     #: Where the platform accepts calls and registrations from; preflight compares them.
@@ -196,8 +197,8 @@ class Account(Model):
 
     domain: Host  #: its SIP domain
     transport: Transport = "udp"  #: of the phones' signalling
-    host: Host | None = None  #: where they send to; SRV records are not followed
-    port: Port | None = None  #: port of that host: mostly 5060, with TLS 5061
+    host: Host | None = None  #: where they send to
+    port: Port | None = None  #: port of that host; default: as its SRV records say (above), else 5060, with TLS 5061
     #: Whether they register. If not, they only call: none is an agent's, or the one that a campaign calls.
     register_: bool = Field(True, alias="register")
     ca_file: str | None = None  #: CA certificates for TLS (PEM); default: the file's ``ca_file``

@@ -8,6 +8,7 @@ from harness.deployment import CALLS_A_PHONE, STAND_IN, Deployment, Trunk, in_ur
 from harness.errors import ResourceError
 from harness.phone import PhoneConfig, TlsConfig
 from harness.phone.config import system_authorities
+from harness.witness.ports.services import as_place, server_of, termination_of
 
 
 def sources(deployment: Deployment) -> tuple[str, ...] | None:
@@ -17,13 +18,11 @@ def sources(deployment: Deployment) -> tuple[str, ...] | None:
     platform, accounts, trunks = deployment.platform, deployment.accounts.values(), deployment.trunks
     places = [platform.host, *platform.addresses]
     for account in accounts:
-        places += [account.host, *account.addresses]
+        served = server_of(account.host, account.port, account.transport)[:1] if account.host else ()
+        places += [account.host, *served, *account.addresses]
     for trunk in trunks:
-        places += [
-            trunk.host,
-            trunk.termination_host,
-            *trunk.allowed_addresses,
-        ]
+        served = (termination_of(trunk) or ())[:1]
+        places += [trunk.host, trunk.termination_host, *served, *trunk.allowed_addresses]
     return tuple(dict.fromkeys(place.strip("[]") for place in places if place))
 
 
@@ -31,11 +30,11 @@ def own_phone(deployment: Deployment, name: str, /, **more: object) -> PhoneConf
     """The phone ``name`` of the deployment, as its account has it; ``more`` overrides single fields."""
     entry = deployment.phones[name]
     account = deployment.accounts[entry.account]
-    if account.host is None or account.port is None:
+    if account.host is None:
         raise ResourceError(f"accounts.{entry.account}: no host is known; the world has not filled it in")
-    host = account.host.strip("[]")
-    server = f"{in_uri(host)}:{account.port}"
-    any_address = _towards(host, account.port) if is_ipv6(host) else "0.0.0.0"
+    host, port = server_of(account.host.strip("[]"), account.port, account.transport)
+    server = as_place((host, port))
+    any_address = _towards(host, port) if is_ipv6(host) else "0.0.0.0"
     fields: dict[str, object] = {
         "name": name,
         "user": entry.aor_user,
@@ -64,7 +63,8 @@ def own_phone(deployment: Deployment, name: str, /, **more: object) -> PhoneConf
 def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfig:
     """A phone that stands in for the AI: it listens at the trunk's address, on the trunk's own port."""
     place = deployment.stand_in
-    if place.bind is None or trunk.termination is None:
+    server = termination_of(trunk)
+    if place.bind is None or server is None:
         raise ResourceError("stand_in.bind: no address is known; the world has not filled it in")
     fields: dict[str, object] = {
         "name": STAND_IN,
@@ -73,7 +73,7 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
         "transport": trunk.transport,
         "bind_address": place.bind,
         "bind_port": trunk.port,
-        "proxy": trunk.termination,
+        "proxy": as_place(server),
         "username": trunk.username,
         "realm": trunk.realm or "",
         "password": trunk.password.get_secret_value() if trunk.password else None,

@@ -168,12 +168,12 @@ def _by_phone(context: CaseContext, password: str | None, from_outside: bool) ->
         context.deployment,
         trunk,
         bind_port=0,
-        registrar=trunk.termination,
         register_expires=context.timings.register_expires_s,
     )
     # Its address of record is the registrar's, as the AI's is; to call it shows its own host.
     domain = in_uri(trunk.termination_host or config.domain)
-    config = replace(config, name=SIP_NUMBER, user=trunk.username or config.user, domain=domain)
+    user = trunk.username or config.user
+    config = replace(config, name=SIP_NUMBER, user=user, domain=domain, registrar=config.proxy)
     if password is not None:
         config = replace(config, password=password)
     if from_outside:

@@ -19,11 +19,12 @@ from harness.deployment import Account, Trunk, is_address
 from harness.run.preflight.lines import AUDIO, REGISTRATION, ROUTING, Look, ProbeKind, ProbeResult
 from harness.sip.grammar import SipSyntaxError, split_host_port
 from harness.witness.ports.dns_questions import NO_NAME, NO_RECORD
-from harness.witness.ports.probes import Probing, Target, UnresolvedError
+from harness.witness.ports.probes import Probing, Target, UnresolvedError, termination
+from harness.witness.ports.services import SERVICES
 from harness.witness.ports.wire import RequestOutcome
 
-#: The services of RFC 3263 section 4.1 and what NAPTR calls them, by transport.
-_SERVICES = {"udp": ("_sip._udp", "SIP+D2U"), "tcp": ("_sip._tcp", "SIP+D2T"), "tls": ("_sips._tcp", "SIPS+D2T")}
+#: What NAPTR calls the services of RFC 3263 section 4.1, by transport.
+_NAPTR = {"udp": "SIP+D2U", "tcp": "SIP+D2T", "tls": "SIPS+D2T"}
 
 
 def hosts(probing: Probing) -> dict[str, str]:
@@ -36,7 +37,8 @@ def hosts(probing: Probing) -> dict[str, str]:
             found.setdefault(host, what)
 
     for name, account in deployment.accounts.items():
-        note(account.host, f"accounts.{name}.host")
+        place = probing.account_place(account)
+        note(place.host if place else None, f"accounts.{name}.host")
         if account.stun_server:
             note(split_host_port(account.stun_server)[0], f"accounts.{name}.stun_server")
     note(deployment.platform.host, "platform.host")
@@ -67,7 +69,7 @@ async def host_line(probing: Probing, host: str, what: str) -> ProbeResult:
         return look.failed(f"{said}: no IPv4, and softphones resolve IPv4 only", fix)
     fix = f"Check {what}: the name does not exist."
     if NO_NAME not in found.problems:
-        fix = f"Name a host with an address as {what}: this name is there, and has none; its SRV records are not followed."
+        fix = f"Name a host with an address as {what}: this name is there, and has none; SRV records are followed only without a port."
     if "termination" in what:
         fix += " The Termination URI is the platform's SBC."
     return look.failed("it has no address", fix)
@@ -98,7 +100,7 @@ def _is_listed(address: str, allowed: Sequence[str]) -> bool:
 
 async def service_line(probing: Probing, account: Account) -> ProbeResult:
     """SRV and NAPTR of an account's domain; a domain without them is reached by the host in the file, and that is fine."""
-    service, wanted = _SERVICES[account.transport]
+    service, wanted = SERVICES[account.transport], _NAPTR[account.transport]
     look = Look(ProbeKind.SERVICE, account.domain)
     naptr, srv = await probing.ask_dns(account.domain, "NAPTR", f"{service} SRV")
     if trouble := {answer for answer in (naptr, srv) if isinstance(answer, str)} - {NO_NAME, NO_RECORD}:
@@ -117,7 +119,8 @@ async def service_line(probing: Probing, account: Account) -> ProbeResult:
     if offered and wanted not in [text.upper() for text in offered]:
         fix = f"The domain announces no SIP over {account.transport}: check the account's transport."
         return look.warning(f"{found}: nothing for {account.transport}", fix)
-    if targets and (account.host, account.port) not in targets and account.port not in {port for _, port in targets}:
+    ports = {None, *(port for _, port in targets)}
+    if targets and (account.host, account.port) not in targets and account.port not in ports:
         fix = "Check the account's host and port against what the domain announces."
         return look.warning(f"{found}, but the file says port {account.port}", fix)
     return look.ok(found or "it announces no SIP service, so the file's host is used")

@@ -17,6 +17,7 @@ from harness.deployment import Account, Deployment, Transport, Trunk, in_uri, is
 from harness.support.files import user_files
 from harness.witness.ports import dns_questions
 from harness.witness.ports.dns_questions import NO_NAME, NO_RECORD
+from harness.witness.ports.services import server_of, termination_of
 
 if TYPE_CHECKING:
     import dns.asyncresolver
@@ -51,9 +52,10 @@ class Target:
 
 def termination(deployment: Deployment, trunk: Trunk) -> Target | None:
     """The platform's end of a trunk, as the AI's side calls it; None where the file names none."""
-    host, port = trunk.termination_host, trunk.termination_port
-    if host is None or port is None:
+    server = termination_of(trunk)
+    if server is None:
         return None
+    host, port = server
     place, by_phones = deployment.stand_in, trunk.ai == "stand-in"
     pair = place.own_pair if by_phones else None
     return Target(host, port, trunk.transport, place.bind, deployment.ca_file, pair, by_phones)
@@ -154,20 +156,21 @@ class Probing:
 
     def account_place(self, account: Account) -> Target | None:
         """Where the phones of an account send everything."""
-        if account.host is None or account.port is None:
+        if account.host is None:
             return None
         ca_file = account.ca_file or self.deployment.ca_file
-        return Target(account.host, account.port, account.transport, account.bind, ca_file, account.own_pair)
+        host, port = server_of(account.host, account.port, account.transport)
+        return Target(host, port, account.transport, account.bind, ca_file, account.own_pair)
 
     @cached_property
     def called_by_phones(self) -> set[str]:
         """Every host that harness softphones send to."""
         deployment = self.deployment
         ends = [termination(deployment, trunk) for trunk in deployment.trunks if trunk.ai == "stand-in"]
-        hosts = [end.host for end in ends if end] + [account.host for account in deployment.accounts.values()]
+        hosts = [end.host for end in ends if end] + [place.host for place in self.accounts]
         agents = [deployment.phones[agent] for group in deployment.groups.values() for agent in group.agents]
         if any(agent.number is None for agent in agents):  # they are at the platform, and ask it by OPTIONS
-            hosts.append(deployment.platform.host)
+            hosts.append(deployment.platform.host or "")
         return {host for host in hosts if host}
 
     @cached_property

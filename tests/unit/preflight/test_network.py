@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.deployment import Transport
 from harness.run.preflight import ProbeKind, Status
 from harness.run.preflight.network import allowlist_line, stun_address
+from harness.scenario.phones import own_phone, sources, stand_in
 from harness.sip.message import Request, Response
+from harness.witness.ports import services
 from harness.witness.ports.probes import Probing, Target
 from tests.loopback import fresh_address
 from tests.unit.preflight.conftest import FAILED, OK, SOON, WARNING, FarEnd, Lab, check
@@ -232,3 +235,58 @@ def test_mixed_address_families_break_no_probe(lab: Lab, far: FarEnd) -> None:
     lab.plain["stand_in"] = {"bind": "127.0.0.1"}
     lines = [line for line in lab.report(patience=1.5).lines if line.look in (ProbeKind.OPTIONS, ProbeKind.PORT)]
     assert not [line for line in lines if "probe broke" in line.fix]
+
+
+# -- hosts that the file names without a port
+
+RECORDS = {
+    f"_sip._udp.{HOST}": [
+        (20, 0, "spare.example", 5060),
+        (10, -1, "light.example", 5061),
+        (10, -9, "sbc.example", 5070),
+    ],
+    "_sips._tcp.none.example": [(0, 0, "", 0)],
+}
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(services, "srv_records", lambda service: RECORDS.get(service, []))
+    services.server_of.cache_clear()
+    yield
+    services.server_of.cache_clear()
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(
+    ("host", "port", "transport", "found"),
+    [
+        (HOST, None, "udp", ("sbc.example", 5070)),  # the first priority, the greatest weight
+        (HOST, 5062, "udp", (HOST, 5062)),  # RFC 3263 section 4.2: a port is taken as it is
+        (HOST, None, "tcp", (HOST, 5060)),
+        (HOST, None, "tls", (HOST, 5061)),
+        ("192.0.2.1", None, "udp", ("192.0.2.1", 5060)),
+        ("none.example", None, "tls", ("none.example", 5061)),  # RFC 2782: no such service there
+    ],
+)
+def test_a_name_without_a_port_is_served_where_its_srv_records_say(
+    host: str, port: int | None, transport: Transport, found: tuple[str, int]
+) -> None:
+    assert services.server_of(host, port, transport) == found
+
+
+@pytest.mark.usefixtures("served")
+def test_phones_and_preflight_go_where_srv_records_say(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a port an account was refused, and a termination was called at the transport's own port."""
+    port = far.udp()
+    monkeypatch.setitem(RECORDS, f"_sip._udp.{HOST}", [(0, 0, "sbc.example", port)])
+    del lab.account["port"]
+    lab.account["host"] = HOST
+    lab.trunk["termination"], lab.plain["stand_in"] = HOST, {"bind": "127.0.0.1"}
+    deployment = lab.deployment()
+    assert own_phone(deployment, "caller").proxy == f"sbc.example:{port}"
+    assert stand_in(deployment, deployment.trunks[0]).proxy == f"sbc.example:{port}"
+    assert {HOST, "sbc.example"} <= set(sources(deployment) or ())
+    report = lab.report(resolver=far.dns({("sbc.example", "A"): [far.address]}))
+    assert report.line("DNS sbc.example").status is OK
+    assert report.line("registration of caller").status is OK
