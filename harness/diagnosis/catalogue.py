@@ -125,6 +125,7 @@ class Rule:
     consequences: tuple[Symptom, ...] = ()
     confidence: Confidence = "certain"  #: when all conditions are known and hold
     owner: str = ""  #: whose the cause is, where the rule shows that it is another's than the cause says
+    issue: str = ""  #: the row of the guide's table, where the cause shows in another way than the cause says
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

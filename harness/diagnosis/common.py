@@ -17,11 +17,10 @@ from harness.diagnosis.catalogue import Confidence, Of, cause_text
 from harness.diagnosis.catalogue import causes as every_cause
 from harness.diagnosis.result import UNKNOWN
 
-_TRUNK_AXES = ("ai", "transport", "authentication", "trunk")
 #: An axis that says nothing of the system under test.
 _OF_NO_CAUSE = ("site", "attempt", "trial")
 _FORM, _E164, _CODEC = "form", "e164", "codec"
-#: The most agents that are named.
+#: The most agents or trunks that are named.
 _NAMED = 3
 
 
@@ -38,7 +37,9 @@ class Judged:
     causes: Sequence[Mapping[str, Any]] = ()
     integration: str = ""
     moment: str = ""
+    trunk: str = ""
     landed: Callable[[], Collection[str]] = tuple  #: the groups that its calls were seen to land with
+    reached: Callable[[], bool | None] = lambda: None  #: whether its call got to the AI; None if it did not have to
 
     @property
     def is_explained(self) -> bool:
@@ -140,9 +141,9 @@ def common_causes(cases: Sequence[Judged]) -> list[Common]:
         else:
             undecided.append(case)
     for case in undecided:
-        _settle(found, case, cases)
+        _settle(found, case, cases, undecided)
     for each in found.values():
-        each.where = tuple(_shared(each.failing, cases))
+        each.where = tuple(_shared(each.failing, cases, _of(str(each.cause.get("id")))))
     return sorted(found.values(), key=lambda each: -len(each.failing))  # of as many, the one of the first case first
 
 
@@ -150,10 +151,10 @@ def _common(found: _Found, case: Judged, cause: Mapping[str, Any]) -> Common:
     return found.setdefault((case.deployment, str(cause.get("id"))), Common(cause))
 
 
-def _settle(found: _Found, case: Judged, cases: Sequence[Judged]) -> None:
-    """A case that leaves several causes possible has the one that others of the deployment show; else the first that they leave."""
+def _settle(found: _Found, case: Judged, cases: Sequence[Judged], undecided: Sequence[Judged]) -> None:
+    """A case that leaves several causes possible has the one that others of its place show; else the first that they leave."""
     left, because = list(case.candidates), []
-    for excluded, why in _excluded(case, cases):
+    for excluded, why in (*_excluded(case, cases), *_beyond_its_trunk(case, cases, undecided)):
         kept = [name for name in left if _of(name) not in excluded]
         if kept and kept != left:
             left = kept
@@ -164,10 +165,40 @@ def _settle(found: _Found, case: Judged, cases: Sequence[Judged]) -> None:
         return
     for name in left:
         each = found.get((case.deployment, name))
-        if each is not None and each.settled:
+        if each is not None and each.settled and any(_share_place(name, case, other) for other in each.failing):
             each.add(case, f"{case.id} leaves it possible, and other cases show it")
             return
     _common(found, case, first).add(case, *because)
+
+
+def _share_place(cause: str, case: Judged, other: Judged) -> bool:
+    """Whether both are about the place that has the cause: the trunk, or the number, by which a group or a line is called."""
+    number = "group" if "group" in case.about else "line"
+    same_number = case.about.get(number) == other.about.get(number)
+    same_trunk = case.trunk == other.trunk
+    return {"trunk": same_trunk, "number": same_number}.get(_of(cause), same_trunk or same_number)
+
+
+def _beyond_its_trunk(
+    case: Judged, cases: Sequence[Judged], undecided: Sequence[Judged]
+) -> Iterator[tuple[frozenset[Of], str]]:
+    """Where no call over a trunk gets to the AI, of several numbers, what those calls have in common is the trunk."""
+    same = [other for other in undecided if _is_lost_on(other, case)]
+    shared = {
+        name for name in case.candidates if _of(name) == "trunk" and all(name in each.candidates for each in same)
+    }
+    numbers = {each.about.get("line") for each in same}
+    if case in same and shared and len(numbers) > 1 and not any(_gets_through(other, case) for other in cases):
+        why = f"no call of {len(numbers)} numbers gets to the AI over trunk {case.trunk}"
+        yield frozenset({"", "number", "codec"}), why
+
+
+def _is_lost_on(case: Judged, other: Judged) -> bool:
+    return (case.deployment, case.trunk, case.reached()) == (other.deployment, other.trunk, False)
+
+
+def _gets_through(case: Judged, other: Judged) -> bool:
+    return (case.deployment, case.trunk, case.reached()) == (other.deployment, other.trunk, True)
 
 
 def _of(cause: str) -> Of:
@@ -180,10 +211,12 @@ def _excluded(case: Judged, cases: Sequence[Judged]) -> Iterator[tuple[frozenset
     for other in cases:
         if not other.passed or other.deployment != case.deployment:
             continue
-        same_trunk = all(other.axes.get(axis) == case.axes.get(axis) for axis in _TRUNK_AXES)
+        same_trunk = other.trunk == case.trunk
         group, is_transfer = case.about.get("group"), case.moment == other.moment == "transfer"
         if is_transfer and same_trunk and group is not None and group in other.landed():
             yield frozenset({"number"}), f"{other.id} reached the group {group} by its number over the same trunk"
+        if same_trunk and case.reached() is False and other.reached():
+            yield frozenset({"trunk"}), f"{other.id} got to the AI over the same trunk"
         if other.row != case.row:
             continue
         if _but(other.axes, _CODEC) == _but(case.axes, _CODEC) and case.axes.get(_CODEC) != other.axes.get(_CODEC):
@@ -213,8 +246,11 @@ def _but(axes: Mapping[str, str], without: str) -> dict[str, str]:
     return {axis: value for axis, value in axes.items() if axis != without and axis not in _OF_NO_CAUSE}
 
 
-def _shared(failing: Sequence[Judged], cases: Sequence[Judged]) -> Iterator[str]:
-    """What sets the failures apart: an axis' value that each of them has and no passed case of their rows."""
+def _shared(failing: Sequence[Judged], cases: Sequence[Judged], of: Of) -> Iterator[str]:
+    """What sets the failures apart: an axis' value that each of them has and no passed case of their rows. And their place.
+
+    ``of``: what has the cause. Trunks that have it, and agents, are named however many there are.
+    """
     tested = {(case.deployment, case.row) for case in failing}
     passed = [case for case in cases if case.passed and (case.deployment, case.row) in tested]
     for axis in dict.fromkeys(axis for case in failing for axis in case.axes):
@@ -224,13 +260,11 @@ def _shared(failing: Sequence[Judged], cases: Sequence[Judged]) -> Iterator[str]
         (value,) = values
         if passed and all(case.axes.get(axis) not in (None, value) for case in passed):
             yield f"{axis} {value} only"
-    if len(failing) > 1:
-        for what in ("group", "line", "trunk"):
-            names = {case.about.get(what) for case in failing}
-            if len(names) == 1 and None not in names:
-                yield f"{what} {names.pop()}"
-    if agents := list(dict.fromkeys(case.about["agent"] for case in failing if "agent" in case.about)):
-        yield f"agent {' and '.join(agents[:_NAMED])}" + (" and others" if len(agents) > _NAMED else "")
+    for what in ("group", "line", "trunk", "agent"):
+        names = list(dict.fromkeys(case.about.get(what) for case in failing))
+        is_shared = len(failing) > 1 and len(names) == 1
+        if None not in names and (is_shared or what in (of, "agent")):
+            yield f"{what} {' and '.join(map(str, names[:_NAMED]))}" + (" and others" if len(names) > _NAMED else "")
 
 
 def plain(cases: Sequence[Judged]) -> CausesDocument:

@@ -204,7 +204,7 @@ class _Inference:
             cause = Cause(
                 id=rule.cause,
                 title=text["title"],
-                guide_issue=text["issue"],
+                guide_issue=rule.issue or text["issue"],
                 fix=text["fix"],
                 link=text["link"],
                 owner=rule.owner or text["owner"],

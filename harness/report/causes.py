@@ -126,6 +126,8 @@ def judged(cases: Sequence[CaseEvidence]) -> list[common.Judged]:
             landed=partial(_landed, case),
             integration=str(case.case.get("integration", "")),
             moment=str(case.case.get("moment", "")),
+            trunk=str(case.case.get("trunk", "")),
+            reached=partial(_reached, case),
         )
         for case in cases
     ]
@@ -134,6 +136,11 @@ def judged(cases: Sequence[CaseEvidence]) -> list[common.Judged]:
 def _landed(case: CaseEvidence) -> set[str]:
     found = (f for f in case.findings if f.check == "landing" and f.verdict is Verdict.PASSED)
     return {str(finding.facts.get("wanted")) for finding in found}
+
+
+def _reached(case: CaseEvidence) -> bool | None:
+    told = [finding.verdict for finding in case.findings if finding.check in ("landing.answered_by", "route.tried")]
+    return False if Verdict.FAILED in told else True if Verdict.PASSED in told else None
 
 
 def grouped(cases: Sequence[CaseEvidence]) -> list[CauseGroup]:

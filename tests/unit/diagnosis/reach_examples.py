@@ -212,13 +212,15 @@ REACH = [
         .state("disconnected", 480, "Temporarily Unavailable")
         .all_ports_answer()
         .not_taken(),
-        "one of route-missing, platform-refuses-caller, trunk-transport-mismatch, route-wrong-trunk, firewall-udp-32681-rejected",
+        "one of route-missing, platform-refuses-caller, trunk-transport-mismatch, route-wrong-trunk, "
+        "firewall-udp-32681-rejected, trunk-inactive",
     ),
     Expected(
         "reach.no-such-trunk",
         refused_caller(503, "No such trunk"),
         "likely route-wrong-trunk",
     ),
+    Expected("reach.trunk.said", refused_caller(503, "Trunk disabled"), "likely trunk-inactive"),
     Expected(
         "reach.own-agents.unasked",
         Example(line="campaign")
@@ -232,7 +234,8 @@ REACH = [
     Expected(
         "reach.kept",
         Example().dials().after(0.1).answered().all_ports_answer().not_taken(),
-        "one of trunk-transport-mismatch, route-wrong-trunk, route-missing, firewall-udp-32681, firewall-udp-32681-rejected",
+        "one of trunk-transport-mismatch, route-wrong-trunk, route-missing, firewall-udp-32681, "
+        "firewall-udp-32681-rejected, trunk-inactive",
     ),
     Expected("reach.refused.media", refused(Example(), 488, "Not Acceptable"), "likely ai-refuses"),
     Expected(
@@ -316,14 +319,14 @@ UNDECIDED = [
     Expected(
         rule,
         nothing(Example(transport="tcp")).all_ports_answer(),
-        f"{_UNDECIDED}, firewall-tcp-32681-rejected",
+        f"{_UNDECIDED}, firewall-tcp-32681-rejected, trunk-inactive",
     )
-    for rule in ("reach.own-agents", "reach.wrong-port", "reach.trunk-elsewhere")
+    for rule in ("reach.own-agents", "reach.wrong-port", "reach.trunk-elsewhere", "reach.trunk")
 ] + [
     Expected(
         "gladly.in-the-clear.unseen",
         nothing(Example("gladly", "GL-INBOUND", transport="tls")).all_ports_answer(),
-        "one of route-missing, trunk-transport-mismatch, route-wrong-trunk, firewall-tls-32682-rejected, tls-not-appended",
+        f"{_UNDECIDED}, firewall-tls-32682-rejected, trunk-inactive, tls-not-appended",
     )
 ]
 
@@ -350,7 +353,7 @@ def firewalls() -> list[Expected]:
                 Expected(
                     f"reach.{cause}{suffix}.between",
                     nothing(Example(transport=transport), after).all_ports_answer(),
-                    f"{listed}, {cause}{suffix}",
+                    f"{listed}, {cause}{suffix}, trunk-inactive",
                 )
             )
         refused = "[Errno 104] Connection reset by peer"
@@ -444,6 +447,7 @@ _UNREACHED = "one of " + ", ".join(
         "route-missing",
         "firewall-udp-32681",
         "firewall-udp-32681-rejected",
+        "trunk-inactive",
         "ai-hangs-up",
         "call-dropped",
     )

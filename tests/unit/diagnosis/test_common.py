@@ -16,7 +16,8 @@ def cause(name: str, *, candidate: bool = False, **about: str) -> dict[str, Any]
 
 def case(row: str, *causes: dict[str, Any], passed: bool = False, **axes: str) -> Judged:
     name = f"{row}[acme:{'-'.join(axes.values())}]"
-    return Judged(name, row, "acme", axes, passed=passed, failed=not passed, causes=causes)
+    trunk = axes.get("transport", "")
+    return Judged(name, row, "acme", axes, passed=passed, failed=not passed, causes=causes, trunk=trunk)
 
 
 def test_many_failures_with_one_cause_are_one_line() -> None:
@@ -66,6 +67,37 @@ def test_a_case_that_cannot_decide_has_the_cause_that_others_show() -> None:
     assert found.because == ["INBOUND[acme:tls] leaves it possible, and other cases show it"]
 
 
+def lost_on(trunk: str, line: str, *names: str) -> Judged:
+    """A call to the AI that did not get there, over that trunk, with the candidates of those names."""
+    listed = [cause(name, candidate=True, line=line, trunk=trunk) for name in names]
+    return replace(case("INBOUND", *listed, transport=trunk, line=line), reached=lambda: False)
+
+
+def test_a_failed_registration_shows_why_calls_over_the_same_trunk_fail() -> None:
+    registered = case("REGISTER", cause("trunk-inactive", trunk="udp", line="a"), transport="udp")
+    calls = [lost_on(trunk, "a", "route-missing", "trunk-inactive") for trunk in ("udp", "tcp")]
+    assert [(each.cause["id"], each.cases, each.where) for each in common_causes([*calls, registered])] == [
+        (
+            "trunk-inactive",
+            ("REGISTER[acme:udp]", "INBOUND[acme:udp-a]"),
+            ("line a", "trunk udp"),
+        ),
+        ("route-missing", ("INBOUND[acme:tcp-a]",), ()),
+    ]
+
+
+def test_where_no_call_over_a_trunk_gets_to_the_ai_the_cause_is_the_trunk_s() -> None:
+    calls = [lost_on("udp", line, "route-missing", "trunk-inactive") for line in ("a", "b")]
+    (found,) = common_causes(calls)
+    assert (found.cause["id"], found.where) == ("trunk-inactive", ("trunk udp",))
+    assert found.because == ["no call of 2 numbers gets to the AI over trunk udp"]
+    right = replace(case("XEI", passed=True, transport="udp"), reached=lambda: True)
+    (found,) = common_causes([*calls, right])
+    assert (found.cause["id"], found.settled) == ("route-missing", True), "a call got there over this trunk"
+    (found,) = common_causes([calls[0], replace(calls[1], axes={}, row="OTHER", trunk="tcp")])
+    assert (found.cause["id"], found.settled) == ("route-missing", False)
+
+
 def test_a_call_that_reached_the_group_contradicts_its_number_and_not_what_differs_from_call_to_call() -> None:
     open_ = ("group-wrong", "another-device-answered", "number-unknown-at-platform", "nobody-available")
     lost = case("TRANSFER", *(cause(name, candidate=True, group="billing") for name in open_), transport="udp")
@@ -74,7 +106,7 @@ def test_a_call_that_reached_the_group_contradicts_its_number_and_not_what_diffe
     (found,) = common_causes([lost, warm])
     assert (found.cause["id"], found.settled) == ("another-device-answered", False)
     assert found.because == ["WARM[acme:udp] reached the group billing by its number over the same trunk"]
-    for other in ({"landed": lambda: {"support"}}, {"moment": "fallback"}, {"axes": {"transport": "tls"}}):
+    for other in ({"landed": lambda: {"support"}}, {"moment": "fallback"}, {"trunk": "tls"}):
         (found,) = common_causes([lost, replace(warm, **other)])
         assert (found.cause["id"], found.because) == ("group-wrong", [])
 
