@@ -47,8 +47,8 @@ class Tables(Model):
     platform: Platform
     axes: Axes = Axes()
     timings: DeclaredTimings = DeclaredTimings()
-    #: On how many numbers a row is proved (above).
-    depth: Literal["once", "every-number", "full"] = "every-number"
+    #: On how many numbers a row is proved, and by how many callers (above).
+    depth: Literal["once", "every-number", "every-caller", "full"] = "every-number"
     #: Rows that must be run; ``documented``: all of the guide's.
     require: tuple[str, ...] = ()
     trunks: tuple[Trunk, ...]
@@ -164,6 +164,12 @@ class Tables(Model):
         for name in calling:
             found.setdefault(self.address_of_record(name), name)
         return list(found.values())
+
+    def callers_from(self, first: str) -> list[str]:
+        """All callers in their order, beginning with ``first`` if it is one."""
+        every = self.callers
+        at = every.index(first) if first in every else 0
+        return every[at:] + every[:at]
 
     def address_of_record(self, phone: str) -> tuple[str, str]:
         """Its user, and its domain where the account is known."""

@@ -58,6 +58,12 @@ class Cell:
     trunk: Trunk
     line: str  #: the number's name; empty where the row calls none
     axes: Mapping[str, str]
+    caller: str = ""  #: who calls; empty: the first caller
+
+    @property
+    def callers(self) -> list[str]:
+        """The callers, beginning with the one whose turn it is."""
+        return self.deployment.callers_from(self.caller)
 
     @property
     def ai(self) -> Ai:
@@ -147,7 +153,7 @@ Calls = Callable[[Cell], Iterator[PlannedCall]]
 
 def one_call(cell: Cell) -> Iterator[PlannedCall]:
     """A caller calls the number."""
-    yield PlannedCall(cell.deployment.callers[0], cell.did)
+    yield PlannedCall(cell.callers[0], cell.did)
 
 
 @dataclass(frozen=True, slots=True)

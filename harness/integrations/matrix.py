@@ -67,6 +67,7 @@ class Case:
     trunk: str
     line: str | None  #: the deployment's line it dials; None where the row calls no number
     axes: dict[str, str] = field(hash=False)
+    caller: str = ""  #: who calls, of several the first; callers take turns over the cases
     required_findings: RequiredFindings = field(hash=False)  #: at least
     #: Check → why it is not observable here; the case passes without it.
     dispensable: Mapping[str, str] = field(hash=False)
@@ -139,7 +140,13 @@ class LeftOut:
 
 def every_row(deployment: Deployment, asked: Sequence[str] = ()) -> list[RowPlan]:
     """The cells of each row of its integration; rows that take long have theirs where they are ``asked`` for by name."""
-    return [RowPlan(row, deployment, asked=row.id in asked) for row in integrations.find(deployment.integration).rows]
+    plans = [RowPlan(row, deployment, asked=row.id in asked) for row in integrations.find(deployment.integration).rows]
+    turn = 0
+    for plan in plans:  # a case has the same caller, whatever is selected
+        plan.turn = turn
+        if not plan.row.opt_in:
+            turn += sum(any(call.by == "the harness" for call in plan.row.calls(cell)) for cell in plan.cells)
+    return plans
 
 
 def left_out(deployment: Deployment, every: Sequence[RowPlan] | None = None) -> list[LeftOut]:
@@ -208,7 +215,7 @@ def _why_nothing(deployment: Deployment) -> str:
 
 def calls_of(case: Case, deployment: Deployment) -> list[PlannedCall]:
     """Every call of a case, in order; the tests hold this against what cases really dial."""
-    return list(case.row.calls(Cell(deployment, deployment.trunk(case.trunk), case.line or "", case.axes)))
+    return list(case.row.calls(Cell(deployment, deployment.trunk(case.trunk), case.line or "", case.axes, case.caller)))
 
 
 def why_not_now(case: Case, deployment: Deployment, at: datetime) -> str | None:
@@ -362,15 +369,16 @@ def _all_known(
 
 
 def _of_deployment(deployment: Deployment, asked_rows: Sequence[str]) -> Iterator[Case]:
-    for row in integrations.find(deployment.integration).rows:
-        if not asked_rows or row.id in asked_rows:
-            yield from cases_of(RowPlan(row, deployment, asked=row.id in asked_rows))
+    for plan in every_row(deployment, asked_rows):
+        if not asked_rows or plan.row.id in asked_rows:
+            yield from cases_of(plan)
 
 
 def cases_of(cells: RowPlan) -> Iterator[Case]:
     """The case of each cell."""
     row = cells.row
-    for cell in cells.cells:
+    callers = cells.cells[0].deployment.callers if cells.cells else []
+    for turn, cell in enumerate(cells.cells, cells.turn):
         integration = integrations.find(cell.deployment.integration)
         required = dict(row.required_in(cell.axes))
         unseen = dict(cells.unseen) if cell.ai == "synthflow" else {}
@@ -388,6 +396,7 @@ def cases_of(cells: RowPlan) -> Iterator[Case]:
             trunk=cell.trunk.name,
             line=cell.line or None,
             axes=dict(cell.axes),
+            caller=cell.caller or (callers[turn % len(callers)] if callers else ""),
             required_findings=required,
             dispensable=unseen,
             title=row.title,

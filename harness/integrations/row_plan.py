@@ -29,6 +29,7 @@ class RowPlan:
         self._late: dict[str, None] = {}  #: numbers that could prove the row at another time
         self._lacking: dict[object, str] = {}  #: handover → why it has no cell
         self._asked: set[object] = set()  #: handovers that have a cell for every way to ask
+        self.turn = 0  #: how many cases of earlier rows have had a caller
         self.unseen = observability.unseen(deployment)
         self.cells: list[Cell] = []
         self.why_none = self._why_not(asked)
@@ -41,6 +42,18 @@ class RowPlan:
     def is_postponed(self) -> bool:
         """Whether the row has no case only because of the opening hours."""
         return not self.cells and self._nearness == _NOT_NOW
+
+    def why_not_over(self, trunk: Trunk) -> str:
+        """Why the row has no case over that trunk."""
+        if self.why_none:
+            return self.why_none
+        cells = [cell for cell in self._of_each_number({}) if cell.trunk is trunk]
+        for which in self.row.which or ():
+            kept = [cell for cell in cells if which.holds(cell)]
+            if not kept:
+                return which.why_none(cells)
+            cells = kept
+        return "its numbers are not called now"
 
     def not_now(self) -> Iterator[tuple[str, str]]:
         """Further numbers that the row would call at another time, each with its reason."""
@@ -244,7 +257,16 @@ class RowPlan:
             if (kind, case) not in seen:
                 seen.add((kind, case))
                 for chosen in self._ways(cell):
-                    yield Cell(deployment, trunk, cell.line, chosen | ({} if once else {"number": cell.line}))
+                    yield from self._by_callers(replace(cell, axes=chosen | ({} if once else {"number": cell.line})))
+
+    def _by_callers(self, cell: Cell) -> Iterator[Cell]:
+        """The cell, with ``depth = "every-caller"`` once per caller where one caller calls."""
+        callers = self._deployment.callers if self._deployment.depth == "every-caller" else []
+        if self.row.moment in ("limit", "campaign") or not callers:
+            yield cell
+            return
+        for caller in callers:
+            yield replace(cell, axes={**cell.axes, "caller": caller}, caller=caller)
 
     def _of_whom(self) -> str:
         """The numbers that the reason is about, if it does not apply to all numbers of the file."""
@@ -260,7 +282,7 @@ class RowPlan:
         ]
         if not any(which.holds(cell) for one in rest for cell in self._handovers(one)):
             return ""
-        return f" (of those it is about: {_named(list(dict.fromkeys(cell.line for cell in cells)))})"
+        return f" (of those it is about: {named(list(dict.fromkeys(cell.line for cell in cells)))})"
 
     def proves(self, assistant: str, name: str) -> bool:
         """Whether the row has a cell for that handover of the assistant."""
@@ -326,7 +348,8 @@ def unproved_handovers(deployment: Deployment, every: Sequence[RowPlan]) -> Iter
                 yield there[0].row, lines[assistant], f"{key}: {why}"
 
 
-def _named(lines: Sequence[str]) -> str:
+def named(lines: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     more = f" and {len(lines) - _MOST_NAMED} more" if len(lines) > _MOST_NAMED else ""
     return f"{', '.join(lines[:_MOST_NAMED])}{more}"
 

@@ -475,7 +475,7 @@ def times(count: int) -> Calls:
 
 def unassigned(cell: Cell) -> Iterator[PlannedCall]:
     """A call to an unassigned number."""
-    yield PlannedCall(cell.deployment.callers[0], str(cell.deployment.numbers.no_such_number))
+    yield PlannedCall(cell.callers[0], str(cell.deployment.numbers.no_such_number))
 
 
 def campaign(cell: Cell) -> Iterator[PlannedCall]:
@@ -495,7 +495,7 @@ def several(cell: Cell) -> Iterator[PlannedCall]:
 
 
 def _callers(cell: Cell, most: int) -> Iterator[PlannedCall]:
-    for name in cell.deployment.callers[:most]:
+    for name in cell.callers[:most]:
         yield PlannedCall(name, cell.did)
 
 
@@ -503,7 +503,7 @@ def blind_transfer(cell: Cell) -> Iterator[PlannedCall]:
     """The call, and the one that the REFER makes: by the caller's phone, the stand-in's platform, or the AI."""
     if cell.entry.refer == "passed-on":
         yield from one_call(cell)
-        yield PlannedCall(cell.deployment.callers[0], _target(cell))  # its phone follows the REFER
+        yield PlannedCall(cell.callers[0], _target(cell))  # its phone follows the REFER
     else:
         yield from _handed_over(cell, "the platform")
 

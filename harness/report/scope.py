@@ -28,6 +28,7 @@ from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations import matrix, observability
 from harness.integrations.base import NOT_OBSERVABLE
 from harness.integrations.matrix import Case, LeftOut, Selection
+from harness.integrations.unverified import Unverified, unverified
 from harness.report.case_document import finite, shown_name
 from harness.support.field_kinds import require_kinds
 from harness.support.files import json_file, whole_file
@@ -110,6 +111,7 @@ class DeploymentScope:
     hash: str  #: SHA-256 of the deployment file's content, secrets, site and its own addresses apart
     content: Mapping[str, Any]  #: that content, numbers masked unless it is simulated
     rows: tuple[RowScope, ...]
+    unverified: tuple[Unverified, ...] = ()  #: what the file declares and no case of it exercises
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +196,11 @@ def left_out(scope: Scope) -> list[LeftOutDocument]:
     ]
 
 
+def unverified_entries(scope: Scope) -> list[str]:
+    """What the deployment files declare and no case exercises, a line for each reason."""
+    return [f"{one.name}: {entry}" for one in each_once(scope.deployments) for entry in one.unverified]
+
+
 def missing(scope: Scope) -> list[str]:
     """The rows that the deployment file, or ``--require``, wants to be run, and of which no case was asked for."""
     rows = ((one.name, row) for one in each_once(scope.deployments) for row in one.rows)
@@ -269,7 +276,8 @@ def _read_deployment(plain: dict[str, Any]) -> DeploymentScope:
     for row in plain["rows"]:
         require_kinds(RowScope, row)
         rows.append(RowScope(**row | {name: tuple(row[name]) for name in lists}))
-    values = plain | {"rows": tuple(rows)}
+    unverified = (Unverified(**one | {"entries": tuple(one["entries"])}) for one in plain.get("unverified", ()))
+    values = plain | {"rows": tuple(rows), "unverified": tuple(unverified)}
     require_kinds(DeploymentScope, values)
     require_kinds(_Content, values["content"])
     return DeploymentScope(**values)
@@ -324,6 +332,7 @@ def _deployment(
         hash=digest(content),
         content=content,
         rows=tuple(rows),
+        unverified=tuple(unverified(deployment, every)),
     )
     return found if deployment.kind == "simulated" else _masked(found)
 
@@ -335,7 +344,11 @@ def _masked(scope: DeploymentScope) -> DeploymentScope:
         for row in scope.rows
     )
     name, site = shown_name(scope.name), shown_name(scope.site)
-    return dataclasses.replace(scope, name=name, site=site, content=mask_plain(scope.content), rows=tuple(rows))
+    unverified = tuple(
+        Unverified(name, tuple(map(mask_text, one.entries)), mask_text(one.why)) for one in scope.unverified
+    )
+    content = mask_plain(scope.content)
+    return dataclasses.replace(scope, name=name, site=site, content=content, rows=tuple(rows), unverified=unverified)
 
 
 def content_of(deployment: Deployment) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from harness.diagnosis.common import CommonDocument
 from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.run_directory import RunEvidence
-from harness.report.scope import LeftOutDocument, left_out, missing
+from harness.report.scope import LeftOutDocument, left_out, missing, unverified_entries
 from harness.support.files import json_file, whole_file
 
 
@@ -132,6 +132,7 @@ class Figures(VerdictCounts):
     broke: list[str]
     coverage: dict[str, Coverage]
     left_out: list[LeftOutDocument]
+    unverified: list[str]
     strangers: list[Stranger]
     required_missing: list[str]
     faults: list[str]
@@ -170,6 +171,7 @@ class Summary:
     broke: list[str] = field(default_factory=list)  #: what broke outside of any case
     causes: list[CommonDocument] = field(default_factory=list)  #: what failures have in common
     left_out: list[LeftOutDocument] = field(default_factory=list)  #: rows without a case
+    unverified: list[str] = field(default_factory=list)  #: what the files declare and no case exercises
     strangers: list[Stranger] = field(default_factory=list)  #: who called and was not the platform, by address
     #: Row, of several deployments each one's: how much of it could be seen in the cases that passed.
     coverage: dict[str, Coverage] = field(default_factory=dict)
@@ -270,6 +272,7 @@ def summarise(run: RunEvidence) -> Summary:
         interrupted=end.interrupted,
         broke=list(end.broke),
         left_out=left_out(scope) if scope else [],
+        unverified=unverified_entries(scope) if scope else [],
         strangers=strangers(event for case in run.attempts for event in case.gist.strangers),
         coverage=by_row((_row_of(case, deployments), case) for case in passed),
         required=missing(scope) if scope else [],

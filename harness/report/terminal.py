@@ -128,6 +128,8 @@ def _left_out(summary: Summary, console: Console) -> None:
         said = "not run" if summary.rows.keys().isdisjoint(practice) else "not run, or not everywhere"
         count = _counted(len(practice), "practice row")
         console.print(f"[dim]{said}:[/] {count} ({_some(practice)}); the report says why")
+    for entry in summary.unverified:
+        console.print(f"[yellow]declared, not verified:[/] {escape(entry)}")
     for row in summary.required:
         console.print(f"[red]required, and not run:[/] {escape(row)}")
 

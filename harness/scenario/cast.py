@@ -39,6 +39,10 @@ class Cast:
         self.context = context
         self.ai = Ai(context)
 
+    @property
+    def _callers(self) -> list[str]:
+        return self.context.deployment.callers_from(self.context.case.caller)
+
     def line(self, name: str) -> Line:
         """A line of the deployment, over the trunk of the case."""
         return line_of(self.context.deployment, self.context.trunk, name)
@@ -59,7 +63,7 @@ class Cast:
 
     def caller(self, name: str | None = None, **more: object) -> Caller:
         """A caller, the first one unless named, with the codec of the case unless told otherwise."""
-        name = name or self.context.deployment.callers[0]
+        name = name or self._callers[0]
         if "codecs" not in more and "codec" in self.context.case.axes:
             more["codecs"] = (self.context.case.axes["codec"].upper(),)
         entry = self.context.deployment.phones[name]
@@ -68,7 +72,7 @@ class Cast:
 
     def callers(self, count: int, **more: object) -> list[Caller]:
         """The first ``count`` callers."""
-        return [self.caller(name, **more) for name in self.context.deployment.callers[:count]]
+        return [self.caller(name, **more) for name in self._callers[:count]]
 
     def customer(self) -> Caller:
         """The customer whom the campaign calls."""

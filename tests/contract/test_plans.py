@@ -52,6 +52,10 @@ def _lines(plan: Mapping[str, Any], deployment: str) -> Iterator[str]:
     left_out = [row for row in plan["left_out"] if row["deployment"] == deployment]
     yield from sorted(" | ".join((row["row"], row["line"] or "-", row["why"])) for row in left_out)
 
+    yield "declared, not verified: entries | reason"
+    unverified = [one for one in plan["unverified"] if one["deployment"] == deployment]
+    yield from sorted(" | ".join((", ".join(one["entries"]), one["why"])) for one in unverified)
+
 
 def _case(case: Mapping[str, Any]) -> str:
     axes = ", ".join(f"{name} {value}" for name, value in case["axes"].items())

@@ -18,7 +18,7 @@ from pathlib import Path
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.run_directory import RunEvidence
-from harness.report.scope import Scope
+from harness.report.scope import Scope, unverified_entries
 from harness.report.signoff import manifest
 from harness.report.signoff.rows import (
     NOT_RUN,
@@ -230,6 +230,8 @@ def _remarks(
     for deployment in scope.deployments if scope else ():
         for row, why in dict(deployment.content.get("leave_out") or {}).items():
             yield f"{deployment.name} leaves out {row}: {why}"
+    for entry in unverified_entries(scope) if scope else ():
+        yield f"Declared, not verified: {entry}."
     for waiver in unused:
         yield f"A waiver of {waiver.what} ({waiver.who}) was not needed."
     for waiver in expired:

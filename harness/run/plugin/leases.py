@@ -85,7 +85,9 @@ def landing_agents(case: Case, deployment: Deployment) -> frozenset[str]:
 
 def _callers(case: Case, deployment: Deployment, at_once: int) -> AnyOf:
     """The callers it needs. A campaign calls the customer that the plan shows, whichever other caller is free."""
-    callers, moment = deployment.callers, case.row.moment
+    callers, moment = deployment.callers_from(case.caller), case.row.moment
+    if "caller" in case.axes:
+        callers = callers[:1]
     if moment == "campaign" and deployment.customer in callers:
         return AnyOf((deployment.customer,), 1)
     return AnyOf(tuple(callers), min(len(callers), max(at_once, moment != "registration")))

@@ -25,6 +25,7 @@ from harness.integrations.matrix import (
     seconds_of,
     why_never_passed,
 )
+from harness.integrations.unverified import Unverified, unverified
 from harness.phone.options_seen import patience
 from harness.report.evidence import key_of
 from harness.report.run_directory import as_kept
@@ -91,6 +92,7 @@ class Plan:
     as_of: str  #: the moment that opening hours are judged by (ISO 8601)
     cases: tuple[CaseEntry, ...]
     left_out: tuple[LeftOut, ...]
+    unverified: tuple[Unverified, ...]  #: what the files declare and no case of theirs exercises
     lookalikes: tuple[Lookalike, ...]
     warnings: tuple[str, ...]  #: what a deployment's cases take for granted of its platform
     required_missing: tuple[str, ...]  #: rows that must run and have no case here
@@ -111,6 +113,7 @@ def plan_of(deployments: Sequence[Deployment], cases: Sequence[Case], timings: T
         as_of=planned_at().isoformat(),
         cases=planned,
         left_out=tuple(row for one in deployments for row in left_out(one)),
+        unverified=tuple(entry for one in deployments for entry in unverified(one)),
         lookalikes=tuple(lookalikes.values()),
         warnings=tuple(warning for one in deployments for warning in _warnings(one, cases)),
         required_missing=(),
@@ -245,6 +248,8 @@ def lines(plan: Plan, deployments: Sequence[Deployment]) -> Iterator[Text]:
         yield from _case_lines(case, by_name[case.deployment].limits.seconds_per_call)
     for left in plan.left_out:
         yield Text(f"left out of {left.deployment}: {left.row} ({left.why})")
+    for entry in plan.unverified:
+        yield Text(f"declared in {entry.deployment}, not verified: {entry}")
     for one in plan.lookalikes:
         others = " or ".join(one.others)
         yield Text(

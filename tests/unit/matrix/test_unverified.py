@@ -1,0 +1,81 @@
+"""Everything a deployment file declares is exercised by a case, or listed once with its reason; callers take turns."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.deployment import Deployment, PhoneEntry
+from harness.integrations.matrix import calls_of, cases
+from harness.integrations.unverified import unverified
+from tests.unit.matrix.conftest import Changes, changed, of, of_ai
+
+
+def why(deployment: Deployment) -> dict[str, str]:
+    found = [(entry, one.why) for one in unverified(deployment) for entry in one.entries]
+    assert len(dict(found)) == len(found), "each once"
+    return dict(found)
+
+
+def copied(table: str, old: str, new: str, **fields: object) -> Changes:
+    def with_copy(there: dict[str, object]) -> dict[str, object]:
+        return {**there, new: there[old].model_copy(update=fields)}  # type: ignore[attr-defined]
+
+    return {table: with_copy}
+
+
+@pytest.mark.parametrize(
+    ("changes", "entry", "reason"),
+    [
+        (copied("assistants", "main", "spare", did="+12065550188"), "assistants.spare", "no number leads to it"),
+        (copied("groups", "support", "spare", did="+18155550188"), "groups.spare", "no number, handover or topic"),
+        (copied("accounts", "carrier", "spare"), "accounts.spare", "no phone uses it"),
+        (copied("phones", "caller", "spare", number=None), "phones.spare", "it is no caller"),
+        (
+            {"lines.people.fallback": "nobody", "depth": "every-number"},
+            "lines.people.fallback",
+            "nobody and no machine answers there",
+        ),
+        ({"groups.support.voicemail": True}, "groups.support", "no number, handover or topic"),
+        ({"groups.billing.voicemail": True}, "groups.billing.voicemail", "no number of people leads to it"),
+        (
+            {"lines.*.fallback": None, "trunks": of_ai("synthflow", "udp")},
+            "trunks.udp-ip.max_concurrent_calls",
+            "no number has a fallback",
+        ),
+    ],
+)
+def test_what_no_case_exercises_is_listed_with_its_reason(
+    talkdesk: Deployment, changes: Changes, entry: str, reason: str
+) -> None:
+    assert entry not in why(talkdesk) or entry == "groups.support"
+    assert why(changed(talkdesk, changes))[entry].startswith(reason)
+
+
+def test_a_trunk_without_numbers_is_listed(talkdesk: Deployment) -> None:
+    udp = {f"lines.{name}": None for name in ("people", "people-in-turns", "nobody-there")}
+    without = {"lines.*.dids": lambda dids: {name: did for name, did in dids.items() if name != "tls-ip"}, **udp}
+    alone = changed(talkdesk, {**without, "trunks": of_ai("synthflow", "ip")})
+    assert why(alone)["trunks.tls-ip"] == "it carries no number"
+
+
+def test_callers_take_turns_whatever_is_selected(talkdesk: Deployment) -> None:
+    every = {case.id: case.caller for case in cases([talkdesk])}
+    assert set(every.values()) == set(talkdesk.callers)
+    some = of(talkdesk, "HOLD")
+    assert {case.id: case.caller for case in some}.items() <= every.items()
+    assert all(next(iter(calls_of(case, talkdesk))).who == case.caller for case in some)
+
+
+def test_fewer_cases_than_callers_leave_some_unused(talkdesk: Deployment) -> None:
+    more = {f"caller-{n}": PhoneEntry(account="carrier", number=f"+1415555{n:04d}") for n in range(1000, 1600)}
+    many = changed(talkdesk, {"phones": lambda phones: {**phones, **more}})
+    assert "there are fewer cases than callers" in why(many).values()
+
+
+def test_with_every_caller_each_calls_every_number(talkdesk: Deployment) -> None:
+    whole = changed(talkdesk, {"depth": "every-caller"})
+    found = of(whole, "PEOPLE")
+    assert {(case.line, case.caller) for case in found} == {
+        (line, caller) for line in ("people", "people-in-turns") for caller in talkdesk.callers
+    }
+    assert all(case.axes["caller"] == case.caller for case in found)
