@@ -125,6 +125,8 @@ _ROWS: Final = (
     Check("audio.echo", "an end hears itself", "no echo", Crossing),
     Check("audio.level", "a voice arrives much too quiet, or too loud", "loudness", Level, symptom="quality"),
     Check("audio.loss", "too much RTP is lost", "RTP loss", Loss, symptom="quality"),
+    Check("audio.first", "the first seconds of a voice do not arrive", "the first audio arrives in time",
+          Delay, symptom="quality"),
     Check("audio.delay", "a voice arrives too late", "time until somebody is heard", Delay, symptom="quality"),
     Check("audio.one_way_delay", "what one end says is under way too long", "one-way delay", Delay, symptom="quality"),
     Check("caller_id", "From does not name the caller as agreed", "the caller's number", CallerId, at_ai=True),

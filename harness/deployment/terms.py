@@ -60,6 +60,7 @@ class Expectations(Model):
     released_within_s: float = Field(1.0, gt=0)  #: how soon the other side must be released after a hang-up
     #: the longest wait for a registration's refresh; a registrar may grant up to hours, and ``register_expires_s`` may be longer
     refresh_within_s: float = Field(120.0, gt=0)
+    first_audio_within_s: float = Field(1.0, gt=0)  #: how soon after the answer harness phones hear each other
     patience_s: float = Field(4.0, gt=0)  #: for an answer, a ring, a landing without a time of its own
     busy: Refusals = (486,)  #: final responses that tell the caller so
     no_answer: Refusals = (408, 480)  #: the same, if there is no answer

@@ -327,6 +327,8 @@ def _quality(scene: Scene) -> None:
         scene.record("loss", lost, *shown(finding), leg=finding.listener or finding.subject)
     for finding in scene.failed("audio.level"):
         scene.record("level", "wrong", *shown(finding), leg=finding.listener)
+    for finding in scene.failed("audio.first"):
+        scene.record("audio.first", "late", *shown(finding))
     for finding in scene.failed("audio.delay", "audio.one_way_delay"):
         if finding.facts.get("delay_ms") is not None:  # a probe that was not heard has no delay
             scene.record("delay", "high", *shown(finding), leg=finding.listener)

@@ -27,7 +27,7 @@ from harness.phone.protocol import Mark, Silence, Wav
 from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import End
+from harness.scenario.ends import End, last_other_sound
 
 # -- other voices: every call's own listener hears the strongest voice; finding one at a tenth of its power, or an echo, takes a
 #    search of some tens of milliseconds of CPU
@@ -101,6 +101,24 @@ _LOOKS = 2
 WORTH_WAITING_S = 0.1
 
 Heard = tuple[Finding | None, End, End]
+
+
+def check_first_audio(context: CaseContext, both: Iterable[Heard], since: float) -> None:
+    """Findings on how long each of two harness phones heard nothing after ``since``: after the answer, or after what it was told.
+
+    A voice that is begun again shows nothing of that. What an AI is allowed before its first word is in ``[manners]``.
+    """
+    limit_s = context.deployment.expect.first_audio_within_s
+    for finding, speaker, listener in both:
+        if finding is None or not isinstance(speaker, Call) or not isinstance(listener, Call):
+            continue
+        if not isinstance(finding.measured, Direction) or finding.measured.delay_ms is None:
+            continue
+        heard_at = since + finding.measured.delay_ms / 1000
+        voices = {speaker.mark, listener.mark}
+        began = max(last_other_sound(call.leg, voices, since, heard_at) for call in (speaker, listener))
+        found = audio.first(speaker.label, listener.label, heard_at - began, limit_s)
+        context.evidence.add_of_said(found, [(began, heard_at)], max(0.0, heard_at - began - limit_s))
 
 
 def check_delay(context: CaseContext, both: Iterable[Heard]) -> None:

@@ -473,6 +473,17 @@ def last_spoken_to(leg: Leg, since: float) -> float:
     return max((event.at for event in heard if _is_speech(leg, event)), default=since)
 
 
+def last_other_sound(leg: Leg, voices: Collection[int], since: float, until: float) -> float:
+    """When another sound than these marks was last heard between two moments; ``since`` if there was none."""
+
+    def is_other(event: Event) -> bool:
+        if isinstance(event, MarkHeard):
+            return event.mark not in voices
+        return isinstance(event, Listened) and _is_speech(leg, event)
+
+    return max((event.at for event in leg.events if since < event.at < until and is_other(event)), default=since)
+
+
 def received_between(leg: Leg, since: float, until: float) -> NDArray[np.int16]:
     """What a leg received between two moments, at 8 kHz."""
     return leg.received_since(since)[: max(0, round((until - since) * SAMPLE_RATE))]

@@ -79,6 +79,8 @@ class ExpectAudio:
             first = self._one_way(mine, other, since, deadline, changed)
             second = self._one_way(other, mine, since, deadline, changed)
             if not changed:
+                if by_platform:
+                    audio_quality.check_first_audio(self._context, ((first, mine, other), (second, other, mine)), since)
                 audio_quality.check_delay(self._context, ((first, mine, other), (second, other, mine)))
             if first.verdict is second.verdict is Verdict.PASSED:
                 delays_ms = [f.measured.delay_ms or 0.0 for f in (first, second) if isinstance(f.measured, Direction)]

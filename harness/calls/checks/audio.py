@@ -432,6 +432,21 @@ def _chance_of(lost: int, of: int) -> float:
     return 1 - sum(math.comb(of, k) * MOST_LOST**k * (1 - MOST_LOST) ** (of - k) for k in range(lost))
 
 
+@check("audio.first")
+def first(speaker: str, listener: str, seconds: float, limit_s: float) -> Finding:
+    """``listener`` heard ``speaker`` within ``limit_s`` after both were connected, or after the last that they were told instead."""
+    return judged(
+        "audio.first",
+        heard_at(speaker, listener),
+        seconds <= limit_s,
+        expected=f"{speaker} is heard within {limit_s:g} s after the answer",
+        actual=f"nothing was heard for {seconds:.2f} s",
+        measured=measurement.Delay(
+            speaker=speaker, listener=listener, delay_ms=1000 * seconds, limit_ms=1000 * limit_s
+        ),
+    )
+
+
 @check("audio.delay")
 def delay(speaker: str, listener: str, milliseconds: float, again: float | None = None) -> Finding:
     """``listener`` heard ``speaker`` soon enough after both were connected.

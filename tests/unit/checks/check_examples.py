@@ -304,6 +304,13 @@ EXAMPLES = [
         answer="certain heavy-loss",
     ),
     shows(
+        audio.first,
+        given("a", "b", 0.3, 1.0),
+        given("a", "b", 2.1, 1.0),
+        rule="audio.first",
+        answer="certain rtp-late",
+    ),
+    shows(
         audio.delay,
         given("a", "b", 150.0),
         given("a", "b", 1500.0),

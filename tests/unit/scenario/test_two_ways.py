@@ -121,6 +121,20 @@ def test_who_is_told_something_first_is_connected_behind_it(
     assert ends.agent.answered_at() == pytest.approx(ends.began + (connected_s if is_whisper else 0.0))
 
 
+@pytest.mark.parametrize(("said", "heard_s", "first"), [("", 0.2, PASSED), ("", 2.0, FAILED), ("words", 2.0, PASSED)])
+def test_a_new_start_does_not_hide_that_the_first_seconds_were_lost(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch, said: str, heard_s: float, first: Verdict
+) -> None:
+    """Where somebody is told something first, the time begins behind it."""
+    ends.hears(ends.agent, *steady(60.0))
+    ends.hears(ends.caller, *steady(60.0, heard_s), said=said, until_s=heard_s)
+    monkeypatch.setattr(audio_quality, "check_delay", lambda *_: None)
+    Expect(ends.context, ends.caller).two_way_audio_with(ends.agent)
+    assert directions(ends.context) == dict.fromkeys(BOTH, PASSED)
+    found = {one.subject: one.verdict for one in ends.context.evidence.findings if one.check == "audio.first"}
+    assert found == dict(zip(BOTH, (PASSED, first), strict=True))
+
+
 @pytest.mark.parametrize("changed", [False, True])
 def test_after_a_change_only_what_is_heard_since_counts(ends: Ends, changed: bool) -> None:
     for end in (ends.caller, ends.agent):
