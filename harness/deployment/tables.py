@@ -241,6 +241,20 @@ class Tables(Model):
         others = ((name, set(g.first_turn), set(g.present)) for name, g in self.groups.items() if name != group)
         return [name for name, first, there in others if first and first <= present and set(rang) <= there]
 
+    def twins(self, group: str) -> list[str]:
+        """Other groups with the same people in the same turns: nothing at their phones tells the groups apart."""
+        turns = [set(turn) for turn in self.groups[group].turns]
+        every = self.groups.items()
+        return [name for name, g in every if turns and name != group and [set(turn) for turn in g.turns] == turns]
+
+    def telling_turn(self, group: str) -> int | None:
+        """How many turns must decline until ringing order tells the group from all others of the same people; None: no such group."""
+        own, people = self.groups[group].turns, set(self.groups[group].present)
+        twins = self.twins(group)
+        others = [g.turns for n, g in self.groups.items() if n not in (group, *twins) and set(g.present) == people]
+        differs = [next(at for at, turn in enumerate(own) if set(turn) != set(turns[at])) for turns in others if own]
+        return max(differs, default=None)
+
     def mistakable(self, assistant: str, asked: str, group: str, rang: Collection[str]) -> list[str]:
         """The :meth:`alike` groups that other handovers of the assistant lead to."""
         others = {self.lands_at(h) for name, h in self.handovers(assistant).items() if name != asked}

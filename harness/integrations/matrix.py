@@ -241,6 +241,10 @@ def why_never_passed(case: Case, deployment: Deployment) -> str | None:
     report, required = deployment.platform.report, case.required_findings
     if case.axes["ai"] == "synthflow" and AUDIO_TO_AI in required and (why := _why_audio_stays_unknown(deployment)):
         return why
+    if LANDING in required and (
+        twins := [twin for name in _lands_at(case, deployment) for twin in deployment.twins(name)]
+    ):
+        return f"nothing tells its landing from one at {' or '.join(dict.fromkeys(twins))}, which has the same people"
     if report is None or not _is_reported(case, deployment):
         return None
     if shown_by_others(case, deployment):
@@ -311,6 +315,14 @@ def waits_of(case: Case, deployment: Deployment) -> float:
 def _is_reported(case: Case, deployment: Deployment) -> bool:
     """Whether the platform's report alone tells of its landing."""
     return LANDING in case.required_findings and any(map(deployment.is_reported, landing_groups(case, deployment)))
+
+
+def _lands_at(case: Case, deployment: Deployment) -> Iterable[str]:
+    """Of the :func:`landing_groups` those whose agents are to answer."""
+    handover, overflow = case.handover(deployment), case.axes.get("overflow")
+    if case.row.moment == "transfer" and handover is not None:
+        return [deployment.lands_at(handover)]
+    return [overflow] if overflow else set(landing_groups(case, deployment))
 
 
 def landing_looks_like(case: Case, deployment: Deployment) -> Iterator[tuple[str, list[str]]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from harness.calls.checks import landing
+from harness.calls.checks.finding import not_observable
 from harness.calls.events import CallState
-from harness.calls.verdict import ExpectationError, Finding
+from harness.calls.verdict import ExpectationError, Finding, Verdict
 from harness.deployment import Group as GroupEntry
 from harness.deployment import Report
 from harness.phone import Mark, Silence
@@ -136,6 +137,7 @@ class Group:
         self.entry = entry
         self.address = entry.address
         self.phones = phones
+        self._told_by_turns = False
         self.before: Group | None = None  #: the group whose agents decline the call, so that this one gets it
 
     def expect_call(self, of: Call, within: float | None = None) -> Call | ReportedCall | MachineCall:
@@ -203,6 +205,7 @@ class Group:
             of.end_quiet()
             self._wait_for_others(leg, of)
             self.was_declined()
+            leg = self._told_apart(leg, of)
             self._context.evidence.add(self._landed())
             of.obeyed(leg.events[0].at)
             leg.answer()
@@ -248,14 +251,28 @@ class Group:
                 raise ExpectationError(self._context.evidence.add(self._landed()))
         return landed
 
-    def rings_in_turns(self, of: Call) -> None:
-        """The agents ring as the group is set up; those of every turn but the last decline, so that the next comes."""
+    def _told_apart(self, leg: Leg, of: Call) -> Leg:
+        """The call at an agent: behind turns that decline, if only a later turn tells the group from one of the same people."""
+        turn = (
+            self._context.deployment.telling_turn(self.name) if self.name in self._context.deployment.groups else None
+        )
+        if turn is None or self._told_by_turns:
+            return leg
+        self.rings_in_turns(of, turn + 1)
+        if not turn:
+            return leg
+        limit, numbers = self._limit(None), self._context.own_numbers
+        return self._context.phones.first_incoming(self.phones, limit, unless=of.is_over, numbers=numbers)
+
+    def rings_in_turns(self, of: Call, count: int | None = None) -> None:
+        """The agents ring as the group is set up; those of every turn, or of the first ``count``, but the last decline."""
+        self._told_by_turns = True
         if self.entry.queue_s:
             with self._context.evidence.step(f"the caller waits in the queue of {self.name}"):
                 until = self._now() + self.entry.queue_s
                 self._context.wait_for(lambda: of.is_over() or self._surely_rang(), until, "waiting in the queue")
         later = list(self.phones)
-        *before, last = [[phone for phone in self.phones if phone.name in turn] for turn in self.entry.turns]
+        *before, last = [[phone for phone in self.phones if phone.name in turn] for turn in self.entry.turns[:count]]
         for phones in (*before, last):
             limit = self._context.patience + self.entry.pause_s
             with self._context.evidence.step(f"{', '.join(phone.name for phone in phones)} ring"):
@@ -312,8 +329,13 @@ class Group:
     def _landed(self) -> Finding:
         rang = self._rang()
         ours = [phone for phone, group in rang.items() if group == self.name]
-        alike = self._context.deployment.alike(self.name, ours) if ours else []
-        return landing.landed("the call", self.name, rang, alike=alike)
+        deployment = self._context.deployment
+        twins = deployment.twins(self.name) if ours and self.name in deployment.groups else []
+        found = landing.landed("the call", self.name, rang, alike=deployment.alike(self.name, ours) if ours else [])
+        if not twins or found.verdict is not Verdict.PASSED:
+            return found
+        why = f"{found.actual}; nothing tells it from {', '.join(twins)}, which has the same people"
+        return not_observable("landing", found.subject, expected=found.expected, why=why, measured=found.measured)
 
     def _missed(self) -> Finding:
         """No agent of the group could take the call: one who is away may have been called, or a phone refused it."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import pytest
 
-from harness.deployment import Deployment, Escalation
+from harness.deployment import Deployment, Escalation, Group
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import SelectionError
 from harness.finding_kinds import AUDIO_TO_AI, LANDING, LANDING_OTHERS
@@ -322,3 +323,29 @@ def test_a_number_is_called_only_where_no_clock_doubts_its_time(
         why_not = why_not_now(planned, found, at)
         assert why_not is None if said is None else said in str(why_not)
     assert why_not_now(replace(case, line=None), found, at) is None
+
+
+def test_a_landing_with_the_people_of_another_group_cannot_pass(talkdesk: Deployment) -> None:
+    twin = talkdesk.groups["billing"].model_copy(update={"did": "+18155550188"})
+    two = changed(talkdesk, {"groups.twin": twin})
+    (case, *_) = of(two, BLIND)
+    assert why_never_passed(case, talkdesk) is None
+    assert why_never_passed(case, two) == "nothing tells its landing from one at twin, which has the same people"
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "turn"),
+    [
+        ([("a",), ("b",), ("c",)], [("a",), ("c",), ("b",)], 1),
+        ([("a", "b", "c")], [("a",), ("c",), ("b",)], 0),
+        ([("a",), ("b",), ("c",)], [("a",), ("b",), ("c",)], None),
+    ],
+)
+def test_ringing_order_tells_groups_of_the_same_people(
+    talkdesk: Deployment, own: list[tuple[str, ...]], other: list[tuple[str, ...]], turn: int | None
+) -> None:
+    def group(turns: list[tuple[str, ...]]) -> Group:
+        return Group(agents=tuple(chain(*turns)), rings="one-by-one" if turns[1:] else "all")
+
+    two = talkdesk.model_copy(update={"groups": {"own": group(own), "other": group(other)}})
+    assert (two.telling_turn("own"), two.twins("own")) == (turn, [] if turn is not None else ["other"])

@@ -119,6 +119,39 @@ def test_an_agent_of_two_groups_answers_once_it_is_clear_which_was_called(
     assert (AG in str(landed.actual)) is (second == AG)
 
 
+TURNS: dict[str, Any] = {"rings": "one-by-one", "pause_s": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("twin", "rings", "verdict", "turns"),
+    [
+        # who rings first, or second, tells; the same people in the same turns do not
+        ({"agents": (DESK, ZOE)}, [ZOE], PASSED, {ZOE: PASSED, DESK: PASSED}),
+        ({"agents": (DESK, ZOE)}, [DESK], PASSED, {ZOE: FAILED, DESK: FAILED}),
+        ({"agents": (ZOE, DESK)}, [ZOE], UNSEEN, {}),
+        ({"agents": (ZOE, AG)}, [ZOE], PASSED, {}),
+    ],
+)
+def test_two_groups_of_the_same_people_are_told_apart_by_their_turns_or_not_at_all(
+    make_context: MakeContext,
+    clock: Clock,
+    twin: dict[str, Any],
+    rings: list[str],
+    verdict: Verdict,
+    turns: dict[str, Verdict],
+) -> None:
+    own, other = (
+        GroupEntry(did=f"+1312555014{n}", **TURNS, **of) for n, of in ((2, {"agents": (ZOE, DESK)}), (3, twin))
+    )
+    agents = Agents(make_context, clock, groups={"Größe L": own, "Twin": other})
+    for name in rings:
+        agents.phones[name].rings(CALLER, "incoming", "confirmed", at=NOW, state="incoming")
+    agents.context.phones.rang = lambda since=0.0: rings  # type: ignore[method-assign]
+    agents.take(agents.group(ZOE, DESK, **TURNS))
+    assert agents.verdicts("landing") == {"the call": verdict}
+    assert agents.verdicts("landing.turn") == turns
+
+
 @pytest.mark.parametrize(
     ("queue_s", "rings_s", "verdict"), [(600.0, 40.0, PASSED), (600.0, None, FAILED), (0.0, 40.0, FAILED)]
 )
