@@ -93,7 +93,7 @@ def _heard_in(scene: Scene, call: str, told: Sequence[Finding]) -> None:
         _stopped_with_agent(scene, with_agent)
         _rtp_with_agent(scene, failing)
     elif with_agent:
-        scene.record("audio.agent", "both ways", *shown(with_agent[0]), leg=call)
+        scene.show("audio.agent", "both ways", with_agent[0])
     ai_failed = any(f.failed for f in with_ai)
     if failing or ai_failed:
         scene.record("audio.phase", "with the AI" if ai_failed else "with the agent only", leg=call)
@@ -105,14 +105,14 @@ def _with_the_ai(scene: Scene, fact: str, told: Sequence[Finding]) -> None:
     heard, kind = _heard(scene, worst), worst.facts.get("kind")
     later = [*(f.at for f in told if _heard(scene, f) == "heard"), *(e.at for e in _marks_heard(scene, worst))]
     late = heard in NO_RTP and any(at > worst.at for at in later)
-    scene.record(fact, "nothing at first" if late else heard, *shown(worst), leg=call)
+    scene.show(fact, "nothing at first" if late else heard, worst)
     if kind == "other-codec":  # whatever was negotiated
         scene.record("codec.sides", "different", worst.actual, leg=call)
     if fact == "audio.to_ai" and worst.failed and kind == "unheard":
-        scene.record("words.to_ai", "none", *shown(worst), leg=call)
+        scene.show("words.to_ai", "none", worst)
     was_heard = not told[0].failed or any(e.at <= last.at for e in _marks_heard(scene, last))
     if last.failed and was_heard:
-        scene.record("audio.stopped", True, *shown(last), leg=call)
+        scene.show("audio.stopped", True, last)
         _stopped_at(scene, last, "audio.stopped_at")
 
 
@@ -251,7 +251,7 @@ def _stopped_with_agent(scene: Scene, told: Sequence[Finding]) -> None:
     for failed in (f for f in told if f.failed):
         same = (f for f in told if role(f.listener) == role(failed.listener))
         if any(f.at < failed.at and f.verdict is Verdict.PASSED for f in same):
-            scene.record("agent.stopped", True, *shown(failed), leg=scene.call_of(failed))
+            scene.show("agent.stopped", True, failed)
             _stopped_at(scene, failed, "agent.stopped_at")
 
 
@@ -265,10 +265,10 @@ def _rtp_with_agent(scene: Scene, failing: Sequence[Finding]) -> None:
     for finding in unheard:
         packets = finding.facts.get("rx_packets")
         if finding.facts.get("kind") == "no-rtp" or (isinstance(packets, int) and packets < FEW_PACKETS):
-            scene.record("agent.rtp", _NONE_CAME, *shown(finding), leg=scene.call_of(finding))
+            scene.show("agent.rtp", _NONE_CAME, finding)
     for finding in unheard:
         if scene.vantage.role(finding.listener) == "agent" and finding.facts.get("kind") == "silence":
-            scene.record("agent.rtp", "it flowed, and stopped", *shown(finding), leg=scene.call_of(finding))
+            scene.show("agent.rtp", "it flowed, and stopped", finding)
 
 
 # -- audio that stopped
@@ -324,14 +324,14 @@ def _quality(scene: Scene) -> None:
     for finding in scene.failed("audio.loss"):
         unsent = finding.facts.get("spanned_s") is not None  # packets that were never sent have no sequence number
         lost = "none, but packets that were never sent" if unsent else heavy
-        scene.record("loss", lost, *shown(finding), leg=finding.listener or finding.subject)
+        scene.show("loss", lost, finding)
     for finding in scene.failed("audio.level"):
-        scene.record("level", "wrong", *shown(finding), leg=finding.listener)
+        scene.show("level", "wrong", finding)
     for finding in scene.failed("audio.first"):
-        scene.record("audio.first", "late", *shown(finding))
+        scene.show("audio.first", "late", finding)
     for finding in scene.failed("audio.delay", "audio.one_way_delay"):
         if finding.facts.get("delay_ms") is not None:  # a probe that was not heard has no delay
-            scene.record("delay", "high", *shown(finding), leg=finding.listener)
+            scene.show("delay", "high", finding)
     counted = [event for event in scene.last_statistics if _is_with_the_ai(scene, event.leg or event.phone)]
     for event in counted:
         seen = event.rx_expected

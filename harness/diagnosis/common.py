@@ -183,22 +183,23 @@ def _beyond_its_trunk(
     case: Judged, cases: Sequence[Judged], undecided: Sequence[Judged]
 ) -> Iterator[tuple[frozenset[Of], str]]:
     """Where no call over a trunk gets to the AI, of several numbers, what those calls have in common is the trunk."""
-    same = [other for other in undecided if _is_lost_on(other, case)]
-    shared = {
-        name for name in case.candidates if _of(name) == "trunk" and all(name in each.candidates for each in same)
-    }
-    numbers = {each.about.get("line") for each in same}
-    if case in same and shared and len(numbers) > 1 and not any(_gets_through(other, case) for other in cases):
+    lost = [each for each in _on_its_trunk(case, undecided) if each.reached() is False]
+    numbers = {each.about.get("line") for each in lost}
+    shared = [
+        name for name in case.candidates if _of(name) == "trunk" and all(name in each.candidates for each in lost)
+    ]
+    if (
+        case.reached() is False
+        and shared
+        and len(numbers) > 1
+        and not any(c.reached() for c in _on_its_trunk(case, cases))
+    ):
         why = f"no call of {len(numbers)} numbers gets to the AI over trunk {case.trunk}"
         yield frozenset({"", "number", "codec"}), why
 
 
-def _is_lost_on(case: Judged, other: Judged) -> bool:
-    return (case.deployment, case.trunk, case.reached()) == (other.deployment, other.trunk, False)
-
-
-def _gets_through(case: Judged, other: Judged) -> bool:
-    return (case.deployment, case.trunk, case.reached()) == (other.deployment, other.trunk, True)
+def _on_its_trunk(case: Judged, cases: Sequence[Judged]) -> Iterator[Judged]:
+    return (each for each in cases if (each.deployment, each.trunk) == (case.deployment, case.trunk))
 
 
 def _of(cause: str) -> Of:

@@ -125,17 +125,18 @@ def infer(
                 unknown.append((symptom, at_leg))
         explained |= solved
         causes |= {name: cause for name, cause in found.items() if name not in causes}
-    return Diagnosis(
+    diagnosis = Diagnosis(
         # The causes that evidence shows come first.
         causes=tuple(sorted(causes.values(), key=lambda c: c.confidence == "possible" and not c.candidate)),
         ruled_out=tuple(each for each in ruled_out.values() if each.cause not in causes),
-        nearest_facts=(*unexplained, *unknown[0][1].nearest([symptom for symptom, _ in unknown]))
-        if unexplained
-        else (),
         facts=tuple(map(_with_evidence, scene.facts.every)),
         unexplained=tuple(unexplained),
-        next_look=unknown[0][1].next_look([symptom for symptom, _ in unknown]) if unexplained else "",
     )
+    if not unexplained:
+        return diagnosis
+    asked, at_leg = [symptom for symptom, _ in unknown], unknown[0][1]
+    nearest = (*unexplained, *at_leg.nearest(asked))
+    return replace(diagnosis, nearest_facts=nearest, next_look=at_leg.next_look(asked))
 
 
 def _by_leg(scene: Scene, findings: Sequence[Finding]) -> list[tuple[Facts, list[Finding]]]:

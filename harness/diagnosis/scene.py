@@ -111,6 +111,10 @@ class Scene:
         """Record a fact, of a leg if one shows it. None is ignored, and the first value recorded stands."""
         self.facts.record(fact, value, *evidence, leg=leg or "")
 
+    def show(self, fact: str, value: object, finding: Finding) -> None:
+        """Record a fact of the call that a finding is about."""
+        self.record(fact, value, *shown(finding), leg=self.call_of(finding))
+
     def value(self, fact: str) -> object:
         """The value of a fact of the case recorded so far; None if it is unknown."""
         return self.facts.value(fact)
@@ -122,7 +126,7 @@ class Scene:
     def facts_of(self, finding: Finding) -> Facts:
         """The facts that a finding is explained by: those of its legs, of the call that these belong to, and of the case."""
         call = self.call_of(finding)
-        beside = {*self.calls.values()} - {call} if call else ()
+        beside = {end for end, other in self.calls.items() if call and other != call}
         return self.facts.at(*ends_of(finding), call, beside=beside)
 
     def call_of(self, finding: Finding) -> str:

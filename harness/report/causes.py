@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from typing_extensions import TypedDict
@@ -127,7 +127,7 @@ def judged(cases: Sequence[CaseEvidence]) -> list[common.Judged]:
             integration=str(case.case.get("integration", "")),
             moment=str(case.case.get("moment", "")),
             trunk=str(case.case.get("trunk", "")),
-            reached=partial(_reached, case),
+            reached=cache(partial(_reached, case)),
         )
         for case in cases
     ]

@@ -63,7 +63,7 @@ def cause_of(fault: str, row: str = "") -> str:
 
 _UNREACHED = frozenset({
     "route-missing", "trunk-transport-mismatch", "route-wrong-trunk", "tls-not-appended", "firewall-udp-32681-rejected",
-    "firewall-tcp-32681-rejected", "firewall-tls-32682-rejected",
+    "firewall-tcp-32681-rejected", "firewall-tls-32682-rejected", "trunk-inactive",
 })  # fmt: skip
 _NEVER_ARRIVED = (
     "The platform's agents ring at once, the ports answer when they are asked, and nothing ever came to the AI: what the "

@@ -18,7 +18,7 @@ _UNSEEN_AT_THE_AI: Final = frozenset(
     {
         *("route-wrong-did", "route-wrong-trunk", "route-missing", "trunk-transport-mismatch", "tls-not-appended"),
         *("assistant-not-attached", "concurrency-exhausted", "no-g711", "srtp-mismatch", "platform-refuses-caller"),
-        *("trunk-username-wrong", "trunk-password-wrong", "credentials-not-sent"),
+        *("trunk-username-wrong", "trunk-password-wrong", "credentials-not-sent", "trunk-inactive"),
     }
 )
 #: What the AI asked for, and what it was told, stands there as well: at the phones nobody rings, and the caller stays.

@@ -266,12 +266,14 @@ def test_a_finding_is_explained_by_its_own_leg_and_the_agent_is_named() -> None:
 
 def test_another_call_s_facts_are_unknown_to_a_finding() -> None:
     example = talk(ai="stand-in").dials_too("caller-2").to_ai().to_caller()
+    example.caller_id("stand-in.1", CALLER, passed=True)
     heard, silent = ("caller-2.1", "stand-in.2"), ("stand-in.2", "caller-2.1")
     example._direction(*heard, "heard", 0)._direction(*silent, "no-rtp", 0)
     scene = scene_of(example)
-    first, last = (scene.facts_of(finding) for finding in (example.findings[1], example.findings[-1]))
+    first, last = (scene.facts_of(finding) for finding in (example.findings[2], example.findings[-1]))
     assert [facts.value("audio.to_caller") for facts in (scene.facts, first, last)] == ["nothing", "heard", "nothing"]
     assert [facts.value("caller.end") for facts in (scene.facts, first, last)] == ["answered", "answered", None]
+    assert [facts.value("caller_id.ai") for facts in (scene.facts, first, last)] == ["right", "right", None]
 
 
 # -- what a diagnosis says
