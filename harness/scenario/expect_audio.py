@@ -35,7 +35,7 @@ _LISTENS_S = 4.0
 _TONE_WITHIN_S = 2.0
 #: When two people are listened to again after they were proved to hear each other: media may move, or a relay may end with its
 #: leg, as soon as a transfer is complete.
-_STILL_AFTER_S = 1.0
+_STILL_AFTER_S = 2.0
 #: Ends that hear each other this soon were not told anything first.
 _AT_ONCE_S = (audio.MOST_DELAY_MS + audio.DECISION_MS) / 1000
 #: The share of the ring timeout for audio before the answer.
@@ -203,7 +203,7 @@ class ExpectAudio:
         self._hear_each_other_on(other, now, now + LISTEN_S)
 
     def still_hears(self, other: End) -> None:
-        """Two people who were proved to hear each other still do, at least a second later.
+        """Two people who were proved to hear each other still do, at least two seconds later.
 
         Behind what the platform then says over their talk in words, that it is recorded, say.
         """

@@ -74,11 +74,12 @@ def steady(until_s: float, since_s: float = 0.2) -> Sequence[float]:
     ("lasts_s", "said", "until_s", "again"),
     [
         (0.9, "", 0.0, FAILED),
+        (1.7, "", 0.0, FAILED),
         (60.0, "", 0.0, PASSED),
         (0.9, "words", 6.2, FAILED),
     ],
 )
-def test_two_people_are_listened_to_again_a_second_later(
+def test_two_people_are_listened_to_again_two_seconds_later(
     ends: Ends, lasts_s: float, said: str, until_s: float, again: Verdict
 ) -> None:
     for end in (ends.caller, ends.agent):
