@@ -130,6 +130,8 @@ _ROWS: Final = (
     Check("audio.delay", "a voice arrives too late", "time until somebody is heard", Delay, symptom="quality"),
     Check("audio.one_way_delay", "what one end says is under way too long", "one-way delay", Delay, symptom="quality"),
     Check("caller_id", "From does not name the caller as agreed", "the caller's number", CallerId, at_ai=True),
+    Check("caller_id.asserted", "P-Asserted-Identity names somebody else", "P-Asserted-Identity names no one else",
+          CallerId, at_ai=True),
     Check("caller_id.withheld", "a withheld number is shown, or is not asserted", "a withheld number stays withheld",
           Withheld, symptom="caller_id.withheld", at_ai=True),
     Check("header", "a header is missing, wrong, or there twice", "{}", Header, at_ai=True),

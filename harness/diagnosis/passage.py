@@ -91,6 +91,8 @@ def _numbers(scene: Scene) -> None:
             scene.record("caller_id.agreed", "the platform's own", "deployment file", leg=leg)
         if role != "caller":
             _as_sent(scene, finding, value)
+    for finding in scene.failed("caller_id.asserted"):
+        scene.record("caller_id.asserted", "somebody else", finding.actual, *finding.evidence, leg=finding.subject)
     for finding in scene.of("caller_id.withheld"):
         asserted = "present" if finding.facts.get("asserted") else "absent"
         scene.record("caller_id.asserted", asserted, finding.actual, *finding.evidence, leg=finding.subject)

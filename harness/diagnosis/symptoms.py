@@ -57,7 +57,7 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
             return "audio.agent"
         case "audio":  # audio with the AI again, after a transfer that should have failed, is another matter
             return "other" if facts.get("again") and moment == "transfer" else "audio"
-        case "caller_id":
+        case "caller_id" | "caller_id.asserted":
             if role == "caller" and moment == "campaign":
                 return "caller_id.customer"
             return "caller_id.agent" if role == "agent" else "caller_id.ai"

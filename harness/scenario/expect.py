@@ -14,6 +14,7 @@ from harness.calls.checks.finding import not_observable
 from harness.calls.events import CallState, Event, MediaState
 from harness.calls.model import message_of
 from harness.calls.verdict import ExpectationError, Finding, Verdict
+from harness.deployment.safety import numbers_of
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario import audio_quality
@@ -78,7 +79,18 @@ class Expect(ExpectAudio):
             form = "preserved" if is_telephone else deployment.number_format_at(group)
             region = deployment.region_at(end.phone_name)
             found = identity.caller_id(invite, end.label, number, form, region, where)
-            self._evidence.add(found if beside is None else self._context.held_against([beside], found))
+            others = sorted(self._may_be_asserted())
+            asserted = identity.asserts_nobody_else(invite, end.label, number, others, region, where)
+            for each in filter(None, (found, asserted)):
+                self._evidence.add(each if beside is None else self._context.held_against([beside], each))
+
+    def _may_be_asserted(self) -> set[str]:
+        """The numbers that a platform may assert: the callers' of the case, its own, and those that transfers present."""
+        deployment = self._context.deployment
+        every = (deployment.handovers(name).values() for name in deployment.assistants)
+        presented = {handover.fixed_caller_id for each in every for handover in each if handover.fixed_caller_id}
+        of_phones = {phone.number for phone in deployment.phones.values()}
+        return {*numbers_of(deployment)} - of_phones | presented | self._context.calls.numbers
 
     def _at_telephone(self) -> bool:
         """Whether this is an agent's telephone that is not shown the caller; the finding is then made here."""

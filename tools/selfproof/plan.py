@@ -135,6 +135,7 @@ UNREACHED: Mapping[str, str] = {
     "call.up": "no fault ends a call by itself",
     "answered.once": "no fault has a call answered twice",
     "answered.acknowledged": "no fault loses the caller's ACK",
+    "caller_id.asserted": "no fault asserts another number",
     "audio.first": "no fault holds back the first seconds alone",
     "audio.level": "no fault changes a voice's level",
     "header.absent": "no fault adds a header",

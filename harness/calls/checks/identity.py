@@ -58,6 +58,29 @@ def caller_id(invite: Message, subject: str, number: str, form: str, region: str
     )
 
 
+@check("caller_id.asserted", compares_numbers=True)
+def asserts_nobody_else(
+    invite: Message, subject: str, number: str, others: Collection[str], region: str, where: str = ""
+) -> Finding | None:
+    """P-Asserted-Identity names the caller, ``number``, or one of ``others``, which the platform may show as well.
+
+    None where it names no telephone number, or where the caller asks for privacy (RFC 3325 section 9.3).
+    """
+    identities = [identity for identity in asserted(invite, region) if identity.number is not None]
+    if not identities or invite.tokens("Privacy") & {"id", "user", "header"}:
+        return None
+    named = [_number(identity, [number, *others], region) for identity in identities]
+    return judged(
+        "caller_id.asserted",
+        subject,
+        {*named} <= {number, *others},
+        expected=f"P-Asserted-Identity with the caller's number {number}, or one of the platform's, if there is one",
+        actual=f"P-Asserted-Identity says {', '.join(map(str, named))}",
+        evidence=[where] if where else [],
+        measured=measurement.CallerId(asserted=tuple(map(str, named)), number=number),
+    )
+
+
 def _is_written(shown: Identity, number: str, form: str, region: str) -> bool:
     match form:
         case "e164":

@@ -209,6 +209,13 @@ EXAMPLES = [
         answer="certain level-wrong",
     ),
     shows(
+        identity.asserts_nobody_else,
+        given(invite(ASSERTED), "assistant main", CALLER, [], "US"),
+        given(invite("P-Asserted-Identity: <sip:+14155550199@b.example>"), "assistant main", CALLER, [], "US"),
+        rule="caller_id.asserted",
+        answer="certain pai-other-number",
+    ),
+    shows(
         identity.withheld,
         given(invite(ASSERTED, "Privacy: id", from_=ANONYMOUS), "ai", CALLER, "US"),
         given(invite(ASSERTED, "Privacy: id"), "ai", CALLER, "US"),
