@@ -19,8 +19,8 @@ from harness.audio.marks import PERIOD, PERIOD_SECONDS, SAMPLE_RATE
 from harness.audio.mixture import tone_basis
 from harness.audio.samples import SILENCE_DBOV, levels, mean_level
 
-_FRAME_SECONDS: Final = 0.02
-_CLIPPED: Final = 32_000  #: in µ-law and A-law the largest value is 32124 or 32256
+FRAME_SECONDS: Final = 0.02
+CLIPPED: Final = 32_000  #: in µ-law and A-law the largest value is 32124 or 32256
 _GAP_DBOV: Final = -60.0
 
 
@@ -63,7 +63,7 @@ def figures(audio: NDArray[np.int16], heard: list[Heard]) -> Figures:
         level_dbov=mean_level(audio),
         active_dbov=active,
         peak_dbov=20 * math.log10(max(int(sizes.max()), 1) / 32768),
-        clipped_share=float(np.mean(sizes >= _CLIPPED)),
+        clipped_share=float(np.mean(sizes >= CLIPPED)),
         noise_dbov=noise,
         snr_db=min(75.0, active - noise) if active - noise > 6 else None,
         gaps=_gaps(frames),
@@ -77,14 +77,14 @@ def _gaps(frames: NDArray[np.float64]) -> tuple[Gap, ...]:
     sounding = np.flatnonzero(frames > _GAP_DBOV)
     steps = np.diff(sounding)
     return tuple(
-        Gap((int(sounding[at]) + 1) * _FRAME_SECONDS, (int(steps[at]) - 1) * _FRAME_SECONDS)
+        Gap((int(sounding[at]) + 1) * FRAME_SECONDS, (int(steps[at]) - 1) * FRAME_SECONDS)
         for at in np.flatnonzero(steps > 2).tolist()
     )
 
 
 def _repeats(audio: NDArray[np.int16]) -> int:
     """Concealment repeats the last 20 ms, as it was or fainter; nothing that is alive does so to the sample."""
-    frame = round(_FRAME_SECONDS * SAMPLE_RATE)
+    frame = round(FRAME_SECONDS * SAMPLE_RATE)
     frames = audio[: len(audio) // frame * frame].reshape(-1, frame).astype(np.float32)
     energy = np.einsum("ij,ij->i", frames, frames)
     products = np.einsum("ij,ij->i", frames[1:], frames[:-1])

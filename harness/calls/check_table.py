@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, get_args
 from harness.calls.measurement import (
     AnsweredBy,
     Answers,
+    Beneath,
     CallerId,
     CallsUp,
     Codec,
@@ -124,6 +125,8 @@ _ROWS: Final = (
     Check("audio.crossed", "another call's voice is heard", "no voice of another call", Crossing, symptom="audio"),
     Check("audio.echo", "an end hears itself", "no echo", Crossing),
     Check("audio.level", "a voice arrives much too quiet, or too loud", "loudness", Level, symptom="quality"),
+    Check("audio.beneath", "another sound is heard beneath a voice", "nothing beneath the voices", Beneath,
+          symptom="quality"),
     Check("audio.loss", "too much RTP is lost", "RTP loss", Loss, symptom="quality"),
     Check("audio.first", "the first seconds of a voice do not arrive", "the first audio arrives in time",
           Delay, symptom="quality"),

@@ -83,6 +83,18 @@ class Level(BetweenEnds):
 
     level_dbov: float | None = None
     change_db: float | None = None
+    clipped: float = 0.0  #: share of samples at full scale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beneath(Measurement):
+    """What sounds beneath the marks at a leg, level relative to the mark."""
+
+    kind: str = ""  #: ``voice`` for an AI that has handed the call over; empty for nothing
+    seconds: float = 0.0
+    relative_db: float | None = None
+    listened_s: float = 0.0  #: of marks that were taken out
+    floor_db: float | None = None  #: what the codecs on the way leave
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

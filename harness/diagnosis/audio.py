@@ -329,6 +329,8 @@ def _quality(scene: Scene) -> None:
         scene.show("level", "wrong", finding)
     for finding in scene.failed("audio.first"):
         scene.show("audio.first", "late", finding)
+    for finding in scene.failed("audio.beneath"):
+        scene.show("beneath", "the AI" if finding.facts.get("kind") == "voice" else "another sound", finding)
     for finding in scene.failed("audio.delay", "audio.one_way_delay"):
         if finding.facts.get("delay_ms") is not None:  # a probe that was not heard has no delay
             scene.show("delay", "high", finding)

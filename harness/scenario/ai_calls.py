@@ -85,6 +85,11 @@ class StandInCall(Call):
             with contextlib.suppress(PhoneMisuseError):  # the platform may have ended it in the meantime
                 self.leg.hangup()
 
+    @property
+    def has_referred(self) -> bool:
+        """Whether it handed the caller over by REFER, so that it takes no part in what follows."""
+        return any(message.direction == "sent" and message.text.startswith("REFER ") for message in self.messages())
+
     def transfers(self) -> list[SentTransfer]:
         """The transfers that it sent."""
         return list(in_messages(message.text for message in self.messages() if message.direction == "sent"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import Final
@@ -16,15 +16,25 @@ from typing import Final
 from harness.audio.delay import PERIOD_SECONDS, one_way_delay, probe
 from harness.audio.marks import SAMPLE_RATE, VOICES
 from harness.audio.mixture import marks_in
+from harness.audio.residue import LEAST_S, residue
 from harness.audio.wav import to_int16, write_wav
 from harness.calls.checks import audio, reach
-from harness.calls.checks.finding import mute
-from harness.calls.events import LONGEST_DROPOUT_S, PACKET_S, MarkHeard, MediaState, RtpPaused, RtpStatistics
-from harness.calls.measurement import Direction
+from harness.calls.checks.finding import heard_at, mute
+from harness.calls.events import (
+    LONGEST_DROPOUT_S,
+    PACKET_S,
+    Listened,
+    MarkHeard,
+    MediaState,
+    RtpPaused,
+    RtpStatistics,
+)
+from harness.calls.measurement import Delay, Direction
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.phone.leg import Leg
 from harness.phone.protocol import Mark, Silence, Wav
 from harness.phone.recording import ON_DISK_WITHIN_S
+from harness.scenario.ai_calls import StandInCall
 from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import End, last_other_sound
@@ -86,6 +96,58 @@ def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
     levels = [e.level_dbov for e in listener.leg.events if isinstance(e, MarkHeard) and e.mark in voices]
     if levels:
         context.evidence.add(audio.level(speaker.label, listener.label, statistics.median(levels)))
+
+
+# -- the whole call: what sounds beneath the marks, how loud each is, and whether an AI that handed the call over is still heard
+
+#: After the first of a person's voice the AI's may last for a moment: buffers, and a switch that takes a packet or two.
+_GIVES_WAY_S: Final = 1.0
+
+
+def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
+    """Findings on everything that a leg received. Returns the marks that sound beneath the strongest."""
+    heard = [event for event in leg.events if isinstance(event, MarkHeard)]
+    left = residue(leg.received_since(0.0)) if heard else None
+    if left is None:
+        return []
+    pulses = [event for event in leg.events if isinstance(event, Listened)]
+    origin = min((pulse.at - pulse.seconds for pulse in pulses), default=0.0)
+    times = [(event.mark, event.at, event.at) for event in heard]
+    times += [(fact.mark, origin + fact.began, origin + fact.decided) for fact in left.marks]
+    stayed = [talk.label for talk in context.calls.of_the_ai if _is_heard_beside_a_person(context, leg, talk, times)]
+    if left.seconds or stayed:
+        context.evidence.add(audio.beneath(leg.id, left.seconds, left.floor_db, left.sound, stayed))
+    _check_levels(context, leg, heard, left.clipped)
+    return [fact.mark for fact in left.marks]
+
+
+def _is_heard_beside_a_person(
+    context: CaseContext, leg: Leg, talk: End, times: Collection[tuple[int, float, float]]
+) -> bool:
+    """Whether an AI that a harness phone stands in for has handed the call over (RFC 3515), and does not stop."""
+    if not isinstance(talk, StandInCall) or not talk.has_referred:
+        return False
+    people = context.calls.people_with(talk) - {leg.mark}
+    first = min((began for mark, began, _ in times if mark in people), default=math.inf)
+    since = first + _GIVES_WAY_S
+    fifths = {
+        fifth
+        for mark, began, ended in times
+        if mark == talk.mark and ended >= since
+        for fifth in range(math.floor(5 * max(began, since)), math.floor(5 * ended) + 1)
+    }
+    return len(fifths) / 5 >= LEAST_S
+
+
+def _check_levels(context: CaseContext, leg: Leg, heard: Collection[MarkHeard], clipped: Mapping[int, float]) -> None:
+    """The level of each leg's voice, where the scenario has not asked for it."""
+    done = {finding.subject for finding in context.evidence.findings if finding.check == "audio.level"}
+    marks = set(clipped) - context.calls.strange(leg, clipped)
+    for mark, speaker in context.calls.names_of(mark for mark in sorted(marks) if mark < VOICES.start).items():
+        levels = [event.level_dbov for event in heard if event.mark == mark]
+        if levels and heard_at(speaker, leg.id) not in done:
+            found = audio.level(speaker, leg.id, statistics.median(levels), clipped[mark])
+            context.evidence.add(found)
 
 
 # -- delay: not only a slow network but also a busy machine makes a first sound late. So a late voice is stopped and started again
@@ -203,7 +265,15 @@ def measure_one_way_delay(context: CaseContext, one: Call, other: Call) -> None:
             since = began[speaker.label]
             heard = listener.leg.received_since(since)
             measured = one_way_delay(heard, SAMPLE_RATE, sent_from=since, received_from=since)
-            context.evidence.add(audio.one_way_delay(speaker.label, listener.label, measured, len(heard) / SAMPLE_RATE))
+            before_ms = _measured_before(context, speaker, listener)
+            seconds = len(heard) / SAMPLE_RATE
+            context.evidence.add(audio.one_way_delay(speaker.label, listener.label, measured, seconds, before_ms))
+
+
+def _measured_before(context: CaseContext, speaker: Call, listener: Call) -> float | None:
+    subject = heard_at(speaker.label, listener.label)
+    found = [f.measured for f in context.evidence.findings if (f.check, f.subject) == ("audio.one_way_delay", subject)]
+    return next((delay.delay_ms for delay in found if isinstance(delay, Delay)), None)
 
 
 # -- phones that sent nothing

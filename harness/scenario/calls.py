@@ -14,7 +14,7 @@ from harness.phone.leg import Leg
 from harness.scenario.case_phones import CasePhones
 
 if TYPE_CHECKING:
-    from harness.scenario.ai_calls import AiCall
+    from harness.scenario.ai_calls import AiCall, StandInCall
     from harness.scenario.call import Call
 
 _TOLD_ID = re.compile(r"^x-ci[ \t]*:[ \t]*([A-Za-z0-9_.-]{1,80})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
@@ -109,6 +109,12 @@ class Calls:
         allowed = [mark for mark in heard if mark not in strange]
         own = {leg.mark for leg in _party_of(listener, self._parties()).legs}
         return audio.no_crossing(listener.id, heard, own, allowed, self.names_of(strange))
+
+    def people_with(self, talk: StandInCall) -> set[int]:
+        """The marks of the callers and agents whose conversation a stand-in took part in."""
+        begun = (talk.peer or talk).legs[0].id
+        calls = (call for call in self.own if call.role != "ai" and call.legs)
+        return {leg.mark for call in calls if (call.peer or call).legs[0].id == begun for leg in call.legs}
 
     def strange(self, listener: Leg, heard: Collection[int]) -> set[int]:
         """The marks that a leg should not have heard: strangers', other callers' of the case, and its own."""

@@ -60,12 +60,16 @@ def _look_at_calls(context: CaseContext) -> None:
             found = (check(leg.id, leg.messages) for check in (dialog.answered_once, dialog.acknowledged))
             for finding in filter(None, found):
                 context.evidence.add(finding)
-        look_at_audio(context, leg)
+        look_at_audio(context, leg, audio_quality.listen_to_whole_call(context, leg))
 
 
-def look_at_audio(context: CaseContext, leg: Leg) -> None:
-    """Whether another call's voice was heard on it so far, and how much of its RTP was lost."""
-    heard = [mark for mark in marks_sustained(leg) if not context.calls.is_unattributed(mark)]
+def look_at_audio(context: CaseContext, leg: Leg, beneath: Sequence[int] = ()) -> None:
+    """Whether another call's voice was heard on it so far, and how much of its RTP was lost.
+
+    ``beneath``: marks that sound under others.
+    """
+    marks = [*marks_sustained(leg), *dict.fromkeys(beneath)]
+    heard = [mark for mark in marks if not context.calls.is_unattributed(mark)]
     if heard:
         context.evidence.add(context.calls.crossing(leg, heard))
     _little_loss(context, leg)

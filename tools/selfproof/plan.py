@@ -138,6 +138,7 @@ UNREACHED: Mapping[str, str] = {
     "caller_id.asserted": "no fault asserts another number",
     "audio.first": "no fault holds back the first seconds alone",
     "audio.level": "no fault changes a voice's level",
+    "audio.beneath": "no fault adds a sound to a voice",
     "header.absent": "no fault adds a header",
     "landing.stops": "no fault lets a phone ring on when another has answered",
     "ringing": "a call that does not reach the AI rings at somebody else",

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from harness.audio.delay import Delay
-from harness.audio.describe import HeardDescription
+from harness.audio.describe import TONES, HeardDescription
 from harness.audio.marks import DEFAULT_LEVEL_DBOV
+from harness.audio.residue import Beneath
 from harness.calls import measurement
 from harness.calls.checks.claims import STRENGTH, Claim, Denial, Observation
 from harness.calls.checks.finding import heard_at, judged, not_observable
@@ -21,6 +22,7 @@ from harness.calls.verdict import Finding, Strength
 
 #: ITU-T G.101 and G.111 plan some 10 dB of loss from end to end; 20 dB exceeds any plan. More gain than 9 dB would clip.
 MOST_LOSS_DB, MOST_GAIN_DB = 20.0, 9.0
+MOST_CLIPPED = 0.01
 
 #: Keep-alive packets for NAT come every few seconds (RFC 6263 section 6); speech has at least 16 packets a second.
 MOST_KEEPING_ALIVE = 3
@@ -211,16 +213,54 @@ def no_crossing(
 
 
 @check("audio.level")
-def level(speaker: str, listener: str, dbov: float) -> Finding:
-    """A mark arrives at a level suitable for conversation. Marks are always sent at the same level."""
+def level(speaker: str, listener: str, dbov: float, clipped: float = 0.0) -> Finding:
+    """A mark arrives at a level suitable for conversation. Marks are always sent at the same level.
+
+    ``clipped``: the share of its samples at full scale.
+    """
     change = dbov - DEFAULT_LEVEL_DBOV
+    cut = f"; {clipped:.0%} of its samples are clipped" if clipped > MOST_CLIPPED else ""
     return judged(
         "audio.level",
         heard_at(speaker, listener),
-        -MOST_LOSS_DB <= change <= MOST_GAIN_DB,
+        -MOST_LOSS_DB <= change <= MOST_GAIN_DB and not cut,
         expected=f"{speaker} is heard at {DEFAULT_LEVEL_DBOV - MOST_LOSS_DB:.0f} to {DEFAULT_LEVEL_DBOV + MOST_GAIN_DB:.0f} dBov",
-        actual=f"at {dbov:.0f} dBov, {abs(change):.0f} dB {'below' if change < 0 else 'above'} what was sent",
-        measured=measurement.Level(speaker=speaker, listener=listener, level_dbov=dbov, change_db=change),
+        actual=f"at {dbov:.0f} dBov, {abs(change):.0f} dB {'below' if change < 0 else 'above'} what was sent{cut}",
+        measured=measurement.Level(
+            speaker=speaker, listener=listener, level_dbov=dbov, change_db=change, clipped=clipped
+        ),
+    )
+
+
+@check("audio.beneath")
+def beneath(
+    listener: str, listened_s: float, floor_db: float, sound: Beneath | None, left: Sequence[str] = ()
+) -> Finding:
+    """Nothing else is heard at ``listener`` beneath the marks that belong there, while they sound.
+
+    ``left``: the AIs that handed the call to a person and are heard beside that person.
+    """
+    heard = [f"{' and '.join(left)}, beside the person who has the call now"] * bool(left)
+    if sound is not None:
+        hertz, *_ = sound.detail.split(",")
+        what = f"{TONES.get(sound.kind, sound.kind)}{f' ({hertz})' if hertz else ''}"
+        heard.append(
+            f"{what} beneath the voice, from {sound.began:.1f} s on, for {sound.seconds:.1f} s, "
+            f"at {sound.relative_db:+.0f} dB"
+        )
+    return judged(
+        "audio.beneath",
+        listener,
+        not heard,
+        expected="nothing beneath the voices that belong to the call",
+        actual="it heard " + (" and ".join(heard) or f"nothing else in {listened_s:.1f} s"),
+        measured=measurement.Beneath(
+            kind="voice" if left else sound.kind if sound else "",
+            seconds=sound.seconds if sound else 0.0,
+            relative_db=sound.relative_db if sound else None,
+            listened_s=listened_s,
+            floor_db=floor_db,
+        ),
     )
 
 
@@ -365,8 +405,10 @@ LEAST_FILLED = 0.75
 FEWEST_PAUSES = 2
 #: ITU-T G.114 section 5: one way, 400 ms should not be exceeded for general network planning.
 MOST_DELAY_MS = 400.0
-#: Time that the jitter buffer and the detector may need to decode a mark, in addition to the network's delay.
-DECISION_MS = 200.0
+#: Time that the detector needs to decode a mark, in addition to the network's delay: 116 ms over G.711, p95 (docs/audio.md).
+DECISION_MS = 120.0
+#: A delay may grow by this much during a call: by as much as a jitter buffer that adapts to a busy path.
+MOST_GROWTH_MS = 200.0
 
 
 @check("audio.loss")
@@ -466,14 +508,22 @@ def delay(speaker: str, listener: str, milliseconds: float, again: float | None 
 
 
 @check("audio.one_way_delay")
-def one_way_delay(speaker: str, listener: str, measured: Delay | None, listened_s: float) -> Finding:
-    """The pulses of a probe took at most 400 ms from ``speaker`` to ``listener``. None: fewer than three pulses arrived."""
+def one_way_delay(
+    speaker: str, listener: str, measured: Delay | None, listened_s: float, before_ms: float | None = None
+) -> Finding:
+    """The pulses of a probe took at most 400 ms from ``speaker`` to ``listener``. None: fewer than three pulses arrived.
+
+    ``before_ms``: their delay earlier in the call, from which it must not grow: clocks that differ fill a buffer on the way.
+    """
+    grew_ms = 0.0 if measured is None or before_ms is None else measured.median_ms - before_ms
     return judged(
         "audio.one_way_delay",
         heard_at(speaker, listener),
-        measured is not None and measured.median_ms <= MOST_DELAY_MS,
-        expected=f"at most {MOST_DELAY_MS:.0f} ms one way (ITU-T G.114)",
+        measured is not None and measured.median_ms <= MOST_DELAY_MS and grew_ms <= MOST_GROWTH_MS,
+        expected=f"at most {MOST_DELAY_MS:.0f} ms one way (ITU-T G.114)"
+        + ("" if before_ms is None else f", and at most {MOST_GROWTH_MS:.0f} ms more than before"),
         actual=f"{measured.median_ms:.0f} ms ({measured.least_ms:.0f} to {measured.most_ms:.0f} over {measured.pulses} pulses)"
+        + ("" if before_ms is None else f", {before_ms:.0f} ms before")
         if measured is not None
         else f"fewer than three of its pulses were heard in {listened_s:.1f} s",
         measured=measurement.Delay(

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from harness.audio.delay import Delay
+from harness.audio.residue import Beneath
 from harness.calls.checks import audio, dialog, identity, landing, reach, registration, signalling, timing
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.verdict import Finding, Strength
@@ -208,6 +209,21 @@ EXAMPLES = [
         rule="audio.level",
         answer="certain level-wrong",
     ),
+    shows(audio.level, given("caller.1", "agent.1", -7.0, 0.0), given("caller.1", "agent.1", -7.0, 0.58)),
+    shows(
+        audio.beneath,
+        given("agent.1", 4.0, -37.0, None),
+        given("agent.1", 4.0, -37.0, Beneath("music", "", 0.4, 3.1, -3.0)),
+        rule="audio.beneath",
+        answer="certain sound-beneath-voice",
+    ),
+    shows(
+        audio.beneath,
+        given("agent.1", 4.0, -37.0, None),
+        given("agent.1", 4.0, -37.0, None, ["stand-in.1"]),
+        rule="audio.beneath.ai",
+        answer="certain ai-heard-after-transfer",
+    ),
     shows(
         identity.asserts_nobody_else,
         given(invite(ASSERTED), "assistant main", CALLER, [], "US"),
@@ -300,6 +316,7 @@ EXAMPLES = [
         audio.one_way_delay,
         given("a", "b", Delay(60.0, 55.0, 70.0, 10), 3.5),
         given("a", "b", Delay(700.0, 690.0, 710.0, 10), 3.5),
+        given("a", "b", Delay(390.0, 380.0, 400.0, 10), 3.5, 60.0),
         given("a", "b", None, 3.5),
     ),
     shows(
@@ -321,7 +338,7 @@ EXAMPLES = [
         audio.delay,
         given("a", "b", 150.0),
         given("a", "b", 1500.0),
-        given("a", "b", 1500.0, 1400.0),
+        given("a", "b", 570.0, 560.0),
         rule="audio.delay",
         answer="certain high-delay",
     ),

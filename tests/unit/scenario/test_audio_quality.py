@@ -26,7 +26,7 @@ from harness.scenario.context import CaseContext
 from harness.scenario.expect_audio import ExpectAudio
 from tests.unit.checks.calls import counted
 from tests.unit.clock import Clock
-from tests.unit.phone_events import rtp_statistics
+from tests.unit.phone_events import rtp_statistics, sip_message
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import ScriptedLeg, states
 from tests.unit.scenario.legs import heard as mark_heard
@@ -141,6 +141,33 @@ def test_who_is_heard_beneath_another_is_not_silent(
     left: Any = SimpleNamespace(label="ai.1", voices_for=lambda peer: {OTHERS})
     ExpectAudio(context, Call(context, made, "caller")).silence_from(left)
     assert [(f.check, f.verdict) for f in context.evidence.findings] == [("audio.silent", verdict)]
+
+
+@pytest.mark.parametrize(
+    ("start", "last_s", "named"),
+    [
+        ("REFER sip:ai@example.com SIP/2.0", 3.0, True),
+        ("BYE sip:ai@example.com SIP/2.0", 3.0, False),
+        ("REFER x", 1.4, False),
+    ],
+)
+def test_an_ai_that_handed_over_by_refer_is_not_heard_beside_the_person(
+    make_context: MakeContext, start: str, last_s: float, named: bool
+) -> None:
+    context = make_context()
+    person, theirs = 5, 3
+    told = [mark_heard(1.2 + 0.2 * turn, person if turn % 2 else theirs) for turn in range(20) if 0.2 * turn < last_s]
+    heard = to_int16(np.tile(waveform(person), 12))
+    agent: Any = ScriptedLeg(*told, name="agent.1", mark=6, heard=lambda since: heard)
+    caller: Any = ScriptedLeg(mark=person)
+    first = context.calls.add(Call(context, caller, "caller"))
+    context.calls.add(Call(context, agent, "agent", peer=first))
+    ai_leg: Any = ScriptedLeg(sip_message("sent", start), name="ai.1", mark=theirs)
+    phone: Any = None
+    context.calls.add_ai(StandInCall(context, ai_leg, phone, context.trunk, "main", first))
+    audio_quality.listen_to_whole_call(context, agent)
+    found = [f.actual for f in context.evidence.findings if f.check == "audio.beneath" and f.verdict is FAILED]
+    assert found == ["it heard ai.1, beside the person who has the call now"] * named
 
 
 # -- A harness phone that stood still neither spoke nor heard

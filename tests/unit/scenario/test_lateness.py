@@ -190,10 +190,10 @@ class Speaker(Call):
     ("there_ms", "back_ms", "again_ms", "starved_s", "verdicts"),
     [
         (150.0, 150.0, None, 0.0, [PASSED, PASSED]),
-        (800.0, 150.0, 750.0, 0.0, [FAILED, PASSED]),  # of 600 that may be; the quick way back excuses nothing
+        (800.0, 150.0, 700.0, 0.0, [FAILED, PASSED]),  # of 520 that may be; the quick way back excuses nothing
         (800.0, 150.0, 150.0, 0.0, [PASSED, PASSED]),  # late once
-        (800.0, 150.0, 750.0, 0.2, [BROKEN, PASSED]),
-        (800.0, 150.0, 750.0, 0.1, [FAILED, PASSED]),
+        (800.0, 150.0, 700.0, 0.2, [BROKEN, PASSED]),
+        (800.0, 150.0, 700.0, 0.1, [FAILED, PASSED]),
     ],
 )
 def test_a_late_voice_is_listened_to_again(

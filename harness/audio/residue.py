@@ -1,0 +1,318 @@
+"""What sounds beneath a mark: its tones are taken out of each of its symbols, and what is left of them is measured.
+
+A symbol has two tones of known frequencies, so least squares take it out at any level, phase and fraction of a sample. The ends of a
+symbol, with its ramps, are left out; so are symbols near a jump of the phase (a jitter buffer that slips) and with a hole in them (a
+packet that is missing). What remains is what codecs leave, and any other sound. G.711 leaves little. Codecs of low rate leave much, and
+nothing in the payload tells that one is on the way. But what they leave changes with the symbol, while a note or a tone lasts over all
+four; and it does not stop, while speech pauses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.classify import Kind, classify
+from harness.audio.detector import Ended, Heard, marks_heard
+from harness.audio.marks import (
+    HIGH_HZ,
+    LOW_HZ,
+    MARKS,
+    PERIOD,
+    PERIOD_SECONDS,
+    SAMPLE_RATE,
+    SYMBOL_SECONDS,
+    SYMBOLS,
+    waveform,
+)
+from harness.audio.mixture import marks_in
+from harness.audio.quality import CLIPPED, FRAME_SECONDS
+from harness.audio.samples import levels
+
+#: What is quieter, relative to the mark, is not looked at. G.711 leaves -38 to -33 dB (docs/audio.md).
+AUDIBLE_DB: Final = -30.0
+#: Foreign sound of less time is none: a click, a beep.
+LEAST_S: Final = 0.5
+
+_SYMBOL: Final = round(SYMBOL_SECONDS * SAMPLE_RATE)
+_EDGE: Final = 48
+_INNER: Final = _SYMBOL - 2 * _EDGE
+_PARTS: Final = 7  #: of a symbol, in which a hole is looked for
+_HOLE_DB: Final = -25.0
+_TURN: Final = 3  #: samples by which the phase may differ between neighbouring symbols
+#: Symbols looked at together, three of each place in the word; the share of them that must be audible.
+_BLOCK: Final = 12
+_MOSTLY: Final = 0.8
+#: A tone that lasts: its level relative to the mark, and above the middle of the spectrum. Beneath codecs of low rate there is never
+#: more than -22.7 dB, nor more than 25.2 dB (docs/audio.md): both limits are 3 dB from that in one of the two.
+_LASTING: Final = ((-33.0, 28.0), (-20.0, 24.0))
+#: A path that leaves as little as this for a moment has no codec of low rate on it.
+_CLEAN_DB: Final = -31.5
+_CLEAN_SYMBOLS: Final = 5
+_FFT: Final = 256
+_BAND: Final = slice(8, 110)  #: 250 to 3400 Hz
+_SEARCHED_S: Final = 3.0  #: the search for other marks takes 20 ms of CPU for a second
+_SOUND_DBOV: Final = -40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Beneath:
+    """A sound beneath a mark, in seconds of the recording. ``relative_db`` is its level relative to the mark's."""
+
+    kind: Kind
+    detail: str
+    began: float
+    seconds: float
+    relative_db: float
+
+
+@dataclass(frozen=True, slots=True)
+class Residue:
+    """What is left of a recording without its marks."""
+
+    seconds: float  #: of marks that were taken out
+    floor_db: float  #: the level that a tenth of what is left lies below, relative to the mark's
+    clipped: Mapping[int, float]  #: by mark, the share of samples at full scale
+    sound: Beneath | None
+    marks: tuple[Heard, ...]  #: other marks beneath
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """One mark without a break; an entry for each symbol that can be judged."""
+
+    mark: int
+    at: NDArray[np.intp]  #: its first inner sample in the recording
+    place: NDArray[np.intp]  #: in the word
+    rest: NDArray[np.float32]  #: what is left of its inner samples
+    relative_db: NDArray[np.float32]
+    power: NDArray[np.float32]  #: of the mark
+    clipped: NDArray[np.float32]  #: share of samples
+
+
+def residue(audio: NDArray[np.int16]) -> Residue | None:
+    """What is left of a recording (8 kHz) without its marks; None if no mark is there. Takes 2 ms of CPU for a second.
+
+    Two marks of the same level may hide each other, so sounds without a mark are searched for several.
+    """
+    marks = _marks(audio)
+    stretches = [found for mark, began, ended in marks if (found := _taken_out(audio, mark, began, ended))]
+    audible = [(stretch, block) for stretch in stretches for block in _audible(stretch)]
+    unnamed: list[_Span] = [(begin, end, set()) for begin, end in _without_a_mark(audio, marks)]
+    others = _other_marks(audio, [*_joined(audible), *unnamed])
+    if not stretches and not others:
+        return None
+    sounds = [
+        (stretch, block)
+        for stretch, block in audible
+        if not _overlaps(others, stretch, block) and (_lasts(stretch, block) or _comes_and_goes(stretch, block))
+    ]
+    left = np.concatenate([stretch.relative_db for stretch in stretches]) if stretches else np.zeros(0, np.float32)
+    return Residue(
+        len(left) * SYMBOL_SECONDS,
+        float(np.percentile(left, 10)) if len(left) else 0.0,
+        {stretch.mark: float(stretch.clipped.mean()) for stretch in stretches},
+        _sound(audio, sounds),
+        others,
+    )
+
+
+def _marks(audio: NDArray[np.int16]) -> list[tuple[int, float, float]]:
+    """Each mark that sounds, with its beginning and end in seconds; of two at once the one that is heard longer.
+
+    The detector hears the stronger of two. If they are equally strong it goes to and fro between them.
+    """
+    spans: list[tuple[int, float, float]] = []
+    present: Heard | None = None
+    for fact in [*marks_heard(audio), Ended(-1, len(audio) / SAMPLE_RATE)]:
+        if isinstance(fact, Heard):
+            present = present or fact
+        elif present is not None:
+            began = present.began
+            before = next((span for span in reversed(spans) if span[0] == present.mark and span[2] >= began), None)
+            if before is not None:
+                spans.remove(before)
+                began = min(began, before[1])
+            spans.append((present.mark, began, fact.at))
+            present = None
+    found: list[tuple[int, float, float]] = []
+    for mark, began, ended in sorted(spans, key=lambda span: span[1] - span[2]):
+        if all(min(ended, end) - max(began, begin) < 0.5 * (ended - began) for _, begin, end in found):
+            found.append((mark, began, ended))
+    return sorted(found, key=lambda span: span[1])
+
+
+def _taken_out(audio: NDArray[np.int16], mark: int, began: float, ended: float) -> _Stretch | None:
+    """The symbols of a mark without its tones; None if it is too short.
+
+    Each window of a period is correlated with the mark at all phases, because a jitter buffer may slip at any time.
+    """
+    first, last = round(began * SAMPLE_RATE), min(round(ended * SAMPLE_RATE), len(audio))
+    starts = np.arange(first, last - PERIOD + 1, _SYMBOL)
+    if len(starts) < _BLOCK:
+        return None
+    windows = np.lib.stride_tricks.sliding_window_view(audio, PERIOD)[starts].astype(np.float32)
+    likeness = np.abs(np.fft.irfft(np.fft.rfft(windows) * _spectrum(mark), PERIOD, axis=1))
+    phase = -likeness.argmax(axis=1) % PERIOD
+    begin = -phase % _SYMBOL + _SYMBOL  # the second symbol that begins in the window, near its middle
+    inner = np.take_along_axis(windows, begin[:, None] + _EDGE + np.arange(_INNER), axis=1)
+    place = (phase + begin) // _SYMBOL % SYMBOLS
+    basis = _bases(mark)[place]
+    weights = np.einsum("wnk,wn->wk", basis, inner)
+    rest = inner - np.einsum("wnk,wk->wn", basis, weights)
+    power = np.square(weights[:, :-1]).sum(axis=1) / _INNER
+    parts = np.square(inner.reshape(len(inner), _PARTS, -1)).mean(axis=2)
+    usable = (parts.min(axis=1) > 10 ** (_HOLE_DB / 10) * power) & (power > 1.0) & _is_steady(phase)
+    if not usable.any():
+        return None
+    relative = 10 * np.log10(np.maximum(np.square(rest).mean(axis=1), 1e-3) / np.maximum(power, 1e-3))
+    clipped = (np.abs(inner) >= CLIPPED).mean(axis=1)
+    chosen = (starts + begin + _EDGE, place, rest, relative, power, clipped)
+    return _Stretch(mark, *(values[usable] for values in chosen))
+
+
+def _is_steady(phase: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """For each window, whether the four around it have the phase that follows from its own."""
+    steady = np.ones(len(phase), bool)
+    steady[:2] = steady[-2:] = False
+    for apart in (-2, -1, 1, 2):
+        turned = (np.roll(phase, -apart) - phase - _SYMBOL * apart + PERIOD // 2) % PERIOD - PERIOD // 2
+        steady &= np.abs(turned) <= _TURN
+    return steady
+
+
+_Block = NDArray[np.intp]
+
+
+def _audible(stretch: _Stretch) -> Iterator[_Block]:
+    """The blocks of symbols beneath which most of the time something is audible."""
+    whole_block_s = 1.5 * _BLOCK * _SYMBOL
+    for first in range(0, len(stretch.at) - _BLOCK + 1, _BLOCK // 2):
+        block = np.arange(first, first + _BLOCK)
+        together = stretch.at[block[-1]] - stretch.at[first] < whole_block_s
+        if together and np.mean(stretch.relative_db[block] > AUDIBLE_DB) >= _MOSTLY:
+            yield block
+
+
+def _lasts(stretch: _Stretch, block: _Block) -> bool:
+    """Whether a tone goes on through all four symbols."""
+    rest, place = stretch.rest[block], stretch.place[block]
+    if any(np.count_nonzero(place == one) < 2 for one in range(SYMBOLS)):
+        return False
+    spectrum = np.square(np.abs(np.fft.rfft(rest * _HANN, _FFT, axis=1))) * _SCALE / stretch.power[block][:, None]
+    least = np.min([np.median(spectrum[place == one], axis=0) for one in range(SYMBOLS)], axis=0)
+    peaks = (least[1:-1] + least[:-2] + least[2:])[_BAND] + 1e-12
+    highest = 10 * np.log10(peaks.max())
+    stands_out = highest - 10 * np.log10(np.median(peaks))
+    return any(highest > least_db and stands_out > least_above for least_db, least_above in _LASTING)
+
+
+def _comes_and_goes(stretch: _Stretch, block: _Block) -> bool:
+    """Whether the path leaves little before and after, which shows that no codec on the way leaves this."""
+    clean = stretch.relative_db < _CLEAN_DB
+    sides = (clean[: block[0]], clean[block[-1] + 1 :])
+    return all(np.count_nonzero(side) >= _CLEAN_SYMBOLS for side in sides)
+
+
+#: A part of the recording, in samples, and the marks that were taken out there.
+_Span = tuple[int, int, set[int]]
+
+
+def _without_a_mark(audio: NDArray[np.int16], marks: Sequence[tuple[int, float, float]]) -> list[tuple[int, int]]:
+    """Where something sounds that is no mark, in samples, the longest first."""
+    sounds = levels(audio) > _SOUND_DBOV
+    for _, began, ended in marks:
+        sounds[int(began / FRAME_SECONDS) : math.ceil(ended / FRAME_SECONDS)] = False
+    edges = np.flatnonzero(np.diff(sounds, prepend=False, append=False)) * round(FRAME_SECONDS * SAMPLE_RATE)
+    runs = [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2) if end - begin >= LEAST_S * SAMPLE_RATE]
+    return sorted(runs, key=lambda run: run[0] - run[1])
+
+
+def _other_marks(audio: NDArray[np.int16], spans: Sequence[_Span]) -> tuple[Heard, ...]:
+    """The marks beneath the strongest, each at least :data:`LEAST_S` long in all."""
+    found: list[Heard] = []
+    searched = 0.0
+    for begin, end, known in spans:
+        if searched >= _SEARCHED_S:
+            break
+        stop = min(end, begin + round((_SEARCHED_S - searched) * SAMPLE_RATE))
+        searched += (stop - begin) / SAMPLE_RATE
+        for fact in marks_in(audio[begin:stop]):
+            if fact.mark not in known:
+                at = begin / SAMPLE_RATE
+                goes_on = (stop - begin) / SAMPLE_RATE - fact.decided < 2 * PERIOD_SECONDS
+                decided = end / SAMPLE_RATE if goes_on else at + fact.decided
+                found.append(replace(fact, began=at + fact.began, decided=decided))
+    lasting = {fact.mark: sum(f.decided - f.began for f in found if f.mark == fact.mark) for fact in found}
+    return tuple(fact for fact in found if lasting[fact.mark] >= LEAST_S)
+
+
+def _joined(blocks: Sequence[tuple[_Stretch, _Block]]) -> list[_Span]:
+    """The parts of the recording that blocks cover."""
+    spans: list[_Span] = []
+    for stretch, block in blocks:
+        begin, end = int(stretch.at[block[0]]), int(stretch.at[block[-1]]) + _INNER
+        if spans and begin <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]), spans[-1][2] | {stretch.mark})
+        else:
+            spans.append((begin, end, {stretch.mark}))
+    return spans
+
+
+def _overlaps(others: Sequence[Heard], stretch: _Stretch, block: _Block) -> bool:
+    begin, end = stretch.at[block[0]] / SAMPLE_RATE, stretch.at[block[-1]] / SAMPLE_RATE
+    return any(fact.began < end and begin < fact.decided for fact in others)
+
+
+def _sound(audio: NDArray[np.int16], blocks: Sequence[tuple[_Stretch, _Block]]) -> Beneath | None:
+    """The foreign sound in these blocks, named by what is left without the mark."""
+    spans = _joined(blocks)
+    seconds = sum(end - begin for begin, end, _ in spans) / SAMPLE_RATE
+    if seconds < LEAST_S:
+        return None
+    alone = np.zeros(len(audio), np.int16)
+    for stretch, block in blocks:
+        for number in block:
+            begin = int(stretch.at[number]) - _EDGE
+            symbol = audio[begin : begin + _SYMBOL].astype(np.float32)
+            tones = _tones(stretch.mark)[stretch.place[number]]
+            weights = np.linalg.lstsq(tones[_EDGE:-_EDGE], symbol[_EDGE:-_EDGE], rcond=None)[0]
+            weights[-1] = 0.0
+            alone[begin : begin + _SYMBOL] = np.clip(np.rint(symbol - _ENVELOPE * (tones @ weights)), -32768, 32767)
+    kinds = [span for span in classify(alone) if span.kind != "silence"]
+    longest = max(kinds, key=lambda span: span.ended - span.began, default=None)
+    relative = np.concatenate([stretch.relative_db[block] for stretch, block in blocks])
+    kind, detail = (longest.kind, longest.detail) if longest is not None else ("noise", "")
+    return Beneath(kind, detail, spans[0][0] / SAMPLE_RATE, seconds, float(np.median(relative)))
+
+
+@lru_cache(maxsize=64)
+def _spectrum(mark: int) -> NDArray[np.complex64]:
+    return np.conj(np.fft.rfft(waveform(mark))).astype(np.complex64)
+
+
+@lru_cache(maxsize=64)
+def _tones(mark: int) -> NDArray[np.float32]:
+    """(symbols, samples, 5): cosine and sine of each symbol's two tones without their ramps, and a steady offset."""
+    time = np.arange(_SYMBOL) / SAMPLE_RATE
+    angles = ((2 * np.pi * LOW_HZ[low] * time, 2 * np.pi * HIGH_HZ[high] * time) for low, high in MARKS[mark])
+    columns = [[wave(angle) for angle in pair for wave in (np.cos, np.sin)] for pair in angles]
+    return np.array([np.stack([*each, np.ones(_SYMBOL)], axis=1) for each in columns], np.float32)
+
+
+@lru_cache(maxsize=64)
+def _bases(mark: int) -> NDArray[np.float32]:
+    """The tones over the inner samples of each symbol, orthonormal."""
+    return np.linalg.qr(_tones(mark)[:, _EDGE:-_EDGE])[0]
+
+
+_RAMP: Final = np.sin(0.5 * np.pi * (np.arange(16) + 0.5) / 16) ** 2
+_ENVELOPE: Final = np.concatenate([_RAMP, np.ones(_SYMBOL - 32), _RAMP[::-1]])
+_HANN: Final = np.hanning(_INNER + 2)[1:-1]
+_SCALE: Final = 2 / (_INNER * float(np.sum(_HANN**2)))

@@ -1,0 +1,69 @@
+"""What sounds beneath a mark: foreign sounds and other marks are found, what codecs and networks leave is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from harness.audio.marks import PERIOD, SAMPLE_RATE, waveform
+from harness.audio.residue import residue
+from harness.audio.wav import to_int16
+from tools.accuracy import channels, codecs
+from tools.accuracy.speech import monologue
+
+MARK, OTHER = 37, 200
+PERIODS = 25
+TIME = np.arange(PERIODS * PERIOD) / SAMPLE_RATE
+DRAW = np.random.default_rng(1)
+
+
+def voice(mark: int = MARK) -> NDArray[np.float32]:
+    return np.tile(waveform(mark), PERIODS)
+
+
+def waves(*hertz: float) -> NDArray[np.float64]:
+    return np.asarray(np.sin(2 * np.pi * np.outer(hertz, TIME)).sum(axis=0))
+
+
+@pytest.mark.parametrize("codec", ["ulaw", "opus"])
+@pytest.mark.parametrize(
+    ("kind", "sound"),
+    [
+        ("ringback", waves(440, 480) * (TIME < 2.0)),
+        ("music", waves(262, 330, 392, 523) * (0.6 + 0.4 * np.sin(5 * TIME))),
+        ("speech", np.resize(monologue(3, 4).astype(float), len(TIME))),
+    ],
+)
+def test_a_sound_beneath_a_mark_is_found_and_named(kind: str, sound: NDArray[np.float64], codec: str) -> None:
+    found = residue(codecs.CODECS[codec](to_int16(voice() + sound / sound.std() * voice().std())))
+    assert found is not None
+    assert found.sound is not None
+    assert codec != "ulaw" or found.sound.kind == kind
+
+
+@pytest.mark.parametrize("db", [0, -10, -20])
+def test_a_mark_beneath_another_is_named(db: float) -> None:
+    found = residue(codecs.ulaw(to_int16(voice() + np.roll(voice(OTHER), 333) * 10 ** (db / 20))))
+    assert found is not None
+    assert OTHER in {fact.mark for fact in found.marks}
+    assert found.sound is None
+
+
+WAYS = {
+    **codecs.CODECS,
+    "noise": lambda sent: channels.with_noise(DRAW, sent, 15.0, -15.0),
+    "loss": lambda sent: channels.conceal(sent, channels.random_loss(DRAW, PERIODS * 8, 0.05)),
+    "slips": lambda sent: channels.slips(DRAW, sent),
+}
+
+
+@pytest.mark.parametrize("way", sorted(set(WAYS) - (set() if codecs.has_g729() else {"g729"})))
+def test_what_networks_do_to_a_mark_is_no_other_sound(way: str) -> None:
+    change: Callable[[NDArray[np.int16]], NDArray[np.int16]] = WAYS[way]
+    for mark in (MARK, OTHER, 114):
+        found = residue(codecs.ulaw(change(to_int16(voice(mark)))))
+        assert found is not None
+        assert (found.sound, found.marks) == (None, ())
