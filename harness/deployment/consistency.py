@@ -27,6 +27,7 @@ _REFERENCES = (
     ("lines.*.closed", "groups"),
     ("lines.*.holidays", "holidays"),
     ("lines.*.trunk", "trunks"),
+    ("lines.*.failover", "trunks"),
     ("lines.*.dids", "trunks"),
     ("groups.*.agents", "phones"),
     ("assistants.*.transfer_to", "groups"),
@@ -123,6 +124,9 @@ def _missing_keys(deployment: Tables) -> Iterator[Mistake]:
             yield ("lines", key, "hours"), 'by whose clocks? allowed: zone = "Europe/Berlin" or the like beside'
         if line.did and line.trunk is None and len(trunks) > 1:
             yield ("lines", key, "trunk"), f"is missing: several trunks; allowed: {', '.join(trunks)}"
+    for key, line in deployment.lines.items():
+        if trunks and line.failover in deployment.numbers_of_line(key):
+            yield ("lines", key, "failover"), f"{line.failover} carries the number itself; allowed: another trunk"
     for key, assistant in deployment.assistants.items():
         if assistant.model_id is None and deployment.models():
             what = "is missing, though others have one; allowed: an id for each, or for none"

@@ -73,6 +73,8 @@ class _Declared:
         falls = {case.axes.get("overflow") for case in cases}
         falls |= {deployment.lines[case.line].fallback for case in cases if case.line and _falls_back(case)}
         for name, line in deployment.lines.items():
+            if line.failover is not None:
+                yield f"lines.{name}.failover", "no row takes the number's own trunk down to see it"
             if name not in used | said:
                 yield f"lines.{name}", once
             elif line.fallback is not None and name not in said and line.fallback not in falls:

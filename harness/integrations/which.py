@@ -155,6 +155,10 @@ IDLE_DIGITS = Which(
     lambda cell: cell.entry.assistant is not None and len(cell.deployment.idle_digits(cell.entry.assistant)) >= IDLE,
     f"fewer than {IDLE} digits mean nothing to the AI",
 )
+#: Where people take over as soon as the number's trunk is of no use.
+ONE_TRUNK = Which(
+    lambda cell: cell.entry.failover is None, "every number has a failover trunk, which carries such calls"
+)
 MAY_FAIL = Which(lambda cell: cell.entry.may_fail, "no number's AI may be made to fail")
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from harness.deployment import Deployment
+from harness.deployment import Deployment, Trunk
 from harness.sip.identity import national, normalise
 from harness.sip.uri import NameAddr, Uri
 from harness.world import http_server
@@ -46,6 +46,7 @@ _RING_SECONDS = 120.0
 #: Seconds of RTP between caller and agent before it stops: enough for each to hear the other.
 _SOON_S = 0.7
 _KEPT_SECONDS = 8.0  # the platform ends a leg so long after its other side has gone
+_NO_WAY = frozenset({408, 480, 500, 503})  # after which a number's failover trunk is tried
 _PRIVATE_ADDRESS = "10.0.0.10"
 
 
@@ -194,6 +195,14 @@ class PlatformCall(BackToBack):
         trunk = self.platform.routes.trunk(route)
         if trunk is None:
             raise LegRefusedError(503, "The routing names a trunk that does not exist")
+        try:
+            await self._dial_over(trunk, first, route, headers)
+        except LegRefusedError as error:
+            if route.line.failover is None or error.status not in _NO_WAY:
+                raise
+            await self._dial_over(self.platform.deployment.trunk(route.line.failover), first, route, headers)
+
+    async def _dial_over(self, trunk: Trunk, first: WireLeg, route: LineRoute, headers: Headers) -> None:
         termination = self.platform.terminations[trunk.name]
         if termination.is_full(route.name):
             raise LegRefusedError(503, "The trunk carries no more calls")
@@ -233,7 +242,9 @@ class PlatformCall(BackToBack):
         in_the_clear = route.line.plaintext or self._wrong("tls-not-appended")
         ua, hop = termination.next_hop(
             route.name,
-            other_host=None if route.line.reachable else platform.context.block[Host.NO_LISTENER],
+            other_host=None
+            if route.line.reachable or trunk.name == route.line.failover
+            else platform.context.block[Host.NO_LISTENER],
             in_the_clear=in_the_clear,
         )
         passed_on = [] if self._wrong("x-headers-stripped") else headers

@@ -51,6 +51,13 @@ def test_what_no_case_exercises_is_listed_with_its_reason(
     assert why(changed(talkdesk, changes))[entry].startswith(reason)
 
 
+def test_a_failover_trunk_is_listed_and_its_number_does_not_prove_that_people_take_over(talkdesk: Deployment) -> None:
+    before = {case.line for case in cases([talkdesk]) if case.row.id == "TD-FALLBACK-DOWN"}
+    found = changed(talkdesk, {f"lines.{line}.failover": "tls-ip" for line in before})
+    assert {f"lines.{line}.failover" for line in before} <= set(why(found))
+    assert before.isdisjoint(case.line for case in cases([found]) if case.row.id == "TD-FALLBACK-DOWN")
+
+
 def test_a_trunk_without_numbers_is_listed(talkdesk: Deployment) -> None:
     udp = {f"lines.{name}": None for name in ("people", "people-in-turns", "nobody-there")}
     without = {"lines.*.dids": lambda dids: {name: did for name, did in dids.items() if name != "tls-ip"}, **udp}
