@@ -49,7 +49,8 @@ def test_what_is_allowed_and_needed_is_the_model_s() -> None:
     assert found["Group", "ring_s"] == ("number above 0, up to 600", "`30.0`")
     assert found["Account", "rtp_ports"][0] == "list of 2: whole number from 1024 to 65535"
     assert found["Expectations", "busy"][0] == "list of: whole number from 300 to 699"
-    assert found["Account", "port"] == ("port", "needed, unless simulated")
+    assert found["Account", "port"] == ("port", "none")
+    assert found["Account", "host"] == ("host", "needed, unless simulated")
     assert found["Platform", "port"] == ("port", "none")
     numbers = {key: type_ for key, (type_, _) in found.items() if type_.endswith("number")}
     assert numbers == {}, "each has its range"
