@@ -193,6 +193,8 @@ class Group(Model):
     #: The harness phones that are logged in, in ringing order. None: others answer, and no landing is seen.
     agents: tuple[str, ...] = ()
     away: tuple[str, ...] = ()  #: agents whom the platform does not call
+    #: Further agents have no harness phone: a call that reaches them is not observable, or judged by the platform's report.
+    others: bool = False
     empty: bool = False  #: no agent is logged in, so a transfer to it fails
     rings: Literal["all", "batches", "one-by-one"] = "all"  #: all agents at once, ``batch`` at a time, or one by one
     batch: int = Field(2, ge=1)  #: how many ring at once in ``batches``
@@ -230,7 +232,7 @@ class Group(Model):
     @property
     def is_machine(self) -> bool:
         """Whether a machine answers every call: there is no agent whom the platform calls."""
-        return self.has_machine and not self.present and (self.empty or bool(self.agents))
+        return self.has_machine and not self.present and not self.others and (self.empty or bool(self.agents))
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -265,6 +267,8 @@ class Group(Model):
             raise ValueError(
                 f"away: {strange[0]!r} is no agent of the group; allowed: {', '.join(self.agents) or 'none'}"
             )
+        if self.others and not self.agents:
+            raise ValueError("others: without agents only others answer; allowed: others = true beside agents")
         if self.empty and self.present:
             raise ValueError(f"empty: {self.present[0]!r} is logged in; allowed: empty without agents who are present")
         return self

@@ -126,7 +126,7 @@ class Tables(Model):
         """
         entry = self.lines[line]
         group = self.groups[entry.group] if entry.group else None
-        if group is None or group.is_machine or not (group.agents or group.empty):
+        if group is None or group.is_machine or group.others or not (group.agents or group.empty):
             return None
         if group.has_machine or entry.fallback is None:
             return entry.group if group.has_machine else None
@@ -147,6 +147,12 @@ class Tables(Model):
         """Whether a landing in ``group`` is seen by the platform's report: others answer there, and it names the group."""
         entry = self.groups[group]
         return self.platform.report is not None and bool(entry.reported_as) and not entry.agents and not entry.empty
+
+    def may_be_reported(self, group: str) -> bool:
+        """Whether the report may have to tell of a landing in ``group``: no agent, or not every one, has a harness phone."""
+        entry = self.groups[group]
+        partly = self.platform.report is not None and bool(entry.reported_as) and entry.others
+        return partly or self.is_reported(group)
 
     @property
     def callers(self) -> list[str]:
@@ -235,11 +241,15 @@ class Tables(Model):
     def alike(self, group: str, rang: Collection[str]) -> list[str]:
         """Other groups for which the same people could have rung that ``rang``.
 
-        A group whose first turn has a phone outside ``group`` is excluded: that phone would have rung.
+        A group whose first turn has a phone outside ``group`` is excluded: that phone would have rung, unless others rang instead.
         """
         present = set(self.groups[group].present)
-        others = ((name, set(g.first_turn), set(g.present)) for name, g in self.groups.items() if name != group)
-        return [name for name, first, there in others if first and first <= present and set(rang) <= there]
+        others = ((name, set(g.first_turn), g) for name, g in self.groups.items() if name != group)
+        return [
+            name
+            for name, first, g in others
+            if first and (g.others or first <= present) and set(rang) <= set(g.present)
+        ]
 
     def twins(self, group: str) -> list[str]:
         """Other groups with the same people in the same turns: nothing at their phones tells the groups apart."""
@@ -251,6 +261,8 @@ class Tables(Model):
         """How many turns must decline until ringing order tells the group from all others of the same people; None: no such group."""
         own, people = self.groups[group].turns, set(self.groups[group].present)
         twins = self.twins(group)
+        if self.groups[group].others:  # agents without harness phones may take any turn
+            return None
         others = [g.turns for n, g in self.groups.items() if n not in (group, *twins) and set(g.present) == people]
         differs = [next(at for at, turn in enumerate(own) if set(turn) != set(turns[at])) for turns in others if own]
         return max(differs, default=None)

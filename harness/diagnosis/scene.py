@@ -306,7 +306,7 @@ class Scene:
         if fallback is None or self.deployment is None:
             return True
         group = self.deployment.groups[fallback]
-        return bool(group.agents) or group.is_machine
+        return (bool(group.agents) and not group.others) or group.is_machine
 
 
 def ends_of(finding: Finding) -> list[str]:

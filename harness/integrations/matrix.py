@@ -307,8 +307,8 @@ def waits_of(case: Case, deployment: Deployment) -> float:
         seconds += max(deployment.expect.refresh_within_s, deployment.timings.register_expires_s)
     if case.row.moment == "campaign" and campaign is not None:
         seconds += campaign.calls_within_s if campaign.trigger == "http" else campaign.manual_within_s
-    if report is not None and _is_reported(case, deployment):
-        seconds += report.within_s + report.timeout_s
+    if report is not None and any(map(deployment.may_be_reported, landing_groups(case, deployment))):
+        seconds += report.stay_s + report.within_s + report.timeout_s
     return seconds
 
 

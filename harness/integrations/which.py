@@ -34,7 +34,8 @@ def _agents(deployment: Deployment, group: str | None) -> bool:
 
 def _others_answer(deployment: Deployment, group: str | None) -> bool:
     """Whether only people without a harness phone answer in the group, so no landing is observed."""
-    return group is not None and not deployment.groups[group].agents and not deployment.groups[group].empty
+    entry = deployment.groups[group] if group is not None else None
+    return entry is not None and not entry.empty and not (entry.present if entry.others else entry.agents)
 
 
 def _is_seen(deployment: Deployment, group: str | None) -> bool:
@@ -81,9 +82,20 @@ TO_A_MACHINE = Which(
     lambda cell: cell.people is not None and (_by_own_machine(cell) or _machine(cell.deployment, cell.people)),
     "no number leads, while it is open, to a group where a machine answers, or takes over from harness phones",
 )
+
+
+def _rings_several(cell: Cell) -> bool:
+    return cell.entry.group is not None and len(cell.deployment.groups[cell.entry.group].present) > 1
+
+
+def _rings_others(cell: Cell) -> bool:
+    return cell.entry.group is not None and cell.deployment.groups[cell.entry.group].others
+
+
 SEVERAL_PEOPLE = Which(
-    lambda cell: cell.entry.group is not None and len(cell.deployment.groups[cell.entry.group].present) > 1,
-    "no number leads to people only of whom two have harness phones",
+    lambda cell: _rings_several(cell) and not _rings_others(cell),
+    "no number leads to people only of whom two have harness phones, and all",
+    hides=lambda cell: _rings_several(cell) and _rings_others(cell),
 )
 HAS_HOURS = Which(lambda cell: cell.entry.hours is not None, "no number has hours")
 CLOSED_GROUP = _people(

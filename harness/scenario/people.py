@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from harness.calls.checks import landing
 from harness.calls.checks.finding import not_observable
 from harness.calls.events import CallState
-from harness.calls.verdict import ExpectationError, Finding, Verdict
+from harness.calls.measurement import Landing
+from harness.calls.verdict import ExpectationError, Finding, NotObservableError, Verdict
 from harness.deployment import Group as GroupEntry
 from harness.deployment import Report
 from harness.phone import Mark, Silence
@@ -189,8 +190,8 @@ class Group:
                 raise ExpectationError(self._context.evidence.add(self._missed()))
             return MachineCall(self, of, limit)
 
-    def _answer(self, of: Call, within: float | None) -> Call:
-        limit = self._limit(within)
+    def _answer(self, of: Call, within: float | None) -> Call | ReportedCall:
+        limit, began = self._limit(within), self._now()
         with self._context.evidence.step(f"{self.name} rings, and an agent answers"):
             if self.before is not None:
                 self._wait_while_declined(lambda: of.is_over() or any(p.incoming for p in self.phones), limit)
@@ -198,6 +199,8 @@ class Group:
                 numbers = self._context.own_numbers
                 leg = self._context.phones.first_incoming(self.phones, limit, unless=of.is_over, numbers=numbers)
             except NeverCame as error:
+                if self._may_be_with_others(of):
+                    return self._with_others(of, began, error)
                 # if any agent rings, the request was understood
                 asked = [] if self._context.phones.rang() else self._context.asked
                 finding = self._context.evidence.add_of_said(self._missed(), asked)
@@ -227,6 +230,24 @@ class Group:
             self._hears_out(taken, of)
             return taken
 
+    def _may_be_with_others(self, of: Call) -> bool:
+        """Whether agents without harness phones may have the call: it goes on, and rings at no phone of another group."""
+        return self.entry.others and not of.is_over() and set(self._rang().values()) <= {self.name}
+
+    def _with_others(self, of: Call, began: float, error: NeverCame) -> ReportedCall:
+        declared = self._context.deployment.platform.report
+        if declared is not None and self._context.deployment.may_be_reported(self.name):
+            return self._by_report(of, declared.stay_s, declared, began)
+        raise NotObservableError(
+            self._context.evidence.unseen(
+                "landing",
+                "the call",
+                f"the call lands at {self.name}",
+                f"no harness phone took it, and other agents of {self.name} have none",
+                Landing(wanted=self.name),
+            )
+        ) from error
+
     def _hears_out(self, agent: Call, caller: Call) -> None:
         """Wait for a caller who is answered only after the platform has spoken to the agent (a whisper)."""
         began = self._now()
@@ -237,16 +258,16 @@ class Group:
 
         self._context.wait_for(is_heard_out, began + WHISPER_S, "what the platform says to the agent")
 
-    def _by_report(self, of: Call, seconds: float, declared: Report) -> ReportedCall:
+    def _by_report(self, of: Call, seconds: float, declared: Report, began: float | None = None) -> ReportedCall:
         """People without harness phones take the call: the caller stays for ``seconds``, and the platform's report shows it later."""
-        landed = ReportedCall(self._context, self, of, declared)
+        landed = ReportedCall(self._context, self, of, declared, began)
         with self._context.evidence.step(f"{self.name} takes the call, at phones that are not ours"):
             self._context.wait_for(
-                lambda: of.is_over() or self._surely_rang(),
-                landed.began + seconds,
+                lambda: of.is_over() or self._surely_rang_elsewhere(),
+                self._now() + seconds,
                 "staying with people no harness phone hears",
             )
-            if self._surely_rang():
+            if self._surely_rang_elsewhere():
                 landed.is_seen = True
                 raise ExpectationError(self._context.evidence.add(self._landed()))
         return landed
@@ -320,6 +341,9 @@ class Group:
     def _surely_rang(self) -> list[str]:
         """The agents who were certainly called for the case."""
         return self._context.phones.rang_for(self._context.own_numbers)
+
+    def _surely_rang_elsewhere(self) -> bool:
+        return bool(set(self._surely_rang()) - set(self.entry.agents))
 
     def _rang(self) -> dict[str, str]:
         """The agents who were called, with their groups; not those who were to decline."""

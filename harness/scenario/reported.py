@@ -53,13 +53,15 @@ class ReportedCall(End):
     role = "agent"
     is_blind = True
 
-    def __init__(self, context: CaseContext, group: Group, of: Call, declared: Report) -> None:
+    def __init__(
+        self, context: CaseContext, group: Group, of: Call, declared: Report, began: float | None = None
+    ) -> None:
         self._context = context
         self._group = group
         self._of = of
         self._declared = declared
         self._source = ReportSource(declared)
-        self.began = time.monotonic()
+        self.began = time.monotonic() if began is None else began
         self.is_seen = False  #: whether it rang at harness phones instead, so that no report is needed
         self.shown = of.number or ""  #: the number that the landing is to show
         context.unheard = self

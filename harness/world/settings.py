@@ -77,11 +77,12 @@ class GroupSettings(_Model):
     queue_s: Seconds = 0.0  #: how long a caller waits, with music, for somebody to take the call
     voicemail: bool = False  #: answers when no agent does
     announcement: bool = False  #: likewise: the message out of hours
+    others_answer: bool = False  #: an agent without a harness phone takes each call
 
     @classmethod
     def of(cls, declared: Group) -> GroupSettings:
         """As the deployment has it."""
-        same = {name: getattr(declared, name) for name in cls.model_fields if name != "external"}
+        same = {name: getattr(declared, name) for name in cls.model_fields.keys() & Group.model_fields.keys()}
         return cls(**same)
 
     def batches(self, count: int) -> list[range]:

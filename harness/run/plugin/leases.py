@@ -96,7 +96,7 @@ def _callers(case: Case, deployment: Deployment, at_once: int) -> AnyOf:
 def _exclusive(case: Case, deployment: Deployment) -> Iterator[str]:
     yield from (f"calls to {phone_key(deployment, agent)}" for agent in landing_agents(case, deployment))
     # the people of such a group get one of our calls at a time, and the report's rows of it are of one case
-    reported = [name for name in landing_groups(case, deployment) if deployment.is_reported(name)]
+    reported = [name for name in landing_groups(case, deployment) if deployment.may_be_reported(name)]
     yield from (f"landing at {deployment.groups[name].address or name}" for name in reported)
     if case.row.moment == "campaign":
         yield phone_key(deployment, deployment.customer)

@@ -128,9 +128,9 @@ class Platform:
         caller = call.agent_caller()
         if not any(known.call == call.name and known.group == group for known in self.landings):
             self.landings.append(Landed(time.time(), call.name, call.line, group, caller.number))
-        if not declared.agents and not declared.empty:
-            return [self.announcement(SOMEBODY, call)]  # people who have no phone of the harness
         settings = self.ringing(group)
+        if settings.others_answer or (not declared.agents and not declared.empty):
+            return [self.announcement(SOMEBODY, call)]  # people who have no phone of the harness
         found: list[LegTarget] = []
         for name in declared.agents:
             phone = self.deployment.phones[name]

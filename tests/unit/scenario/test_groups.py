@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Verdict
+from harness.calls.verdict import ExpectationError, Verdict
 from harness.deployment import Expectations
 from harness.deployment import Group as GroupEntry
+from harness.phone.waiter import never_came
 from harness.scenario.call import Call
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.cast import Cast
@@ -71,6 +72,32 @@ def test_the_other_agents_stop_ringing(
     agents.phones[DESK].rings(CALLER, *named, at=NOW)
     agents.take()
     assert agents.verdicts("landing.stops") == {DESK: expected}
+
+
+@pytest.mark.parametrize(
+    ("is_over", "rings", "expected"), [(False, "", UNSEEN), (True, "", FAILED), (False, AG, FAILED)]
+)
+def test_a_call_that_other_agents_of_the_group_may_have_is_not_observable(
+    make_context: MakeContext,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    is_over: bool,
+    rings: str,
+    expected: Verdict,
+) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise never_came("a call", 2.0, "the group", "none came", "")
+
+    agents = Agents(make_context, clock)
+    monkeypatch.setattr(agents.context.phones, "first_incoming", never)
+    groups = {"elsewhere": GroupEntry(did="+13125550143", agents=(AG,))}
+    agents.context.deployment = agents.context.deployment.model_copy(update={"groups": groups})
+    monkeypatch.setattr(agents.context.phones, "rang", lambda: [rings] if rings else [])
+    of = caller()
+    of.is_over = lambda: is_over
+    with pytest.raises(ExpectationError):
+        agents.take(agents.group(ZOE, DESK, others=True), of)
+    assert agents.verdicts("landing") == {"the call": expected}
 
 
 @pytest.mark.parametrize(
