@@ -99,6 +99,15 @@ def customer(draw: st.DrawFn) -> Customer:
     escalation = _escalation(draw)
     assistants = _assistants(draw, list(groups), topics, numbers, _spare(escalation))
     few, some, many = st.integers(1, 4), st.integers(1, 8), st.sampled_from([12, 20, 30, 40])
+    machine: str = draw(st.sampled_from(["", "voicemail", "announcement"]))
+    if machine:  # a fallback, an overflow or a closed number may lead to it
+        groups["Mailbox, by a machine"] = {
+            "did": numbers.pop(),
+            "agents": [],
+            "rings": "all",
+            "empty": True,
+            machine: True,
+        }
     count = draw([few, few, few, few, few, few, some, some, some, many][draw(st.integers(0, 9))])
     made = _Lines(draw, trunks, assistants, groups, integration)
     lines = {name: made.line(numbers.pop()) for name in draw(people.names(count, count))}
@@ -266,7 +275,8 @@ class _Lines:
         draw = self._draw
         line: Table = {"did": did, "trunk": draw(st.sampled_from(self._trunks)), **self._hours()}
         if draw(st.integers(0, 5)) == 0:
-            return line | {"group": draw(st.sampled_from(self._groups))}
+            overflow: Table = {"fallback": draw(st.sampled_from(self._groups))} if draw(st.booleans()) else {}
+            return line | {"group": draw(st.sampled_from(self._groups)), **overflow}
         line["assistant"] = draw(st.sampled_from(self._assistants))
         if draw(st.booleans()):
             line["fallback"] = draw(st.sampled_from(self._groups))

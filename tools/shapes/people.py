@@ -21,7 +21,7 @@ def names(least: int, most: int) -> st.SearchStrategy[list[str]]:
 
 def phones(draw: st.DrawFn, numbers: list[str]) -> tuple[dict[str, Any], list[str]]:
     """Phones that call, and those of agents: SIP accounts, or telephone numbers at a carrier; the agents' names."""
-    callers = [f"{name} (test)" for name in draw(names(1, 4))]
+    callers = [f"{name} (test)" for name in draw(names(1, 6))]
     made: dict[str, Any] = {name: {"account": PUBLIC, "number": numbers.pop()} for name in callers}
     agents = draw(names(0, 9))
     for index, name in enumerate(agents):

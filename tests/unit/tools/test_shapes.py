@@ -118,8 +118,12 @@ def test_customers_cover_every_shape(found: list[Customer]) -> None:
     assert {"all", "batches", "one-by-one"} == {group["rings"] for group in named["groups"]}
     assert max(len(group["agents"]) for group in named["groups"]) > 2
     for kind, key in (("groups", "away"), ("groups", "empty"), ("groups", "voicemail"), ("groups", "queue_s"),
-                      ("lines", "group"), ("lines", "closed"), ("lines", "press"), ("phones", "accept")):  # fmt: skip
+                      ("groups", "announcement"), ("lines", "group"),
+                      ("lines", "closed"), ("lines", "press"), ("phones", "accept")):  # fmt: skip
         assert any(one.get(key) for one in named[kind]), f"{kind}: {key}"
+    assert any(line.get("group") and line.get("fallback") for line in named["lines"])
+    callers = [[phone["number"][:3] for phone in table["phones"].values() if "number" in phone] for table in tables]
+    assert any(len(set(countries)) > 3 for countries in callers)
     handovers = [
         each for table in tables for one in table["assistants"].values() for each in one.get("handovers", {}).values()
     ]
