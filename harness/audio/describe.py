@@ -16,6 +16,7 @@ from harness.audio.machine import asks_for_message
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.mixture import marks_in
 from harness.audio.prompts import Matched, find_prompts, prompt_text
+from harness.audio.samples import levels
 from harness.support.resources import prompt_names
 
 What = Literal[
@@ -187,11 +188,16 @@ def _prompt(match: Matched) -> tuple[What, str, float]:
 
 #: Comfort noise (RFC 3389) and the noise of a quiet room are heard for a smaller share of their time than this.
 _MOST_BACKGROUND: Final = 0.5
+#: The classifier takes a shorter sound for speech whatever it is.
+_WORD_S: Final = 0.25
+#: Background noise is quieter than speech ever should be (ITU-T P.56: -26 dBov).
+_LOUDEST_BACKGROUND_DBOV: Final = -33.0
 #: The largest share of audio that may be something else than a tone. Of speech or music, at most half is taken for tones.
 _MOST_ELSE: Final = 0.1
 _FRAME: Final = 160  # samples, of 20 ms at 8 kHz
 _AUDIBLE_DBOV: Final = -45.0
 _ENOUGH: Final = 15  # audible frames
+_BACKGROUND: Final = 16.0  # 12 dB
 #: Telephone channels carry nothing below 200 Hz worth speaking of (ITU-T G.712 section 3); octets read wrongly do not keep to that.
 _MOST_DC: Final = 0.5
 #: Spectral flatness: speech and music stay below 0.1, white noise has 0.56.
@@ -199,25 +205,38 @@ _MOST_FLAT: Final = 0.35
 
 
 def voiceless(samples: NDArray[np.int16]) -> HeardDescription | None:
-    """Describes the samples (8 kHz) if they contain neither voice nor music; None if they may, or if they are silent."""
-    if is_garbled(samples):
+    """Describes the samples (8 kHz) if there is no voice in them; None if there is one."""
+    spans = [span for span in classify(samples) if span.kind != "silence"]
+    if is_garbled(samples) and not _is_background(samples):
         return HeardDescription("noise", "noise, as of a payload that is not of the codec agreed on", None, ())
-    if not (tones := _tones_alone(samples)):
+    if tones := _tones_alone(spans):
+        longest = max(tones, key=lambda span: span.ended - span.began)
+        words = f"{TONES[longest.kind]} from {tones[0].began:.2f} s ({longest.detail})"
+        return HeardDescription("tone", words, tones[0].began, ())
+    music = [span for span in spans if span.kind == "music"]
+    if spoken_s(spans) > _seconds(music):
         return None
-    longest = max(tones, key=lambda span: span.ended - span.began)
-    words = f"{TONES[longest.kind]} from {tones[0].began:.2f} s ({longest.detail})"
-    return HeardDescription("tone", words, tones[0].began, ())
+    if music:
+        return HeardDescription("music", f"music from {music[0].began:.2f} s", music[0].began, ())
+    if any(span.kind == "noise" for span in spans):
+        return HeardDescription("silence", "nothing but background noise", None, ())
+    return HeardDescription("silence", "nothing but silence", None, ())
+
+
+def spoken_s(spans: Iterable[Span]) -> float:
+    """Seconds of speech or marks, without sounds that are too short to be classified."""
+    voices = (span for span in spans if span.kind in ("speech", "mark"))
+    return sum(seconds for span in voices if (seconds := span.ended - span.began) >= _WORD_S)
 
 
 def is_ringing(samples: NDArray[np.int16]) -> bool:
     """Whether the audio is a ringback tone (ITU-T E.180)."""
-    return any(span.kind == "ringback" for span in _tones_alone(samples))
+    return any(span.kind == "ringback" for span in _tones_alone(classify(samples)))
 
 
-def _tones_alone(samples: NDArray[np.int16]) -> Sequence[Span]:
-    heard = [span for span in classify(samples) if span.kind != "silence"]
-    # A test tone does not count: the party that sends it has answered the call.
-    tones = [span for span in heard if span.network]
+def _tones_alone(spans: Iterable[Span]) -> Sequence[Span]:
+    heard = [span for span in spans if span.kind != "silence"]
+    tones = [span for span in heard if span.kind in TONES]
     return tones if _seconds(tones) > (1 - _MOST_ELSE) * _seconds(heard) else ()
 
 
@@ -230,10 +249,17 @@ def is_garbled(samples: NDArray[np.int16]) -> bool:
     loud = _audible(samples)
     if len(loud) < _ENOUGH:
         return False
+    power = np.square(loud).mean(axis=1)
+    loud = loud[power > np.percentile(power, 95) / _BACKGROUND]  # noise behind a voice is not what it is made of
     offset = np.square(loud.mean(axis=1)) / np.square(loud).mean(axis=1)
     spectrum = np.square(np.abs(np.fft.rfft(loud * np.hanning(_FRAME), axis=1)))[:, 5:70] + 1e-9
     flatness = np.exp(np.log(spectrum).mean(axis=1)) / spectrum.mean(axis=1)
     return bool(np.mean((offset > _MOST_DC) | (flatness > _MOST_FLAT)) > 0.5)
+
+
+def _is_background(samples: NDArray[np.int16]) -> bool:
+    """Whether the loudest of the audio is as quiet as background noise."""
+    return len(samples) > 0 and float(np.percentile(levels(samples), 95)) < _LOUDEST_BACKGROUND_DBOV
 
 
 def audible_s(samples: NDArray[np.int16]) -> float:

@@ -7,7 +7,6 @@ calls take as long as one.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,19 +14,29 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from harness.audio.describe import audible_s, is_ringing, voiceless
+from harness.audio.classify import classify
+from harness.audio.describe import spoken_s, voiceless
 from harness.audio.marks import SAMPLE_RATE
-from harness.audio.prompts import prompt_text
+from harness.audio.prompts import prompt_samples, prompt_text
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Denial, Observation
-from harness.calls.events import PACKET_S, Event, RtpStatistics
+from harness.calls.events import PACKET_S
 from harness.calls.verdict import Strength
-from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import QUIET_S, Call
 from harness.scenario.context import CaseContext
+from harness.scenario.ends import received_between
 from harness.witness.call_record import CallRecord
-from harness.witness.transcript import RecordReader, Side, answers, has_turn, is_as_documented, said, times_heard
+from harness.witness.transcript import (
+    RecordReader,
+    Side,
+    answers,
+    has_turn,
+    is_as_documented,
+    said,
+    takes_as_long,
+    times_heard,
+)
 
 if TYPE_CHECKING:
     from harness.scenario.ai_calls import SynthflowCall
@@ -45,8 +54,6 @@ LISTEN_S: Final = 3.5
 _ANSWERED_WITHIN_S: Final = 1.5
 #: How much of a sound is needed to classify it, in seconds, with what is not on disk yet.
 _WORTH_JUDGING_S: Final = 1.0
-#: Audible seconds that show whether it is noise (:mod:`harness.audio.describe`).
-_TOLD_BY_S: Final = 0.3
 #: The share of a look that the harness may wait for a processor and still be understood.
 _MOST_STARVED: Final = 0.2
 #: With this many packets sent (one second), a low count is no matter of timing.
@@ -95,6 +102,10 @@ class Words(RecordReader):
         """
         return is_as_documented(self._now) and self.has_told_all
 
+    def greeted_for(self, seconds: float) -> bool:
+        """Whether the AI's greeting may have taken so long, or longer: the look may have begun within it."""
+        return takes_as_long(self._now, seconds)
+
     def of(self, who: Side) -> list[str]:
         """What one side said, as read last."""
         return said(self._now, who)
@@ -133,6 +144,8 @@ class Look:
         self._understood: Sound | None = None
         self._heard: Sound | None = None
         self._account: ListenerReport | None = None
+        self._greeting_s = 0.0  #: of speech, until the caller's words
+        self._voice_since = since
         self._lock = threading.Lock()
         self._settled = False
 
@@ -191,6 +204,7 @@ class Look:
                 self._listen()
                 if self._least <= Strength.INDICATED and not asking and not self._caller.is_over():
                     self._wait_for_report()
+                self._judge()
                 self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
                 if self._caller.looks[-1] is self:  # else a newer look has begun
                     self._caller.end_quiet()  # the next party of the call listens for its mark
@@ -207,43 +221,56 @@ class Look:
     def _listen(self) -> None:
         # an AI that speaks only when spoken to has time to answer the greeting
         deadline = max(self._begun, self._since, self._said_at if self._wanted else 0.0) + LISTEN_S
-        since, heard = self._hears(self._since, deadline)
-        if heard is None and not self._wanted and not self._caller.is_over():  # it may speak only when spoken to
-            with suppress(NeverCame):  # it may hang up meanwhile
-                ended, _ = self._caller.speak(GREETING)
-                since, heard = self._hears(since, ended + LISTEN_S)
-        # a packet shows that the way was open, however little was heard
-        packets = self._caller.account(self._since).rx_packets
-        self._account = replace(self._caller.account(since, missing=self._talk), rx_packets=packets)
-        if heard is None and (instead := voiceless(self._caller.leg.received_since(self._since))) is not None:
-            self._account = replace(self._caller.account(self._since), instead=instead)
-        self._heard = heard
+        self._hear(self._since, deadline)
+        if self._wanted or self._caller.is_over():
+            return
+        with suppress(NeverCame):  # it may hang up meanwhile
+            ended, _ = self._caller.speak(GREETING)
+            before = self._heard
+            self._hear(ended, ended + LISTEN_S)
+            if before is not None and self._heard is None and not self._caller.is_over():
+                told = f"speech at {self._caller.label}, and nothing that answered its words"
+                before = replace(before, observation=Observation.OTHER_SOUND, evidence=told)
+            self._heard = before or self._heard
 
-    def _hears(self, since: float, deadline: float) -> tuple[float, Sound | None]:
-        """The sound that counts, and since when it was listened for.
-
-        No voice are a packet or two behind which nothing came, noise, and the network's tones; somebody who rings may still answer.
-        """
+    def _hear(self, since: float, deadline: float) -> None:
+        """Wait for the AI's voice, which is speech. Behind a tone or music it may still come."""
         latest = deadline + self._context.patience
         while True:
-            heard = self._caller.hears(self._talk, since, deadline)
+            heard = self._heard = self._caller.hears(self._talk, since, deadline)
             if heard is None or heard.observation is not Observation.SOUND:
-                return since, heard
+                return
             self._context.pause(max(0.0, heard.at + _WORTH_JUDGING_S - time.monotonic()))
             is_over = self._caller.is_over()
-            again = None if is_over else listen_again_from(self._caller.leg, since, heard.at)
-            if again is None:
-                sound = self._caller.leg.received_since(since)
-                if audible_s(sound) < _TOLD_BY_S:  # too short to classify: all audio of the look
-                    sound = self._caller.leg.received_since(self._since)
-                if voiceless(sound) is None:
-                    return since, heard
-                if is_over:
-                    return since, None
-                again = time.monotonic()
-                if is_ringing(sound):
-                    deadline = max(deadline, min(latest, again + LISTEN_S))
-            since = again
+            instead = voiceless(self._caller.leg.received_since(since))
+            if instead is None:
+                self._voice_since = since
+                return
+            self._heard = None
+            if is_over:
+                return
+            since = time.monotonic()
+            if instead.what in ("tone", "music"):
+                deadline = max(deadline, min(latest, since + LISTEN_S))
+
+    def _judge(self) -> None:
+        """Judge all audio since the voice began: music is taken for speech for moments. Without a voice, describe what came instead."""
+        heard = self._heard
+        if heard is not None and heard.observation is not Observation.SOUND:
+            return
+        if self._wanted:
+            words_began = self._greeted_at - len(prompt_samples(GREETING)) / SAMPLE_RATE
+            greeting = received_between(self._caller.leg, self._since, words_began)
+            self._greeting_s = spoken_s(classify(greeting))
+        since = self._since if heard is None else self._voice_since
+        instead = voiceless(self._caller.leg.received_since(since))
+        if instead is not None and instead.what == "music":
+            told = f"{instead.words} at {self._caller.label}, and no speech"
+            self._heard = Sound(heard.at if heard else self._since, Observation.OTHER_SOUND, told)
+        elif instead is not None:
+            self._heard = None
+        if self._heard is None:
+            self._account = replace(self._caller.account(self._since, missing=self._talk), instead=instead)
 
     # -- when the call is over
 
@@ -273,10 +300,14 @@ class Look:
     def to_caller(self) -> DirectionSigns:
         """Whether the caller heard the AI."""
         heard, words = self._heard, self._talk.words
-        if heard is None or heard.strength > Strength.CONFIRMED:
+        if heard is None or heard.observation is not Observation.SOUND:
             return heard, self._account if heard is None else None, None
         # words from before a change of the call say nothing about the way now
         if words.may_confirm and words.find_answer(self._wanted if self._again else 0):
+            if not self._again and not words.greeted_for(self._greeting_s):
+                spoken = f"{self._greeting_s:.1f} s of speech at {self._caller.label} before it spoke"
+                evidence = f"{spoken}, longer than {self._talk.label}'s greeting in the transcript"
+                return replace(heard, observation=Observation.OTHER_SOUND, evidence=evidence), None, None
             evidence = f"{heard.evidence}; the transcript has {self._talk.label}'s own words"
             return replace(heard, observation=Observation.WORDS, evidence=evidence), None, None
         return heard, None, self._no_words_of_the_ai()
@@ -328,40 +359,3 @@ class Look:
 
 def _is_cut_off(sent: int, received: int) -> bool:
     return sent >= _ENOUGH_SENT and received < _TOO_FEW * sent
-
-
-# -- blips: a packet or two, and nothing after them
-
-#: Shorter than a syllable: the concealment of one lost packet stretches 20 ms of sound to some 120.
-_SYLLABLE_S: Final = 0.2
-#: Two counts, which come once a second.
-_COUNTED_TWICE_S: Final = 3.0
-
-
-def listen_again_from(leg: Leg, since: float, heard_at: float) -> float | None:
-    """When to resume listening if the sound at ``heard_at`` came before ``since`` or was a blip; else None.
-
-    A listener's event describes the time before it. A blip is shorter than a syllable and has no RTP after it by two counts: an AI
-    that pauses may send nothing either (RFC 3551 section 4.1), so both must hold.
-    """
-    samples = leg.received_since(since)
-    audible = audible_s(samples)
-    if len(samples) > (heard_at - since) * SAMPLE_RATE and not audible:
-        return math.nextafter(heard_at, math.inf)
-    return _silent_from(leg, heard_at) if 0.0 < audible < _SYLLABLE_S else None
-
-
-def _silent_from(leg: Leg, heard_at: float) -> float | None:
-    counts: list[RtpStatistics] = []
-
-    def second(event: Event) -> bool:
-        if isinstance(event, RtpStatistics) and event not in counts:
-            counts.append(event)
-        return len(counts) > 1
-
-    try:
-        leg.wait("two counts of the RTP received", second, _COUNTED_TWICE_S, since=heard_at)
-    except NeverCame:
-        return None
-    before, after = counts[:2]
-    return math.nextafter(before.at, math.inf) if after.rx_packets == before.rx_packets else None

@@ -5,6 +5,7 @@ A call's record is read until its transcript is complete, however many findings 
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,9 @@ SETTLED_S = 2.0
 _LINE = re.compile(r"\s*(\w+)\s*:\s*(.*)$")
 #: A side's name with a colon, wherever it stands.
 _SIDE = re.compile(r"\b(?:bot|human)\s*:", re.IGNORECASE)
+_TOKEN = re.compile(r"\d|[^\W\d]+")
+#: Seconds a word, and for pauses, that no voice needs.
+_SLOWEST_S, _PAUSES_S = 0.7, 1.5
 #: A prompt to the model in the human's name, so that it asks again when nothing was heard (example of Get a call).
 _NOTHING_HEARD = "user has not responded"
 
@@ -83,6 +87,17 @@ def answers(transcript: str, words: str, times: int) -> bool:
         elif side == "bot" and told and _times(human, words) >= times:
             return True
     return False
+
+
+def takes_as_long(transcript: str, seconds: float) -> bool:
+    """Whether the AI's words before the human's first may have taken so long to say; True if there are none.
+
+    Voice agents say two to four words a second; the limit is wide. A digit is a word, and so are five letters.
+    """
+    before = itertools.takewhile(lambda turn: turn[0] != "human", _turns(transcript))
+    said_first = " ".join(words for side, words in before if side == "bot")
+    words = sum(1.0 if token.isdigit() else max(1.0, len(token) / 5) for token in _TOKEN.findall(said_first))
+    return not words or seconds <= _PAUSES_S + words * _SLOWEST_S
 
 
 def _times(lines: Sequence[str], words: str) -> int:

@@ -33,7 +33,7 @@ def _world(number: int, witness: str, ai: str = LISTENS.name, fault: str | None 
 
 WORLDS: Mapping[str, World] = {
     "nothing reaches the AI": _world(0, "record and RTCP", fault="rtp-blocked-to-ai"),
-    "no reaction": _world(1, "record, packets asked for", "deaf, a tone"),
+    "no reaction": _world(1, "record, packets asked for", "deaf, speaks without end"),
     "nothing reaches the caller": _world(2, "record, packets asked for", fault="rtp-blocked-to-caller"),
     "in order": _world(3, "record and RTCP"),
     "anonymous": _world(5, "record and RTCP", fault="from-anonymous"),

@@ -1,6 +1,6 @@
 """Other people's programs in every place but the harness's own, and nothing to see the AI by but records and RTCP.
 
-Kamailio is the platform, with rtpengine where it relays. baresip is an AI that plays a tone without end, sends RTCP and hands over
+Kamailio is the platform, with rtpengine where it relays. baresip is an AI that says the same again and again, sends RTCP and hands over
 when it gets a digit; SIPp is several that are deaf and send none.
 """
 
@@ -107,7 +107,7 @@ def running(directory: Path, block: Block, authority: Authority) -> Iterator[Oth
                 ca_file=authority.ca_file,
                 escalate=f"sip:+1{{area}}5550151@{host}:{port}",
                 token=TOKEN,
-                voice=_tone(),
+                voice=_speech(),
                 witness=False,
             )
         )
@@ -140,9 +140,9 @@ def running(directory: Path, block: Block, authority: Authority) -> Iterator[Oth
         yield Others(file)
 
 
-def _tone() -> NDArray[np.int16]:
-    at = np.arange(_SOUND_S * SAMPLE_RATE) / SAMPLE_RATE
-    return np.asarray(8000 * np.sin(2 * np.pi * 1020 * at), np.int16)
+def _speech() -> NDArray[np.int16]:
+    said = np.concatenate([prompt_samples("how-can-i-help-en"), np.zeros(SAMPLE_RATE, np.int16)])
+    return np.resize(said, _SOUND_S * SAMPLE_RATE)
 
 
 def _trunk(name: str, host: str, termination: str) -> str:

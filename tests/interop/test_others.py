@@ -1,6 +1,6 @@
 """A live run says only what it saw, of programs nobody here wrote: Kamailio, baresip, SIPp; the API has records alone.
 
-A tone that hands over on a digit, and deaf ones of every kind; RTCP or none; media that does not get through one way or the other.
+A voice that hands over on a digit, and deaf ones of every kind; RTCP or none; media that does not get through one way or the other.
 """
 
 from __future__ import annotations

@@ -116,13 +116,15 @@ class World:
     @property
     def is_false(self) -> bool:
         """Whether something that a passed case would claim is not so."""
-        return self.fault is not None or not self.ai.hears or self.ai.sends == "silence"
+        return self.fault is not None or not self.ai.hears or not self.ai.speaks
 
     @property
     def allows(self) -> Strength | None:
         """The strength with which both directions can be known where all is well; None where nobody can."""
         if self.witness.transcript != "none":
-            return "confirmed" if self.ai.speaks else None  # an AI without words is heard by its sound at most
+            return (
+                "confirmed" if self.ai is LISTENS else None
+            )  # one that speaks without end does not fit its transcript
         return "indicated" if self.witness.rtcp == "passed-on" else None
 
     @property
@@ -167,8 +169,9 @@ def wrong() -> list[World]:
 
 
 def _is_what_was_asked(world: World) -> bool:
-    """Where packets that arrive are all that is asked for, a deaf AI is as good as another."""
-    return world.witness.asks == "indicated" and world.fault is None and not world.ai.hears
+    """Where packets that arrive are all that is asked for, a deaf AI that speaks on is as good as another."""
+    heard_as_asked = world.ai.speaks and world.ai.sends != "machine"  # a machine answers nobody
+    return world.witness.asks == "indicated" and world.fault is None and not world.ai.hears and heard_as_asked
 
 
 def clean(cases: int) -> Iterator[tuple[Witness, Ai]]:

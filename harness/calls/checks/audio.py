@@ -376,7 +376,8 @@ def _instead(account: ListenerReport, own: Collection[int], names: Mapping[int, 
         if _without_media(account)
         else f"no RTP packet arrived {seconds}",
         "undeciphered": f"no packet arrived {seconds} that the SRTP key of the SDP fits, but others from {account.undeciphered_from}",
-        "silence": f"{account.rx_packets if account.rx_packets is not None else 'RTP'} packets arrived {seconds}, all silence",
+        "silence": f"{account.rx_packets if account.rx_packets is not None else 'RTP'} packets arrived {seconds}, all silence"
+        + (" or background noise" if account.instead and (account.level_dbov or 0.0) >= AUDIBLE_DBOV else ""),
         "other-codec": f"{account.rx_packets} packets arrived {seconds}, of another codec than the one agreed on",
         "unmarked": f"{account.rx_packets} packets arrived {seconds}, and no mark was heard in them"
         + (f", but {', '.join(heard)}" if heard else ""),

@@ -29,7 +29,8 @@ class Observation(StrEnum):
     DIGIT = "the listener acted on a digit that the speaker sent as telephone-event"
     RTCP = "the listener's RTCP reports count the speaker's packets"
     HOP_RTCP = "the RTCP reports of a platform that ends RTCP itself count the speaker's packets"
-    SOUND = "sound arrived at the listener that nothing tells from another's"
+    SOUND = "speech arrived at the listener that nothing tells from another's"
+    OTHER_SOUND = "sound arrived at the listener that is no speech, or speech that does not fit the conversation"
     SENT = "the speaker sent RTP packets"
     MESSAGE = "the SIP message itself, at a harness phone or shown by the far end"
     RANG = "a harness phone rang, and answered"
@@ -46,6 +47,7 @@ _HEARD = {
     Observation.RTCP: Strength.INDICATED,
     Observation.SOUND: Strength.INDICATED,
     Observation.HOP_RTCP: Strength.UNKNOWN,
+    Observation.OTHER_SOUND: Strength.UNKNOWN,
     Observation.SENT: Strength.UNKNOWN,
     Observation.RECORD: Strength.UNKNOWN,  # an answering machine's call is recorded as answered too
 }

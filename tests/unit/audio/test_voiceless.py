@@ -12,7 +12,8 @@ from harness.audio.describe import audible_s, is_garbled, is_ringing, voiceless
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import to_int16
 from harness.support.resources import prompt_names
-from tests.unit.audio.sounds import Samples, join, mark, noise, silence
+from tests.unit.audio.sounds import Samples, join, mark, mix, noise, silence
+from tools.accuracy.music import hold_music
 from tools.accuracy.tones import PLANS, call_progress
 
 KINDS: tuple[Literal["ringback", "busy", "congestion", "dial"], ...] = ("ringback", "busy", "congestion", "dial")
@@ -38,17 +39,26 @@ def test_speech_is_a_voice_whatever_rings_before_it(name: str) -> None:
     assert not is_ringing(speech)
 
 
-def test_noise_is_no_voice_and_nothing_says_nothing() -> None:
+def test_noise_and_silence_are_no_voice() -> None:
     heard = voiceless(noise(2.0, -30.0))
     assert heard is not None
     assert heard.what == "noise"
-    assert voiceless(silence(2.0)) is voiceless(np.zeros(0, np.int16)) is None
+    for nothing in (silence(2.0), np.zeros(0, np.int16)):
+        heard = voiceless(nothing)
+        assert heard is not None
+        assert heard.what == "silence"
     assert voiceless(mark(7, 2.0)) is None
 
 
-def test_a_test_tone_is_none_of_the_network_s() -> None:
-    at = np.arange(3 * 8000) / 8000
-    assert voiceless(to_int16(0.2 * np.sin(2 * np.pi * 1020 * at))) is None
+def test_steady_tones_music_and_background_noise_are_no_voice() -> None:
+    at = np.arange(6 * 8000) / 8000
+    tones = to_int16(0.1 * (np.sin(2 * np.pi * 1020 * at) + np.sin(2 * np.pi * 1300 * at)))
+    held = hold_music(np.random.default_rng(2), 6)
+    for samples, what in ((tones, "tone"), (held, "music"), (noise(6.0, -40.0), "silence")):
+        heard = voiceless(samples)
+        assert heard is not None, what
+        assert heard.what == what
+    assert voiceless(mix(join(silence(2.0), prompt_samples("hello-en")), noise(6.0, -45.0))) is None
 
 
 # -- payloads that are read as another codec's

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.diagnosis.case import CALLER, Example
+from tests.unit.diagnosis.case import CALLER, Example, call
 from tests.unit.diagnosis.stories import (
     GROUP,
     ON_HOLD,
@@ -333,6 +333,11 @@ AUDIO = [
         "audio.unsaid",
         talk(Example(ai="stand-in")).counted("stand-in.1", received=0).to_ai().to_caller("silence", 0),
         "certain ai-silent",
+    ),
+    Expected(
+        "audio.unsaid.unheard",
+        call().answered().to_ai().to_caller("silence", 400),
+        "likely ai-silent; possible rtp-blocked-to-caller",
     ),
     Expected(
         "audio.silenced.to-caller",

@@ -6,9 +6,9 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
+from harness.audio.prompts import prompt_samples
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Observation
 from harness.deployment import Expectations, Synthflow
@@ -38,7 +38,7 @@ class Caller:
         self.waited: list[tuple[float, float]] = []  #: for what comes after, and until when
         self.obeyed_digit: Sound | None = None
         self.counts = counts
-        self.leg = SimpleNamespace(received_since=lambda since: np.zeros(0, np.int16))
+        self.leg = SimpleNamespace(received_since=lambda since: prompt_samples("how-can-i-help-en"))
         self._heard = heard
         self._packets = packets
 

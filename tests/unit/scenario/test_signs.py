@@ -137,7 +137,7 @@ def test_a_digit_tells_nothing_where_the_ai_hands_over_who_says_nothing(
 def test_counters(make_context: MakeContext, counts: tuple[int, int] | None, by_ai: tuple[str, str]) -> None:
     caller = Caller(counts=counts)
     case = Case(make_context, caller, "", strength="indicated", transcript="none").settle()
-    assert caller.did == ["waits for RTCP"]
+    assert caller.did == ["says hello-en", "waits for RTCP"]
     assert case.heard_by_ai == by_ai
 
 

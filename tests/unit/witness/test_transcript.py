@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.witness.call_record import CallRecord
-from harness.witness.transcript import has_turn, is_alike, is_as_documented, said, times_heard
+from harness.witness.transcript import has_turn, is_alike, is_as_documented, said, takes_as_long, times_heard
 
 WORDS = "Hello, who is there?"
 
@@ -23,6 +23,21 @@ def test_who_said_what() -> None:
     assert said(transcript, "human") == ["hello who is there", WORDS]
     assert said(transcript, "bot") == ["Guten Tag. Wie kann ich helfen?"]
     assert times_heard(transcript, WORDS) == 2
+
+
+@pytest.mark.parametrize(
+    ("greeting", "seconds", "fits"),
+    [
+        ("Hello, this is Robin. How can I help you?", 3.0, True),
+        ("Hello, this is Robin. How can I help you?", 0.6, True),  # its end was heard
+        ("Hello, this is Robin. How can I help you?", 12.0, False),  # somebody else's announcement
+        ("Call 312 555 0100.", 6.0, True),
+        ("Hi.", 0.4, True),
+    ],
+)
+def test_speech_fits_the_ai_s_greeting_by_its_length(greeting: str, seconds: float, fits: bool) -> None:
+    assert takes_as_long(f"bot: {greeting}\nhuman: Hello\nbot: And much more, which came later", seconds) is fits
+    assert takes_as_long("human: Hello\nbot: Hi", seconds), "it did not speak first"
 
 
 @st.composite
