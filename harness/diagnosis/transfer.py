@@ -30,7 +30,7 @@ def derive(scene: Scene) -> None:
     _landing(scene)
     _attempted(scene)
     for finding in scene.of("released"):
-        if (role := scene.vantage.made_by(finding)) in ("ai", "caller"):
+        if (role := scene.vantage.made_by(finding)) in ("ai", "caller", "agent"):
             late = "late" if finding.failed else "ended"
             left = "still up" if finding.facts.get("seconds") is None else late
             scene.record(f"release.{role}", left, finding.actual, leg=finding.subject)

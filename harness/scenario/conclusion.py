@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -19,6 +20,7 @@ from harness.scenario import audio_quality, post_failure_probes
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import marks_sustained
+from harness.scenario.expect import Expect
 
 Found = TypeVar("Found")
 
@@ -47,10 +49,26 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
             _look_at_calls(context)
             _look_later(context)
             _add(context, chain.from_iterable(look() for look in context.last_looks))
+            if probe:
+                _hang_up_at_one_end(context)
             context.end_here()
     if probe and context.evidence.conclusion.verdict is Verdict.FAILED:
         with context.evidence.step("follow-up diagnostics"):
             post_failure_probes.look_closer(context, context.began)
+
+
+def _hang_up_at_one_end(context: CaseContext) -> None:
+    """Where nothing failed and two harness phones are left in a call, one hangs up, and the other's leg must end.
+
+    The one is drawn by the case's id, so that over the cases of a group each end hangs up.
+    """
+    up = [call for call in context.calls.own if not call.is_over() and call.answered_at() is not None]
+    legs = [leg for leg in context.calls.other_legs if leg.state != "disconnected"]
+    failed = any(finding.verdict is Verdict.FAILED for finding in context.evidence.findings)
+    if failed or legs or len(up) != 2 or up[1].peer is not up[0]:
+        return
+    one, other = up if zlib.crc32(context.case.id.encode()) % 2 else up[::-1]
+    Expect(context, other).released(after=one.hang_up())
 
 
 def _look_at_calls(context: CaseContext) -> None:

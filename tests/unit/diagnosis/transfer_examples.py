@@ -262,6 +262,11 @@ TRANSFER = [
     Expected(
         "release.hangup.by-ai", left_up(handed_on(talk(Example())).asks("BYE", 408, "x")), "likely ai-refuses-hangup"
     ),
+    Expected(
+        "release.hangup.kept.at-agent",
+        handed_on(talk(Example()).asks("BYE", 200, "OK")).after(1.5).finding("released", "billing.1", seconds=None),
+        "certain hangup-not-passed-on",
+    ),
     Expected("release.hangup.kept", left_up(talk(Example()).asks("BYE", 200, "OK")), "certain hangup-not-passed-on"),
     Expected(
         "transfer.nobody",

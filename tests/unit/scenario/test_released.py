@@ -20,12 +20,14 @@ from harness.errors import BrokenError, PhoneLostError
 from harness.run.plugin import fixtures
 from harness.scenario import ai_calls, conclusion
 from harness.scenario.ai_calls import reported_end
+from harness.scenario.call import Call
 from harness.scenario.conclusion import conclude, require_promised_findings
 from harness.scenario.context import CaseContext, line_of
 from harness.scenario.expect import Expect
 from harness.witness.synthflow import AbsentApi
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.legs import leg, states
 from tests.unit.scenario.synthflow_api import _LAG_S, LateApi, ai_of, call, record
 
 WITHIN_S = 1.0
@@ -45,6 +47,31 @@ def test_it_may_be_told_as_much_later_as_its_interface_lags_and_its_farewell_tak
     (finding,) = context.evidence.findings
     in_time = after <= WITHIN_S + lag_s + farewell_s
     assert finding.verdict is (Verdict.PASSED if in_time else Verdict.FAILED)
+
+
+@pytest.mark.parametrize(("after_s", "verdict"), [(0.3, Verdict.PASSED), (9.0, Verdict.FAILED)])
+def test_at_the_end_one_of_two_hangs_up_and_the_other_s_leg_must_end(
+    make_context: MakeContext, clock: Clock, after_s: float, verdict: Verdict
+) -> None:
+    context = make_context(clock=clock)
+    caller, agent = (
+        Call(
+            context,
+            leg(
+                *states("confirmed", began=clock.now, leg=name),
+                *states("disconnected", began=clock.now + after_s, leg=name),
+                name=name,
+                clock=clock,
+            ),
+            name.partition(".")[0],
+        )
+        for name in ("caller.1", "agent.1")
+    )
+    agent.peer = caller
+    context.calls.own += [caller, agent]
+    conclude(context)
+    (finding,) = (found for found in context.evidence.findings if found.check == "released")
+    assert finding.verdict is verdict
 
 
 @pytest.mark.parametrize("what", ["answered_nothing", "was_not_reached"])
