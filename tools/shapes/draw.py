@@ -37,6 +37,8 @@ _PROMPTS = ("agent-please-de", "agent-please-en", "agent-please-es", "agent-plea
 _SILENCE_S = 20.0
 #: The hours of a number that is closed, whenever that is.
 CLOSED: Final = "closed"
+#: Its holidays: they are now.
+CALENDAR: Final = "feast days"
 
 
 class _Unaided(HypothesisProvider):
@@ -132,6 +134,12 @@ def customer(draw: st.DrawFn) -> Customer:
     led = [name for name, line in lines.items() if "assistant" in line]
     if integration == "talkdesk" and bool(led) and draw(st.booleans()):
         table["campaign"] = {"trigger": "http", "line": draw(st.sampled_from(led))}
+    campaign = table.get("campaign", {}).get("line")
+    plain = [name for name in led if name != campaign and "press" not in lines[name]]
+    if bool(plain) and draw(st.booleans()):
+        name = draw(st.sampled_from(plain))
+        lines[name] = made.menu(lines[name])
+        led.remove(name)
     one = Customer(table, kind, told, spreadsheet=draw(st.integers(0, 3)) == 0)
     if led and draw(st.integers(0, 3)) == 0:  # the guides have one number at the platform and at the AI
         line = lines[draw(st.sampled_from(led))]
@@ -298,14 +306,30 @@ class _Lines:
             line["selector"] = draw(st.sampled_from(self._topics))
         return line
 
+    def menu(self, line: Table) -> Table:
+        """The same number with a menu, one of whose choices leads where it led."""
+        draw, before = self._draw, ("did", "trunk", "announcement_s", "hours", "holidays", "closed")
+        other = draw(
+            st.sampled_from(
+                [{"group": name} for name in self._groups] + [{"assistant": name} for name in self._assistants]
+            )
+        )
+        choices = {
+            "1": {key: value for key, value in line.items() if key not in before},
+            draw(st.sampled_from(["2", "2.3", "*"])): other,
+        }
+        return {key: value for key, value in line.items() if key in before} | {"choices": choices}
+
     def _hours(self) -> Table:
         """Always open, open now, or closed now, whenever that is."""
         which = self._draw(st.integers(0, 9))
         if which > 1:
             return {}
         if which:
-            return {"hours": "mon-sun 00:00-24:00"}
+            return {"hours": "mon-sun 00:00-12:00 and 12:00-24:00"}
         closed: Table = {"closed": self._draw(st.sampled_from(self._groups))} if self._draw(st.booleans()) else {}
+        if self._draw(st.booleans()):
+            return {"hours": "mon-sun 00:00-24:00", "holidays": CALENDAR, **closed}
         return {"hours": CLOSED, **closed}
 
 
@@ -317,4 +341,6 @@ def as_of(table: Table, moment: datetime) -> Table:
         name: line | {"hours": hours.get(line["hours"], line["hours"])} if "hours" in line else line
         for name, line in table["lines"].items()
     }
-    return table | {"lines": lines}
+    first, last = (f"{moment + timedelta(days=days):%Y-%m-%d}" for days in (-1, 3))
+    calendar = {CALENDAR: {"dates": f"{first} to {last} closed"}}
+    return table | {"lines": lines, "holidays": calendar}

@@ -81,12 +81,19 @@ def _file(customer: Customer, directory: Path) -> Path:
 
 
 def _write_csv(path: Path, lines: dict[str, dict[str, Any]]) -> None:
-    columns = ["name", *dict.fromkeys(key for line in lines.values() for key in line)]
+    rows = [{"name": name, **row} for name, line in lines.items() for row in _rows(line)]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
     with path.open("w", encoding="utf-8", newline="") as sheet:
         writer = csv.DictWriter(sheet, columns)
         writer.writeheader()
-        for name, line in lines.items():
-            writer.writerow({"name": name, **{key: _cell(value) for key, value in line.items()}})
+        for row in rows:
+            writer.writerow({key: _cell(value) for key, value in row.items()})
+
+
+def _rows(line: dict[str, Any]) -> list[dict[str, Any]]:
+    """The line, or each choice of its menu."""
+    shared = {key: value for key, value in line.items() if key != "choices"}
+    return [{**shared, "press": press, **choice} for press, choice in line.get("choices", {}).items()] or [shared]
 
 
 def _cell(value: object) -> object:
