@@ -22,10 +22,12 @@ _AT_A_CHANGE_S = 1.0
 NO_RTP = ("nothing", "a few packets", "silence")
 #: What is heard that is neither a voice nor another sound that means something.
 NO_VOICE = (*NO_RTP, "nothing at first", "silent RTP", "RTP of another codec", "noise")
-_ARRIVES, _NONE_CAME = "it arrives", "none came"
+_ARRIVES, _NONE_CAME, _FLOWED = "it arrives", "none came", "it flowed, and stopped"
 _UNDECIPHERED = "RTP that the SRTP key does not fit"
 #: What may be heard in place of a voice when RTP comes; the most telling first.
 _IN_ITS_PLACE = ("crossed", "echo", _UNDECIPHERED, "RTP of another codec", "noise", "another sound", "silent RTP")
+#: What may be heard where a voice was at first.
+_REPLACED = ("another sound", "no mark", "noise", "RTP of another codec")
 #: Sounds that somebody makes on purpose, and no broken channel does.
 _SOUNDS = ("another party", "announcement", "voicemail", "speech", "tone", "music")
 #: The kind of a finding → what was heard.
@@ -43,6 +45,8 @@ _HEARD = {
 }
 #: A greater share of lost RTP is no longer hidden by codecs (ITU-T G.113 appendix I: G.711 with PLC, some 4 % for Ie,eff of 20).
 HEAVY_LOSS = 0.05
+#: Level of a voice that is 25 dB below the marks; random payload of G.711 is far above it.
+_VERY_QUIET_DBOV = -45.0
 #: Share of packets that overtook others. A jitter buffer drops those that are late by more than it holds back.
 MUCH_DISORDER = 0.2
 #: One way; a conversation does not work beyond it (ITU-T G.114 section 5: "400 ms should not be exceeded").
@@ -68,6 +72,8 @@ def _heard_by_each(scene: Scene) -> None:
     for call, told in sorted(calls.items(), key=lambda item: not any(f.failed for f in item[1])):
         _heard_in(scene, call, told)  # the case has the facts of a call that failed
     for finding in scene.failed("audio"):
+        if finding.facts.get("kind") == "other" and _heard(scene, finding) is None and scene.vantage.sees("ai"):
+            scene.show("voice", _voice(finding), finding)
         if (heard := _heard(scene, finding)) in NO_RTP:
             _own_side(scene, finding)
         elif heard == "silent RTP":
@@ -113,6 +119,8 @@ def _with_the_ai(scene: Scene, fact: str, told: Sequence[Finding]) -> None:
     was_heard = not told[0].failed or any(e.at <= last.at for e in _marks_heard(scene, last))
     if last.failed and was_heard:
         scene.show("audio.stopped", True, last)
+        later_on = _heard(scene, last)
+        scene.show("audio.later", later_on if later_on in _REPLACED else None, last)
         _stopped_at(scene, last, "audio.stopped_at")
 
 
@@ -150,7 +158,17 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
         return None  # a sound without a mark may be the AI speaking
     if kind == "other" and facts.get("instead") in _SOUNDS:
         return "another sound"
+    if kind == "other" and _voice(finding) is not None:
+        return None
     return _HEARD.get(str(kind))
+
+
+def _voice(finding: Finding) -> str | None:
+    """What a sound that is no clear mark is, where it is no noise of a wrong payload: that has the level of speech."""
+    level = finding.facts.get("level_dbov")
+    if finding.facts.get("instead") == "distorted":
+        return "distorted"
+    return "very quiet" if isinstance(level, float) and level < _VERY_QUIET_DBOV else None
 
 
 def received(scene: Scene, leg: str) -> int:
@@ -262,13 +280,17 @@ def _rtp_with_agent(scene: Scene, failing: Sequence[Finding]) -> None:
     """
     first_looks = {finding.listener: finding for finding in reversed(failing)}
     unheard = [finding for finding in first_looks.values() if _heard(scene, finding) in NO_RTP]
+    at_agent = [finding for finding in unheard if scene.vantage.role(finding.listener) == "agent"]
+    for finding in at_agent:  # before anybody listened
+        flowed = finding.facts.get("kind") == "no-rtp" and received(scene, finding.listener) >= FEW_PACKETS
+        scene.show("agent.rtp", _FLOWED if flowed else None, finding)
     for finding in unheard:
         packets = finding.facts.get("rx_packets")
         if finding.facts.get("kind") == "no-rtp" or (isinstance(packets, int) and packets < FEW_PACKETS):
             scene.show("agent.rtp", _NONE_CAME, finding)
-    for finding in unheard:
-        if scene.vantage.role(finding.listener) == "agent" and finding.facts.get("kind") == "silence":
-            scene.show("agent.rtp", "it flowed, and stopped", finding)
+    for finding in at_agent:
+        if finding.facts.get("kind") == "silence":
+            scene.show("agent.rtp", _FLOWED, finding)
 
 
 # -- audio that stopped

@@ -6,11 +6,12 @@ import re
 
 from harness.calls.check_table import Role
 from harness.calls.model import CallMessage, bye_outcome
+from harness.diagnosis.audio import direction_of
 from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.dialogue import UNDER_WAY_S
 from harness.diagnosis.refusals import TERMINATED
 from harness.diagnosis.scene import Scene, number_in, offered_audio
-from harness.diagnosis.sdp import offered
+from harness.diagnosis.sdp import holds, offered
 from harness.sip import why
 from harness.sip.message import Response
 
@@ -28,6 +29,8 @@ _WITHOUT_LEG = {486: "another call", 400: _MALFORMED}
 #: The facts about offers that agents' and callers' phones refused.
 _OFFERS = {"agent": "offer.agent", "caller": "offer.customer"}
 _ANSWERED_AND_OVER_S = 1.0
+#: In a Reason: another device has taken the call (RFC 3326 section 2: SIP ;cause=200 ;text="Call completed elsewhere").
+_ELSEWHERE = re.compile(r"\bSIP\s*;\s*cause\s*=\s*200\b|elsewhere", re.I)
 
 
 def derive(scene: Scene) -> None:
@@ -41,6 +44,8 @@ def derive(scene: Scene) -> None:
         if re.search(r"\d", number):
             form = "E.164" if number.startswith("+") else "another form"
             scene.record("dialled.form", form, f"{scene.call.leg} dialled {scene.call.remote_uri.partition('@')[0]}")
+    _agents(scene)
+    _held(scene)
     _answered_elsewhere(scene)
     _limit(scene)
     if scene.moment == "campaign" and scene.vantage.sees("caller"):
@@ -84,6 +89,57 @@ def _hung_up(scene: Scene, role: Role, messages: list[CallMessage]) -> None:
             assert isinstance(answer.message, Response)
             outcome = bye_outcome(answer.message, received)
             scene.record(f"hangup.{role}", outcome, bye.where, answer.where, leg=bye.leg)
+
+
+def _agents(scene: Scene) -> None:
+    """Of each agent who answered: whether the answer was acknowledged, crossed another device's, or the call is on hold."""
+    mine = [
+        leg
+        for leg in scene.legs
+        if leg.leg and leg.direction == "incoming" and scene.vantage.role(leg.phone) == "agent"
+    ]
+    for leg in mine:
+        seen = [m for m in scene.messages_on(leg.leg) if m.time <= scene.over]
+        taken = next((m for m in seen if not m.received and 200 <= m.answers("INVITE") < 300), None)
+        given_up = next((m for m in seen if m.received and m.is_request("CANCEL")), None)
+        elsewhere = [
+            m
+            for m in seen
+            if m.received and m.is_request("CANCEL", "BYE") and _ELSEWHERE.search(m.message.get("Reason") or "")
+        ]
+        if taken is None:
+            scene.record(
+                "agent.raced", True if elsewhere else None, *(m.where for m in elsewhere[:1]), leg=leg.leg or ""
+            )
+            continue
+        acknowledged = any(m.received and m.is_request("ACK") and m.time >= taken.time for m in seen)
+        copies = [m for m in seen if not m.received and 200 <= m.answers("INVITE") < 300 and m.is_of(taken)]
+        known = acknowledged or len(copies) > 1
+        scene.record(
+            "agent.ack", ("arrived" if acknowledged else "none") if known else None, taken.where, leg=leg.leg or ""
+        )
+        bye = next((m for m in seen if m.received and m.is_request("BYE")), None)
+        at_once = bye is not None and bye.time - taken.time < _ANSWERED_AND_OVER_S and not _caller_is_told(scene, bye)
+        raced = True if elsewhere or given_up else "perhaps" if at_once else None
+        told = [m.where for m in (*elsewhere[:1], given_up, bye) if m is not None]
+        scene.record("agent.raced", raced, taken.where, *told, leg=leg.leg or "")
+
+
+def _caller_is_told(scene: Scene, bye: CallMessage) -> bool:
+    """Whether the caller's call was ended within a second of that BYE as well."""
+    theirs = (m for m in scene.messages_of("caller") if m.received and m.is_request("BYE"))
+    return any(abs(m.time - bye.time) < _ANSWERED_AND_OVER_S for m in theirs)
+
+
+def _held(scene: Scene) -> None:
+    """Whether the newest SDP that caller or agent got when they were not heard holds the media (RFC 3264 section 8.4)."""
+    for finding in scene.failed("audio"):
+        if direction_of(scene, finding) != "audio.agent":
+            continue
+        for leg in (finding.speaker, finding.listener):
+            came = [m for m in scene.messages_on(leg) if m.received and m.describes_audio and m.time <= finding.at]
+            if came and holds(came[-1].sdp):
+                scene.record("agent.held", True, came[-1].where, leg=scene.call_of(finding))
 
 
 # -- who answered, if none of the harness phones rang

@@ -42,6 +42,10 @@ def derive(scene: Scene) -> None:
         scene.record("lost.reliability", _made_unreliable(scene) or lost)
     for finding in scene.failed("media.encrypted"):
         scene.record("lost.encryption", _lost(offer, reached, lambda m: b"a=crypto:" in m.body), finding.actual)
+    for finding in scene.failed("ringing", role="caller"):
+        rang = any(180 <= m.answers("INVITE") < 200 for m in scene.sent_by_ai)
+        told = any(m.received and 100 < m.answers("INVITE") < 200 for m in scene.own)
+        scene.record("lost.ringing", True if rang and not told else None, finding.actual, leg=finding.subject)
     if any(not m.received and _is_early(m) for m in scene.at_ai) and scene.vantage.sees("caller"):
         heard = any(m.received and _is_early(m) for m in scene.own)
         for finding in scene.failed("audio.early"):

@@ -34,6 +34,10 @@ def derive(scene: Scene) -> None:
             late = "late" if finding.failed else "ended"
             left = "still up" if finding.facts.get("seconds") is None else late
             scene.record(f"release.{role}", left, finding.actual, leg=finding.subject)
+    for finding in scene.failed("one_call", role="caller"):
+        first = scene.call.leg if scene.call else None
+        kept = "still up" if len(up := listed(finding.facts.get("up"))) > 1 and first in up else None
+        scene.record("release.caller", kept, finding.actual, leg=first or "")
     for finding in scene.of("timing"):
         scene.record("fallback.time", _compared(finding), finding.actual)
         _given_up(scene, finding.facts.get("expected_s"))

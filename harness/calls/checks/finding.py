@@ -83,6 +83,10 @@ def missed_by(finding: Finding) -> float | None:
     return measured.seconds - measured.limit_s if measured.seconds > measured.limit_s else None
 
 
+#: A shorter wait is shown by its first digit.
+_SHOWN_S = 0.01
+
+
 @adjustment("late")
 def excused(finding: Finding, starved_s: float) -> Finding:
     """Broken, not failed: the event came late, but the harness itself was kept waiting at least as long."""
@@ -116,7 +120,8 @@ def unproven(finding: Finding, why: str) -> Finding:
 
 
 def _starved(finding: Finding, when: str, starved_s: float) -> Finding:
-    broken = _broken(finding, f"{when} this machine kept the harness waiting for {starved_s:.2f} s")
+    waited = f"{starved_s:.2f}" if starved_s >= _SHOWN_S else f"{starved_s:.1g}"
+    broken = _broken(finding, f"{when} this machine kept the harness waiting for {waited} s")
     return replace(broken, starved_s=starved_s)
 
 

@@ -33,11 +33,11 @@ def with_a_person() -> Example:
     return transfer(Example()).reaches("billing").counted("billing.1")
 
 
-def fallen_back() -> Example:
+def fallen_back(packets: int = 200) -> Example:
     """The AI refuses the call, and reception has answered it."""
     example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets()
     example.ai_answers(503, "Service Unavailable").reaches("reception").answered()
-    return example.counted("reception.1")
+    return example.counted("reception.1", packets)
 
 
 def changed_at_the_ai(example: Example, *answers: int) -> Example:
@@ -55,6 +55,10 @@ def cut_by_record(who: str, reason: str = "") -> Example:
     example.record(status="completed", telephony_hangup=who, end_call_reason="agent_goodbye" if who == "agent" else "")
     example.caller_gets("BYE sip:caller SIP/2.0" + (f"\r\nReason: {reason}" if reason else ""))
     return example.after(0.2).to_ai("no-rtp").to_caller("no-rtp")
+
+
+def same_talk() -> Example:
+    return _same(talk(Example(ai="stand-in")))
 
 
 AUDIO = [
@@ -349,10 +353,29 @@ AUDIO = [
         _same(talk(Example())).to_ai("silence", 200).to_caller(),
         "likely audio-silenced; possible rtp-blocked-to-ai",
     ),
+    Expected(
+        "audio.distorted", same_talk().to_ai().to_caller("other", 200, instead="distorted"), "likely voice-distorted"
+    ),
+    *(
+        Expected(
+            rule,
+            same_talk().to_ai().to_caller("other", 200, instead="noise", level_dbov=-55.0),
+            "likely level-wrong; possible audio-silenced",
+        )
+        for rule in ("audio.very-quiet", "audio.very-quiet.or-silenced")
+    ),
+    *(
+        Expected(rule, same_talk().to_ai().to_caller().after(5).to_caller(kind, 200, **facts), f"likely {cause}")
+        for rule, kind, facts, cause in (
+            ("audio.later.replaced", "other", {"instead": "tone"}, "audio-silenced"),
+            ("audio.later.noise", "other", {"instead": "noise"}, "payload-mismatch"),
+            ("audio.later.codec", "other-codec", {}, "g711-one-side"),
+        )
+    ),
     *(
         Expected(
             f"audio.fallback{rule}",
-            fallen_back().with_agent("reception", kind, packets=packets, listened_s=3.4),
+            fallen_back(packets or 10).with_agent("reception", kind, packets=packets, listened_s=3.4),
             f"{confidence} fallback-no-audio",
         )
         for rule, kind, packets, confidence in (("", "no-rtp", 0, "certain"), (".at-first", "other", 60, "likely"))

@@ -8,6 +8,7 @@ from harness.deployment import Handover
 from tests.unit.diagnosis.case import CALLER, SDP, Example
 from tests.unit.diagnosis.stories import (
     GROUP,
+    ON_HOLD,
     QUEUE,
     Expected,
     campaign,
@@ -146,7 +147,79 @@ def untold() -> Example:
     return example.finding("released", "stand-in.1", actual="it ended after 1.72 s", seconds=1.72)
 
 
+def at_agent(
+    method: str, code: int = 0, *, row: str = "TD-TRANSFER-BLIND", reason: str = "", after: float = 0.1
+) -> Example:
+    """An agent takes the call of a transfer; then something comes to that phone."""
+    example = referred(ai="stand-in").rings("billing").landed("billing", "billing")
+    on = {"leg": "billing.1"}
+    example.at_phone("billing", "INVITE", **on).at_phone("billing", "INVITE", code=200, **on)  # type: ignore[arg-type]
+    if method != "ACK":
+        example.after(after).at_phone("billing", "ACK", within=True, **on)  # type: ignore[arg-type]
+    if method == "ACK":
+        return example.after(0.5).at_phone("billing", "INVITE", code=200, **on)  # type: ignore[arg-type]
+    return example.after(after).at_phone("billing", method, reason, within=True, **on)  # type: ignore[arg-type]
+
+
 LEGS = [
+    Expected(
+        "transfer.raced", at_agent("CANCEL").with_agent("billing", "no-rtp", "no-rtp"), "likely another-device-answered"
+    ),
+    *(
+        Expected(
+            rule,
+            at_agent("BYE").with_agent("billing", "no-rtp", "no-rtp"),
+            "likely another-device-answered, agent-call-dropped",
+        )
+        for rule in ("transfer.raced", "transfer.cut.or-raced")
+    ),
+    Expected(
+        "reach.agent-answer.lost",
+        at_agent("ACK").with_agent("billing", "no-rtp", "no-rtp"),
+        "likely answer-not-passed-on",
+    ),
+    Expected(
+        "reach.agent-answer.kept",
+        Example(row="PEOPLE", line="people")
+        .dials()
+        .rings("reception")
+        .landed("reception", "reception")
+        .at_phone("reception", "INVITE", leg="reception.1")
+        .at_phone("reception", "INVITE", code=200, leg="reception.1")
+        .at_phone("reception", "ACK", within=True, leg="reception.1")
+        .after(4)
+        .unanswered(),
+        "likely answer-not-passed-on",
+    ),
+    Expected(
+        "audio.agent.held",
+        at_agent("INVITE", reason=ON_HOLD).after(1).with_agent("billing", "no-rtp", "no-rtp"),
+        "likely media-on-hold",
+    ),
+    Expected(
+        "release.ai.kept.passed-on",
+        referred()
+        .caller_gets(f"REFER sip:x SIP/2.0\r\nRefer-To: <sip:{GROUP}@x>")
+        .replaces()
+        .reaches("billing")
+        .finding("one_call", "caller", up=("caller.1", "caller.2")),
+        "likely ai-hangup-not-passed-on",
+    ),
+    Expected("fallback.none.full", capacity(3).landed("reception"), "likely fallback-missing"),
+    Expected(
+        "reach.ringing-lost",
+        Example(ai="stand-in")
+        .dials()
+        .ai_gets()
+        .ai_answers(180, "Ringing")
+        .finding("ringing", "caller.1", seconds=None),
+        "likely ringing-not-passed-on",
+    ),
+    Expected(
+        "reach.another-assistant.attached",
+        Example().dials().answered().not_taken("sales"),
+        "likely route-wrong-did; possible assistant-not-attached",
+    ),
     Expected("release.unreported.late", untold(), "likely transfer-not-reported"),
     Expected(
         "reach.form.again",

@@ -93,9 +93,9 @@ def untold_caller() -> Example:
     return example.finding("transfer.told", "caller.1", actual="no voice spoke: it heard silence", before_end_s=None)
 
 
-def with_the_agent(example: Example) -> Example:
+def with_the_agent(example: Example, packets: int = 200) -> Example:
     """An agent of the group has answered."""
-    return example.reaches("billing").counted("billing.1")
+    return example.reaches("billing").counted("billing.1", packets)
 
 
 def overdue(ai: str = "stand-in", given_up: float = 0.0, *, answered: bool = False) -> Example:
@@ -307,7 +307,7 @@ TRANSFER = [
     Expected("transfer.not-tried", lost(transfer(Example())), "likely transfer-not-tried"),
     Expected(
         "transfer.no-audio",
-        referred().reaches("billing").counted("billing.1").with_agent("billing", "no-rtp", "no-rtp"),
+        with_the_agent(referred(), 10).with_agent("billing", "no-rtp", "no-rtp"),
         "certain transfer-no-audio",
     ),
     Expected(
