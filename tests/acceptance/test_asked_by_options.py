@@ -24,7 +24,7 @@ class Asking:
         deployment = outside.tenants[1]
         self._trunk = next(t for t in deployment.trunks if t.ai == "stand-in" and t.transport == "udp")
         self._to = str(deployment.stand_in.bind), self._trunk.port
-        self._caller = deployment.callers[0]
+        self._callers = deployment.callers
         self._asker = OptionsAsker(str(deployment.platform.host))
         self._ended = threading.Event()
         self.asked: list[tuple[float, bool]] = []
@@ -37,10 +37,10 @@ class Asking:
             self.asked.append((began, answered))
             self._ended.wait(max(0.0, began + EVERY_S - time.monotonic()))
 
-    def methods_of_caller(self, outside: Outside, case: str) -> set[str]:
-        """Of what the first caller sent in that case."""
+    def methods_of_callers(self, outside: Outside, case: str) -> set[str]:
+        """Of what the callers sent in that case."""
         events = [e for e in outside.lines(case, "event") if e["kind"] == "SipMessage" and e["direction"] == "sent"]
-        return {event["text"].partition(" ")[0] for event in events if event["phone"] == self._caller}
+        return {event["text"].partition(" ")[0] for event in events if event["phone"] in self._callers}
 
     @contextmanager
     def going_on(self) -> Iterator[None]:
@@ -77,7 +77,7 @@ def test_stand_in_stays_up_and_calls_wait_for_the_platforms_options(outside: Out
     assert [(event["answered"], event["every_s"]) for event in told] == [(True, EVERY_S)] * len(cases)
     assert told[-1]["at"] - told[-1]["there_s"] > cases[-2]["began"], "the phone has come again since"
     assert next(at for at, answered in asking.asked if answered) < cases[0]["began"]
-    methods = [asking.methods_of_caller(outside, case["id"]) for case in cases]
+    methods = [asking.methods_of_callers(outside, case["id"]) for case in cases]
     assert {"INVITE"} <= set.union(*methods)
     assert any("INVITE" in sent and "REGISTER" not in sent for sent in methods), (
         "a registration is kept for the next case"

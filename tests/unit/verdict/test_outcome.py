@@ -1,20 +1,15 @@
-"""How a case ended, by its findings and by what broke; and every reader says the same of it."""
+"""How a case ended, by its findings and by what broke."""
 
 from __future__ import annotations
 
 import json
-import re
 import sysconfig
-import tempfile
 import time
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 import harness.errors
 from harness.calls.verdict import (
@@ -32,11 +27,8 @@ from harness.calls.verdict import (
     worst,
 )
 from harness.errors import PhoneLostError
-from harness.report import allure, html, junit
-from harness.report.evidence import CaseEvidence
-from harness.report.recorder import CaseRecorder
-from harness.report.run_directory import RunEvidence
-from harness.report.summary import Summary, summarise
+from harness.report import allure, junit
+from harness.report.summary import summarise
 from tests.unit.asserted import asserted
 from tests.unit.conftest import run_of
 
@@ -248,145 +240,6 @@ def test_the_exit_code() -> None:
     assert exit_code([PASSED, BROKEN]) == 3
     assert exit_code([UNSEEN, BROKEN]) == 1
     assert exit_code([FAILED, BROKEN], broke=True) == 1
-
-
-# Every mixture of findings, errors, retries, dead workers and interruptions; every reader
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """What happens in one attempt at a case."""
-
-    findings: tuple[tuple[Verdict, bool], ...]
-    errors: tuple[str | None, str | None, str | None]  #: in setup, call and teardown
-    ending: str
-
-    def verdict(self) -> Verdict:
-        """By the words of ARCHITECTURE.md, without the module that is tested."""
-        said = [v for v, dispensable in self.findings if not (dispensable and v is UNSEEN)]
-        if self.ending == "worker died":  # amid the call
-            return next(v for v in (FAILED, BROKEN) if v in [*said, BROKEN])
-        said += [_MEANS[error] for error in self.errors if error] + [BROKEN] * (self.ending == "interrupted")
-        if not self.findings and not any(self.errors[:2]):
-            said.append(FAILED)  # it came to its end and had looked at nothing
-        said = said or [v for v, _ in self.findings]
-        return next(v for v in (FAILED, BROKEN, UNSEEN, PASSED) if v in said)
-
-
-_MEANS = {"assertion": FAILED, "never came": FAILED, "unseen": UNSEEN, "late, but so were we": BROKEN, "phone": BROKEN}
-_MEANS |= {"bug": BROKEN}
-
-
-def _error(name: str) -> BaseException:
-    match name:
-        case "assertion":
-            return asserted("one is not two", ["/mine/test_rows.py"])
-        case "never came":
-            return ExpectationError(finding(FAILED))
-        case "unseen":
-            return NotObservableError(finding(UNSEEN, dispensable=True))
-        case "late, but so were we":
-            return ExpectationError(finding(BROKEN))
-        case "phone":
-            return PhoneLostError("phone caller was lost")
-        case _:
-            return ValueError("a mistake of ours")
-
-
-attempts = st.builds(
-    Attempt,
-    findings=st.lists(st.tuples(st.sampled_from(Verdict), st.booleans()), max_size=4).map(tuple),
-    errors=st.tuples(*[st.sampled_from([None, None, *_MEANS])] * 3),
-    ending=st.sampled_from(["ends", "ends", "ends", "interrupted", "worker died"]),
-)
-
-
-def play(directory: Path, case: dict[str, Any], attempt: Attempt) -> CaseEvidence:
-    """As the plugin does it."""
-    recorder = CaseRecorder(directory, case)
-    for verdict, dispensable in attempt.findings:
-        recorder.finding(finding(verdict, dispensable=dispensable))
-    if attempt.ending == "worker died":
-        return CaseEvidence.read(directory)
-    if not any(attempt.errors[:2]):
-        recorder.outcome.came_to_its_end()
-    for error in filter(None, attempt.errors):
-        raised = _error(error)
-        if isinstance(raised, ExpectationError):
-            recorder.finding(raised.finding)
-        recorder.outcome.raised(raised)
-    if attempt.ending == "interrupted":
-        recorder.outcome.interrupted()
-    recorder.close(recorder.outcome.conclusion.verdict, recorder.outcome.conclusion.message)
-    return CaseEvidence.read(directory)
-
-
-def readers(directory: Path, run: RunEvidence, summary: Summary, row: str) -> dict[str, str]:
-    """What each view of the evidence says of the only case of a row."""
-    (last,) = run.cases
-    junit.write(directory / "junit.xml", run)
-    (element,) = ET.parse(directory / "junit.xml").getroot().iter("testcase")
-    problem = [child.tag for child in element if child.tag in ("failure", "error")]
-    results = directory / "allure"
-    results.mkdir()
-    allure.write(last, results)
-    (result,) = [json.loads(path.read_text()) for path in results.glob("*-result.json")]
-    labels = {label["name"]: label["value"] for label in result["labels"]}
-    html.write(directory / "report.html", run, summary)
-    said = {
-        "evidence": str(last.verdict),
-        "summary, row": summary.rows[row].verdict,
-        "summary, total": summary.total.verdict,
-        "JUnit, output": (re.findall(r"^verdict: (.*)$", element.findtext("system-out") or "", re.MULTILINE) or [""])[
-            0
-        ],
-        "JUnit, problem": _of_tag(problem, element),
-        "Allure, label": labels["verdict"],
-    }
-    status = {"passed": "passed", "failed": "failed", "not observable": "failed", "broken": "broken"}
-    assert result["status"] == status[labels["verdict"]]
-    assert summary.exit_code == {"passed": 0, "failed": 1, "not observable": 1, "broken": 3}[str(last.verdict)]
-    if problem:
-        assert result["statusDetails"]["message"].splitlines()[0] == last.headline
-        assert [child.get("message") for child in element if child.tag in ("failure", "error")] == [last.headline]
-    return said
-
-
-def _of_tag(problem: list[str], element: ET.Element) -> str:
-    if not problem:
-        return "passed"
-    (child,) = [child for child in element if child.tag in ("failure", "error")]
-    assert (child.tag == "error") == (child.get("type") == "broken")
-    return child.get("type") or ""
-
-
-def _counts(seen: list[CaseEvidence]) -> CaseEvidence:
-    """By the words of docs/reports.md: the last attempt, or one that failed where nothing that came after it says anything."""
-    before = next((one for one in reversed(seen) if one.verdict not in (BROKEN, UNSEEN)), seen[-1])
-    return before if before.verdict is FAILED else seen[-1]
-
-
-@given(st.lists(attempts, min_size=1, max_size=3))
-@example([Attempt((), (None, None, None), "ends"), Attempt((), (None, "phone", None), "ends")])
-@example([Attempt((), (None, None, None), "ends"), Attempt((), (None, "unseen", None), "ends")])
-@example([Attempt(((UNSEEN, False),), (None, None, None), "ends"), Attempt((), (None, "phone", None), "ends")])
-def test_every_reader_agrees(mixture: list[Attempt]) -> None:
-    case = {"id": "TD-INBOUND[lab:x]", "row": "TD-INBOUND", "integration": "talkdesk", "deployment": "lab", "axes": {}}
-    with tempfile.TemporaryDirectory() as scratch:
-        directory = Path(scratch)
-        seen = []
-        for number, attempt in enumerate(mixture, start=1):
-            evidence = play(directory / str(number), {**case, "attempt": number}, attempt)
-            assert evidence.verdict is attempt.verdict()
-            seen.append(evidence)
-            if attempt.ending != "ends" or not evidence.conclusion.may_be_retried:
-                break
-        run = run_of(*seen, planned=[case])
-        summary = summarise(run)
-        counts = _counts(seen)
-        said = readers(directory, run, summary, "TD-INBOUND")
-        assert set(said.values()) == {str(counts.verdict)}, said
-        assert bool(summary.passed_on_retry) is (len(seen) > 1 and seen[-1].verdict is PASSED)
 
 
 def test_a_case_that_left_nothing_is_broken_to_every_reader(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from harness.support.resources import EXAMPLES
 from harness.world.media import sound
 from harness.world.media.digits import event_packets
 from tests.garbage import no_collections
-from tests.unit.world.media_bench import CALLER, VOICE, Bench, bench
+from tests.unit.world.media_bench import CALLER, VOICE, bench
 
 
 def test_it_speaks_with_its_voice_and_answers_a_mark_in_turns_with_it() -> None:
@@ -107,23 +107,6 @@ def test_channels_are_limited_and_a_closed_one_is_free_again() -> None:
         ear.open().close()
 
 
-def test_a_failing_listener_closes_its_own_channel_only() -> None:
-    with bench() as ear:
-
-        def fail(mark: int, began: float, level_dbov: float) -> None:
-            raise ValueError("unexpected")
-
-        ear.notes.heard_mark = fail  # type: ignore[method-assign]
-        period = sound.mark(CALLER, "PCMU")
-        for frame in period * 3:
-            if len(ear.media_engine):
-                ear.hear(frame)
-        ear.idle(3)
-        assert [error[-22:] for error in ear.audit.errors] == ["ValueError: unexpected"]
-        assert len(ear.media_engine) == 0
-        ear.audit.errors.clear()
-
-
 @pytest.mark.parametrize("answers", [False, True])
 def test_a_channel_that_is_closed_is_forgotten_without_a_garbage_collection(answers: bool) -> None:
     with bench() as ear:
@@ -138,32 +121,9 @@ def test_a_channel_that_is_closed_is_forgotten_without_a_garbage_collection(answ
             assert closed() is None
 
 
-# -- a mark that goes on is not analysed again
+# -- a mark that goes on is known by its repetition
 
 _LONG = 100  # frames
-
-
-def analysed_by(ear: Bench) -> list[bytes]:
-    """The samples of each frame that is analysed from now on."""
-    analysed: list[bytes] = []
-    feed = ear.media_engine._bank.feed
-
-    def noted(frames: np.ndarray, streams: np.ndarray) -> list:  # type: ignore[type-arg]
-        analysed.extend(frame.tobytes() for frame in frames)
-        return feed(frames, streams)
-
-    ear.media_engine._bank.feed = noted  # type: ignore[method-assign]
-    return analysed
-
-
-def test_a_continuing_mark_is_reported_without_analysis() -> None:
-    with bench() as ear:
-        ear.hear_mark(CALLER, 40)
-        analysed, told = analysed_by(ear), len(ear.notes.marks)
-        ear.hear_mark(CALLER, _LONG)
-        assert analysed == []
-        assert len(ear.notes.marks) - told == _LONG // 10, "as often as a detector says so"
-        assert set(ear.notes.marks) == {CALLER}
 
 
 @pytest.mark.parametrize("more", range(8))
