@@ -27,7 +27,7 @@ FORBIDDEN = "+12065550199"
 KindT = TypeVar("KindT", bound=Event)
 
 
-def guard(uri: str, *, refer: bool = False) -> None:
+def guard(uri: str) -> None:
     """Refuse calls to the forbidden number."""
     if FORBIDDEN in uri:
         raise RefusedError(f"{uri} may not be called")

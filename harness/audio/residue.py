@@ -126,7 +126,7 @@ def residue(audio: NDArray[np.int16]) -> Residue | None:
 def _marks(audio: NDArray[np.int16]) -> list[tuple[int, float, float]]:
     """Each mark that sounds, with its beginning and end in seconds; of two at once the one that is heard longer.
 
-    The detector hears the stronger of two. If they are equally strong it goes to and fro between them.
+    The detector hears the stronger of two. If they are equally strong it goes back and forth between them.
     """
     spans: list[tuple[int, float, float]] = []
     present: Heard | None = None

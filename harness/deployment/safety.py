@@ -62,8 +62,8 @@ class Guard:
     premium, short-code or foreign one (or ``safety.allow`` names it; emergency numbers never pass); and when its host
     is one of the deployment's.
 
-    ``refer``: another party is asked by REFER to place the call. An extension of that party's own exchange is no short code of a
-    network then, so that only emergency numbers are refused.
+    Where another party is asked by REFER to place the call (:meth:`refer`), an extension of that party's own exchange is no short
+    code of a network, so that only emergency numbers are refused.
 
     ``dialled_in`` is the region whose network reads what the phone dials, the deployment's own unless said: there the
     digits of a national number of another country are a stranger's, or call for help.
@@ -75,8 +75,15 @@ class Guard:
         self._countries = tuple(dict.fromkeys((deployment.region, *deployment.safety.countries)))
         self._exceptions = frozenset(deployment.safety.allow)
 
-    def __call__(self, uri: str, *, refer: bool = False) -> None:
+    def __call__(self, uri: str) -> None:
         """Raise :class:`RefusedError` unless ``uri`` (URI or name-addr) may be called."""
+        self._check(uri, by_others=False)
+
+    def refer(self, uri: str) -> None:
+        """Raise :class:`RefusedError` unless another party may be asked to call ``uri``."""
+        self._check(uri, by_others=True)
+
+    def _check(self, uri: str, *, by_others: bool) -> None:
         try:
             parsed = NameAddr.parse(uri).uri if "<" in uri else Uri.parse(uri)
         except SipSyntaxError as error:
@@ -95,7 +102,7 @@ class Guard:
             raise self._wrong(uri, f"{user!r} is no number of {self._deployment.name}")
         if parsed.scheme != "tel":
             self._check_target(uri, parsed)
-        if reason := self.refusal(number, by_others=refer):
+        if reason := self.refusal(number, by_others=by_others):
             raise self._refused(uri, reason)
 
     def _check_target(self, uri: str, parsed: Uri) -> None:

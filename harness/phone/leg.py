@@ -188,7 +188,7 @@ class Leg:
 
     def transfer(self, uri: str, headers: Headers = ()) -> None:
         """Blind transfer: send REFER to ``uri``, with ``headers`` and those that ``uri`` embeds. The caller hangs up on success."""
-        self.phone.guard(uri, refer=True)
+        self.phone.guard_refer(uri)
         check_headers(headers)
         self._do("transfer", uri=uri, headers=list(headers))
 

@@ -299,9 +299,13 @@ class Phone:
 
     # The pool's side.
 
-    def guard(self, uri: str, *, refer: bool = False) -> None:
-        """Raise :class:`RefusedError` if ``uri`` may not be called, or another party may not be asked to call it (``refer``)."""
-        self._rules.guard(uri, refer=refer)
+    def guard(self, uri: str) -> None:
+        """Raise :class:`RefusedError` if ``uri`` may not be called."""
+        self._rules.guard(uri)
+
+    def guard_refer(self, uri: str) -> None:
+        """Raise :class:`RefusedError` if another party may not be asked to call ``uri``."""
+        (self._rules.refer_guard or self._rules.guard)(uri)
 
     def follow(self, leg: Leg, uri: str, *, has_room: bool) -> None:
         """Reserve a slot for the call that a REFER in ``leg`` asks for. Raises :class:`RefusedError` or :class:`BrokenError`."""

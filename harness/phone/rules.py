@@ -28,15 +28,16 @@ _ANSWERED_WITHIN_S: Final = 0.7
 class Rules:
     """Limits on the calls of a phone.
 
-    ``guard`` (:class:`harness.deployment.safety.Guard`) raises :class:`RefusedError` for a URI that may not be called. An outgoing
-    call waits for ``admit`` (:meth:`harness.deployment.limits.Gate.admit`), at most ``admitted_within_s``. No leg lasts longer than
-    ``seconds_per_call``.
+    ``guard`` raises :class:`RefusedError` for a URI that may not be called, ``refer_guard`` (``guard`` by default) for one that
+    another party may not be asked to call. An outgoing call waits for ``admit`` (:meth:`harness.deployment.limits.Gate.admit`), at
+    most ``admitted_within_s``. No leg lasts longer than ``seconds_per_call``.
     """
 
-    guard: Callable[..., None] = lambda uri, refer=False: None
+    guard: Callable[[str], None] = lambda uri: None
     admit: Callable[[float], Admitted] | None = None
     admitted_within_s: float = 30.0
     seconds_per_call: float | None = None
+    refer_guard: Callable[[str], None] | None = None
 
 
 def check_transport(target: str, config: PhoneConfig) -> None:

@@ -276,8 +276,10 @@ def _read_deployment(plain: dict[str, Any]) -> DeploymentScope:
     for row in plain["rows"]:
         require_kinds(RowScope, row)
         rows.append(RowScope(**row | {name: tuple(row[name]) for name in lists}))
-    unverified = (Unverified(**one | {"entries": tuple(one["entries"])}) for one in plain.get("unverified", ()))
-    values = plain | {"rows": tuple(rows), "unverified": tuple(unverified)}
+    entries = [one | {"entries": tuple(one["entries"])} for one in plain.get("unverified", ())]
+    for entry in entries:
+        require_kinds(Unverified, entry)
+    values = plain | {"rows": tuple(rows), "unverified": tuple(Unverified(**entry) for entry in entries)}
     require_kinds(DeploymentScope, values)
     require_kinds(_Content, values["content"])
     return DeploymentScope(**values)

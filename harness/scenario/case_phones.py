@@ -110,12 +110,13 @@ class CasePhones:
         if name in self._phones and self._phones[name].config != config:
             self.leave(self._phones[name])
         if name not in self._phones:
+            guard = self._guard_at(name)
             phone = self._pool.lease(
                 config,
                 sink=self._evidence.event,
                 marks=self._marks,
                 directory=self._evidence.directory,
-                rules=replace(self._rules, guard=self._guard_at(name)),
+                rules=replace(self._rules, guard=guard, refer_guard=guard.refer),
                 sharing=self.company.sharing(lands) if shared else None,
             )
             self._phones[name] = phone

@@ -176,7 +176,7 @@ class _Attempt:
         """Register, call, watch, hang up. The exit code."""
         limits = self._deployment.limits
         gate = CallGate(self._scratch / "gate", limits)
-        rules = Rules(self._guard, gate.admit, _PATIENCE_S, limits.seconds_per_call)
+        rules = Rules(self._guard, gate.admit, _PATIENCE_S, limits.seconds_per_call, self._guard.refer)
         code, verdict, message = FAILED, Verdict.FAILED, ""
         with PhonePool(self._scratch / "phones") as pool:
             config = own_phone(self._deployment, self._caller)

@@ -32,6 +32,7 @@ class Ticker:
 
     def __init__(self) -> None:
         self._subscribers: list[Callable[[], None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.TimerHandle | None = None
         self._due = 0.0
         #: From when to when (monotonic) audio stood still, since the machine was too busy.
@@ -40,7 +41,7 @@ class Ticker:
 
     def start(self) -> None:
         """Begin with the next turn of the event loop."""
-        loop = asyncio.get_running_loop()
+        self._loop = loop = self._loop or asyncio.get_running_loop()
         if self._handle is not None:
             self._handle.cancel()
             self._note_lateness(loop.time())

@@ -79,7 +79,7 @@ def test_a_refer_that_may_not_be_followed_is_declined_with_603(
 ) -> None:
     """``declined`` says why, where the rules of this run or this machine alone forbid it: what then fails is broken."""
 
-    def guard(uri: str, *, refer: bool = False) -> None:
+    def guard(uri: str) -> None:
         if FORBIDDEN in uri:
             raise (WrongTargetError if why == "wrong-target" else RefusedError)(f"{uri} may not be called")
 

@@ -230,7 +230,7 @@ def test_every_mistake_of_the_sheet_is_told_at_once(tmp_path: Path) -> None:
         ("E", "+12145550110", "EU", "", "nobody"),
         ("E", "+12145550111", "EU", "2", "billing"),
     ]
-    sheet(tmp_path, "name,did,trunk,pres,group\n" + "".join(",".join(row) + "\n" for row in rows))
+    sheet(tmp_path, "name,did,trunk,presses,group\n" + "".join(",".join(row) + "\n" for row in rows))
     trunk = {"transport": "tcp", "port": 32681, "host": "sip.example", "termination": "sbc.example", "name": "EU"}
     changes: Changes = {"numbers_csv": "x.csv", "lines": {"B": {"announcement_s": 500}}, "trunks": [trunk]}
     path = written(tmp_path, "live-talkdesk", {**changes, "campaign": {"line": "B"}})
@@ -238,7 +238,7 @@ def test_every_mistake_of_the_sheet_is_told_at_once(tmp_path: Path) -> None:
         load(path)
     said = [re.sub(r"^\S+?(x.csv|toml): ", "", line).partition(";")[0] for line in str(caught.value).splitlines()]
     assert said == [
-        "row 1: unknown column 'pres' (perhaps press)",
+        "row 1: unknown column 'presses' (perhaps press)",
         "row 3, column did: is missing",
         "row 7, column trunk: 'E' has several numbers",
         "row 7, column group: 'billing', though another row of 'E' has 'nobody'",

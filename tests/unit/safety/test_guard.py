@@ -178,14 +178,14 @@ def test_short_codes_need_an_exception(lab: Lab, user: str) -> None:
 @pytest.mark.parametrize("extension", ["0", "101", "2000", "4711", "1120"])
 def test_extension_may_be_a_refer_target_though_no_harness_phone_may_dial_it(lab: Lab, extension: str) -> None:
     guard, uri = Guard(lab(groups__billing={"user": extension, "agents": ["billing"]})), f"sip:{extension}@{HOST}"
-    guard(uri, refer=True)
+    guard.refer(uri)
     with pytest.raises(RefusedError, match=r"short code|begins with an emergency number"):
         guard(uri)
 
 
 def test_emergency_number_is_no_refer_target(lab: Lab) -> None:
     with pytest.raises(RefusedError, match="emergency"):
-        Guard(lab(groups__billing={"user": "911", "agents": ["billing"]}))(f"sip:911@{HOST}", refer=True)
+        Guard(lab(groups__billing={"user": "911", "agents": ["billing"]})).refer(f"sip:911@{HOST}")
 
 
 def test_extension_of_a_phone_may_be_called(lab: Lab) -> None:
