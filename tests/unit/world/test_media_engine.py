@@ -127,21 +127,6 @@ _LONG = 100  # frames
 
 
 @pytest.mark.parametrize("more", range(8))
-def test_another_mark_is_heard_as_soon_after_a_long_one_as_after_a_short_one(more: int) -> None:
-    def frames_until_answer(before: int) -> int:
-        with bench() as ear:
-            ear.channel.begin_to_reply()
-            ear.hear_mark(CALLER, before)
-            said, answer = len(ear.said), sound.mark(reply_to(CALLER + 1), "PCMU")[0]
-            ear.hear_mark(CALLER + 1, 20)
-            assert ear.notes.marks[-1] == CALLER + 1
-            return next(at for at, packet in enumerate(ear.said[said:]) if packet.payload == answer)
-
-    # In 14 frames no period has repeated another one long enough to be known by that.
-    assert frames_until_answer(_LONG + more) <= frames_until_answer(14) + 1
-
-
-@pytest.mark.parametrize("more", range(8))
 def test_a_digit_right_after_a_long_mark_is_heard(more: int) -> None:
     with bench() as ear:
         ear.hear_mark(CALLER, _LONG + more)
