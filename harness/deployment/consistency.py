@@ -191,12 +191,12 @@ def _lines_of(deployment: Tables) -> dict[str, list[str]]:
     return found
 
 
-#: What comes before the menu is the same for all of its choices.
+#: Keys for the time before the menu: the same for all of its choices.
 _BEFORE_THE_MENU = ("announcement_s", "hours", "zone", "holidays", "closed")
 
 
 def _menus(deployment: Tables) -> Iterator[Mistake]:
-    """Lines of one number that its menu does not tell apart, or that differ in what comes before it."""
+    """Lines of one number that its menu does not tell apart, or that differ in keys for the time before it."""
     pairs = (pair for names in _lines_of(deployment).values() for pair in combinations(names, 2))
     for one, other in dict.fromkeys(pairs):
         first, line = deployment.lines[one], deployment.lines[other]

@@ -320,7 +320,7 @@ def _stopped_at(scene: Scene, failed: Finding, fact: str) -> None:
     if heard:
         scene.record(fact, "nothing in particular", f"{heard[-1] - call.at:.1f} s into the call", leg=leg)
     elif not changes:
-        told = f"{failed.speaker} was heard, and nobody changed the call"
+        told = f"{failed.speaker} was heard, and the call was not changed"
         scene.record(fact, "nothing in particular", told, leg=leg)
 
 

@@ -190,7 +190,7 @@ class Row:
     #: Whether each number is proved by itself, where ``depth = "every-number"``.
     every_number: bool = False
     hands_over: Literal["cold", "warm"] | None = None  #: each handover of that kind is proved by itself
-    overflows: bool = False  #: proved again where nobody of a number's group takes the call, if somebody else does then
+    overflows: bool = False  #: proved again where a number's group does not take the call and another end does
     out_of_hours: bool = False  #: whether it calls numbers while they are closed; all others while they are open
     moment: Moment = "inbound"
     #: A case for each trunk, and codec where that matters; or one on the first trunk that has such a number.

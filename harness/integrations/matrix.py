@@ -281,7 +281,7 @@ def seconds_of(case: Case, deployment: Deployment, timings: Timings) -> float:
     if TIMING in case.required_findings:
         seconds += timings.ring_timeout_s
     by_machine = VOICEMAIL in case.required_findings
-    if by_machine or "overflow" in case.axes:  # nobody takes the call, so each queue lasts its full time
+    if by_machine or "overflow" in case.axes:  # no agent takes the call, so each queue lasts its full time
         seconds += sum(deployment.groups[name].queue_s for name in set(landing_groups(case, deployment)))
     if by_machine and VOICEMAIL not in case.row.required_findings:
         seconds += _MACHINE_S

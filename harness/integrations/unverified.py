@@ -84,7 +84,7 @@ class _Declared:
         line, groups = self._deployment.lines[name], self._deployment.groups
         group = groups[str(line.fallback)]
         if group.empty and not group.has_machine:
-            return "nobody and no machine answers there"
+            return "no agent and no machine answers there"
         if line.group is None:
             return next(
                 (p.why_none for p in self._every if p.row.moment == "fallback" and p.why_none), "no row calls it"

@@ -89,7 +89,7 @@ class Cast:
         return Group(self.context, name, entry, phones)
 
     def people(self, line: Line) -> Group:
-        """Who takes the call to a number that leads to people, or that is closed: also when nobody of its group does."""
+        """The group that takes the call to a number of people or a closed one, also if its own agents do not."""
         entry, overflow = line.entry, self.context.case.axes.get("overflow")
         if self.context.case.row.out_of_hours:
             message = GroupEntry(empty=True, announcement=True)

@@ -254,7 +254,7 @@ class Look:
                 deadline = max(deadline, min(latest, since + LISTEN_S))
 
     def _judge(self) -> None:
-        """Judge all audio since the voice began: music is taken for speech for moments. Without a voice, describe what came instead."""
+        """Judge all audio since the voice began: music is taken for speech for moments. Without a voice, describe the sound."""
         heard = self._heard
         if heard is not None and heard.observation is not Observation.SOUND:
             return

@@ -105,7 +105,7 @@ class Routes:
         return right
 
     def fallback(self, line: str) -> str | None:
-        """The group that takes over when the AI cannot be reached, or nobody takes a call to people."""
+        """The group that takes over when the AI cannot be reached, or no agent takes a call to people."""
         right = self._deployment.lines[line].fallback
         if right is None or self._faults.on("fallback-missing", line):
             return None
@@ -188,7 +188,7 @@ class Termination:
         return True
 
     async def _register(self, incoming: IncomingRequest) -> None:
-        # a registration is no line's: the trunk of one that is inactive registers nobody
+        # a registration belongs to no line: an inactive line's trunk registers no user
         if not self._admit(incoming.source[0], incoming.respond, *self._lines):
             return
         if self.credentials is None:

@@ -33,7 +33,7 @@ def copied(table: str, old: str, new: str, **fields: object) -> Changes:
         (
             {"lines.people.fallback": "nobody", "depth": "every-number"},
             "lines.people.fallback",
-            "nobody and no machine answers there",
+            "no agent and no machine answers there",
         ),
         ({"groups.support.voicemail": True}, "groups.support", "no number, handover or topic"),
         ({"groups.billing.voicemail": True}, "groups.billing.voicemail", "no number of people leads to it"),
