@@ -105,8 +105,8 @@ def _stopped(at_change: float, *, heard_at: str = "caller.1") -> Facts:
         (0.0, "", None, None),
         (0.0, "billing.1", None, None),
         # a change before the call, or after the failure
-        (-10.0, "", "nothing in particular", "assistant main was heard, and nobody changed the call"),
-        (10.0, "", "nothing in particular", "assistant main was heard, and nobody changed the call"),
+        (-10.0, "", "nothing in particular", "assistant main was heard, and the call was not changed"),
+        (10.0, "", "nothing in particular", "assistant main was heard, and the call was not changed"),
     ],
 )
 def test_what_happened_when_audio_stopped(
