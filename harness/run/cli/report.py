@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,17 +11,26 @@ import typer
 from typer.core import TyperGroup
 
 from harness.errors import MistakeError
-from harness.report import bundle, scope, signoff
+from harness.report import bundle, matrix, scope, signoff
 from harness.report.merge import merge
 from harness.report.run import remake
 from harness.report.run_directory import STOPPED, RunEvidence, read_end, require_ended, require_files, require_run
 from harness.report.signoff import attest, document, manifest
 from harness.report.signoff.decision import Acceptance, Decision
+from harness.report.summary import summarise
 from harness.report.terminal import show
 from harness.run.cli.app import FAILED, INTERRUPTED, PASSED
 from harness.support.files import json_file
 from harness.support.network_text import printable
 from harness.support.terminal import SafeConsole
+
+
+class Form(StrEnum):
+    """In which form the matrix is printed."""
+
+    TERMINAL = "terminal"
+    MARKDOWN = "markdown"
+    SVG = "svg"
 
 
 def report(
@@ -45,13 +55,24 @@ def report(
         typer.Option("--rejudge", help="Write nothing; judge the run again, and say what differs."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --rejudge: everything, as JSON.")] = False,
+    show_matrix: Annotated[
+        bool, typer.Option("--matrix", help="Write nothing; print the matrix: rows, and how their cases ended.")
+    ] = False,
+    form: Annotated[Form, typer.Option("--as", help="With --matrix: in which form.")] = Form.TERMINAL,
 ) -> None:
     """Make the views of a run again, from its evidence. The exit code is the run's; of --rejudge, 1 when anything differs."""
+    others = {"several runs": len(runs) > 1, "--into": into, "--zip": zip_case, "--complete": complete, "--csv": csv}
     if rejudge:
-        given = {"several runs": len(runs) > 1, "--into": into, "--zip": zip_case, "--complete": complete, "--csv": csv}
-        raise typer.Exit(_rejudge(runs[0], [name for name, value in given.items() if value], as_json=as_json))
+        more = [name for name, value in (others | {"--matrix": show_matrix}).items() if value]
+        raise typer.Exit(_rejudge(runs[0], more, as_json=as_json))
     if as_json:
         raise MistakeError("--json: only with --rejudge")
+    if show_matrix:
+        if given := [name for name, value in others.items() if value]:
+            raise MistakeError(f"--matrix: cannot be combined with {', '.join(given)}. Print the matrix of one run.")
+        raise typer.Exit(_print_matrix(runs[0], form))
+    if form is not Form.TERMINAL:
+        raise MistakeError(f"--as {form}: only with --matrix")
     one = len({path.resolve() for path in runs}) == 1
     if one and into is not None:
         raise MistakeError(f"--into {into}: a single run is made again where it is; allowed: with several runs")
@@ -83,6 +104,24 @@ def _sign_off(evidence: RunEvidence, *, is_new: bool) -> Path | None:
 
 def _no_manifest(run: Path) -> str:
     return f"{run / manifest.FILE} is missing, so the files of the run cannot be checked; only a run's end makes one"
+
+
+def _print_matrix(run: Path, form: Form) -> int:
+    """Print the matrix; the exit code is the run's."""
+    require_run(run)
+    require_ended(run.resolve())
+    evidence = RunEvidence.read(run.resolve())
+    if form is Form.SVG:
+        title = f"The matrix of {evidence.name}"
+        typer.echo(matrix.svg(matrix.of_run(evidence), title), nl=False)
+    elif form is Form.MARKDOWN:
+        typer.echo(matrix.markdown(matrix.of_run(evidence, matrix.MOST_NARROW)), nl=False)
+    else:
+        console = SafeConsole(highlight=False)
+        for table in matrix.of_run(evidence, matrix.terminal_columns(console.width)):
+            matrix.show(table, console)
+            console.print()
+    return summarise(evidence).exit_code
 
 
 def _rejudge(run: Path, more: Sequence[str], *, as_json: bool) -> int:

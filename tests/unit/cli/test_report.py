@@ -84,3 +84,16 @@ def test_files_without_signature_are_listed(tmp_path: Path, runs: ModuleType) ->
     (made / "report.html").write_text("everything passed")
     ended = CliRunner().invoke(application(), ["signoff", "verify", str(made), "--key", str(public)])
     assert "not covered, whatever they say: causes.json, junit.xml, report.html, summary.json" in ended.output
+
+
+def test_matrix_is_printed_and_nothing_is_written(tmp_path: Path, runs: ModuleType) -> None:
+    run = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), plays={"HOLD": runs.fails}).directory
+    before = sorted(path.name for path in run.iterdir())
+    shown = reported([str(run), "--matrix"])
+    assert shown.exit_code == 1, "the run's"
+    assert "The caller holds and resumes HOLD" in shown.output
+    assert reported([str(run), "--matrix", "--as", "markdown"]).output.startswith("### example")
+    assert reported([str(run), "--matrix", "--as", "svg"]).output.startswith("<svg ")
+    for wrong in (["--as", "svg"], ["--matrix", "--csv"], ["--matrix", "--rejudge"]):
+        assert isinstance(reported([str(run), *wrong]).exception, MistakeError), wrong
+    assert sorted(path.name for path in run.iterdir()) == before

@@ -1,0 +1,377 @@
+"""The matrix of a run as a picture: rows × what their cases vary, with verdicts counted in each cell.
+
+One model for every page and format: the HTML pages render its tables by ``matrix.html.j2``; here are terminal, Markdown and SVG.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+from markupsafe import escape
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from harness.calls.verdict import ORDER, Verdict
+from harness.report.run_directory import RunEvidence
+from harness.report.scope import NOT_ASKED, RowScope, Scope
+
+NOT_RUN = "not run"
+#: The worst first; what was planned and never ran stands between what could not be seen and what passed.
+_WORST = (*map(str, ORDER[:-1]), NOT_RUN, str(Verdict.PASSED))
+SIGNS = {"passed": "✓", "failed": "✕", "not observable": "?", "broken": "!", NOT_RUN: "–"}
+#: What may be a column, the finest division first: the way into the AI, the codec, who the AI is.
+_DIVISIONS = (("way", "codec", "ai"), ("way", "ai"), ("way",), ())
+#: The most columns of a deployment on a wide page, in Markdown and in the SVG.
+MOST, MOST_NARROW = 24, 8
+#: In a link: a value that the case does not have.
+WITHOUT = "–"
+
+Axes = Mapping[str, str]
+#: The plain data of a case, and its verdict or :data:`NOT_RUN`.
+Result = tuple[Mapping[str, Any], str]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Cases of one row in one column, by verdict."""
+
+    counts: Counter[str]
+
+    @property
+    def cases(self) -> int:
+        """How many there are."""
+        return self.counts.total()
+
+    @property
+    def verdict(self) -> str:
+        """The worst of them."""
+        return next(verdict for verdict in _WORST if self.counts[verdict])
+
+    @property
+    def mark(self) -> str:
+        """Sign and count: how many cases passed, or how many of all have the worst verdict."""
+        count, sign = self.counts[self.verdict], SIGNS[self.verdict]
+        if self.cases == 1:
+            return sign
+        return f"{sign} {count}" if count == self.cases else f"{sign} {count}/{self.cases}"
+
+    def __str__(self) -> str:
+        return ", ".join(f"{self.counts[verdict]} {verdict}" for verdict in _WORST if self.counts[verdict])
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of one deployment."""
+
+    row: str
+    title: str
+    cells: tuple[Cell | None, ...]  #: one a column; None: the row has no case there
+    total: Cell | None  #: None: no case was to run
+    of: int  #: how many cases there are, asked for or not
+    why: str = ""  #: why no case was to run
+
+    @property
+    def verdict(self) -> str:
+        """The worst of its cases; not run without one."""
+        return self.total.verdict if self.total else NOT_RUN
+
+    @property
+    def passed(self) -> str:
+        """How many cases passed, of all that there are."""
+        return f"{self.total.counts[str(Verdict.PASSED)] if self.total else 0}/{self.of}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one deployment at one site."""
+
+    deployment: str
+    site: str  #: empty where the run has one site
+    names: tuple[str, ...]  #: of what the columns differ in: axes of the cases
+    columns: tuple[tuple[str, ...], ...]  #: values of these; empty where a case has none
+    same: Axes  #: what all cases have in common
+    lines: tuple[Line, ...]
+
+    @cached_property
+    def total(self) -> Cell:
+        """All cases."""
+        return Cell(sum((line.total.counts for line in self.lines if line.total), Counter()))
+
+    @property
+    def headed(self) -> tuple[tuple[str, ...], ...]:
+        """The columns, where there is more than one."""
+        return self.columns if self.names else ()
+
+    @property
+    def run(self) -> list[Line]:
+        """The rows of which cases were to run."""
+        return [line for line in self.lines if line.total]
+
+    @property
+    def skipped(self) -> dict[str, list[Line]]:
+        """The others, by the reason."""
+        found: dict[str, list[Line]] = {}
+        for line in self.lines:
+            if not line.total:
+                found.setdefault(line.why, []).append(line)
+        return found
+
+    @property
+    def heading(self) -> str:
+        """Deployment and site, and what all its cases have in common."""
+        place = f"{self.deployment} at {self.site}" if self.site else self.deployment
+        same = " · ".join(word(name, value) for name, value in self.same.items() if value)
+        return f"{place}: {same}" if same else place
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """The columns' upper heading, with how many columns it spans: the way into the AI."""
+        spans: dict[str, int] = {}
+        for column in self.columns:
+            words = " · ".join(self._words(column, ways=True))
+            spans[words] = spans.get(words, 0) + 1
+        return list(spans.items())
+
+    def lower(self, column: Sequence[str]) -> str:
+        """A column's lower heading: codec and AI."""
+        return " · ".join(self._words(column, ways=False))
+
+    def label(self, column: Sequence[str]) -> str:
+        """A column in words."""
+        return " · ".join(filter(None, (*self._words(column, ways=True), *self._words(column, ways=False))))
+
+    def link(self, line: Line, column: Sequence[str] = ()) -> str:
+        """The part of the report's address that chooses the cases of a cell, or of a whole line."""
+        axes = {name: value or WITHOUT for name, value in zip(self.names, column, strict=False)}
+        site = {"site": self.site} if self.site else {}
+        return urlencode({"row": line.row, "deployment": self.deployment} | site | axes)
+
+    def _words(self, column: Sequence[str], *, ways: bool) -> list[str]:
+        return [
+            word(name, value)
+            for name, value in zip(self.names, column, strict=True)
+            if (name not in ("codec", "ai")) is ways and value
+        ]
+
+
+def word(axis: str, value: str) -> str:
+    """The value of an axis as a heading has it."""
+    if axis in ("transport", "codec") or value == "ip":
+        return value.upper()
+    return "Synthflow" if value == "synthflow" else value
+
+
+def of_run(run: RunEvidence, most: int = MOST) -> tuple[Table, ...]:
+    """The tables of a run, with at most so many columns each."""
+    results = [(case.case, str(case.verdict)) for case in run.cases]
+    return tables(run.scope, [*results, *((case, NOT_RUN) for case in run.absent)], most)
+
+
+def tables(scope: Scope | None, results: Iterable[Result], most: int = MOST) -> tuple[Table, ...]:
+    """The tables of these results: one a deployment and site, in the order of the scope; rows in that of the integration."""
+    results = list(results)
+    places: dict[tuple[str, str], list[Result]] = {}
+    rows: dict[tuple[str, str], dict[str, RowScope]] = {}
+    for one in scope.deployments if scope else ():
+        places[one.name, one.site or "local"] = []
+        rows[one.name, one.site or "local"] = {row.row: row for row in one.rows}
+    for case, verdict in results:
+        place = str(case.get("deployment") or ""), str(case.get("site") or "local")
+        places.setdefault(place, []).append((case, verdict))
+    several = len({site for _, site in places}) > 1
+    return tuple(
+        _table(name, site if several else "", rows.get((name, site), {}), found, most)
+        for (name, site), found in places.items()
+    )
+
+
+def _table(deployment: str, site: str, rows: Mapping[str, RowScope], results: Sequence[Result], most: int) -> Table:
+    cases = [_Placed(case, verdict) for case, verdict in results]
+    names, columns = _columns(cases, most)
+    every = _names_of(_DIVISIONS[0], cases)
+    values = {name: {case.axes.get(name, "") for case in cases} for name in every}
+    same = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
+    by_row: dict[str, list[_Placed]] = {}
+    for case in cases:
+        by_row.setdefault(case.row, []).append(case)
+    lines = []
+    for row in dict.fromkeys((*rows, *by_row)):
+        known, members = rows.get(row), by_row.get(row, [])
+        cells: dict[tuple[str, ...], Counter[str]] = {}
+        for case in members:
+            cells.setdefault(case.values(names), Counter())[case.verdict] += 1
+        lines.append(
+            Line(
+                row=row,
+                title=known.title if known else members[0].title,
+                cells=tuple(Cell(cells[column]) if column in cells else None for column in columns if names),
+                total=Cell(sum(cells.values(), Counter())) if cells else None,
+                of=max(len(known.cases) if known else 0, len(members)),
+                why="" if members or not known else known.why or NOT_ASKED,
+            )
+        )
+    return Table(deployment, site, names, columns, same, tuple(lines))
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A case as the matrix counts it."""
+
+    case: Mapping[str, Any] = field(repr=False)
+    verdict: str
+
+    @cached_property
+    def axes(self) -> Axes:
+        return {str(name): str(value) for name, value in (self.case.get("axes") or {}).items()}
+
+    @property
+    def row(self) -> str:
+        return str(self.case.get("row") or "")
+
+    @property
+    def title(self) -> str:
+        return str(self.case.get("title") or self.row)
+
+    def values(self, names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(self.axes.get(name, "") for name in names)
+
+
+def _names_of(division: Sequence[str], cases: Sequence[_Placed]) -> tuple[str, ...]:
+    """The axes of a division. The way in is a trunk where the deployment has several, else transport and authentication."""
+    ways = ("trunk",) if any("trunk" in case.axes for case in cases) else ("transport", "authentication")
+    return tuple(name for part in division for name in (ways if part == "way" else (part,)))
+
+
+def _columns(cases: Sequence[_Placed], most: int) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The finest division of at most so many columns: the axes that differ, and their values."""
+    for division in _DIVISIONS:
+        every = _names_of(division, cases)
+        names = tuple(name for name in every if len({case.axes.get(name, "") for case in cases}) > 1)
+        columns = {case.values(names) for case in cases}
+        if len(columns) <= most:
+            break
+    return names, tuple(sorted(columns, key=_order))
+
+
+def _order(column: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
+    """UDP before TCP before TLS; by address before by password; without a codec, and the stand-in, last."""
+    first = ("udp", "tcp", "tls", "ip", "digest", "pcmu", "pcma", "synthflow", "stand-in")
+    return tuple((first.index(value) if value in first else len(first), value) for value in column)
+
+
+# -- terminal, Markdown, SVG
+
+_STYLES = {"passed": "green", "failed": "bold red", "not observable": "yellow", "broken": "magenta", NOT_RUN: "dim"}
+#: In a terminal, what a title and a column take of the width; how many rows that were not run are named for one reason.
+_TITLE, _COLUMN, _MOST_NAMED = 44, 9, 4
+
+
+def terminal_columns(width: int) -> int:
+    """How many columns a terminal of that width has room for."""
+    return max(1, (width - _TITLE - _COLUMN) // _COLUMN)
+
+
+def show(table: Table, console: Console) -> None:
+    """Print the table, then the rows that were not run, with the reason."""
+    console.print(Text(f"{table.heading}: {table.total}", "bold"))
+    found = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    found.add_column("row", min_width=24, overflow="fold")
+    for column in table.headed:
+        found.add_column(table.label(column).replace(" · ", "\n"), no_wrap=True)
+    found.add_column("passed", justify="right", no_wrap=True)
+    for line in table.run:
+        cells = [Text(cell.mark, _STYLES[cell.verdict]) if cell else Text("") for cell in line.cells]
+        name = Text.assemble(line.title, (f" {line.row}", "dim"))
+        found.add_row(name, *cells, Text(line.passed, _STYLES[line.verdict]))
+    console.print(found)
+    for why, lines in table.skipped.items():
+        names = ", ".join(f"{line.title} {line.row}" for line in lines[:_MOST_NAMED])
+        more = f" and {len(lines) - _MOST_NAMED} more" if len(lines) > _MOST_NAMED else ""
+        console.print(Text(f"{NOT_RUN}: {names}{more}: {why}", _STYLES[NOT_RUN]))
+
+
+def markdown(found: Iterable[Table]) -> str:
+    """The tables as GitHub's Markdown, for a job summary."""
+    parts = []
+    for table in found:
+        heads = ["Row", *(table.label(column) for column in table.headed), "Passed"]
+        rows = [heads, ["---", *[":-:"] * (len(heads) - 1)]]
+        for line in table.run:
+            cells = [cell.mark if cell else "" for cell in line.cells]
+            rows.append([f"{_plain(line.title)} <sub>{line.row}</sub>", *cells, f"{SIGNS[line.verdict]} {line.passed}"])
+        said = [f"### {_plain(table.heading)}", "", f"{table.total}", ""]
+        said += [f"| {' | '.join(row)} |" for row in rows]
+        for why, lines in table.skipped.items():
+            names = ", ".join(f"{_plain(line.title)} <sub>{line.row}</sub>" for line in lines)
+            said += ["", f"<details><summary>{len(lines)} not run: {_plain(why)}</summary>{names}</details>"]
+        parts.append("\n".join(said) + "\n")
+    return "\n".join(parts)
+
+
+def _plain(text: str) -> str:
+    """Text that is no markup in Markdown: names are the customer's."""
+    escaped = str(escape(" ".join(text.split())))
+    return "".join(f"\\{sign}" if sign in r"\`*_[]|~" else sign for sign in escaped)
+
+
+_FILLS = {
+    "passed": "#d1fadf", "failed": "#fecdca", "not observable": "#fedf89", "broken": "#d9d6fe", NOT_RUN: "#e4e7eb",
+}  # fmt: skip
+_LINE, _CELL, _LEFT = 22, 52, 470
+
+
+def svg(found: Sequence[Table], title: str) -> str:
+    """The tables as one picture that needs nothing else; ``title`` is its name for those who cannot see it."""
+    parts: list[str] = []
+    y, width = 8, 0
+
+    def text(x: float, y: float, words: str, style: str = "") -> None:
+        parts.append(f'<text x="{x:g}" y="{y:g}"{f" {style}" if style else ""}>{escape(words)}</text>')
+
+    for table in found:
+        y += _LINE
+        text(8, y, table.heading, 'font-weight="600" font-size="15"')
+        text(8, y + 18, str(table.total), 'fill="#52606d"')
+        y += 18 + 14 * (len(table.names) + 1)
+        for number, column in enumerate(table.headed):
+            words = [word(name, value) for name, value in zip(table.names, column, strict=True) if value]
+            for index, one in enumerate(words):
+                at = y - 14 * (len(words) - 1 - index)
+                text(_LEFT + (number + 0.5) * _CELL, at, one[:9], 'font-size="10" text-anchor="middle" fill="#52606d"')
+        y += 6
+        total = _LEFT + len(table.headed) * _CELL
+        for line in table.run:
+            short = line.title if len(line.title) <= 48 else f"{line.title[:47]}…"
+            parts.append(
+                f'<text x="8" y="{y + 15}">{escape(short)} <tspan fill="#52606d" font-size="10">{escape(line.row)}</tspan></text>'
+            )
+            for number, cell in enumerate(line.cells):
+                if cell:
+                    parts.append(_square(_LEFT + number * _CELL, y, cell.verdict, cell.mark))
+            parts.append(_square(total, y, line.verdict, f"{SIGNS[line.verdict]} {line.passed}", wide=20))
+            y += _LINE
+        for why, lines in table.skipped.items():
+            names = lines[0].title if len(lines) == 1 else f"{len(lines)} rows"
+            text(8, y + 15, f"{SIGNS[NOT_RUN]} {names}: {why}"[:110], 'fill="#52606d"')
+            y += _LINE
+        width, y = max(width, total + _CELL + 28), y + 8
+    style = 'font-family="system-ui,Segoe UI,Roboto,DejaVu Sans,sans-serif" font-size="12.5" fill="#1f2933"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y}" width="{width}" height="{y}" role="img" {style}>'
+        f'<title>{escape(title)}</title><rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}</svg>\n'
+    )
+
+
+def _square(x: float, y: float, verdict: str, mark: str, wide: int = 0) -> str:
+    middle = x + (_CELL + wide) / 2
+    return (
+        f'<rect x="{x + 1:g}" y="{y + 1:g}" width="{_CELL + wide - 2}" height="{_LINE - 2}" rx="3" fill="{_FILLS[verdict]}"/>'
+        f'<text x="{middle:g}" y="{y + 15:g}" text-anchor="middle" font-size="11">{escape(mark)}</text>'
+    )
