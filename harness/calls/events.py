@@ -324,6 +324,38 @@ class FarEndRecord(Event):
         return found if isinstance(found, list) else []
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkInFile(Event):
+    """What a file that others made holds of the mark that ``leg`` sent; ``phone`` sent it.
+
+    ``at`` is when the mark was first heard there; without a mark, the beginning of the time that the file covers.
+    """
+
+    file: str  #: its name
+    sha256: str
+    made_at: str  #: where the sound was recorded: ``ai``, ``platform``, or ``source → destination`` of an RTP stream
+    mark: int
+    file_s: float  #: where ``at`` is in the file, in seconds from its beginning
+    heard_s: float  #: from the first to the last time that it was heard; 0: never
+    covered_s: float  #: how much of the leg's call the file covers, from ``at`` on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageInFile(Event):
+    """A SIP message of the call of ``leg`` in a capture that others made; ``phone`` made that call."""
+
+    file: str  #: its name
+    sha256: str
+    transport: str
+    source: str  #: ``address:port``
+    destination: str
+    text: str
+
+
+#: What files that others made show.
+FileEvent = MarkInFile | MessageInFile
+
+
 _KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
 _NAMES = {name: tuple(field.name for field in dataclasses.fields(kind)) for name, kind in _KINDS.items()}
 _VALUES = {name: attrgetter(*fields) for name, fields in _NAMES.items()}

@@ -19,7 +19,7 @@ from pathlib import Path
 from harness.calls.verdict import NEVER_REPORTED
 from harness.errors import MistakeError
 from harness.report import html, pcap
-from harness.report.case_document import CASE, EVENTS
+from harness.report.case_document import ADDED, CASE, EVENTS
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import draw
 from harness.report.markup import in_words, printable, said_besides
@@ -105,7 +105,7 @@ def _masked_copy(case: CaseEvidence, target: Path) -> CaseEvidence:
         copy.parent.mkdir(parents=True, exist_ok=True)
         if file.name == EVENTS:
             whole_file.write(copy, "".join(_masked_lines(file)))
-        elif file.name == CASE:
+        elif file.name in (CASE, ADDED):
             whole_file.write(copy, json.dumps(mask_plain(json_file.read(file)), indent=1))
         elif file.suffix in _TEXTS:
             whole_file.write(copy, mask_text(user_files.read_text(file, user_files.EVIDENCE, "replace")))

@@ -22,6 +22,7 @@ from harness.calls.events import (
     CallState,
     Event,
     FarEndRecord,
+    FileEvent,
     LegStarted,
     Listened,
     MarkEnded,
@@ -39,7 +40,7 @@ from harness.deployment import SIP_NUMBER, STAND_IN, Deployment, Kind
 from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import MistakeError
 from harness.integrations.matrix import CaseAbout, name_hash
-from harness.support.files import user_files
+from harness.support.files import json_file, user_files
 from harness.support.mask import mask_text
 
 EVENTS = "events.jsonl"
@@ -58,6 +59,13 @@ DEPLOYMENT = "deployment.json"
 
 
 ATTACHMENTS = "attachments"
+
+
+#: What files that others made add to a case (``harness witness``); the case's own evidence stays as it is.
+ADDED = "witness.json"
+
+
+ADDED_VERSION: Final = 1
 
 
 class Names(TypedDict):
@@ -217,6 +225,16 @@ class Line(TypedDict, total=False):
     attachment: AttachmentEntry
 
 
+class AddedEvidence(TypedDict):
+    """``witness.json``: what files that others made add to a case, and how it ends with them."""
+
+    version: int
+    events: list[Event]
+    findings: dict[str, Finding]  # those judged again, by their place among the findings of the case
+    end: CaseEnd | None  # None where the case has no end
+    notes: list[str]  # what each file says of the case
+
+
 # -- the lines, read
 
 #: How many cases keep their log in memory at once; the logs of others are read again.
@@ -317,10 +335,15 @@ class Gist:
 
 
 class CaseLog:
-    """The lines of a case's ``events.jsonl``, sorted into kinds. Events and messages are in order of time."""
+    """The lines of a case's ``events.jsonl``, sorted into kinds, and what was added later. Events and messages are in order of time.
 
-    def __init__(self, directory: Path) -> None:
+    ``with_added``: include what files that others made have added.
+    """
+
+    def __init__(self, directory: Path, *, with_added: bool = True) -> None:
         self._directory = directory
+        self.added: list[FileEvent] = []  #: the events that files of others have added
+        self.added_end: CaseEnd | None = None  #: how the case ends with them
         self.events: list[Event] = []
         self.messages: list[Message] = []
         self.findings: list[Finding] = []
@@ -337,6 +360,11 @@ class CaseLog:
             try:
                 self._take(kind, value, open_steps)
             except (KeyError, TypeError, ValueError, AttributeError):
+                self.damaged += 1
+        if with_added and (directory / ADDED).exists():
+            try:
+                self._add(json_file.read(directory / ADDED))
+            except (OSError, KeyError, TypeError, ValueError, AttributeError, IndexError):
                 self.damaged += 1
         self.recorded = list(self.events)
         self.events.sort(key=lambda event: event.at)
@@ -469,6 +497,23 @@ class CaseLog:
             case _:
                 raise ValueError(kind)
 
+    def _add(self, plain: Mapping[str, Any]) -> None:
+        """What files that others made add; all of it, or nothing where any of it cannot be read."""
+        if plain["version"] != ADDED_VERSION:
+            raise ValueError(f"version {plain['version']}")
+        events = [from_plain(event) for event in plain["events"]]
+        judged = {}
+        for place, finding in plain["findings"].items():
+            made_from = MadeFrom(finding.pop("asked", None), finding.pop("adjusted", ()))
+            judged[range(len(self.findings))[int(place)]] = Finding.from_plain(finding), made_from
+        notes = [Note(max(self.times, default=0.0), _text(note)) for note in plain["notes"]]
+        for place, (found, made_from) in judged.items():
+            self.findings[place], self.made_from[place] = found, made_from
+        self.events += events
+        self.added = [event for event in events if isinstance(event, FileEvent)]
+        self.notes += notes
+        self.added_end = plain["end"]
+
 
 def _decoded(line: bytes) -> Any:
     """A line's JSON. pydantic's parser is three times as fast; only Python's accepts lone surrogates, which one fault sends."""
@@ -550,12 +595,12 @@ def _span(leg: str, run: list[MarkHeard], ended: float) -> MarkSpan:
 
 
 @lru_cache(maxsize=MOST_KEPT)
-def log_of(directory: Path, reading: int) -> CaseLog:
+def log_of(directory: Path, reading: int, with_added: bool = True) -> CaseLog:
     """A case's log, read again after it was dropped from memory: a run has more cases than memory holds.
 
     ``reading`` tells apart two readings of one directory, whose files may have changed in between.
     """
-    return CaseLog(directory)
+    return CaseLog(directory, with_added=with_added)
 
 
 #: Harness phones that stand in for the AI: the one that is called, and the one that registers.

@@ -58,17 +58,22 @@ class CaseEvidence:
     damaged_lines: int  #: lines that could not be read: one when the worker died while writing
     gist: Gist
     reading: int = field(repr=False, compare=False)  #: of the case's directory, by which :attr:`log` finds it
+    with_added: bool = True  #: with what files that others made have added
 
     @classmethod
-    def read(cls, directory: Path) -> CaseEvidence:
+    def read(cls, directory: Path, *, with_added: bool = True) -> CaseEvidence:
         """Read a case's directory; what a dying worker left half written is left out.
 
         Raises :class:`MistakeError` when it is not a case's directory.
         """
+        reading = next(_READINGS)
+        log = log_of(directory, reading, with_added)
         conclusion: Conclusion | None = None
         diagnosis: tuple[Mapping[str, Any], ...] = ()
         try:
             case = case_of(json_file.read(directory / CASE))
+            if log.added_end is not None:
+                case = {**case, "end": log.added_end}
             began = ended = finite(case.get("began", 0.0))
             if (end := case.get("end")) is not None:
                 conclusion = Conclusion(Verdict(end["verdict"]), str(end["message"]))
@@ -77,8 +82,6 @@ class CaseEvidence:
             raise MistakeError(f"{directory}: not a case's evidence: {error}") from error
         except KeyError as error:
             raise MistakeError(f"{directory}: not a case's evidence: its end lacks {error}") from error
-        reading = next(_READINGS)
-        log = log_of(directory, reading)
         if conclusion is None:
             outcome = CaseOutcome(log.findings)
             outcome.worker_died()
@@ -96,12 +99,13 @@ class CaseEvidence:
             damaged_lines=log.damaged,
             gist=log.gist,
             reading=reading,
+            with_added=with_added,
         )
 
     @property
     def log(self) -> CaseLog:
         """Everything that its events say."""
-        return log_of(self.directory, self.reading)
+        return log_of(self.directory, self.reading, self.with_added)
 
     @property
     def verdict(self) -> Verdict:

@@ -2,6 +2,8 @@
 
 A finding is made again from what it was made from, as ``events.jsonl`` has it; the verdict and the diagnosis follow from the
 findings. What the evidence does not hold is taken from the record, and the reason is given. Words are not compared.
+
+:func:`judged_with` derives a case's findings, verdict and diagnosis from its evidence together with files that others made.
 """
 
 from __future__ import annotations
@@ -14,19 +16,22 @@ from typing import Any, Final, cast
 
 from typing_extensions import TypedDict
 
-from harness.calls.checks.registry import adjust_again, compares_numbers, make_again
-from harness.calls.events import Event
+from harness.calls.checks.audio import Sound
+from harness.calls.checks.claims import STRENGTH, Claim, Denial, Observation
+from harness.calls.checks.registry import adjust_again, compares_numbers, make_again, plain_argument
+from harness.calls.events import Event, FileEvent, MarkInFile, to_plain
 from harness.calls.events import from_plain as event_from_plain
-from harness.calls.verdict import Asked, CaseOutcome, Conclusion, Finding, Trouble, Verdict
+from harness.calls.verdict import Asked, CaseOutcome, Conclusion, Finding, Strength, Trouble, Verdict
 from harness.deployment import from_plain as deployment_from_plain
 from harness.diagnosis import diagnose
 from harness.diagnosis.catalogue import Confidence
+from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import MistakeError
-from harness.report.case_document import CASE, DEPLOYMENT, CaseLog, MadeFrom
+from harness.report.case_document import ADDED_VERSION, CASE, DEPLOYMENT, AddedEvidence, CaseLog, MadeFrom
 from harness.report.evidence import CaseEvidence
 from harness.report.run_directory import each
 from harness.support.files import json_file
-from harness.support.mask import fill_plain
+from harness.support.mask import fill_plain, mask_plain
 
 #: Why a finding, or a diagnosis, is taken from the record.
 LIVE: Final = "made from what only the run could see"
@@ -34,6 +39,9 @@ MASKED: Final = "numbers are masked"
 NO_SUCH_CHECK: Final = "no such check any more"
 UNFIT: Final = "today's check does not take what was recorded"
 NO_DEPLOYMENT: Final = "the evidence lacks the deployment"
+
+#: ``MarkInFile.made_at`` of a recording made at the AI.
+AT_AI: Final = "ai"
 
 
 class NamedCause(TypedDict, total=False):
@@ -141,16 +149,40 @@ def _rejudged(directory: Path) -> Rejudged:
     )
 
 
-class _Again:
-    """One case, judged again."""
+def judged_with(directory: Path, added: Sequence[FileEvent], notes: Sequence[str]) -> AddedEvidence:
+    """A case with what files that others made show of it; only findings that these are about are made again."""
+    evidence = CaseEvidence.read(directory, with_added=False)
+    again = _Again(evidence, added)
+    findings: list[Finding] = []
+    judged: dict[str, Any] = {}
+    for place, (recorded, made_from) in enumerate(zip(evidence.findings, evidence.log.made_from, strict=True)):
+        asked = with_files(made_from.asked, added)
+        found = again.made(recorded, MadeFrom(asked, made_from.adjusted)) if asked is not None else None
+        findings.append(found or recorded)
+        if found is not None:
+            judged[str(place)] = found.plain() | {"asked": asked, "adjusted": made_from.adjusted}
+    end = evidence.case.get("end")
+    if end is not None:
+        conclusion = again.conclusion(findings)
+        diagnosis = again.diagnosis(findings, conclusion)
+        end = {**end, "verdict": conclusion.verdict, "message": conclusion.message, "diagnosis": diagnosis}
+    mask = mask_plain if evidence.case.get("mask") else lambda plain: plain
+    events = [mask(plain) | {"sha256": plain["sha256"]} for plain in map(to_plain, added)]  # its digits are no number
+    told = mask({"findings": judged, "end": end, "notes": [*notes]})
+    return cast("AddedEvidence", {"version": ADDED_VERSION, "events": events, **told})
 
-    def __init__(self, evidence: CaseEvidence) -> None:
+
+class _Again:
+    """One case, judged again, with events that were ``added`` since."""
+
+    def __init__(self, evidence: CaseEvidence, added: Sequence[FileEvent] = ()) -> None:
         self._evidence = evidence
         self._log: CaseLog = evidence.log
         self._masked = bool(evidence.case.get("mask"))
         #: The plain data with a zero for each masked digit.
         self._fill: Callable[[Any], Any] = fill_plain if self._masked else lambda plain: plain
-        self._events = [*map(_filled, self._log.recorded)] if self._masked else self._log.recorded
+        self._events = [*map(_filled, self._log.recorded)] if self._masked else [*self._log.recorded]
+        self._events += added
         place = {id(event): index for index, event in enumerate(self._log.recorded)}
         self._by_number = {m.number: self._events[place[id(m.event)]] for m in self._log.messages}
         self.taken: Counter[str] = Counter()  #: from the record, by reason
@@ -162,7 +194,7 @@ class _Again:
             why, found = self._why_not(made_from), None
             if not why:
                 try:
-                    found = self._made(recorded, made_from)
+                    found = self.made(recorded, made_from)
                 except (LookupError, TypeError, ValueError) as error:
                     why = f"{UNFIT}: {made_from.asked['by']}: {error}"
             if why:
@@ -177,7 +209,8 @@ class _Again:
         except KeyError:
             return NO_SUCH_CHECK
 
-    def _made(self, recorded: Finding, made_from: MadeFrom) -> Finding | None:
+    def made(self, recorded: Finding, made_from: MadeFrom) -> Finding | None:
+        """The finding as it is made now; None where today's check makes none."""
         finding = make_again(self._asked(made_from.asked))
         if finding is None:
             return None
@@ -224,20 +257,54 @@ class _Again:
 
     def causes(self, findings: Sequence[Finding], conclusion: Conclusion) -> tuple[NamedCause, ...]:
         """What today's diagnosis names."""
+        found = self.diagnosis(findings, conclusion)
+        return _causes(self._evidence.diagnosis if self.notes else found["causes"] if found else ())
+
+    def diagnosis(self, findings: Sequence[Finding], conclusion: Conclusion) -> DiagnosisDocument | None:
+        """Today's diagnosis; None for a case that did not fail, or, with a note, one whose deployment is unknown."""
         if conclusion.verdict is not Verdict.FAILED:
-            return ()
+            return None
         try:
             deployment = deployment_from_plain(self._fill(json_file.read(self._evidence.directory / DEPLOYMENT)))
         except (OSError, ValueError) as error:
             why = NO_DEPLOYMENT if isinstance(error, OSError) else f"the deployment cannot be read: {error}"
             self.notes.append(f"diagnosis taken from the record: {why}")
-            return _causes(self._evidence.diagnosis)
+            return None
         numbers = {id(event): number for number, event in self._by_number.items()}
         case = self._fill(self._evidence.case)
         found = diagnose(
             case, findings, self._events, deployment, number_of=lambda message: numbers.get(id(message), "")
         )
-        return _causes(found.to_plain()["causes"])
+        return found.to_plain()
+
+
+def with_files(asked: Any, added: Sequence[FileEvent]) -> Any:
+    """The arguments of the check of one direction, with what recordings at the AI tell of it; None where they tell nothing.
+
+    A mark in one of them proves that the AI was reached; a recording of the time without the mark is evidence against.
+    """
+    if not asked or asked["by"] != "audio" or asked["given"]["towards"] != "ai":
+        return None
+    given = asked["given"]
+    told = [
+        event
+        for event in added
+        if isinstance(event, MarkInFile) and event.leg == given["speaker"] and event.made_at == AT_AI
+    ]
+    if heard := [event for event in told if event.heard_s and event.at + event.heard_s >= given["since"]]:
+        first = min(heard, key=lambda event: event.at)
+        words = f"{first.file} has mark {first.mark} at {first.file_s:.1f} s, for {first.heard_s:.1f} s"
+        sound = Sound(max(first.at, given["since"]), Observation.MARK, words, first.mark)
+        return {**asked, "given": {**given, "sound": plain_argument(sound), "account": None, "denial": None}}
+    if absent := [event for event in told if not event.heard_s and event.at + event.covered_s >= given["since"]]:
+        longest = max(absent, key=lambda event: event.covered_s)
+        words = f"{longest.file} covers {longest.covered_s:.1f} s of the call without mark {longest.mark}"
+        denial = plain_argument(Denial(Observation.MARK, words))
+        kept = given["sound"]
+        if kept is not None and STRENGTH[Claim.HEARD][Observation[kept["observation"].upper()]] < Strength.CONFIRMED:
+            kept = None  # packets that were counted are no sound
+        return {**asked, "given": {**given, "sound": kept, "denial": denial}}
+    return None
 
 
 def _filled(event: Event) -> Event:

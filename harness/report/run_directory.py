@@ -7,6 +7,7 @@
         allure-results/          unless another place was asked for
         run.json                 what only the runner knew, so that the reports can be made again
         causes.json              what failures have in common, the first to mend on top
+        witnesses.json           files that others made and that were added when the run was over
         summary.json  junit.xml  report.html  signoff.html  allurerc.json
     reports/latest               a symbolic link to the newest finished run
     reports/history.sqlite       what each run found
@@ -33,7 +34,10 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, Literal, TypeVar
+
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
 from harness.deployment.limits import try_lease
 from harness.errors import MistakeError, unwritable
@@ -59,8 +63,27 @@ REPORT, JUNIT, SUMMARY, CAUSES = "report.html", "junit.xml", "summary.json", "ca
 _RUN = "run.json"
 
 
+#: The files that others made and that were added when the run was over.
+WITNESSES = "witnesses.json"
+
+
+class AddedFile(TypedDict):
+    """A file that somebody else made of the run's calls."""
+
+    file: str  # its name
+    sha256: str
+    size: int  # octets
+    kind: Literal["recording", "capture"]
+    added: str  # when, in ISO 8601
+    cases: list[str]  # the directories of the cases that it is about
+    unmatched: list[str]  # what in it is of no case of the run
+
+
 #: Why a run was interrupted by Ctrl-C.
 STOPPED = "stopped by the user"
+
+
+_ADDED_FILE: Final = TypeAdapter(AddedFile)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +159,11 @@ class RunEvidence:
         """Whether its runner came to its end."""
         return (self.directory / _RUN).exists()
 
+    @cached_property
+    def witnesses(self) -> list[AddedFile]:
+        """The files that others made and that were added when the run was over."""
+        return read_witnesses(self.directory)
+
     @property
     def name(self) -> str:
         """The run's name."""
@@ -181,6 +209,17 @@ class RunEvidence:
     def ended_wall(self) -> float:
         """When its last case ended, in seconds since the epoch; without cases, now."""
         return max((case.wall(case.ended) for case in self.attempts), default=time.time())
+
+
+def read_witnesses(run: Path) -> list[AddedFile]:
+    """The files that were added when the run was over. Raises :class:`MistakeError` for a damaged list."""
+    try:
+        found = json_file.read(run / WITNESSES)["files"]
+        return [_ADDED_FILE.validate_python(one, strict=True) for one in found]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MistakeError(f"{run / WITNESSES}: cannot be read: {error}") from error
 
 
 def read_cases(run: Path) -> list[CaseEvidence]:

@@ -17,7 +17,7 @@ from harness.calls.verdict import NEVER_REPORTED, Verdict, exit_code, worst
 from harness.diagnosis.common import CommonDocument
 from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of, names_of
-from harness.report.run_directory import RunEvidence
+from harness.report.run_directory import AddedFile, RunEvidence
 from harness.report.scope import LeftOutDocument, left_out, missing, unverified_entries
 from harness.support.files import json_file, whole_file
 
@@ -138,6 +138,7 @@ class Figures(VerdictCounts):
     faults: list[str]
     as_of: str  # the moment by which hours were judged, where HARNESS_AS_OF set one; else empty
     made_of: list[str]
+    witnesses: list[AddedFile]  # files that others made, added when the run was over
 
 
 class SummaryDocument(Figures):
@@ -179,6 +180,7 @@ class Summary:
     faults: list[str] = field(default_factory=list)  #: injected on purpose
     as_of: str = ""  #: the moment by which hours were judged, where it was set
     made_of: list[str] = field(default_factory=list)  #: the runs that it was made of
+    witnesses: list[AddedFile] = field(default_factory=list)  #: files that others made, added when the run was over
 
     @property
     def consistent(self) -> bool:
@@ -279,6 +281,7 @@ def summarise(run: RunEvidence) -> Summary:
         faults=list(scope.options.get("fault") or ()) if scope else [],
         as_of=scope.options.get("as_of", "") if scope else "",
         made_of=list(end.made_of),
+        witnesses=run.witnesses,
     )
 
 

@@ -18,12 +18,13 @@ from harness.calls.check_table import CHECKS
 from harness.calls.events import Event, SipMessage
 from harness.calls.measurement import Measurement
 from harness.calls.verdict import Finding
-from harness.report.case_document import CaseDocument, Line
+from harness.report.case_document import AddedEvidence, CaseDocument, Line
 from harness.report.nightly.compare import Difference
 from harness.report.rejudge import RejudgeDocument
 from harness.report.scope import Scope
 from harness.report.signoff.attest import StatementDocument
 from harness.report.summary import SummaryDocument
+from harness.report.witnesses import WitnessesDocument
 from harness.run.cli.listen import ListenDocument
 from harness.run.cli.lists import RowDocument
 from harness.run.load.result import LoadResult
@@ -54,6 +55,8 @@ DOCUMENTS = {
     "scope": Document(Scope, "scope.json"),
     "case": Document(CaseDocument, "case.json"),
     "event-line": Document(Line, "a line of events.jsonl", is_masked=True),
+    "witnesses": Document(WitnessesDocument, "witnesses.json"),
+    "witness": Document(AddedEvidence, "witness.json of a case", is_masked=True),
     "statement": Document(StatementDocument, "the signed statement in signoff.intoto.json"),
     "verify": Document(ResultDocument, "harness verify --json"),
     "plan": Document(Plan, "harness verify --plan --json"),

@@ -56,7 +56,7 @@ def check(name: str, *, compares_numbers: bool = False) -> Callable[[Callable[P,
             finding = function(*args, **kwargs)
             if finding is None:
                 return finding
-            given = {key: _plain(value) for key, value in signature.bind(*args, **kwargs).arguments.items()}
+            given = {key: plain_argument(value) for key, value in signature.bind(*args, **kwargs).arguments.items()}
             return cast(Found, replace(finding, asked=Asked(name, given), adjusted=()))
 
         return asked
@@ -80,7 +80,7 @@ def adjustment(
         def adjusted(finding: Finding, /, *args: P.args, **kwargs: P.kwargs) -> Finding:
             given = dict(signature.bind(finding, *args, **kwargs).arguments)
             del given[next(iter(signature.parameters))]
-            asked = Asked(name, {key: _plain(value) for key, value in given.items()})
+            asked = Asked(name, {key: plain_argument(value) for key, value in given.items()})
             return replace(function(finding, *args, **kwargs), adjusted=(*finding.adjusted, asked))
 
         return adjusted
@@ -124,7 +124,7 @@ def _load() -> None:
         importlib.import_module(f"{checks.__name__}.{module.name}")
 
 
-def _plain(value: object) -> Any:
+def plain_argument(value: object) -> Any:
     """JSON-ready data. Events and messages are kept: the recorder stores references to them."""
     if isinstance(value, Enum):
         return value.name.lower()  # the values are words for people
@@ -135,13 +135,13 @@ def _plain(value: object) -> Any:
     if isinstance(value, Real):
         return float(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: plain_argument(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain_argument(item) for key, item in value.items()}
     if isinstance(value, set | frozenset):
-        return [_plain(item) for item in sorted(value)]
+        return [plain_argument(item) for item in sorted(value)]
     if isinstance(value, Collection):
-        return [_plain(item) for item in value]
+        return [plain_argument(item) for item in value]
     raise TypeError(f"a check is given {type(value).__name__}, which evidence cannot hold")
 
 
@@ -160,7 +160,7 @@ def _hints(function: Callable[..., object]) -> Mapping[str, Any]:
 
 
 def _read(hint: Any, value: Any) -> Any:
-    """The inverse of :func:`_plain`, for a value of type ``hint``."""
+    """The inverse of :func:`plain_argument`, for a value of type ``hint``."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if value is None or hint is Any or origin is Literal:
         return value

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import MistakeError
-from harness.report.run_directory import RunEvidence
+from harness.report.run_directory import RunEvidence, read_witnesses
 from harness.report.signoff import attest, document, manifest
 from harness.report.signoff.decision import Decision, decide
 from harness.report.signoff.rows import read_waivers
@@ -96,6 +96,8 @@ def verify(run: Path, key: Path) -> tuple[Decision | None, list[str]]:
         attested = attest.read(run, public)
     except ValueError as error:
         return None, [*problems, str(error)]
+    if later := _added_later(run, attested):
+        return None, [f"evidence was added after signing: {', '.join(later)}; make the sign-off again and sign it"]
     problems += _changed(run, attested)
     if problems:
         return None, problems
@@ -116,6 +118,12 @@ def verify(run: Path, key: Path) -> tuple[Decision | None, list[str]]:
     if not problems and derived != attested.predicate:
         problems.append(f"the evidence says {derived['result']}, the signature {attested.predicate.get('result')}")
     return decision, problems
+
+
+def _added_later(run: Path, attested: attest.Attested) -> list[str]:
+    """The names of the files that were added to the evidence and that the signature does not list."""
+    signed = {item["name"] for item in attested.predicate.get("configuration", ())}
+    return [one["file"] for one in read_witnesses(run) if attest.witness_name(one) not in signed]
 
 
 def _changed(run: Path, attested: attest.Attested) -> Iterator[str]:

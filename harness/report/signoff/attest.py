@@ -27,6 +27,7 @@ from typing_extensions import TypedDict
 
 from harness.calls.verdict import Verdict
 from harness.errors import MistakeError, unwritable
+from harness.report.run_directory import AddedFile
 from harness.report.signoff import manifest
 from harness.report.signoff.decision import Acceptance, Decision
 from harness.report.signoff.rows import RowResult
@@ -60,7 +61,7 @@ class Predicate(TypedDict):
     """What is attested of a run, by the in-toto predicate type ``test-result``. Tests are rows, named ``DEPLOYMENT/ROW``."""
 
     result: _Result
-    configuration: list[Resource]  # the waivers, and the content of each deployment file
+    configuration: list[Resource]  # the waivers, the content of each deployment file, and files added after the run
     passedTests: list[str]
     warnedTests: list[str]  # not proved, and covered by a waiver
     failedTests: list[str]
@@ -150,6 +151,7 @@ def predicate_of(decision: Decision, inputs: Sequence[Path]) -> Predicate:
     digests = {path.name: manifest.digest(path) for path in inputs}
     if decision.scope:
         digests |= {f"deployment {one.name}": one.hash for one in decision.scope.deployments}
+    digests |= {witness_name(one): one["sha256"] for one in decision.witnesses}
     predicate: Predicate = {
         "result": _RESULT[decision.outcome],
         "configuration": [{"name": name, "digest": {"sha256": digest}} for name, digest in digests.items()],
@@ -160,6 +162,11 @@ def predicate_of(decision: Decision, inputs: Sequence[Path]) -> Predicate:
     if decision.scope and (as_of := decision.scope.options.get("as_of")):
         predicate["hoursJudgedAsOf"] = as_of
     return predicate
+
+
+def witness_name(added: AddedFile) -> str:
+    """The name in the statement of a file that was added after the run; two of one name are told apart."""
+    return f"witness {added['file']} ({added['sha256'][:8]})"
 
 
 def name_of(row: RowResult) -> str:

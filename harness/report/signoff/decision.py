@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, key_of
-from harness.report.run_directory import RunEvidence
+from harness.report.run_directory import AddedFile, RunEvidence
 from harness.report.scope import Scope, unverified_entries
 from harness.report.signoff import manifest
 from harness.report.signoff.rows import (
@@ -64,6 +64,7 @@ class Decision:
     waivers: tuple[Waiver, ...]  #: those that count
     expired: tuple[Waiver, ...]
     contradictions: tuple[str, ...]
+    witnesses: tuple[AddedFile, ...]  #: files that others made, added when the run was over
 
     @property
     def kinds(self) -> set[str]:
@@ -140,6 +141,7 @@ def decide(
         waivers=used,
         expired=expired,
         contradictions=contradictions,
+        witnesses=tuple(run.witnesses),
     )
 
 

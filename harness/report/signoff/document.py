@@ -52,6 +52,7 @@ def write(path: Path, decision: Decision, *, customer: str, signer: str, evidenc
         signer=Markup(signer),  # digests are not to be masked: their runs of digits are no numbers
         evidence=Markup(evidence),
         hashes={d.name: Markup.escape(printable(d.hash)) for d in (scope.deployments if scope else ())},
+        digests={one["sha256"]: Markup.escape(printable(one["sha256"])) for one in decision.witnesses},
         versions=scope.versions if scope else {},
         by_source=by_source,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import MistakeError
@@ -74,10 +74,19 @@ def measure(run: Path) -> dict[str, str]:
 
 def write(run: Path) -> Path:
     """Write the manifest of a run."""
+    return _write(run, measure(run))
+
+
+def _write(run: Path, digests: Mapping[str, str]) -> Path:
     path = run / FILE
-    plain = {"algorithm": "sha256", "files": measure(run)}
-    whole_file.write(path, json.dumps(plain, indent=1, sort_keys=True) + "\n")
+    whole_file.write(path, json.dumps({"algorithm": "sha256", "files": digests}, indent=1, sort_keys=True) + "\n")
     return path
+
+
+def renew(run: Path, changed: Iterable[Path]) -> None:
+    """Put the digests of files that were added after the run's end into its manifest, if it has one; all others stay."""
+    if (run / FILE).exists():
+        _write(run, read(run) | {file.relative_to(run).as_posix(): _digest(file) for file in changed})
 
 
 def read(run: Path) -> dict[str, str]:

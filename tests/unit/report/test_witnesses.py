@@ -1,0 +1,132 @@
+"""Files that others made are added to a run: its own evidence stays, and verdicts, views and the sign-off follow from both."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness.calls.checks import audio
+from harness.calls.checks.audio import Sound
+from harness.calls.checks.claims import Observation
+from harness.calls.events import MarkInFile
+from harness.calls.verdict import Finding, Strength, Verdict
+from harness.deployment import to_plain
+from harness.integrations.matrix import Case
+from harness.report import signoff
+from harness.report.bundle import zipped
+from harness.report.recorder import CaseRecorder
+from harness.report.rejudge import rejudge
+from harness.report.run import remake
+from harness.report.run_directory import RunEvidence
+from harness.report.signoff import attest, manifest
+from harness.report.signoff.decision import Acceptance
+from harness.report.witnesses import Told, add
+
+ROW = "TD-INBOUND"
+SHA = "5501001234567890" * 4  #: looks like telephone numbers
+
+
+def counted(observation: Observation, least: Strength = Strength.PROVED) -> Finding:
+    """The AI's end received packets of the caller, or its words."""
+    sound = Sound(2.0, observation, "RTCP counts 98 of 98 RTP packets")
+    return audio.direction(
+        "caller.1", "assistant main", sound, None, since=1.5, own=(), least=least, names={}, towards="ai"
+    )
+
+
+def heard_by(runs: ModuleType, observation: Observation, least: Strength = Strength.PROVED) -> Any:
+    """What happens in a case whose AI names no marks: this is how its hearing is known."""
+
+    def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+        recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
+        others = [one for one in runs.promised(case) if one.facts.get("towards") != "ai"]
+        for finding in (*others, counted(observation, least)):
+            recorder.finding(finding)
+        conclusion = recorder.outcome.conclusion
+        return conclusion.verdict, conclusion.message
+
+    return play
+
+
+def of_file(heard_s: float, name: str = "pbx.mp3", sha256: str = SHA) -> MarkInFile:
+    return MarkInFile(
+        at=1.8,
+        phone="caller",
+        leg="caller.1",
+        file=name,
+        sha256=sha256,
+        made_at="ai",
+        mark=3,
+        file_s=0.4,
+        heard_s=heard_s,
+        covered_s=4.0,
+    )
+
+
+def told(directory: Path, event: MarkInFile) -> Told:
+    return Told(event.file, event.sha256, 1000, "recording", {directory.name: [event]}, ["12 s without a mark"])
+
+
+@pytest.mark.parametrize(
+    ("observation", "least", "heard_s", "verdict"),
+    [
+        (Observation.RTCP, Strength.PROVED, 0.6, Verdict.PASSED),
+        (Observation.RTCP, Strength.PROVED, 0.0, Verdict.FAILED),  # counted packets are no sound
+        (Observation.WORDS, Strength.CONFIRMED, 0.0, Verdict.NOT_OBSERVABLE),  # a transcript contradicts the recording
+    ],
+)
+def test_a_case_is_judged_by_its_evidence_and_the_file(
+    tmp_path: Path, runs: ModuleType, observation: Observation, least: Strength, heard_s: float, verdict: Verdict
+) -> None:
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, observation, least)})
+    directory = made.case_directory(ROW)
+    before = {path: path.read_bytes() for path in manifest.files(made.directory)}
+    assert add(made.directory, [told(directory, of_file(heard_s))]) == [directory.name]
+    assert {path: path.read_bytes() for path in before} == before
+    assert manifest.differences(made.directory) == []
+    run = RunEvidence.read(made.directory)
+    (case,) = run.cases
+    finding = next(one for one in case.findings if one.check == "audio" and one.facts["towards"] == "ai")
+    assert case.verdict is finding.verdict is verdict
+    assert (finding.strength is Strength.PROVED) is (verdict is Verdict.PASSED)
+    assert bool(case.diagnosis) is (verdict is Verdict.FAILED)
+    assert [one.differences for one in rejudge(made.directory)] == [()]
+    # another file of the same name is another file; the first stays
+    add(made.directory, [told(directory, of_file(0.6, sha256="b" * 64))])
+    assert [one["sha256"] for one in RunEvidence.read(made.directory).witnesses] == [SHA, "b" * 64]
+
+
+def test_every_view_names_the_file(tmp_path: Path, runs: ModuleType) -> None:
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)})
+    assert remake(made.directory).summary.exit_code == 1
+    add(made.directory, [told(made.case_directory(ROW), of_file(0.6))])
+    finished = remake(made.directory)
+    assert finished.summary.exit_code == 0
+    (line,) = json.loads((made.directory / "summary.json").read_text())["witnesses"]
+    assert (line["file"], line["sha256"], line["unmatched"]) == ("pbx.mp3", SHA, ["12 s without a mark"])
+    page = runs.words(finished.report.read_text())
+    assert "pbx.mp3 (recording, SHA-256 550100123456…), added 20" in page
+    assert 'failures="0"' in (made.directory / "junit.xml").read_text()
+    assert zipped(made.directory, "all").stat().st_size
+
+
+def test_an_older_signature_no_longer_verifies_and_says_why(tmp_path: Path, runs: ModuleType) -> None:
+    public = attest.make_keys(tmp_path / "key.pem")
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)})
+    signoff.make(made.directory, key=tmp_path / "key.pem")
+    add(made.directory, [told(made.case_directory(ROW), of_file(0.6))])
+    why = "evidence was added after signing: pbx.mp3; make the sign-off again and sign it"
+    assert signoff.verify(made.directory, public) == (None, [why])
+    signed = signoff.make(made.directory, key=tmp_path / "key.pem")
+    assert signed.decision.outcome is Acceptance.NOT_ACCEPTED  # other rows were not run
+    assert "pbx.mp3, a recording that others made, added 20" in runs.words(signed.html.read_text())
+    assert SHA in signed.html.read_text()
+    assert signoff.verify(made.directory, public)[1] == []
+    (made.case_directory(ROW) / "witness.json").write_text("{}")
+    assert signoff.verify(made.directory, public)[1] == [
+        f"cases/{made.case_directory(ROW).name}/witness.json: was changed"
+    ]
