@@ -20,97 +20,97 @@ help:  ## this list
 verify: .venv/.ready  ## the whole matrix of every integration against the simulated world
 	@$(HARNESS) verify $(DEPLOYMENTS) $(ARGS)
 
-test: .venv/.ready  ## the tests of the harness itself, without the long ones (`ARGS="-m nightly"`: those alone)
+test: .venv/.developer  ## the tests of the harness itself, without the long ones (`ARGS="-m nightly"`: those alone)
 	@$(PYTEST) $(TESTS) -n $(WORKERS) --dist worksteal -m "not nightly" $(ARGS)
 
-bench: .venv/.ready  ## how fast: the matrix, the verdicts, what a leg costs (reports/bench.json)
+bench: .venv/.developer  ## how fast: the matrix, the verdicts, what a leg costs (reports/bench.json)
 	@.venv/bin/python -m tools.speed $(ARGS)
 
 .PHONY: bench-plugin
-bench-plugin: .venv/.ready  ## what the pytest plugin costs projects that do not use it
+bench-plugin: .venv/.developer  ## what the pytest plugin costs projects that do not use it
 	@.venv/bin/python -m tools.speed.plugin
 
-accuracy: .venv/.ready  ## how often the ear is wrong (reports/accuracy.json; some minutes)
+accuracy: .venv/.developer  ## how often the ear is wrong (reports/accuracy.json; some minutes)
 	@.venv/bin/python -m tools.accuracy $(ARGS)
 
-test-browser: .venv/.ready  ## the pages in Chromium, which apt brings: read, searched, played, printed
+test-browser: .venv/.developer  ## the pages in Chromium, which apt brings: read, searched, played, printed
 	@$(PYTEST) tests/browser $(ARGS)
 
 .PHONY: test-fleet
-test-fleet: .venv/.ready  ## four sites with Celery and a real Redis, which apt brings: limits over all, and kills (reports/fleet.json; minutes)
+test-fleet: .venv/.developer  ## four sites with Celery and a real Redis, which apt brings: limits over all, and kills (reports/fleet.json; minutes)
 	@command -v redis-server >/dev/null || { echo "environment: there is no redis-server; apt-get install redis-server" >&2; exit 2; }
 	@$(PYTEST) tests/fleet $(ARGS)
 
-test-interop: .venv/.ready  ## against Kamailio, SIPp, baresip, rtpengine, which apt brings (reports/interop.json; some minutes)
+test-interop: .venv/.developer  ## against Kamailio, SIPp, baresip, rtpengine, which apt brings (reports/interop.json; some minutes)
 	@.venv/bin/python -m tools.interop $(ARGS)
 
 .PHONY: selfproof-strangers
-selfproof-strangers: .venv/.ready  ## the same on Kamailio, rtpengine and baresip, through a wire that changes bytes (reports/strangers.json; some minutes)
+selfproof-strangers: .venv/.developer  ## the same on Kamailio, rtpengine and baresip, through a wire that changes bytes (reports/strangers.json; some minutes)
 	@.venv/bin/python -m tools.strangers $(ARGS)
 
-selfproof: .venv/.ready  ## every fault injected, detected and named; no false alarm (reports/selfproof.json, docs/selfproof.md; some minutes)
+selfproof: .venv/.developer  ## every fault injected, detected and named; no false alarm (reports/selfproof.json, docs/selfproof.md; some minutes)
 	@.venv/bin/python -m tools.selfproof $(ARGS)
 
-liveproof: .venv/.ready  ## a live run says only what it saw (reports/liveproof.json, docs/liveproof.md; half an hour, ARGS="--sample 12" two minutes)
+liveproof: .venv/.developer  ## a live run says only what it saw (reports/liveproof.json, docs/liveproof.md; half an hour, ARGS="--sample 12" two minutes)
 	@.venv/bin/python -m tools.liveproof $(ARGS)
 
-shapes: .venv/.ready  ## customers that are drawn, each verified clean and with a fault (reports/shapes.json; hours, ARGS="--customers 5" some minutes, ARGS="--from 0" goes on)
+shapes: .venv/.developer  ## customers that are drawn, each verified clean and with a fault (reports/shapes.json; hours, ARGS="--customers 5" some minutes, ARGS="--from 0" goes on)
 	@.venv/bin/python -m tools.shapes $(ARGS)
 
 .PHONY: corpus
-corpus: .venv/.ready  ## the stored cases of tests/contract/corpus, recorded anew (an hour or two; ARGS=--expect: only what is expected of them)
+corpus: .venv/.developer  ## the stored cases of tests/contract/corpus, recorded anew (an hour or two; ARGS=--expect: only what is expected of them)
 	@.venv/bin/python -m tools.corpus $(ARGS)
 
 .PHONY: reference
-reference: .venv/.ready  ## docs/cli.md, the keys in docs/deployment.md and the JSON Schemas in docs/reference, from the code
+reference: .venv/.developer  ## docs/cli.md, the keys in docs/deployment.md and the JSON Schemas in docs/reference, from the code
 	@.venv/bin/python -m tools.reference
 
-diagnosis-page: .venv/.ready  ## the tables of docs/diagnosis.md, from the rules
+diagnosis-page: .venv/.developer  ## the tables of docs/diagnosis.md, from the rules
 	@.venv/bin/python -m tools.diagnosis
 
 .PHONY: coverage
-coverage: .venv/.ready  ## statements and branches that tests of rooms and processes reach, by room (reports/coverage.json; some minutes)
+coverage: .venv/.developer  ## statements and branches that tests of rooms and processes reach, by room (reports/coverage.json; some minutes)
 	@.venv/bin/python -m tools.coverage $(ARGS)
 
-mutants: .venv/.ready  ## operators, conditions and constants changed one at a time: how many a test notices (reports/mutation.json; an hour and more, ARGS="--sample 150" some minutes)
+mutants: .venv/.developer  ## operators, conditions and constants changed one at a time: how many a test notices (reports/mutation.json; an hour and more, ARGS="--sample 150" some minutes)
 	@.venv/bin/python -m tools.mutation $(ARGS)
 
-soak: .venv/.ready  ## thousands of calls in one run, softphones killed meanwhile: nothing lost, nothing grows (reports/soak.json; ARGS="--cases 200" is a short run)
+soak: .venv/.developer  ## thousands of calls in one run, softphones killed meanwhile: nothing lost, nothing grows (reports/soak.json; ARGS="--cases 200" is a short run)
 	@.venv/bin/python -m tools.soak $(ARGS)
 
 .PHONY: flakes
-flakes: .venv/.ready  ## a short matrix a hundred times and the tests ten times on a quiet machine, and again beside six busy processes: all pass each time (reports/flakes.json; hours; ARGS="--runs 10 --suites 0" some minutes, ARGS="--add" goes on)
+flakes: .venv/.developer  ## a short matrix a hundred times and the tests ten times on a quiet machine, and again beside six busy processes: all pass each time (reports/flakes.json; hours; ARGS="--runs 10 --suites 0" some minutes, ARGS="--add" goes on)
 	@.venv/bin/python -m tools.flakes $(ARGS)
 
 .PHONY: stalls
-stalls: .venv/.ready  ## the unit tests while their processes are stopped for moments: what takes for granted that no time passes fails (reports/stalls.json; ten minutes)
+stalls: .venv/.developer  ## the unit tests while their processes are stopped for moments: what takes for granted that no time passes fails (reports/stalls.json; ten minutes)
 	@.venv/bin/python -m tools.stalls $(ARGS)
 
-fuzz: .venv/.ready  ## a million inputs that nobody designed to all that reads what others wrote (reports/fuzz.json; ARGS="--inputs 20000" is a short run)
+fuzz: .venv/.developer  ## a million inputs that nobody designed to all that reads what others wrote (reports/fuzz.json; ARGS="--inputs 20000" is a short run)
 	@.venv/bin/python -m tools.fuzz $(ARGS)
 
-audit: .venv/.ready  ## known vulnerabilities of what uv.lock names (needs pypi.org)
+audit: .venv/.developer  ## known vulnerabilities of what uv.lock names (needs pypi.org)
 	@.uv/bin/uv export -q --locked --all-extras --no-emit-project --format requirements.txt -o .venv/requirements.txt
 	@.uv/bin/uv run -q --isolated --locked --only-group audit pip-audit -r .venv/requirements.txt --require-hashes --disable-pip --strict
 
-sbom: .venv/.ready  ## what the package is made of: CycloneDX with licences, which are checked (reports/sbom.json)
+sbom: .venv/.developer  ## what the package is made of: CycloneDX with licences, which are checked (reports/sbom.json)
 	@.uv/bin/uv export -q --locked --all-extras --no-default-groups --preview-features sbom-export --format cyclonedx1.5 | .venv/bin/python -m tools.supply_chain
 
 .PHONY: test-wheel
-test-wheel: .venv/.ready  ## source archive and wheel: built, installed alone, used from an empty directory (about half a minute)
+test-wheel: .venv/.developer  ## source archive and wheel: built, installed alone, used from an empty directory (about half a minute)
 	@.venv/bin/python -m tools.wheel
 .PHONY: docs docs-pictures
-docs: .venv/.ready  ## the documents as a site, every link checked (reports/site/html/index.html)
+docs: .venv/.developer  ## the documents as a site, every link checked (reports/site/html/index.html)
 	@.venv/bin/python -m tools.site
 
-docs-pictures: .venv/.ready  ## the pictures in docs/images, of a run with a fault; needs Chromium, which apt brings
+docs-pictures: .venv/.developer  ## the pictures in docs/images, of a run with a fault; needs Chromium, which apt brings
 	@.venv/bin/python -m tools.site.pictures
 
 .PHONY: release-check
-release-check: .venv/.ready  ## version, changelog and tag name one release
+release-check: .venv/.developer  ## version, changelog and tag name one release
 	@.venv/bin/python -m tools.release
 
-lint: .venv/.ready  ## types, style, spelling, and which module may import which
+lint: .venv/.developer  ## types, style, spelling, and which module may import which
 	@.venv/bin/mypy & types=$$!; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports \
 	&& .venv/bin/codespell && .venv/bin/typos --format brief; style=$$?; wait $$types && exit $$style
 
@@ -118,6 +118,8 @@ clean:  ## removes what was built; reports stay
 	@rm -rf .venv .uv .ci/bootstrap.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.ready: uv.lock pyproject.toml hatch_build.py $(shell find harness -name '*.[ch]') .ci/uv.txt .ci/bootstrap.py
+ENVIRONMENT = uv.lock pyproject.toml hatch_build.py $(shell find harness -name '*.[ch]') .ci/uv.txt .ci/bootstrap.py
+
+.venv/.ready .venv/.developer: $(ENVIRONMENT)
 	@command -v $(PYTHON) >/dev/null || { echo "environment: there is no $(PYTHON); needed: Python 3.11 or newer" >&2; exit 2; }
-	@$(PYTHON) .ci/bootstrap.py
+	@$(PYTHON) .ci/bootstrap.py $(patsubst .%,%,$(notdir $@))

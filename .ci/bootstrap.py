@@ -1,5 +1,8 @@
 """Builds ``.venv`` from ``uv.lock``: a private venv with a pinned uv, which then installs what the lock names, hashes checked.
 
+Without arguments it installs what ``harness`` needs, with ``developer`` the tools of developers as well. Tools that are
+installed stay. The C compiler, 450 MB with its cache, is there only while it compiles, or with the tools.
+
 Run by make with whatever ``python3`` is on the PATH, so this file keeps to syntax that an old Python can read, and to the
 standard library. Several at once in one checkout wait for each other; one that finds everything up to date ends at once.
 """
@@ -7,6 +10,7 @@ standard library. Several at once in one checkout wait for each other; one that 
 import fcntl
 import hashlib
 import os
+import shutil
 import ssl
 import subprocess
 import sys
@@ -16,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 UV_VENV = ROOT / ".uv"
 VENV = ROOT / ".venv"
 READY = VENV / ".ready"
+DEVELOPER = VENV / ".developer"
 SOURCES = [
     ROOT / "uv.lock",
     ROOT / "pyproject.toml",
@@ -36,17 +41,36 @@ def main():
     with open(str(ROOT / ".ci" / "bootstrap.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         fingerprint = hashlib.sha256(b"\0".join(path.read_bytes() for path in SOURCES)).hexdigest()
-        if READY.exists() and READY.read_text() == fingerprint and (VENV / "bin" / "harness").exists():
-            READY.touch()
+        tools = sys.argv[1:] == ["developer"] or (VENV / "bin" / "ruff").exists()
+        stamps = [READY, DEVELOPER] if tools else [READY]
+        if all(is_of(stamp, fingerprint) for stamp in stamps) and (VENV / "bin" / "harness").exists():
+            for stamp in stamps:
+                stamp.touch()
             return
         uv = private_uv()
-        print("environment: installing what uv.lock names into .venv", flush=True)
-        python = sys.executable if sys.version_info[:2] in FITTING else "3.12"
-        run(
-            [uv, "sync", "--locked", "--quiet", "--compile-bytecode", "--python", python, *trust()],
-            "the locked dependencies could not be installed",
-        )
-        READY.write_text(fingerprint)
+        what = "the developer tools" if tools else "what harness needs"
+        print("environment: installing %s into .venv (about half a minute)" % what, flush=True)
+        for stamp in (READY, DEVELOPER):
+            if stamp.exists():
+                stamp.unlink()
+        if not tools:
+            sync(uv, "--no-default-groups", "--group", "build")
+            shutil.rmtree(str(VENV / "zig-cache"), ignore_errors=True)
+        sync(uv, "--compile-bytecode", *([] if tools else ["--no-default-groups"]))
+        for stamp in stamps:
+            stamp.write_text(fingerprint)
+
+
+def is_of(stamp, fingerprint):
+    """Whether the environment was made of the present files."""
+    return stamp.exists() and stamp.read_text() == fingerprint
+
+
+def sync(uv, *what):
+    """Install what uv.lock names of these groups and for every optional feature; remove everything else."""
+    python = sys.executable if sys.version_info[:2] in FITTING else "3.12"
+    command = [uv, "sync", "--locked", "--quiet", "--all-extras", "--python", python, *trust(), *what]
+    run(command, "the locked dependencies could not be installed")
 
 
 def trust():

@@ -5,4 +5,4 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 if { ! python3 -c 'import ensurepip, venv' 2>/dev/null || ! command -v make >/dev/null; } && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update -qq && apt-get install -qq -y --no-install-recommends python3 python3-venv make
 fi
-make -s .venv/.ready || exit
+make -s .venv/.developer || exit

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -61,21 +62,48 @@ def in_build_context(name: str) -> bool:
 def test_what_the_images_are_made_of_is_sent_to_the_build() -> None:
     """Neither could be built: "hatch_build.py: not found", and no rule to make target '.venv/.ready'."""
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE.read_text(), re.MULTILINE)
-    sources = [str(path.relative_to(ROOT)) for path in bootstrap_sources()]
+    sources = [str(path.relative_to(ROOT)) for path in bootstrap().SOURCES]
     for name in [*(name for line in copied for name in line.split()), "Makefile", *sources]:
         assert in_build_context(name), name
     assert not in_build_context("reports/latest/summary.json")
     assert not in_build_context(".git/config")
 
 
-def bootstrap_sources() -> list[Path]:
-    """What .venv/.ready is made of."""
+def bootstrap() -> ModuleType:
+    """The program that makes .venv."""
     spec = importlib.util.spec_from_file_location("bootstrap", ROOT / ".ci" / "bootstrap.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return list(module.SOURCES)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "tools"), [("ready", "harness", False), ("developer", "harness", True), ("ready", "ruff", True)]
+)
+def test_verify_installs_no_developer_tools_and_removes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, there: str, tools: bool
+) -> None:
+    made = bootstrap()
+    synced: list[list[str]] = []
+    for name, value in {"VENV": tmp_path, "READY": tmp_path / "ready", "DEVELOPER": tmp_path / "developer"}.items():
+        monkeypatch.setattr(made, name, value)
+    monkeypatch.setattr(made, "private_uv", lambda: "uv")
+    monkeypatch.setattr(made, "run", lambda command, complaint: synced.append(command))
+    monkeypatch.setattr(made.sys, "argv", ["bootstrap.py", asked])
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / there).touch()
+    made.main()
+    assert ("--no-default-groups" not in synced[-1]) == tools
+    assert "build" not in synced[-1], "the C compiler does not stay"
+    assert (tmp_path / "developer").exists() == tools
+
+
+def test_only_verify_does_without_developer_tools() -> None:
+    needs = re.findall(r"^([a-z-]+): \.venv/\.(\w+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [target for target, stamp in needs if stamp == "ready"] == ["verify"]
+    assert len(needs) > 20
 
 
 def test_the_volumes_are_its_users() -> None:

@@ -43,7 +43,7 @@ def _check_extra() -> None:
     if missing:
         raise ResourceError(
             f"{', '.join(missing)}: not installed; allowed: pip install 'FILE.whl[fleet]' with the wheel's file, "
-            "or .uv/bin/uv sync --extra fleet in a checkout"
+            "or make .venv/.ready in a checkout"
         )
 
 

@@ -70,6 +70,14 @@ def _in_a_line(text: str) -> str:
     return named[-1] if named else re.sub(r"^E\s+", "", lines[-1]).strip()
 
 
+def time_left(elapsed_s: float, done: float, left: float) -> str:
+    """The time that the cases left take at the pace so far, rounded; empty if none is left. ``done`` and ``left`` are rows' seconds."""
+    if min(done, left) <= 0:
+        return ""
+    seconds = elapsed_s * left / done
+    return f" · about {seconds:.0f} s left" if seconds < 90 else f" · about {seconds / 60:.0f} min left"
+
+
 class ResultDocument(Figures):
     """What ``harness verify --json`` prints."""
 
@@ -344,7 +352,13 @@ class Progress:
         for verdict, style in terminal.STYLES.items():
             if counts[verdict]:
                 text.append(f" · {counts[verdict]} {verdict}", style)
-        return text.append(f" · {time.monotonic() - self._began:.1f} s")
+        elapsed = time.monotonic() - self._began
+        text.append(f" · {elapsed:.1f} s")
+        seconds = {case.id: case.row.seconds for case in self._run.cases if case.id in self._planned}
+        done = sum(seconds.get(name, 0.0) for name in self._done)
+        if len(self._done) >= self._run.slots:  # each worker has ended a case, so there is a pace
+            text.append(time_left(elapsed, done, sum(seconds.values()) - done))
+        return text
 
     def mention(self, text: str) -> None:
         """Print what the run waits for, unless it is quiet. Thread-safe."""

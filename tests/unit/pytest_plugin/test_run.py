@@ -4,6 +4,7 @@ from pathlib import Path
 
 from harness.integrations import load
 from harness.integrations.matrix import Selection
+from harness.run.plugin.progress import time_left
 from harness.run.plugin.run import Run, case_id
 from harness.support.resources import EXAMPLES
 
@@ -35,3 +36,9 @@ def test_case_id_is_found_in_the_node_id() -> None:
     )
     assert case_id("scenarios/test_a.py::test_b[A[lab:udp]]@group") == "A[lab:udp]", "as --dist loadgroup has it"
     assert case_id("scenarios/test_a.py::test_b") == "scenarios/test_a.py::test_b"
+
+
+def test_time_left_is_of_the_pace_so_far() -> None:
+    assert time_left(10.0, 5.0, 20.0) == " · about 40 s left"
+    assert time_left(60.0, 10.0, 40.0) == " · about 4 min left"
+    assert time_left(10.0, 5.0, 0.0) == ""
