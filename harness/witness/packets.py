@@ -1,0 +1,318 @@
+"""What crossed the wire, read from a capture file: UDP datagrams and the bytes of TCP connections, in the order of the capture.
+
+dpkt reads the containers (pcap, pcapng) and the headers of the packets. This module adds what dpkt leaves out: several interfaces
+in one pcapng file, fragments (RFC 791 section 3.2, RFC 8200 section 4.5) and the order of TCP segments (RFC 9293 section 3.10).
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from io import BufferedReader
+from typing import Any, Final, Literal
+
+import dpkt
+
+Address = tuple[str, int]
+"""An IP address and a port."""
+Transport = Literal["udp", "tcp"]
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One UDP datagram, or the next bytes of one direction of a TCP connection."""
+
+    at: float  #: seconds since the epoch, by the clock of the machine that captured
+    source: Address
+    target: Address
+    transport: Transport
+    octets: bytes
+    follows: bool = True  #: False where bytes are missing before these, or a TCP connection begins
+
+
+@dataclass
+class Notes:
+    """What could not be read: each sentence with the number of times."""
+
+    _times: Counter[str] = field(default_factory=Counter)
+
+    def add(self, sentence: str) -> None:
+        """Count one more of these. A file of random bytes must not fill the memory with sentences."""
+        if sentence in self._times or len(self._times) < _MOST_NOTES:
+            self._times[sentence] += 1
+
+    def lines(self) -> tuple[str, ...]:
+        """Each sentence once, with its number of times if it came more than once."""
+        return tuple(
+            f"{sentence} ({times} times)" if times > 1 else sentence for sentence, times in self._times.items()
+        )
+
+
+_MOST_NOTES: Final = 200
+
+_PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
+_SECTION, _INTERFACE, _SIMPLE, _ENHANCED, _OBSOLETE = 0x0A0D0D0A, 1, 3, 6, 2
+_RESOLUTION, _OFFSET = 9, 14  # options of an interface: draft-ietf-opsawg-pcapng section 4.2
+_MOST_BLOCK: Final = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Interface:
+    link: int
+    ticks: float = 1e6
+    offset: int = 0
+
+
+def payloads(file: BufferedReader, notes: Notes) -> Iterator[Payload]:
+    """All datagrams and TCP bytes of a capture. Raises ``ValueError`` for a file that is no capture."""
+    fragments, connections = _Fragments(), _Connections(notes)
+    for at, link, frame in _frames(file, notes):
+        try:
+            packet = _network_packet(link, frame)
+            found = None if packet is None else _transport_packet(packet, fragments, notes)
+        except _UNREADABLE as error:
+            notes.add(f"packets with a damaged header were left out ({type(error).__name__})")
+            continue
+        if packet is None:
+            if link not in _LINKS:
+                notes.add(f"packets of link type {link} were left out; capture Ethernet, Linux cooked or raw IP")
+        elif isinstance(found, dpkt.udp.UDP):
+            source, target = _host(packet.src), _host(packet.dst)
+            yield Payload(at, (source, found.sport), (target, found.dport), "udp", bytes(found.data))
+        elif isinstance(found, dpkt.tcp.TCP):
+            source, target = _host(packet.src), _host(packet.dst)
+            yield from connections.take(at, (source, found.sport), (target, found.dport), found)
+    yield from connections.rest()
+
+
+#: dpkt's own errors, and those its parsers let out. IP in IP in IP … exhausts the stack.
+_UNREADABLE: Final = (dpkt.Error, ValueError, LookupError, TypeError, AttributeError, struct.error, RecursionError)
+
+# --- containers ------------------------------------------------------------------------------------
+
+
+def _frames(file: BufferedReader, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
+    """Time, link type and octets of each frame."""
+    if file.peek(4)[:4] == _PCAPNG:
+        yield from _pcapng_frames(file, notes)
+        return
+    try:
+        reader = dpkt.pcap.Reader(file)
+    except dpkt.Error as error:
+        raise ValueError("it is too short") from error
+    link = reader.datalink() & 0xFFFF  # the upper bits say whether frames end with a checksum
+    try:
+        for at, frame in reader:
+            yield float(at), link, frame
+    except dpkt.NeedData:
+        notes.add("the file ends within a packet")
+
+
+def _pcapng_frames(file: BufferedReader, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
+    order, interfaces = "<", list[_Interface]()
+    while len(head := file.peek(12)[:12]) == 12:
+        if head[:4] == _PCAPNG:
+            order = "<" if head[8:12] == b"\x4d\x3c\x2b\x1a" else ">"
+            interfaces = []
+        kind, length = struct.unpack(order + "II", head[:8])
+        if not 12 <= length <= _MOST_BLOCK or len(block := file.read(length)) < length:
+            notes.add("the file ends within a block, or is damaged from there on")
+            return
+        try:
+            if kind == _INTERFACE:
+                interfaces.append(_interface(block, order))
+            elif kind in (_ENHANCED, _OBSOLETE):
+                yield _enhanced(block, order, kind, interfaces)
+            elif kind == _SIMPLE:
+                notes.add("packets without a time (simple packet blocks) were left out")
+        except _UNREADABLE as error:
+            notes.add(f"blocks that cannot be read were left out ({type(error).__name__})")
+
+
+def _interface(block: bytes, order: str) -> _Interface:
+    kind = dpkt.pcapng.InterfaceDescriptionBlockLE if order == "<" else dpkt.pcapng.InterfaceDescriptionBlock
+    description = kind(block)
+    ticks, offset = 1e6, 0
+    for option in description.opts:
+        if option.code == _RESOLUTION and option.data:
+            exponent = option.data[0]
+            ticks = 2.0 ** (exponent & 0x7F) if exponent & 0x80 else 10.0**exponent
+        elif option.code == _OFFSET and len(option.data) == 8:
+            (offset,) = struct.unpack(order + "q", option.data)
+    return _Interface(description.linktype, ticks, offset)
+
+
+def _enhanced(block: bytes, order: str, kind: int, interfaces: list[_Interface]) -> tuple[float, int, bytes]:
+    # Not dpkt's class: it refuses a packet whose comment is not UTF-8, and each option costs an object.
+    number, high, low, captured = struct.unpack_from(order + ("IIII" if kind == _ENHANCED else "HxxIII"), block, 8)
+    interface = interfaces[number]
+    at = ((high << 32) | low) / interface.ticks + interface.offset
+    return at, interface.link, block[28 : min(28 + captured, len(block) - 4)]
+
+
+# --- headers ---------------------------------------------------------------------------------------
+
+
+def _raw(frame: bytes) -> Any:
+    return dpkt.ip6.IP6(frame) if frame[0] >> 4 == 6 else dpkt.ip.IP(frame)
+
+
+#: The packet inside a frame, by link type (https://www.tcpdump.org/linktypes.html).
+_LINKS: Final[dict[int, Callable[[bytes], Any]]] = {
+    0: lambda frame: _raw(frame[4:]),  # loopback of BSD and macOS: an address family in front
+    1: lambda frame: dpkt.ethernet.Ethernet(frame).data,  # VLAN tags, too
+    12: _raw,
+    14: _raw,
+    101: _raw,
+    108: lambda frame: _raw(frame[4:]),
+    113: lambda frame: dpkt.sll.SLL(frame).data,
+    228: _raw,
+    229: _raw,
+    276: lambda frame: dpkt.sll2.SLL2(frame).data,
+}
+
+
+def _network_packet(link: int, frame: bytes) -> Any:
+    """An IPv4 or IPv6 packet; None for anything else, such as ARP."""
+    read = _LINKS.get(link)
+    packet = read(frame) if read is not None and frame else None
+    return packet if isinstance(packet, (dpkt.ip.IP, dpkt.ip6.IP6)) else None
+
+
+def _transport_packet(packet: Any, fragments: _Fragments, notes: Notes) -> Any:
+    """The UDP or TCP packet inside; None for another protocol, and until all its fragments are there."""
+    inside = packet.data
+    if isinstance(packet, dpkt.ip.IP):
+        protocol, announced = packet.p, packet.len
+        part = (packet.id, packet.offset, bool(packet.mf)) if packet.mf or packet.offset else None
+    else:
+        protocol, announced = getattr(packet, "p", None), packet.plen and 40 + packet.plen
+        header = packet.extension_hdrs.get(dpkt.ip.IP_PROTO_FRAGMENT)
+        part = None if header is None else (header.id, header.frag_off, bool(header.m_flag))
+    if protocol not in _TRANSPORTS:
+        return None
+    if announced > len(packet):
+        notes.add(
+            "packets were cut short: by the capture's snap length (tcpdump -s 0 sets none), or where the file ends"
+        )
+    if part is None:
+        return inside
+    number, offset, more = part
+    key = (packet.src, packet.dst, protocol, number)
+    whole = fragments.take(key, 8 * offset, more, bytes(inside))
+    return None if whole is None else _TRANSPORTS[protocol](whole)
+
+
+_TRANSPORTS: Final = {dpkt.ip.IP_PROTO_UDP: dpkt.udp.UDP, dpkt.ip.IP_PROTO_TCP: dpkt.tcp.TCP}
+
+
+def _host(packed: bytes) -> str:
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
+
+
+class _Fragments:
+    """Joins the fragments of a packet, in whatever order they come."""
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[object, tuple[dict[int, bytes], list[int]]] = OrderedDict()
+
+    def take(self, key: object, offset: int, more: bool, octets: bytes) -> bytes | None:
+        """The whole packet once its last missing fragment is there."""
+        parts, total = self._waiting.setdefault(key, ({}, []))
+        parts[offset] = octets
+        if not more:
+            total[:] = [offset + len(octets)]
+        if total and sum(map(len, parts.values())) >= total[0]:
+            whole = bytearray()
+            for begin in sorted(parts):
+                if begin > len(whole):
+                    break  # a hole: fragments overlap elsewhere
+                whole[begin:] = parts[begin]
+            else:
+                del self._waiting[key]
+                return bytes(whole[: total[0]])
+        if len(parts) > _MOST_FRAGMENTS:
+            del self._waiting[key]
+        elif len(self._waiting) > _MOST_WAITING:
+            self._waiting.popitem(last=False)
+        return None
+
+
+_MOST_FRAGMENTS: Final = 256  # 64 KiB in the smallest packets of IPv4 (576 octets) are 118
+_MOST_WAITING: Final = 1000
+
+# --- TCP -------------------------------------------------------------------------------------------
+
+
+class _Connections:
+    """Both directions of every TCP connection, each by itself."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._directions: dict[tuple[Address, Address], _Direction] = {}
+        self._notes = notes
+
+    def take(self, at: float, source: Address, target: Address, segment: Any) -> Iterator[Payload]:
+        """The bytes that are next in order, now that this segment is there."""
+        key = source, target
+        begins = bool(segment.flags & dpkt.tcp.TH_SYN)
+        if begins or key not in self._directions:
+            self._directions[key] = _Direction((segment.seq + begins) & _WORD)
+        direction = self._directions[key]
+        octets = bytes(segment.data)
+        if octets:
+            direction.add(at, segment.seq + begins, octets)
+            yield from self._given(key, direction, at_end=False)
+
+    def rest(self) -> Iterator[Payload]:
+        """What stands behind segments that the capture does not have."""
+        for key, direction in self._directions.items():
+            yield from self._given(key, direction, at_end=True)
+
+    def _given(self, key: tuple[Address, Address], direction: _Direction, at_end: bool) -> Iterator[Payload]:
+        for at, octets, follows in direction.ready(at_end):
+            if not follows and not direction.is_new:
+                self._notes.add(f"TCP segments from {key[0][0]} to {key[1][0]} are missing in the capture")
+            direction.is_new = False
+            yield Payload(at, *key, "tcp", octets, follows)
+
+
+_WORD, _HALF = 0xFFFFFFFF, 0x80000000
+_MOST_SEGMENTS: Final = 128  # that wait behind a missing one
+
+
+class _Direction:
+    """One direction of a connection: segments in, bytes in order out."""
+
+    def __init__(self, first: int) -> None:
+        self._next = first
+        self._waiting: dict[int, tuple[float, bytes]] = {}
+        self._follows = False
+        self.is_new = True
+
+    def add(self, at: float, sequence: int, octets: bytes) -> None:
+        """Keep a segment; of two that begin in one place the longer."""
+        begin = sequence & _WORD
+        if len(octets) > len(self._waiting.get(begin, (0, b""))[1]):
+            self._waiting[begin] = at, octets
+
+    def ready(self, at_end: bool) -> Iterator[tuple[float, bytes, bool]]:
+        """Time, bytes, and whether they follow what was given last. A missing segment is given up once many wait for it."""
+        while self._waiting:
+            begin = min(self._waiting, key=self._ahead)
+            ahead = self._ahead(begin)
+            if ahead > 0 and not at_end and len(self._waiting) <= _MOST_SEGMENTS:
+                return
+            at, octets = self._waiting.pop(begin)
+            if ahead < 0:  # a retransmission, of which some may be new
+                octets, ahead = octets[-ahead:], 0
+            if octets:
+                self._next = (self._next + ahead + len(octets)) & _WORD
+                yield at, octets, self._follows and not ahead
+                self._follows = True
+
+    def _ahead(self, begin: int) -> int:
+        """How far a sequence number is ahead of the next one; sequence numbers begin again after 2³²."""
+        return ((begin - self._next + _HALF) & _WORD) - _HALF

@@ -1,0 +1,158 @@
+"""Captures for tests: packets in frames, made by the library that reads them."""
+
+from __future__ import annotations
+
+import io
+import socket
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import dpkt
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.g711 import encode_alaw, encode_ulaw
+
+Address = tuple[str, int]
+Timed = tuple[float, Any]
+"""A time and an IP packet."""
+
+A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5062)
+A6, B6 = ("2001:db8::1", 5060), ("2001:db8::2", 5062)
+BEGAN = 1_790_000_000.0
+
+
+def packed(host: str) -> bytes:
+    return socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+
+
+def ip(source: Address, target: Address, protocol: int, inside: bytes, **more: int) -> Any:
+    if ":" in source[0]:
+        return dpkt.ip6.IP6(src=packed(source[0]), dst=packed(target[0]), nxt=protocol, plen=len(inside), data=inside)
+    return dpkt.ip.IP(src=packed(source[0]), dst=packed(target[0]), p=protocol, data=inside, **more)
+
+
+def udp(source: Address, target: Address, octets: bytes, **more: int) -> Any:
+    datagram = dpkt.udp.UDP(sport=source[1], dport=target[1], ulen=8 + len(octets), data=octets)
+    return ip(source, target, 17, bytes(datagram), **more)
+
+
+def tcp(source: Address, target: Address, sequence: int, octets: bytes, flags: int = dpkt.tcp.TH_ACK) -> Any:
+    segment = dpkt.tcp.TCP(sport=source[1], dport=target[1], seq=sequence & 0xFFFFFFFF, flags=flags, data=octets)
+    return ip(source, target, 6, bytes(segment))
+
+
+def fragments(packet: Any, size: int) -> list[Any]:
+    """An IP packet in fragments of ``size`` octets, a multiple of eight."""
+    if isinstance(packet, dpkt.ip6.IP6):
+        protocol, inside = packet.nxt, bytes(packet.data)
+    else:
+        protocol, inside = packet.p, bytes(packet.data)
+    made = []
+    for begin in range(0, len(inside), size):
+        part, more = inside[begin : begin + size], begin + size < len(inside)
+        if isinstance(packet, dpkt.ip6.IP6):
+            head = struct.pack("!BBHI", protocol, 0, begin | more, 77)
+            made.append(dpkt.ip6.IP6(src=packet.src, dst=packet.dst, nxt=44, plen=8 + len(part), data=head + part))
+        else:
+            flags = (0x2000 if more else 0) | begin // 8
+            made.append(dpkt.ip.IP(src=packet.src, dst=packet.dst, p=protocol, id=77, _flags_offset=flags, data=part))
+    return made
+
+
+def frame(link: str, packet: Any) -> bytes:
+    """An IP packet as the link layer carries it."""
+    raw = bytes(packet)
+    kind = 0x86DD if raw[0] >> 4 == 6 else 0x0800
+    if link == "raw":
+        return raw
+    if link == "sll":
+        return struct.pack("!HHH8sH", 0, 1, 6, bytes(8), kind) + raw
+    if link == "sll2":
+        return struct.pack("!HHIHBB8s", kind, 0, 1, 1, 0, 6, bytes(8)) + raw
+    tags = {"ethernet": b"", "vlan": b"\x81\x00\x00\x64", "qinq": b"\x88\xa8\x00\x0a\x81\x00\x00\x64"}[link]
+    return bytes(12) + tags + struct.pack("!H", kind) + raw
+
+
+LINKS = {"raw": 101, "sll": 113, "sll2": 276, "ethernet": 1, "vlan": 1, "qinq": 1}
+
+
+def pcap(packets: Iterable[Timed], link: str = "ethernet") -> bytes:
+    file = io.BytesIO()
+    writer = dpkt.pcap.Writer(file, linktype=LINKS[link], snaplen=262144)
+    for at, packet in packets:
+        writer.writepkt(frame(link, packet), at)
+    return file.getvalue()
+
+
+def pcapng(packets: Iterable[Timed], links: Sequence[str] = ("ethernet",)) -> bytes:
+    """With an interface for each link; packets go to them in turn."""
+    file = io.BytesIO()
+    interfaces = [dpkt.pcapng.InterfaceDescriptionBlockLE(linktype=LINKS[link], snaplen=262144) for link in links]
+    dpkt.pcapng.Writer(file, idb=interfaces)
+    for number, (at, packet) in enumerate(packets):
+        ticks, octets = round(at * 1e6), frame(links[number % len(links)], packet)
+        block = dpkt.pcapng.EnhancedPacketBlockLE(
+            iface_id=number % len(links), ts_high=ticks >> 32, ts_low=ticks & 0xFFFFFFFF, pkt_data=octets
+        )
+        file.write(bytes(block))
+    return file.getvalue()
+
+
+def rtp(sequence: int, timestamp: int, payload: bytes, payload_type: int = 0, ssrc: int = 0x1234) -> bytes:
+    return struct.pack("!BBHII", 0x80, payload_type, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc) + payload
+
+
+def speaking(
+    source: Address,
+    target: Address,
+    samples: NDArray[np.int16],
+    begin: float = BEGAN,
+    payload_type: int = 0,
+    sequence: int = 65_500,
+    ssrc: int = 0x1234,
+) -> list[Timed]:
+    """A sound in packets of 20 ms."""
+    encode = encode_ulaw if payload_type == 0 else encode_alaw
+    return [
+        (
+            begin + number * 0.02,
+            udp(
+                source,
+                target,
+                rtp(sequence + number, 0xFFFFFF00 + at, encode(samples[at : at + 160]), payload_type, ssrc),
+            ),
+        )
+        for number, at in enumerate(range(0, len(samples), 160))
+    ]
+
+
+def sdp(place: Address, formats: str = "0 8 101", protocol: str = "RTP/AVP", *lines: str) -> bytes:
+    kind = "IP6" if ":" in place[0] else "IP4"
+    text = ("v=0", f"o=- 1 1 IN {kind} {place[0]}", "s=-", f"c=IN {kind} {place[0]}", "t=0 0")  # fmt: skip
+    media = (f"m=audio {place[1]} {protocol} {formats}", "a=rtpmap:101 telephone-event/8000", *lines)
+    return "".join(f"{line}\r\n" for line in (*text, *media)).encode()
+
+
+def invite(body: bytes = b"", call_id: str = "a1@192.0.2.1") -> bytes:
+    return _message("INVITE sip:+12065550100@192.0.2.2 SIP/2.0", body, call_id)
+
+
+def ok(body: bytes = b"", call_id: str = "a1@192.0.2.1") -> bytes:
+    return _message("SIP/2.0 200 OK", body, call_id)
+
+
+def _message(start: str, body: bytes, call_id: str) -> bytes:
+    lines = [
+        start,
+        "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1",
+        "From: <sip:+14155550101@192.0.2.1>;tag=1",
+        "To: <sip:+12065550100@192.0.2.2>",
+        f"Call-ID: {call_id}",
+        "CSeq: 1 INVITE",
+        "Max-Forwards: 70",
+        *(["Content-Type: application/sdp"] if body else []),
+        f"Content-Length: {len(body)}",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
