@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+import soundfile
 
 from harness.audio.wav import WavError, read_wav
 from harness.deployment import numbers_csv
@@ -28,6 +32,7 @@ from harness.sip.validation import problem_of_request, problem_of_response, salv
 from harness.support.http_client import HttpResponse
 from harness.witness import synthflow, transcript
 from harness.witness.call_record import CallRecord
+from harness.witness.sound_file import SoundFileError, marks_in, sound_of
 from tools import ROOT
 
 LAB = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
@@ -187,6 +192,11 @@ def _wav(data: bytes) -> None:
         read_wav(path)
 
 
+def _sound(data: bytes) -> None:
+    with contextlib.suppress(SoundFileError):
+        marks_in(sound_of(data, "recording"))
+
+
 def _api(data: bytes) -> None:
     try:
         plain = synthflow.payload("GET /calls", HttpResponse(200, "OK", {}, data))
@@ -220,6 +230,12 @@ def _evidence(data: bytes) -> None:
         _ = evidence.id, evidence.title, evidence.axes, evidence.legs, evidence.marks, evidence.strength, evidence.cause
 
 
+def _encoded(kind: str, subtype: str) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros((800, 2)), 16000, format=kind, subtype=subtype)
+    return file.getvalue()
+
+
 def _wave() -> bytes:
     return (
         b"RIFF\x34\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00"
@@ -238,6 +254,7 @@ TARGETS: dict[str, Target] = {
     "deployment": Target(_deployment, (LAB.read_bytes(),)),
     "csv": Target(_csv, (b"name,did,trunk,assistant\na,+13125550100,udp,main\n", b"\xef\xbb\xbfname;did\n\"a;b\";+13125550100\n")),
     "wav": Target(_wav, (_wave(),)),
+    "sound": Target(_sound, (_encoded("MP3", "MPEG_LAYER_III"), _encoded("OGG", "OPUS"), _encoded("FLAC", "PCM_16"), _wave())),
     "api": Target(_api, (json.dumps(RECORD).encode(),)),
     "evidence": Target(_evidence, (json.dumps(CASE).encode() + b"\n--\n" + EVENTS,)),
 }  # fmt: skip

@@ -18,13 +18,12 @@ from harness.audio.marks import SAMPLE_RATE, replied
 from harness.audio.mixture import marks_in
 from harness.audio.prompts import Matched, find_prompts, prompt_text
 from harness.audio.quality import Figures, best_snr, figures
-from harness.audio.samples import resample
 from harness.audio.spectrogram import spectrogram_svg
-from harness.audio.wav import WavError, read_wav
 from harness.errors import MistakeError, unwritable
 from harness.support.files import json_file, whole_file
 from harness.support.resources import prompt_names
 from harness.support.terminal import SafeConsole
+from harness.witness.sound_file import Sound, read_sound
 
 
 class SpanDocument(TypedDict):
@@ -56,14 +55,12 @@ class ListenDocument(TypedDict):
     prompts: list[PromptFound]
     mixed_marks: list[Heard] | None  # None without --deep
     quality: Figures
-
-
-_LEAST_RATE = 4000
-_MOST_RATE = 384_000  # the most that recorders use; a header may claim more
+    channel: NotRequired[str]  # left or right, in `channels`
+    channels: NotRequired[list[ListenDocument]]  # of a stereo file, which the rest describes as both together
 
 
 def listen(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="A mono sound file (WAV, FLAC, Ogg …).")],
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A sound file, mono or stereo: WAV, MP3, Ogg, FLAC.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
     deep: Annotated[bool, typer.Option("--deep", help="Also search for marks that sound under others.")] = False,
     picture: Annotated[
@@ -73,29 +70,31 @@ def listen(
     """Say what a recording holds and when: marks, speech, prompts, digits, tones, music, noise, silence."""
     if picture is not None and picture.suffix.lower() != ".svg":
         raise MistakeError(f"--picture {picture}: the spectrogram is drawn as SVG; allowed: FILE.svg")
-    samples, rate = read_wav(path)
-    if rate < _LEAST_RATE:
-        raise WavError(f"{path}: {rate} samples a second; {_LEAST_RATE} are the least that carry a telephone's sound")
-    if rate > _MOST_RATE:
-        raise WavError(f"{path}: {rate} samples a second; {_MOST_RATE} are the most that are read")
-    report = _report(path, rate, resample(samples, rate, SAMPLE_RATE), deep)
+    sound = read_sound(path)
+    report = _report(sound, sound.mixed, deep)
+    if len(sound.channels) > 1:
+        report["channels"] = [
+            {**_report(sound, samples, deep), "channel": sound.channel_name(number)}
+            for number, samples in enumerate(sound.channels)
+        ]
     if picture is not None:
         try:
-            whole_file.write(picture, spectrogram_svg(samples, rate, classify(samples, rate), path.name))
+            whole_file.write(picture, spectrogram_svg(sound.mixed, SAMPLE_RATE, classify(sound.mixed), path.name))
         except OSError as error:
             raise unwritable(picture, error) from error
     if as_json:
         print(json_file.text(report))
     else:
-        _show(report)
+        for part in report.get("channels", [report]):
+            _show(part)
 
 
-def _report(path: Path, rate: int, audio: NDArray[np.int16], deep: bool) -> ListenDocument:
+def _report(sound: Sound, audio: NDArray[np.int16], deep: bool) -> ListenDocument:
     heard = [fact for fact in marks_heard(audio) if isinstance(fact, Heard)]
     return {
-        "file": str(path),
-        "rate": rate,
-        "seconds": len(audio) / SAMPLE_RATE,
+        "file": sound.name,
+        "rate": sound.file_rate,
+        "seconds": sound.seconds,
         "spans": [_span(span, heard) for span in classify(audio)],
         "prompts": [
             PromptFound(match.name, match.began, match.ended, match.score, prompt_text(match.name))
@@ -124,6 +123,8 @@ def _span(span: Span, heard: list[Heard]) -> SpanDocument:
 
 def _show(report: ListenDocument) -> None:
     console = SafeConsole(highlight=False)
+    if "channel" in report:
+        console.print(f"{report['channel']} channel:")
     table = Table(box=None, pad_edge=False)
     for heading, justify in (("from s", "right"), ("to s", "right"), ("what", "left"), ("detail", "left")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
