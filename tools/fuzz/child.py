@@ -6,7 +6,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["harness", "json", "tomllib"]):
+with atheris.instrument_imports(include=["harness", "json", "tomllib", "dpkt"]):
     from tools.fuzz.targets import TARGETS
 
 

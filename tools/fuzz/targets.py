@@ -6,11 +6,13 @@ import contextlib
 import functools
 import io
 import json
+import struct
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import dpkt
 import numpy as np
 import soundfile
 
@@ -32,6 +34,7 @@ from harness.sip.validation import problem_of_request, problem_of_response, salv
 from harness.support.http_client import HttpResponse
 from harness.witness import synthflow, transcript
 from harness.witness.call_record import CallRecord
+from harness.witness.capture import CaptureError, read_capture
 from harness.witness.sound_file import SoundFileError, marks_in, sound_of
 from tools import ROOT
 
@@ -243,6 +246,36 @@ def _wave() -> bytes:
     )
 
 
+def _capture(data: bytes) -> None:
+    path = _directory() / "capture"
+    path.write_bytes(data)
+    with contextlib.suppress(CaptureError):
+        for stream in read_capture(path).streams:
+            for _ in stream.sounds():
+                pass
+
+
+def _captures() -> tuple[bytes, ...]:
+    """A call over UDP with RTP after a fragmented answer, and requests over TCP; as pcap and as pcapng."""
+    rtp = [struct.pack("!BBHII", 0x80, 0, number, 160 * number, 7) + bytes(20) for number in range(12)]
+    datagrams = [(5060, INVITE % len(BODY) + BODY), *((4000, octets) for octets in rtp)]
+    packets = [_ip(17, bytes(dpkt.udp.UDP(dport=port, ulen=8 + len(data), data=data))) for port, data in datagrams]
+    answer = bytes(dpkt.udp.UDP(dport=5060, ulen=8 + len(OK % len(SDP) + SDP), data=OK % len(SDP) + SDP))
+    packets += [_ip(17, answer[:400], id=9, _flags_offset=0x2000), _ip(17, answer[400:], id=9, _flags_offset=50)]
+    segments = [(1, b"", dpkt.tcp.TH_SYN), (42, b"b", 0), (2, INVITE % 0, 0), (60, OK % 0, 0)]
+    packets += [_ip(6, bytes(dpkt.tcp.TCP(dport=5060, seq=at, data=data, flags=flags))) for at, data, flags in segments]
+    old, new = io.BytesIO(), io.BytesIO()
+    writers = dpkt.pcap.Writer(old), dpkt.pcapng.Writer(new)
+    for at, packet in enumerate(packets):
+        for writer in writers:
+            writer.writepkt(bytes(12) + b"\x08\x00" + bytes(packet), 1e9 + at / 50)
+    return old.getvalue(), new.getvalue()
+
+
+def _ip(protocol: int, inside: bytes, **more: int) -> dpkt.ip.IP:
+    return dpkt.ip.IP(src=b"\x7f\0\0\1", dst=b"\x7f\0\0\2", p=protocol, data=inside, **more)
+
+
 TARGETS: dict[str, Target] = {
     "sip": Target(_sip, (INVITE % len(BODY) + BODY, OK % len(SDP) + SDP)),
     "sdp": Target(_sdp, (SDP, SDP.replace(b"SAVP", b"AVP"))),
@@ -255,6 +288,7 @@ TARGETS: dict[str, Target] = {
     "csv": Target(_csv, (b"name,did,trunk,assistant\na,+13125550100,udp,main\n", b"\xef\xbb\xbfname;did\n\"a;b\";+13125550100\n")),
     "wav": Target(_wav, (_wave(),)),
     "sound": Target(_sound, (_encoded("MP3", "MPEG_LAYER_III"), _encoded("OGG", "OPUS"), _encoded("FLAC", "PCM_16"), _wave())),
+    "capture": Target(_capture, _captures()),
     "api": Target(_api, (json.dumps(RECORD).encode(),)),
     "evidence": Target(_evidence, (json.dumps(CASE).encode() + b"\n--\n" + EVENTS,)),
 }  # fmt: skip
