@@ -6,6 +6,7 @@ from harness.calls.checks.timing import is_too_soon
 from harness.calls.events import CallState, LegStarted, SipMessage
 from harness.calls.model import CallMessage, read
 from harness.calls.verdict import Finding
+from harness.deployment import Line
 from harness.diagnosis.refusals import OF_THE_STACK, TERMINATED, about, of_message
 from harness.diagnosis.scene import Scene, answered_request, listed
 from harness.sip import why
@@ -170,11 +171,24 @@ def _hours(scene: Scene) -> None:
     by_night = {*groups[line.closed].agents} if line.closed else set[str]()
     by_day = {agent for name in (line.group, line.fallback) if name for agent in groups[name].agents}
     at_ai = scene.value("ai.saw") in ("answered", "another assistant answered", "rang", "refused")
+    at_ai = at_ai or bool(scene.invites or scene.failed("route.not_reached"))
     if scene.is_out_of_hours:
         told = "the AI was called" if at_ai else f"{', '.join(sorted(rang & by_day))} rang"
         scene.record("hours.treated", "as if open" if at_ai or rang & by_day - by_night else None, told)
     elif rang & by_night - by_day and not at_ai:
         scene.record("hours.treated", "as if closed", f"{', '.join(sorted(rang & by_night))} rang")
+    elif (line.closed is None or groups[line.closed].is_machine) and not rang and _answered_by_machine(scene, line):
+        scene.record(
+            "hours.treated", "as if closed", "the call was answered, and neither the AI nor an agent was called"
+        )
+
+
+def _answered_by_machine(scene: Scene, line: Line) -> bool:
+    """Whether the call was answered though the platform is to answer none itself, and no one else was called."""
+    fallback = scene.deployment.groups[line.fallback] if scene.deployment and line.fallback else None
+    unseen = fallback is not None and (fallback.has_machine or not scene.takers_are_seen)
+    answered = scene.value("caller.end") == "answered" and not scene.platform_answers
+    return answered and scene.value("ai.saw") == "nothing" and not unseen
 
 
 # -- who answered first

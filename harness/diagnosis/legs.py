@@ -172,7 +172,7 @@ def _answered_elsewhere(scene: Scene) -> None:
             record(fact, False, "the AI's record does not say that the transfer was done")
     if value("fallback.landed") == "nowhere":
         end = value("caller.end")
-        taken = value("ai.saw") in ("answered", "another assistant answered")
+        taken = value("ai.saw") in ("answered", "another assistant answered") or value("hours.treated") == "as if open"
         if end not in (None, "answered", DROPPED) or taken:
             record(fact, False, "nobody took the call in the AI's place")
         elif end is not None and not scene.platform_answers and (value("ai.saw") or value("ai.lost")):

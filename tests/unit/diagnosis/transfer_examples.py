@@ -34,6 +34,11 @@ def own_call(code: int, reason: str = "") -> Example:
     return lost(warm(Example()).ai_invites(GROUP).platform_says(code, reason, "INVITE"))
 
 
+def closed_by(line: str, row: str = "CLOSED") -> Example:
+    """A call to a number with hours, which is answered."""
+    return Example(row=row, line=line).dials().after(0.1).answered()
+
+
 def though_there(example: Example) -> Example:
     """A second call to the same number rings the group."""
     return example.calls_again("group", GROUP, rang=["billing"])
@@ -151,9 +156,24 @@ TRANSFER = [
         "likely hours-wrong",
     ),
     Expected(
+        "hours.open",
+        closed_by("out-of-hours-voicemail").finding("route.not_reached", "the AI", reached=["x"]),
+        "likely hours-wrong",
+    ),
+    Expected(
+        "hours.open",
+        closed_by("out-of-hours").landed("reception").copy(file={"lines.out-of-hours.fallback": "reception"}).ai_gets(),
+        "likely hours-wrong",
+    ),
+    Expected(
         "hours.closed",
         nothing(Example(line="out-of-hours")).all_ports_answer(),
         "likely hours-wrong, route-missing",
+    ),
+    Expected(
+        "hours.closed",
+        closed_by("out-of-hours-voicemail", row="TD-INBOUND").all_ports_answer().not_taken(),
+        "likely hours-wrong",
     ),
     Expected(
         "transfer.mode",
