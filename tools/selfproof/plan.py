@@ -94,7 +94,7 @@ class Undecided:
 
 #: The documented lists of candidates: where two causes leave the same evidence, and why.
 UNDECIDED: tuple[Undecided, ...] = (
-    Undecided(("route-missing", "trunk-transport-mismatch"), _UNREACHED, _NEVER_ARRIVED),
+    Undecided(("route-missing", "trunk-transport-mismatch", "trunk-down"), _UNREACHED, _NEVER_ARRIVED),
     Undecided(
         ("route-wrong-trunk",),
         _UNREACHED,

@@ -325,9 +325,9 @@ class _Lines:
         which = self._draw(st.integers(0, 9))
         if which > 1:
             return {}
-        if which:
-            return {"hours": "mon-sun 00:00-12:00 and 12:00-24:00"}
         closed: Table = {"closed": self._draw(st.sampled_from(self._groups))} if self._draw(st.booleans()) else {}
+        if which:
+            return {"hours": "mon-sun 00:00-12:00 and 12:00-24:00", **closed}
         if self._draw(st.booleans()):
             return {"hours": "mon-sun 00:00-24:00", "holidays": CALENDAR, **closed}
         return {"hours": CLOSED, **closed}

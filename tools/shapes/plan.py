@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.deployment import Deployment
+from harness.deployment import Deployment, Line
 from harness.errors import SelectionError
 from harness.integrations import matrix
 from harness.integrations.matrix import Case
@@ -24,6 +24,12 @@ _OF_TRANSFERS = frozenset(
     {"group-answered-by-others", "agent-hangup-not-passed-on", "transfer-no-audio", "agent-audio-stops"}
 )
 
+
+#: Rows on which faults show with the hours and overflows that customers have.
+_FURTHER: Mapping[str, Sequence[Where]] = {
+    "fallback-missing": [Where(("PEOPLE", "VOICEMAIL"))],
+    "hours-wrong": [Where(("TD-INBOUND", "GL-INBOUND", "PEOPLE"))],
+}
 
 #: Stands for every fault where some are named that alone are to be tried.
 ANY = "any"
@@ -74,7 +80,8 @@ def _with_fault(deployment: Deployment, cases: Sequence[Case], drawing: Drawing)
         and fault not in WHOLE_TENANT
         and (deployment.kind != "live" or fault in SEEN_AT_PHONES)
         for case in cases
-        if any(_admits(place, case) for place in places) and _shows(fault, case, deployment)
+        if any(_admits(place, case) for place in (*places, *_FURTHER.get(fault, ())))
+        and _shows(fault, case, deployment)
     ]
     if not strikes:
         return
@@ -111,6 +118,13 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
     if fault == "caller-id-lost-on-fallback":
         fallen_to = deployment.groups[entry.fallback].present if entry.fallback else []
         return all(deployment.phones[agent].shows == "original" for agent in fallen_to)
+    if fault == "fallback-missing" and case.row.moment == "people":
+        return case.axes.get("overflow") not in (None, entry.group)
+    if fault == "caller-id-lost-at-second-agent":
+        people = deployment.groups[str(entry.group)].present
+        return all(deployment.phones[agent].shows == "original" for agent in people)
+    if fault == "hours-wrong" and not case.row.out_of_hours:  # a phone rings that belongs to the closed number alone
+        return entry.hours is not None and bool(entry.closed) and _rings_first(deployment, entry)
     if fault == "fallback-wrong-group":  # where nobody else is, none is rung, as without a fallback
         return _has_others(deployment, [entry.fallback] if entry.fallback else [])
     if fault == "trunk-limit-lower":  # than one is none: no call has a way to the AI, as without a route
@@ -136,6 +150,12 @@ def _rings_others(deployment: Deployment, groups: Sequence[str]) -> bool:
     own = {agent for name in groups for agent in deployment.groups[name].agents}
     turns = [group.turns[0] for name, group in deployment.groups.items() if name not in groups and group.present]
     return bool(turns) and all(set(turn) - own for turn in turns)
+
+
+def _rings_first(deployment: Deployment, entry: Line) -> bool:
+    """Whether the first turn out of hours has somebody who takes no call by day."""
+    by_day = {agent for name in (entry.group, entry.fallback) if name for agent in deployment.groups[name].agents}
+    return bool(set(deployment.groups[str(entry.closed)].first_turn) - by_day)
 
 
 def _has_others(deployment: Deployment, groups: Sequence[str]) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from harness import integrations
 from harness.deployment import Deployment
 from harness.integrations import matrix
+from harness.integrations.matrix import Case
 from harness.report import scope
 from tools.selfproof.plan import cause_of
 from tools.shapes.plan import WRONG, Drawing, Trial, trials
@@ -24,6 +25,7 @@ KEYS = (
     "cases",
     "false_alarms",
     "unsaid_rows",
+    "unsaid_entries",
     "faults",
     "missed",
     "wrongly_red",
@@ -33,7 +35,7 @@ KEYS = (
     "wrongly_certain",
 )
 #: What has to be nought.
-_BARS = ("not_run", "false_alarms", "unsaid_rows", "missed", "wrongly_red", "wrongly_certain")
+_BARS = ("not_run", "false_alarms", "unsaid_rows", "unsaid_entries", "missed", "wrongly_red", "wrongly_certain")
 _NAMED_FIRST = 0.9
 #: Of fewer faults a share says nothing: a sample is held to what has to be nought.
 _A_SHARE_NEEDS = 20
@@ -87,6 +89,7 @@ class Results:
         self.figures["customers"] += len(customers)
         if not self.drawing.faults:
             self._rows(run, customers, found)
+            self._entries(run, customers, found)
         for trial in trials(deployments, self.drawing):
             case = found.get(trial.case.id)
             if case is None or "end" not in case:
@@ -95,13 +98,12 @@ class Results:
                 self._clean(trial, case, by_name[trial.case.deployment])
             elif trial.struck:
                 self._struck(trial, case, by_name[trial.case.deployment])
-            elif _verdict(case) != "passed":
+            elif _verdict(case) != _expected(trial, by_name[trial.case.deployment]):
                 self._say("wrongly_red", trial, _message(case))
 
     def _clean(self, trial: Trial, case: CaseFile, deployment: Deployment) -> None:
         self.figures["cases"] += 1
-        expected = "not observable" if matrix.why_never_passed(trial.case, deployment) else "passed"
-        if _verdict(case).replace("_", " ") != expected:
+        if _verdict(case) != _expected(trial, deployment):
             self._say("false_alarms", trial, f"{_verdict(case)}: {_message(case)}")
 
     def _struck(self, trial: Trial, case: CaseFile, deployment: Deployment) -> None:
@@ -134,10 +136,41 @@ class Results:
                     self.figures["unsaid_rows"] += 1
                     self.said.append(f"{deployment.name}: {row.id}: neither run nor said to be left out")
 
+    def _entries(self, run: Path, deployments: Sequence[Deployment], found: Mapping[str, CaseFile]) -> None:
+        """Everything a file declares has a case, or is listed as not verified."""
+        asked = scope.read(run)
+        listed = {one.name: one.unverified for one in asked.deployments} if asked is not None else {}
+        for deployment in deployments:
+            told = {entry for one in listed.get(deployment.name, ()) for entry in one.entries}
+            told |= {f"lines.{left.line}" for left in matrix.left_out(deployment)}
+            cases = [t.case for t in trials([deployment], self.drawing) if not t.fault and t.case.id in found]
+            for entry in sorted(_declared(deployment) - told - _used(cases, deployment)):
+                self.figures["unsaid_entries"] += 1
+                self.said.append(f"{deployment.name}: {entry}: no case, and not listed as not verified")
+
     def _say(self, figure: str, trial: Trial, what: str) -> None:
         self.figures[figure] += 1
         fault = f" ({trial.fault} at {trial.line})" if trial.fault else ""
         self.said.append(f"{figure}: {trial.case.id}{fault}: {what}")
+
+
+def _declared(deployment: Deployment) -> set[str]:
+    agents = {agent for group in deployment.groups.values() for agent in group.agents}
+    tables = {name: list(getattr(deployment, name)) for name in ("lines", "assistants", "groups")}
+    tables |= {"trunks": [trunk.name for trunk in deployment.trunks], "phones": [*deployment.phones.keys() - agents]}
+    return {f"{table}.{name}" for table, names in tables.items() for name in names}
+
+
+def _used(cases: Iterable[Case], deployment: Deployment) -> set[str]:
+    used: set[str] = set()
+    for case in cases:
+        used |= {f"trunks.{case.trunk}", f"lines.{case.line}"}
+        used |= {f"assistants.{deployment.lines[case.line].assistant}"} if case.line else set()
+        used |= {f"groups.{name}" for name in matrix.landing_groups(case, deployment)}
+        used |= {f"phones.{call.who}" for call in matrix.calls_of(case, deployment)}
+        if case.row.moment == "campaign":
+            used.add(f"phones.{deployment.customer}")
+    return used
 
 
 def _read(path: Path) -> CaseFile | None:
@@ -149,7 +182,11 @@ def _read(path: Path) -> CaseFile | None:
 
 
 def _verdict(case: CaseFile) -> str:
-    return str((case.get("end") or {}).get("verdict", "never ended"))
+    return str((case.get("end") or {}).get("verdict", "never ended")).replace("_", " ")
+
+
+def _expected(trial: Trial, deployment: Deployment) -> str:
+    return "not observable" if matrix.why_never_passed(trial.case, deployment) else "passed"
 
 
 def _message(case: CaseFile) -> str:

@@ -128,7 +128,7 @@ class Platform:
         caller = call.agent_caller()
         if not any(known.call == call.name and known.group == group for known in self.landings):
             self.landings.append(Landed(time.time(), call.name, call.line, group, caller.number))
-        settings = self.ringing(group)
+        settings, first_shown = self.ringing(group), caller
         if settings.others_answer or (not declared.agents and not declared.empty):
             return [self.announcement(SOMEBODY, call)]  # people who have no phone of the harness
         found: list[LegTarget] = []
@@ -136,6 +136,8 @@ class Platform:
             phone = self.deployment.phones[name]
             if name in settings.away:
                 continue
+            if found and self.faults.on("caller-id-lost-at-second-agent", call.line):
+                caller = first_shown.showing(self.number_shown(call))
             if phone.number is not None:
                 # A platform that may show any number shows one of its own.
                 shows: Literal["original", "platform"] = "original" if phone.shows == "original" else "platform"

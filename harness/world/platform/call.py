@@ -172,7 +172,8 @@ class PlatformCall(BackToBack):
     async def _is_closed(self, first: WireLeg, line: str) -> bool:
         """Whether the number is out of its hours; the call has then been handled."""
         settings, deployment = self.platform.settings.line(line), self.platform.deployment
-        if deployment.is_open(line) if settings.open is None else settings.open:
+        is_open = deployment.is_open(line) if settings.open is None else settings.open
+        if is_open is not self._wrong("hours-wrong"):
             return False
         group = settings.closed_group or deployment.lines[line].closed
         if group is not None:
@@ -206,6 +207,8 @@ class PlatformCall(BackToBack):
         termination = self.platform.terminations[trunk.name]
         if termination.is_full(route.name):
             raise LegRefusedError(503, "The trunk carries no more calls")
+        if self._wrong("trunk-down") and trunk.name == route.trunk:
+            raise LegRefusedError(503)
         termination.in_use.add(self)
         try:
             timeout = self.platform.routes.ring_timeout(route, self.platform.context.timings.ring_timeout_s)
