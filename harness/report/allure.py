@@ -31,7 +31,7 @@ from harness.calls.verdict import NEVER_REPORTED, Verdict, overall
 from harness.report import pcap
 from harness.report.callfacts import Measured, medians, rtp_table
 from harness.report.case_document import Step
-from harness.report.coverage import labels
+from harness.report.coverage import declared
 from harness.report.drawings import ladder_svg, ladder_text, timeline_svg
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import COLUMNS, figures, hearings
@@ -85,13 +85,16 @@ def write(case: CaseEvidence, results: Path, counting: CaseEvidence | None = Non
     Allure counts a test's last attempt; where an earlier one is the one that counts, ``counting``, its verdict is the result's.
     """
     counting = counting or case
-    result = _result(case.case, case.directory.name, " · ".join(labels(case).values()))
+    result = _result(case.case, case.directory.name)
     result["status"] = _STATUS[counting.verdict]
     if counting.verdict is not Verdict.PASSED:
         result["statusDetails"] = _details(case, counting)
     result["labels"] += _verdict_labels(counting)
     if case.attempt > 1:
         result["labels"].append(_label(LabelType.TAG, f"attempt {case.attempt}"))
+    if unseen := declared(case):  # not in the title: a test keeps its name, whatever a run could observe
+        values = ", ".join(f"{axis.replace('_', ' ')} {case.axes[axis]}" for axis in unseen)
+        result["description"] += printable(f"\n\nDeclared in the deployment file, not observed: {values}.")
     if case.diagnosis:
         result["description"] += "\n\n" + _diagnosis_text(case)
     result |= {"start": _ms(case, case.began), "stop": _ms(case, case.ended)}
@@ -107,7 +110,7 @@ def write_missing(case: Mapping[str, object], directory: str, results: Path, at:
 
     ``at`` is in seconds since the epoch.
     """
-    result = _result(case, directory, "")
+    result = _result(case, directory)
     result["labels"].append(_label("verdict", NEVER_REPORTED.verdict))
     result["status"] = _STATUS[NEVER_REPORTED.verdict]
     result["statusDetails"] = {"message": NEVER_REPORTED.first_line()}
@@ -128,16 +131,13 @@ def _label(name: str, value: object) -> dict[str, str]:
     return {"name": name, "value": printable(str(value))}
 
 
-def _result(case: Mapping[str, object], directory: str, shown: str) -> dict[str, Any]:
-    """What a case is: names, ids, labels, parameters, link. ``shown`` are its axes as its name has them, once it has run.
-
-    Parameters stay as planned: the history's ids are made of them.
-    """
+def _result(case: Mapping[str, object], directory: str) -> dict[str, Any]:
+    """What a case is, as planned: names, ids, labels, parameters, link. The history's ids are made of the parameters."""
     row, integration, source = (str(case.get(name) or "") for name in ("row", "integration", "source"))
     site, deployment, run = case.get("site") or "local", str(case.get("deployment") or ""), str(case.get("run") or "")
     axes = case.get("axes")
     values = {str(name): str(value) for name, value in axes.items()} if isinstance(axes, Mapping) else {}
-    story = shown or " · ".join(values.values())
+    story = " · ".join(values.values())
     file, _, function = printable(str(case.get("nodeid") or f"scenarios.py::{row}")).partition("::")
     package = file.removesuffix(".py").replace("/", ".")
     full_name = f"{package}#{function.replace('::', '.').partition('[')[0]}"
@@ -186,7 +186,10 @@ def _verdict_labels(case: CaseEvidence) -> list[dict[str, str]]:
     """How a case ended, how strongly that is known, and why: by these the categories group."""
     named: dict[str, object] = {"verdict": case.verdict, "strength": in_words(case.strength)}
     if case.diagnosis:
-        named |= {name: case.diagnosis[0].get(name) for name in ("cause", "issue", "owner")}
+        first = case.diagnosis[0]
+        named |= {name: first.get(name) for name in ("cause", "issue", "owner")}
+        if first.get("title") and not first.get("candidate"):
+            named["cause"] = first["title"]  # without "probably": one cause is one group, however certain
     if case.verdict is Verdict.NOT_OBSERVABLE:
         named[LabelType.TAG] = case.verdict
     return [_label(name, value) for name, value in named.items() if value]
@@ -487,8 +490,27 @@ def generate(directory: Path, results: Path, within: float = 120.0) -> Path | No
     page = directory / REPORT / "index.html"
     if not page.is_file():
         return None
-    whole_file.write(page, _untracked(user_files.read_text(page, user_files.EVIDENCE)))
+    text = _untracked(user_files.read_text(page, user_files.EVIDENCE))
+    whole_file.write(page, text.replace("</body>", f"{_LINK_BACK}</body>"))
     return page
+
+
+#: A link to the harness's own report, opened at the case that Allure shows. Allure drops every link of a result that is not
+#: http, https, mailto or tel (allure 3.18, core-api/utils/url.js), and shows descriptions in frames that may open nothing.
+_LINK_BACK = """\
+<a id="harness-report" href="../report.html"
+  style="position:fixed;left:16px;bottom:10px;z-index:99;color:#3b82f6">Call verification report</a>
+<script>
+document.getElementById("harness-report").addEventListener("click", async event => {
+  const shown = location.hash.match(/[0-9a-f]{32}/);
+  if (!shown) return;
+  event.preventDefault();
+  const found = await fetch(`data/test-results/${shown[0]}.json`).then(read => read.json()).catch(() => ({labels: []}));
+  const evidence = found.labels.find(label => label.name === "evidence")?.value ?? "";
+  location.href = `${event.target.href}#${evidence.replace(/[^\\w.+-]/g, "_")}`;
+});
+</script>
+"""
 
 
 def _untracked(page: str) -> str:

@@ -70,8 +70,9 @@ def test_a_result_says_what_the_case_is_and_what_it_did(run: Any) -> None:
     passed, failed, unseen = (made[row] for row in ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-OUTBOUND-IVR"))
 
     assert passed["status"] == "passed"
-    assert passed["name"] == "An outside call reaches the AI [udp (declared) · ip (declared) · pcmu · synthflow]"
+    assert passed["name"] == "An outside call reaches the AI [udp · ip · pcmu · synthflow]"
     assert passed["description"].startswith("The call to the Talkdesk number")
+    assert passed["description"].endswith("not observed: transport udp, authentication ip.")
     assert {parameter["name"]: parameter["value"] for parameter in passed["parameters"]} == {
         "site": "local",
         "deployment": "talkdesk-sim",
@@ -86,7 +87,7 @@ def test_a_result_says_what_the_case_is_and_what_it_did(run: Any) -> None:
         labels(passed).items()
         >= {
             "epic": "talkdesk",
-            "story": "udp (declared) · ip (declared) · pcmu · synthflow",
+            "story": "udp · ip · pcmu · synthflow",
             "severity": "critical",
             "verdict": "passed",
             "strength": "proved",
@@ -148,6 +149,18 @@ def test_an_attempt_that_says_nothing_is_told_as_the_failure_before_it(
     assert ("tag", "not observable") not in said
     assert result["status"] == "failed"
     assert result["statusDetails"]["message"].startswith("Attempt 1, which counts, failed: The platform does not pass")
+
+
+def test_certain_and_probable_causes_are_one_category(tmp_path: Path, samples: ModuleType) -> None:
+    run = create(tmp_path)
+    cases = [samples.case_of(row=row) for row in ("TD-INBOUND", "HOLD")]
+    for case, hedge in zip(cases, ("", "probably "), strict=True):
+        cause = {"id": "x", "title": "the trunk is down", "cause": f"Trunk: {hedge}the trunk is down", "issue": "Trunk"}
+        with samples.playing(case_directory(run, case), case) as sample:
+            sample.finding("caller_id", "billing.1", Verdict.FAILED)
+            sample.recorder.close(Verdict.FAILED, "caller_id", [cause])
+
+    assert {labels(one)["cause"] for one in ended(run, *cases).values()} == {"the trunk is down"}
 
 
 def test_where_the_harness_broke_is_told_masked_where_numbers_are_real(tmp_path: Path, samples: ModuleType) -> None:
@@ -253,7 +266,10 @@ def test_allure_3_is_told_where_everything_is(tmp_path: Path, monkeypatch: pytes
     ]
     assert not earlier.exists(), "the page would go on to show what an earlier report says"
     page = (run / "allure-report" / "index.html").read_text()
-    assert page == '<body><script src="app.js"></script>\n<script>window.ready = true;</script></body>'
+    assert page.startswith(
+        '<body><script src="app.js"></script>\n<script>window.ready = true;</script><a id="harness-report"'
+    )
+    assert 'href="../report.html"' in page
 
 
 def test_a_report_made_again_is_no_further_run(tmp_path: Path) -> None:
