@@ -26,7 +26,7 @@ from harness.errors import (
     ResourceError,
 )
 from harness.phone.crash_cleanup import Registrations
-from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire, last_lines
+from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire, last_lines, unpacked
 from harness.support import network_text
 from harness.support.files import user_files
 from harness.support.forkserver import ForkServer, interpreter, of_a_child
@@ -83,6 +83,12 @@ class Owner(Protocol):
         """Handle the loss of the process: it died, hung or failed, and has been killed."""
 
 
+def redacted(body: bytes) -> Any:
+    """A child's message without known secrets: its events quote text from the network."""
+    message = unpacked(body)
+    return network_text.redacted_plain(message) if network_text.may_quote_secret(body) else message
+
+
 class PhoneProcess:
     """One ``harness.phone.child``. Thread-safe. Raises :class:`PhoneLostError` when it does not start."""
 
@@ -104,7 +110,7 @@ class PhoneProcess:
                 start_new_session=True,  # Ctrl-C reaches only the parent, which ends the calls in order
             )
         self.pid = self._process.pid
-        self._prepare(owner, Wire(ours), patience)
+        self._prepare(owner, Wire(ours, redacted), patience)
         self._registrations = Registrations()
         try:
             ready = self._wire.receive(_START_SECONDS)
@@ -202,7 +208,7 @@ class PhoneProcess:
         reason = _ENDED
         while True:
             try:
-                message = network_text.redacted_plain(self._wire.receive(self._patience))  # events quote network text
+                message = self._wire.receive(self._patience)
             except TimeoutError:
                 reason = f"its process was silent for {self._patience:g} s"
                 break

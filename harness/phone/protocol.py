@@ -21,7 +21,7 @@ import queue
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -41,11 +41,17 @@ PULSE_INTERVAL: Final = 0.25
 FAREWELL_SECONDS: Final = 1.0
 
 
+def unpacked(body: bytes) -> Any:
+    """The plain data of a message."""
+    return msgpack.unpackb(body, unicode_errors=_UNICODE)
+
+
 class Wire:
     """One end of the socket pair. Sending is thread-safe; one thread may receive."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, unpack: Callable[[bytes], Any] = unpacked) -> None:
         self._socket = connection
+        self._unpack = unpack
         self._sending = threading.Lock()
         self._kept = threading.local()
         self._received = bytearray()
@@ -113,7 +119,7 @@ class Wire:
             return None
         body = bytes(self._received[_LENGTH.size : end])
         del self._received[:end]
-        message = msgpack.unpackb(body, unicode_errors=_UNICODE)
+        message = self._unpack(body)
         if not isinstance(message, list):
             raise ValueError("a message is a list")
         return message

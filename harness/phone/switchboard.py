@@ -23,7 +23,7 @@ from harness.deployment import CALLS_A_PHONE
 from harness.errors import HarnessError, PhoneLostError, ResourceError
 from harness.phone.config import PhoneConfig
 from harness.phone.options_seen import OptionsSeen
-from harness.phone.process import ERRORS, Owner, PhoneProcess
+from harness.phone.process import ERRORS, Owner, PhoneProcess, redacted
 from harness.phone.protocol import Questions, Wire
 from harness.support.files.own_directories import Scratch
 
@@ -463,4 +463,4 @@ def _connected(switchboard: Path) -> Wire:
     except OSError as error:
         connection.close()
         raise PhoneLostError(f"the switchboard of shared phones cannot be reached: {error.strerror}") from error
-    return Wire(connection)
+    return Wire(connection, redacted)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
@@ -29,7 +29,35 @@ _SHOWN = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) 
 _SHOWN |= {code: f"\\u{code:04x}" for code in (*_DIRECTIONS, 0x2028, 0x2029, *range(0xD800, 0xE000))}
 
 _secrets: set[str] = set()
-_found: list[re.Pattern[str]] = []  #: finds each of them; made when it is needed first
+
+
+class _Search:
+    """Looks for secrets. That hardly any text has one is known without comparing it with each of hundreds.
+
+    A secret lies within a run of characters that secrets are made of, and its beginning is one of theirs.
+    """
+
+    def __init__(self, secrets: Collection[str]) -> None:
+        spelled = [secret.encode("utf-8", "surrogatepass") for secret in secrets]
+        self._least = min(map(len, spelled))
+        characters = re.escape(bytes(sorted({octet for secret in spelled for octet in secret})))
+        self._runs = re.compile(b"[%b]{%d,}" % (characters, self._least))
+        self._beginnings = {secret[: self._least] for secret in spelled}
+        longest_first = sorted(secrets, key=lambda one: (-len(one), one))
+        self._any = re.compile("|".join(map(re.escape, longest_first)))
+
+    def may_find(self, raw: bytes) -> bool:
+        """Whether one may stand there; never False where one does."""
+        least, beginnings = self._least, self._beginnings
+        return any(
+            run[at : at + least] in beginnings for run in self._runs.findall(raw) for at in range(len(run) - least + 1)
+        )
+
+    def redacted(self, text: str) -> str:
+        return self._any.sub(REDACTED, text) if self.may_find(text.encode("utf-8", "surrogatepass")) else text
+
+
+_search: list[_Search] = []  #: for all of them; made when it is needed first
 
 
 def keep_secret(secret: str | None) -> None:
@@ -43,7 +71,14 @@ def keep_secret(secret: str | None) -> None:
     new = {spelling for part in parts if len(part) >= SHORTEST_SECRET for spelling in _spellings(part)}
     if not new <= _secrets:
         _secrets.update(new)
-        _found.clear()
+        _search.clear()
+
+
+def _searched() -> _Search | None:
+    found = next(iter(_search), None)
+    if found is None and _secrets:
+        _search.append(found := _Search(_secrets))
+    return found
 
 
 def _spellings(secret: str) -> Iterator[str]:
@@ -54,12 +89,14 @@ def _spellings(secret: str) -> Iterator[str]:
 
 def redacted(text: str) -> str:
     """``text`` without the secrets that this process knows."""
-    if not _secrets or len(text) < SHORTEST_SECRET:
-        return text
-    if not _found:
-        longest_first = sorted(_secrets, key=lambda one: (-len(one), one))
-        _found.append(re.compile("|".join(map(re.escape, longest_first))))
-    return _found[0].sub(REDACTED, text)
+    search = _searched() if len(text) >= SHORTEST_SECRET else None
+    return search.redacted(text) if search else text
+
+
+def may_quote_secret(raw: bytes) -> bool:
+    """Whether a known secret may stand in octets of UTF-8 without escapes; if not, nothing in them needs to be redacted."""
+    search = _searched()
+    return search is not None and search.may_find(raw)
 
 
 def redacted_plain(value: Any) -> Any:
@@ -91,6 +128,8 @@ def read_json(raw: bytes) -> Any:
     try:
         text = raw.decode("utf-8")
         plain = json.loads(text)
+        if "\\" not in text and not may_quote_secret(raw):
+            return plain  # without escapes, its strings are as they stand there
         if "\\u" in text:
             # half of a surrogate pair is JSON, but no text that a file could hold
             plain = json.loads(json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace"))

@@ -176,7 +176,7 @@ def nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers and secrets of deployments that earlier tests have read are masked and redacted in no later test."""
     monkeypatch.setattr(mask, "_OWN", mask.Masker())
     monkeypatch.setattr(network_text, "_secrets", set())
-    monkeypatch.setattr(network_text, "_found", [])
+    monkeypatch.setattr(network_text, "_search", [])
 
 
 @pytest.fixture(scope="session")

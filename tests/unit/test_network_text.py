@@ -6,16 +6,26 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.deployment import from_plain, to_plain
 from harness.deployment.file import load
+from harness.phone.process import redacted as phone_message
 from harness.run.fleet.state import REDIS_VARIABLE, redis_address
 from harness.support import mask
 from harness.support.http_client import HttpError, HttpResponse
-from harness.support.network_text import MOST_CHARACTERS, keep_secret, line, read_json, redacted, redacted_bytes
+from harness.support.network_text import (
+    MOST_CHARACTERS,
+    SHORTEST_SECRET,
+    keep_secret,
+    line,
+    read_json,
+    redacted,
+    redacted_bytes,
+)
 from harness.support.resources import EXAMPLES
 
 SECRET = "s3cret+/=&\"'%é"
@@ -68,12 +78,27 @@ def test_json_is_redacted_however_it_is_escaped() -> None:
             read_json(none)
 
 
+@pytest.mark.parametrize("secret", ["abcdef123456", SECRET])
+def test_an_event_of_a_phone_process_is_redacted(secret: str) -> None:
+    keep_secret(secret)
+    message = ["tell", "events", {"leg": 1, "events": [["SipMessage", f"X: {secret}\udcff"]]}]
+    packed = msgpack.packb(message, unicode_errors="surrogatepass")
+    assert phone_message(packed) == ["tell", "events", {"leg": 1, "events": [["SipMessage", "X: REDACTED\udcff"]]}]
+
+
 def test_a_line_is_cut_and_printable_and_redacted_before_it_is_cut() -> None:
     keep_secret("abcdef123456")
     assert line("OK\x1b[2J\r\nabcdef123456\udcff") == "OK\\x1b[2J  REDACTED\ufffd"
     long = line("x" * (MOST_CHARACTERS - 4) + "abcdef123456")
     assert long == "x" * (MOST_CHARACTERS - 4) + "REDA"
     assert str(HttpError("unusable", "Bad status line: abcdef123456\n")) == "Bad status line: REDACTED "
+
+
+@given(st.lists(st.text("ab-]^\\é ", min_size=6), min_size=1, max_size=3), st.text(), st.text())
+def test_no_secret_is_overlooked(kept: list[str], before: str, after: str) -> None:
+    for secret in filter(lambda secret: len(secret.strip()) >= SHORTEST_SECRET, kept):
+        keep_secret(secret)
+        assert secret.strip() not in redacted(f"{before}{secret}{after}")
 
 
 def test_octets_that_are_no_text_stay() -> None:
