@@ -12,6 +12,8 @@ def main() -> None:
     _open_standard_streams()
     # child processes must not import files of the current directory as libraries
     os.environ["PYTHONSAFEPATH"] = "1"
+    # before numpy: its threads wait for work by computing, and there is none that several would do sooner
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from harness.run.cli import startup
 

@@ -59,7 +59,6 @@ class WorkerForkServer:
 
     def __init__(self, path: Path, worlds: ForkServer | None = None) -> None:
         """Import what workers need, and fork; listen at ``path``. Raises OSError. No other thread may run."""
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads do not survive a fork
         with lasting():  # no garbage collection writes to shared pages
             for module in _NEEDED:
                 import_module(module)
