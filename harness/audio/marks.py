@@ -90,11 +90,12 @@ def wav(mark: int, seconds: float, rate: int = SAMPLE_RATE) -> bytes:
 
 @lru_cache(maxsize=64)
 def _shape(mark: int, rate: int) -> NDArray[np.float32]:
-    return np.concatenate([_symbol(low, high, rate) for low, high in MARKS[mark]])
+    return np.concatenate([symbol_waveform(low, high, rate) for low, high in MARKS[mark]])
 
 
 @lru_cache(maxsize=64)  # 16 at a rate, of which all marks are made
-def _symbol(low: int, high: int, rate: int) -> NDArray[np.float32]:
+def symbol_waveform(low: int, high: int, rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
+    """One symbol, of two tones of amplitude 1."""
     count = round(SYMBOL_SECONDS * rate)
     time = np.arange(count) / rate
     # Fixed phases, spread by the golden angle: the detector's last test correlates with this very waveform.

@@ -57,7 +57,7 @@ _CLEAN_DB: Final = -31.5
 _CLEAN_SYMBOLS: Final = 5
 _FFT: Final = 256
 _BAND: Final = slice(8, 110)  #: 250 to 3400 Hz
-_SEARCHED_S: Final = 3.0  #: the search for other marks takes 20 ms of CPU for a second
+_SEARCHED_S: Final = 3.0  #: the search for other marks takes 10 ms of CPU for a second
 _SOUND_DBOV: Final = -40.0
 
 
