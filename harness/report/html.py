@@ -8,6 +8,7 @@ goes through. In a run of very many cases these lie in files beside the page. Th
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 import shutil
@@ -22,7 +23,8 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from harness.calls.verdict import NEVER_REPORTED, Finding, Verdict, worst
+from harness.calls.verdict import NEVER_REPORTED, ORDER, Finding, Verdict
+from harness.report import matrix
 from harness.report.callfacts import (
     LegFacts,
     Measured,
@@ -63,6 +65,8 @@ _AXES = {
     "selector": "routing selector",
     "refer": "treatment of REFER",
 }
+#: Of a cause's headline in a filter, in characters; how many earlier runs a trend shows.
+_MOST_WORDS, _MOST_PAST = 70, 12
 _WAV_HEADER = 44
 _FACTS = ("source", "description", "link", "deployment", "site")
 #: Header lines left out of the text that the page's search goes through.
@@ -86,48 +90,60 @@ def write(path: Path, run: RunEvidence, summary: Summary, past: Sequence[Run] = 
     in_parts = len(cases) > MOST_WHOLE
     if in_parts:
         parts.mkdir()
-    made = list(each(make, _tasks(run, groups, path.parent, parts if in_parts else None)))
+    tables = matrix.of_run(run)
+    made = list(each(make, _tasks(run, tables, path.parent, parts if in_parts else None)))
     index = packed(json.dumps([words for _, words, _ in made]))
     if in_parts:
         write_part(parts, "index", index)
     seen_in_part = {row: found for row, found in summary.coverage.items() if found.unseen}
+    titles = {line.row: line.title for table in tables for line in table.lines}
+    shown = [fields for fields, *_ in made]
+    axes = _axes(cases)
     text = render(
         "report.html.j2",
         summary=summary,
         when=f"{datetime.fromtimestamp(summary.began, UTC):%Y-%m-%d %H:%M:%S} UTC"
         if summary.began
         else "no case began",
-        rows=_rows(summary, cases, past),
+        tables=tables,
+        link=matrix.Table.link,
+        trends=_trends(past),
+        open_tables=_open(tables),
+        titles=titles,
+        rows=_by_row(shown, titles),
         causes=groups,
-        cases=[fields for fields, *_ in made],
+        cases=shown,
         parts=PARTS if in_parts else "",
         most_inline=MOST_INLINE,
         index="" if in_parts else index,
-        owners=sorted({owner for group in groups if (owner := _owner(group))}),
-        numbers=sorted({number for fields, *_ in made for number in fields["numbers"]}),
+        filters=_filters(shown, groups, titles, axes),
         absent=[str(case["id"]) for case in run.absent],
         left_out=_left_out(summary),
-        shown=Counter(str(fields["verdict"]) for fields, *_ in made),
         seen_in_part=seen_in_part,
         rows_seen_in_part=len({row.partition(" of ")[0] for row in seen_in_part}),  # as the table of rows has them
         never_ran=NEVER_REPORTED.first_line(),
-        axes=_axes(cases),
+        axes=axes,
         headline=headline(summary),
     )
     whole_file.write(path, text)
     return [time for *_, measured in made for time in measured]
 
 
-def _tasks(run: RunEvidence, groups: Sequence[CauseGroup], home: Path, parts: Path | None) -> list[Task]:
-    """The cases in the order of the list: by cause, then those that passed."""
+def _tasks(run: RunEvidence, tables: Sequence[matrix.Table], home: Path, parts: Path | None) -> list[Task]:
+    """The cases in the order of the list: by row, rows with what did not pass first; in a row, what did not pass first."""
+    groups = run.groups
     group_of: dict[int, list[int]] = {}
     for number, group in enumerate(groups):
         for case in group.cases:
             group_of.setdefault(id(case), []).append(number)
     places = places_of(case.case for case in run.cases)
-    passed = [case for case in run.cases if case.verdict is Verdict.PASSED]
-    ordered = list({id(case): case for group in groups for case in group.cases}.values())
-    ordered += sorted(passed, key=lambda case: (case.integration, case.row, case.id))
+    every = dict.fromkeys(line.row for table in tables for line in table.lines)
+    rows = {row: number for number, row in enumerate(every)}
+    fell = {case.row for case in run.cases if case.verdict is not Verdict.PASSED}
+    ordered = sorted(
+        run.cases,
+        key=lambda case: (case.row not in fell, rows[case.row], ORDER.index(case.verdict), case.integration, case.id),
+    )
     return [
         Task(
             case=case,
@@ -176,28 +192,39 @@ def headline(summary: Summary) -> tuple[str, str]:
     return "passed", words if total.passed == 1 else f"All {words}"
 
 
-def _rows(summary: Summary, cases: Sequence[CaseEvidence], past: Sequence[Run]) -> list[dict[str, Any]]:
-    titles = {(case.integration, case.row): case.title for case in cases}
+def _open(tables: Sequence[matrix.Table]) -> list[str] | None:
+    """The deployments of which something did not pass, whose tables stand open; None for all, where all passed."""
+    passed = str(Verdict.PASSED)
+    return [table.deployment for table in tables if any(line.verdict != passed for line in table.run)] or None
+
+
+def _by_row(
+    cases: Sequence[Mapping[str, Any]], titles: Mapping[str, str]
+) -> list[tuple[str, str, matrix.Cell, list[Mapping[str, Any]]]]:
+    """The list of cases as it is grouped: a row's id, title, verdicts and cases."""
+    groups = ((row, list(members)) for row, members in itertools.groupby(cases, key=lambda case: str(case["row"])))
     return [
-        {
-            "integration": integration,
-            "row": row,
-            "title": titles.get((integration, row), ""),
-            "counts": counts,
-            "trend": _trend(f"{integration}/{row}", past),
-        }
-        for integration, rows in summary.integrations.items()
-        for row, counts in sorted(rows.items())
+        (row, titles[row], matrix.Cell(Counter(str(case["verdict"]) for case in members)), members)
+        for row, members in groups
     ]
 
 
-def _trend(row: str, past: Sequence[Run]) -> list[tuple[str, Verdict | None]]:
-    """The row's verdict in each earlier run: the worst of its deployments and sites, which are one row here."""
-    found: dict[str, list[Run]] = {}
+def _trends(past: Sequence[Run]) -> dict[str, dict[str, list[tuple[str, Verdict]]]]:
+    """Of each deployment and row the verdict in each earlier run, the worst of its sites."""
+    found: dict[str, dict[str, dict[str, list[tuple[str, Verdict]]]]] = {}
     for run in past:
-        if row in run.rows:
-            found.setdefault(run.run, []).append(run)
-    return [(runs[0].when, worst(Verdict(run.rows[row]) for run in runs)) for runs in found.values()][-12:]
+        for row, verdict in run.rows.items():
+            of_row = found.setdefault(run.deployment, {}).setdefault(row.rpartition("/")[2], {})
+            of_row.setdefault(run.run, []).append((run.when, Verdict(verdict)))
+    return {
+        deployment: {
+            row: [(of_run[0][0], min((verdict for _, verdict in of_run), key=ORDER.index)) for of_run in runs.values()][
+                -_MOST_PAST:
+            ]
+            for row, runs in rows.items()
+        }
+        for deployment, rows in found.items()
+    }
 
 
 def _left_out(summary: Summary) -> list[tuple[str, int, dict[str, list[str]]]]:
@@ -210,6 +237,46 @@ def _left_out(summary: Summary) -> list[tuple[str, int, dict[str, list[str]]]]:
     return found
 
 
+#: A filter: its name in the address, in words, and the values with their words.
+_Filter = tuple[str, str, list[tuple[object, str]]]
+
+
+def _filters(
+    cases: Sequence[Mapping[str, Any]],
+    groups: Sequence[CauseGroup],
+    titles: Mapping[str, str],
+    axes: Mapping[str, tuple[str, list[str]]],
+) -> tuple[list[_Filter], list[_Filter]]:
+    """The filters that matter, and those under "more"."""
+    shown = Counter(str(case["verdict"]) for case in cases)
+    rows = {str(case["row"]) for case in cases}
+
+    def values(name: str) -> list[str]:
+        return sorted({value for case in cases for value in case[name]})
+
+    def plain(words: Iterable[str]) -> list[tuple[object, str]]:
+        return [(word, "without" if word == matrix.WITHOUT else word) for word in words]
+
+    first: list[_Filter] = [
+        ("verdict", "verdict", [(verdict, f"{verdict} ({shown[verdict]})") for verdict in map(str, Verdict) if shown[verdict]]),
+        ("cause", "cause", [(n, f"{_short(group.headline)} ({len(group.cases)})") for n, group in enumerate(groups)]),
+        ("owner", "owner", plain(values("owners"))),
+        ("row", "row", [(row, f"{title} ({row})") for row, title in titles.items() if row in rows]),
+    ]  # fmt: skip
+    integrations = sorted({str(case["integration"]) for case in cases})
+    others: list[_Filter] = [
+        ("integration", "integration", plain(integrations if integrations[1:] else ())),
+        ("dialled", "number dialled", plain(values("numbers"))),
+    ]
+    for name, (words, found) in axes.items():
+        (first if name == "deployment" else others).append((name, words, plain(found)))
+    return [one for one in first if one[2]], [one for one in others if one[2]]
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= _MOST_WORDS else f"{words[: _MOST_WORDS - 1]}…"
+
+
 def _axes(cases: Sequence[CaseEvidence]) -> dict[str, tuple[str, list[str]]]:
     """Those of which there are several values, deployment and site among them: what a reader calls them, and the values."""
     every = [case.case for case in cases]
@@ -217,6 +284,9 @@ def _axes(cases: Sequence[CaseEvidence]) -> dict[str, tuple[str, list[str]]]:
     for case in cases:
         for name, value in case.axes.items():
             found.setdefault(name, set()).add(value)
+    for name in found.keys() - _AT.keys():
+        if any(name not in case.axes for case in cases):
+            found[name].add(matrix.WITHOUT)
     several = {name: sorted(values) for name, values in found.items() if len(values) > 1}
     return {name: (_AXES.get(name, name.replace("_", " ")), values) for name, values in several.items()}
 
@@ -383,7 +453,6 @@ def make(task: Task) -> tuple[dict[str, Any], str, list[Measured]]:
         "row": case.row,
         "wall_s": case.wall_s,
         "headline": "" if case.verdict is Verdict.PASSED else case.headline,
-        "group": task.causes[0] if task.causes else None,
         "causes": task.causes,
         "axes": {name: place_of(case.case, name) for name in task.places} | case.axes,
         "labels": labels(case) | {name: f"{_AT[name]} {place_of(case.case, name)}" for name in task.places},

@@ -55,15 +55,28 @@ class Cell:
         return next(verdict for verdict in _WORST if self.counts[verdict])
 
     @property
+    def sign(self) -> str:
+        """The sign of the worst of them."""
+        return SIGNS[self.verdict]
+
+    @property
+    def count(self) -> str:
+        """How many of them have the worst verdict, ``3`` for all three, ``1/3`` for one; empty for one case."""
+        count = self.counts[self.verdict]
+        return "" if self.cases == 1 else str(count) if count == self.cases else f"{count}/{self.cases}"
+
+    @property
     def mark(self) -> str:
-        """Sign and count: how many cases passed, or how many of all have the worst verdict."""
-        count, sign = self.counts[self.verdict], SIGNS[self.verdict]
-        if self.cases == 1:
-            return sign
-        return f"{sign} {count}" if count == self.cases else f"{sign} {count}/{self.cases}"
+        """Sign and count."""
+        return f"{self.sign} {self.count}".strip()
+
+    @property
+    def by_verdict(self) -> list[tuple[str, int]]:
+        """The verdicts that occur with their counts, the worst first."""
+        return [(verdict, self.counts[verdict]) for verdict in _WORST if self.counts[verdict]]
 
     def __str__(self) -> str:
-        return ", ".join(f"{self.counts[verdict]} {verdict}" for verdict in _WORST if self.counts[verdict])
+        return ", ".join(f"{count} {verdict}" for verdict, count in self.by_verdict)
 
 
 @dataclass(frozen=True)
@@ -124,20 +137,37 @@ class Table:
         return found
 
     @property
+    def common(self) -> str:
+        """What all its cases have in common."""
+        return " · ".join(word(name, value) for name, value in self.same.items() if value)
+
+    @property
     def heading(self) -> str:
         """Deployment and site, and what all its cases have in common."""
         place = f"{self.deployment} at {self.site}" if self.site else self.deployment
-        same = " · ".join(word(name, value) for name, value in self.same.items() if value)
-        return f"{place}: {same}" if same else place
+        return f"{place}: {self.common}" if self.common else place
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether the columns have an upper and a lower heading."""
+        return len(self.groups) > 1 and any(map(self.lower, self.columns))
+
+    def starts(self, column: tuple[str, ...]) -> bool:
+        """Whether the column is the first of its upper heading."""
+        before = self.columns[self.columns.index(column) - 1]
+        return self.has_levels and (before == self.columns[-1] or self._way(before) != self._way(column))
 
     @property
     def groups(self) -> list[tuple[str, int]]:
         """The columns' upper heading, with how many columns it spans: the way into the AI."""
         spans: dict[str, int] = {}
         for column in self.columns:
-            words = " · ".join(self._words(column, ways=True))
+            words = self._way(column)
             spans[words] = spans.get(words, 0) + 1
         return list(spans.items())
+
+    def _way(self, column: Sequence[str]) -> str:
+        return " · ".join(self._words(column, ways=True))
 
     def lower(self, column: Sequence[str]) -> str:
         """A column's lower heading: codec and AI."""
@@ -145,7 +175,7 @@ class Table:
 
     def label(self, column: Sequence[str]) -> str:
         """A column in words."""
-        return " · ".join(filter(None, (*self._words(column, ways=True), *self._words(column, ways=False))))
+        return " · ".join(filter(None, (self._way(column), self.lower(column))))
 
     def link(self, line: Line, column: Sequence[str] = ()) -> str:
         """The part of the report's address that chooses the cases of a cell, or of a whole line."""

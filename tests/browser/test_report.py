@@ -54,9 +54,39 @@ def test_cause_and_fix_of_a_failed_case_are_seen_without_scrolling(run: Path, lo
             assert box["y"] + box["height"] <= 800, words
     with look(run / "report.html", hash=f"#{CasePage.of(case, run, '').key}") as looked:
         body = looked.page.locator("details.case[open] .body").first
+        below = body.locator(".why + h4")
+        assert below.inner_text() == "Seen and heard", "directly under the cause"
         for words in (case.cause, fix, case.findings[-1].expected if case.findings else ""):
             box = body.get_by_text(words, exact=False).first.bounding_box()
             assert 0 <= box["y"] <= box["y"] + box["height"] <= 800 or words == case.findings[-1].expected, words
+
+
+def test_matrix_stands_on_the_first_screen_and_its_cells_lead_to_their_cases(run: Path, look: Any) -> None:
+    with look(run / "report.html", width=1400, height=900) as looked:
+        page = looked.page
+        table = page.locator("table.matrix")
+        heading = table.get_by_role("link", name="An outside call reaches the AI")
+        assert heading.bounding_box()["y"] < 900
+        assert table.get_by_text("takes long; run when asked for by name").first.is_visible(), "why a row was not run"
+        cell = table.locator("tr", has_text="TD-INBOUND").locator("td a.m-failed").first
+        count = int(cell.get_attribute("aria-label").split()[0])
+        cell.click()
+        page.wait_for_function(f"document.getElementById('count').textContent.startsWith('{count} of')")
+        visible = [d for d in page.locator("details.case").all() if d.is_visible()]
+        assert len(visible) == count
+        assert {d.get_attribute("data-row") for d in visible} == {"TD-INBOUND"}
+        page.keyboard.press("ArrowDown")  # from cell to cell, as far as there is one
+        assert page.evaluate("document.activeElement.closest('tr').querySelector('small').textContent") != "TD-INBOUND"
+
+
+def test_rows_that_passed_are_folded_until_they_are_chosen(run: Path, look: Any) -> None:
+    with look(run / "report.html") as looked:
+        passed = looked.page.locator("details.case[data-verdict=passed]").first
+        assert not passed.is_visible()
+        looked.page.locator("select[name=verdict]").select_option("passed")
+        passed.locator("summary").wait_for()
+        looked.page.get_by_role("button", name="Clear").click()
+        looked.page.wait_for_function("!document.querySelector('details.group:not([data-open])').open")
 
 
 def test_a_search_finds_call_ids_numbers_and_message_text(run: Path, look: Any) -> None:

@@ -1,7 +1,7 @@
 "use strict";
 const all = [...document.querySelectorAll("details.case")];
 const form = document.querySelector("form.filters");
-const groups = [...document.querySelectorAll("h3.group")];
+const groups = [...document.querySelectorAll("details.group")];
 let words = null;   // of each case what a search goes through, once somebody searches
 
 async function inflate(packed) {
@@ -57,7 +57,7 @@ function fits(details, wanted) {
     if (name === "q") return true;
     if (name === "dialled" || name === "cause") return details.dataset[name].split(" ").includes(value);
     if (name === "owner") return details.dataset.owner.split("\n").includes(value);   // a case with two causes may be two people's
-    return (details.dataset[name] ?? details.getAttribute("data-x-" + name)) === value;
+    return (details.dataset[name] ?? details.getAttribute("data-x-" + name)) === (value === "–" ? "" : value);
   });
 }
 
@@ -72,15 +72,15 @@ async function refresh() {
     details.hidden = !hit;
     shown += hit;
   });
+  const filtered = Object.keys(wanted).length > 0;
   for (const group of groups) {
-    let next = group.nextElementSibling;
-    while (next && next.hidden && next.matches("details")) next = next.nextElementSibling;
-    group.hidden = !next || !next.matches("details");
+    group.hidden = !group.querySelector("details.case:not([hidden])");
+    group.open = filtered || group.dataset.open === "yes";   // of a row that passed the heading is enough
   }
   document.getElementById("count").textContent = `${shown} of ${all.length} cases`;
   // what somebody chose prints whole, and printing does not wait
   const chose = all.filter(details => !details.hidden && details.dataset.verdict !== "passed");
-  if (Object.keys(wanted).length && chose.length <= MOST_PRINTED) await Promise.all(chose.map(unpack));
+  if (filtered && chose.length <= MOST_PRINTED) await Promise.all(chose.map(unpack));
 }
 
 function remember() {
@@ -94,6 +94,7 @@ async function follow() {
     const given = new URLSearchParams(hash);
     for (const field of form.elements) if (field.name) field.value = given.get(field.name) ?? "";
     await refresh();
+    for (const more of document.querySelectorAll("details.others")) if ([...more.querySelectorAll("select")].some(one => one.value)) more.open = true;
     if (hash) document.getElementById("cases").scrollIntoView();
     return;
   }
@@ -102,8 +103,8 @@ async function follow() {
   const home = document.getElementById(name) ?? document.getElementById(name.replace(/-m\d+$/, ""));
   const details = home?.closest("details.case");
   if (!details) return;
-  details.hidden = false;
-  details.open = true;
+  details.hidden = details.parentElement.hidden = false;
+  details.open = details.parentElement.open = true;
   await unpack(details);
   const target = document.getElementById(name);
   for (let up = target; up; up = up.parentElement) if (up.tagName === "DETAILS") up.open = true;
@@ -165,14 +166,33 @@ let opened = [];
 addEventListener("beforeprint", () => {
   all.forEach(instantiate);
   opened = all.filter(details => !details.hidden && !details.open && details.querySelector(".body").childElementCount);
-  opened.push(...document.querySelectorAll("#unverified details:not([open]), .why details:not([open])"));
+  opened.push(...document.querySelectorAll("#unverified details:not([open]), .why details:not([open]), .skipped details:not([open]), details.grid:not([open]), .case .fold:not(.messages, [open])"));
   for (const details of opened) details.open = true;
 });
 addEventListener("afterprint", () => { for (const details of opened) details.open = false; });
 document.getElementById("unpack").addEventListener("click", async () => {
-  for (const details of all) if (!details.hidden) { await unpack(details); details.open = true; }
+  for (const details of all) if (!details.hidden) { await unpack(details); details.open = details.parentElement.open = true; }
 });
 
+// The matrix is one stop of the keyboard; arrow keys lead through its cells.
+
+const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+for (const table of document.querySelectorAll("table.matrix")) {
+  const rows = [...table.tBodies[0].rows];
+  [...table.querySelectorAll("a")].forEach((link, index) => link.tabIndex = index ? -1 : 0);
+  table.addEventListener("keydown", event => {
+    const step = STEPS[event.key];
+    let cell = event.target.closest("a")?.parentElement;
+    if (!step || !cell) return;
+    let [row, column] = [rows.indexOf(cell.parentElement), cell.cellIndex];
+    do cell = rows[row += step[0]]?.cells[column += step[1]]; while (cell && !cell.querySelector("a"));
+    cell?.querySelector("a").focus();
+    event.preventDefault();
+  });
+}
+
+const grids = document.querySelectorAll("details.grid");
+if (grids.length > 1 && matchMedia("(max-width:720px)").matches) for (const grid of grids) grid.open = false;
 if (!PARTS) all.forEach(instantiate);   // so that the browser's own search finds them
 document.getElementById("list").addEventListener("toggle", event => event.target.matches("details.case[open]") && unpack(event.target), true);
 form.addEventListener("submit", event => event.preventDefault());

@@ -49,15 +49,15 @@ def test_links_lead_to_messages_that_exist(run: Any) -> None:
 
     assert len(ids) == len(set(ids))
     assert {target for target in hashes if "=" not in target} <= set(ids)
-    assert {"cause=0", "row=TD-INBOUND"} <= hashes
+    assert {"cause=0", "row=TD-INBOUND&deployment=talkdesk-sim"} <= set(map(unescape, hashes))
     assert any(target.endswith("-m8") for target in hashes)
 
 
-def test_a_row_of_two_deployments_is_one_mark_in_an_earlier_run(run: Any) -> None:
+def test_a_row_of_two_sites_is_one_mark_in_an_earlier_run(run: Any) -> None:
     """The worst of them: neither hides the other, and no run counts twice."""
     verdicts = {"a": Verdict.PASSED, "b": Verdict.FAILED}
-    results = {name: Result("c", "talkdesk", "TD-INBOUND", verdict, 1, 1.0) for name, verdict in verdicts.items()}
-    past = [Run("x", 1e9, name, "", "k", "w", results=(result,)) for name, result in results.items()]
+    results = {site: Result("c", "talkdesk", "TD-INBOUND", verdict, 1, 1.0) for site, verdict in verdicts.items()}
+    past = [Run("x", 1e9, "talkdesk-sim", site, "k", "w", results=(result,)) for site, result in results.items()]
 
     assert re.findall(r'<i class="v-\w+" title="([^"]*)">', report(run, past)) == ["2001-09-09 01:46: failed"]
 
@@ -110,6 +110,8 @@ def test_each_filter_says_what_it_chooses_by(tmp_path: Path, samples: ModuleType
     text = page_of(run_of(*evidences, planned=cases, directory=tmp_path))
     said = re.findall('<select[^>]*><option value="">([^<]*)', text)
     assert said == ["every verdict", "every row", "every number dialled", "every line", "every way to ask"]
+    assert text.index("More filters") > text.index("every row")
+    assert text.index("More filters") < text.index("every number dialled")
 
 
 def test_what_was_not_verified_is_told_though_all_passed(tmp_path: Path, runs: ModuleType) -> None:
