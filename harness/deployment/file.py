@@ -14,6 +14,7 @@ from harness.deployment import Account, Deployment, Trunk, from_plain, numbers_c
 from harness.errors import DeploymentError, MistakeError
 from harness.support import resources, toml_model
 from harness.support.files import user_files
+from harness.support.model_words import nearest
 from harness.support.toml_model import inline
 
 #: What says that a header holds a secret, that a URL does (RFC 3986 section 3.2.1), and that a request's body does.
@@ -147,8 +148,9 @@ def read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a readable TOML file") from None
     if not exists:
-        examples = ", ".join(resources.examples())
-        raise DeploymentError(f"no such file: {path}; allowed: a deployment file, or an example: {examples}")
+        examples = resources.examples()
+        said = f"no such file: {path}{nearest(str(path), examples)}"
+        raise DeploymentError(f"{said}; allowed: a deployment file, or an example: {', '.join(examples)}")
     return toml_model.read(found, DeploymentError)
 
 

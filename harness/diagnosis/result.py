@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final, Literal, cast
 
@@ -197,35 +197,76 @@ def explain(
     diagnosis: Diagnosis | None,
     began: float,
     message: str = "",
+    *,
+    whole: bool = True,
 ) -> str:
-    """The whole reasoning for one case: what was expected and seen, which rules fired, which did not and why.
+    """The reasoning for one case: what was expected and seen, which rules fired, which did not and why.
 
     ``messages`` are numbered as in every report; ``began`` is the case's first moment, monotonic. ``message`` says why the case did
-    not pass; it is shown if there is no diagnosis.
+    not pass; it is shown if there is no diagnosis. Without ``whole`` there is what decided, in 40 lines at most.
     """
     lines = [f"{case.get('id', '')}", f"{case.get('title', '')}", f"verdict: {verdict}"]
     if diagnosis is not None and diagnosis.headline:
         lines.append(f"diagnosis: {diagnosis.headline}")
         for cause in diagnosis.causes[:1]:
-            to_do = {"fix": cause.fix, "owner": cause.owner, "guide": cause.link}
-            lines += [f"{name}: {text}" for name, text in to_do.items() if text]
+            lines += _to_do(cause)
     elif verdict is not Verdict.PASSED and message:
         lines.append(f"because: {message}")
-    lines += ["", "What was expected, and what was seen", *_findings(findings, began)]
+    lines += ["", "What was expected, and what was seen"]
+    if not whole:
+        return "\n".join([*lines, *_what_decided(findings, diagnosis, began)])
+    lines += _findings(findings, began)
     if messages:
         lines += ["", "The SIP messages of the harness's own phones", *_messages(messages, began)]
     if diagnosis is None:
         lines += ["", "There is no diagnosis: only a case that failed has one."]
         return "\n".join(lines)
     lines += ["", "What is known", *(f"  {fact}" for fact in diagnosis.facts)]
-    are_candidates = bool(diagnosis.causes) and all(cause.candidate for cause in diagnosis.causes)
-    lines += ["", "Rules that cannot be excluded" if are_candidates else "Rules that fired", *_causes(diagnosis)]
+    lines += ["", _heading(diagnosis), *_causes(diagnosis)]
     if diagnosis.unexplained:
-        lines += ["", "No documented cause fits", *(f"  {line}" for line in diagnosis.unexplained)]
-        lines += ["  nearest facts:", *(f"    {fact}" for fact in diagnosis.nearest_facts)]
-        lines += [f"  would settle it: {diagnosis.next_look}"] if diagnosis.next_look else []
+        lines += _unexplained(diagnosis)
     lines += ["", "Rules that were ruled out, and why", *_ruled_out(diagnosis)]
     return "\n".join(lines)
+
+
+def _what_decided(findings: Sequence[Finding], diagnosis: Diagnosis | None, began: float) -> Iterator[str]:
+    """The first findings that did not pass, each once, and the causes."""
+    wrong = {(one.check, one.subject): one for one in reversed(findings) if one.verdict is not Verdict.PASSED}
+    first = sorted(wrong.values(), key=lambda one: one.at)[:3]
+    yield from _findings(first, began)
+    passed = sum(one.verdict is Verdict.PASSED for one in findings)
+    more = len(findings) - passed - len(first)
+    yield f"  {f'{more} more did not pass; ' if more else ''}{passed} passed"
+    if diagnosis is not None:
+        yield from ("", _heading(diagnosis))
+        for number, cause in enumerate(diagnosis.causes[:2], start=1):
+            yield f"  {number}. {cause.guide_issue}: {cause.title}"
+            if number == 1:
+                short = replace(cause, owner="", fix="", link="", evidence=cause.evidence[:2])
+                yield from (f"     {line}" for line in _detail(short))
+        if len(diagnosis.causes) > 2:
+            yield f"  and {len(diagnosis.causes) - 2} more"
+        if diagnosis.unexplained:
+            few = diagnosis.unexplained[:2], diagnosis.nearest_facts[:2]
+            yield from _unexplained(replace(diagnosis, unexplained=few[0], nearest_facts=few[1]))
+    yield from ("", "--all shows every check, message, known fact, and rule that was ruled out")
+
+
+def _to_do(cause: Cause) -> list[str]:
+    said = {"fix": cause.fix, "owner": cause.owner, "guide": cause.link}
+    return [f"{name}: {text}" for name, text in said.items() if text]
+
+
+def _heading(diagnosis: Diagnosis) -> str:
+    are_candidates = bool(diagnosis.causes) and all(cause.candidate for cause in diagnosis.causes)
+    return "Rules that cannot be excluded" if are_candidates else "Rules that fired"
+
+
+def _unexplained(diagnosis: Diagnosis) -> Iterator[str]:
+    yield from ("", "No documented cause fits", *(f"  {line}" for line in diagnosis.unexplained))
+    yield from ("  nearest facts:", *(f"    {fact}" for fact in diagnosis.nearest_facts))
+    if diagnosis.next_look:
+        yield f"  would settle it: {diagnosis.next_look}"
 
 
 def _findings(findings: Sequence[Finding], began: float) -> Iterator[str]:
@@ -258,10 +299,7 @@ def _detail(cause: Cause) -> Iterator[str]:
     yield f"cause {cause.id}, {cause.confidence}{', a candidate' if cause.candidate else ''}"
     if cause.about:
         yield f"about: {', '.join(f'{what} {name}' for what, name in cause.about.items())}"
-    yield f"owner: {cause.owner}"
-    yield f"fix: {cause.fix}"
-    if cause.link:
-        yield f"guide: {cause.link}"
+    yield from _to_do(cause)
     for line in cause.evidence:
         yield f"shown by: {line}"
     if cause.separating_observation:

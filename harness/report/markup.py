@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.report.evidence import CaseEvidence
+from harness.support.terminal import program
 
 #: What XML 1.0 (section 2.2) has no place for; a fault that mangles bytes puts such characters into messages.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -134,7 +135,7 @@ def explain_command(run: str, case: CaseEvidence) -> str:
     home = case.directory
     # as a merged run's (harness.report.merge)
     has_twin = "~" in home.name or home.with_name(f"{home.name}~1").exists()
-    return shlex.join(["harness", "explain", run, home.name if has_twin else case.id])
+    return shlex.join([program(), "explain", run, home.name if has_twin else case.id])
 
 
 def verify_command(command: str, case: CaseEvidence) -> str:
@@ -145,7 +146,7 @@ def verify_command(command: str, case: CaseEvidence) -> str:
         files = [word for word in words if word.endswith(".toml")]
     deployment = str(case.case.get("deployment", ""))
     named = [file for file in files if Path(file).stem == deployment] or files or ["FILE"]
-    again = ["harness", "verify", *named, "--row", case.row]
+    again = [program(), "verify", *named, "--row", case.row]
     for axis, value in case.axes.items():
         if axis in _OPTIONS:
             again += [_OPTIONS[axis], value]

@@ -21,6 +21,7 @@ from harness.report.callfacts import Measured
 from harness.report.causes import CauseGroup, judged
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import draw
+from harness.report.markup import relative
 from harness.report.pcap import capture
 from harness.report.run_directory import CAUSES, JUNIT, REPORT, SUMMARY, RunEnd, RunEvidence, point_latest
 from harness.report.summary import Summary, summarise
@@ -167,5 +168,6 @@ def _allure(
         return None, [f"Allure's report could not be made: {error}"]
     if page is not None:
         return page, []
-    by_hand = shlex.join(allure.command(run.directory, results))
+    words = allure.command(run.directory, results)
+    by_hand = shlex.join(relative(Path(word)) if word.startswith("/") else word for word in words)
     return None, [f"Allure's report, where Node.js is: {by_hand}"]

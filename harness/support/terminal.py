@@ -5,14 +5,31 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 import stat
+import sys
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 from typing import IO, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from harness.support.network_text import printable
+
+
+def program() -> str:
+    """``harness`` as one types it here: its path where PATH leads to none or to another, as in a checkout."""
+    return _program(os.getcwd(), os.environ.get("PATH"))
+
+
+@cache
+def _program(here: str, path: str | None) -> str:
+    script, found = Path(sys.executable).with_name("harness"), shutil.which("harness", path=path)
+    if not script.exists() or (found and script.samefile(found)):
+        return "harness"
+    return min(str(script), os.path.relpath(script, here), key=len)
 
 
 def escape_unencodable(stream: object) -> None:

@@ -1,4 +1,4 @@
-"""``harness explain``: why a case failed, with all the evidence for the answer."""
+"""``harness explain``: why a case failed, and the evidence for the answer."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from harness.report.case_document import CASE
 from harness.report.evidence import CaseEvidence, latest
 from harness.report.run_directory import read_planned, require_ended, require_files
 from harness.support.files import json_file
+from harness.support.model_words import nearest
 from harness.support.network_text import printable
 
 _MOST_SUGGESTED = 3
@@ -25,9 +26,17 @@ def explain(
     result: Annotated[
         Path, typer.Argument(metavar="RESULT", help="A case's directory, or a run's (reports/latest) with a case's id.")
     ],
-    case: Annotated[str, typer.Argument(metavar="[CASE]", help="The case's id, or a unique part of it.")] = "",
+    case: Annotated[
+        str,
+        typer.Argument(
+            metavar="[CASE]", help="The case's id, or a part of it that only one case, or one failed case, has."
+        ),
+    ] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every check, message, known fact, and rule that was ruled out.")
+    ] = False,
 ) -> None:
-    """Print the whole reasoning for one case."""
+    """Print the reasoning for one case: what decided, in 40 lines at most."""
     evidence = _find(result, case)
     directory = evidence.directory
     if not evidence.closed:
@@ -47,6 +56,7 @@ def explain(
         diagnosis,
         evidence.began,
         evidence.message,
+        whole=everything,
     )
     typer.echo(printable(text))
 
@@ -68,6 +78,8 @@ def _find(result: Path, case: str) -> CaseEvidence:
     if not found:
         raise MistakeError(f"{result}: no case has left evidence there; allowed: another run's directory")
     matching = [tries for name, tries in found if case == name] or [tries for name, tries in found if case in name]
+    if len(matching) > 1:
+        matching = [tries for tries in matching if _has_failed(tries)] or matching
     if len(matching) == 1:
         return _counting(matching[0])
     if not matching and case in _planned(result):
@@ -78,8 +90,25 @@ def _find(result: Path, case: str) -> CaseEvidence:
     shown = ", ".join(names[:_MOST_SUGGESTED])
     if len(names) > _MOST_SUGGESTED:
         shown += f" and {len(names) - _MOST_SUGGESTED} more"
-    what = f"no case of this run is called {case!r}" if not matching else "more than one case is meant"
+    what = (
+        f"no case of this run is called {case!r}{_nearest(case, names)}"
+        if not matching
+        else "more than one case is meant"
+    )
     raise MistakeError(f"{result}: {what}; allowed: one of {shown}")
+
+
+def _has_failed(tries: Sequence[Path]) -> bool:
+    """Whether the last attempt did, by its record."""
+    try:
+        return (json_file.read(tries[-1] / CASE).get("end") or {}).get("verdict") == str(Verdict.FAILED)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _nearest(case: str, names: Sequence[str]) -> str:
+    """The id, or the row, that was perhaps meant."""
+    return nearest(case, [*names, *(name.partition("[")[0] for name in names)])
 
 
 def _planned(run: Path) -> set[str]:

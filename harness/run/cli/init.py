@@ -23,7 +23,7 @@ from harness.run.preflight import Report, of_file, show, variables
 from harness.run.preflight import run as run_probes
 from harness.support.files import whole_file
 from harness.support.files.own_directories import Scratch
-from harness.support.terminal import SafeConsole
+from harness.support.terminal import SafeConsole, program
 
 PlatformChoice = Literal["talkdesk", "gladly", "generic"]
 AiChoice = Literal["live", "stand-in"]
@@ -149,7 +149,7 @@ def _write(file: Path, text: str) -> None:
     names = " ".join(f"{name}=…" for name in dict.fromkeys(variables(file)))
     typer.echo(f"{file} is written. What it does not say, its comments do. Next:\n  export {names}")
     named = shlex.quote(str(file))
-    typer.echo(f"  harness preflight {named}\n  harness verify {named} --plan")
+    typer.echo(f"  {program()} preflight {named}\n  {program()} verify {named} --plan")
 
 
 def written(answers: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ from harness.errors import HarnessError, MistakeError, unwritable
 from harness.run.plugin.worlds import FaultDocument, list_faults
 from harness.support import resources
 from harness.support.files import json_file, user_files
+from harness.support.model_words import nearest
 
 _NAME, _EXAMPLE = 32, 24
 _WIDEST = 136
@@ -109,7 +110,7 @@ def examples(
             typer.echo(f"  {each:<{_EXAMPLE}} {_about(path)}")
         return
     if name not in known:
-        raise MistakeError(f"{name}: no such example; allowed: {', '.join(known)}")
+        raise MistakeError(f"{name}: no such example{nearest(name, known)}; allowed: {', '.join(known)}")
     for source, target in _copies(known[name], directory):
         if target.exists():
             raise MistakeError(f"{target}: exists already; allowed: another directory")

@@ -25,7 +25,7 @@ from harness.run.plugin.run import TimingsName
 from harness.run.plugin.worlds import alive_lock, one_world
 from harness.support.files import stem_of, whole_file
 from harness.support.files.own_directories import Scratch
-from harness.support.terminal import SafeConsole
+from harness.support.terminal import SafeConsole, program
 
 _WIDTH = 132
 
@@ -85,7 +85,7 @@ def _write(console: Console, directory: Path, tenants: Sequence[Deployment], tim
         shown.append(exports(secrets))
     console.rule("as if live: in another terminal")
     console.print("\n".join(shown), soft_wrap=True, markup=False)
-    console.print(f"harness verify {shlex.join(map(str, paths))}", soft_wrap=True, markup=False)
+    console.print(f"{program()} verify {shlex.join(map(str, paths))}", soft_wrap=True, markup=False)
 
 
 def _describe(console: Console, world: Deployment, title: str) -> None:

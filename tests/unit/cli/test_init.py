@@ -21,6 +21,7 @@ from harness.integrations import load
 from harness.integrations.matrix import cases
 from harness.run.cli.app import application
 from harness.run.preflight import variables
+from harness.support.terminal import program
 
 OPTIONS = {
     "integration": "talkdesk",
@@ -73,8 +74,8 @@ def test_written_file_is_a_valid_deployment(
     assert deployment.kind == kind
     assert deployment.lines["main number"].did == "+13125550100"
     assert all(f"{name}=" in result.output for name in variables(path))
-    said = [shlex.split(line) for line in result.output.splitlines() if line.startswith("  harness")]
-    assert said == [["harness", "preflight", str(path)], ["harness", "verify", str(path), "--plan"]]
+    said = [shlex.split(line) for line in result.output.splitlines() if str(path) in line and line.startswith("  ")]
+    assert said == [[program(), "preflight", str(path)], [program(), "verify", str(path), "--plan"]]
     assert "s3cret" not in path.read_text()
     assert row in {case.row.id for case in cases([deployment])}
     guard = Guard(deployment)

@@ -21,6 +21,7 @@ from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows, messages_of
 from harness.report.hearing import figures
 from harness.report.markup import verify_command
+from harness.support.terminal import program
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ class TestCommands:
     def test_the_case_alone_with_its_run_s_file_and_faults(self, failed: CaseEvidence) -> None:
         command = "pytest scenarios --deployment=a/talkdesk-sim.toml --deployment=b/x.toml --fault no-g711 -n 8 --timings quick --live"
         assert verify_command(command, failed) == (
-            "harness verify a/talkdesk-sim.toml --row TD-TRANSFER-BLIND --transport udp --auth ip --codec pcmu --ai synthflow "
+            f"{program()} verify a/talkdesk-sim.toml --row TD-TRANSFER-BLIND --transport udp --auth ip --codec pcmu --ai synthflow "
             "--fault no-g711 --live"
         )
 

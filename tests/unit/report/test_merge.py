@@ -88,7 +88,7 @@ def test_injected_faults_and_the_way_to_run_a_case_again_are_those_of_its_run(tm
     finished = remake(merged)
     text = finished.report.read_text()
     assert "Faults were injected on purpose:</b> heavy-loss, no-g711" in text
-    again = sorted(re.findall(r'data-copy="(harness verify [^"]*)"', text))
+    again = sorted(re.findall(r'data-copy="([^"]* verify [^"]*)"', text))
     assert [line.split(" ")[2] for line in again] == ["busy/example.toml", "hold/example.toml"]
     assert [re.findall(r"--fault (\S+)", line) for line in again] == [["no-g711"], ["heavy-loss"]]
     assert "faults.injected=heavy-loss, no-g711" in (merged / "allure-results" / "environment.properties").read_text()
