@@ -162,11 +162,11 @@ def _closing_lines(summary: Summary, console: Console) -> None:
         names = [one.source for one in summary.strangers]
         requests = _counted(sum(one.requests for one in summary.strangers), "request")
         console.print(f"[dim]{requests} of {_counted(len(names), 'stranger')} got no answer:[/] {_some(names)}")
-    for added in summary.witnesses:
-        about = _counted(len(added["cases"]), "case")
-        console.print(
-            f"[dim]added {escape(added['added'])}:[/] {escape(added['file'])} ({added['kind']}), about {about}"
-        )
+    if summary.witnesses:
+        about = {case for added in summary.witnesses for case in added["cases"]}
+        files = _counted(len(summary.witnesses), "file")
+        listed = _some([added["file"] for added in summary.witnesses])
+        console.print(f"[dim]{files} of others added, about {_counted(len(about), 'case')}:[/] {listed}")
     if summary.interrupted:
         console.print(f"[magenta]the run was interrupted:[/] {escape(summary.interrupted)}")
     for what in summary.broke:

@@ -6,21 +6,27 @@ lists the files. A file itself is not copied, since it may hold other people's c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
 from typing_extensions import TypedDict
 
-from harness.calls.events import FileEvent, MarkInFile
-from harness.report.case_document import ADDED
+from harness.audio.marks import VOICES
+from harness.calls.events import CallState, FileEvent, MarkInFile
+from harness.errors import MistakeError
+from harness.report.case_document import ADDED, CASE, answered_at, started
 from harness.report.evidence import CaseEvidence
+from harness.report.hearing import first_sample
 from harness.report.rejudge import judged_with
 from harness.report.run_directory import CASES, WITNESSES, AddedFile, read_witnesses
 from harness.report.signoff import manifest
 from harness.support.files import json_file, whole_file
+from harness.witness.matched_marks import ENOUGH_S, LEAST_S, KnownLeg, Match, Stretch, Times, match
+from harness.witness.sound_file import Sound, SoundFileError, marks_in, read_sound
 
 VERSION: Final = 1
 
@@ -30,6 +36,10 @@ class WitnessesDocument(TypedDict):
 
     version: int
     files: list[AddedFile]
+
+
+#: Where a recording was made: at the AI, or at the platform, which proves nothing of what the AI heard.
+Place = Literal["ai", "platform"]
 
 
 @dataclass(frozen=True)
@@ -88,3 +98,169 @@ def _note(event: FileEvent, files: Mapping[str, AddedFile]) -> str:
     return (
         f"{added}, {where}: has mark {event.mark} of {event.leg} for {event.heard_s:.1f} s from {event.file_s:.1f} s on"
     )
+
+
+def lines_of(run: Path, told: Told) -> list[str]:
+    """What a file shows, a line for each call, and what in it is of no case."""
+    found = []
+    for name, events in told.events.items():
+        case = CaseEvidence.read(run / CASES / name)
+        heard = [event for event in events if isinstance(event, MarkInFile)]
+        legs = dict.fromkeys(f"mark {one.mark} of {one.leg}" for one in heard if one.heard_s)
+        absent = dict.fromkeys(f"no mark {one.mark} of {one.leg}" for one in heard if not one.heard_s)
+        found.append(f"{told.file}: {case.id}: {', '.join([*legs, *absent])}")
+    return found + [f"{told.file}: {words}" for words in told.unmatched]
+
+
+# -- what a file shows
+
+
+@dataclass(frozen=True)
+class _Recording:
+    """A sound file, with the marks in it."""
+
+    path: Path
+    sha256: str
+    size: int
+    seconds: float
+    lanes: tuple[str, ...]  #: its channels
+    marks: tuple[Stretch, ...]
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        """The marks of legs. An AI's voice, and what it answers in band, belong to no leg of the harness."""
+        return [one for one in self.marks if one.mark < VOICES.start]
+
+    @property
+    def source(self) -> tuple[Path, int]:
+        """What made it: the files of one folder with as many channels record the same sides of a call."""
+        return self.path.parent, len(self.lanes)
+
+    def free_s(self, began: float, ended: float) -> float:
+        """How much of that time it covers, if a channel has no mark then: one under another as loud is not always found."""
+        began, ended = max(0.0, began), min(self.seconds, ended)
+        taken = {one.lane for one in self.marks if one.began < ended and began < one.ended}
+        return max(0.0, ended - began) if set(self.lanes) - taken else 0.0
+
+
+def read_files(run: Path, given: Iterable[Path], made_at: Place) -> tuple[list[Told], list[str]]:
+    """What each file shows of the cases of a run; and a line for each that cannot be read. Folders are read with all they hold."""
+    recordings, problems = [], []
+    for path in _every_file(given):
+        try:
+            sound = read_sound(path)
+        except (SoundFileError, OSError) as error:
+            problems.append(str(error))
+            continue
+        marks = _marks(sound)
+        if not any(mark.mark < VOICES.start for mark in marks):
+            marks = _marks(sound, deep=True)
+        lanes = tuple(map(sound.channel_name, range(len(sound.channels))))
+        recordings.append(_Recording(path, manifest.digest(path), path.stat().st_size, sound.seconds, lanes, marks))
+    legs = _known_legs(run, {stretch.mark for one in recordings for stretch in one.stretches})
+    matched = [(one, *match(one.stretches, legs)) for one in recordings]
+    with_callers = {one.source for one, found, _ in matched if any(each.leg.is_caller for each in found)}
+    told = []
+    for one, found, words in matched:
+        events: dict[str, list[FileEvent]] = {}
+        for each in found:
+            events.setdefault(each.leg.case, []).append(_heard(each, one, made_at))
+        if one.source in with_callers:
+            for event, case in _absent(one, found, legs, made_at):
+                events[case].append(event)
+        words = words if one.stretches else [f"no mark of a call in {one.seconds:.1f} s"]
+        told.append(Told(one.path.name, one.sha256, one.size, "recording", events, words))
+    return told, problems
+
+
+def _marks(sound: Sound, *, deep: bool = False) -> tuple[Stretch, ...]:
+    return tuple(
+        Stretch(mark.mark, mark.began, mark.ended, sound.channel_name(mark.channel))
+        for mark in marks_in(sound, deep=deep)
+        if mark.ended - mark.began >= LEAST_S
+    )
+
+
+def _every_file(given: Iterable[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            found += sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+        elif path.exists():
+            found.append(path)
+        else:
+            raise MistakeError(f"{path}: no such file; name sound files, or folders of them")
+    return list(dict.fromkeys(found))
+
+
+def _known_legs(run: Path, marks: Collection[int]) -> list[KnownLeg]:
+    """The legs of all cases that send one of these marks, and the others of the same cases."""
+    found = []
+    for directory in sorted(path.parent for path in (run / CASES).glob(f"*/{CASE}")):
+        evidence = CaseEvidence.read(directory, with_added=False)
+        starts = {leg: start for leg, events in evidence.legs.items() if (start := started(events)) is not None}
+        if any(start.mark in marks for start in starts.values()):
+            found += [
+                KnownLeg(
+                    directory.name,
+                    leg,
+                    start.phone,
+                    start.mark,
+                    _sent(evidence, leg, start.mark),
+                    is_caller=start.direction == "outgoing",
+                )
+                for leg, start in starts.items()
+            ]
+    return found
+
+
+def _sent(evidence: CaseEvidence, leg: str, mark: int) -> tuple[Times, ...]:
+    """When the leg sent its mark: by what its phone recorded of it, else all the time that the call lasted."""
+    recorded = next((one.sent for one in evidence.recordings if one.leg == leg), None)
+    began = first_sample(evidence, leg)
+    if recorded is not None and began is not None:
+        with contextlib.suppress(SoundFileError):
+            spans = [one for one in marks_in(read_sound(recorded)) if one.mark == mark]
+            return tuple((began + one.began, began + one.ended) for one in spans)
+    events = evidence.legs[leg]
+    ended = next((event.at for event in events if isinstance(event, CallState) and event.state == "disconnected"), None)
+    return (((answered_at(events) or events[0].at), ended or evidence.ended),)
+
+
+def _heard(found: Match, recording: _Recording, made_at: Place) -> MarkInFile:
+    stretch = found.stretch
+    return MarkInFile(
+        at=stretch.began + found.offset,
+        phone=found.leg.phone,
+        leg=found.leg.leg,
+        file=recording.path.name,
+        sha256=recording.sha256,
+        made_at=made_at,
+        mark=stretch.mark,
+        file_s=stretch.began,
+        heard_s=stretch.seconds,
+        covered_s=recording.seconds - stretch.began,
+    )
+
+
+def _absent(
+    recording: _Recording, found: Sequence[Match], legs: Iterable[KnownLeg], made_at: Place
+) -> Iterator[tuple[MarkInFile, str]]:
+    """The callers of the same calls that sent their mark while the file recorded, and are not in it.
+
+    A source that has never been seen to record callers shows nothing by their absence: it may record one side alone.
+    """
+    offsets = {each.leg.case: each.offset for each in found}
+    heard = {(each.leg.case, each.leg.leg) for each in found}
+    missing = [leg for leg in legs if leg.is_caller and leg.case in offsets and (leg.case, leg.leg) not in heard]
+    beneath = {one.mark for one in marks_in(read_sound(recording.path), deep=True)} if missing else set()
+    for leg in missing:
+        if leg.mark in beneath:
+            continue
+        offset = offsets[leg.case]
+        times = [(began - offset, ended - offset) for began, ended in leg.sent]
+        covered = sum(recording.free_s(*time) for time in times)
+        if covered >= ENOUGH_S:
+            first = min(max(0.0, began) for began, ended in times if recording.free_s(began, ended))
+            match = Match(Stretch(leg.mark, first, first), leg, offset)
+            yield replace(_heard(match, recording, made_at), covered_s=covered), leg.case

@@ -57,6 +57,7 @@ _COMMANDS = {
     "signoff": "report:signoff_app",
     "simulate": "simulate:simulate",
     "verify": "verify:verify",
+    "witness": "witness:witness",
 }
 
 #: The option of all commands that place calls; ``harness.run.plugin.options`` reads the variable.

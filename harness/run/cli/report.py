@@ -77,11 +77,18 @@ def report(
     if one and into is not None:
         raise MistakeError(f"--into {into}: a single run is made again where it is; allowed: with several runs")
     for run in runs:
-        _require_whole(run, is_merged=not one, complete=complete)
+        require_whole(run, is_merged=not one, complete=complete)
     run = runs[0].resolve() if one else merge(runs, into or runs[0].resolve().parent)
     bundled = [bundle.zipped(run, zip_case)] if zip_case else []  # first: there may be no such case
+    raise typer.Exit(make_again(run, bundled, is_new=not one, complete=complete, csv=csv))
+
+
+def make_again(
+    run: Path, bundled: Sequence[Path] = (), *, is_new: bool = False, complete: bool = False, csv: bool = False
+) -> int:
+    """Make the views of a run, and print the result and their names; the exit code is the run's."""
     finished = remake(run, complete=complete)
-    page = _sign_off(finished.evidence, is_new=not one)
+    page = _sign_off(finished.evidence, is_new=is_new)
     show(finished.summary, finished.groups, SafeConsole(highlight=False, soft_wrap=True), run=run)
     made = [finished.report, page, finished.junit, finished.allure_report]
     for path in [*filter(None, made), *bundled, *([bundle.table(run)] if csv else [])]:
@@ -89,7 +96,7 @@ def report(
     for note in (*finished.notes, *([] if page else [f"no sign-off: {_no_manifest(run)}"])):
         typer.echo(note)
     stopped = STOPPED in finished.summary.interrupted.split("; ")
-    raise typer.Exit(INTERRUPTED if stopped else finished.summary.exit_code)
+    return INTERRUPTED if stopped else finished.summary.exit_code
 
 
 def _sign_off(evidence: RunEvidence, *, is_new: bool) -> Path | None:
@@ -149,7 +156,7 @@ def _rejudge(run: Path, more: Sequence[str], *, as_json: bool) -> int:
     return FAILED if found.differing else PASSED
 
 
-def _require_whole(run: Path, *, is_merged: bool, complete: bool) -> None:
+def require_whole(run: Path, *, is_merged: bool = False, complete: bool = False) -> None:
     """Raise :class:`MistakeError` if no views may be made: not a run, a changed run, or a signed one that would get more files."""
     if not (run / "cases").is_dir():
         what = "not a run's directory: it has no cases" if run.exists() else "no such directory"

@@ -7,14 +7,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
+from typer.testing import CliRunner
 
+from harness.audio.marks import waveform
 from harness.calls.checks import audio
 from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Observation
-from harness.calls.events import MarkInFile
+from harness.calls.events import LegStarted, Listened, MarkInFile, Recorded
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.deployment import to_plain
+from harness.errors import MistakeError
 from harness.integrations.matrix import Case
 from harness.report import signoff
 from harness.report.bundle import zipped
@@ -24,7 +29,8 @@ from harness.report.run import remake
 from harness.report.run_directory import RunEvidence
 from harness.report.signoff import attest, manifest
 from harness.report.signoff.decision import Acceptance
-from harness.report.witnesses import Told, add
+from harness.report.witnesses import Told, add, read_files
+from harness.run.cli.app import application
 
 ROW = "TD-INBOUND"
 SHA = "5501001234567890" * 4  #: looks like telephone numbers
@@ -130,3 +136,68 @@ def test_an_older_signature_no_longer_verifies_and_says_why(tmp_path: Path, runs
     assert signoff.verify(made.directory, public)[1] == [
         f"cases/{made.case_directory(ROW).name}/witness.json: was changed"
     ]
+
+
+def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(tmp_path: Path, runs: ModuleType) -> None:
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)})
+    folder = tmp_path / "from the portal"
+    folder.mkdir()
+    call = np.concatenate([np.zeros(8000), np.tile(waveform(3), 12), np.zeros(4000)])
+    soundfile.write(folder / "2019-01-01 someone.mp3", call, 8000, format="MP3", subtype="MPEG_LAYER_III")
+    soundfile.write(folder / "other.wav", np.tile(waveform(200), 12), 8000)
+    (folder / "broken.mp3").write_bytes(b"ID3" + bytes(100))
+    asked = ["witness", str(made.directory), str(folder)]
+    ended = CliRunner().invoke(application(), asked)
+    assert ended.exit_code == 1, ended.output  # who made it was not said, so it proves nothing of the AI
+    ended = CliRunner().invoke(application(), [*asked, "--made-at", "ai"])
+    assert ended.exit_code == 0, ended.output
+    (case,) = RunEvidence.read(made.directory).cases
+    lines = ended.output.splitlines()
+    assert lines[0].startswith(f"{folder}/broken.mp3: not a sound file")
+    assert f"2019-01-01 someone.mp3: {case.id}: mark 3 of caller.1" in lines
+    assert "other.wav: mark 200 is of no call of this run" in lines
+    assert f"{case.id}: not observable → passed" in lines
+    missing = CliRunner().invoke(application(), ["witness", str(made.directory), "nothing.wav"])
+    assert isinstance(missing.exception, MistakeError)
+    assert str(missing.exception) == "nothing.wav: no such file; name sound files, or folders of them"
+
+
+@pytest.mark.parametrize(
+    ("agent_speaks_at", "others_have_callers", "verdict"),
+    [
+        (3.0, True, Verdict.FAILED),  # the folder's files hold callers, this one does not
+        (3.0, False, Verdict.NOT_OBSERVABLE),  # a source that may record one side alone
+        (0.5, True, Verdict.NOT_OBSERVABLE),  # a mark beneath another as loud is not always found
+    ],
+)
+def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
+    tmp_path: Path, runs: ModuleType, agent_speaks_at: float, others_have_callers: bool, verdict: Verdict
+) -> None:
+    def sends(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+        for leg, mark, direction in (("caller.1", 3, "outgoing"), ("agent.1", 9, "incoming")):
+            phone = leg.partition(".")[0]
+            recorder.event(
+                LegStarted(at=1.0, phone=phone, leg=leg, direction=direction, mark=mark, remote_uri="sip:a@example.com")
+            )
+            recorder.event(Listened(at=1.0, phone=phone, leg=leg, seconds=0.0, level_dbov=-15.0))
+            sent = np.zeros(6 * 8000, np.float32)
+            began = 0 if leg == "caller.1" else round(agent_speaks_at * 8000)
+            sent[began : began + 16000] = np.tile(waveform(mark), 13)[:16000]
+            soundfile.write(recorder.directory / f"{leg}.sent.wav", sent, 8000)
+            recorder.event(Recorded(at=7.0, phone=phone, leg=leg, path=f"{leg}.wav", sent_path=f"{leg}.sent.wav"))
+            recordings[leg] = sent
+        return heard_by(runs, Observation.RTCP)(case, recorder)
+
+    recordings: dict[str, Any] = {}
+    made = runs.make_run(tmp_path / "reports", rows=(ROW, "HOLD"), plays={ROW: sends, "HOLD": runs.passes})
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", recordings["agent.1"], 8000)
+    if others_have_callers:
+        soundfile.write(folder / "b.wav", recordings["caller.1"][:12000], 8000)
+        add_only = read_files(made.directory, [folder], "ai")[0][:1]  # b.wav would prove the caller's side itself
+    else:
+        add_only = read_files(made.directory, [folder], "ai")[0]
+    add(made.directory, add_only)
+    case = next(case for case in RunEvidence.read(made.directory).cases if case.row == ROW)
+    assert case.verdict is verdict

@@ -1,0 +1,54 @@
+"""``harness witness``: recordings and captures that others made of a run's calls, as further evidence."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.report import witnesses
+from harness.report.evidence import CaseEvidence
+from harness.report.run_directory import CASES
+from harness.report.signoff import attest
+from harness.run.cli.report import make_again, require_whole
+from harness.support.network_text import printable
+
+
+class MadeAt(StrEnum):
+    """Where recordings were made."""
+
+    AI = "ai"
+    PLATFORM = "platform"
+
+
+def witness(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory, e.g. reports/latest.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Sound files, or folders of them, of any name.")],
+    made_at: Annotated[
+        MadeAt, typer.Option("--made-at", help="Who made the recordings; only the AI's prove what the AI heard.")
+    ] = MadeAt.PLATFORM,
+) -> None:
+    """Add recordings that others made of a run's calls, judge the run again, and make its views.
+
+    Marks in a file tell whose call it is. The exit code is the run's, as it is judged then.
+    """
+    require_whole(run)
+    run = run.resolve()
+    told, problems = witnesses.read_files(run, files, made_at.value)
+    for problem in problems:
+        typer.echo(printable(problem))
+    for one in told:
+        for line in witnesses.lines_of(run, one):
+            typer.echo(printable(line))
+    before = {path.name: CaseEvidence.read(path).verdict for path in (run / CASES).iterdir() if path.is_dir()}
+    for name in witnesses.add(run, told):
+        case = CaseEvidence.read(run / CASES / name)
+        if case.verdict is not before[name]:
+            typer.echo(printable(f"{case.id}: {before[name]} → {case.verdict}"))
+    if (run / attest.FILE).exists():
+        typer.echo(
+            "the sign-off was signed without these files: make it again and sign it (harness signoff RUN --key FILE)"
+        )
+    raise typer.Exit(make_again(run))
