@@ -25,7 +25,7 @@ from harness.report.rejudge import judged_with
 from harness.report.run_directory import CASES, WITNESSES, AddedFile, read_witnesses
 from harness.report.signoff import manifest
 from harness.support.files import json_file, whole_file
-from harness.witness.matched_marks import ENOUGH_S, LEAST_S, KnownLeg, Match, Stretch, Times, match
+from harness.witness.matching import ENOUGH_S, LEAST_S, KnownLeg, Match, Stretch, Times, match
 from harness.witness.sound_file import Sound, SoundFileError, marks_in, read_sound
 
 VERSION: Final = 1

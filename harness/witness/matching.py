@@ -36,6 +36,8 @@ class KnownLeg:
     sent: tuple[Times, ...]  #: when it sent its mark, on the run's clock
     is_caller: bool = False  #: it placed its call
     call_ids: frozenset[str] = frozenset()  #: the Call-ID of its dialogs, and ids that the platform sends along
+    numbers: frozenset[str] = frozenset()  #: of its INVITE, as `capture_calls.numbers_of` gives them
+    invited: float = 0.0  #: when its INVITE was sent or came, on the run's clock
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.witness.matched_marks import KnownLeg, Stretch, match
+from harness.witness.matching import KnownLeg, Stretch, match
 
 
 def leg(case: str, mark: int, *sent: tuple[float, float], name: str = "caller.1") -> KnownLeg:
