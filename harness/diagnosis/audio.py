@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 
 from harness.audio.marks import VOICES, reply_to
-from harness.calls.events import PACKET_S, FarEndReport, MarkHeard, MediaState, RtpStatistics
+from harness.calls.events import PACKET_S, FarEndReport, MarkHeard, MarkInFile, MediaState, RtpStatistics
 from harness.calls.model import CallMessage
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.diagnosis import sdp
@@ -78,9 +78,27 @@ def _heard_by_each(scene: Scene) -> None:
             _own_side(scene, finding)
         elif heard == "silent RTP":
             _sent(scene, finding.speaker)
+        _on_its_way(scene, finding)
     for finding in scene.failed("audio.echo", "audio"):
         is_echo = finding.check == "audio.echo" or finding.facts.get("kind") == "echo"
         scene.record("echo", is_echo or None, finding.subject, leg=finding.listener or finding.subject)
+
+
+def _on_its_way(scene: Scene, finding: Finding) -> None:
+    """Where a voice that was not heard is lost, by captures that others made of the call."""
+    captured = [
+        event
+        for event in scene.events
+        if isinstance(event, MarkInFile) and event.leg == finding.speaker and "→" in event.made_at  # RTP, no recording
+    ]
+    passed = sorted({f"{event.file} ({event.made_at})" for event in captured if event.heard_s})
+    missing = sorted({f"{event.file} ({event.made_at})" for event in captured if not event.heard_s})
+    if not captured:
+        return
+    value = "between two captures" if passed and missing else "behind a capture" if passed else "ahead of a capture"
+    shown_by = [f"{finding.speaker}'s mark is in {place}" for place in passed]
+    shown_by += [f"{finding.speaker}'s mark is not in {place}" for place in missing]
+    scene.record(direction_of(scene, finding).replace("audio.", "way."), value, *shown_by, leg=scene.call_of(finding))
 
 
 def _heard_in(scene: Scene, call: str, told: Sequence[Finding]) -> None:

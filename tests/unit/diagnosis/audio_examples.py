@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from harness.calls.events import MarkInFile, phone_of
 from tests.unit.diagnosis.case import CALLER, Example, call
 from tests.unit.diagnosis.stories import (
     GROUP,
@@ -61,7 +64,37 @@ def same_talk() -> Example:
     return _same(talk(Example(ai="stand-in")))
 
 
+def captured(example: Example, speaker: str, heard: Mapping[str, bool]) -> Example:
+    """The voice of a leg, in captures of the call on its way or not."""
+    for name, passed in heard.items():
+        at = MarkInFile(
+            at=example.now, phone=phone_of(speaker), leg=speaker, file=f"{name}.pcap", sha256=name, made_at="a:1 → b:2",
+            mark=7, file_s=1.0, heard_s=5.0 * passed, covered_s=5.0,
+        )  # fmt: skip
+        example.events.append(at)
+    return example
+
+
+def lost_on_its_way(way: str) -> tuple[Example, str]:
+    """A call in which one end is not heard, and its leg."""
+    if way == "agent":
+        return with_a_person().with_agent("billing", "heard", "no-rtp"), "billing.1"
+    here, there = ("no-rtp", "heard") if way == "to_ai" else ("heard", "no-rtp")
+    return same_talk().to_ai(here).to_caller(there), "caller.1" if way == "to_ai" else "stand-in.1"
+
+
 AUDIO = [
+    *(
+        Expected(
+            f"audio.way.{way}.{rule}", captured(*lost_on_its_way(way), heard), f"{surely} audio-lost-on-the-way{also}"
+        )
+        for rule, heard, surely, of_agent, of_ai in (
+            ("between", {"trunk": True, "carrier": False}, "certain", ", transfer-no-audio", ""),
+            ("behind", {"trunk": True}, "likely", "; certain transfer-no-audio", "; possible own-rtp-blocked"),
+            ("ahead", {"carrier": False}, "likely", "; certain transfer-no-audio", ""),
+        )
+        for way, also in (("to_ai", of_ai), ("to_caller", ""), ("agent", of_agent))
+    ),
     Expected(
         "audio.noise.to-caller", _same(talk(Example())).to_ai().to_caller("other", 200), "likely payload-mismatch"
     ),
