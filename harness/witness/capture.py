@@ -114,13 +114,14 @@ class _Reader:
         self._messages.append(CapturedMessage(payload.at, payload.source, payload.target, payload.transport, message))
 
     def capture(self, path: Path) -> Capture:
-        described = [found for captured in self._messages if (found := _described(captured)) is not None]
-        streams = self._streams.streams(described)
+        offers = [found for captured in self._messages if (found := described(captured)) is not None]
+        streams = self._streams.streams(offers)
         messages = tuple(sorted(self._messages, key=lambda captured: captured.at))
         return Capture(path, messages, streams, self.notes.lines(), self._first, self._last)
 
 
-def _described(captured: CapturedMessage) -> Described | None:
+def described(captured: CapturedMessage) -> Described | None:
+    """The audio of a message's session description; None where it has none that can be read."""
     try:
         body = captured.message.part("application/sdp")
         description = Description.parse(body) if body else None

@@ -135,23 +135,28 @@ def sdp(place: Address, formats: str = "0 8 101", protocol: str = "RTP/AVP", *li
     return "".join(f"{line}\r\n" for line in (*text, *media)).encode()
 
 
-def invite(body: bytes = b"", call_id: str = "a1@192.0.2.1") -> bytes:
-    return _message("INVITE sip:+12065550100@192.0.2.2 SIP/2.0", body, call_id)
+def invite(body: bytes = b"", call_id: str = "a1@192.0.2.1", dialled: str = "+12065550100", *more: str) -> bytes:
+    return _message(f"INVITE sip:{dialled}@192.0.2.2 SIP/2.0", body, call_id, "INVITE", *more)
 
 
 def ok(body: bytes = b"", call_id: str = "a1@192.0.2.1") -> bytes:
-    return _message("SIP/2.0 200 OK", body, call_id)
+    return _message("SIP/2.0 200 OK", body, call_id, "INVITE")
 
 
-def _message(start: str, body: bytes, call_id: str) -> bytes:
+def bye(call_id: str) -> bytes:
+    return _message("BYE sip:a@192.0.2.2 SIP/2.0", b"", call_id, "BYE")
+
+
+def _message(start: str, body: bytes, call_id: str, method: str, *more: str) -> bytes:
     lines = [
         start,
         "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1",
         "From: <sip:+14155550101@192.0.2.1>;tag=1",
-        "To: <sip:+12065550100@192.0.2.2>",
+        f"To: <sip:+12065550100@192.0.2.2>{';tag=2' if start.startswith('SIP') else ''}",
         f"Call-ID: {call_id}",
-        "CSeq: 1 INVITE",
+        f"CSeq: 1 {method}",
         "Max-Forwards: 70",
+        *more,
         *(["Content-Type: application/sdp"] if body else []),
         f"Content-Length: {len(body)}",
     ]

@@ -1,0 +1,345 @@
+"""Which calls of a run a capture shows, what of them passed its point of the network, and what should have passed and did not.
+
+Neither names nor clocks are trusted. A call is known by its Call-ID, by an ID of another leg that a platform sends along (X-EI,
+X-Talkdesk-Other-Leg-Call-Id), by the marks in its RTP, or by its numbers and its place among the calls with these numbers. The offset
+of the capture's clock follows from INVITEs that both sides have, else from marks.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from harness.audio.detector import Ended, Heard, marks_heard
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Request, Response
+from harness.witness.capture import Capture, CapturedMessage, described
+from harness.witness.matching import LEAST_S, KnownLeg, Stretch, match
+from harness.witness.packets import Address
+from harness.witness.rtp_streams import Stream
+
+How = Literal["Call-ID", "header", "mark", "numbers"]
+
+#: Headers in which platforms name the other leg of a call.
+_OTHER_LEG: Final = ("X-Talkdesk-Other-Leg-Call-Id", "X-EI")
+#: A mark is detected this much later than it begins or ends, and its way takes time.
+_SLACK_S: Final = 0.5
+_MOSTLY: Final = 0.6  #: the share of a voice's time for which the leg must have sent its mark
+_NEAR_S: Final = 10.0  #: between the INVITE of a leg and the one that a platform makes of it
+#: A mark that was sent for so long while a call could carry it, and is in none of its streams, was lost ahead of this point.
+ABSENT_S: Final = 2.0
+_SUBSCRIBER: Final = 9
+_JOINED_S: Final = 0.5  #: a shorter gap in a mark is one in its detection
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A mark in a stream, on the capture's clock."""
+
+    stream: Stream
+    mark: int
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True)
+class HopCall:
+    """The messages of one Call-ID and its streams; without SIP the streams between two addresses."""
+
+    call_id: str
+    messages: tuple[CapturedMessage, ...]
+    streams: tuple[Stream, ...]
+    voices: tuple[Voice, ...]
+
+    @property
+    def invite(self) -> CapturedMessage | None:
+        """The INVITE that begins it."""
+        return next((m for m in self.messages if isinstance(m.message, Request) and m.message.method == "INVITE"), None)
+
+    @property
+    def began(self) -> float:
+        return min([m.at for m in self.messages[:1]] + [s.first for s in self.streams])
+
+    @property
+    def answered(self) -> tuple[float, float] | None:
+        """From when to when it could carry sound, as far as the capture shows; None where it was not answered there."""
+        answers = (m for m in self.messages if isinstance(m.message, Response) and 200 <= m.message.status < 300)
+        answer = next((m for m in answers if "INVITE" in (m.message.get("CSeq") or "")), None)
+        bye = next((m for m in self.messages if isinstance(m.message, Request) and m.message.method == "BYE"), None)
+        if answer is None or not self.streams:
+            return None
+        return answer.at, bye.at if bye else max(stream.last for stream in self.streams)
+
+    def streams_to(self, *, callee: bool) -> tuple[Stream, ...] | None:
+        """The streams towards its callee, or towards its caller; None where its SDP does not say which these are."""
+        caller, other = set[Address](), set[Address]()
+        calling = _sender_tag(self.invite.message) if self.invite else None
+        for message in self.messages if calling else ():
+            if (description := described(message)) is not None:
+                (caller if _sender_tag(message.message) == calling else other).add(description.place)
+        if not caller or not other or caller & other:
+            return None
+        to_caller = tuple(one for one in self.streams if one.target in caller or one.source in other)
+        to_callee = tuple(one for one in self.streams if one.target in other or one.source in caller)
+        return to_callee if callee else to_caller
+
+    def __str__(self) -> str:
+        first = self.invite
+        if first is not None and isinstance(first.message, Request):
+            return f"call {self.call_id} from {first.source[0]} to {first.message.request_uri}"
+        if self.streams:
+            return f"RTP between {self.streams[0].source[0]} and {self.streams[0].target[0]}"
+        return f"{self.messages[0].message.start_line} of call {self.call_id}"
+
+
+@dataclass(frozen=True)
+class FoundCall:
+    """A call of the capture that is of a case of the run; ``leg`` is the one that it is matched with."""
+
+    call: HopCall
+    leg: KnownLeg
+    how: How
+
+
+@dataclass(frozen=True)
+class FoundVoice:
+    """A leg's mark in a stream."""
+
+    voice: Voice
+    leg: KnownLeg
+
+
+@dataclass(frozen=True)
+class AbsentVoice:
+    """A leg's mark that should have passed here in a call, and did not; on the capture's clock."""
+
+    call: HopCall
+    leg: KnownLeg
+    way: (
+        tuple[Address, Address] | None
+    )  #: from where to where RTP without the mark passes; None: no RTP in this direction
+    began: float
+    seconds: float  #: of the leg's mark, for which the call, or this RTP, lasted
+
+
+@dataclass(frozen=True)
+class CaptureMatch:
+    """What a capture shows of a run. ``offset`` is added to the capture's clock for the run's; None where nothing was found."""
+
+    offset: float | None
+    calls: tuple[FoundCall, ...]
+    heard: tuple[FoundVoice, ...]
+    absent: tuple[AbsentVoice, ...]
+    unmatched: tuple[str, ...]
+
+
+def voices_in(stream: Stream) -> list[Voice]:
+    """The marks in a stream."""
+    found: list[Voice] = []
+    for sound in stream.sounds():
+        going_on: dict[int, tuple[float, float]] = {}
+        for fact in marks_heard(sound.samples):
+            if isinstance(fact, Heard):
+                going_on.setdefault(fact.mark, (fact.began, fact.decided))
+                going_on[fact.mark] = going_on[fact.mark][0], fact.decided
+            elif isinstance(fact, Ended) and fact.mark in going_on:
+                began, decided = going_on.pop(fact.mark)
+                found.append(Voice(stream, fact.mark, sound.at + began, sound.at + max(decided, fact.at)))
+        found += [Voice(stream, mark, sound.at + began, sound.at + end) for mark, (began, end) in going_on.items()]
+    return _joined(found)
+
+
+def _joined(voices: Iterable[Voice]) -> list[Voice]:
+    """Lost packets interrupt a mark, and it is still one."""
+    found: list[Voice] = []
+    for voice in sorted(voices, key=lambda one: (one.mark, one.began)):
+        last = found[-1] if found else None
+        if last is not None and last.mark == voice.mark and voice.began - last.ended <= _JOINED_S:
+            found[-1] = Voice(last.stream, last.mark, last.began, max(last.ended, voice.ended))
+        else:
+            found.append(voice)
+    return [voice for voice in found if voice.ended - voice.began >= LEAST_S]
+
+
+_Key = str | frozenset[Address]
+"""A Call-ID, or the two addresses between which RTP without SIP flows."""
+
+
+def calls_of(capture: Capture) -> tuple[HopCall, ...]:
+    """The calls of a capture, by their beginning. What begins with no INVITE, such as OPTIONS or REGISTER, is none."""
+    messages: dict[str, list[CapturedMessage]] = defaultdict(list)
+    for message in capture.messages:
+        messages[message.message.call_id].append(message)
+    streams: dict[_Key, list[Stream]] = defaultdict(list)
+    for stream in capture.streams:
+        keys: Iterable[_Key] = stream.call_ids or (frozenset((stream.source, stream.target)),)
+        for key in keys:
+            streams[key].append(stream)
+    voices = {id(stream): tuple(voices_in(stream)) for stream in capture.streams}
+    calls = []
+    for key in dict.fromkeys([*messages, *streams]):
+        of_call, sounding = tuple(messages.get(key, ()) if isinstance(key, str) else ()), tuple(streams.get(key, ()))
+        if sounding or any("INVITE" in (one.message.get("CSeq") or "") for one in of_call):
+            heard = tuple(voice for stream in sounding for voice in voices[id(stream)])
+            calls.append(HopCall(key if isinstance(key, str) else "", of_call, sounding, heard))
+    return tuple(sorted(calls, key=lambda call: call.began))
+
+
+def match_capture(capture: Capture, legs: Sequence[KnownLeg]) -> CaptureMatch:
+    """What the capture shows of these legs; what is of none of them is listed in words, and disturbs nothing."""
+    calls = calls_of(capture)
+    found: dict[int, FoundCall] = {}
+    for number, call in enumerate(calls):
+        if (by_id := _by_id(call, legs)) is not None:
+            found[number] = by_id
+    offset = _offset(found.values())
+    if offset is None:
+        offset = _offset_of_marks(calls, legs)
+    heard, unclear = _whose(calls, found, legs, offset)
+    for number, call in enumerate(calls):
+        of_call = [one for one in heard if one.voice in call.voices]
+        if number not in found and of_call:
+            found[number] = FoundCall(call, Counter(one.leg for one in of_call).most_common(1)[0][0], "mark")
+    found |= _by_numbers(calls, found, legs, offset)
+    if offset is None:
+        offset = _offset(found.values())
+        heard, unclear = _whose(calls, found, legs, offset)
+    words = [f"{call} is of no call of this run" for number, call in enumerate(calls) if number not in found]
+    matched = tuple(found[number] for number in sorted(found))
+    absent = tuple(one for each in matched for one in _absent(each, heard, legs, offset))
+    return CaptureMatch(offset, matched, tuple(heard), absent, (*words, *unclear))
+
+
+# -- which call
+
+
+def _by_id(call: HopCall, legs: Iterable[KnownLeg]) -> FoundCall | None:
+    for leg in legs:
+        if call.call_id and call.call_id in leg.call_ids:
+            return FoundCall(call, leg, "Call-ID")
+    told = [value for one in call.messages for name in _OTHER_LEG for value in one.message.get_all(name)]
+    for leg in legs if told else ():
+        if any(call_id and call_id in value for call_id in leg.call_ids for value in told):
+            return FoundCall(call, leg, "header")
+    return None
+
+
+def _by_numbers(
+    calls: Sequence[HopCall], found: Mapping[int, FoundCall], legs: Sequence[KnownLeg], offset: float | None
+) -> dict[int, FoundCall]:
+    """By the caller's and the called number: the nearest in time; without an offset by order, if as many calls as legs have them."""
+    left: dict[frozenset[str], list[int]] = defaultdict(list)
+    for number, call in enumerate(calls):
+        if call.invite is not None and (numbers := numbers_of(call.invite.message)) and len(numbers) > 1:
+            left[numbers].append(number)
+    more: dict[int, FoundCall] = {}
+    for numbers, same in left.items():
+        fitting = sorted((leg for leg in legs if leg.numbers >= numbers), key=lambda leg: leg.invited)
+        for place, number in enumerate(same):
+            if number in found:
+                continue
+            near = [
+                leg
+                for leg in fitting
+                if offset is not None and abs(calls[number].began + offset - leg.invited) < _NEAR_S
+            ]
+            if offset is None and len(same) == len(fitting):
+                near = [fitting[place]]
+            if len({leg.case for leg in near}) == 1:
+                more[number] = FoundCall(calls[number], near[0], "numbers")
+    return more
+
+
+def numbers_of(message: Request | Response) -> frozenset[str]:
+    """The last digits of the numbers that a request is from and to, which national and international forms share."""
+    found = set()
+    with suppress(SipSyntaxError):
+        found.add(message.from_.uri.user)
+        found.add(message.uri.user if isinstance(message, Request) else message.to.uri.user)
+    digits = {re.sub(r"[^0-9]", "", user or "")[-_SUBSCRIBER:] for user in found}
+    return frozenset(digits - {""})
+
+
+def _sender_tag(message: Request | Response) -> str | None:
+    """The tag of the end that sent this message."""
+    with suppress(SipSyntaxError):
+        end = message.from_ if isinstance(message, Request) else message.to
+        return end.params.get("tag")
+    return None
+
+
+# -- when, and whose
+
+
+def _offset(found: Iterable[FoundCall]) -> float | None:
+    """By INVITEs that the run has as well. An INVITE with the same Call-ID is the same message, but for its way."""
+    surest = sorted(found, key=lambda one: ("Call-ID", "header", "mark", "numbers").index(one.how))
+    first = surest[0].how if surest else None
+    offsets = [one.leg.invited - one.call.invite.at for one in surest if one.how == first and one.call.invite]
+    return statistics.median(offsets) if offsets else None
+
+
+def _offset_of_marks(calls: Iterable[HopCall], legs: Sequence[KnownLeg]) -> float | None:
+    stretches = [Stretch(one.mark, one.began, one.ended) for call in calls for one in call.voices]
+    matches, _ = match(stretches, legs)
+    return matches[0].offset if matches else None
+
+
+def _whose(
+    calls: Sequence[HopCall], found: Mapping[int, FoundCall], legs: Sequence[KnownLeg], offset: float | None
+) -> tuple[list[FoundVoice], list[str]]:
+    """The leg whose mark each voice is: it sent this mark at that time. Of several, the one whose case the call is of."""
+    heard: list[FoundVoice] = []
+    words: list[str] = []
+    for number, call in enumerate(calls):
+        case = found[number].leg.case if number in found else None
+        for voice in call.voices:
+            fitting = [
+                leg for leg in legs if leg.mark == voice.mark and offset is not None and _fits(leg, voice, offset)
+            ]
+            fitting = [leg for leg in fitting if leg.case == case] or fitting
+            if len({(leg.case, leg.leg) for leg in fitting}) == 1:
+                heard.append(FoundVoice(voice, fitting[0]))
+            elif fitting:
+                cases = " or ".join(sorted({leg.case for leg in fitting}))
+                words.append(f"mark {voice.mark} in {call} may be of {cases}: these sent it alike")
+    return list({(id(one.voice), one.leg.leg): one for one in heard}.values()), words
+
+
+def _fits(leg: KnownLeg, voice: Voice, offset: float) -> bool:
+    began, ended = voice.began + offset, voice.ended + offset
+    sent = sum(max(0.0, min(ended, last + _SLACK_S) - max(began, first - _SLACK_S)) for first, last in leg.sent)
+    return sent >= _MOSTLY * (ended - began)
+
+
+# -- what is missing
+
+
+def _absent(
+    found: FoundCall, heard: Iterable[FoundVoice], legs: Iterable[KnownLeg], offset: float | None
+) -> Iterator[AbsentVoice]:
+    """The marks of the case's legs that did not pass. Of RTP that cannot be decoded nothing is said."""
+    answered = found.call.answered
+    if answered is None or offset is None:
+        return
+    for leg in legs:
+        streams = found.call.streams_to(callee=leg.is_caller) if leg.case == found.leg.case else None
+        if streams is None or any(one.unread for one in streams):
+            continue
+        passed = {(one.voice.stream.source, one.voice.stream.target) for one in heard if one.leg is leg}
+        lasted: dict[tuple[Address, Address] | None, tuple[float, float]] = {} if streams else {None: answered}
+        for one in streams:
+            first, last = lasted.get((one.source, one.target), (one.first, one.last))
+            lasted[one.source, one.target] = min(first, one.first), max(last, one.last)
+        for way, (first, last) in lasted.items():
+            first, last = max(first, answered[0]), min(last, answered[1])
+            times = [(max(began - offset, first), min(ended - offset, last)) for began, ended in leg.sent]
+            times = [(began, ended) for began, ended in times if ended > began]
+            seconds = sum(ended - began for began, ended in times)
+            if way not in passed and seconds >= ABSENT_S:
+                yield AbsentVoice(found.call, leg, way, times[0][0], seconds)

@@ -1,0 +1,124 @@
+"""Which calls of a run a capture shows, by Call-ID, headers, marks and numbers; whose mark passed, and whose did not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from harness.audio.marks import played
+from harness.audio.wav import to_int16
+from harness.witness.capture import read_capture
+from harness.witness.capture_calls import CaptureMatch, match_capture
+from harness.witness.matching import KnownLeg
+from tests.unit.witness.made_captures import BEGAN, A, B, Timed, bye, invite, ok, pcap, sdp, speaking, udp
+
+OFFSET = 100.0 - BEGAN  #: the run's clock is at 100 when the captures begin
+NUMBERS = frozenset({"155550101", "065550100"})
+CALLER = KnownLeg("inbound", "caller.1", "caller", 7, ((101.0, 107.0),), True, frozenset({"a1"}), NUMBERS, 100.0)
+AI = KnownLeg("inbound", "stand-in.1", "stand-in", 9, ((101.0, 107.0),), False, frozenset({"z9"}), NUMBERS, 100.2)
+
+
+def marked(mark: int, seconds: float = 6.0) -> NDArray[np.int16]:
+    return np.tile(to_int16(played(mark)), round(seconds / 0.16))
+
+
+def hop(
+    call_id: str,
+    *,
+    to_callee: int | None = 7,
+    to_caller: int | None = 9,
+    at: float = BEGAN,
+    header: str = "",
+    dialled: str = "+12065550100",
+    ports: int = 4000,
+    is_told: bool = True,
+) -> list[Timed]:
+    """A call of nine seconds at one point of the network; in a direction without a mark there is no RTP."""
+    caller, callee = ("192.0.2.1", ports), ("192.0.2.2", ports + 2)
+    packets: list[Timed] = []
+    if is_told:
+        offer = invite(sdp(caller), call_id, dialled, *([header] if header else []))
+        packets += [(at, udp(A, B, offer)), (at + 0.9, udp(B, A, ok(sdp(callee), call_id)))]
+    if to_callee is not None:
+        packets += speaking(caller, callee, marked(to_callee), at + 1.02, ssrc=1)
+    if to_caller is not None:
+        packets += speaking(callee, caller, marked(to_caller), at + 1.02, ssrc=2)
+    return [*packets, (at + 9, udp(A, B, bye(call_id)))] if is_told else packets
+
+
+def matched(tmp_path: Path, packets: list[Timed], *legs: KnownLeg) -> CaptureMatch:
+    path = tmp_path / "sbc.pcap"
+    path.write_bytes(pcap(sorted(packets, key=lambda packet: packet[0])))
+    return match_capture(read_capture(path), legs or (CALLER, AI))
+
+
+@pytest.mark.parametrize(
+    ("packets", "how"),
+    [
+        (hop("a1"), "Call-ID"),
+        (hop("b2", header="X-Talkdesk-Other-Leg-Call-Id: a1"), "header"),
+        (hop("b2", dialled="+13125550177"), "mark"),
+        (hop("b2", is_told=False), "mark"),
+        (hop("b2", to_callee=None, to_caller=None), "numbers"),
+    ],
+    ids=["Call-ID", "header", "marks", "marks without SIP", "numbers and order"],
+)
+def test_a_call_is_found_whatever_the_clock_of_the_capture(tmp_path: Path, packets: list[Timed], how: str) -> None:
+    legs = (CALLER,) if how == "numbers" else (CALLER, AI)
+    found = matched(tmp_path, packets, *legs)
+    assert {(one.how, one.leg.case) for one in found.calls} == {(how, "inbound")}
+    assert found.offset == pytest.approx(OFFSET, abs=0.5)
+    assert found.unmatched == ()
+
+
+def test_whose_audio_passed_in_which_direction_and_when(tmp_path: Path) -> None:
+    found = matched(tmp_path, hop("a1"))
+    assert {one.leg.leg: one.voice.stream.source[0] for one in found.heard} == {
+        "caller.1": "192.0.2.1",
+        "stand-in.1": "192.0.2.2",
+    }
+    assert [one.voice.began + OFFSET for one in found.heard] == pytest.approx([101.0, 101.0], abs=0.1)
+    assert found.absent == ()
+
+
+def test_a_mark_that_was_sent_and_did_not_pass_is_named_with_its_way(tmp_path: Path) -> None:
+    (none,) = matched(tmp_path, hop("a1", to_callee=None)).absent
+    assert (none.leg.leg, none.way) == ("caller.1", None)
+    assert none.seconds == pytest.approx(6, abs=0.3)
+    (other,) = matched(tmp_path, hop("a1", to_callee=31)).absent
+    assert other.way == (("192.0.2.1", 4000), ("192.0.2.2", 4002))
+
+
+def test_both_sides_of_an_sbc_in_one_capture(tmp_path: Path) -> None:
+    inside = hop("b2", at=BEGAN + 0.1, header="X-EI: S.a;E.z9;", to_callee=None, ports=5000)
+    found = matched(tmp_path, hop("a1") + inside)
+    assert [one.call.call_id for one in found.calls] == ["a1", "b2"]
+    assert [(one.call.call_id, one.leg.leg) for one in found.absent] == [("b2", "caller.1")]
+
+
+def test_other_calls_are_listed_and_disturb_nothing(tmp_path: Path) -> None:
+    strange = hop("c3", to_callee=40, to_caller=41, at=BEGAN + 2, dialled="+13125550188", ports=6000)
+    later = hop("d4", at=BEGAN + 600, dialled="+13125550199", ports=7000)  # marks of the run, at another time
+    found = matched(tmp_path, hop("a1") + strange + later)
+    assert [one.call.call_id for one in found.calls] == ["a1"]
+    assert found.unmatched == (
+        "call c3 from 192.0.2.1 to sip:+13125550188@192.0.2.2 is of no call of this run",
+        "call d4 from 192.0.2.1 to sip:+13125550199@192.0.2.2 is of no call of this run",
+    )
+
+
+def test_a_mark_that_two_cases_sent_alike_is_of_neither(tmp_path: Path) -> None:
+    twin = KnownLeg("other", "caller.1", "caller", 7, ((101.0, 107.0),), True, frozenset({"x"}), NUMBERS, 100.0)
+    found = matched(tmp_path, hop("b2", dialled="+13125550177", to_caller=None), CALLER, twin)
+    assert found.heard == ()
+    assert found.calls == ()
+
+
+def test_a_call_that_the_capture_does_not_cover_says_nothing(tmp_path: Path) -> None:
+    early = KnownLeg("inbound", "caller.1", "caller", 7, ((80.0, 95.0),), True, frozenset({"a1"}), NUMBERS, 100.0)
+    assert matched(tmp_path, hop("a1", to_callee=None), early).absent == ()
+    silent = hop("a1", to_callee=None, to_caller=None)  # media takes another way
+    assert matched(tmp_path, silent).absent == ()
