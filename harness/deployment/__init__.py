@@ -29,6 +29,7 @@ from harness.deployment.routing import (
     Line,
     RoutedBy,
     Synthflow,
+    WitnessFiles,
 )
 from harness.deployment.tables import IDLE
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
@@ -109,6 +110,7 @@ __all__ = [
     "Way",
     "WebAddress",
     "Witness",
+    "WitnessFiles",
     "from_plain",
     "in_uri",
     "is_address",

@@ -43,6 +43,7 @@ _REPORT, _PROMPT = "report", "prompt"
 _FILES: Mapping[str, str] = {
     **{f"{owner}{key}": kind for owner in _PEM_OWNERS for key, kind in _PEM_KINDS.items()},
     "platform.report.file": _REPORT,
+    "witness.directory": _REPORT,
     "escalation.prompt": _PROMPT,
     "assistants.*.handovers.*.prompt": _PROMPT,
     "assistants.*.handovers.*.then.*": _PROMPT,

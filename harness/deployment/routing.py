@@ -376,6 +376,19 @@ class Synthflow(ApiAccess):
         return 0.0 if set(self.witness) - {"record"} else self.lag_s
 
 
+class WitnessFiles(Model):
+    """Recordings that others make of the calls (docs/witnesses.md), read when the cases of a run are over."""
+
+    #: A folder of them, beside this file; what is older than a day before the run is passed over.
+    directory: str | None = Field(None, min_length=1)
+    #: A program that brings them, and its arguments; run without a shell in an empty folder, which is read then.
+    command: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    command_within_s: float = Field(120.0, gt=0, le=3600)  #: limit of the command
+    environment: tuple[Variable, ...] = ()  #: variables that it gets; of others it gets PATH, HOME and LANG alone
+    #: Who makes the recordings. Only the AI's own prove what the AI heard.
+    made_at: Literal["ai", "platform"] = "platform"
+
+
 class Escalation(Model):
     """How a caller asks the AI for a person, and for other things that rows need."""
 

@@ -22,6 +22,7 @@ from harness.deployment.routing import (
     Line,
     Synthflow,
     Transfer,
+    WitnessFiles,
     each_choice,
 )
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
@@ -62,6 +63,7 @@ class Tables(Model):
     groups: dict[str, Group] = {}
     assistants: dict[str, Assistant]
     synthflow: Synthflow | None = None
+    witness: WitnessFiles | None = None
     stand_in: StandIn = StandIn()
     escalation: Escalation = Escalation()
     campaign: Campaign | None = None

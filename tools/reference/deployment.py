@@ -40,6 +40,7 @@ TABLES = {
     "`[assistants.NAME]`": "Assistant",
     "`[assistants.NAME.handovers.NAME]`": "Handover",
     "`[synthflow]`: the AI's interface": "Synthflow",
+    "`[witness]`: files that others make of the calls": "WitnessFiles",
     "`[stand_in]`": "StandIn",
     "`[escalation]`": "Escalation",
     "`[campaign]`": "Campaign",

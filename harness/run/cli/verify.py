@@ -90,6 +90,10 @@ def verify(
             autocompletion=fault_names,
         ),
     ] = None,
+    witness: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Add this recording, or folder of them, after the cases (repeatable)."),
+    ] = None,
     reports: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results (default: ./reports).")
     ] = None,

@@ -53,6 +53,13 @@ _VALUES: dict[str, dict[str, Any]] = {
         "help": "of simulated deployments: the guides' own timings, or scaled down where the guides let one set them "
         "(default: quick)",
     },
+    "witness": {
+        "type": Path,
+        "action": "append",
+        "default": [],
+        "metavar": "FILE",
+        "help": "add this recording, or folder of them, when the cases are over (repeatable)",
+    },
     "reports": {"type": Path, "metavar": "DIR", "help": "where runs leave their results (default: ./reports)"},
     "retries": {
         "type": int,

@@ -36,6 +36,7 @@ from harness.report.summary import Figures
 from harness.run.plugin.options import ignored
 from harness.run.plugin.parallel import WORLDS
 from harness.run.plugin.run import Run, case_id, case_of, run_of
+from harness.run.plugin.witness_files import add_files
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_text
 from harness.support.memory import FreedMemory
@@ -298,6 +299,11 @@ class Progress:
         return True
 
     def _reports(self, interrupted: str) -> FinishedRun | None:
+        try:
+            for line in add_files(self._run.directory, self._run.deployments, self._config.getoption("witness")):
+                self._say(Text(line))
+        except (HarnessError, OSError) as error:  # the evidence of the run is none the worse for it
+            self._broken(str(error))
         planned, end = self._end(interrupted)
         try:
             finished = finish(self._run.directory, planned, end)

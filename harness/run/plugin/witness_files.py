@@ -1,0 +1,88 @@
+"""Files that others make of a run's calls, read when its cases are over: ``--witness``, and ``[witness]`` of a deployment file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.deployment import Deployment, WitnessFiles
+from harness.errors import HarnessError
+from harness.report import witnesses
+from harness.report.run_directory import read_cases
+from harness.support.network_text import printable
+
+#: Files in a folder that are older than this before the run are not of its calls, however the clocks differ.
+_OLDER_S = 86400.0
+_ENVIRONMENT = ("PATH", "HOME", "LANG")
+
+
+def add_files(run: Path, deployments: Iterable[Deployment], given: Sequence[Path]) -> list[str]:
+    """Add the files to the evidence of a run whose cases are over; in lines, what went wrong and what each file shows."""
+    cases = read_cases(run)
+    if not cases:
+        return []
+    began, ended = min(case.began_wall for case in cases), max(case.wall(case.ended) for case in cases)
+    declared = dict.fromkeys(one.witness for one in deployments if one.witness is not None)
+    lines: list[str] = []
+    with ExitStack() as stack:
+        made_at = next(iter(declared), WitnessFiles()).made_at
+        places = [(path, made_at) for path in given]
+        for one in declared:
+            if one.directory is not None:
+                folder = Path(one.directory)
+                places += [(path, one.made_at) for path in _recent(folder, began)] if folder.is_dir() else []
+                lines += [] if folder.is_dir() else [f"[witness] directory: {folder}: no such folder"]
+            if one.command:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-witness-")))
+                lines += _bring(one, folder, began, ended)
+                places.append((folder, one.made_at))
+        told: list[witnesses.Told] = []
+        for path, made_at in places:
+            try:
+                found, problems = witnesses.read_files(run, [path], made_at)
+            except HarnessError as error:
+                found, problems = [], [str(error)]
+            told += found
+            lines += problems
+        if told:
+            lines += [line for one in told for line in witnesses.lines_of(run, one)]
+            witnesses.add(run, told)
+    return [printable(line) for line in lines]
+
+
+def _recent(folder: Path, began: float) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.stat().st_mtime >= began - _OLDER_S:
+            yield path
+
+
+def _bring(declared: WitnessFiles, folder: Path, began: float, ended: float) -> Iterator[str]:
+    """Run the command in the folder, with the time of the calls in its environment; a line if it failed. Its output is not kept."""
+    environment = {name: os.environ[name] for name in (*_ENVIRONMENT, *declared.environment) if name in os.environ}
+    for name, moment in (("SINCE", began), ("UNTIL", ended)):
+        environment[f"HARNESS_{name}"] = datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+    nothing, within_s = subprocess.DEVNULL, declared.command_within_s
+    why = ""
+    try:
+        done = subprocess.run(
+            declared.command,
+            cwd=folder,
+            env=environment,
+            stdin=nothing,
+            stdout=nothing,
+            stderr=nothing,
+            timeout=within_s,
+            check=False,
+        )
+        why = f"exit code {done.returncode}; run it by hand in an empty folder" if done.returncode else ""
+    except subprocess.TimeoutExpired:
+        why = f"took longer than {within_s:g} s (witness.command_within_s) and was ended"
+    except OSError as error:
+        why = f"{error.strerror}; name a program of the PATH, or by its whole path"
+    if why:
+        yield f"[witness] command {declared.command[0]}: {why}"

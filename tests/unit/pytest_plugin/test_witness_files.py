@@ -1,0 +1,61 @@
+"""Files that others make of a run's calls are added when its cases are over: from a folder, by a command, and as named."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from harness.audio.marks import waveform
+from harness.deployment import WitnessFiles
+from harness.report.run_directory import read_witnesses
+from harness.run.plugin.witness_files import add_files
+
+ROW = "TD-INBOUND"
+COPIES = "import os, shutil, sys; sys.exit(4) if 'TOKEN' in os.environ else shutil.copy(sys.argv[1], os.environ['HARNESS_SINCE'][:4])"
+
+
+@pytest.mark.parametrize(
+    ("declared", "added", "line"),
+    [
+        ({"directory": "folder"}, 1, ""),
+        ({"directory": "nowhere"}, 0, "[witness] directory: nowhere: no such folder"),
+        ({"command": [sys.executable, "-c", COPIES, "{folder}/call.wav"]}, 1, ""),
+        ({"command": [sys.executable, "-c", COPIES, "x"], "environment": ["TOKEN"]}, 0, "exit code 4; run it by hand"),
+        (
+            {"command": [sys.executable, "-c", "input(); import time; time.sleep(60)"]},
+            0,
+            "exit code 1",
+        ),  # nobody answers
+        ({"command": ["sleep", "60"], "command_within_s": 0.1}, 0, "took longer than 0.1 s (witness.command_within_s)"),
+        ({"command": ["no-such-program; touch x"]}, 0, "No such file or directory; name a program of the PATH"),
+    ],
+)
+def test_the_file_says_where_recordings_come_from(
+    tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch, declared: dict[str, Any], added: int, line: str
+) -> None:
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TOKEN", "secret")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("call.wav", "old.wav"):
+        soundfile.write(folder / name, np.tile(waveform(3), 12), 8000)
+    os.utime(folder / "old.wav", (1e9, 1e9))
+    declared = {
+        key: [each.replace("{folder}", str(folder)) for each in value] if key == "command" else value
+        for key, value in declared.items()
+    }
+    deployment = made.deployment.model_copy(update={"witness": WitnessFiles(**declared)})
+    lines = add_files(made.directory, [deployment], [])
+    assert len(read_witnesses(made.directory)) == added
+    assert any(line in each for each in lines)
+    named = add_files(made.directory, [made.deployment], [folder / "call.wav", Path("missing.wav")])
+    assert "missing.wav: no such file; name sound files, or folders of them" in named
+    assert [one["cases"] != [] for one in read_witnesses(made.directory)] == [True]
