@@ -34,6 +34,7 @@ from harness.report.case_document import Step
 from harness.report.coverage import declared
 from harness.report.drawings import ladder_svg, ladder_text, timeline_svg
 from harness.report.evidence import CaseEvidence
+from harness.report.flow import Arrow, arrows
 from harness.report.hearing import COLUMNS, figures, hearings
 from harness.report.html import places_of, player_of
 from harness.report.markup import in_words, printable, render, said_besides, said_first, seen_of
@@ -62,11 +63,16 @@ _DIAGNOSIS = {
 }
 
 
-def write_all(run: RunEvidence, results: Path) -> None:
-    """Write a result for each attempt, and a broken one for each planned case that left no evidence."""
-    results.mkdir(parents=True, exist_ok=True)
+def write_others(run: RunEvidence, results: Path) -> None:
+    """Write a result for each attempt that does not count, and a broken one for each planned case that left no evidence.
+
+    Those that count are written with the report, by :func:`write`.
+    """
     attempts = [
-        (one, tries.counting if one is tries.attempts[-1] else one) for tries in run.tries for one in tries.attempts
+        (one, tries.counting if one is tries.attempts[-1] else one)
+        for tries in run.tries
+        for one in tries.attempts
+        if one is not tries.counting
     ]
     for _ in each(functools.partial(_write, results), attempts):
         pass
@@ -76,11 +82,11 @@ def write_all(run: RunEvidence, results: Path) -> None:
 
 
 def _write(results: Path, attempt: tuple[CaseEvidence, CaseEvidence]) -> None:
-    write(attempt[0], results, attempt[1])
+    write(results, attempt[0], arrows(attempt[0]), attempt[1])
 
 
-def write(case: CaseEvidence, results: Path, counting: CaseEvidence | None = None) -> None:
-    """Write the result of one attempt.
+def write(results: Path, case: CaseEvidence, flow: Sequence[Arrow], counting: CaseEvidence | None = None) -> None:
+    """Write the result of one attempt; ``flow`` are its arrows.
 
     Allure counts a test's last attempt; where an earlier one is the one that counts, ``counting``, its verdict is the result's.
     """
@@ -101,7 +107,7 @@ def write(case: CaseEvidence, results: Path, counting: CaseEvidence | None = Non
     result["steps"] = [_step(case, step) for step in case.steps]
     if case.findings:
         result["steps"].append(_findings_step(case))
-    result["attachments"] = _attach(case, results, result["uuid"])
+    result["attachments"] = _attach(case, flow, results, result["uuid"])
     _store(result, results)
 
 
@@ -261,10 +267,10 @@ def _ms(case: CaseEvidence, at: float) -> int:
     return round(case.wall(at) * 1000)
 
 
-def _attach(case: CaseEvidence, results: Path, result: str) -> list[dict[str, str]]:
+def _attach(case: CaseEvidence, flow: Sequence[Arrow], results: Path, result: str) -> list[dict[str, str]]:
     """Write the attachments. Their files are named by the ``result``, as it is named by its case."""
     made = []
-    for number, (name, content, mime, suffix) in enumerate(_attachments(case)):
+    for number, (name, content, mime, suffix) in enumerate(_attachments(case, flow)):
         source = f"{uuid.uuid5(uuid.UUID(result), str(number))}-attachment{suffix}"
         made.append({"name": printable(name), "source": source, "type": mime})
         if isinstance(content, Path):
@@ -275,12 +281,12 @@ def _attach(case: CaseEvidence, results: Path, result: str) -> list[dict[str, st
     return made
 
 
-def _attachments(case: CaseEvidence) -> Iterator[tuple[str, str | Path, str, str]]:
+def _attachments(case: CaseEvidence, flow: Sequence[Arrow]) -> Iterator[tuple[str, str | Path, str, str]]:
     """Of each its name, its text or file, the type, and the suffix of the file's name."""
     if case.diagnosis:
         yield "Diagnosis", _diagnosis_text(case), "text/markdown", ".md"
     if case.messages:
-        yield "Ladder as text", ladder_text(case), "text/plain", ".txt"
+        yield "Ladder as text", ladder_text(case, every=flow), "text/plain", ".txt"
     if case.verdict is not Verdict.PASSED:
         yield from _media(case)
     for leg in dict.fromkeys(message.event.leg or message.event.phone for message in case.messages):

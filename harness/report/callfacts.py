@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -235,8 +235,8 @@ DEAD_AIR, TRANSFER = "dead air before the first word", "silence in the transfer"
 INTERRUPTION, ANSWERED = "stops when interrupted", "answer time"
 
 
-def response_findings(evidence: CaseEvidence, limits: Manners) -> Iterator[Finding]:
-    """A finding of each figure that the deployment sets a limit to."""
+def response_findings(read: Callable[[], CaseEvidence], limits: Manners) -> Iterator[Finding]:
+    """A finding of each figure that the deployment sets a limit to; ``read`` reads the case's evidence, which takes a while."""
     held = {
         DEAD_AIR: ("manners.dead_air", limits.dead_air_s),
         ANSWERED: ("manners.answer", limits.answer_s),
@@ -245,7 +245,7 @@ def response_findings(evidence: CaseEvidence, limits: Manners) -> Iterator[Findi
     }
     if not any(limit for _, limit in held.values()):
         return
-    for one in response_times(evidence):
+    for one in response_times(read()):
         check, limit = held[one.title]
         if limit is not None:
             yield responsive(check, one.leg, one.seconds, limit, one.basis)

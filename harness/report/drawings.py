@@ -129,9 +129,9 @@ def _callers(evidence: CaseEvidence) -> set[str]:
 _MARGIN = 9  # the column of times
 
 
-def ladder_text(evidence: CaseEvidence, width: int = 26) -> str:
+def ladder_text(evidence: CaseEvidence, width: int = 26, every: Sequence[Arrow] | None = None) -> str:
     """The ladder as plain text, ``width`` characters from lifeline to lifeline; times in seconds from the case's start."""
-    ladder = Ladder.of(evidence)
+    ladder = Ladder.of(evidence, every)
     count = len(ladder.lifelines)
     if not count:
         return "(no SIP message was recorded)\n"

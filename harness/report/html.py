@@ -14,7 +14,7 @@ import re
 import shutil
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,10 +78,16 @@ _DULL = re.compile(
 # -- the page
 
 
-def write(path: Path, run: RunEvidence, summary: Summary, past: Sequence[Run] = ()) -> list[Measured]:
+#: Makes another view of a case, of its evidence and all its arrows.
+Beside = Callable[[CaseEvidence, Sequence[Arrow]], object]
+
+
+def write(
+    path: Path, run: RunEvidence, summary: Summary, past: Sequence[Run] = (), beside: Beside | None = None
+) -> list[Measured]:
     """Write the report to ``path``. Returns the times of the cases that passed, which were measured for it.
 
-    ``past`` are earlier runs, oldest first.
+    ``past`` are earlier runs, oldest first. ``beside`` is called for each case while its events are in memory.
     """
     cases = run.cases
     groups = run.groups
@@ -91,7 +97,7 @@ def write(path: Path, run: RunEvidence, summary: Summary, past: Sequence[Run] = 
     if in_parts:
         parts.mkdir()
     tables = matrix.of_run(run)
-    made = list(each(make, _tasks(run, tables, path.parent, parts if in_parts else None)))
+    made = list(each(make, _tasks(run, tables, path.parent, parts if in_parts else None, beside)))
     index = packed(json.dumps([words for _, words, _ in made]))
     if in_parts:
         write_part(parts, "index", index)
@@ -129,7 +135,9 @@ def write(path: Path, run: RunEvidence, summary: Summary, past: Sequence[Run] = 
     return [time for *_, measured in made for time in measured]
 
 
-def _tasks(run: RunEvidence, tables: Sequence[matrix.Table], home: Path, parts: Path | None) -> list[Task]:
+def _tasks(
+    run: RunEvidence, tables: Sequence[matrix.Table], home: Path, parts: Path | None, beside: Beside | None
+) -> list[Task]:
     """The cases in the order of the list: by row, rows with what did not pass first; in a row, what did not pass first."""
     groups = run.groups
     group_of: dict[int, list[int]] = {}
@@ -154,6 +162,7 @@ def _tasks(run: RunEvidence, tables: Sequence[matrix.Table], home: Path, parts: 
             inline=case.verdict is not Verdict.PASSED and index < MOST_INLINE,
             parts=parts,
             places=places,
+            beside=beside,
         )
         for index, case in enumerate(ordered)
     ]
@@ -426,6 +435,7 @@ class Task:
     inline: bool  #: whether it stands in the page as it is
     parts: Path | None  #: where it lies as a file of its own, where it is in none
     places: Collection[str] = ()  #: what of deployment and site the run has several of
+    beside: Beside | None = None
 
 
 def place_of(case: Mapping[str, object], name: str) -> str:
@@ -460,6 +470,8 @@ def make(task: Task) -> tuple[dict[str, Any], str, list[Measured]]:
         "numbers": numbers_of(page.legs),
         **_detail(page, task),
     }
+    if task.beside is not None:
+        task.beside(case, page.flow)
     measured = times(case, page.legs, page.response_times) if case.verdict is Verdict.PASSED else ()
     return fields, page.words(), list(measured)
 

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.calls.verdict import Verdict
@@ -134,10 +135,12 @@ def _finish(run: RunEvidence) -> FinishedRun:
     except ResourceError as error:  # the evidence is none the worse for it
         notes.append(f"the report shows no earlier runs: {error}")
         damage = error if isinstance(error, DamagedHistoryError) else None
-    times = html.write(run.directory / REPORT, run, summary, past)
-    page = None
-    if run.end.allure_results:
-        page, why = _allure(run, summary, run.end.allure_results, times)
+    results, page = run.end.allure_results, None
+    if results:
+        results.mkdir(parents=True, exist_ok=True)
+    times = html.write(run.directory / REPORT, run, summary, past, partial(allure.write, results) if results else None)
+    if results:
+        page, why = _allure(run, summary, results, times)
         notes += why
     return FinishedRun(run, summary, page, tuple(notes), damage)
 
@@ -159,8 +162,8 @@ def _on_all_cores(make: Callable[[CaseEvidence], object], cases: Sequence[CaseEv
 def _allure(
     run: RunEvidence, summary: Summary, results: Path, times: Sequence[Measured]
 ) -> tuple[Path | None, list[str]]:
-    """Write Allure's results, and what lies beside them; the first page of its report where it can be made, else why not."""
-    allure.write_all(run, results)
+    """Write the rest of Allure's results, and what lies beside them; the first page of its report, or why it cannot be made."""
+    allure.write_others(run, results)
     allure.write_beside(run, summary, results, times)
     try:
         page = allure.generate(run.directory, results)

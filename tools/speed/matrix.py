@@ -18,6 +18,7 @@ from typing import Any, Final
 from harness.calls.verdict import Strength, Verdict
 from harness.report import allure
 from harness.report.evidence import CaseEvidence
+from harness.report.flow import arrows
 from harness.report.html import CasePage
 from tools import HARNESS
 
@@ -84,7 +85,7 @@ def measure_evidence(passed: Sequence[CaseEvidence], run: Path) -> dict[str, flo
         began = time.process_time()
         for copy in copies:
             case = CaseEvidence.read(copy)
-            allure.write(case, results)
+            allure.write(results, case, arrows(case))
             CasePage.of(case, Path(scratch), "").html(linked=True)
         cpu_s = time.process_time() - began
     return {"evidence_kb": octets / len(passed) / 1000, "evidence_cpu_ms": 1000 * cpu_s / len(copies)}

@@ -136,7 +136,7 @@ class Attempt:
         """
         if AUDIO_TO_AI not in self.case.required_findings or self.outcome.conclusion.verdict is Verdict.BROKEN:
             return
-        for finding in response_findings(CaseEvidence.read(recorder.directory), self.replica.manners):
+        for finding in response_findings(lambda: CaseEvidence.read(recorder.directory), self.replica.manners):
             late = missed_by(finding) if finding.verdict is Verdict.FAILED else None
             recorder.finding(excused(finding, self.late_s) if late is not None and late <= self.late_s else finding)
 

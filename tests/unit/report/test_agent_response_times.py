@@ -135,7 +135,7 @@ class TestLimits:
     def test_one_is_held_to(
         self, tmp_path: Path, samples: ModuleType, spoken: Any, limit: float, verdict: Verdict
     ) -> None:
-        (found,) = module.response_findings(call(tmp_path, samples, (AI, 1.5, 4.0)), Manners(dead_air_s=limit))
+        (found,) = module.response_findings(lambda: call(tmp_path, samples, (AI, 1.5, 4.0)), Manners(dead_air_s=limit))
         assert (found.check, found.subject, found.verdict) == ("manners.dead_air", "caller.1", verdict)
         assert "1.50 s from the answer" in found.actual
 
@@ -143,5 +143,7 @@ class TestLimits:
         self, tmp_path: Path, samples: ModuleType, spoken: Any
     ) -> None:
         spoken["sent"] = [(2.0, 4.0)]
-        (found,) = module.response_findings(call(tmp_path, samples, (AI, 0.5, 9.0)), Manners(interruption_s=1.0))
+        (found,) = module.response_findings(
+            lambda: call(tmp_path, samples, (AI, 0.5, 9.0)), Manners(interruption_s=1.0)
+        )
         assert (found.check, found.verdict) == ("manners.interruption", Verdict.FAILED)
