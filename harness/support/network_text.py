@@ -11,7 +11,7 @@ import html
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote
 
 #: Stands for a secret; a token of SIP, and no markup anywhere.
@@ -27,6 +27,9 @@ _LAYOUT = "\n\t"
 _DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)
 _SHOWN = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _LAYOUT}
 _SHOWN |= {code: f"\\u{code:04x}" for code in (*_DIRECTIONS, 0x2028, 0x2029, *range(0xD800, 0xE000))}
+
+#: A text in which what is escaped is escaped as ``json.dumps`` does it.
+_USUAL_ESCAPES: Final = re.compile(r'(?:[^\\]++|\\[nrt"\\])*+')
 
 _secrets: set[str] = set()
 
@@ -128,8 +131,8 @@ def read_json(raw: bytes) -> Any:
     try:
         text = raw.decode("utf-8")
         plain = json.loads(text)
-        if "\\" not in text and not may_quote_secret(raw):
-            return plain  # without escapes, its strings are as they stand there
+        if _USUAL_ESCAPES.fullmatch(text) and not may_quote_secret(raw):
+            return plain  # a secret in it would stand there as one of its spellings
         if "\\u" in text:
             # half of a surrogate pair is JSON, but no text that a file could hold
             plain = json.loads(json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace"))

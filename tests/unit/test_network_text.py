@@ -73,6 +73,8 @@ def test_json_is_redacted_however_it_is_escaped() -> None:
     raw = rb'{"a": ["\u0061bcdef123456", 1, null], "abcdef12345\u0036": {"b": "x abcdef123456 y"}, "half": "\ud800"}'
     assert read_json(raw) == {"a": ["REDACTED", 1, None], "REDACTED": {"b": "x REDACTED y"}, "half": "?"}
     assert HttpResponse(200, "OK", {}, b'["abcdef123456"]').json() == ["REDACTED"]
+    keep_secret('abc\\"def')
+    assert read_json(rb'["\n abc\\\"def"]') == ["\n REDACTED"]
     for none in (b"<html>", b"\xff", b"[" * 100_000):
         with pytest.raises(ValueError, match=r"."):
             read_json(none)
