@@ -216,7 +216,8 @@ class CaseOutcome:
         elif isinstance(error, DidNotPassError):
             pass  # it only repeats what is known
         elif is_failure(error):
-            self._troubles.append(Trouble(Verdict.FAILED, str(error) or "an assertion failed"))
+            words = with_place(str(error) or "an assertion failed", error)
+            self._troubles.append(Trouble(Verdict.FAILED, words))
         else:
             trace = "".join(traceback.format_exception(error))
             self._troubles.append(Trouble(Verdict.BROKEN, _words_of(error), trace=trace))
@@ -278,13 +279,29 @@ def is_failure(error: BaseException | None) -> bool:
 def _is_a_scenarios(trace: TracebackType | None) -> bool:
     for frame, _ in reversed(list(traceback.walk_tb(trace))):
         file = Path(frame.f_code.co_filename)
-        if file.is_relative_to(_PACKAGE / "support" / "_resources"):  # the scenarios in the wheel
+        if _is_the_users(file):
             return True
         if file.is_relative_to(_PACKAGE):
             return False
-        if not _is_a_librarys(file):
-            return True
     return False
+
+
+def _is_the_users(file: Path) -> bool:
+    """Whether it is a scenario, or what a scenario imports of its project."""
+    is_packed = file.is_relative_to(_PACKAGE / "support" / "_resources")  # the scenarios in the wheel
+    return is_packed or not (file.is_relative_to(_PACKAGE) or _is_a_librarys(file))
+
+
+def with_place(words: str, error: BaseException) -> str:
+    """``words``, their first line with the last line of a scenario that ran before the error: its file, number and text."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        if _is_the_users(file):
+            short = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file.name
+            first, rest = words.partition("\n")[::2]
+            text = f": {frame.line}" if frame.line else ""
+            return "\n".join(filter(None, (f"{first} ({short}, line {frame.lineno}{text})", rest)))
+    return words
 
 
 def _is_a_librarys(file: Path) -> bool:
@@ -294,12 +311,13 @@ def _is_a_librarys(file: Path) -> bool:
 
 
 def _words_of(error: BaseException) -> str:
-    """The message for an unexpected error; its location, if it has no text."""
+    """The message for an unexpected error; its location, if it has no text or if a scenario raised it."""
     if isinstance(error, HarnessError):
         return str(error)
     last = traceback.extract_tb(error.__traceback__)[-1:]
     said = str(error) or "".join(f"{Path(frame.filename).name}, line {frame.lineno}" for frame in last)
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    words = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return with_place(words, error) if isinstance(error, Exception) else words  # a time limit may strike at any line
 
 
 def is_dispensed_with(finding: Finding) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+
 import pytest
 
 from tests.acceptance.conftest import Tree
@@ -21,6 +23,7 @@ def test_ordinary_test_is_not_a_case(tree: Tree, workers: str, body: str, code: 
     assert found == code, output
     assert "2 passed, 0 failed, 0 not observable, 0 broken" in output
     assert ("of its own" in output) == bool(code)
+    assert f"tests beside the cases: 1 {'failed' if code else 'passed'}" in output
 
 
 def test_ordinary_tests_alone_do_not_make_a_run(tree: Tree) -> None:
@@ -62,6 +65,37 @@ def test_parametrized_scenario_is_reported(tree: Tree, before: str, argument: st
         code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers, "--codec", "pcmu")
         assert code == 3, output
         assert "test_inbound: is parametrized, and a case is one test; allowed: a custom row for each value" in output
+
+
+def test_error_in_a_scenario_names_its_line(tree: Tree) -> None:
+    tree.scenarios("""
+        @scenario("INBOUND")
+        def test_inbound(see):
+            see()
+            print("hello")
+            {}["number"]
+    """)
+    arguments = ("--deployment", str(tree.deployment()), "-n", "0", "--codec", "pcmu", "--junitxml=j.xml")
+    code, output = tree.run(*arguments, "-rA", "--durations=2", "-s")
+    assert code == 3, output
+    said = """KeyError: 'number' (scenarios/test_lab.py, line 18: {}["number"])"""
+    assert said in output
+    ours, plain = (ET.parse(file).getroot() for file in (tree.run_directory / "junit.xml", tree.path / "j.xml"))
+    assert {error.get("message") for error in ours.iter("error")} == {said}
+    assert all((failure.text or "").startswith(said) for failure in plain.iter("failure"))
+    for shown in ("hello", "slowest 2 durations", "FAILED scenarios/test_lab.py::test_inbound"):
+        assert shown in output
+
+
+def test_misspelt_fixture_is_named_in_a_line(tree: Tree) -> None:
+    tree.scenarios("""
+        @scenario("INBOUND")
+        def test_inbound(see, asistant):
+            see()
+    """)
+    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "0", "--codec", "pcmu")
+    assert code == 3, output
+    assert "scenarios/test_lab.py::test_inbound: there is no fixture 'asistant' (perhaps assistant)" in output
 
 
 def test_run_works_without_the_terminal_reporter(tree: Tree) -> None:

@@ -102,7 +102,7 @@ def test_failure_stays_a_failure_when_teardown_breaks(tree: Tree) -> None:
     ends = {case["row"]: case["end"] for case in tree.cases()}
     assert ends["TD-INBOUND"]["verdict"] == "failed"
     assert ends["TD-INBOUND"]["diagnosis"] is not None
-    assert "it also broke: OSError: could not hang up" in ends["TD-INBOUND"]["message"].splitlines()
+    assert "\nit also broke: OSError: could not hang up (" in ends["TD-INBOUND"]["message"]
     assert ends["HANGUP-CALLER"]["verdict"] == "broken"
     assert re.search(r"BROKEN   HANGUP-CALLER\[\S+\]  OSError: could not hang up", output)
 

@@ -14,11 +14,11 @@ from allure_pytest.listener import AllureListener
 
 from harness.calls.checks.finding import excused, missed_by
 from harness.calls.events import PhoneLost
-from harness.calls.verdict import CaseOutcome, Conclusion, DidNotPassError, ExpectationError, Verdict
+from harness.calls.verdict import CaseOutcome, Conclusion, DidNotPassError, ExpectationError, Verdict, with_place
 from harness.deployment.limits import Gate, place, places
 from harness.diagnosis import Diagnosis, diagnose
 from harness.diagnosis.result import DiagnosisDocument
-from harness.errors import ResourceError
+from harness.errors import MistakeError, ResourceError
 from harness.finding_kinds import AUDIO_TO_AI
 from harness.integrations.matrix import Case
 from harness.report.callfacts import response_findings
@@ -32,6 +32,7 @@ from harness.run.plugin.parallel import WATCH
 from harness.run.plugin.run import Run, case_of, run_of
 from harness.run.plugin.starvation import LATE_S, monitor
 from harness.support.mask import mask_text
+from harness.support.model_words import nearest
 
 if TYPE_CHECKING:
     from harness.deployment import Deployment
@@ -98,6 +99,8 @@ class Attempt:
 
     def raised(self, error: BaseException) -> None:
         """Take into account what ended a part of the case, and record the finding it carries."""
+        if isinstance(error, pytest.FixtureLookupError):
+            error = MistakeError(_misspelt(error))
         new = isinstance(error, ExpectationError) and error.finding not in self.outcome.findings
         if new and self.recorder is not None and self.conclusion is None:
             with contextlib.suppress(ResourceError):  # a full disk is raised again when the case is closed
@@ -149,6 +152,14 @@ class Attempt:
                 self.recorder.amend(conclusion.verdict, conclusion.message, self.diagnosis_document)
         self.conclusion = conclusion
         return conclusion
+
+
+def _misspelt(error: pytest.FixtureLookupError) -> str:
+    """What asks for a fixture that does not exist, in a line."""
+    function = error.request._pyfuncitem
+    known = [name for name in error.request._fixturemanager._arg2fixturedefs if not name.startswith("_")]
+    name = str(error.argname)
+    return f"{function.nodeid.partition('[')[0]}: there is no fixture {name!r}{nearest(name, known)}"
 
 
 _UNDERWAY = pytest.StashKey[Attempt]()  #: the attempt that an item, or the process, is at
@@ -311,7 +322,10 @@ def pytest_runtest_makereport(
             if text:
                 attempt.recorder.attach(name, text, "text/plain")
     if call.excinfo is not None:
-        attempt.raised(call.excinfo.value)
+        attempt.raised(error := call.excinfo.value)
+        said = with_place(attempt.outcome.conclusion.message, error)
+        is_known = isinstance(error, ExpectationError | DidNotPassError | MistakeError | pytest.FixtureLookupError)
+        report.longrepr = said if is_known else f"{attempt.outcome.conclusion.message}\n\n{report.longreprtext}"
         if report.outcome == "skipped":  # a cell that means nothing is left out of the matrix, never skipped
             report.outcome, report.longrepr = "failed", f"skipped: {call.excinfo.value}"
     if call.when == "teardown":

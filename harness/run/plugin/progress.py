@@ -64,6 +64,13 @@ def mute_reporter(config: pytest.Config) -> None:
         reporter._tw._file = open(os.devnull, "w")  # noqa: SIM115  # lives as long as the process; no public way
 
 
+def _summarises(config: pytest.Config) -> bool:
+    """Whether a summary of pytest's own is asked for (``-rA``, ``--durations``), and its reporter is mute."""
+    if config.getoption("verbose", 0) > 0:
+        return False
+    return config.getoption("reportchars", "fE") != "fE" or config.getoption("durations", None) is not None
+
+
 def _in_a_line(text: str) -> str:
     """The error at the end of a pytest report, or its last line."""
     lines = [line for line in text.splitlines() if line.strip()] or [""]
@@ -106,7 +113,7 @@ class Progress:
         self._planned: dict[str, str] = {}  #: ids of the cases to be reported → their pytest node ids
         self._done: dict[str, Verdict] = {}
         self._kinds: set[tuple[Verdict, str]] = set()  #: of failures already shown
-        self._ordinary_failed = False
+        self._ordinary_ended: Counter[str] = Counter()  #: tests beside the cases, by outcome
         self._unreadable: set[str] = set()
         self._internal_error = False
         self._broke: list[str] = []  #: outside of any case
@@ -204,8 +211,9 @@ class Progress:
 
     def _ordinary(self, report: pytest.TestReport) -> None:
         """A test of the user's project beside the cases: its failure is shown and counts in the exit code."""
+        if report.when == "call" or not report.passed:
+            self._ordinary_ended[report.outcome] += 1
         if report.failed:
-            self._ordinary_failed = True
             self._say(Text(f"FAILED   {report.nodeid} (a test beside the cases):\n{report.longreprtext}", "red"))
 
     def _show_case(self, name: str, verdict: Verdict, first: str, attempt: str, *, again: bool) -> None:
@@ -229,6 +237,15 @@ class Progress:
         return last_attempt(
             self._run.directory, next(self._run.plain(one) for one in self._run.cases if one.id == case)
         )
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> Generator[None]:
+        """Let pytest's own summary through."""
+        muted = terminalreporter._tw._file
+        if _summarises(config):
+            terminalreporter._tw._file = self._console.file
+        yield
+        terminalreporter._tw._file = muted
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None]:
@@ -270,7 +287,7 @@ class Progress:
         if interruption == STOPPED:
             return pytest.ExitCode.INTERRUPTED
         code = finished.summary.exit_code if finished else exit_code(self._done.values())
-        if self._ordinary_failed:
+        if self._ordinary_ended["failed"]:
             return exit_code([Verdict.FAILED])
         return code or exit_code([Verdict.PASSED], broke=broke)
 
@@ -329,6 +346,9 @@ class Progress:
             run=finished.directory,
             every_row=self._every_failure,
         )
+        if self._ordinary_ended:
+            ended = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self._ordinary_ended.items()))
+            self._say(Text(f"tests beside the cases: {ended}"))
         for name, path in files.items():
             self._say(Text(f"{name:<15}{relative(path)}"))
         for note in finished.notes:
@@ -394,7 +414,7 @@ class Retention:
             reporter.stats.clear()  # the controller shows reports
         elif case_id(report.nodeid) in self._run.case_ids:
             report.keywords = {}
-            if report.passed:
+            if report.passed and not _summarises(self._config):
                 report.sections = []
             if self._config.getoption("verbose", 0) <= 0:  # the durations of fixtures are shown only when verbose
                 reporter.stats.pop("", None)
