@@ -120,46 +120,47 @@ def _tables(
             entry, trunk = deployment.lines[line], deployment.trunk(trunk_name)
             people = entry.group or entry.fallback
             if queue and people and deployment.groups[people].queue_s:
-                yield _entry("queues", did, queue)
+                yield table_entry("queues", did, queue)
             if entry.group:  # people only
-                yield _entry("groups", did, _agents(deployment, deployment.groups[entry.group]))
+                yield table_entry("groups", did, agents_of(deployment, deployment.groups[entry.group]))
                 continue
             assistant = deployment.assistants[str(entry.assistant)]
-            yield _entry("lines", did, _far_end(trunk, assistant.did, trunk.port if entry.reachable else 9))
+            yield table_entry("lines", did, _far_end(trunk, assistant.did, trunk.port if entry.reachable else 9))
             if deployment.stand_in.options_every_s:
-                yield _entry("probed", did, str(1 + list(deployment.trunks).index(trunk)))
+                yield table_entry("probed", did, str(1 + list(deployment.trunks).index(trunk)))
             if entry.plaintext:
-                yield _entry("plaintext", did, "yes")
+                yield table_entry("plaintext", did, "yes")
             if deployment.integration == "gladly":
-                yield _entry("forwarded", did, entry.selector or "")
-            yield _entry("capacity", did, f"{deployment.name}-{trunk.name}:{trunk.max_concurrent_calls}")
+                yield table_entry("forwarded", did, entry.selector or "")
+            yield table_entry("capacity", did, f"{deployment.name}-{trunk.name}:{trunk.max_concurrent_calls}")
             if entry.fallback:
-                yield _entry("fallback", did, _agents(deployment, deployment.groups[entry.fallback]))
+                yield table_entry("fallback", did, agents_of(deployment, deployment.groups[entry.fallback]))
         for group in deployment.groups.values():
             if queue and group.queue_s:
-                yield _entry("queues", str(group.did), queue)
-            yield _entry("groups", str(group.did), _agents(deployment, group))
+                yield table_entry("queues", str(group.did), queue)
+            yield table_entry("groups", str(group.did), agents_of(deployment, group))
             if deployment.integration == "gladly":
-                yield _entry("secure", str(group.did), "yes")
+                yield table_entry("secure", str(group.did), "yes")
                 for other in deployment.groups.values():
                     if other.topic:
-                        yield _entry("topics", f"{group.did}:{other.topic}", _agents(deployment, other))
+                        yield table_entry("topics", f"{group.did}:{other.topic}", agents_of(deployment, other))
         for phone in deployment.phones.values():
             if phone.password is not None:
-                yield _entry("passwords", phone.username or phone.aor_user, phone.password.get_secret_value())
+                yield table_entry("passwords", phone.username or phone.aor_user, phone.password.get_secret_value())
         for trunk in deployment.trunks:
             if trunk.username and trunk.password is not None:
-                yield _entry("passwords", trunk.username, trunk.password.get_secret_value())
+                yield table_entry("passwords", trunk.username, trunk.password.get_secret_value())
     for address in trusted:
-        yield _entry("trusted", address, "yes")
+        yield table_entry("trusted", address, "yes")
     for did, how in spoilt.items():
-        yield _entry("spoilt", did, how)
+        yield table_entry("spoilt", did, how)
 
 
-def _agents(deployment: Deployment, group: Group) -> str:
-    """Who rings at once; three at most."""
+def agents_of(deployment: Deployment, group: Group) -> str:
+    """Who rings, at once or one after the other; three at most."""
     return "|".join(deployment.phones[agent].aor_user for agent in group.present) or "nobody"
 
 
-def _entry(table: str, key: str, value: str) -> str:
+def table_entry(table: str, key: str, value: str) -> str:
+    """An entry of one of Kamailio's tables."""
     return f'$sht({table}=>{key}) = "{value}";'

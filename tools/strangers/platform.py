@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,7 +16,7 @@ from harness.deployment.file import load
 from harness.world.addresses import Block, take_block
 from harness.world.pki import Authority
 from tools.interop.baresip import Baresip, account
-from tools.interop.kamailio import Kamailio, ports
+from tools.interop.kamailio import Kamailio, agents_of, ports, table_entry
 from tools.interop.processes import binary
 from tools.interop.rtpengine import Rtpengine
 from tools.strangers.fault import Fault
@@ -97,6 +99,7 @@ class Strangers:
                 rtpengine=relay.control,
                 template=HERE / "kamailio.cfg",
                 more={
+                    "HOURS": "\n".join(_hours(deployment)),
                     "CONTROL": str(self._control),
                     "OTHER_DID": deployment.assistants["sales"].did,
                     "OTHER_AGENT": deployment.phones["support"].aor_user,
@@ -128,8 +131,11 @@ class Strangers:
 
     def _deployment(self, block: Block, places: Places, authority: Authority) -> Deployment:
         ai = authority.issue("ai", [places.ai, places.ai_seen])
+        now = datetime.now(UTC)
         values = {
             "NAME": self.name,
+            "TODAY": f"{now:%Y-%m-%d}",
+            "TOMORROW": f"{now + timedelta(days=1):%Y-%m-%d}",
             "CA": str(authority.ca_file),
             "KAMAILIO": places.platform,
             "PORT": str(places.platform_ports[0]),
@@ -147,3 +153,14 @@ class Strangers:
             text = text.replace("{" + name + "}", value)
         self.file.write_text(text)
         return load(self.file)
+
+
+def _hours(deployment: Deployment) -> Iterator[str]:
+    """The tables of numbers with hours, and of agents who are shown national numbers."""
+    for line, _, did in deployment.all_dids():
+        if (closed := deployment.lines[line].closed) is not None:
+            table = "shut" if deployment.is_open(line) else "closed"
+            yield table_entry(table, did, agents_of(deployment, deployment.groups[closed]))
+    for group in deployment.groups.values():
+        for agent in group.present if group.number_format == "national" else ():
+            yield table_entry("national", deployment.phones[agent].aor_user, "yes")
