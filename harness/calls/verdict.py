@@ -164,7 +164,7 @@ class Conclusion:
 
 
 #: A planned case that left no evidence at all.
-NEVER_REPORTED = Conclusion(Verdict.BROKEN, "planned, but never reported")
+NEVER_REPORTED = Conclusion(Verdict.BROKEN, "not run")
 _WORKER_DIED = "worker died: the case began and never ended (its worker was lost, or the disk was full)"
 #: The reason of a case during which the run was stopped.
 INTERRUPTED: Final = "the run was interrupted"

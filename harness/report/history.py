@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.calls.verdict import Verdict, worst
+from harness.calls.verdict import NEVER_REPORTED, Verdict, worst
 from harness.errors import DamagedHistoryError, ResourceError
 from harness.report.callfacts import worst_figures
 from harness.report.case_document import finite
@@ -151,7 +151,7 @@ def _found(place: tuple[str, str], run: RunEvidence) -> tuple[tuple[Result, ...]
     for case in run.absent:
         if _place(case) == place:
             integration, row = str(case.get("integration") or ""), str(case.get("row") or "")
-            results.append(Result(str(case["id"]), integration, row, Verdict.BROKEN, 0, 0.0, "never reported"))
+            results.append(Result(str(case["id"]), integration, row, Verdict.BROKEN, 0, 0.0, NEVER_REPORTED.message))
     return tuple(results), {row: worst_figures(cases) for row, cases in by_row.items()}
 
 

@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from harness.calls.verdict import NEVER_REPORTED, ORDER, Finding, Verdict
+from harness.calls.verdict import ORDER, Finding, Verdict
 from harness.report import matrix
 from harness.report.callfacts import (
     LegFacts,
@@ -127,7 +127,6 @@ def write(
         left_out=_left_out(summary),
         seen_in_part=seen_in_part,
         rows_seen_in_part=len({row.partition(" of ")[0] for row in seen_in_part}),  # as the table of rows has them
-        never_ran=NEVER_REPORTED.first_line(),
         axes=axes,
         headline=headline(summary),
     )
@@ -176,7 +175,8 @@ def _owner(group: CauseGroup) -> str:
 def headline(summary: Summary) -> tuple[str, str]:
     """The run in one verdict and one sentence."""
     total = summary.total
-    more = f", {total.broken} broke" if total.broken else ""
+    broke = total.shown[Verdict.BROKEN]
+    more = f", {broke} broke" if broke else ""
     if summary.interrupted:  # most of what broke never began
         more = ", and the run was interrupted"
     if total.failed:
@@ -187,8 +187,10 @@ def headline(summary: Summary) -> tuple[str, str]:
         return "not observable", f"{total.not_observable} of {total.cases} cases could not be observed{more}"
     if summary.interrupted:
         return "broken", f"Interrupted: {summary.interrupted}; {total.passed} of {total.cases} cases passed"
-    if total.broken:
-        return "broken", f"{total.broken} of {total.cases} cases broke: nothing is known about the system in them"
+    if broke:
+        return "broken", f"{broke} of {total.cases} cases broke: nothing is known about the system in them"
+    if total.not_run:
+        return "broken", f"{total.not_run} of {total.cases} cases did not run"
     if not total.passed:
         return "broken", "No case ran"
     words = f"{total.passed} cases passed" if total.passed > 1 else "1 case passed"

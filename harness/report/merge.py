@@ -69,14 +69,14 @@ class _Part:
         return self.scope.began if self.scope else 0.0
 
     def broke(self, began: Mapping[tuple[str, str], float]) -> tuple[str, ...]:
-        """What broke in it besides its cases: also what it never reported, where evidence of an earlier run would hide that.
+        """What broke in it besides its cases: also what did not run, where evidence of an earlier run would hide that.
 
         ``began`` is when the last run began that reported the case.
         """
         if self.end.interrupted:
             return self.end.broke
         lost = (case for case in self.planned if began.get(key_of(case), self.began) < self.began)
-        return *self.end.broke, *(f"{self.run.name}: {case.get('id')} was planned, but never reported" for case in lost)
+        return *self.end.broke, *(f"{self.run.name}: {case.get('id')} was not run" for case in lost)
 
 
 def _read_case(case: Path) -> Mapping[str, Any]:

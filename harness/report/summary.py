@@ -30,17 +30,22 @@ class VerdictCounts(TypedDict):
     failed: int
     not_observable: int
     broken: int
+    not_run: int  # of the broken ones
 
 
 @dataclass
 class Counts:
-    """How cases ended; ``wall_s`` is the sum of their durations, in seconds."""
+    """How cases ended; ``wall_s`` is the sum of their durations, in seconds.
+
+    ``broken`` includes those that were planned and left no evidence, ``not_run``.
+    """
 
     cases: int = 0
     passed: int = 0
     failed: int = 0
     not_observable: int = 0
     broken: int = 0
+    not_run: int = 0
     wall_s: float = 0.0
 
     def add(self, verdict: Verdict, wall_s: float) -> None:
@@ -54,6 +59,13 @@ class Counts:
         for each in dataclasses.fields(self):
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
         return self
+
+    @property
+    def shown(self) -> dict[str, int]:
+        """The counts as people read them: a case that never ran is not run, and none of those that broke."""
+        counted = {str(verdict): int(getattr(self, verdict.name.lower())) for verdict in Verdict}
+        counted[Verdict.BROKEN] -= self.not_run
+        return counted | ({NEVER_REPORTED.message: self.not_run} if self.not_run else {})
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -166,7 +178,7 @@ class Summary:
     passed_on_retry: list[str] = field(default_factory=list)
     tried_before: dict[str, list[str]] = field(default_factory=dict)  #: of these, how their earlier attempts ended
     planned: int = 0
-    missing: list[str] = field(default_factory=list)  #: planned, never reported; counted as broken
+    missing: list[str] = field(default_factory=list)  #: planned, left no evidence; counted as broken
     unplanned: list[str] = field(default_factory=list)  #: reported, never planned
     interrupted: str = ""
     broke: list[str] = field(default_factory=list)  #: what broke outside of any case
@@ -298,13 +310,14 @@ def _counted(
     rows: dict[str, Counts] = {}
     integrations: dict[str, dict[str, Counts]] = {}
 
-    def count(integration: str, row: str, verdict: Verdict, wall: float) -> None:
+    def count(integration: str, row: str, verdict: Verdict, wall: float, *, ran: bool = True) -> None:
         by_row = integrations.setdefault(integration, {})
         for counts in (total, rows.setdefault(row, Counts()), by_row.setdefault(row, Counts())):
             counts.add(verdict, wall)
+            counts.not_run += not ran
 
     for evidence in cases:
         count(evidence.integration, evidence.row, evidence.verdict, evidence.wall_s)
     for case in absent:
-        count(str(case.get("integration", "")), str(case.get("row", "")), NEVER_REPORTED.verdict, 0.0)
+        count(str(case.get("integration", "")), str(case.get("row", "")), NEVER_REPORTED.verdict, 0.0, ran=False)
     return total, rows, integrations

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich import box
@@ -12,35 +13,39 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from harness.calls.verdict import Verdict
+from harness.calls.verdict import NEVER_REPORTED, Verdict
 from harness.report.causes import CauseGroup
 from harness.report.markup import explain_command, relative
 from harness.report.summary import Counts, Summary
 
-STYLES = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.NOT_OBSERVABLE: "yellow", Verdict.BROKEN: "magenta"}
-
-
-#: As many lines as a common terminal shows; what causes may take of them, and the least that is shown of them.
-_SCREEN, _LEAST = 40, 2
+STYLES: Mapping[str, str] = {
+    Verdict.PASSED: "green",
+    Verdict.FAILED: "red",
+    Verdict.NOT_OBSERVABLE: "yellow",
+    Verdict.BROKEN: "magenta",
+    NEVER_REPORTED.message: "dim",
+}
 
 
 _MOST_ROWS = 4
 
 
-#: Lines of rows, and of where they have a cause in common; characters of what was seen where no cause is known.
-_MOST_LINES, _MOST_WORDS = 3, 400
+#: At most so many columns on a terminal, and characters of what was seen where no cause is known. A file or a pipe gets all of it.
+_MOST_COLUMNS, _MOST_WORDS = 120, 400
 
 
 def table(summary: Summary, *, every_row: bool = False) -> Table:
     """The closing table: a line an integration, or a line a row."""
     result = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    result.add_column("integration" if not every_row else "row", no_wrap=True)
-    for title in (*map(str, STYLES), "cases", "seconds"):
-        result.add_column(title, justify="right", no_wrap=True)
+    result.add_column("integration" if not every_row else "row", overflow="fold")
+    titles = list(summary.total.shown)
+    for title in (*titles, "cases", "seconds"):
+        heading = title.replace(" ", "\n") if summary.total.not_run else title  # so that it fits 80 columns
+        result.add_column(heading, justify="right", overflow="fold", vertical="bottom")
 
     def add(name: str, counts: Counts, style: str | None = None) -> None:
-        values = {colour: getattr(counts, verdict.name.lower()) for verdict, colour in STYLES.items()}
-        cells = (f"[{colour}]{value}[/]" if value else "[dim]·[/]" for colour, value in values.items())
+        values = {title: counts.shown.get(title) for title in titles}
+        cells = (f"[{STYLES[title]}]{value}[/]" if value else "[dim]·[/]" for title, value in values.items())
         result.add_row(name, *cells, str(counts.cases), f"{counts.wall_s:.1f}", style=style)
 
     for name, rows in summary.integrations.items():
@@ -61,33 +66,25 @@ def show(
 ) -> None:
     """Print the table, what did not pass by its cause, what does not add up, and the figures in a sentence.
 
-    It fits a screen: causes that find no room are counted. ``run`` is the run's directory, for ``harness explain``.
+    ``run`` is the run's directory, for ``harness explain``.
     """
     console.print(table(summary, every_row=every_row))
-    width = min(console.width, 120)
-    room = max(console.height if console.is_terminal else _SCREEN, 24) - 12 - len(summary.integrations)
-    shown = 0
+    width, most = console.width, sys.maxsize
+    if console.is_terminal:
+        width, most = min(width, _MOST_COLUMNS), _MOST_WORDS
     for group in groups:
-        block = _block(group, run, width)
-        if shown >= _LEAST and len(block) + 1 > room:
-            break
         console.print()
-        for line in block:
+        for line in _block(group, run, width, most):
             console.print(line, no_wrap=True, crop=False, soft_wrap=True)
-        room -= len(block) + 1
-        shown += 1
-    if rest := len(groups) - shown:
-        cases = sum(len(group.cases) for group in groups[shown:])
-        console.print(f"\n{_counted(rest, 'more cause')} of {_counted(cases, 'case')}: see the report")
     console.print()
     _closing_lines(summary, console)
 
 
-def _block(group: CauseGroup, run: Path, width: int) -> list[Text]:
-    """A cause: its headline, fix, owner, rows, and how to learn more."""
+def _block(group: CauseGroup, run: Path, width: int, most: int) -> list[Text]:
+    """A cause: its headline of ``most`` characters, fix, owner, rows, and how to learn more."""
     verdict = f"{group.verdict.upper():<7}  "
     count = _counted(len(group.cases), "case")
-    headline = textwrap.shorten(group.headline.removeprefix(f"{group.verdict}: "), _MOST_WORDS, placeholder=" …")
+    headline = textwrap.shorten(group.headline.removeprefix(f"{group.verdict}: "), most, placeholder=" …")
     words = textwrap.wrap(f"{headline} ({count})", width - len(verdict), break_on_hyphens=False) or [count]
     lines = [Text.assemble((verdict, STYLES[group.verdict]), (words[0], "bold"))]
     lines += [Text(" " * 9 + line, "bold") for line in words[1:]]
@@ -104,10 +101,7 @@ def _block(group: CauseGroup, run: Path, width: int) -> list[Text]:
         if name == "why":  # to be copied: never broken
             lines.append(Text(f"         why    {value}"))
             continue
-        most = None if name == "fix" else _MOST_LINES  # half a fix mends nothing
-        for index, line in enumerate(
-            textwrap.wrap(value, width - 16, break_on_hyphens=False, max_lines=most, placeholder=" …")
-        ):
+        for index, line in enumerate(textwrap.wrap(value, width - 16, break_on_hyphens=False)):
             lines.append(Text(f"         {name if index == 0 else '':<6} {line}"))
     return lines
 
@@ -149,8 +143,7 @@ def _closing_lines(summary: Summary, console: Console) -> None:
     _seen_in_part(summary, console)
     _left_out(summary, console)
     if summary.missing:
-        said = _counted(len(summary.missing), "planned case was never reported", "planned cases were never reported")
-        console.print(f"[magenta]{said}:[/] {_some(summary.missing)}")
+        console.print(f"[magenta]{_counted(len(summary.missing), 'planned case')} not run:[/] {_some(summary.missing)}")
     if summary.unplanned:
         said = _counted(
             len(summary.unplanned), "case was reported but not planned", "cases were reported but not planned"
@@ -172,10 +165,8 @@ def _closing_lines(summary: Summary, console: Console) -> None:
     for what in summary.broke:
         console.print(f"[magenta]broke outside of any case:[/] {escape(what)}")
     took = f" in {summary.wall_s:.1f} s" if summary.wall_s else ""  # unknown for a run that was killed
-    console.print(
-        f"{_counted(total.cases, 'case')}{took}: {total.passed} passed, {total.failed} failed, "
-        f"{total.not_observable} not observable, {total.broken} broken"
-    )
+    counts = ", ".join(f"{count} {title}" for title, count in total.shown.items())
+    console.print(f"{_counted(total.cases, 'case')}{took}: {counts}")
 
 
 def _counted(count: int, one: str, several: str = "") -> str:

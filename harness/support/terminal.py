@@ -38,11 +38,17 @@ def escape_unencodable(stream: object) -> None:
         stream.reconfigure(errors="backslashreplace")
 
 
+#: The width of output to a file or a pipe, unless COLUMNS says otherwise.
+PIPED_COLUMNS = 120
+
+
 class SafeConsole(Console):
     """A console whose own styles are the only control sequences that reach the terminal, whatever text is printed."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        if "width" not in options and "COLUMNS" not in os.environ and not self.is_terminal:
+            self.width = PIPED_COLUMNS  # rich takes 80, or the width of a terminal at another stream
         escape_unencodable(self.file)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:

@@ -83,7 +83,7 @@ def _find(result: Path, case: str) -> CaseEvidence:
     if len(matching) == 1:
         return _counting(matching[0])
     if not matching and case in _planned(result):
-        raise MistakeError(f"{result}: {case!r} was planned, but never reported: it left no evidence")
+        raise MistakeError(f"{result}: {case!r} was not run: it left no evidence")
     names = sorted(name for name, tries in found if not matching or tries in matching)
     if matching and len(set(names)) < len(names):  # one case of several sites: their directories differ
         names = sorted(tries[-1].name for tries in matching)

@@ -216,7 +216,7 @@ def test_planned_case_without_evidence_is_named_as_such(tmp_path: Path, runs: Mo
     """Terminal, report and JUnit name such a case."""
     made = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), lost=("BUSY",))
     lost = next(one.id for one in made.cases if one.row.id == "BUSY")
-    with pytest.raises(MistakeError, match="was planned, but never reported: it left no evidence") as told:
+    with pytest.raises(MistakeError, match="was not run: it left no evidence") as told:
         explained(str(made.directory), lost)
     assert lost in str(told.value)
     with pytest.raises(MistakeError, match="no case of this run is called 'BUSYNESS'"):

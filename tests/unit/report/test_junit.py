@@ -65,6 +65,6 @@ def test_the_other_verdicts(root: ET.Element) -> None:
     assert problems["TD-OUTBOUND-IVR"][:2] == ("failure", "not observable")
     assert str(problems["TD-OUTBOUND-IVR"][2]).startswith("not observable: ")
     assert problems["TD-FALLBACK-DOWN"][:2] == ("error", "broken")
-    assert problems["TD-FALLBACK-REFUSED"] == ("error", "broken", "planned, but never reported")
+    assert problems["TD-FALLBACK-REFUSED"] == ("error", "broken", "not run")
     assert "TD-INBOUND" not in problems
     assert "strength: proved" in ET.tostring(root, encoding="unicode")

@@ -124,7 +124,7 @@ def test_what_a_later_run_lost_is_not_hidden_by_an_earlier_one_that_had_it(tmp_p
             file.write_text(json.dumps(json.loads(file.read_text()) | {"began": began}))
         merged = merge([whole.directory, lossy.directory], tmp_path)
         (case,) = (case["id"] for case in read_planned(merged)[0] if case["row"] == "BUSY")
-        said = f"{lossy.directory.name}: {case} was planned, but never reported"
+        said = f"{lossy.directory.name}: {case} was not run"
         assert list(read_planned(merged)[1].broke) == [said] * lost
         assert remake(merged).summary.exit_code == 3 * lost
         assert (
