@@ -21,6 +21,19 @@ def test_outside_call_reaches_the_ai(cast, caller, line, assistant, expect):
         expect(group).never_rang()
 
 
+@scenario("TRUNK-FAILOVER")
+def test_failover_trunk_carries_the_call(cast, context, ai, caller, line, timings, assistant, expect):
+    over = ai.is_at_failover(line)
+    call = caller.call(line)
+    talk = assistant.expect_call(call, within=timings.ring_timeout_s + context.patience)
+    expect(call).answered()
+    expect(call).two_way_audio_with(talk)
+    expect(talk).caller_id(caller.number)
+    expect(talk).addressed_to(over)
+    for group in cast.all_groups():
+        expect(group).never_rang()
+
+
 @scenario("SKILLS")
 def test_routing_chooses_the_assistant(caller, line, assistant, expect):
     call = caller.call(line)

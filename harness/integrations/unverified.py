@@ -10,7 +10,7 @@ from harness.finding_kinds import LANDING, VOICEMAIL
 from harness.integrations import matrix
 from harness.integrations.matrix import Case, calls_of, landing_groups
 from harness.integrations.row_plan import RowPlan, named
-from harness.integrations.which import a_full_trunk
+from harness.integrations.which import FAILS_OVER, a_full_trunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,14 @@ class _Declared:
         once = 'depth = "once": other numbers prove the rows' if deployment.depth == "once" else "no row calls it"
         used = {case.line for case in cases}
         falls = {case.axes.get("overflow") for case in cases}
+        fails_over = {case.line for case in cases if case.row.which and FAILS_OVER in case.row.which}
         falls |= {deployment.lines[case.line].fallback for case in cases if case.line and _falls_back(case)}
         for name, line in deployment.lines.items():
-            if line.failover is not None:
-                yield f"lines.{name}.failover", "no row takes the number's own trunk down to see it"
+            if line.failover is not None and name not in fails_over:
+                yield (
+                    f"lines.{name}.failover",
+                    "its own trunk is never down (reachable = true, and no stand-in to leave it)",
+                )
             if name not in used | said:
                 yield f"lines.{name}", once
             elif line.fallback is not None and name not in said and line.fallback not in falls:

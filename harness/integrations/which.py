@@ -171,6 +171,29 @@ IDLE_DIGITS = Which(
 ONE_TRUNK = Which(
     lambda cell: cell.entry.failover is None, "every number has a failover trunk, which carries such calls"
 )
+
+
+def _fails_over(cell: Cell) -> bool:
+    """Whether the number's own trunk is down while its failover trunk leads to the AI: by declaration, or with the stand-in at
+    the failover trunk's address alone.
+    """
+    entry = cell.entry
+    if entry.failover is None or not behaves(cell, "talks") or entry.plaintext:
+        return False
+    over = cell.deployment.trunk(entry.failover)
+    apart = (
+        cell.ai == "stand-in"
+        and entry.may_fail
+        and (over.transport, over.port) != (cell.trunk.transport, cell.trunk.port)
+    )
+    return over.ai == cell.ai and (apart or not entry.reachable)
+
+
+FAILS_OVER = Which(
+    _fails_over,
+    "no number with a failover trunk has its own trunk down (reachable = false, or a stand-in at one of the two alone)",
+    beyond_us=lambda cell: cell.entry.failover is not None,
+)
 MAY_FAIL = Which(lambda cell: cell.entry.may_fail, "no number's AI may be made to fail")
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from harness.calls.checks import reach
 from harness.calls.events import TlsHandshake
 from harness.calls.verdict import Finding
-from harness.deployment import STRANGER, Transport, in_uri
+from harness.deployment import STRANGER, Transport, Trunk, in_uri
 from harness.errors import BrokenError, PhoneLostError, ResourceError
 from harness.phone import Early, Policy, Reject
 from harness.phone.waiter import NeverCame
@@ -50,11 +50,12 @@ class Ai:
             raise BrokenError("the case has no AI yet: its scenario has to call take_place() first")
         return self._endpoint
 
-    def _take(self, **more: object) -> AiEndpoint:
+    def _take(self, trunk: Trunk | None = None, /, **more: object) -> AiEndpoint:
         context = self._context
         if not self.is_ours:
             return SynthflowEndpoint(context)
-        config = stand_in(context.deployment, context.trunk)
+        trunk = trunk or context.trunk
+        config = stand_in(context.deployment, trunk)
         if context.case.row.own_place:
             if self._endpoint is None:
                 context.phones.reserve(config)
@@ -65,7 +66,7 @@ class Ai:
         phone = context.phones.lease(config, register=False, shared=shared, lands=True)
         if context.deployment.stand_in.shared:
             phone.is_ours = context.phones.may_be_ours
-        return StandInEndpoint(context, phone, context.trunk)
+        return StandInEndpoint(context, phone, trunk)
 
     def _set_up_for_one(self) -> BrokenError:
         return BrokenError(
@@ -104,9 +105,20 @@ class Ai:
         if line.entry.reachable and self._endpoint is not None:
             if self.is_ours and not self._context.case.row.own_place:
                 raise self._set_up_for_one()
-            self._endpoint.leave()
-            if self.is_ours and self._context.trunk.transport == "udp":
-                self._context.outlasted.append(self._take_what_comes_late)
+            self._leave()
+
+    def _leave(self) -> None:
+        self.endpoint.leave()
+        if self.is_ours and self._context.trunk.transport == "udp":
+            self._context.outlasted.append(self._take_what_comes_late)
+
+    def is_at_failover(self, line: Line) -> Line:
+        """Make the AI reachable over the line's failover trunk alone, and return the line over that trunk."""
+        trunk = self._context.deployment.trunk(str(line.entry.failover))
+        if self.is_ours:
+            self._leave()
+            self._endpoint = self._take(trunk)
+        return replace(line, trunk=trunk)
 
     def _take_what_comes_late(self) -> None:
         """Listen again and refuse the INVITE that was not received, for as long as the platform may send it again.

@@ -38,7 +38,7 @@ def copied(table: str, old: str, new: str, **fields: object) -> Changes:
         ({"groups.support.voicemail": True}, "groups.support", "no number, handover or topic"),
         ({"groups.billing.voicemail": True}, "groups.billing.voicemail", "no number of people leads to it"),
         (
-            {"lines.*.fallback": None, "trunks": of_ai("synthflow", "udp")},
+            {"lines.*.fallback": None, "lines.trunk-failover": None, "trunks": of_ai("synthflow", "udp")},
             "trunks.udp-ip.max_concurrent_calls",
             "no number has a fallback",
         ),
@@ -51,11 +51,24 @@ def test_what_no_case_exercises_is_listed_with_its_reason(
     assert why(changed(talkdesk, changes))[entry].startswith(reason)
 
 
-def test_a_failover_trunk_is_listed_and_its_number_does_not_prove_that_people_take_over(talkdesk: Deployment) -> None:
+def test_a_number_with_a_failover_trunk_does_not_prove_that_people_take_over(talkdesk: Deployment) -> None:
     before = {case.line for case in cases([talkdesk]) if case.row.id == "TD-FALLBACK-DOWN"}
     found = changed(talkdesk, {f"lines.{line}.failover": "tls-ip" for line in before})
-    assert {f"lines.{line}.failover" for line in before} <= set(why(found))
     assert before.isdisjoint(case.line for case in cases([found]) if case.row.id == "TD-FALLBACK-DOWN")
+
+
+def test_a_failover_trunk_is_proved_while_the_number_s_own_trunk_is_down(talkdesk: Deployment) -> None:
+    def lines(deployment: Deployment) -> dict[str | None, str]:
+        found = [case for case in cases([deployment]) if case.row.id == "TRUNK-FAILOVER"]
+        return {case.line: case.axes["ai"] for case in found}
+
+    assert lines(talkdesk) == {"trunk-failover": "synthflow"}
+    assert "lines.trunk-failover.failover" not in why(talkdesk)
+    up = changed(talkdesk, {"lines.trunk-failover.reachable": True})
+    assert not lines(up)
+    assert why(up)["lines.trunk-failover.failover"].startswith("its own trunk is never down")
+    place = {"lines.trunk-failover.trunk": "udp-ip-stand-in", "lines.trunk-failover.failover": "tcp-ip-stand-in"}
+    assert lines(changed(up, place)) == {"trunk-failover": "stand-in"}, "a stand-in is at one of the two alone"
 
 
 def test_a_trunk_without_numbers_is_listed(talkdesk: Deployment) -> None:
