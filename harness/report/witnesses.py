@@ -16,10 +16,8 @@ from typing import Final, Literal
 from typing_extensions import TypedDict
 
 from harness.audio.marks import VOICES
-from harness.calls.events import CallState, Event, FileEvent, MarkInFile
-from harness.calls.model import CallMessage, messages_of
+from harness.calls.events import CallState, FileEvent, MarkInFile
 from harness.errors import MistakeError
-from harness.report import captures
 from harness.report.case_document import ADDED, CASE, answered_at, started
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import first_sample
@@ -27,8 +25,6 @@ from harness.report.rejudge import judged_with
 from harness.report.run_directory import CASES, WITNESSES, AddedFile, read_witnesses
 from harness.report.signoff import manifest
 from harness.support.files import json_file, whole_file
-from harness.witness.capture import CaptureError, read_capture
-from harness.witness.capture_calls import calls_of, numbers_of
 from harness.witness.matching import ENOUGH_S, LEAST_S, KnownLeg, Match, Stretch, Times, match
 from harness.witness.sound_file import Sound, SoundFileError, marks_in, read_sound
 
@@ -150,14 +146,10 @@ class _Recording:
 def read_files(run: Path, given: Iterable[Path], made_at: Place) -> tuple[list[Told], list[str]]:
     """What each file shows of the cases of a run; and a line for each that cannot be read. Folders are read with all they hold."""
     recordings, problems = [], []
-    told: list[Told] = []
     for path in _every_file(given):
         try:
-            if captures.is_capture(path):
-                told.append(_captured(run, path))
-                continue
             sound = read_sound(path)
-        except (SoundFileError, CaptureError, OSError) as error:
+        except (SoundFileError, OSError) as error:
             problems.append(str(error))
             continue
         marks = _marks(sound)
@@ -168,6 +160,7 @@ def read_files(run: Path, given: Iterable[Path], made_at: Place) -> tuple[list[T
     legs = _known_legs(run, {stretch.mark for one in recordings for stretch in one.stretches})
     matched = [(one, *match(one.stretches, legs)) for one in recordings]
     with_callers = {one.source for one, found, _ in matched if any(each.leg.is_caller for each in found)}
+    told = []
     for one, found, words in matched:
         events: dict[str, list[FileEvent]] = {}
         for each in found:
@@ -178,17 +171,6 @@ def read_files(run: Path, given: Iterable[Path], made_at: Place) -> tuple[list[T
         words = words if one.stretches else [f"no mark of a call in {one.seconds:.1f} s"]
         told.append(Told(one.path.name, one.sha256, one.size, "recording", events, words))
     return told, problems
-
-
-def _captured(run: Path, path: Path) -> Told:
-    """What a capture shows. Its calls are looked for by their marks, Call-IDs, IDs of other legs and numbers."""
-    capture, sha256 = read_capture(path), manifest.digest(path)
-    calls = calls_of(capture)
-    marks = {voice.mark for call in calls for voice in call.voices}
-    ids = " ".join({told for call in calls for told in call.ids})
-    legs = _known_legs(run, marks, ids, {call.numbers for call in calls})
-    events, unmatched = captures.shown_by(capture, sha256, calls, legs)
-    return Told(path.name, sha256, path.stat().st_size, "capture", events, unmatched)
 
 
 def _marks(sound: Sound, *, deep: bool = False) -> tuple[Stretch, ...]:
@@ -207,24 +189,17 @@ def _every_file(given: Iterable[Path]) -> list[Path]:
         elif path.exists():
             found.append(path)
         else:
-            raise MistakeError(f"{path}: no such file; name sound files and captures, or folders of them")
+            raise MistakeError(f"{path}: no such file; name sound files, or folders of them")
     return list(dict.fromkeys(found))
 
 
-def _known_legs(
-    run: Path, marks: Collection[int], ids: str = "", numbers: Collection[frozenset[str]] = ()
-) -> list[KnownLeg]:
-    """The legs of all cases that send one of these marks, or have a Call-ID that ``ids`` names or such numbers; and the others of
-    the same cases.
-    """
+def _known_legs(run: Path, marks: Collection[int]) -> list[KnownLeg]:
+    """The legs of all cases that send one of these marks, and the others of the same cases."""
     found = []
     for directory in sorted(path.parent for path in (run / CASES).glob(f"*/{CASE}")):
         evidence = CaseEvidence.read(directory, with_added=False)
         starts = {leg: start for leg, events in evidence.legs.items() if (start := started(events)) is not None}
-        invites = {leg: _invite(evidence.legs[leg]) for leg in starts}
-        told = [one.message for one in invites.values() if one is not None]
-        of_call = any((one.call_id and one.call_id in ids) or numbers_of(one) in numbers for one in told)
-        if of_call or any(start.mark in marks for start in starts.values()):
+        if any(start.mark in marks for start in starts.values()):
             found += [
                 KnownLeg(
                     directory.name,
@@ -233,19 +208,10 @@ def _known_legs(
                     start.mark,
                     _sent(evidence, leg, start.mark),
                     is_caller=start.direction == "outgoing",
-                    call_ids=frozenset({invite.message.call_id} if invite else ()),
-                    numbers=numbers_of(invite.message) if invite else frozenset(),
-                    invited=(invite.at or 0.0) if invite else 0.0,
                 )
                 for leg, start in starts.items()
-                for invite in [invites[leg]]
             ]
     return found
-
-
-def _invite(events: Sequence[Event]) -> CallMessage | None:
-    """The INVITE that begins a leg's call."""
-    return next((one for one in messages_of(events) if one.begins_dialog), None)
 
 
 def _sent(evidence: CaseEvidence, leg: str, mark: int) -> tuple[Times, ...]:

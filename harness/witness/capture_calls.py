@@ -13,7 +13,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final, Literal
 
 from harness.audio.detector import Ended, Heard, marks_heard
@@ -61,18 +60,6 @@ class HopCall:
     def invite(self) -> CapturedMessage | None:
         """The INVITE that begins it."""
         return next((m for m in self.messages if isinstance(m.message, Request) and m.message.method == "INVITE"), None)
-
-    @cached_property
-    def ids(self) -> tuple[str, ...]:
-        """Its Call-ID, and what its headers say of the platform's other leg."""
-        told = [value for one in self.messages for name in _OTHER_LEG for value in one.message.get_all(name)]
-        return (self.call_id, *told)
-
-    @property
-    def numbers(self) -> frozenset[str]:
-        """The caller's and the called number; empty unless both are known."""
-        numbers = numbers_of(self.invite.message) if self.invite is not None else frozenset()
-        return numbers if len(numbers) > 1 else frozenset()
 
     @property
     def began(self) -> float:
@@ -203,8 +190,9 @@ def calls_of(capture: Capture) -> tuple[HopCall, ...]:
     return tuple(sorted(calls, key=lambda call: call.began))
 
 
-def match_calls(calls: Sequence[HopCall], legs: Sequence[KnownLeg]) -> CaptureMatch:
-    """What the calls of a capture show of these legs; what is of none of them is listed in words, and disturbs nothing."""
+def match_capture(capture: Capture, legs: Sequence[KnownLeg]) -> CaptureMatch:
+    """What the capture shows of these legs; what is of none of them is listed in words, and disturbs nothing."""
+    calls = calls_of(capture)
     found: dict[int, FoundCall] = {}
     for number, call in enumerate(calls):
         if (by_id := _by_id(call, legs)) is not None:
@@ -234,7 +222,7 @@ def _by_id(call: HopCall, legs: Iterable[KnownLeg]) -> FoundCall | None:
     for leg in legs:
         if call.call_id and call.call_id in leg.call_ids:
             return FoundCall(call, leg, "Call-ID")
-    told = call.ids[1:]
+    told = [value for one in call.messages for name in _OTHER_LEG for value in one.message.get_all(name)]
     for leg in legs if told else ():
         if any(call_id and call_id in value for call_id in leg.call_ids for value in told):
             return FoundCall(call, leg, "header")
@@ -247,8 +235,8 @@ def _by_numbers(
     """By the caller's and the called number: the nearest in time; without an offset by order, if as many calls as legs have them."""
     left: dict[frozenset[str], list[int]] = defaultdict(list)
     for number, call in enumerate(calls):
-        if call.numbers:
-            left[call.numbers].append(number)
+        if call.invite is not None and (numbers := numbers_of(call.invite.message)) and len(numbers) > 1:
+            left[numbers].append(number)
     more: dict[int, FoundCall] = {}
     for numbers, same in left.items():
         fitting = sorted((leg for leg in legs if leg.numbers >= numbers), key=lambda leg: leg.invited)
