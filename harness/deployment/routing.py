@@ -379,7 +379,7 @@ class Synthflow(ApiAccess):
 
 
 class WitnessFiles(Model):
-    """Recordings that others make of the calls (docs/witnesses.md), read when the cases of a run are over."""
+    """Recordings and captures that others make of the calls (docs/witnesses.md), read when the cases of a run are over."""
 
     #: A folder of them, beside this file; what is older than a day before the run is passed over.
     directory: str | None = Field(None, min_length=1)

@@ -141,6 +141,7 @@ BY_RECORD, BY_MESSAGES, BY_THEIR_MESSAGES = (
     "by SIP messages of the harness's phones",
     "by SIP messages that the far end shows",
 )
+BY_CAPTURE = "by SIP messages in a capture that others made"
 BY_PHONES = "by the harness's own phones"
 DECLARED, NOT_SEEN = "declared, not seen", "not seen"
 #: Of audio, by what a finding names as its observation.
@@ -161,11 +162,11 @@ _BY_STRENGTH: Mapping[Strength, str] = {
 _BY_AUDIO = dict.fromkeys([*_BY_OBSERVATION.values(), *_BY_STRENGTH.values()])
 _SOURCES = (
     *sorted(_BY_AUDIO, key=lambda words: ("proved", "confirmed", "indicated").index(words.partition(",")[0])),
-    BY_MESSAGES, BY_PHONES, BY_THEIR_MESSAGES, BY_RECORD, DECLARED, NOT_SEEN,
+    BY_MESSAGES, BY_PHONES, BY_CAPTURE, BY_THEIR_MESSAGES, BY_RECORD, DECLARED, NOT_SEEN,
 )  # fmt: skip
 #: What the deployment file says of itself, whether somebody looks or not.
 _DECLARED = ("route.transport", "route.trunk", "codec")
-_OUR_MESSAGE, _THEIR_MESSAGE = re.compile(r"m\d+"), re.compile(r"f\d+")
+_OUR_MESSAGE, _THEIR_MESSAGE, _CAPTURED = re.compile(r"m\d+"), re.compile(r"f\d+"), re.compile(r"h\d+ in .+")
 
 
 @dataclass(frozen=True)
@@ -228,6 +229,8 @@ def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:
         name = str(facts.get("observation") or "").upper()
         known = _BY_OBSERVATION.get(Observation[name]) if name in Observation.__members__ else None
         return known or _BY_STRENGTH[finding.strength]
+    if any(_CAPTURED.fullmatch(item) for item in finding.evidence):
+        return BY_CAPTURE
     if any(_THEIR_MESSAGE.fullmatch(item) for item in finding.evidence):
         return BY_THEIR_MESSAGES
     if any(_OUR_MESSAGE.fullmatch(item) for item in finding.evidence):

@@ -93,7 +93,8 @@ def _lifelines(evidence: CaseEvidence, flow: Sequence[Arrow]) -> tuple[list[Life
     """The lifelines, the callers left, then by who first takes part; and the lifeline's key for each end of an arrow."""
     local: dict[FlowEnd, str] = {}  # the harness's own ends, and those of a far end that told of them
     for arrow in flow:
-        local.setdefault(arrow.local, arrow.phone)
+        if not arrow.file:
+            local.setdefault(arrow.local, arrow.phone)
     own_hosts = {end.host for end in local}
     far = {arrow.phone for arrow in flow if arrow.far_end}
     names: dict[str, str] = {str(host): str(name) for host, name in (evidence.case.get("hosts") or {}).items()}

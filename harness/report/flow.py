@@ -23,6 +23,7 @@ from harness.calls.events import (
     Event,
     LegStarted,
     MediaState,
+    MessageInFile,
     NameLookup,
     PasswordWithheld,
     PhoneLost,
@@ -79,6 +80,7 @@ class Arrow:
     leg: str | None
     far_end: bool = False  #: known only from the far end's own record
     unread: bool = False  #: the phone's stack dropped it
+    file: str = ""  #: the capture that shows it, which is no end of it
     repeats: int = 0  #: how often it was sent again
 
     @property
@@ -140,6 +142,8 @@ class Arrow:
             parts.append(sdp)
         if self.unread:
             parts.append("which the phone could not read")
+        if self.file:
+            parts.append(f"by {self.file}")
         return "; ".join(parts)
 
     def header(self, name: str) -> str | None:
@@ -192,7 +196,7 @@ def sdp_summary(text: str) -> str:
 
 
 def arrows(evidence: CaseEvidence) -> list[Arrow]:
-    """Every message of the case, by time: those of the harness phones, and those that only a far end's record shows."""
+    """Every message of the case, by time: those of the harness phones, and those that only a far end's record or a capture shows."""
     found = [_arrow(message.number, message.event) for message in evidence.messages]
     seen = {(arrow.text, arrow.source, arrow.target) for arrow in found}
     recorded = [(record, entry) for record in evidence.far_end for entry in record.messages if _is_message(entry)]
@@ -207,7 +211,29 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
         arrow = _arrow(f"f{number}", message, far_end=True)
         if (arrow.text, arrow.source, arrow.target) not in seen:
             found.append(arrow)
+    captured = [event for event in evidence.log.added if isinstance(event, MessageInFile)]
+    for place, event in enumerate(captured):
+        arrow = Arrow(
+            numbers=(captured_number(place),),
+            at=event.at,
+            local=FlowEnd.parse(event.source),
+            remote=FlowEnd.parse(event.destination),
+            transport=event.transport,
+            text=event.text,
+            phone=event.file,
+            sent=True,
+            leg=None,
+            far_end=True,
+            file=event.file,
+        )
+        if (arrow.text, arrow.source, arrow.target) not in seen:
+            found.append(arrow)
     return sorted(found, key=lambda arrow: arrow.at)
+
+
+def captured_number(place: int) -> str:
+    """The number in every report of a message that a capture shows."""
+    return f"h{place + 1}"
 
 
 def _arrow(number: str, event: SipMessage, *, far_end: bool = False) -> Arrow:

@@ -133,7 +133,7 @@ def _comment(evidence: CaseEvidence, arrow: Arrow, names: dict[str, str]) -> str
     words = [f"{arrow.numbers[0]} {arrow.label}", f"recorded by {arrow.phone}"]
     if arrow.transport == "tls":
         words.append("decrypted: it crossed the wire inside TLS")
-    if arrow.far_end:
+    if arrow.far_end and not arrow.file:
         words.append("known from the far end's own record")
     words += [f"{host} shown as {names[host]}" for host in (arrow.source.host, arrow.target.host) if host in names]
     return "; ".join(words)

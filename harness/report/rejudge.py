@@ -16,12 +16,10 @@ from typing import Any, Final, cast
 
 from typing_extensions import TypedDict
 
-from harness.calls.checks.audio import Sound
-from harness.calls.checks.claims import STRENGTH, Claim, Denial, Observation
-from harness.calls.checks.registry import adjust_again, compares_numbers, make_again, plain_argument
-from harness.calls.events import Event, FileEvent, MarkInFile, to_plain
+from harness.calls.checks.registry import adjust_again, compares_numbers, make_again
+from harness.calls.events import Event, FileEvent, to_plain
 from harness.calls.events import from_plain as event_from_plain
-from harness.calls.verdict import Asked, CaseOutcome, Conclusion, Finding, Strength, Trouble, Verdict
+from harness.calls.verdict import Asked, CaseOutcome, Conclusion, Finding, Trouble, Verdict
 from harness.deployment import from_plain as deployment_from_plain
 from harness.diagnosis import diagnose
 from harness.diagnosis.catalogue import Confidence
@@ -29,6 +27,7 @@ from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import MistakeError
 from harness.report.case_document import ADDED_VERSION, CASE, DEPLOYMENT, AddedEvidence, CaseLog, MadeFrom
 from harness.report.evidence import CaseEvidence
+from harness.report.file_evidence import FileEvidence
 from harness.report.run_directory import each
 from harness.support.files import json_file
 from harness.support.mask import fill_plain, mask_plain
@@ -39,9 +38,6 @@ MASKED: Final = "numbers are masked"
 NO_SUCH_CHECK: Final = "no such check any more"
 UNFIT: Final = "today's check does not take what was recorded"
 NO_DEPLOYMENT: Final = "the evidence lacks the deployment"
-
-#: ``MarkInFile.made_at`` of a recording made at the AI.
-AT_AI: Final = "ai"
 
 
 class NamedCause(TypedDict, total=False):
@@ -152,11 +148,11 @@ def _rejudged(directory: Path) -> Rejudged:
 def judged_with(directory: Path, added: Sequence[FileEvent], notes: Sequence[str]) -> AddedEvidence:
     """A case with what files that others made show of it; only findings that these are about are made again."""
     evidence = CaseEvidence.read(directory, with_added=False)
-    again = _Again(evidence, added)
+    again, files = _Again(evidence, added), FileEvidence(evidence, added)
     findings: list[Finding] = []
     judged: dict[str, Any] = {}
     for place, (recorded, made_from) in enumerate(zip(evidence.findings, evidence.log.made_from, strict=True)):
-        asked = with_files(made_from.asked, added)
+        asked = files.asked(recorded, made_from.asked)
         found = again.made(recorded, MadeFrom(asked, made_from.adjusted)) if asked is not None else None
         findings.append(found or recorded)
         if found is not None:
@@ -276,35 +272,6 @@ class _Again:
             case, findings, self._events, deployment, number_of=lambda message: numbers.get(id(message), "")
         )
         return found.to_plain()
-
-
-def with_files(asked: Any, added: Sequence[FileEvent]) -> Any:
-    """The arguments of the check of one direction, with what recordings at the AI tell of it; None where they tell nothing.
-
-    A mark in one of them proves that the AI was reached; a recording of the time without the mark is evidence against.
-    """
-    if not asked or asked["by"] != "audio" or asked["given"]["towards"] != "ai":
-        return None
-    given = asked["given"]
-    told = [
-        event
-        for event in added
-        if isinstance(event, MarkInFile) and event.leg == given["speaker"] and event.made_at == AT_AI
-    ]
-    if heard := [event for event in told if event.heard_s and event.at + event.heard_s >= given["since"]]:
-        first = min(heard, key=lambda event: event.at)
-        words = f"{first.file} has mark {first.mark} at {first.file_s:.1f} s, for {first.heard_s:.1f} s"
-        sound = Sound(max(first.at, given["since"]), Observation.MARK, words, first.mark)
-        return {**asked, "given": {**given, "sound": plain_argument(sound), "account": None, "denial": None}}
-    if absent := [event for event in told if not event.heard_s and event.at + event.covered_s >= given["since"]]:
-        longest = max(absent, key=lambda event: event.covered_s)
-        words = f"{longest.file} covers {longest.covered_s:.1f} s of the call without mark {longest.mark}"
-        denial = plain_argument(Denial(Observation.MARK, words))
-        kept = given["sound"]
-        if kept is not None and STRENGTH[Claim.HEARD][Observation[kept["observation"].upper()]] < Strength.CONFIRMED:
-            kept = None  # packets that were counted are no sound
-        return {**asked, "given": {**given, "sound": kept, "denial": denial}}
-    return None
 
 
 def _filled(event: Event) -> Event:

@@ -16,7 +16,8 @@ from typing import Final, Literal
 from typing_extensions import TypedDict
 
 from harness.audio.marks import VOICES
-from harness.calls.events import CallState, FileEvent, MarkInFile
+from harness.calls.events import CallState, FileEvent, MarkInFile, MessageInFile
+from harness.calls.model import messages_of
 from harness.errors import MistakeError
 from harness.report.case_document import ADDED, CASE, answered_at, started
 from harness.report.evidence import CaseEvidence
@@ -24,11 +25,22 @@ from harness.report.hearing import first_sample
 from harness.report.rejudge import judged_with
 from harness.report.run_directory import CASES, WITNESSES, AddedFile, read_witnesses
 from harness.report.signoff import manifest
-from harness.support.files import json_file, whole_file
+from harness.support.files import json_file, user_files, whole_file
+from harness.witness.capture import Capture, CaptureError, read_capture
+from harness.witness.capture_calls import match_capture, numbers_of
 from harness.witness.matching import ENOUGH_S, LEAST_S, KnownLeg, Match, Stretch, Times, match
+from harness.witness.packets import Address
 from harness.witness.sound_file import Sound, SoundFileError, marks_in, read_sound
 
 VERSION: Final = 1
+#: How a capture begins: pcap with times in µs or ns, in both orders of octets, and pcapng.
+_CAPTURES: Final = (
+    b"\xd4\xc3\xb2\xa1",
+    b"\xa1\xb2\xc3\xd4",
+    b"\x4d\x3c\xb2\xa1",
+    b"\xa1\xb2\x3c\x4d",
+    b"\x0a\x0d\x0d\x0a",
+)
 
 
 class WitnessesDocument(TypedDict):
@@ -78,7 +90,7 @@ def add(run: Path, told: Iterable[Told]) -> list[str]:
         kept = [event for event in before if event.sha256 not in fresh]
         events = [*kept, *(event for one in fresh.values() for event in one.events.get(directory.name, ()))]
         if events or before:
-            notes = [_note(event, known) for event in events]
+            notes = [*dict.fromkeys(_note(event, known) for event in events)]
             whole_file.write(directory / ADDED, json_file.text(judged_with(directory, events, notes)) + "\n")
             changed.append(directory / ADDED)
     document: WitnessesDocument = {"version": VERSION, "files": [*known.values()]}
@@ -91,7 +103,7 @@ def _note(event: FileEvent, files: Mapping[str, AddedFile]) -> str:
     """What an event of a file says, with when the file was added."""
     added = f"{event.file}, added {files[event.sha256]['added']}"
     if not isinstance(event, MarkInFile):
-        return f"{added}: a message from {event.source} to {event.destination}"
+        return f"{added}: shows messages of {event.leg}'s call"
     if not event.heard_s:
         return f"{added}: covers {event.covered_s:.1f} s of {event.leg} without its mark {event.mark}"
     where = f"made at the {event.made_at}" if event.made_at in ("ai", "platform") else event.made_at
@@ -106,9 +118,10 @@ def lines_of(run: Path, told: Told) -> list[str]:
     for name, events in told.events.items():
         case = CaseEvidence.read(run / CASES / name)
         heard = [event for event in events if isinstance(event, MarkInFile)]
-        legs = dict.fromkeys(f"mark {one.mark} of {one.leg}" for one in heard if one.heard_s)
-        absent = dict.fromkeys(f"no mark {one.mark} of {one.leg}" for one in heard if not one.heard_s)
-        found.append(f"{told.file}: {case.id}: {', '.join([*legs, *absent])}")
+        words = [f"{len(events) - len(heard)} messages"] * (len(events) > len(heard))
+        words += dict.fromkeys(f"mark {one.mark} of {one.leg}" for one in heard if one.heard_s)
+        words += dict.fromkeys(f"no mark {one.mark} of {one.leg}" for one in heard if not one.heard_s)
+        found.append(f"{told.file}: {case.id}: {', '.join(words)}")
     return found + [f"{told.file}: {words}" for words in told.unmatched]
 
 
@@ -145,22 +158,20 @@ class _Recording:
 
 def read_files(run: Path, given: Iterable[Path], made_at: Place) -> tuple[list[Told], list[str]]:
     """What each file shows of the cases of a run; and a line for each that cannot be read. Folders are read with all they hold."""
-    recordings, problems = [], []
+    recordings, captures, problems = [], [], []
     for path in _every_file(given):
         try:
-            sound = read_sound(path)
-        except (SoundFileError, OSError) as error:
+            if _is_capture(path):
+                captures.append(read_capture(path))
+            else:
+                recordings.append(_recording(path))
+        except (SoundFileError, CaptureError, OSError) as error:
             problems.append(str(error))
-            continue
-        marks = _marks(sound)
-        if not any(mark.mark < VOICES.start for mark in marks):
-            marks = _marks(sound, deep=True)
-        lanes = tuple(map(sound.channel_name, range(len(sound.channels))))
-        recordings.append(_Recording(path, manifest.digest(path), path.stat().st_size, sound.seconds, lanes, marks))
-    legs = _known_legs(run, {stretch.mark for one in recordings for stretch in one.stretches})
+    marks = {stretch.mark for one in recordings for stretch in one.stretches}
+    legs = _known_legs(run, None if captures else marks)
     matched = [(one, *match(one.stretches, legs)) for one in recordings]
     with_callers = {one.source for one, found, _ in matched if any(each.leg.is_caller for each in found)}
-    told = []
+    told = [_told_by_capture(one, legs) for one in captures]
     for one, found, words in matched:
         events: dict[str, list[FileEvent]] = {}
         for each in found:
@@ -171,6 +182,74 @@ def read_files(run: Path, given: Iterable[Path], made_at: Place) -> tuple[list[T
         words = words if one.stretches else [f"no mark of a call in {one.seconds:.1f} s"]
         told.append(Told(one.path.name, one.sha256, one.size, "recording", events, words))
     return told, problems
+
+
+def _is_capture(path: Path) -> bool:
+    """By the first octets: of pcap, of pcapng."""
+    with user_files.opened(path) as file:
+        return file.read(4) in _CAPTURES
+
+
+def _recording(path: Path) -> _Recording:
+    sound = read_sound(path)
+    marks = _marks(sound)
+    if not any(mark.mark < VOICES.start for mark in marks):
+        marks = _marks(sound, deep=True)
+    lanes = tuple(map(sound.channel_name, range(len(sound.channels))))
+    return _Recording(path, manifest.digest(path), path.stat().st_size, sound.seconds, lanes, marks)
+
+
+def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
+    """The messages of the run's calls, and whose mark passed or should have; by the offset that the match has found."""
+    sha256, name = manifest.digest(capture.path), capture.path.name
+    found = match_capture(capture, legs)
+    offset = found.offset or 0.0
+    events: dict[str, list[FileEvent]] = {}
+    for call in found.calls:
+        for one in call.call.messages:
+            message = MessageInFile(
+                at=one.at + offset,
+                phone=call.leg.phone,
+                leg=call.leg.leg,
+                file=name,
+                sha256=sha256,
+                transport=one.transport,
+                source=_address(one.source),
+                destination=_address(one.target),
+                text=one.message.raw.decode("utf-8", "surrogateescape"),
+            )
+            events.setdefault(call.leg.case, []).append(message)
+
+    def mark(
+        leg: KnownLeg, way: tuple[Address, Address] | None, began: float, heard_s: float, covered_s: float
+    ) -> None:
+        event = MarkInFile(
+            at=began + offset,
+            phone=leg.phone,
+            leg=leg.leg,
+            file=name,
+            sha256=sha256,
+            made_at=" → ".join(map(_address, way)) if way else "no RTP → its other end",
+            mark=leg.mark,
+            file_s=began - capture.first,
+            heard_s=heard_s,
+            covered_s=covered_s,
+        )
+        events.setdefault(leg.case, []).append(event)
+
+    for heard in found.heard:
+        voice = heard.voice
+        way = voice.stream.source, voice.stream.target
+        mark(heard.leg, way, voice.began, voice.ended - voice.began, voice.stream.last - voice.began)
+    for absent in found.absent:
+        mark(absent.leg, absent.way, absent.began, 0.0, absent.seconds)
+    unmatched = [*found.unmatched, *capture.notes]
+    return Told(name, sha256, capture.path.stat().st_size, "capture", events, unmatched)
+
+
+def _address(address: Address) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _marks(sound: Sound, *, deep: bool = False) -> tuple[Stretch, ...]:
@@ -189,28 +268,45 @@ def _every_file(given: Iterable[Path]) -> list[Path]:
         elif path.exists():
             found.append(path)
         else:
-            raise MistakeError(f"{path}: no such file; name sound files, or folders of them")
+            raise MistakeError(f"{path}: no such file; name sound files, captures, or folders of them")
     return list(dict.fromkeys(found))
 
 
-def _known_legs(run: Path, marks: Collection[int]) -> list[KnownLeg]:
-    """The legs of all cases that send one of these marks, and the others of the same cases."""
+def _known_legs(run: Path, marks: Collection[int] | None) -> list[KnownLeg]:
+    """The legs of all cases, or of those of which a leg sends one of these marks."""
     found = []
     for directory in sorted(path.parent for path in (run / CASES).glob(f"*/{CASE}")):
         evidence = CaseEvidence.read(directory, with_added=False)
         starts = {leg: start for leg, events in evidence.legs.items() if (start := started(events)) is not None}
-        if any(start.mark in marks for start in starts.values()):
-            found += [
-                KnownLeg(
-                    directory.name,
-                    leg,
-                    start.phone,
-                    start.mark,
-                    _sent(evidence, leg, start.mark),
-                    is_caller=start.direction == "outgoing",
+        if marks is None or any(start.mark in marks for start in starts.values()):
+            told = _ids_told(evidence)
+            for leg, start in starts.items():
+                is_caller = start.direction == "outgoing"
+                invite = next((m for m in messages_of(evidence.legs[leg]) if m.begins_dialog), None)
+                call_ids = {m.message.call_id for m in messages_of(evidence.legs[leg])} | (told if is_caller else set())
+                found.append(
+                    KnownLeg(
+                        directory.name,
+                        leg,
+                        start.phone,
+                        start.mark,
+                        _sent(evidence, leg, start.mark),
+                        is_caller,
+                        frozenset(call_ids - {""}),
+                        numbers_of(invite.message) if invite else frozenset(),
+                        invite.time if invite else start.at,
+                    )
                 )
-                for leg, start in starts.items()
-            ]
+    return found
+
+
+def _ids_told(evidence: CaseEvidence) -> set[str]:
+    """The ids by which the AI's records know the case's calls, and those of other legs that the platform sent along."""
+    found = set()
+    for one in evidence.far_end:
+        variables = one.record.get("prompt_variables")
+        told = variables.get("X-Talkdesk-Other-Leg-Call-Id") if isinstance(variables, Mapping) else None
+        found |= {str(value) for value in (one.record.get("call_id"), told) if value}
     return found
 
 

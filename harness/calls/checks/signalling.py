@@ -55,7 +55,7 @@ def trunk(
 
 
 @check("codec")
-def codec(subject: str, wanted: Sequence[str], seen: str) -> Finding:
+def codec(subject: str, wanted: Sequence[str], seen: str, where: str = "") -> Finding:
     """The leg uses one of ``wanted``, as SDP spells them."""
     return judged(
         "codec",
@@ -63,6 +63,7 @@ def codec(subject: str, wanted: Sequence[str], seen: str) -> Finding:
         seen.upper() in wanted,
         expected=" or ".join(wanted),
         actual=seen or "no codec was negotiated",
+        evidence=[where] if where else [],
         measured=measurement.Codec(codec=seen),
     )
 

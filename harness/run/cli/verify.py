@@ -92,7 +92,9 @@ def verify(
     ] = None,
     witness: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Add this recording, or folder of them, after the cases (repeatable)."),
+        typer.Option(
+            metavar="FILE", help="Add this recording or capture, or a folder of them, after the cases (repeatable)."
+        ),
     ] = None,
     reports: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results (default: ./reports).")

@@ -25,14 +25,17 @@ class MadeAt(StrEnum):
 
 def witness(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory, e.g. reports/latest.")],
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Sound files, or folders of them, of any name.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="Sound files, captures, or folders of them, of any name.")
+    ],
     made_at: Annotated[
         MadeAt, typer.Option("--made-at", help="Who made the recordings; only the AI's prove what the AI heard.")
     ] = MadeAt.PLATFORM,
 ) -> None:
-    """Add recordings that others made of a run's calls, judge the run again, and make its views.
+    """Add recordings and captures that others made of a run's calls, judge the run again, and make its views.
 
-    Marks in a file tell whose call it is. The exit code is the run's, as it is judged then.
+    Marks in a file tell whose call it is; in a capture, Call-IDs, headers and numbers do, too. The exit code is the run's, as it is
+    judged then.
     """
     require_whole(run)
     run = run.resolve()

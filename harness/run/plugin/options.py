@@ -58,7 +58,7 @@ _VALUES: dict[str, dict[str, Any]] = {
         "action": "append",
         "default": [],
         "metavar": "FILE",
-        "help": "add this recording, or folder of them, when the cases are over (repeatable)",
+        "help": "add this recording or capture, or a folder of them, when the cases are over (repeatable)",
     },
     "reports": {"type": Path, "metavar": "DIR", "help": "where runs leave their results (default: ./reports)"},
     "retries": {

@@ -57,5 +57,5 @@ def test_the_file_says_where_recordings_come_from(
     assert len(read_witnesses(made.directory)) == added
     assert any(line in each for each in lines)
     named = add_files(made.directory, [made.deployment], [folder / "call.wav", Path("missing.wav")])
-    assert "missing.wav: no such file; name sound files, or folders of them" in named
+    assert "missing.wav: no such file; name sound files, captures, or folders of them" in named
     assert [one["cases"] != [] for one in read_witnesses(made.directory)] == [True]

@@ -13,9 +13,10 @@ import soundfile
 from typer.testing import CliRunner
 
 from harness.audio.marks import waveform
-from harness.calls.checks import audio
+from harness.calls.checks import audio, signalling
 from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Observation
+from harness.calls.checks.finding import not_observable
 from harness.calls.events import LegStarted, Listened, MarkInFile, Recorded
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.deployment import to_plain
@@ -23,6 +24,10 @@ from harness.errors import MistakeError
 from harness.integrations.matrix import Case
 from harness.report import signoff
 from harness.report.bundle import zipped
+from harness.report.coverage import BY_CAPTURE, source_of
+from harness.report.drawings import Ladder
+from harness.report.evidence import CaseEvidence
+from harness.report.flow import arrows
 from harness.report.recorder import CaseRecorder
 from harness.report.rejudge import rejudge
 from harness.report.run import remake
@@ -31,6 +36,7 @@ from harness.report.signoff import attest, manifest
 from harness.report.signoff.decision import Acceptance
 from harness.report.witnesses import Told, add, read_files
 from harness.run.cli.app import application
+from tests.unit.witness.made_captures import BEGAN, invite, ok, pcap, sdp, udp
 
 ROW = "TD-INBOUND"
 SHA = "5501001234567890" * 4  #: looks like telephone numbers
@@ -159,7 +165,7 @@ def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(tmp_
     assert f"{case.id}: not observable → passed" in lines
     missing = CliRunner().invoke(application(), ["witness", str(made.directory), "nothing.wav"])
     assert isinstance(missing.exception, MistakeError)
-    assert str(missing.exception) == "nothing.wav: no such file; name sound files, or folders of them"
+    assert str(missing.exception) == "nothing.wav: no such file; name sound files, captures, or folders of them"
 
 
 @pytest.mark.parametrize(
@@ -176,9 +182,8 @@ def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
     def sends(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         for leg, mark, direction in (("caller.1", 3, "outgoing"), ("agent.1", 9, "incoming")):
             phone = leg.partition(".")[0]
-            recorder.event(
-                LegStarted(at=1.0, phone=phone, leg=leg, direction=direction, mark=mark, remote_uri="sip:a@example.com")
-            )
+            way: Any = {"direction": direction, "remote_uri": "sip:a@example.com"}
+            recorder.event(LegStarted(at=1.0, phone=phone, leg=leg, mark=mark, **way))
             recorder.event(Listened(at=1.0, phone=phone, leg=leg, seconds=0.0, level_dbov=-15.0))
             sent = np.zeros(6 * 8000, np.float32)
             began = 0 if leg == "caller.1" else round(agent_speaks_at * 8000)
@@ -186,7 +191,8 @@ def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
             soundfile.write(recorder.directory / f"{leg}.sent.wav", sent, 8000)
             recorder.event(Recorded(at=7.0, phone=phone, leg=leg, path=f"{leg}.wav", sent_path=f"{leg}.sent.wav"))
             recordings[leg] = sent
-        return heard_by(runs, Observation.RTCP)(case, recorder)
+        ended: tuple[Verdict, str] = heard_by(runs, Observation.RTCP)(case, recorder)
+        return ended
 
     recordings: dict[str, Any] = {}
     made = runs.make_run(tmp_path / "reports", rows=(ROW, "HOLD"), plays={ROW: sends, "HOLD": runs.passes})
@@ -201,3 +207,43 @@ def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
     add(made.directory, add_only)
     case = next(case for case in RunEvidence.read(made.directory).cases if case.row == ROW)
     assert case.verdict is verdict
+
+
+def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_ladder(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    def looks(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+        recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
+        at_ai, why = "assistant main", "no messages are shown"
+        recorder.finding(signalling.header_in_record("S.1;", at_ai, "X-EI", "S.1;", "abc"))
+        recorder.finding(not_observable("route.transport", at_ai, expected="UDP to port 32681", why=why))
+        recorder.finding(not_observable("codec", at_ai, expected="PCMU or PCMA", why=why))
+        return Verdict.NOT_OBSERVABLE, "route.transport of assistant main"
+
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,), lost=(ROW,))
+    case = next(one for one in made.cases if one.row.id == ROW)
+    hosts, trunk = {"192.0.2.2": "synthflow"}, runs.load(runs.DEPLOYMENT).trunks[0].name
+    directory = runs.record(made.directory, made.deployment, case, looks, hosts=hosts, trunk=trunk)
+    caller, ai = ("192.0.2.1", 4000), ("192.0.2.2", 4002)
+    asked = invite(sdp(caller), "b2", "+12065550100", "X-Talkdesk-Other-Leg-Call-Id: 1", "X-EI: S.1;")
+    to_ai = ("192.0.2.1", 5060), ("192.0.2.2", 32681)
+    packets = [(BEGAN, udp(*to_ai, asked)), (BEGAN + 0.9, udp(*to_ai[::-1], ok(sdp(ai, "8 101"), "b2")))]
+    (tmp_path / "sbc.pcap").write_bytes(pcap(packets))
+    told, problems = read_files(made.directory, [tmp_path / "sbc.pcap"], "platform")
+    assert problems == []
+    add(made.directory, told)
+    evidence = CaseEvidence.read(directory)
+    assert {one.check: (one.verdict, one.actual, one.evidence) for one in evidence.findings} == {
+        "header": (Verdict.PASSED, "X-EI is 'S.1;'", ("h1 in sbc.pcap",)),
+        "route.transport": (Verdict.PASSED, "UDP to 192.0.2.2:32681", ("h1 in sbc.pcap",)),
+        "codec": (Verdict.PASSED, "PCMA", ("h1 in sbc.pcap",)),
+    }
+    assert evidence.verdict is Verdict.PASSED
+    assert [note.text.partition(", added ")[0] for note in evidence.notes] == ["sbc.pcap"]
+    assert {source_of(one, evidence.gist.ours, stand_in=False) for one in evidence.findings} == {BY_CAPTURE}
+    shown = [arrow for arrow in arrows(evidence) if arrow.file]
+    assert [(arrow.numbers, arrow.label, arrow.detail) for arrow in shown] == [
+        (("h1",), "INVITE", "PCMU PCMA DTMF · 192.0.2.1:4000; by sbc.pcap"),
+        (("h2",), "200 OK", "PCMA DTMF · 192.0.2.2:4002; by sbc.pcap"),
+    ]
+    assert {"192.0.2.1:5060", "synthflow"} <= {lifeline.title for lifeline in Ladder.of(evidence).lifelines}

@@ -1,0 +1,149 @@
+"""What files that others made change in the arguments of checks: the same checks then make their findings again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import Any, Final
+
+from harness.calls.checks.audio import Sound
+from harness.calls.checks.claims import STRENGTH, Claim, Denial, Observation
+from harness.calls.checks.registry import plain_argument
+from harness.calls.events import FileEvent, MarkInFile, MessageInFile
+from harness.calls.model import read
+from harness.calls.verdict import Finding, Strength, Verdict
+from harness.report.case_document import DEPLOYMENT
+from harness.report.evidence import CaseEvidence
+from harness.report.flow import FlowEnd, captured_number
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message, Request, Response
+from harness.sip.sdp import Description, SdpError
+from harness.support.files import json_file
+from harness.support.mask import DOT
+
+#: ``MarkInFile.made_at`` of a recording made at the AI.
+AT_AI: Final = "ai"
+#: What ``hosts`` of a case calls the AI's address.
+_AI: Final = "synthflow"
+
+
+class FileEvidence:
+    """The events that files add to a case, as far as checks ask for them."""
+
+    def __init__(self, evidence: CaseEvidence, added: Sequence[FileEvent]) -> None:
+        self._evidence = evidence
+        self._marks = [event for event in added if isinstance(event, MarkInFile) and event.made_at == AT_AI]
+        self._messages = [event for event in added if isinstance(event, MessageInFile)]
+
+    def asked(self, recorded: Finding, asked: Any) -> Any:
+        """The check and the arguments with which the finding is to be made again; None where no file tells anything of it."""
+        if asked and asked["by"] == "audio":
+            return self._direction(asked)
+        if self._invite is None or not recorded.subject.startswith("assistant "):
+            return None
+        if recorded.check == "header" and asked and asked["by"] == "header.in_record":
+            return self._header(asked["given"])
+        if recorded.verdict is Verdict.NOT_OBSERVABLE and recorded.check == "route.transport":
+            return self._transport(recorded)
+        if recorded.verdict is Verdict.NOT_OBSERVABLE and recorded.check == "codec" and (seen := self._codec):
+            wanted = recorded.expected.split(" or ")
+            return _by("codec", subject=recorded.subject, wanted=wanted, seen=seen, where=self._where)
+        return None
+
+    # -- by recordings of the AI
+
+    def _direction(self, asked: Any) -> Any:
+        """A mark in a recording of the AI proves that the AI was reached; a recording of the time without it is evidence against."""
+        given = asked["given"]
+        told = [event for event in self._marks if event.leg == given["speaker"] and given["towards"] == "ai"]
+        if heard := [event for event in told if event.heard_s and event.at + event.heard_s >= given["since"]]:
+            first = min(heard, key=lambda event: event.at)
+            words = f"{first.file} has mark {first.mark} at {first.file_s:.1f} s, for {first.heard_s:.1f} s"
+            sound = Sound(max(first.at, given["since"]), Observation.MARK, words, first.mark)
+            return {**asked, "given": {**given, "sound": plain_argument(sound), "account": None, "denial": None}}
+        if absent := [event for event in told if not event.heard_s and event.at + event.covered_s >= given["since"]]:
+            longest = max(absent, key=lambda event: event.covered_s)
+            words = f"{longest.file} covers {longest.covered_s:.1f} s of the call without mark {longest.mark}"
+            denial = plain_argument(Denial(Observation.MARK, words))
+            kept = given["sound"]
+            if (
+                kept is not None
+                and STRENGTH[Claim.HEARD][Observation[kept["observation"].upper()]] < Strength.CONFIRMED
+            ):
+                kept = None  # packets that were counted are no sound
+            return {**asked, "given": {**given, "sound": kept, "denial": denial}}
+        return None
+
+    # -- by captures of the way to the AI
+
+    @cached_property
+    def _invite(self) -> MessageInFile | None:
+        """The INVITE that was sent to the AI, as a capture shows it; of several, the one that was let in."""
+        found = None
+        for event, message in self._to_ai():
+            if isinstance(message, Request) and message.method == "INVITE" and not message.to.tag:
+                found = event
+        return found
+
+    def _to_ai(self) -> Iterator[tuple[MessageInFile, Message]]:
+        hosts = {str(host) for host, name in (self._evidence.case.get("hosts") or {}).items() if name == _AI}
+        for event in self._messages:
+            message = read(event.text)
+            if message is None:
+                continue
+            uri = ""
+            with suppress(SipSyntaxError):
+                uri = message.uri.host if isinstance(message, Request) else ""
+            if {FlowEnd.parse(event.destination).host, uri} & hosts:
+                yield event, message
+
+    @property
+    def _where(self) -> str:
+        assert self._invite is not None
+        return f"{captured_number(self._messages.index(self._invite))} in {self._invite.file}"
+
+    def _transport(self, recorded: Finding) -> Any:
+        try:
+            trunks = json_file.read(self._evidence.directory / DEPLOYMENT)["trunks"]
+            trunk = next(one for one in trunks if one["name"] == self._evidence.case.get("trunk"))
+        except (OSError, ValueError, KeyError, TypeError, StopIteration):
+            return None
+        invite = self._invite
+        assert invite is not None
+        return _by(
+            "route.transport",
+            subject=recorded.subject,
+            expected=trunk["transport"],
+            port=trunk["port"],
+            seen=invite.transport,
+            local=invite.destination,
+            where=self._where,
+        )
+
+    def _header(self, given: Mapping[str, Any]) -> Any:
+        if self._invite is None or DOT in given["value"]:
+            return None
+        told = {"subject": given["subject"], "name": given["name"], "value": given["value"]}
+        return _by("header", message=self._invite.text, **told, where=self._where)
+
+    @cached_property
+    def _codec(self) -> str:
+        """The first codec of the answer to that INVITE, which is the one in use (RFC 3264 section 6.1); empty where none is shown."""
+        assert self._invite is not None
+        asked = read(self._invite.text)
+        for event in self._messages:
+            message = read(event.text)
+            if not isinstance(message, Response) or asked is None or message.call_id != asked.call_id:
+                continue
+            if message.status == 200 and "INVITE" in (message.get("CSeq") or ""):
+                try:
+                    audio = Description.parse(message.part("application/sdp") or "").audio
+                except SdpError:
+                    return ""
+                return next((one.name for one in audio.codecs if one.name != "telephone-event"), "") if audio else ""
+        return ""
+
+
+def _by(check: str, **given: Any) -> dict[str, Any]:
+    return {"by": check, "given": given}
