@@ -65,12 +65,6 @@ def test_zeros_ahead_of_a_number_make_an_extension_none(user: str) -> None:
     assert whose([alone, withheld], invite(f"From: <sip:{user}@example.com>;tag=1")) == (withheld, [])
 
 
-@pytest.mark.parametrize("user", ["2065550101", "02065550101", "0012065550101", "5550101", "05550101"])
-def test_zeros_ahead_of_a_number_are_none_of_it(user: str) -> None:
-    mine, other = Case(CallFilter((MINE,))), Case(CallFilter((OTHER,), lands=True))
-    assert whose([other, mine], invite(f"From: <sip:{user}@example.com>;tag=1")) == (mine, [])
-
-
 SHOWN = {"mine": MINE, "other's": OTHER, "the platform's": "+12065550140", "none": "anonymous"}
 
 

@@ -73,21 +73,6 @@ def test_long_messages_are_read_in_linear_time(old: str, new: str) -> None:
     assert time.process_time() - began < 0.4
 
 
-@pytest.mark.parametrize(
-    ("written", "tag"),
-    [
-        ('"a" <sip:b>;tag=1', "1"),
-        ('"never closed <sip:b>;tag=1', "1"),
-        ('"a" "never closed;x="<sip:b;tag=no>;tag=1', "1"),
-        ("<sip:b;tag=1", "1"),
-        ('"a\\" <sip:b;tag=no>";tag=1', "1"),
-    ],
-)
-def test_unclosed_quotes_and_brackets_hide_no_tag(written: str, tag: str) -> None:
-    message = read_text(INVITE.replace("t: <sip:+12065550102@example.com>", f"t: {written}"), direction="received")
-    assert message.local_tag == tag
-
-
 NAMES = st.one_of(
     st.just(""),
     st.text(st.sampled_from('a ;,<>@=:tagsip1"\\'), max_size=20).map(lambda text: quote(text) + " "),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -66,30 +65,6 @@ def test_a_permit_is_given_back_once_with_its_call(steps: list[tuple[str, int]])
     assert [permit.released for permit in permits.given] == [1] * len(permits.given)
 
 
-def test_a_call_that_answers_a_refer_waits_shortly_for_its_permit() -> None:
-    """All calls of the process wait until the REFER is answered."""
-    permits = Permits()
-    slots = CallSlots(Rules(admit=permits.admit, admitted_within_s=30.0))
-    slots.take()
-    slots.promise(CallLimits())
-    dialled, referred = permits.waited_for
-    assert dialled == 30.0
-    assert referred < rules._ANSWERED_WITHIN_S
-
-
-def test_what_was_promised_is_given_back_when_the_referred_call_ends_and_nothing_took_it() -> None:
-    """As a phone that is released, or lost, ends all its calls."""
-    permits = Permits()
-    slots = CallSlots(Rules(admit=permits.admit))
-    referred = CallLimits()
-    slots.promise(referred)
-    referred.release()
-    assert [permit.released for permit in permits.given] == [1]
-    assert slots.promised() is None
-    slots.promise(referred)
-    assert [permit.released for permit in permits.given] == [1, 1], "it ended before its REFER was answered"
-
-
 def test_a_permit_that_came_too_late_for_the_answer_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "_ANSWERED_WITHIN_S", -1.0)
     permits = Permits()
@@ -98,17 +73,6 @@ def test_a_permit_that_came_too_late_for_the_answer_is_given_back(monkeypatch: p
         slots.promise(CallLimits())
     assert [permit.released for permit in permits.given] == [1]
     assert slots.promised() is None
-
-
-def test_things_are_done_in_the_order_of_their_deadlines() -> None:
-    scheduler, done, may = DeadlineScheduler(), queue.Queue[str](), threading.Event()
-    scheduler.after(0.0, lambda: done.put("waited") if may.wait(10) else None)  # until all are there
-    scheduler.after(0.0, lambda: done.put("second"))
-    scheduler.after(-3600.0, lambda: done.put("first"))
-    may.set()
-    found = [done.get(timeout=10) for _ in range(3)]
-    assert [word for word in found if word != "waited"] == ["first", "second"]
-    scheduler.close()
 
 
 def test_what_is_cancelled_is_not_done() -> None:

@@ -30,27 +30,6 @@ def test_the_sockets_of_closed_calls_take_places_for_a_while() -> None:
     assert places.may_dial
 
 
-def test_a_call_that_is_let_in_counts() -> None:
-    clock = Clock()
-    places = SocketSlots(clock)
-    assert [places.admits(invite(number)) for number in range(30)] == [True] * 27 + [False] * 3
-    clock.now += 0.61
-    assert places.admits(invite(30))
-
-
-def test_a_short_call_that_was_let_in_counts_once() -> None:
-    clock = Clock()
-    places = SocketSlots(clock)
-    for number in range(27):
-        assert places.admits(invite(number))
-        branch, _, call_id = invite(number)
-        places.closed((branch, call_id))
-        clock.now += 0.01
-    assert not places.admits(invite(27))
-    clock.now += 0.36  # the first was closed more than 0.6 s ago
-    assert places.admits(invite(28))
-
-
 def test_a_repetition_has_the_answer_that_the_invite_had() -> None:
     """RFC 3261 section 17.2.1: it is no other request. What was let in goes on; what was refused begins no call later."""
     clock = Clock()

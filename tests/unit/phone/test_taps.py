@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import struct
-import threading
 import time
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
@@ -202,24 +201,6 @@ def test_packets_beyond_the_ring_are_logged(scratch: Path) -> None:
     assert call.logged() == ([(address(*END), packet) for packet in stream], stream)
 
 
-def test_two_threads_may_send_while_another_reads(scratch: Path) -> None:
-    """The audio clock sends, and so does a thread that hangs up during a digit."""
-    call = Call(scratch, END)
-    streams = [[rtp(number, 40 + number % 150, kind) for number in range(5000)] for kind in (0, 101)]
-
-    def send(stream: list[bytes]) -> None:
-        for packet in stream:
-            call.transport.sends(packet)
-
-    senders = [threading.Thread(target=send, args=(stream,)) for stream in streams]
-    for sender in senders:
-        sender.start()
-    while any(sender.is_alive() for sender in senders):
-        call.tap.drain()
-    logged = call.logged()[1]
-    assert [[packet for packet in logged if packet[1] == kind] for kind in (0, 101)] == streams
-
-
 def test_a_report_on_the_port_of_rtp_is_read(scratch: Path) -> None:
     """RFC 5761. Also from a source whose RTP is buffered."""
     call = Call(scratch, END)
@@ -229,13 +210,6 @@ def test_a_report_on_the_port_of_rtp_is_read(scratch: Path) -> None:
     block = struct.pack("!IBBHIIII", 7, 0, 0, 1, 8, 0, 0, 0)  # of our source, one lost, 8 the highest
     call.transport.arrives(struct.pack("!BBHI", 0x81, 201, 7, 9) + block, sockaddr(*END))
     assert call.reports == [(9, 10, 8)]
-
-
-def test_a_transport_starts_under_its_lock(scratch: Path) -> None:
-    """Packets that arrive meanwhile wait: pjproject would stop reading."""
-    call = Call(scratch, END)
-    assert call.transport.start() == 5
-    assert call.transport.done == [("acquire", GROUP), ("start", 4), ("release", GROUP)]
 
 
 def place(last: int, port: int, network: int = 127) -> Address:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness.calls.verdict import Verdict
-from tools.liveproof import results
 from tools.liveproof.plan import AIS, FAULTS, INBOUND, LISTENS, ROWS, WITNESSES, World, clean, worlds, wrong
 from tools.liveproof.results import Proof, Result
 from tools.liveproof.run import again
@@ -111,27 +109,3 @@ def test_world_without_processor_time_excuses_only_the_cause_that_is_true_of_it(
     assert starved.is_void
     assert not starved.is_wrong_certain
     assert replace(starved, still=0.01).is_wrong_certain
-
-
-def test_the_worlds_standing_still_counts_by_the_time_of_the_case() -> None:
-    case: Any = SimpleNamespace(began=100.0, ended=110.0)
-    assert results._share([(90.0, 101.0), (104.0, 105.0), (109.5, 120.0)], case) == pytest.approx(0.25)
-
-
-def step(title: str, began: float, ended: float | None) -> Any:
-    return SimpleNamespace(title=title, began=began, ended=ended, steps=[])
-
-
-def test_time_of_looks_excludes_the_ai_s_speech() -> None:
-    both = "a.1 and assistant x hear each other"
-    steps = [
-        step(both, 0.0, 0.5),
-        step(f"{both}: what tells of it", 1.0, 31.0),
-        step("b.1 and assistant x hear each other: what tells of it", 2.0, 4.0),
-        step("a.1 lets the far end finish", 0.8, 2.0),
-        step("somebody dials", 0.0, 9.0),
-        step(both, 40.0, None),  # the worker died in it
-    ]
-    looks, held = results._times(steps)
-    assert looks == pytest.approx((0.5, 30.0 - 1.0, 2.0))
-    assert held == pytest.approx(30.5)

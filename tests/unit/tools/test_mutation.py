@@ -66,18 +66,6 @@ diff --git a/harness/b.py b/harness/b.py
     assert run.lines_of(diff) == {"harness/a.py": {4, 5, 11}}
 
 
-def test_an_unknown_commit_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run.main(["verdict", "--changed-since", "no-such-commit"]) == run.BROKEN
-    assert "git diff no-such-commit" in capsys.readouterr().err
-
-
-def test_a_sample_is_the_same_each_time(made: list[Mutant]) -> None:
-    drawn = run.sample({"one": made, "two": made[:2]}, 3)
-    assert sum(map(len, drawn.values())) == 3
-    assert drawn == run.sample({"one": made[:], "two": made[:2]}, 3)
-    assert run.sample({"one": made}, None) == {"one": made}
-
-
 def test_the_report_gives_each_survivor_its_reason(made: list[Mutant]) -> None:
     outcomes = [
         Outcome(made[0], "one", "killed"),

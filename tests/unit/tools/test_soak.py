@@ -45,14 +45,6 @@ def test_what_grows_is_seen_although_others_have_ended() -> None:
     assert found.lasting_rss_percent == 20.0
 
 
-def test_what_took_a_killed_ones_place_late_does_not_last() -> None:
-    """It warms up, as all the others did before they were looked at."""
-    found = growth([Sample(n, 0, {1: 1000} | ({2: 10 * n} if n > 1 else {})) for n in range(101)])
-    assert found is not None
-    assert found.rss_percent > 10
-    assert found.lasting_rss_percent == 0.0
-
-
 def test_too_few_samples_tell_nothing() -> None:
     assert growth(samples()[:2]) is None
     assert shortfalls(FINE | {"rss_growth_percent": None}) == ["too few samples to tell of growth"]

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from harness.audio import g711
-from harness.audio.detector import Heard, MarkDetector
 from harness.world.audit import Audit, AuditHandler
 from harness.world.media import sound
 from harness.world.media.digits import ReceivedDigit
@@ -93,15 +91,6 @@ class Bench:
     def hear_samples(self, samples: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:
         for frame in sound.frames(samples, "PCMU"):
             self.hear(frame)
-
-    def marks_said(self) -> list[int]:
-        detector = MarkDetector()
-        said = [fact for packet in self.said for fact in detector.feed(g711.decode_ulaw(packet.payload))]
-        marks: list[int] = []
-        for fact in said:
-            if isinstance(fact, Heard) and (not marks or marks[-1] != fact.mark):
-                marks.append(fact.mark)
-        return marks
 
     def close(self) -> None:
         self.channel.close()

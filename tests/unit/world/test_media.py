@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.sip.offer_answer import NoAgreementError
-from harness.sip.sdp import G722, PCMA, PCMU, Description, SdpError
-from harness.world.media import digits
-from harness.world.media.leg import LegMedia, couple, encrypted
+from harness.sip.sdp import G722, Description, SdpError
+from harness.world.media.leg import LegMedia, encrypted
 from harness.world.media.rtp import Packet, RtpPort
 from harness.world.media.sound import Ticker
 
@@ -176,39 +175,6 @@ def with_legs(script: Callable[[LegMedia, LegMedia], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-OFFER = (
-    b"v=0\r\no=phone 1 1 IN IP4 127.0.0.9\r\ns=-\r\nc=IN IP4 127.0.0.9\r\nt=0 0\r\n"
-    b"m=audio 4000 RTP/AVP 9 0 8 96\r\na=rtpmap:96 telephone-event/8000\r\na=rtcp:4001\r\na=sendrecv\r\n"
-    b"m=video 4002 RTP/AVP 99\r\n"
-)
-
-
-def test_an_offer_passes_with_its_own_address_g711_only_and_no_video() -> None:
-    async def script(a: LegMedia, b: LegMedia) -> None:
-        passed = Description.parse(b.pass_on(a.learn(OFFER)))
-        audio = passed.audio
-        assert audio is not None
-        assert passed.rtp == (ADDRESS, b.port.port)
-        assert [codec.name for codec in audio.codecs] == ["PCMU", "PCMA", "telephone-event"]
-        assert [media.port for media in passed.media] == [b.port.port, 0]
-        assert b"127.0.0.9" not in bytes(passed)
-        assert a.port.remote == ("127.0.0.9", 4000)
-
-    with_legs(script)
-
-
-def test_an_answer_names_one_codec() -> None:
-    async def script(a: LegMedia, b: LegMedia) -> None:
-        a.learn(OFFER)
-        answered = Description.parse(a.answer(OFFER))
-        assert answered.audio is not None
-        assert [codec.name for codec in answered.audio.codecs] == ["PCMU", "telephone-event"]
-        assert a.codec is not None
-        assert (a.codec.name, a.event_type, sorted(a.voice_types)) == ("PCMU", 96, [0])
-
-    with_legs(script)
-
-
 def test_offers_without_agreement_raise() -> None:
     async def script(a: LegMedia, b: LegMedia) -> None:
         with pytest.raises(NoAgreementError):
@@ -221,57 +187,6 @@ def test_offers_without_agreement_raise() -> None:
             a.learn(b"v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nt=0 0\r\n")
 
     with_legs(script)
-
-
-def test_payload_types_are_renumbered_where_the_legs_differ() -> None:
-    async def script(a: LegMedia, b: LegMedia) -> None:
-        a.learn(OFFER)
-        a.answer(OFFER)  # a's peer numbers digits 96
-        b.offer((PCMU, PCMA))
-        b.learn(OFFER.replace(b" 96\r\n", b" 120\r\n").replace(b":96 ", b":120 ").replace(b"4000", b"4100"))
-        got: list[bytes] = []
-        b.port.send = got.append  # type: ignore[method-assign, assignment]
-        couple(a, b)
-        assert a.port.on_packet is not None
-        for number in (0, 96, 13):
-            a.port.on_packet(bytes(packet(payload_type=number)))
-        assert [Packet.parse(data).payload_type for data in got] == [0, 120, 13]  # type: ignore[union-attr]
-
-    with_legs(script)
-
-
-# -- digits
-
-
-def test_each_telephone_event_is_reported_once_with_its_length() -> None:
-    receiver, told, timestamp = digits.EventReceiver(), [], 1000
-    for sent in digits.event_packets("1*D", 160):
-        if sent is None:
-            continue
-        payload, start, marker = sent
-        digit = receiver.take(Packet(101, 0, timestamp + start, 1, payload, marker))
-        told += [digit] if digit else []
-    assert [(d.digit, d.duration_ms, d.method) for d in told] == [(c, 100, "rfc4733") for c in "1*D"]
-
-
-@pytest.mark.parametrize(
-    ("content_type", "body", "digit"),
-    [
-        ("application/dtmf-relay", b"Signal=5\r\nDuration=160\r\n", ("5", 160)),
-        ("application/dtmf-relay", b"Signal= #\nDuration= 90\n", ("#", 90)),
-        ("application/dtmf", b"a", ("A", 0)),
-        ("application/dtmf-relay", b"Signal=12\r\n", None),
-        ("application/dtmf", b"", None),
-        ("text/plain", b"5", None),
-        (*digits.info_of_digit("7"), ("7", 100)),
-    ],
-)
-def test_digits_of_info(content_type: str, body: bytes, digit: tuple[str, int] | None) -> None:
-    found = digits.digit_of_info(content_type, body)
-    assert (found and (found.digit, found.duration_ms)) == digit
-
-
-# -- impairments_between
 
 
 # -- sounds and clock

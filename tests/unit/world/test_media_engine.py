@@ -5,40 +5,14 @@ from __future__ import annotations
 import itertools
 import weakref
 
-import numpy as np
 import pytest
 
 from harness.audio.dtmf import dtmf
-from harness.audio.marks import reply_to
-from harness.audio.prompts import prompt_samples
 from harness.errors import ResourceError
-from harness.integrations import load
-from harness.support.resources import EXAMPLES
 from harness.world.media import sound
 from harness.world.media.digits import event_packets
 from tests.garbage import no_collections
-from tests.unit.world.media_bench import CALLER, VOICE, bench
-
-
-def test_it_speaks_with_its_voice_and_answers_a_mark_in_turns_with_it() -> None:
-    with bench() as ear:
-        ear.channel.begin_to_reply()
-        ear.idle(20)
-        ear.hear_mark(CALLER, 120)
-        assert set(ear.notes.marks) == {CALLER}
-        assert ear.marks_said()[:5] == [VOICE, reply_to(CALLER), VOICE, reply_to(CALLER), VOICE]
-
-
-def test_another_mark_gets_its_own_answer_and_a_reply_gets_none() -> None:
-    with bench() as ear:
-        ear.channel.begin_to_reply()
-        ear.hear_mark(CALLER, 15)
-        ear.hear_mark(CALLER + 1, 60)
-        ear.hear_mark(reply_to(99), 40)
-        said = ear.marks_said()
-        assert reply_to(CALLER + 1) in said
-        assert max(said) < 512
-        assert {CALLER, CALLER + 1, reply_to(99)} <= set(ear.notes.marks)
+from tests.unit.world.media_bench import CALLER, bench
 
 
 def test_a_lost_packet_does_not_hide_a_mark() -> None:
@@ -76,26 +50,6 @@ def test_digits_said_are_events_and_then_the_voice_goes_on() -> None:
         assert ear.said[-1].payload_type == 0
         sequence = [p.sequence for p in ear.said]
         assert all((b - a) & 0xFFFF == 1 for a, b in itertools.pairwise(sequence))
-
-
-def test_a_spoken_prompt_is_understood_after_a_mark() -> None:
-    name = load(EXAMPLES / "simulated-talkdesk.toml").escalation.prompt
-    assert name is not None
-    with bench((name,)) as ear:
-        ear.hear_mark(CALLER, 20)
-        ear.hear_samples((prompt_samples(name) / 32768).astype(np.float32))
-        ear.idle(30)
-        assert ear.notes.prompts == [name]
-
-
-def test_a_held_line_is_not_spoken_to() -> None:
-    with bench() as ear:
-        ear.idle(3)
-        before = len(ear.said)
-        held = bytes(ear.peer.local).replace(b"a=sendrecv", b"a=sendonly")  # type: ignore[arg-type]
-        ear.media.answer(held)
-        ear.idle(3)
-        assert len(ear.said) == before
 
 
 def test_channels_are_limited_and_a_closed_one_is_free_again() -> None:
