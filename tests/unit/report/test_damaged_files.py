@@ -35,6 +35,11 @@ def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
 
 
+def nightly(*keys: str) -> list[Any]:
+    """Fields that are tried every night alone: each takes dozens of reports."""
+    return [pytest.param(key, marks=pytest.mark.nightly) for key in keys]
+
+
 def places(plain: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Where something stands in JSON data; of a list its first entry."""
     yield at
@@ -134,7 +139,8 @@ def reported(directory: Path, case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["began", "began_wall", "attempt", "run", "site", "deployment", "integration", "hosts", "voices", "axes", "link", "source"],
+    ["began", "attempt", "hosts", "axes",
+     *nightly("began_wall", "run", "site", "deployment", "integration", "voices", "link", "source")],
 )  # fmt: skip
 def test_a_case_whose_own_data_are_of_any_kind_is_reported(tmp_path: Path, samples: ModuleType, key: str) -> None:
     for value in ODD_FIELDS:
@@ -145,7 +151,7 @@ def test_a_case_whose_own_data_are_of_any_kind_is_reported(tmp_path: Path, sampl
         reported(run, {**case, **json.loads(written.read_text())})
 
 
-@pytest.mark.parametrize("key", ["at", "text", "local", "remote", "transport", "direction"])
+@pytest.mark.parametrize("key", ["at", "text", *nightly("local", "remote", "transport", "direction")])
 def test_a_case_whose_far_end_says_anything_of_a_message_is_reported(
     tmp_path: Path, samples: ModuleType, key: str
 ) -> None:

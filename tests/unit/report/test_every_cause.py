@@ -57,24 +57,31 @@ def ended(reports: Path, runs: ModuleType) -> Iterator[FinishedRun]:
         yield remake(runs.make_run(reports, rows=tuple(plays), plays=plays).directory)
 
 
-def views(run: FinishedRun, case: CaseEvidence) -> dict[str, str]:
-    """What each view of the run, or of the case, says."""
-    out = io.StringIO()
-    summary = summarise(alone := run_of(case))
-    terminal.show(summary, alone.groups, Console(file=out, width=80, color_system=None), run=run.directory)
-    lines = out.getvalue().splitlines()
-    assert [line for line in lines if len(line) > 80 and not line.startswith("         why ")] == []
-    (failure,) = (
-        test.find("failure") for test in ET.parse(run.junit).getroot().iter("testcase") if test.get("name") == case.id
-    )
-    assert failure is not None
-    return {
-        "report": text_of(run.report.read_text()),
-        "case": text_of(CasePage.of(case, run.directory, "").html()),
-        "sign-off": text_of((run.directory / "signoff.html").read_text()),
-        "terminal": out.getvalue(),
-        "JUnit": failure.text or "",
-    }
+class Views:
+    """What each view of a run says of its cases."""
+
+    def __init__(self, run: FinishedRun) -> None:
+        self._run = run
+        self._report = plain(text_of(run.report.read_text()))
+        self._signoff = plain(text_of((run.directory / "signoff.html").read_text()))
+        tests = ET.parse(run.junit).getroot().iter("testcase")
+        self._failures = {test.get("name"): test.find("failure") for test in tests}
+
+    def of(self, case: CaseEvidence) -> dict[str, str]:
+        out = io.StringIO()
+        summary = summarise(alone := run_of(case))
+        terminal.show(summary, alone.groups, Console(file=out, width=80, color_system=None), run=self._run.directory)
+        lines = out.getvalue().splitlines()
+        assert [line for line in lines if len(line) > 80 and not line.startswith("         why ")] == []
+        failure = self._failures[case.id]
+        assert failure is not None
+        return {
+            "report": self._report,
+            "case": plain(text_of(CasePage.of(case, self._run.directory, "").html())),
+            "sign-off": self._signoff,
+            "terminal": plain(out.getvalue()),
+            "JUnit": plain(failure.text or ""),
+        }
 
 
 def text_of(page: str) -> str:
@@ -92,11 +99,12 @@ def test_every_view_says_cause_fix_and_owner(tmp_path: Path, runs: ModuleType) -
     silent, seen = [], set()
     for run in ended(tmp_path, runs):
         signoff.seal(run.evidence)
+        said = Views(run)
         for case in run.evidence.cases:
             cause = diagnosed(str(case.diagnosis[0]["id"]))
             seen.add(cause.id)
-            for view, text in views(run, case).items():
-                missing = [words for words in (cause.title, cause.fix, cause.owner) if plain(words) not in plain(text)]
+            for view, text in said.of(case).items():
+                missing = [words for words in (cause.title, cause.fix, cause.owner) if plain(words) not in text]
                 silent += [(view, cause.id, words) for words in missing]
     assert silent == []
     assert seen == causes().keys()
