@@ -158,7 +158,6 @@ def _allure(results: Path) -> list[str]:
 # without shrinking, which takes minutes; the fixture sets the PATH alone
 @settings(
     phases=[Phase.explicit, Phase.generate],
-    max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(drawn=st.lists(cases, max_size=8, unique_by=lambda case: (case.site, case.plain()["id"])), end=ends)
