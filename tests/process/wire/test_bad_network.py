@@ -12,7 +12,7 @@ import pytest
 
 from harness.world.wire.dialog import CallFailedError, How
 from harness.world.wire.invite import IncomingCall
-from harness.world.wire.transport import REJECT, Passage, Passed, TransportName
+from harness.world.wire.transport import Passage, Passed
 
 
 class Lossy:
@@ -121,25 +121,6 @@ def test_invite_into_a_black_hole_is_repeated_and_given_up(nodes: Any) -> None:
     nodes.run(story())
 
 
-@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
-@pytest.mark.parametrize("why", ["the node's own firewall refuses", "no listener"])
-def test_a_refused_message_fails_at_once(nodes: Any, transport: TransportName, why: str) -> None:
-    """Over UDP a port without a listener shows by the ICMP error (RFC 3261 section 18.4)."""
-
-    async def story() -> None:
-        refuses = {"filter": lambda p: REJECT} if why != "no listener" else {}
-        caller = await nodes.ua("caller", transport, timers=nodes.quick, **refuses)
-        gone = await nodes.ua("gone", transport, timers=nodes.quick)
-        hop = gone.listening[0]
-        await gone.stop()
-        with pytest.raises(CallFailedError) as caught:
-            await nodes.dial(caller, gone, hop=hop).wait_answered(10)  # its own timers would say 408
-        assert (caught.value.status, caught.value.end.how) == (503, How.UNREACHABLE)
-        assert "filter" in caught.value.reason or "refused" in caught.value.reason.lower()
-
-    nodes.run(story())
-
-
 def test_an_icmp_error_of_one_peer_costs_another_nothing(nodes: Any) -> None:
     async def story() -> None:
         caller, callee = (
@@ -159,27 +140,5 @@ def test_an_icmp_error_of_one_peer_costs_another_nothing(nodes: Any) -> None:
         for call in bad:
             with pytest.raises(CallFailedError):
                 await call.wait_answered(5)
-
-    nodes.run(story())
-
-
-@pytest.mark.parametrize("transport", ["tcp", "tls"])
-@pytest.mark.parametrize("how", [REJECT, None])
-def test_a_firewall_refuses_or_ignores_connections(nodes: Any, transport: TransportName, how: Passed) -> None:
-    """Refused at accept: told at once. Accepted and deaf: the caller runs into its own timers."""
-
-    async def story() -> None:
-        def door(passage: Passage) -> Passed:
-            return how if passage.direction == "accept" else passage.data
-
-        caller = await nodes.ua(
-            "caller", transport, timers=nodes.quick, connect_timeout=0.5 if transport == "tls" else 10
-        )
-        callee = await nodes.answering("callee", transport, timers=nodes.quick, filter=door)
-        call = nodes.dial(caller, callee)
-        with pytest.raises(CallFailedError) as caught:
-            await call.wait_answered(10)
-        reset = how is REJECT or transport == "tls"  # a deaf TLS port never gets through its handshake
-        assert caught.value.status == (503 if reset else 408)
 
     nodes.run(story())

@@ -6,56 +6,12 @@ from typing import Any
 
 import pytest
 
-from harness.sip.digest import Credentials, DigestServer
 from harness.sip.message import Message, Request
 from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError, How
-from harness.world.wire.invite import IncomingCall
 from harness.world.wire.transport import TRANSPORTS, TransportName
 
 EACH = pytest.mark.parametrize("transport", TRANSPORTS)
-
-
-@EACH
-def test_either_side_hangs_up(nodes: Any, transport: TransportName) -> None:
-    async def story() -> None:
-        caller, callee = await nodes.ua("caller", transport), await nodes.ua("callee", transport)
-        call, theirs = await nodes.connected(caller, callee, headers=[("X-EI", "S.abc;")])
-        assert [response.status for response in call.provisionals] == [180]
-        assert (call.state, call.remote_sdp, theirs.remote_sdp) == ("confirmed", nodes.answer, nodes.offer)
-        assert (await call.bye()).status == 200
-        end = await theirs.wait_ended(5)
-        assert (call.end.how, call.end.by, end.how, end.by) == (How.BYE, "local", How.BYE, "remote")
-        invite = Message.parse(nodes.starts("callee", "received", "INVITE")[0].data)
-        assert isinstance(invite, Request)
-        assert (invite.get("X-EI"), invite.via.transport) == ("S.abc;", transport.upper())
-        assert invite.contact is not None
-        assert invite.contact.uri.transport == transport
-        nodes.traced.clear()
-        taken = nodes.taking(callee)
-        again = nodes.dial(caller, callee)
-        assert (await (await taken.get()).bye()).status == 200  # at once: the BYE has to wait for the ACK
-        assert (await again.wait_ended(5)).by == "remote"
-        (ack,), (bye,) = nodes.starts("callee", "received", "ACK"), nodes.starts("callee", "sent", "BYE")
-        assert ack.at < bye.at
-
-    nodes.run(story())
-
-
-@EACH
-def test_cancel_while_ringing(nodes: Any, transport: TransportName) -> None:
-    async def story() -> None:
-        caller, callee = await nodes.ua("caller", transport), await nodes.ua("callee", transport)
-        taken = nodes.taking(callee, answers=False)
-        call = nodes.dial(caller, callee)
-        call.cancel()  # before anything came back: it waits for the 180
-        assert (await (await taken.get()).wait_ended(5)).how is How.CANCELLED
-        with pytest.raises(CallFailedError) as caught:
-            await call.wait_answered(5)
-        assert (caught.value.status, caught.value.end.how) == (487, How.CANCELLED)
-        assert nodes.starts("caller", "sent", "CANCEL")[0].at > nodes.starts("caller", "received", "SIP/2.0 180")[0].at
-
-    nodes.run(story())
 
 
 def test_an_answer_that_crosses_the_cancel_ends_by_bye(nodes: Any) -> None:
@@ -124,80 +80,12 @@ def test_everything_a_dialog_may_carry(nodes: Any, transport: TransportName) -> 
     nodes.run(story())
 
 
-@pytest.mark.parametrize("loses_prack", [False, True])
-def test_provisionals_are_reliable_where_the_caller_requires_it(nodes: Any, loses_prack: bool) -> None:
-    """RFC 3262 section 3: each waits for the PRACK of the one before, and so does the answer; without one it is a 504."""
-
-    def network(passage: Any) -> bytes | None:
-        return None if loses_prack and passage.data.startswith(b"PRACK") else passage.data
-
-    async def story() -> None:
-        timers = nodes.quick if loses_prack else None
-        caller, callee = (
-            await nodes.ua("caller", filter=network, timers=timers),
-            await nodes.ua("callee", timers=timers),
-        )
-
-        async def take(call: IncomingCall) -> None:
-            call.progress(183, nodes.answer)
-            call.ring()
-            call.answer(nodes.answer)
-
-        callee.on_invite = take
-        call = nodes.dial(caller, callee, headers=[("Require", "100rel")])
-        if loses_prack:
-            with pytest.raises(CallFailedError) as caught:
-                await call.wait_answered(10)
-            assert caught.value.status == 504
-            return
-        await call.wait_answered(5)
-        assert [r.status for r in call.provisionals] == [183, 180]
-        pracks = nodes.starts("callee", "received", "PRACK")
-        ok = next(m for m in nodes.starts("callee", "sent", "SIP/2.0 200") if b"CSeq: 1 INVITE" in m.data)
-        assert len(pracks) >= 2
-        assert all(m.at < ok.at for m in pracks[:2])
-        await call.bye()
-
-    nodes.run(story())
-
-
 def test_a_peer_that_lost_the_dialog_ends_the_call(nodes: Any) -> None:
     async def story() -> None:
         call, theirs = await nodes.connected(await nodes.ua("caller"), await nodes.ua("callee"))
         theirs.stop()  # without a word
         assert (await call.info("x")).status == 481
         assert (await call.wait_ended(5)).how is How.LOST
-
-    nodes.run(story())
-
-
-@pytest.mark.parametrize(("transport", "algorithm"), [("udp", "MD5"), ("udp", "SHA-256"), ("tls", "MD5")])
-def test_an_invite_is_challenged_and_sent_again(nodes: Any, transport: TransportName, algorithm: Any) -> None:
-    digest = DigestServer("trunk.example", {"u": "p"}.get, algorithm=algorithm, proxy=True)
-
-    async def take(call: IncomingCall) -> None:
-        checked = digest.verify(call.request)
-        if checked.accepted:
-            call.answer(nodes.answer)
-        else:
-            call.reject(407, headers=[digest.challenge(stale=checked.stale)])
-
-    async def story() -> None:
-        trunk, customer = await nodes.ua("trunk", transport), await nodes.ua("customer", transport)
-        trunk.on_invite = take
-        call = nodes.dial(customer, trunk, credentials=Credentials("u", "p"))
-        await call.wait_answered(5)
-        first, second = (Message.parse(m.data) for m in nodes.starts("trunk", "received", "INVITE")[:2])
-        assert (first.call_id, first.from_.tag) == (second.call_id, second.from_.tag)
-        assert (first.cseq.number, second.cseq.number) == (1, 2)
-        acks = [Message.parse(m.data) for m in await nodes.until("trunk", "received", "ACK", 2)]
-        assert [ack.cseq.number for ack in acks] == [1, 2]
-        assert acks[1].has("Proxy-Authorization")  # RFC 3261 section 22.1
-        await call.bye()
-        for wrong in (Credentials("u", "wrong"), None):
-            with pytest.raises(CallFailedError) as caught:
-                await nodes.dial(customer, trunk, credentials=wrong).wait_answered(5)
-            assert caught.value.status == 407
 
     nodes.run(story())
 

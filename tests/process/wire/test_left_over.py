@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError
 from harness.world.wire.invite import IncomingCall
 from tests.garbage import no_collections
@@ -66,78 +65,6 @@ def test_a_call(nodes: Any, how: str) -> None:
 
         callee.on_invite = take
         await nothing_is_left(nodes, place, agents, known)
-
-    nodes.run(story())
-
-
-@pytest.mark.parametrize("outlasts", [False, True])
-def test_offers_and_referrals_within_a_call(nodes: Any, outlasts: bool) -> None:
-    """``outlasts``: the call is over before its referral is."""
-
-    async def story() -> None:
-        caller, callee = agents = await quick_pair(nodes)
-        known: list[weakref.ref[Any]] = []
-
-        async def change(request: InDialogRequest) -> None:
-            known.append(weakref.ref(request))
-            request.accept(nodes.answer)
-
-        async def transfer(request: InDialogRequest) -> None:
-            known.append(weakref.ref(request))
-            notifier = request.accept_refer()
-            if outlasts:
-                await request.call.wait_ended(5)
-            answer = await notifier.notify(200)
-            assert answer is not None
-            assert answer.status == 200, "a subscription outlives its session (RFC 5057)"
-
-        async def take(call: IncomingCall) -> None:
-            known.append(weakref.ref(call))
-            call.on_offer = change
-            call.on_refer = transfer
-            call.answer(nodes.answer)
-
-        async def place() -> None:
-            call = nodes.dial(caller, callee)
-            await call.wait_answered(5)
-            assert (
-                (await call.change("INVITE", nodes.offer)).status
-                == (await call.change("UPDATE", nodes.offer)).status
-                == 200
-            )
-            referral = call.refer("<sip:somebody@example.com>")
-            known.extend((weakref.ref(call), weakref.ref(referral)))
-            referral.on_progress = lambda status, reason: known.append(weakref.ref(call))  # as a relay has it
-            await referral.wait_accepted(5)
-            if not outlasts:
-                await referral.wait_final(5)
-            await call.bye()
-
-        callee.on_invite = take
-        await nothing_is_left(nodes, place, agents, known)
-        assert len(known) > 6
-
-    nodes.run(story())
-
-
-def test_an_answered_transaction_waits_for_repetitions_without_its_call(nodes: Any) -> None:
-    async def story() -> None:
-        caller, callee = await nodes.ua("caller"), await nodes.ua("callee")
-        known: list[weakref.ref[Any]] = []
-
-        async def take(call: IncomingCall) -> None:
-            known.append(weakref.ref(call))
-            call.answer(nodes.answer)
-
-        callee.on_invite = take
-        call = nodes.dial(caller, callee)
-        await call.wait_answered(5)
-        with no_collections():
-            await call.bye()
-            async with asyncio.timeout(10):
-                while known[0]() is not None:  # noqa: ASYNC110 - nothing reports its end
-                    await asyncio.sleep(0.02)
-        assert len(callee.layer.transactions()) == 2
 
     nodes.run(story())
 

@@ -8,7 +8,6 @@ import pytest
 
 from harness.sip.message import Message
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import How
 
 SHORT_S = 4  # RFC 4028 has 90 at least
@@ -54,31 +53,5 @@ def test_a_session_that_is_not_refreshed_ends(nodes: Any) -> None:
         _, theirs = await nodes.connected(caller, await short(nodes, "callee"), headers=asks("uac"))
         end = await theirs.wait_ended(10)
         assert (end.how, end.by) == (How.EXPIRED, "local")
-
-    nodes.run(story())
-
-
-def test_a_refused_refresh_is_repeated(nodes: Any) -> None:
-    """Section 10: a 408 or 481 ends the session, other answers leave it as it was."""
-
-    refusals = [491]
-
-    def lacks_update(passage: Any) -> bytes:
-        return bytes(passage.data.replace(b", UPDATE", b""))  # so that the refresh is a re-INVITE, an offer
-
-    async def refuse_once(request: InDialogRequest) -> None:
-        if refusals:
-            request.respond(refusals.pop())
-        else:
-            request.accept(nodes.answer)
-
-    async def story() -> None:
-        caller, callee = await short(nodes, "caller", filter=lacks_update), await short(nodes, "callee")
-        call, theirs = await nodes.connected(caller, callee, headers=asks("uac"))
-        theirs.on_offer = refuse_once
-        theirs._session.stop()  # a busy machine may be late
-        await nodes.until("callee", "received", "ACK", 3)  # of the INVITE, of the 491, and of the refresh
-        assert (refusals, call.state) == ([], "confirmed")
-        await call.bye()
 
     nodes.run(story())

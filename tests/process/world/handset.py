@@ -173,17 +173,6 @@ def record_of(world: RunningWorld) -> CallRecord:
     return records_of(world)[0]
 
 
-async def until_ai_answers(world: RunningWorld) -> None:
-    """Until a call is up at the AI; those of before have ended (:func:`play`)."""
-
-    def answered() -> bool:
-        return any(record.status == "in-progress" for record in records_of(world))
-
-    async with asyncio.timeout(PATIENCE):
-        while not await asyncio.to_thread(answered):  # noqa: ASYNC110 - another process's state
-            await asyncio.sleep(0.02)
-
-
 async def until_it_gets(media: LegMedia, speaker: Handset, packets: int = 1) -> None:
     """``speaker`` speaks until so many more packets have arrived there."""
     wanted = media.port.received + packets

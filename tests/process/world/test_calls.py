@@ -6,68 +6,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
-
-from harness.audio.dtmf import dtmf
 from harness.deployment import Deployment
-from harness.sip.sdp import G722, PCMA, PCMU, Codec, Description
-from harness.world.media.digits import ReceivedDigit, info_of_digit, listen_for_digits
+from harness.sip.sdp import G722, PCMU, Description
+from harness.world.media.digits import ReceivedDigit, listen_for_digits
 from harness.world.wire.agent import UserAgent
-from harness.world.wire.call import InDialogRequest
-from harness.world.wire.dialog import CallFailedError
 from harness.world.wire.invite import IncomingCall, OutgoingCall
 from harness.world.wire.transport import Endpoint
 from tests.process.world.conftest import PATIENCE, RunningWorld
 from tests.process.world.handset import (
-    EVENT_96,
     EVENT_120,
     Handset,
     Handsets,
     play,
-    record_of,
-    until_ai_answers,
     until_it_gets,
 )
-
-# -- menus
-
-
-@pytest.mark.parametrize(("method", "law"), [("rfc4733", PCMA), ("info", PCMU), ("inband", PCMU)])
-def test_a_menu_takes_its_digit_by_each_method(talkdesk: RunningWorld, method: str, law: Codec) -> None:
-    async def script(deployment: Deployment, make: Handsets) -> None:
-        caller = await make("caller")
-        codecs = (law,) if method == "inband" else (law, EVENT_96)
-        call = await caller.talk(deployment.did("ivr", "udp-ip"), codecs)
-        for digit in "72":
-            if method == "info":
-                content_type, body = info_of_digit(digit)
-                assert (await call.info(body, content_type)).status == 200
-            elif method == "inband":
-                await caller.play(dtmf(digit))
-            else:
-                await caller.press(digit)
-        await until_ai_answers(talkdesk)
-        await call.bye()
-
-    play(talkdesk, script)
-    record = record_of(talkdesk)
-    assert (record.number_to, record.witness("codec"), record.status) == ("+12065550100", law.name, "completed")
-
-
-# -- groups
-
-
-def test_all_phones_busy_is_busy(talkdesk: RunningWorld) -> None:
-    async def script(deployment: Deployment, make: Handsets) -> None:
-        ai, desk = await make(None), await make("billing", registered=True)
-        call = ai.call(str(deployment.groups["billing"].did), ai.media.offer())
-        (await asyncio.wait_for(desk.calls.get(), PATIENCE)).reject(486)
-        with pytest.raises(CallFailedError) as refused:
-            await call.wait_answered(PATIENCE)
-        assert refused.value.status == 486
-
-    play(talkdesk, script)
-
 
 # -- transfers
 
@@ -142,49 +94,6 @@ def test_the_caller_who_leaves_during_a_transfer_ends_it(talkdesk: RunningWorld)
 
 
 # -- warm transfers: the AI's bridge
-
-
-async def warmly_transferred(
-    deployment: Deployment, make: Handsets
-) -> tuple[Handset, OutgoingCall, Handset, IncomingCall]:
-    desk, caller = await make("billing", registered=True), await make("caller")
-    call = await caller.talk(deployment.did("inbound-warm", "udp-ip"))
-    content_type, body = info_of_digit("0")
-    await call.info(body, content_type)
-    at_desk = await desk.take()
-    await until_it_gets(desk.media, caller)  # until the AI has stepped aside, its leg is not the agent's
-    return caller, call, desk, at_desk
-
-
-def test_hold_and_digits_reach_the_agent_behind_the_ai(talkdesk: RunningWorld) -> None:
-    async def script(deployment: Deployment, make: Handsets) -> None:
-        caller, call, _, at_desk = await warmly_transferred(deployment, make)
-        asked: asyncio.Queue[bytes] = asyncio.Queue()
-
-        async def reinvited(request: InDialogRequest) -> None:
-            assert request.offer is not None
-            asked.put_nowait(request.offer)
-            request.accept(at_desk.local_sdp)
-
-        async def informed(request: InDialogRequest) -> None:
-            asked.put_nowait(request.request.body)
-            request.respond(200)
-
-        at_desk.on_offer, at_desk.on_info = reinvited, informed
-        offered = Description.parse(caller.media.again())
-        assert offered.audio is not None
-        hold = bytes(offered.with_audio(offered.audio.with_direction("sendonly")))
-        assert (await call.change("INVITE", hold)).status == 200
-        assert Description.parse(await asyncio.wait_for(asked.get(), PATIENCE)).direction == "sendonly"
-        content_type, body = info_of_digit("0")
-        assert (await call.info(body, content_type)).status == 200
-        assert await asyncio.wait_for(asked.get(), PATIENCE) == body
-        await at_desk.bye()
-        assert (await call.wait_ended(PATIENCE)).by == "remote"
-
-    play(talkdesk, script)
-    record = record_of(talkdesk)
-    assert (record.status, record.plain["end_call_reason"]) == ("completed", "transferred")
 
 
 # -- re-INVITEs

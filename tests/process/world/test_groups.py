@@ -53,16 +53,6 @@ def talk(caller: Leg, agent: Leg) -> None:
     hears(agent, caller.mark)
 
 
-def test_all_agents_ring_and_one_answer_cancels_the_others(cu: Stage, settle: Settle) -> None:
-    zoe, bernd, mobile = (cu.phone(name) for name in ("Zoë", "Bernd", "Handy"))
-    call = dial(cu, "people")
-    legs = [ringing(phone) for phone in (zoe, bernd, mobile)]
-    legs[1].answer()
-    talk(call, legs[1])
-    for other in (legs[0], legs[2]):
-        other.wait_state("disconnected", PATIENCE)
-
-
 def test_a_queue_plays_music_until_an_agent_logs_in(cu: Stage, settle: Settle) -> None:
     settle(groups={"tier-1": {"queue_s": 10.0, "away": ["Zoë", "Handy"]}})
     call = dial(cu, "people")
@@ -72,18 +62,6 @@ def test_a_queue_plays_music_until_an_agent_logs_in(cu: Stage, settle: Settle) -
     landed = bernd.expect_call(PATIENCE)
     talk(call, landed)
     assert landed.events[0].at > answered.at
-
-
-def test_an_empty_group_refuses_or_has_voicemail(cu: Stage, settle: Settle) -> None:
-    empty = {"away": ["Zoë", "Bernd", "Handy"]}
-    settle(groups={"tier-1": empty})
-    assert dial(cu, "people").wait_state("disconnected", PATIENCE).code == 480
-    settle(groups={"tier-1": {**empty, "queue_s": 1.0, "voicemail": True}})
-    call = dial(cu, "people")
-    call.wait_state("confirmed", PATIENCE)
-    call.wait("a greeting and a tone", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > 150, PATIENCE)
-    assert call.state == "confirmed", "it waits for the message"
-    call.hangup()
 
 
 def test_an_agent_at_an_outside_number_takes_the_call_by_a_digit(cu: Stage, settle: Settle) -> None:

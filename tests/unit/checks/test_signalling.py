@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
-from harness.calls import measurement
-from harness.calls.checks import landing, signalling
+from harness.calls.checks import signalling
 from harness.calls.verdict import Finding, Verdict
 from harness.sip.message import Message, Request
 
@@ -102,25 +100,3 @@ def test_a_header_stands_once_with_its_value(lines: list[str], present: bool, ab
     missing = signalling.no_header(request, "ai", "X-A")
     assert (passed(given), passed(missing)) == (present, absent)
     assert given.actual == missing.actual == actual
-
-
-@pytest.mark.parametrize(
-    ("rang", "its_turn", "right"),
-    [(True, True, True), (False, False, True), (True, False, False), (False, True, False)],
-)
-def test_agents_ring_in_their_turn(rang: bool, its_turn: bool, right: bool) -> None:
-    finding = landing.turn("p", rang, its_turn)
-    assert (passed(finding), finding.facts["rang"]) == (right, int(rang))
-
-
-@pytest.mark.parametrize(
-    ("declared", "passed_on", "right"),
-    [("consumed", False, True), ("consumed", True, False), ("passed-on", True, True)],
-)
-def test_what_became_of_a_refer(declared: str, passed_on: bool, right: bool) -> None:
-    assert passed(landing.refer_mode("caller.1", declared, passed_on)) is right
-
-
-def test_a_phone_that_was_not_watched_has_shown_nothing() -> None:
-    finding: Any = landing.never_rang("p", 0, False)
-    assert (passed(finding), finding.measured) == (False, measurement.Ringing(watched=False))
