@@ -13,7 +13,6 @@ from harness.deployment import Deployment
 from harness.sip.digest import Credentials
 from harness.sip.sdp import PCMA, PCMU, Codec
 from harness.sip.uri import NameAddr, Uri
-from harness.witness.call_record import CallRecord
 from harness.world.media import sound
 from harness.world.media.digits import event_packets
 from harness.world.media.leg import LegMedia
@@ -23,7 +22,7 @@ from harness.world.wire.agent import UserAgent
 from harness.world.wire.dialog import sdp_of
 from harness.world.wire.invite import IncomingCall, OutgoingCall
 from harness.world.wire.transport import Endpoint
-from tests.process.world.conftest import PATIENCE, RunningWorld, api_of
+from tests.process.world.conftest import PATIENCE, RunningWorld
 
 EVENT_96, EVENT_120 = Codec("telephone-event", 8000, 96), Codec("telephone-event", 8000, 120)
 
@@ -157,20 +156,6 @@ def play(world: RunningWorld, script: Callable[[Deployment, Handsets], Awaitable
     asyncio.run(run())
     world.wait_until_quiet()
     assert world.state()["errors"] == []
-
-
-def records_of(world: RunningWorld) -> list[CallRecord]:
-    """All calls that Synthflow knows of, newest first."""
-    api = api_of(world.deployments[0])
-    try:
-        found = api.calls(0.0, world.deployments[0].models())
-        return sorted(found, key=lambda record: int(record.plain["start_time"]), reverse=True)
-    finally:
-        api.close()
-
-
-def record_of(world: RunningWorld) -> CallRecord:
-    return records_of(world)[0]
 
 
 async def until_it_gets(media: LegMedia, speaker: Handset, packets: int = 1) -> None:
