@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from harness.deployment import PhoneEntry, Trunk
 from harness.run.preflight import network
-from harness.run.preflight.lines import AUDIO, OTHERS, REGISTRATION, Look, ProbeKind, ProbeResult, Status
+from harness.run.preflight.lines import AUDIO, IN_GUIDE, OTHERS, REGISTRATION, Look, ProbeKind, ProbeResult, Status
 from harness.sip.digest import Login
 from harness.sip.message import Response
 from harness.witness.clock import date_told
@@ -59,8 +59,8 @@ def lines(probing: Probing, place: Target, kind: str, outcome: RequestOutcome) -
 
 def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResult:
     """Reachable, refused or silent."""
-    caller, row = OTHERS.get(kind, ("", REGISTRATION))
-    look = Look(ProbeKind.OPTIONS, str(place), row)
+    caller = OTHERS.get(kind)
+    look = Look(ProbeKind.OPTIONS, str(place), REGISTRATION if kind in IN_GUIDE else "")
     if outcome.response is not None:
         said = f"{outcome.code} {outcome.response.reason}, {outcome.seconds * 1000:.0f} ms"
         if outcome.code == 403 and caller:
@@ -174,7 +174,7 @@ async def phone_line(probing: Probing, name: str, phone: PhoneEntry, place: Targ
 
 async def trunk_line(probing: Probing, trunk: Trunk, place: Target) -> ProbeResult:
     """The SIP number of a trunk, at the Termination URI and of its domain, from the stand-in's address."""
-    look, user = Look(ProbeKind.REGISTRATION, f"trunk {trunk.name}"), trunk.username or ""
+    look, user = Look(ProbeKind.REGISTRATION, f"trunk {trunk.name}", REGISTRATION), trunk.username or ""
     return await _registration(probing, look, place, user, place.host, user, trunk)
 
 

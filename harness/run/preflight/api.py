@@ -13,7 +13,7 @@ from harness.deployment import Campaign, Deployment, Synthflow, Transport
 from harness.deployment.safety import numbers_of
 from harness.errors import FarEndError
 from harness.run.preflight.answers import clock_line
-from harness.run.preflight.lines import ROUTING, Look, ProbeKind, ProbeResult, Status
+from harness.run.preflight.lines import Look, ProbeKind, ProbeResult, Status
 from harness.sip.identity import written_without_plus
 from harness.support.http_client import HttpError, HttpResponse, session
 from harness.witness.call_record import CallRecord
@@ -21,8 +21,8 @@ from harness.witness.ports.probes import Probing, Target, verified
 from harness.witness.ports.wire import Link, NoLinkError
 from harness.witness.synthflow import calls_in, calls_query, payload
 
-_API = Look(ProbeKind.API, row=ROUTING)
-_CAMPAIGN = Look(ProbeKind.CAMPAIGN, row=ROUTING)
+_API = Look(ProbeKind.API)
+_CAMPAIGN = Look(ProbeKind.CAMPAIGN)
 _NO_API = "Check synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
 _LATELY_S = 7 * 86_400.0
 _LATER = "Look again later: the API was busy, or in trouble."
@@ -136,13 +136,13 @@ async def _model_lines(
         try:
             yield _model_line(deployment, model, names, await listed(model, _LATELY_S))
         except HttpError as error:
-            yield Look(ProbeKind.MODEL, ", ".join(names), ROUTING).warning(str(error), _LATER)
+            yield Look(ProbeKind.MODEL, ", ".join(names)).warning(str(error), _LATER)
             return
 
 
 def _model_line(deployment: Deployment, model: str, names: Sequence[str], answer: HttpResponse) -> ProbeResult:
     """A wrong model id is not refused by the API: its list lacks the test calls, which then seem never to have reached the AI."""
-    look = Look(ProbeKind.MODEL, ", ".join(names), ROUTING)
+    look = Look(ProbeKind.MODEL, ", ".join(names))
     if not answer.is_success:
         fix = _LATER if answer.status == 429 or answer.status >= 500 else _CHECK_MODEL
         return look.warning(f"{answer.status} {answer.reason}: no list of calls", fix)

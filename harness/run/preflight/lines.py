@@ -21,16 +21,16 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-# The rows of the guides' Quick Troubleshooting, by their titles.
+# The rows of the guides' Quick Troubleshooting whose fixes preflight can look at, by their titles: Termination URI, credentials,
+# ports 32681 and 32682, allowed IPs; RTP ports, G.711.
 REGISTRATION = "Registration fails"
-ROUTING = "Calls not reaching Synthflow"
 AUDIO = "One-way or no audio"
-CALLER_ID = "Caller ID missing"
-TRANSFER = "Transfer fails"
 
 
-#: Kinds of targets that the harness never calls → the party that must reach them, and the row of the guide.
-OTHERS = {"ai": ("platform", ROUTING), "for the ai": ("AI", TRANSFER)}
+#: Kinds of targets that the harness never calls → the party that must reach them.
+OTHERS = {"ai": "platform", "for the ai": "AI"}
+#: Kinds of targets that the guides' Quick Troubleshooting speaks of.
+IN_GUIDE = {*OTHERS, "termination"}
 
 
 class ProbeKind(StrEnum):
@@ -63,7 +63,7 @@ class ProbeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """One thing looked at. ``row`` is the guide's troubleshooting row that its failure belongs to, ``fix`` what to do."""
+    """One thing looked at. ``row`` is the guide's troubleshooting row that names its fix, if one does; ``fix``: what to do."""
 
     look: ProbeKind
     subject: str  #: whose it is; empty if there is only one
@@ -85,7 +85,7 @@ class Look:
 
     kind: ProbeKind
     subject: str = ""
-    row: str = REGISTRATION  #: the guide's troubleshooting row for a failure
+    row: str = ""  #: the guide's troubleshooting row for a failure, if it has one
 
     def ok(self, detail: str) -> ProbeResult:
         return ProbeResult(self.kind, self.subject, Status.OK, detail)
@@ -163,12 +163,15 @@ def show(console: Console, report: Report, *, all_lines: bool) -> None:
     """Print the lines, the worst last; those that are ok only with ``all_lines``."""
     table = Table("", "what", "found, and what to do", box=None, pad_edge=False, header_style="bold")
     order = list(Status)
+    unknown = tuple(f"{line.subject} has no address" for line in report.failed if line.look is ProbeKind.DNS)
     for line in sorted(report.lines, key=lambda line: order.index(line.status)):
-        if line.status is Status.OK and not all_lines:
+        if not all_lines and (
+            line.status is Status.OK or line.detail.startswith(unknown)
+        ):  # the line of the name says it
             continue
         found = Text(line.detail)
         if line.fix:
-            found.append("\n").append(f"{line.row}: ", "bold").append(line.fix)
+            found.append("\n").append(f"{line.row}: " if line.row else "", "bold").append(line.fix)
         table.add_row(Text(line.status, _STYLES[line.status]), Text(line.name), found)
     console.rule(Text(f"preflight of {report.deployment}"))
     if table.row_count:

@@ -6,7 +6,6 @@ import errno
 import socket
 import ssl
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from cryptography import x509
 
 from harness.deployment import Account, Deployment, Trunk
 from harness.deployment.safety import Guard, numbers_called, numbers_of
-from harness.run.preflight.lines import AUDIO, CALLER_ID, ROUTING, Look, ProbeKind, ProbeResult
+from harness.run.preflight.lines import AUDIO, Look, ProbeKind, ProbeResult
 from harness.support.files import user_files
 from harness.support.toml_model import MOST_ALIKE
 from harness.witness.ports.certificates import alternative_names_of, matches
@@ -26,7 +25,7 @@ SOON = timedelta(days=21)
 
 def number_line(deployment: Deployment, dialled: Collection[str] = ()) -> ProbeResult:
     """Every number is valid, and those that are called are allowed by the rules; ``dialled``: what harness phones dial."""
-    look, guard = Look(ProbeKind.NUMBERS, row=ROUTING), Guard(deployment)
+    look, guard = Look(ProbeKind.NUMBERS), Guard(deployment)
     numbers = sorted(set(numbers_of(deployment)))
     called = sorted(set(numbers_called(deployment)))
     reasons = {number: reason for number in called if (reason := guard.refusal(number))}
@@ -46,7 +45,7 @@ def number_line(deployment: Deployment, dialled: Collection[str] = ()) -> ProbeR
         return look.failed("; ".join(refused + emergency), fix)
     if odd:
         fix = "Check them: no numbering plan has them."
-        return replace(look, row=CALLER_ID).warning("; ".join(_alike({n: f"{n} cannot be valid" for n in odd})), fix)
+        return look.warning("; ".join(_alike({n: f"{n} cannot be valid" for n in odd})), fix)
     return look.ok(f"{len(numbers)} numbers, all valid and allowed")
 
 
@@ -80,7 +79,7 @@ def rtp_line(name: str, account: Account, calls: int) -> ProbeResult:
 
 def stand_in_line(bind: str, trunk: Trunk) -> ProbeResult:
     """The port at which a harness phone takes the AI's place."""
-    look = Look(ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}/{trunk.transport}", ROUTING)
+    look = Look(ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}/{trunk.transport}")
     kind = socket.SOCK_DGRAM if trunk.transport == "udp" else socket.SOCK_STREAM
     if trouble := _trouble_of_binding(kind, bind, trunk.port):
         return look.failed(trouble, "End what listens there (another run?), or correct stand_in.bind.")

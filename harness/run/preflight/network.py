@@ -16,7 +16,7 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from harness.deployment import Account, Trunk, is_address
-from harness.run.preflight.lines import AUDIO, REGISTRATION, ROUTING, Look, ProbeKind, ProbeResult
+from harness.run.preflight.lines import REGISTRATION, Look, ProbeKind, ProbeResult
 from harness.sip.grammar import SipSyntaxError, split_host_port
 from harness.witness.ports.dns_questions import NO_NAME, NO_RECORD
 from harness.witness.ports.probes import Probing, Target, UnresolvedError, termination
@@ -55,8 +55,8 @@ def hosts(probing: Probing) -> dict[str, str]:
 
 async def host_line(probing: Probing, host: str, what: str) -> ProbeResult:
     """A and AAAA records."""
-    is_a_trunks = what.startswith("trunk") and what.endswith("host")
-    look, found = Look(ProbeKind.DNS, host, ROUTING if is_a_trunks else REGISTRATION), await probing.look_up(host)
+    look = Look(ProbeKind.DNS, host, REGISTRATION if what.endswith("termination") else "")
+    found = await probing.look_up(host)
     said = ", ".join(f"{kind} {address}" for kind, address in found.records)
     if found.by_hosts_file:
         said += ", by this machine's own table"
@@ -77,7 +77,7 @@ async def host_line(probing: Probing, host: str, what: str) -> ProbeResult:
 
 async def allowlist_line(probing: Probing, trunk: Trunk, end: Target) -> ProbeResult:
     """The addresses the platform allows, as the file lists them, have those the AI's host resolves to."""
-    look = Look(ProbeKind.ALLOWLIST, trunk.name)
+    look = Look(ProbeKind.ALLOWLIST, trunk.name, REGISTRATION)
     try:
         found = sorted(await probing.addresses(end))
     except UnresolvedError as error:
@@ -136,7 +136,7 @@ def address_line(probing: Probing, place: Target, outcome: RequestOutcome) -> Pr
     """The address that the far end saw (``received``, ``rport``: RFC 3581), against the one that the phones will name."""
     assert outcome.response is not None
     assert outcome.local is not None
-    look = Look(ProbeKind.ADDRESS, str(place), AUDIO)
+    look = Look(ProbeKind.ADDRESS, str(place))
     try:
         via = outcome.response.via
     except SipSyntaxError:
@@ -164,7 +164,7 @@ def address_line(probing: Probing, place: Target, outcome: RequestOutcome) -> Pr
 
 async def stun_line(probing: Probing, name: str, account: Account) -> ProbeResult:
     """The address the account's phones will be told, and the kind of mapping."""
-    look = Look(ProbeKind.STUN, name, AUDIO)
+    look = Look(ProbeKind.STUN, name)
     assert account.stun_server is not None
     host, port = split_host_port(account.stun_server)
     port = port or 3478  # RFC 8489 section 18.6

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from cryptography import x509
 
-from harness.run.preflight.lines import OTHERS, REGISTRATION, Look, ProbeKind, ProbeResult
+from harness.run.preflight.lines import IN_GUIDE, OTHERS, REGISTRATION, Look, ProbeKind, ProbeResult
 from harness.run.preflight.machine import SOON
 from harness.witness.ports.certificates import alternative_names_of, is_wildcard_of, matches, names_of
 from harness.witness.ports.probes import Probing, Target, unverified, verified
@@ -26,12 +26,13 @@ _FIXES = {
 
 
 def _look(kind: ProbeKind, place: Target, whose: str) -> Look:
-    return Look(kind, str(place), OTHERS[whose][1] if whose in OTHERS else REGISTRATION)
+    is_a_port = kind is ProbeKind.PORT
+    return Look(kind, str(place), REGISTRATION if is_a_port and whose in IN_GUIDE else "")
 
 
 def _from_here(look: Look, whose: str, detail: str, fix: str = "") -> ProbeResult:
     """A warning about a target that only others call: it may be closed to everybody else."""
-    reach = f"The {OTHERS[whose][0]} has to reach {look.subject}: {_FIXES[whose]}"
+    reach = f"The {OTHERS[whose]} has to reach {look.subject}: {_FIXES[whose]}"
     return look.warning(f"from here: {detail}", fix or reach)
 
 

@@ -18,7 +18,7 @@ from harness.errors import DeploymentError, ResourceError, SelectionError
 from harness.integrations import load
 from harness.integrations.matrix import Case, calls_of, cases, landing_groups
 from harness.run.preflight import answers, api, machine, network, reach
-from harness.run.preflight.lines import ROUTING, Look, Name, ProbeKind, ProbeResult, Report, RowNeed, Status
+from harness.run.preflight.lines import Look, Name, ProbeKind, ProbeResult, Report, RowNeed, Status
 from harness.witness.ports.probes import Probing, Target, ai_end, termination
 
 #: What is looked at, whose, the function, and its arguments.
@@ -201,7 +201,7 @@ def _machine(probing: Probing) -> Iterator[Probe]:
     for name, account in deployment.accounts.items():
         yield ProbeKind.RTP_PORTS, name, machine.rtp_line, (name, account, deployment.limits.concurrent_calls)
         if account.own_pair:
-            own = Look(ProbeKind.OWN_CERTIFICATE, name, ROUTING)
+            own = Look(ProbeKind.OWN_CERTIFICATE, name)
             arguments = own, f"[accounts.{name}]", account.own_pair, (), probing.wall_clock()
             yield own.kind, name, machine.certificate_line, arguments
         if account.stun_server:
@@ -215,7 +215,7 @@ def _machine(probing: Probing) -> Iterator[Probe]:
         on_tls = [trunk for trunk in deployment.trunks if trunk.ai == "stand-in" and trunk.transport == "tls"]
         if on_tls:
             hosts = sorted({trunk.host for trunk in on_tls if trunk.host})
-            shown = Look(ProbeKind.STAND_IN_CERTIFICATE, row=ROUTING)
+            shown = Look(ProbeKind.STAND_IN_CERTIFICATE)
             looked_at = shown, "[stand_in]", deployment.stand_in.own_pair, hosts, probing.wall_clock()
             yield shown.kind, "", machine.certificate_line, looked_at
     for where, address in _own_addresses(deployment):

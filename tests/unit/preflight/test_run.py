@@ -44,7 +44,7 @@ def test_broken_probe_hides_no_other(lab: Any, far: Any, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("harness.run.preflight.machine.rtp_line", broken)
     lab.account["port"] = far.udp()
-    check(lab.line("RTP ports of carrier"), FAILED, "ZeroDivisionError", "Registration fails")
+    check(lab.line("RTP ports of carrier"), FAILED, "ZeroDivisionError")
     check(lab.line("OPTIONS"), OK, "200")
 
 
@@ -150,7 +150,7 @@ def test_platform_end_for_a_live_ai_is_probed_where_a_row_needs_it(
     lab.trunk.update({"ai": "synthflow", "host": far.address, "port": far.udp(), "termination": end})
     report = lab.report(**SOON)
     (line,) = [line for line in report.lines if line.subject == f"{end}/udp"]
-    check(line, status, words, "" if status is Status.OK else "Transfer fails", "")
+    check(line, status, words, "" if status is Status.OK else "Registration fails", "")
     assert needed(report, WARM)["platform's end answers", "trunk udp-ip"].startswith(answered)
     assert ("platform's end answers", "trunk udp-ip") not in needed(report, INBOUND), "no call goes there"
 
