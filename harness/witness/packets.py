@@ -113,12 +113,12 @@ def _frames(file: BufferedReader, notes: Notes) -> Iterator[tuple[float, int, by
 
 def _pcapng_frames(file: BufferedReader, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
     order, interfaces = "<", list[_Interface]()
-    while len(head := file.peek(12)[:12]) == 12:
+    while len(head := file.read(12)) == 12:
         if head[:4] == _PCAPNG:
             order = "<" if head[8:12] == b"\x4d\x3c\x2b\x1a" else ">"
             interfaces = []
         kind, length = struct.unpack(order + "II", head[:8])
-        if not 12 <= length <= _MOST_BLOCK or len(block := file.read(length)) < length:
+        if not 12 <= length <= _MOST_BLOCK or len(block := head + file.read(length - 12)) < length:
             notes.add("the file ends within a block, or is damaged from there on")
             return
         try:

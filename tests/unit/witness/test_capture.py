@@ -137,6 +137,12 @@ def test_sound_and_times_of_a_stream(read: Any, law: str, payload_type: int, des
     assert stream.call_ids == ({"a1@192.0.2.1"} if described else frozenset())
 
 
+def test_a_file_longer_than_what_is_buffered(read: Any) -> None:
+    packets = speaking(RTP_A, RTP_B, sound(20.0))
+    for content in (pcap(packets), pcapng(packets)):
+        assert [stream.packets for stream in read(content).streams] == [1000]
+
+
 def test_lost_late_and_repeated_packets(read: Any) -> None:
     spoken = sound(1.0)
     packets = speaking(RTP_A, RTP_B, spoken)
