@@ -17,11 +17,13 @@ NOWHERE = 9  # RFC 863: what is sent there is thrown away
 class Capture(Program):
     """Everything UDP or TCP to and from ``hosts``, into :attr:`file`, from the moment this is made until :meth:`stop`."""
 
-    def __init__(self, directory: Path, hosts: Sequence[str]) -> None:
-        self.file = directory / "capture.pcapng"
+    def __init__(self, directory: Path, hosts: Sequence[str], interface: str = "lo", form: str = "pcapng") -> None:
+        self.file = directory / f"capture.{form}"
         self._host = hosts[0]
         expression = " or ".join(f"host {host}" for host in hosts)
-        super().__init__("tshark", ["-q", "-i", "lo", "-f", expression, "-w", str(self.file)], directory)
+        super().__init__(
+            "tshark", ["-q", "-i", interface, "-f", expression, "-F", form, "-w", str(self.file)], directory
+        )
         with self.starting():
             self._passes(b"the capture begins")
 
