@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from harness.audio.marks import waveform
 from harness.calls.checks import audio, signalling
 from harness.calls.checks.audio import Sound
-from harness.calls.checks.claims import Observation
+from harness.calls.checks.claims import Denial, Observation
 from harness.calls.checks.finding import not_observable
-from harness.calls.events import LegStarted, Listened, MarkInFile, Recorded
+from harness.calls.events import CallState, LegStarted, Listened, MarkInFile, MessageInFile, Recorded, SipMessage
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.deployment import to_plain
 from harness.errors import MistakeError
@@ -36,7 +36,7 @@ from harness.report.signoff import attest, manifest
 from harness.report.signoff.decision import Acceptance
 from harness.report.witnesses import Told, add, read_files
 from harness.run.cli.app import application
-from tests.unit.witness.made_captures import BEGAN, invite, ok, pcap, sdp, udp
+from tests.unit.witness.made_captures import BEGAN, hop, invite, ok, pcap, sdp, udp
 
 ROW = "TD-INBOUND"
 SHA = "5501001234567890" * 4  #: looks like telephone numbers
@@ -247,3 +247,53 @@ def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_la
         (("h2",), "200 OK", "PCMA DTMF · 192.0.2.2:4002; by sbc.pcap"),
     ]
     assert {"192.0.2.1:5060", "synthflow"} <= {lifeline.title for lifeline in Ladder.of(evidence).lifelines}
+
+
+def test_captures_of_two_hops_show_where_the_audio_is_lost(tmp_path: Path, runs: ModuleType) -> None:
+    def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+        recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
+        leg = {"phone": "caller", "leg": "caller.1"}
+        ends = {"transport": "udp", "local": "192.0.2.1:5060", "remote": "192.0.2.2:5060"}
+        recorder.event(SipMessage(at=1.0, direction="sent", text=invite(call_id="a1").decode(), **ends, **leg))
+        recorder.event(CallState(at=2.0, state="confirmed", code=200, reason="", **leg))
+        recorder.event(CallState(at=8.0, state="disconnected", code=200, reason="", **leg))
+        denial = Denial(Observation.WORDS, "the transcript has no words of the caller")
+        recorder.finding(
+            audio.direction(
+                "caller.1",
+                "assistant main",
+                None,
+                None,
+                since=2.0,
+                own=(),
+                least=Strength.PROVED,
+                names={},
+                towards="ai",
+                denial=denial,
+            )
+        )
+        return recorder.outcome.conclusion.verdict, recorder.outcome.conclusion.message
+
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: play})
+    trunk, carrier = tmp_path / "trunk.pcap", tmp_path / "carrier.pcap"
+    trunk.write_bytes(pcap(sorted(hop("a1", to_callee=3), key=lambda packet: packet[0])))
+    inside = hop("b2", to_callee=None, to_caller=40, header="X-Talkdesk-Other-Leg-Call-Id: a1")
+    carrier.write_bytes(pcap(sorted([*inside, *hop("c3", dialled="+13125550188", at=BEGAN + 60)], key=lambda p: p[0])))
+    ended = CliRunner().invoke(application(), ["witness", str(made.directory), str(trunk), str(carrier)])
+    assert ended.exit_code == 1, ended.output
+    (case,) = RunEvidence.read(made.directory).cases
+    assert case.verdict is Verdict.FAILED
+    (cause,) = [one for one in case.diagnosis if one["id"] == "audio-lost-on-the-way"]
+    assert cause["rule"] == "audio.way.to_ai.between"
+    where = "caller.1's mark is not in carrier.pcap (no RTP → its other end)"
+    assert any(where in line for line in cause["evidence"])
+    assert any(
+        "caller.1's mark is in trunk.pcap (192.0.2.1:4000 → 192.0.2.2:4002)" in line for line in cause["evidence"]
+    )
+    assert (
+        "carrier.pcap: call c3 from 192.0.2.1 to sip:+13125550188@192.0.2.2 is of no call of this run" in ended.output
+    )
+    texts = [
+        event.text for event in case.log.added if isinstance(event, MessageInFile) and event.file == "carrier.pcap"
+    ]
+    assert len(texts) == 3

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.g711 import encode_alaw, encode_ulaw
+from harness.audio.marks import played
+from harness.audio.wav import to_int16
 
 Address = tuple[str, int]
 Timed = tuple[float, Any]
@@ -161,3 +163,31 @@ def _message(start: str, body: bytes, call_id: str, method: str, *more: str) -> 
         f"Content-Length: {len(body)}",
     ]
     return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def marked(mark: int, seconds: float = 6.0) -> NDArray[np.int16]:
+    return np.tile(to_int16(played(mark)), round(seconds / 0.16))
+
+
+def hop(
+    call_id: str,
+    *,
+    to_callee: int | None = 7,
+    to_caller: int | None = 9,
+    at: float = BEGAN,
+    header: str = "",
+    dialled: str = "+12065550100",
+    ports: int = 4000,
+    is_told: bool = True,
+) -> list[Timed]:
+    """A call of nine seconds at one point of the network; in a direction without a mark there is no RTP."""
+    caller, callee = ("192.0.2.1", ports), ("192.0.2.2", ports + 2)
+    packets: list[Timed] = []
+    if is_told:
+        offer = invite(sdp(caller), call_id, dialled, *([header] if header else []))
+        packets += [(at, udp(A, B, offer)), (at + 0.9, udp(B, A, ok(sdp(callee), call_id)))]
+    if to_callee is not None:
+        packets += speaking(caller, callee, marked(to_callee), at + 1.02, ssrc=1)
+    if to_caller is not None:
+        packets += speaking(callee, caller, marked(to_caller), at + 1.02, ssrc=2)
+    return [*packets, (at + 9, udp(A, B, bye(call_id)))] if is_told else packets

@@ -4,49 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from harness.audio.marks import played
-from harness.audio.wav import to_int16
 from harness.witness.capture import read_capture
 from harness.witness.capture_calls import CaptureMatch, match_capture
 from harness.witness.matching import KnownLeg
-from tests.unit.witness.made_captures import BEGAN, A, B, Timed, bye, invite, ok, pcap, sdp, speaking, udp
+from tests.unit.witness.made_captures import BEGAN, Timed, hop, pcap
 
 OFFSET = 100.0 - BEGAN  #: the run's clock is at 100 when the captures begin
 NUMBERS = frozenset({"155550101", "065550100"})
 CALLER = KnownLeg("inbound", "caller.1", "caller", 7, ((101.0, 107.0),), True, frozenset({"a1"}), NUMBERS, 100.0)
 AI = KnownLeg("inbound", "stand-in.1", "stand-in", 9, ((101.0, 107.0),), False, frozenset({"z9"}), NUMBERS, 100.2)
-
-
-def marked(mark: int, seconds: float = 6.0) -> NDArray[np.int16]:
-    return np.tile(to_int16(played(mark)), round(seconds / 0.16))
-
-
-def hop(
-    call_id: str,
-    *,
-    to_callee: int | None = 7,
-    to_caller: int | None = 9,
-    at: float = BEGAN,
-    header: str = "",
-    dialled: str = "+12065550100",
-    ports: int = 4000,
-    is_told: bool = True,
-) -> list[Timed]:
-    """A call of nine seconds at one point of the network; in a direction without a mark there is no RTP."""
-    caller, callee = ("192.0.2.1", ports), ("192.0.2.2", ports + 2)
-    packets: list[Timed] = []
-    if is_told:
-        offer = invite(sdp(caller), call_id, dialled, *([header] if header else []))
-        packets += [(at, udp(A, B, offer)), (at + 0.9, udp(B, A, ok(sdp(callee), call_id)))]
-    if to_callee is not None:
-        packets += speaking(caller, callee, marked(to_callee), at + 1.02, ssrc=1)
-    if to_caller is not None:
-        packets += speaking(callee, caller, marked(to_caller), at + 1.02, ssrc=2)
-    return [*packets, (at + 9, udp(A, B, bye(call_id)))] if is_told else packets
 
 
 def matched(tmp_path: Path, packets: list[Timed], *legs: KnownLeg) -> CaptureMatch:
