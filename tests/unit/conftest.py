@@ -164,7 +164,7 @@ def live() -> Deployment:
     lines = {
         name: line.model_copy(update={"dids": {trunk: did for trunk, did in line.dids.items() if trunk in names}})
         for name, line in found.lines.items()
-        if line.trunk is None or line.trunk in names
+        if {line.trunk, line.failover} <= {None, *names}
     }
     synthflow = found.synthflow and found.synthflow.model_copy(update={"api_base": "https://api.example/v2"})
     update = {"kind": "live", "name": "example", "axes": axes, "trunks": tuple(keep), "lines": lines}
