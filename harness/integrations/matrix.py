@@ -258,8 +258,8 @@ def why_never_passed(case: Case, deployment: Deployment) -> str | None:
 
 
 def _why_audio_stays_unknown(deployment: Deployment) -> str | None:
-    expect = deployment.expect
-    if deployment.names_marks:
+    expect, files = deployment.expect, deployment.witness
+    if deployment.names_marks or (files is not None and files.made_at == "ai"):
         return None
     if expect.strength == "proved":
         return 'this AI names no marks, and nothing else proves audio (expect.strength = "confirmed" asks for less)'

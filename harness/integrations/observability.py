@@ -45,6 +45,27 @@ def unseen(deployment: Deployment) -> dict[str, str]:
     return hidden
 
 
+def proofs(deployment: Deployment) -> dict[str, str]:
+    """Claim → by what a run will know it, for the plan. Where a stand-in is the AI, it is a harness phone that proves each."""
+    if all(trunk.ai == "stand-in" for trunk in deployment.trunks):
+        return dict.fromkeys(("audio to and from the AI", "what the AI is sent"), "proved by the stand-in")
+    synthflow, files = deployment.synthflow, deployment.witness
+    shows_messages = synthflow is not None and "messages" in synthflow.witness
+    if deployment.names_marks:
+        audio = "proved by the marks that the AI names"
+    elif files is not None and files.made_at == "ai":
+        audio = "proved by the AI's recordings that [witness] brings"
+    elif deployment.transcript != "none":
+        audio = "confirmed by the transcript; recordings of the AI prove it (harness witness)"
+    else:
+        audio = "indicated by RTCP and sound; recordings of the AI prove it (harness witness)"
+    sent = "proved by the messages that the AI shows"
+    if not shows_messages:
+        known = "numbers and X- headers by the AI's record" if deployment.has_api else "not observable"
+        sent = f"{known}; codec, transport and headers by a capture of the trunk (harness witness)"
+    return {"audio to and from the AI": audio, "what the AI is sent": sent}
+
+
 def unseen_at_people(cell: Cell) -> dict[str, str]:
     """Check → why it is not observable when a call lands with people: a platform may show their telephones any number."""
     phones = cell.deployment.phones

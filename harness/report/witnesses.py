@@ -101,9 +101,10 @@ def add(run: Path, told: Iterable[Told]) -> list[str]:
 
 def _note(event: FileEvent, files: Mapping[str, AddedFile]) -> str:
     """What an event of a file says, with when the file was added."""
-    added = f"{event.file}, added {files[event.sha256]['added']}"
+    when = files[event.sha256]["added"][:16].replace("T", " ")
+    added = f"{event.file}, added {when} UTC"
     if not isinstance(event, MarkInFile):
-        return f"{added}: shows messages of {event.leg}'s call"
+        return f"{added}: shows more of {event.leg}'s call"
     if not event.heard_s:
         return f"{added}: covers {event.covered_s:.1f} s of {event.leg} without its mark {event.mark}"
     where = f"made at the {event.made_at}" if event.made_at in ("ai", "platform") else event.made_at

@@ -45,6 +45,10 @@ def witness(
     for one in told:
         for line in witnesses.lines_of(run, one):
             typer.echo(printable(line))
+    if made_at is MadeAt.PLATFORM and any(one.kind == "recording" for one in told):
+        typer.echo(
+            "recordings count as the platform's, which prove nothing of what the AI heard (--made-at ai: the AI's)"
+        )
     before = {path.name: CaseEvidence.read(path).verdict for path in (run / CASES).iterdir() if path.is_dir()}
     for name in witnesses.add(run, told):
         case = CaseEvidence.read(run / CASES / name)

@@ -25,6 +25,7 @@ from harness.integrations.matrix import (
     seconds_of,
     why_never_passed,
 )
+from harness.integrations.observability import proofs
 from harness.integrations.unverified import Unverified, unverified
 from harness.phone.options_seen import patience
 from harness.report.evidence import key_of
@@ -83,6 +84,7 @@ class DeploymentTotal:
     minutes: int  #: at most, with all attempts
     cost: float | None  #: at most; None: the file states no price
     problems: tuple[str, ...]  #: limits of the deployment that the run does not fit in
+    proofs: Mapping[str, str]  #: by what each claim about the AI's side will be known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +186,7 @@ def _total(deployment: Deployment, cases: Sequence[CaseEntry], attempts: int) ->
         minutes=math.ceil(min(most * limits.seconds_per_call, limits.seconds_per_run) / 60),
         cost=most * limits.cost(limits.seconds_per_call) if limits.cost_per_minute else None,
         problems=(over,) if most > limits.calls_per_run else (),
+        proofs=proofs(deployment),
     )
 
 
@@ -291,6 +294,8 @@ def _total_lines(total: DeploymentTotal, deployment: Deployment) -> Iterator[Tex
     if limits.cost_per_run is not None:
         text += f" (limits.cost_per_run = {limits.cost_per_run:g})"
     yield Text(f"{text}; repeats of disturbed cases are not counted")
+    for claim, by in total.proofs.items():
+        yield Text(f"    {claim}: {by}")
     if (asks := deployment.stand_in.options_every_s) is not None and deployment.kind != "simulated":
         waits = f"    calls to the stand-in wait for the platform's OPTIONS, {patience(asks):g} s at most: the first of a trunk, and"
         yield Text(f"{waits} the first after a row that uses the stand-in's address alone")

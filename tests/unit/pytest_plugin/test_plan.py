@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.deployment import Deployment
+from harness.deployment import Deployment, WitnessFiles
 from harness.integrations import load
 from harness.integrations.matrix import Case, Selection, cases
 from harness.report.scope import scope_of
@@ -137,3 +137,23 @@ def test_cold_transfers_of_a_plain_sip_trunk_warn_that_the_platform_carries_out_
     plan = plan_of([deployment], cases([deployment]), "documented", attempts=1)
     said = [line.plain for line in lines(plan, [deployment]) if "carries out the AI's REFER" in line.plain]
     assert len(said) == len(plan.warnings) == int(warned)
+
+
+@pytest.mark.parametrize(
+    ("example", "synthflow", "made_at", "audio"),
+    [
+        ("simulated-talkdesk", {}, None, "proved by the marks that the AI names"),
+        ("live-talkdesk", {}, None, "confirmed by the transcript; recordings of the AI prove it (harness witness)"),
+        ("live-talkdesk", {"transcript": "none"}, None, "indicated by RTCP and sound; recordings of the AI prove it"),
+        ("live-talkdesk", {}, "ai", "proved by the AI's recordings that [witness] brings"),
+        ("live-talkdesk", {}, "platform", "confirmed by the transcript"),
+    ],
+)
+def test_plan_says_by_what_audio_to_the_ai_is_known(
+    example: str, synthflow: dict[str, Any], made_at: Any, audio: str
+) -> None:
+    deployment = load(EXAMPLES / f"{example}.toml", secrets=False)
+    assert deployment.synthflow is not None
+    witness = WitnessFiles(made_at=made_at) if made_at else None
+    update = {"synthflow": deployment.synthflow.model_copy(update=synthflow), "witness": witness}
+    assert f"audio to and from the AI: {audio}" in total(deployment.model_copy(update=update), 1)
