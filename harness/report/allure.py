@@ -82,11 +82,13 @@ def write_others(run: RunEvidence, results: Path) -> None:
 
 
 def _write(results: Path, attempt: tuple[CaseEvidence, CaseEvidence]) -> None:
-    write(results, attempt[0], arrows(attempt[0]), attempt[1])
+    write(results, attempt[0], arrows(attempt[0]), counting=attempt[1])
 
 
-def write(results: Path, case: CaseEvidence, flow: Sequence[Arrow], counting: CaseEvidence | None = None) -> None:
-    """Write the result of one attempt; ``flow`` are its arrows.
+def write(
+    results: Path, case: CaseEvidence, flow: Sequence[Arrow], standing: str = "", counting: CaseEvidence | None = None
+) -> None:
+    """Write the result of one attempt; ``flow`` are its arrows, ``standing`` is what the history says of the case.
 
     Allure counts a test's last attempt; where an earlier one is the one that counts, ``counting``, its verdict is the result's.
     """
@@ -96,6 +98,8 @@ def write(results: Path, case: CaseEvidence, flow: Sequence[Arrow], counting: Ca
     if counting.verdict is not Verdict.PASSED:
         result["statusDetails"] = _details(case, counting)
     result["labels"] += _verdict_labels(counting)
+    if standing:
+        result["labels"] += [_label("history", standing), _label(LabelType.TAG, standing)]
     if case.attempt > 1:
         result["labels"].append(_label(LabelType.TAG, f"attempt {case.attempt}"))
     if unseen := declared(case):  # not in the title: a test keeps its name, whatever a run could observe

@@ -1,7 +1,8 @@
-"""What earlier runs and nights found, in one SQLite file beside them: for trends, and to compare a night with the last good one.
+"""What earlier runs and nights found, in one SQLite file beside them: for trends, and to say what is new and what is known.
 
-Runs are told apart by what they verified: a run of another deployment, another file of the same name, another selection, other
-timings or injected faults has another key (:meth:`harness.report.scope.Scope.key`), and is never mixed with this one's.
+A case's history is kept by its id, its deployment and its site. Runs with injected faults or other timings have another key
+(:meth:`harness.report.scope.Scope.key`), and are never mixed with these. A change of the deployment file is put down with the first
+run that has it; it does not begin a new history.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ FILE = "history.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (
     id INTEGER PRIMARY KEY, run TEXT NOT NULL, began REAL NOT NULL, deployment TEXT NOT NULL, site TEXT NOT NULL,
-    key TEXT NOT NULL, whole TEXT NOT NULL, faults TEXT NOT NULL, interrupted TEXT NOT NULL, UNIQUE (run, deployment, site)
+    key TEXT NOT NULL, faults TEXT NOT NULL, interrupted TEXT NOT NULL, changed TEXT NOT NULL, UNIQUE (run, deployment, site)
 );
+CREATE TABLE IF NOT EXISTS file (key TEXT PRIMARY KEY, content TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS run_key ON run (key, began);
 CREATE TABLE IF NOT EXISTS result (
     run INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE, case_id TEXT NOT NULL, integration TEXT NOT NULL, row TEXT NOT NULL,
@@ -56,7 +58,9 @@ _TABLES = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", _SCHEMA))
 #: (there are results of a run that is not there), MISMATCH, NOTADB. A full disk or a lock has others.
 _DAMAGE = {1, 11, 19, 20, 26}
 _DAMAGED, _COMPANIONS = ".damaged-", ("-journal", "-wal", "-shm")
-_RUN = ("run", "began", "deployment", "site", "key", "whole", "faults", "interrupted")
+#: Beside the content of a deployment file, in which numbers are masked: the hash of the file itself.
+_HASH = "SHA-256"
+_RUN = ("run", "began", "deployment", "site", "key", "faults", "interrupted", "changed")
 _RESULTS = (
     "SELECT case_id, integration, row, verdict, attempts, wall_s, cause FROM result WHERE run = ? ORDER BY row, case_id"
 )
@@ -74,6 +78,10 @@ class Result:
     wall_s: float
     cause: str = ""
 
+    @property
+    def passed(self) -> bool:
+        return self.verdict == Verdict.PASSED
+
 
 @dataclass(frozen=True)
 class Run:
@@ -83,12 +91,14 @@ class Run:
     began: float  #: seconds since the epoch
     deployment: str
     site: str
-    key: str  #: what it has in common with the runs it may be compared with
-    whole: str  #: the keys of all deployments of the run, as one
+    key: str  #: what it has in common with the runs of its history
     faults: tuple[str, ...] = ()
     interrupted: str = ""
     results: tuple[Result, ...] = ()
     kpis: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  #: row → name → value
+    changed: tuple[str, ...] = ()  #: in the deployment file since the run before it; known once it is in the history
+    #: The deployment file, without secrets; of a run that was read from the history it is empty.
+    content: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def when(self) -> str:
@@ -111,32 +121,54 @@ class Run:
 
 def runs_of(run: RunEvidence) -> list[Run]:
     """A run as history knows it: one entry for each deployment of each site. A planned case without evidence is a broken one."""
-    keys = _keys(run)
     faults = tuple(map(str, run.scope.options.get("fault") or ())) if run.scope else ()
-    whole = whole_of(run)
+    files = run.scope.deployments if run.scope else ()
+    content = {(one.name, one.site): {**one.content, _HASH: one.hash} for one in files}
     return [
-        Run(run.name, run.began, *place, key, whole, faults, run.end.interrupted, *_found(place, run))
-        for place, key in keys.items()
+        Run(
+            run.name,
+            run.began,
+            *place,
+            (run.scope.key(*place) if run.scope else "") or digest(place),
+            faults,
+            run.end.interrupted,
+            *_found(place, run),
+            content=content.get(place, {}),
+        )
+        for place in dict.fromkeys(map(_place, run.everything))
     ]
 
 
-def whole_of(run: RunEvidence) -> str:
-    """What a run has in common with those that verified the same, all deployments together; empty for a run of nothing."""
-    keys = _keys(run)
-    return digest(sorted(keys.values())) if keys else ""
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is not the same in two deployment files: a line for each value, with its place."""
+    then, now = dict(_values(old)), dict(_values(new))
+    places = [place for place in dict.fromkeys((*then, *now)) if then.get(place) != now.get(place)]
+    if places == [_HASH]:
+        return ("masked values",)
+    return tuple(
+        f"{place}: {then.get(place, 'absent')} → {now.get(place, 'absent')}" for place in places if place != _HASH
+    )
+
+
+def _values(value: Any, place: str = "") -> Iterator[tuple[str, object]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _values(inner, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, (list, tuple)) and any(isinstance(inner, Mapping) for inner in value):
+        for number, inner in enumerate(value):
+            yield from _values(inner, f"{place}.{inner.get('name', number)}")
+    else:
+        yield place, value
+
+
+def shortened(changed: Sequence[str], most: int = 5) -> str:
+    """What has changed in a deployment file, in a line."""
+    more = f"; and {len(changed) - most} more" if len(changed) > most else ""
+    return "; ".join(changed[:most]) + more
 
 
 def _place(case: Mapping[str, object]) -> tuple[str, str]:
     return str(case.get("deployment") or ""), str(case.get("site") or "")
-
-
-def _keys(run: RunEvidence) -> dict[tuple[str, str], str]:
-    """The key of each deployment at each site."""
-    planned = sorted(str(case["id"]) for case in run.planned)
-    return {
-        place: (run.scope.key(*place) if run.scope else "") or digest([*place, planned])
-        for place in dict.fromkeys(map(_place, run.everything))
-    }
 
 
 def _found(place: tuple[str, str], run: RunEvidence) -> tuple[tuple[Result, ...], Mapping[str, Mapping[str, float]]]:
@@ -224,12 +256,15 @@ def append(path: Path, runs: Sequence[Run]) -> None:
     """Add a run, or replace what is known of it. Raises :class:`ResourceError`."""
     with _opened(path) as db:
         for run in runs:
+            changed = _changed(db, run)
+            if run.content:
+                db.execute("INSERT OR REPLACE INTO file VALUES (?, ?)", (run.key, json.dumps(run.content)))
             db.execute(
                 "DELETE FROM run WHERE run = ? AND deployment = ? AND site = ?", (run.run, run.deployment, run.site)
             )
             cursor = db.execute(
                 f"INSERT INTO run ({', '.join(_RUN)}) VALUES (:{', :'.join(_RUN)})",
-                vars(run) | {"faults": json.dumps(run.faults)},
+                vars(run) | {"faults": json.dumps(run.faults), "changed": json.dumps(changed)},
             )
             number = cursor.lastrowid
             db.executemany(
@@ -242,15 +277,33 @@ def append(path: Path, runs: Sequence[Run]) -> None:
             )
 
 
-def read(path: Path, *, key: str = "", whole: str = "", most: int = 20) -> list[Run]:
-    """The last runs with that key (or of that whole), oldest first; none where there is no history."""
+def _changed(db: sqlite3.Connection, run: Run) -> tuple[str, ...]:
+    """What has changed in a run's deployment file since the run before it, which is known of a run that was put down already."""
+    same = (run.run, run.deployment, run.site)
+    known = db.execute("SELECT changed FROM run WHERE run = ? AND deployment = ? AND site = ?", same).fetchone()
+    if known or not run.content:
+        return tuple(json.loads(known[0])) if known else ()
+    before = db.execute("SELECT content FROM file WHERE key = ?", (run.key,)).fetchone()
+    return changes(json.loads(before[0]), json.loads(json.dumps(run.content))) if before else ()
+
+
+def before(path: Path, run: Run, most: int = 20) -> tuple[list[Run], tuple[str, ...]]:
+    """The runs of the same history that began before this one, oldest first, and what has changed in its file since the last."""
+    past = [one for one in read(path, key=run.key, most=most) if one.run != run.run and one.began < run.began]
+    if not past:
+        return [], ()
+    with _opened(path) as db:
+        return past, _changed(db, run)
+
+
+def read(path: Path, *, key: str = "", most: int = 20) -> list[Run]:
+    """The last runs with that key, oldest first; none where there is no history."""
     if not path.exists():
         return []
     with _opened(path) as db:
         found = db.execute(
-            f"SELECT id, {', '.join(_RUN)} FROM run "
-            "WHERE (? = '' OR key = ?) AND (? = '' OR whole = ?) ORDER BY began DESC, id DESC LIMIT ?",
-            (key, key, whole, whole, most),
+            f"SELECT id, {', '.join(_RUN)} FROM run WHERE (? = '' OR key = ?) ORDER BY began DESC, id DESC LIMIT ?",
+            (key, key, most),
         ).fetchall()
         return [_read_run(db, *row) for row in reversed(found)]
 
@@ -261,9 +314,10 @@ def _read_run(db: sqlite3.Connection, number: int, *plain: Any) -> Run:
     for row, name, value in db.execute("SELECT row, name, value FROM kpi WHERE run = ?", (number,)):
         kpis.setdefault(row, {})[name] = finite(value)
     values = dict(zip(_RUN, plain, strict=True))
-    values |= {"began": finite(values["began"]), "faults": json.loads(values["faults"])}
+    values |= {"began": finite(values["began"])} | {name: json.loads(values[name]) for name in ("faults", "changed")}
     require_kinds(Run, values)
-    read = Run(**values | {"faults": tuple(values["faults"])}, results=tuple(map(_result, results)), kpis=kpis)
+    values |= {name: tuple(values[name]) for name in ("faults", "changed")}
+    read = Run(**values, results=tuple(map(_result, results)), kpis=kpis)
     assert read.when  # raises where no calendar has that day
     return read
 

@@ -15,7 +15,7 @@ import shutil
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,10 +42,11 @@ from harness.report.drawings import ladder_svg, timeline_svg
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, arrows, first_line, messages_of, named_in, sdp_summary
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
-from harness.report.history import Run
+from harness.report.history import Run, shortened
 from harness.report.markup import cause_of, explain_command, render, short_path, verify_command, web_link
 from harness.report.pcap import CAPTURE
 from harness.report.run_directory import RunEvidence, each
+from harness.report.standing import Standings, together
 from harness.report.summary import Summary
 from harness.support.files import whole_file
 
@@ -78,17 +79,27 @@ _DULL = re.compile(
 # -- the page
 
 
-#: Makes another view of a case, of its evidence and all its arrows.
-Beside = Callable[[CaseEvidence, Sequence[Arrow]], object]
+#: Makes another view of a case, of its evidence, all its arrows, and what the history says of it.
+Beside = Callable[[CaseEvidence, Sequence[Arrow], str], object]
+
+
+@dataclass(frozen=True)
+class Past:
+    """What the history says of a run."""
+
+    runs: Sequence[Run] = ()  #: earlier ones, oldest first
+    standings: Standings = field(default_factory=dict)
+    changed: Mapping[str, Sequence[str]] = field(default_factory=dict)  #: in a deployment's file, since the run before
 
 
 def write(
-    path: Path, run: RunEvidence, summary: Summary, past: Sequence[Run] = (), beside: Beside | None = None
+    path: Path, run: RunEvidence, summary: Summary, past: Past | None = None, beside: Beside | None = None
 ) -> list[Measured]:
     """Write the report to ``path``. Returns the times of the cases that passed, which were measured for it.
 
-    ``past`` are earlier runs, oldest first. ``beside`` is called for each case while its events are in memory.
+    ``beside`` is called for each case while its events are in memory.
     """
+    past = past or Past()
     cases = run.cases
     groups = run.groups
     parts = path.parent / PARTS
@@ -97,7 +108,7 @@ def write(
     if in_parts:
         parts.mkdir()
     tables = matrix.of_run(run)
-    made = list(each(make, _tasks(run, tables, path.parent, parts if in_parts else None, beside)))
+    made = list(each(make, _tasks(run, tables, path.parent, parts if in_parts else None, past.standings, beside)))
     index = packed(json.dumps([words for _, words, _ in made]))
     if in_parts:
         write_part(parts, "index", index)
@@ -113,7 +124,9 @@ def write(
         else "no case began",
         tables=tables,
         link=matrix.Table.link,
-        trends=_trends(past),
+        trends=_trends(past.runs),
+        standing_of=lambda group: together(past.standings.get(case.key, "") for case in group.cases),
+        changed={name: shortened(lines) for name, lines in past.changed.items()},
         open_tables=_open(tables),
         titles=titles,
         rows=_by_row(shown, titles),
@@ -135,7 +148,12 @@ def write(
 
 
 def _tasks(
-    run: RunEvidence, tables: Sequence[matrix.Table], home: Path, parts: Path | None, beside: Beside | None
+    run: RunEvidence,
+    tables: Sequence[matrix.Table],
+    home: Path,
+    parts: Path | None,
+    standings: Standings,
+    beside: Beside | None,
 ) -> list[Task]:
     """The cases in the order of the list: by row, rows with what did not pass first; in a row, what did not pass first."""
     groups = run.groups
@@ -162,6 +180,7 @@ def _tasks(
             parts=parts,
             places=places,
             beside=beside,
+            standing=standings.get(case.key, ""),
         )
         for index, case in enumerate(ordered)
     ]
@@ -438,6 +457,7 @@ class Task:
     parts: Path | None  #: where it lies as a file of its own, where it is in none
     places: Collection[str] = ()  #: what of deployment and site the run has several of
     beside: Beside | None = None
+    standing: str = ""  #: what the history says of it
 
 
 def place_of(case: Mapping[str, object], name: str) -> str:
@@ -469,11 +489,12 @@ def make(task: Task) -> tuple[dict[str, Any], str, list[Measured]]:
         "axes": {name: place_of(case.case, name) for name in task.places} | case.axes,
         "labels": labels(case) | {name: f"{_AT[name]} {place_of(case.case, name)}" for name in task.places},
         "owners": task.owners,
+        "standing": task.standing,
         "numbers": numbers_of(page.legs),
         **_detail(page, task),
     }
     if task.beside is not None:
-        task.beside(case, page.flow)
+        task.beside(case, page.flow, task.standing)
     measured = times(case, page.legs, page.response_times) if case.verdict is Verdict.PASSED else ()
     return fields, page.words(), list(measured)
 

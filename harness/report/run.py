@@ -25,11 +25,12 @@ from harness.report.hearing import draw
 from harness.report.markup import relative
 from harness.report.pcap import capture
 from harness.report.run_directory import CAUSES, JUNIT, REPORT, SUMMARY, RunEnd, RunEvidence, point_latest
+from harness.report.standing import Standings, standings
 from harness.report.summary import Summary, summarise
 from harness.support.files import json_file, whole_file
 
-#: So many entries of the history are read for the trends: one for each deployment and site of a run.
-MOST_PAST = 60
+#: So many runs of each deployment and site are read from the history.
+MOST_PAST = 30
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class FinishedRun:
     summary: Summary
     allure_report: Path | None
     notes: tuple[str, ...]  #: lines for the terminal: how to make what could not be made here
+    now: Sequence[history.Run]  #: as the history keeps it
+    standings: Standings  #: what the history says of its cases
     damage: DamagedHistoryError | None = None  #: what is wrong with the history of earlier runs
 
     @property
@@ -89,7 +92,7 @@ def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> F
 def remember(finished: FinishedRun) -> tuple[str, ...]:
     """Let later runs know what this one found; see :func:`harness.report.history.keep`."""
     path = finished.directory.parent / history.FILE
-    return history.keep(path, history.runs_of(finished.evidence), finished.damage)
+    return history.keep(path, finished.now, finished.damage)
 
 
 def remake(run: Path, *, complete: bool = False) -> FinishedRun:
@@ -129,28 +132,27 @@ def _finish(run: RunEvidence) -> FinishedRun:
     summary.write(run.directory / SUMMARY)
     junit.write(run.directory / JUNIT, run)
     notes: list[str] = []
-    past, damage = [], None
+    now, damage = history.runs_of(run), None
+    past: list[history.Run] = []
+    changed: dict[str, Sequence[str]] = {}
     try:
-        past = _past(run)
+        for one in now:
+            earlier, differing = history.before(run.directory.parent / history.FILE, one, MOST_PAST)
+            past += earlier
+            changed |= {one.deployment: differing} if differing else {}
     except ResourceError as error:  # the evidence is none the worse for it
         notes.append(f"the report shows no earlier runs: {error}")
         damage = error if isinstance(error, DamagedHistoryError) else None
     results, page = run.end.allure_results, None
     if results:
         results.mkdir(parents=True, exist_ok=True)
-    times = html.write(run.directory / REPORT, run, summary, past, partial(allure.write, results) if results else None)
+    said = standings(past, now)
+    beside = partial(allure.write, results) if results else None
+    times = html.write(run.directory / REPORT, run, summary, html.Past(past, said, changed), beside)
     if results:
         page, why = _allure(run, summary, results, times)
         notes += why
-    return FinishedRun(run, summary, page, tuple(notes), damage)
-
-
-def _past(run: RunEvidence) -> list[history.Run]:
-    """The runs before this one that verified the same: deployments, scope, timings and injected faults."""
-    if not (whole := history.whole_of(run)):
-        return []
-    found = history.read(run.directory.parent / history.FILE, whole=whole, most=MOST_PAST)
-    return [one for one in found if one.run != run.name and one.began < run.began]
+    return FinishedRun(run, summary, page, tuple(notes), now, said, damage)
 
 
 def _on_all_cores(make: Callable[[CaseEvidence], object], cases: Sequence[CaseEvidence]) -> None:

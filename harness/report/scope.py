@@ -127,16 +127,13 @@ class Scope:
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def key(self, deployment: str, site: str) -> str:
-        """What two runs need to have in common to be compared: deployment, site, content, scope, timings, injected faults.
+        """What the runs of one history have in common: deployment, site, timings, injected faults.
 
         Empty for a deployment that is not of this run.
         """
-        found = next((d for d in self.deployments if (d.name, d.site) == (deployment, site)), None)
-        if found is None:
+        if not any((one.name, one.site) == (deployment, site) for one in self.deployments):
             return ""
-        asked = sorted(case for row in found.rows for case in row.asked)
-        same = {name: self.options.get(name) for name in ("fault", "timings", "keyword")}
-        return digest([found.name, found.site, found.hash, asked, same])
+        return digest([deployment, site, {name: self.options.get(name) for name in ("fault", "timings")}])
 
     def narrowed(self, planned: Collection[tuple[str, str]]) -> Scope:
         """With these cases alone, by site and id, as asked for: pytest leaves cases out by names, paths and marks later than this is

@@ -6,6 +6,7 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from rich import box
 from rich.console import Console
@@ -16,6 +17,7 @@ from rich.text import Text
 from harness.calls.verdict import NEVER_REPORTED, Verdict
 from harness.report.causes import CauseGroup
 from harness.report.markup import explain_command, relative
+from harness.report.standing import FIXED, Standings, together
 from harness.report.summary import Counts, Summary
 
 STYLES: Mapping[str, str] = {
@@ -62,11 +64,17 @@ def table(summary: Summary, *, every_row: bool = False) -> Table:
 
 
 def show(
-    summary: Summary, groups: Sequence[CauseGroup], console: Console, *, run: Path, every_row: bool = False
+    summary: Summary,
+    groups: Sequence[CauseGroup],
+    console: Console,
+    *,
+    run: Path,
+    every_row: bool = False,
+    standings: Standings = MappingProxyType({}),
 ) -> None:
     """Print the table, what did not pass by its cause, what does not add up, and the figures in a sentence.
 
-    ``run`` is the run's directory, for ``harness explain``.
+    ``run`` is the run's directory, for ``harness explain``; ``standings`` is what the history says of the cases.
     """
     console.print(table(summary, every_row=every_row))
     width, most = console.width, sys.maxsize
@@ -74,16 +82,18 @@ def show(
         width, most = min(width, _MOST_COLUMNS), _MOST_WORDS
     for group in groups:
         console.print()
-        for line in _block(group, run, width, most):
+        for line in _block(group, run, width, most, together(standings.get(case.key, "") for case in group.cases)):
             console.print(line, no_wrap=True, crop=False, soft_wrap=True)
     console.print()
+    if fixed := [case for (_, case), said in standings.items() if said == FIXED]:
+        console.print(f"[green]fixed:[/] {_some(fixed)}")
     _closing_lines(summary, console)
 
 
-def _block(group: CauseGroup, run: Path, width: int, most: int) -> list[Text]:
-    """A cause: its headline of ``most`` characters, fix, owner, rows, and how to learn more."""
+def _block(group: CauseGroup, run: Path, width: int, most: int, standing: str) -> list[Text]:
+    """A cause: its headline of ``most`` characters, what the history says of it, fix, owner, rows, and how to learn more."""
     verdict = f"{group.verdict.upper():<7}  "
-    count = _counted(len(group.cases), "case")
+    count = "; ".join(filter(None, (_counted(len(group.cases), "case"), standing)))
     headline = textwrap.shorten(group.headline.removeprefix(f"{group.verdict}: "), most, placeholder=" …")
     words = textwrap.wrap(f"{headline} ({count})", width - len(verdict), break_on_hyphens=False) or [count]
     lines = [Text.assemble((verdict, STYLES[group.verdict]), (words[0], "bold"))]

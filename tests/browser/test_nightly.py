@@ -33,7 +33,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         seen.append(Night(series="acme", began=began, ended=began + 900, code=0, run=name, problems=("a problem",)))
         if name and number != 2:
             figures = {row: {"answer_s": 1 + number % 5, "rtp_loss": 0.01} for row in ROWS}
-            runs.append(Run(name, began, "acme", "Berlin", "k", "w", results=results, kpis=figures))
+            runs.append(Run(name, began, "acme", "Berlin", "k", results=results, kpis=figures))
     path = tmp_path_factory.mktemp("nights") / page.FILE
     reports = [path.with_name(f"run{number}") / "report.html" for number in (28, 29)]
     for report in reports:  # the evidence of older nights is gone

@@ -34,6 +34,7 @@ class AlertCause:
     owner: str = ""
     explain: str = ""  #: the command that says why, of the first of them
     where: str = ""  #: what its cases have in common
+    standing: str = ""  #: what the history says of its cases
 
     def only(self, wanted: Sequence[str]) -> AlertCause:
         """With those of its problems alone."""
@@ -41,7 +42,13 @@ class AlertCause:
 
     def words(self) -> str:
         """The cause, then a line each for what to do, whose it is, where, how to see why, and the problems."""
-        named = {"fix": self.fix, "owner": self.owner, "where": self.where, "why": self.explain}
+        named = {
+            "fix": self.fix,
+            "owner": self.owner,
+            "where": self.where,
+            "history": self.standing,
+            "why": self.explain,
+        }
         lines = [
             self.headline,
             *(f"{name}: {text}" for name, text in named.items() if text),

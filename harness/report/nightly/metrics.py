@@ -10,7 +10,7 @@ from typing import Any
 from harness.calls.verdict import Verdict
 from harness.errors import BrokenError, MistakeError, unwritable
 from harness.report.history import Night, Run
-from harness.report.nightly.compare import FlakeRate
+from harness.report.standing import FlakeRate
 from harness.support.files import whole_file
 
 JOB = "call_verification"

@@ -1,4 +1,4 @@
-"""One night: verify, compare with the last good night of the same scope, keep what was found, and say what has changed."""
+"""One night: verify, compare with the last good night, keep what was found, and say what has changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +35,7 @@ from harness.report.nightly.problems import (
     verified_in,
 )
 from harness.report.run_directory import RunEvidence, require_outside_of_runs
+from harness.report.standing import Standings, standings, together
 from harness.support.files import own_directories
 from harness.support.forkserver import PYTHON
 from harness.support.mask import mask_text
@@ -55,11 +56,11 @@ class FinishedNight:
 
     night: Night
     runs: tuple[Run, ...]
-    differences: tuple[Difference, ...]  #: to the last good night; empty for a scope that never had one
+    differences: tuple[Difference, ...]  #: to the last good night; empty where there never was one
     news: News  #: since the night before
     alert: Alert | None
     page: Path
-    histories: tuple[tuple[Run, ...], ...]  #: of each deployment and site, its nights of the same scope
+    histories: tuple[tuple[Run, ...], ...]  #: of each deployment and site, its nights
     notes: tuple[str, ...] = ()  #: a line for each damaged history that was set aside
 
 
@@ -158,20 +159,24 @@ def _judged(given: Verification) -> FinishedNight:
     past = given.reports / history.FILE
     left = RunEvidence.read(given.reports / given.run) if given.run else None
     runs = tuple(history.runs_of(left)) if left else ()
-    causes = _causes(left) if left else ()
     outside = tuple(outside_of_cases(left)) if left else ()
     history.append(past, runs)
+    every_night = history.read_nights(past, given.series, most=LOOK_BACK)
     before = [history.read(past, key=one.key, most=LOOK_BACK) for one in runs]
-    differences = []
-    for earlier, this in zip(before, runs, strict=True):
-        if good := next((one for one in reversed(earlier) if one.good and one.run != this.run), None):
-            differences += compare([good], [this])
+    differences: list[Difference] = []
+    said: dict[tuple[str, str], str] = {}
+    for kept, this in zip(before, runs, strict=True):
+        earlier = [one for one in kept if one.run != this.run]
+        said |= standings(earlier, [this])
+        if good := _last_good(earlier, this, {one.run for one in every_night}):
+            differences += compare([good], [this], earlier)
+    causes = _causes(left, said) if left else ()
     problems = [*problems_of(runs, differences), *breaches(given.bound, runs), *outside]
     if given.code and not outside and all(one.good for one in runs):
         problems.append(": ".join([f"{ENDED} {given.code}", *given.mistakes[:1]]))
     if not given.code and not runs:  # of --plan, say, or another --reports
         problems.append(f"the verification left no results in {given.reports}")
-    nights = history.read_nights(past, given.series, most=NIGHTS)
+    nights = every_night[-NIGHTS:]
     night = Night(
         series=given.series,
         began=given.began,
@@ -199,6 +204,19 @@ def _judged(given: Verification) -> FinishedNight:
         page=written,
         histories=histories,
         notes=tuple(given.notes),
+    )
+
+
+def _last_good(earlier: Sequence[Run], this: Run, nights: Collection[str]) -> Run | None:
+    """The last good run of the series; somebody else's counts where the same cases were asked for."""
+    asked = {result.case for result in this.results}
+    return next(
+        (
+            one
+            for one in reversed(earlier)
+            if one.good and (one.run in nights or {result.case for result in one.results} == asked)
+        ),
+        None,
     )
 
 
@@ -233,7 +251,7 @@ def _told_before(nights: Sequence[Night]) -> tuple[tuple[str, ...], str]:
     return told, News.since if nights[-1].told else "the last alert that could be sent, if any"
 
 
-def _causes(run: RunEvidence) -> tuple[AlertCause, ...]:
+def _causes(run: RunEvidence, said: Standings) -> tuple[AlertCause, ...]:
     """What the cases that did not pass have in common, the first to mend on top."""
     return tuple(
         AlertCause(
@@ -243,6 +261,7 @@ def _causes(run: RunEvidence) -> tuple[AlertCause, ...]:
             owner=group.said("owner"),
             where=group.where,
             explain=explain_command(short_path(run.directory), group.cases[0]),
+            standing=together(said.get(case.key, "") for case in group.cases),
         )
         for group in run.groups
     )

@@ -10,11 +10,12 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from harness.report.callfacts import KPIS
-from harness.report.history import Night, Run
+from harness.report.history import Night, Run, shortened
 from harness.report.markup import render
 from harness.report.nightly.alerts import AlertCause, summary, unexplained
-from harness.report.nightly.compare import Difference, lines, rates
+from harness.report.nightly.compare import Difference, lines
 from harness.report.nightly.problems import News
+from harness.report.standing import rates
 from harness.support.files import whole_file
 
 FILE = "nightly.html"
@@ -32,7 +33,7 @@ def write(
 ) -> None:
     """Write the page.
 
-    ``histories`` has for each deployment and site of the last night its runs of the same scope, oldest first, ``causes`` what
+    ``histories`` has for each deployment and site of the last night its runs, oldest first, ``causes`` what
     the problems of the last night have in common, ``news`` what has changed since the night before, ``differences`` since the
     last good night.
     """
@@ -62,7 +63,10 @@ def _table(nights: Sequence[Night], runs: Sequence[Run]) -> dict[str, Any]:
     return {
         "name": runs[-1].deployment,
         "site": runs[-1].site or "local",
-        "columns": [(night.when[5:], night.when, night.run) for night, _ in columns],
+        "columns": [
+            (night.when[5:] + (" *" if run and run.changed else ""), night.when, night.run) for night, run in columns
+        ],
+        "changed": [(night.when, shortened(run.changed)) for night, run in columns if run and run.changed],
         "rows": [
             {
                 "row": row.partition("/")[2],
@@ -82,7 +86,7 @@ def _report_of(home: Path, run: str) -> str:
 
 def _cell(run: Run | None, row: str, night: Night) -> str:
     if run is None:
-        return "another scope" if night.run else "no run"
+        return "other timings or faults" if night.run else "no run"
     return run.rows.get(row, "not run")
 
 

@@ -17,8 +17,9 @@ from harness.integrations import load
 from harness.report import history
 from harness.report.history import runs_of
 from harness.report.nightly import alerts, metrics, night, problems
-from harness.report.nightly.compare import Difference, compare, lines, markdown, rates
+from harness.report.nightly.compare import Difference, compare, lines, markdown
 from harness.report.run_directory import RunEvidence, require_ended, require_run
+from harness.report.standing import rates
 from harness.run.cli.app import FAILED, PASSED
 from harness.support.files import json_file
 from harness.support.mask import mask_text
@@ -50,7 +51,7 @@ def nightly(
         ),
     ] = None,
 ) -> None:
-    """Verify (preflight first), compare with the last good night of the same scope, and alert when something has changed.
+    """Verify (preflight first), compare with the last good night, and alert when something has changed.
 
     Alerts go to the addresses in HARNESS_ALERTS (Apprise: mail, Slack, Teams, webhooks). The exit code is the verification's, or 1
     when a figure is over its bound, a row is lost, or the verification left no results.
@@ -153,14 +154,15 @@ def compare_runs(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table.")] = False,
 ) -> None:
-    """What fails anew, is fixed, flaky, slower or lost. Exit code 1 if there is news."""
+    """What fails anew, is fixed, flaky, slower or lost, and since when. Exit code 1 if there is news."""
     if as_json and as_markdown:
         raise MistakeError("--json and --markdown: two forms of one page; allowed: one of them")
     for directory in (old, new):
         require_run(directory)
         require_ended(directory.resolve())
     before, after = (runs_of(RunEvidence.read(directory.resolve())) for directory in (old, new))
-    differences = compare(before, after)
+    kept = new.resolve().parent / history.FILE
+    differences = compare(before, after, [one for run in after for one in history.before(kept, run)[0]])
     if as_json:
         typer.echo(json_file.text(differences))
     elif as_markdown:

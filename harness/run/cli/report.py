@@ -89,7 +89,13 @@ def make_again(
     """Make the views of a run, and print the result and their names; the exit code is the run's."""
     finished = remake(run, complete=complete)
     page = _sign_off(finished.evidence, is_new=is_new)
-    show(finished.summary, finished.groups, SafeConsole(highlight=False, soft_wrap=True), run=run)
+    show(
+        finished.summary,
+        finished.groups,
+        SafeConsole(highlight=False, soft_wrap=True),
+        run=run,
+        standings=finished.standings,
+    )
     made = [finished.report, page, finished.junit, finished.allure_report]
     for path in [*filter(None, made), *bundled, *([bundle.table(run)] if csv else [])]:
         typer.echo(str(path))

@@ -345,6 +345,7 @@ class Progress:
             self._console,
             run=finished.directory,
             every_row=self._every_failure,
+            standings=finished.standings,
         )
         if self._ordinary_ended:
             ended = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self._ordinary_ended.items()))
@@ -370,7 +371,7 @@ class Progress:
         self._say(Text(f"BROKEN   {mask_text(whole or message)}", terminal.STYLES[Verdict.BROKEN]))
 
     def _line(self) -> Text:
-        counts = Counter(self._done.values())
+        counts = Counter(map(str, self._done.values()))
         parts = [f"{len(self._done)}/{len(self._planned) or '…'} cases"]
         if self._live is not None and self._live.is_started:
             parts.append(f"{self._run.calls_up.total()} calls up")

@@ -22,15 +22,15 @@ from harness.report import history
 from harness.report.history import Night, Result, Run
 from harness.report.nightly import alerts, metrics, night
 from harness.report.nightly.alerts import Alert, AlertCause, alert_of
-from harness.report.nightly.compare import FlakeRate, rates, wilson
 from harness.report.nightly.problems import Bound, case_of, news_of, problem_of
+from harness.report.standing import FlakeRate, rates, wilson
 from harness.run.cli.app import application
 from tests.receiver import Receiver
 
 
 def run(verdict: str, attempts: int = 1) -> Run:
     results = (Result("A[x]", "talkdesk", "A", Verdict(verdict), attempts, 1.0),)
-    return Run("r", 1.0, "d", "local", "k", "w", (), "", results, {"A": {"answer_s": 0.5}})
+    return Run("r", 1.0, "d", "local", "k", (), "", results, {"A": {"answer_s": 0.5}})
 
 
 def told(

@@ -18,7 +18,7 @@ def result(case: str, verdict: str = "passed", attempts: int = 1, wall_s: float 
 
 
 def run(name: str, *results: Result, key: str = "k", faults: tuple[str, ...] = ()) -> Run:
-    return Run(name, 1.0, "d", "local", key, "w", faults, "", results)
+    return Run(name, 1.0, "d", "local", key, faults, "", results)
 
 
 OLD = run("old", result("A"), result("B", "failed"), result("C", "failed"), result("D"), result("E"), result("F"))
@@ -71,27 +71,24 @@ def test_what_never_ran_is_not_fixed_when_it_passes() -> None:
     assert not found.news
 
 
-def test_other_scopes_and_faults_are_not_compared() -> None:
-    (scope,) = compare([OLD], [dataclasses.replace(OLD, key="other")])
-    (faults,) = compare([OLD], [dataclasses.replace(OLD, key="other", faults=("heavy-loss",))])
-    (gone,) = compare([OLD], [])
+def test_a_clean_run_is_compared_with_a_faulty_one_and_with_one_of_another_file() -> None:
+    """Of two worlds that stand as if they were live, each has ports of its own in its file."""
+    clean = run("old", result("A"), result("B"))
+    faulty = dataclasses.replace(run("new", result("A", "failed"), result("B", wall_s=9.0)), key="k2", faults=("loss",))
+    (found,) = compare([clean], [faulty])
+    assert [one.row for one in found.newly_failing] == ["A"]
+    assert found.notes == ("faults were injected on purpose: none then, loss now",)
 
-    assert "deployment file" in scope.incomparable
-    assert "heavy-loss" in faults.incomparable
+    files = [{"trunks": [{"name": "main", "port": port}], "limits": {"calls": 2}} for port in (5060, 5070)]
+    (found,) = compare(*([dataclasses.replace(clean, content=content)] for content in files))
+    assert found.notes == ("the deployment file is not the same: trunks.main.port: 5060 → 5070",)
+    assert not found.news
+    assert ("note", *found.notes, "") in list(lines(found))
+
+    (found,) = compare([clean], [dataclasses.replace(run("new", result("A", wall_s=9.0), result("B")), key="k2")])
+    assert (found.notes, found.slower) == (("the timings are not the same",), ())
+    (gone,) = compare([clean], [])
     assert "only the old run" in gone.incomparable
-    assert scope.news
-    assert scope.newly_failing == ()
-
-
-def test_cases_that_one_of_the_runs_alone_was_asked_for_are_named() -> None:
-    """Of another version of the harness, say, that calls a row otherwise: nobody has changed the file or the options."""
-    old = run("old", result("A"), result("B"), key="k1")
-    new = run("new", *(result(name) for name in "ACDEF"), key="k2")
-    (found,) = compare([old], [new])
-
-    assert (
-        found.incomparable == "not the same cases were asked for: only then B[x]; only now C[x], D[x], E[x] and 1 more"
-    )
 
 
 def test_a_table_holds_no_markup_of_others() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -15,13 +16,18 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from typer.testing import CliRunner
 
 from harness.errors import MistakeError
-from harness.report import history
+from harness.report import allure, history
 from harness.report.nightly import night
 from harness.report.nightly.night import check_fresh
 from harness.report.nightly.problems import Bound, problem_of, read_bounds
+from harness.report.run import remake
+from harness.report.terminal import show
+from harness.run.cli.app import application
 from harness.support import resources
+from harness.support.terminal import SafeConsole
 from tests.unit.nightly.conftest import ROWS, Nights
 
 _TWO_LINES = """
@@ -90,13 +96,37 @@ def test_the_last_good_night_is_what_is_compared_with(nights: Nights, runs: Modu
     assert [one.row for one in third.differences[0].newly_failing] == ["HOLD"]
 
 
-def test_injected_faults_and_other_scopes_are_never_mixed(nights: Nights, runs: ModuleType) -> None:
+def test_every_view_says_the_same_of_a_case(nights: Nights, runs: ModuleType, tmp_path: Path) -> None:
+    good = nights.pass_one()
+    first = nights.pass_one(code=1, plays={"HOLD": runs.fails})
+    third = nights.pass_one(code=1, plays={"HOLD": runs.fails})
+    run = nights.reports / third.night.run
+    finished = remake(run)
+    (standing,) = finished.standings.values()
+    (case,) = (case for case in finished.evidence.cases if case.key in finished.standings)
+    (tmp_path / "results").mkdir()
+    allure.write(tmp_path / "results", case, [], standing)
+    compared = CliRunner().invoke(application(), ["compare", str(nights.reports / good.night.run), str(run)])
+    out = io.StringIO()
+    show(finished.summary, finished.groups, SafeConsole(file=out), run=run, standings=finished.standings)
+
+    known = f"failing since {first.night.run}"
+    (result,) = (tmp_path / "results").glob("*-result.json")
+    assert f'"history", "value": "{known}"' in result.read_text()
+    assert f"(1 case; {known})" in out.getvalue()
+    for view in (finished.report.read_text(), third.page.read_text(), compared.output):
+        assert known in view
+    assert first.alert is not None
+    assert "history: new" in first.alert.body
+
+
+def test_injected_faults_are_never_mixed_and_a_narrower_night_has_lost_rows(nights: Nights, runs: ModuleType) -> None:
     nights.pass_one()
     faulty = nights.pass_one(code=1, plays={"HOLD": runs.fails}, options={"fault": ["heavy-loss"]})
     other = nights.pass_one(rows=("HOLD",))
 
     assert faulty.differences == ()
-    assert other.differences == ()
+    assert other.differences[0].lost_rows == ("BUSY",)
     assert len(faulty.histories[0]) == 1
 
 

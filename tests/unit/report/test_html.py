@@ -17,10 +17,11 @@ import pytest
 from harness.calls.verdict import Finding, Verdict
 from harness.report import html, run_directory
 from harness.report.evidence import CaseEvidence
-from harness.report.history import Result, Run
+from harness.report.history import Result, Run, runs_of
 from harness.report.recorder import CaseRecorder
 from harness.report.run import remake
 from harness.report.run_directory import RunEvidence, read_cases
+from harness.report.standing import standings
 from harness.report.summary import summarise
 from tests.unit.conftest import run_of
 
@@ -32,7 +33,7 @@ def report(run: Any, past: Sequence[Run] = ()) -> str:
 
 def page_of(run: RunEvidence, past: Sequence[Run] = ()) -> str:
     run.directory.mkdir(exist_ok=True)
-    html.write(run.directory / "report.html", run, summarise(run), past)
+    html.write(run.directory / "report.html", run, summarise(run), html.Past(past, standings(past, runs_of(run))))
     return (run.directory / "report.html").read_text()
 
 
@@ -57,7 +58,7 @@ def test_a_row_of_two_sites_is_one_mark_in_an_earlier_run(run: Any) -> None:
     """The worst of them: neither hides the other, and no run counts twice."""
     verdicts = {"a": Verdict.PASSED, "b": Verdict.FAILED}
     results = {site: Result("c", "talkdesk", "TD-INBOUND", verdict, 1, 1.0) for site, verdict in verdicts.items()}
-    past = [Run("x", 1e9, "talkdesk-sim", site, "k", "w", results=(result,)) for site, result in results.items()]
+    past = [Run("x", 1e9, "talkdesk-sim", site, "k", results=(result,)) for site, result in results.items()]
 
     assert re.findall(r'<i class="v-\w+" title="([^"]*)">', report(run, past)) == ["2001-09-09 01:46: failed"]
 

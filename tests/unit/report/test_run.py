@@ -87,7 +87,6 @@ class TestFinish:
         """By ``-k``, a path, ``--deselect`` or ``--lf``: that comes after the scope is put down, which has both rows."""
         made = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), lost=("BUSY",), options={"require": ["BUSY"]})
         planned = [runs.plain(case, made.deployment) for case in made.cases]
-        whole = runs_of(RunEvidence.read(made.directory))
         finished = finish(
             made.directory, [one for one in planned if one["row"] == "HOLD"], RunEnd(workers=1, wall_s=1.0)
         )
@@ -98,7 +97,6 @@ class TestFinish:
         assert "BUSY" in {left["row"] for left in finished.summary.left_out}
         assert "HOLD" not in {left["row"] for left in finished.summary.left_out}
         assert remake(made.directory).summary.required == finished.summary.required
-        assert runs_of(RunEvidence.read(made.directory))[0].key != whole[0].key, "it verified less"
 
     def test_reports_can_be_made_again(self, run: Any) -> None:
         results = run.directory / "allure-results"

@@ -1,0 +1,116 @@
+"""What the history says of a case: new, failing since a run, fixed, or flaky, and how often. Every view reads it here."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from harness.calls.verdict import Verdict
+from harness.report.history import Result, Run
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class FlakeRate:
+    """In how many nights a case was flaky: passed on retry only, or failed between two nights in which it passed."""
+
+    case: str
+    row: str
+    flaky: int
+    nights: int
+
+    @property
+    def rate(self) -> float:
+        """The share that was seen."""
+        return self.flaky / self.nights if self.nights else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the true share lies with 95 % confidence."""
+        return wilson(self.flaky, self.nights)
+
+
+def wilson(hits: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The Wilson score interval (E. B. Wilson, 1927): it holds for few trials, and for none or all of them as well."""
+    if not trials:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, weight = hits / trials, z * z / trials
+    middle = (share + weight / 2) / (1 + weight)
+    reach = z * math.sqrt(share * (1 - share) / trials + weight / (4 * trials)) / (1 + weight)
+    return max(0.0, middle - reach), min(1.0, middle + reach)
+
+
+def rates(runs: Sequence[Run]) -> list[FlakeRate]:
+    """Of each case that was ever flaky, the flakiest first. ``runs`` are of one key, oldest first.
+
+    Nights in which the case broke or was not observable do not count.
+    """
+    seen: dict[str, list[tuple[bool, bool]]] = {}
+    rows: dict[str, str] = {}
+    for run in runs:
+        for result in run.results:
+            if result.verdict in (Verdict.PASSED, Verdict.FAILED):
+                passed = result.verdict == Verdict.PASSED
+                seen.setdefault(result.case, []).append((passed, passed and result.attempts > 1))
+                rows[result.case] = result.row
+    found = [FlakeRate(case, rows[case], _flaky(nights), len(nights)) for case, nights in seen.items()]
+    return sorted((one for one in found if one.flaky), key=lambda one: (-one.interval[0], one.case))
+
+
+# -- what the history says of a case
+
+
+FIXED = "fixed"
+#: Site and case: new, failing since a run, fixed, or flaky. A case of which nothing is to be said is not in it.
+Standings = Mapping[tuple[str, str], str]
+
+
+def standings(past: Sequence[Run], now: Sequence[Run]) -> Standings:
+    """What the runs before say of each case of a run. ``past`` are of one history for each deployment and site, oldest first."""
+    places = {(run.deployment, run.site) for run in past}
+    seen: dict[tuple[str, str], list[tuple[str, Result]]] = {}
+    for run in past:
+        for result in run.results:
+            if result.attempts:
+                seen.setdefault((run.site, result.case), []).append((run.run, result))
+    return {
+        (run.site, result.case): words
+        for run in now
+        if (run.deployment, run.site) in places
+        for result in run.results
+        if result.attempts and (words := _standing(seen.get((run.site, result.case), []), result))
+    }
+
+
+def _standing(before: Sequence[tuple[str, Result]], now: Result) -> str:
+    """``before``: the runs that ran the case, with how it ended. Where it broke or was not observable, it may have failed or not."""
+    informative = [(run, result) for run, result in before if result.verdict.says_something]
+    nights = [(one.passed, one.passed and one.attempts > 1) for one in (*(r for _, r in informative), now)]
+    flaky = f"flaky ({count} of {len(nights)})" if (count := _flaky(nights)) else ""
+    if now.passed:
+        return FIXED if informative and not informative[-1][1].passed else flaky
+    known = informative if now.verdict is Verdict.FAILED else before
+    streak = list(itertools.takewhile(lambda one: one[1].verdict is now.verdict, reversed(known)))
+    if not streak:
+        return ", ".join(filter(None, ("new", flaky)))
+    return f"{'failing' if now.verdict is Verdict.FAILED else now.verdict} since {streak[-1][0]}"
+
+
+def together(words: Iterable[str]) -> str:
+    """What the history says of several cases; empty where it says nothing."""
+    counted = Counter(words)
+    if len(counted) == 1:
+        return next(iter(counted))
+    return ", ".join(f"{count} {word}" for word, count in counted.most_common() if word)
+
+
+def _flaky(nights: Sequence[tuple[bool, bool]]) -> int:
+    count = sum(retried for _, retried in nights)
+    inner = zip(nights, nights[1:], nights[2:], strict=False)
+    return count + sum(before[0] and not now[0] and after[0] for before, now, after in inner)
