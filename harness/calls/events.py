@@ -341,6 +341,20 @@ class MarkInFile(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceInFile(Event):
+    """Whether a recording that others made of a call has what ``leg`` received; ``at`` is when that was compared."""
+
+    file: str  #: its name
+    sha256: str
+    made_at: str  #: as of :class:`MarkInFile`
+    found: bool
+    match: float  #: the correlation of the parts that agree on one place, 0…1
+    parts: int  #: of half a second, that were looked for
+    agreeing: int  #: of these, the most that agree
+    round_trip_s: float | None  #: the delays of both directions together, where the caller's mark is there as well
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageInFile(Event):
     """A SIP message of the call of ``leg`` in a capture that others made; ``phone`` made that call."""
 
@@ -353,7 +367,7 @@ class MessageInFile(Event):
 
 
 #: What files that others made show.
-FileEvent = MarkInFile | MessageInFile
+FileEvent = MarkInFile | VoiceInFile | MessageInFile
 
 
 _KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}

@@ -369,13 +369,27 @@ class Synthflow(ApiAccess):
     transcript_within_s: float = Field(30.0, gt=0)  #: how long after the call's end the transcript may come
     lag_s: float = Field(5.0, ge=0)  #: how late a record may show what has happened
     rtcp: Literal["end-to-end", "by-hop"] = "end-to-end"  #: whose RTCP reports callers get: the AI's, or a platform's
+    recording: bool = (
+        False  #: fetch the AI's recording of each call, which proves who was heard; as ``recording`` in ``witness``
+    )
+    recording_within_s: float = Field(60.0, gt=0)  #: how long after the call's end the recording may come
     prepare: bool = False  #: request an id for each call (prepare_inbound), sent as X-EI, to find its record
     shared: bool = False  #: other people call the assistants, too; leave their calls alone
 
     @property
+    def records(self) -> bool:
+        """Whether the AI's recording of each call can be fetched."""
+        return self.recording or "recording" in self.witness
+
+    @property
+    def testimony(self) -> frozenset[Witness]:
+        """What its records have beyond the documented fields."""
+        return frozenset(self.witness) - {"record", "recording"}
+
+    @property
     def record_lag_s(self) -> float:
         """``lag_s`` if the AI gives only records, else 0: a far end's witness has its own times."""
-        return 0.0 if set(self.witness) - {"record"} else self.lag_s
+        return 0.0 if self.testimony else self.lag_s
 
 
 class WitnessFiles(Model):

@@ -318,6 +318,11 @@ class Tables(Model):
         return self.synthflow is not None and (self.kind == "simulated" or has_base)
 
     @property
+    def records_calls(self) -> bool:
+        """Whether the AI's own recording of each call can be fetched."""
+        return self.has_api and self.synthflow is not None and self.synthflow.records
+
+    @property
     def names_marks(self) -> bool:
         """Whether the AI shows which marks it hears, in its record or in band. If not, it is known by words and speech."""
         return self.synthflow is not None and bool({"marks", "in-band"} & set(self.synthflow.witness))

@@ -259,10 +259,13 @@ def why_never_passed(case: Case, deployment: Deployment) -> str | None:
 
 def _why_audio_stays_unknown(deployment: Deployment) -> str | None:
     expect, files = deployment.expect, deployment.witness
-    if deployment.names_marks or (files is not None and files.made_at == "ai"):
+    if deployment.names_marks or deployment.records_calls or (files is not None and files.made_at == "ai"):
         return None
     if expect.strength == "proved":
-        return 'this AI names no marks, and nothing else proves audio (expect.strength = "confirmed" asks for less)'
+        return (
+            "this AI names no marks, and nothing else proves audio "
+            '(synthflow.recording = true proves it; expect.strength = "confirmed" asks for less)'
+        )
     if expect.strength == "confirmed" and deployment.transcript == "none":
         return 'there is no transcript, and nothing else confirms audio (expect.strength = "indicated" asks for less)'
     return None
@@ -303,6 +306,8 @@ def waits_of(case: Case, deployment: Deployment) -> float:
     seconds = (len(calls_of(case, deployment)) + _MORE_CALLS) / deployment.limits.calls_per_second
     if synthflow is not None and deployment.transcript == "after":
         seconds += synthflow.transcript_within_s
+    if synthflow is not None and deployment.records_calls:
+        seconds += synthflow.recording_within_s
     if case.row.moment == "registration":
         seconds += max(deployment.expect.refresh_within_s, deployment.timings.register_expires_s)
     if case.row.moment == "campaign" and campaign is not None:

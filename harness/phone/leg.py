@@ -307,14 +307,18 @@ class Leg:
 
         Raises :class:`ResourceError` when the disk no longer takes the recording, because a check would then find nothing.
         """
+        samples, origin = self.received()
+        return samples[max(0, round((since - origin) * SAMPLE_RATE)) :]
+
+    def received(self) -> tuple[NDArray[np.int16], float]:
+        """All of it, and the monotonic time at which it begins. Raises as :meth:`received_since` does."""
         self.require_recorded(_HELD_BACK_S)
         samples = recording.so_far(recording.paths(self.phone.directory, self.id)[0])
         pulses = [event for event in self.events if isinstance(event, Listened)][-_PULSES:]
         if not pulses:
-            return samples[:0]
+            return samples[:0], 0.0
         # A pulse may arrive late but never early, so the earliest start time is the recording's.
-        origin = min(pulse.at - pulse.seconds for pulse in pulses)
-        return samples[max(0, round((since - origin) * SAMPLE_RATE)) :]
+        return samples, min(pulse.at - pulse.seconds for pulse in pulses)
 
     def require_recorded(self, held_back_s: float = _ROUNDED_S) -> None:
         """Raise :class:`ResourceError` when received audio is missing on disk, apart from the last ``held_back_s`` seconds."""

@@ -23,6 +23,7 @@ from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import End
 from harness.scenario.handover import SentTransfer, in_actions, in_messages
+from harness.scenario.recorded import RecordedCall
 from harness.scenario.signs import RECOGNISED_WITHIN_S, Words
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request
@@ -150,7 +151,7 @@ class SynthflowCall(End):
         self._api = context.far_end.api
         self._record = record
         self.peer: Call = peer
-        self._can = set(context.deployment.synthflow.witness) if context.deployment.synthflow else set()
+        self._can = context.deployment.synthflow.testimony if context.deployment.synthflow else frozenset()
         self._find = find  # looks for a record that is unknown yet
         self._wanted = wanted  #: the number that should be called, to find a record that is unknown yet
         self._failing = False
@@ -158,6 +159,7 @@ class SynthflowCall(End):
         transcript = context.deployment.transcript
         within_s = declared.transcript_within_s if declared and transcript == "after" else RECOGNISED_WITHIN_S
         self.words = Words(context, self.refresh, within_s, lambda: self.is_blind)
+        self.recording = RecordedCall(context, self)
 
     @property
     def call_id(self) -> str:
@@ -204,7 +206,7 @@ class SynthflowCall(End):
 
     def _witness(self, what: str) -> Any:
         """A field beyond the documented record, if the deployment says that there are any."""
-        return self._record.witness(what) if self._can - {"record"} else None
+        return self._record.witness(what) if self._can else None
 
     @property
     def _is_in_doubt(self) -> bool:
@@ -419,7 +421,7 @@ class SynthflowCall(End):
 
         told = self._context.ask_interface(outcome, time.monotonic() + within)
         # a bare record may list actions, and yet not what became of a transfer
-        never_came = self._can - {"record"} and self._record.actions and not self.is_blind
+        never_came = self._can and self._record.actions and not self.is_blind
         return 0 if told is None and never_came else told
 
     def hang_up(self) -> float:
@@ -437,7 +439,7 @@ class SynthflowCall(End):
     @property
     def farewell_s(self) -> float:
         """How long it may still speak after :meth:`hang_up`: a bare record does not say when it ended."""
-        return 0.0 if self._can - {"record"} else self._context.patience
+        return 0.0 if self._can else self._context.patience
 
     def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
         """The caller asks for digits, by the method in which they shall come."""

@@ -41,7 +41,7 @@ _MOST_GLARES = 2  # for one offer; a third 491 is no coincidence
 _ASKS_BACK_WITHIN_S = 3.0  # as long as live voice agents take to answer
 #: How long a caller stays after its words: voice agents take 0.3 to 1 s for the end of a turn.
 QUIET_S = 1.5
-_MARK_S = 0.5  # of its mark, before the caller speaks
+MARK_S = 0.7  #: of its mark, before the caller speaks; 0.6 s of it in a recording decide
 DIGIT_S = 0.2  #: a digit and the pause after it, as pjsua sends them
 
 
@@ -64,6 +64,8 @@ class Call(ListeningLeg):
         self.connected_at: float | None = None
         self.obeyed_digit: Sound | None = None  #: the AI did what a digit of this caller asked for
         self.is_quiet = False  #: whether it sends no mark, so that an AI that takes one for speech can greet or answer
+        self.marked_at: list[float] = []  #: when it began to send its mark to a live AI
+        self.words_s = 0.0  #: the longest prompt that it said
         self.looks: list[Look] = []  #: looks at what is heard, which may still need the call unchanged
         self.began = next((event.at for event in leg.events), time.monotonic())
         self.chosen = self.began  #: when the caller began to press the last digit of the menus
@@ -117,6 +119,7 @@ class Call(ListeningLeg):
             began = time.monotonic()
             seconds = len(prompt_samples(prompt)) / SAMPLE_RATE
             self._context.evidence.scripted(began - asked + seconds, f"the prompt {prompt_name(prompt)}", began=asked)
+            self.words_s = max(self.words_s, seconds)
             self.is_quiet = bool(self.looks)
             self.leg.play(Wav(self._with_quiet(prompt) if self.is_quiet else prompt_path(prompt)))  # then its mark
             return began + seconds, pauses
@@ -135,13 +138,27 @@ class Call(ListeningLeg):
             return
         with self._context.evidence.step(f"{self.label} lets the AI greet first"):
             wait_for_greeting(self.leg, max(self.answered_at() or self.began, self.routed), within)
-            self.end_quiet()
-            self._context.pause(_MARK_S)
+            self.show_mark()
+            if self._context.deployment.records_calls:  # so much decides, and an AI takes a mark for speech
+                self.be_quiet()
+
+    def show_mark(self) -> None:
+        """Send the mark for as long as decides, in a recording as well."""
+        self.is_quiet = True
+        self.end_quiet()
+        self._context.pause(MARK_S)
+
+    def be_quiet(self) -> None:
+        """Send nothing until :meth:`end_quiet`."""
+        self.is_quiet = True
+        with contextlib.suppress(NeverCame):
+            self.leg.play(Silence())
 
     def end_quiet(self) -> None:
         """Send the mark from now on, if the caller is quiet."""
         if self.is_quiet:
             self.is_quiet = False
+            self.marked_at.append(time.monotonic())
             with contextlib.suppress(NeverCame):  # the far end has ended the call
                 self.leg.play(Mark())
 

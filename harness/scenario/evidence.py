@@ -154,6 +154,10 @@ class Evidence:
         """Time the case takes on purpose: it ``began`` then, or is over now."""
         self._recorder.scripted(seconds, why, began=began)
 
+    def attach(self, name: str, file: Path) -> None:
+        """Name a file in :attr:`directory` as evidence."""
+        self._recorder.attach(name, file, "application/octet-stream")
+
     def note_once(self, text: str) -> None:
         """A note for the reader, recorded once even if several places add it."""
         if text not in self._notes:

@@ -153,6 +153,8 @@ class ExpectAudio:
                 audio_quality.excuse_mute_phone(asked, (caller,), since),
                 self._direction(talk, caller, since, again, *look.to_caller()),
             ]
+            if crossing := look.crossing():
+                found.append(crossing)
             if starved_s := look.starved_s:
                 found = [hindered(finding, starved_s) if _was_not_understood(finding) else finding for finding in found]
             # dated before the harness hung up

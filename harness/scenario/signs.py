@@ -21,12 +21,13 @@ from harness.audio.prompts import prompt_samples, prompt_text
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Denial, Observation
 from harness.calls.events import PACKET_S
-from harness.calls.verdict import Strength
+from harness.calls.verdict import Finding, Strength
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import QUIET_S, Call
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import received_between
 from harness.witness.call_record import CallRecord
+from harness.witness.recordings import Shown
 from harness.witness.transcript import (
     RecordReader,
     Side,
@@ -54,6 +55,8 @@ LISTEN_S: Final = 3.5
 _ANSWERED_WITHIN_S: Final = 1.5
 #: How much of a sound is needed to classify it, in seconds, with what is not on disk yet.
 _WORTH_JUDGING_S: Final = 1.0
+#: How much of a voice is needed to find it in a recording.
+_COMPARED_S: Final = 1.2
 #: The share of a look that the harness may wait for a processor and still be understood.
 _MOST_STARVED: Final = 0.2
 #: With this many packets sent (one second), a low count is no matter of timing.
@@ -153,7 +156,8 @@ class Look:
         """Hear the AI's greeting. The caller then greets it, if a transcript may show that, after earlier looks are done."""
         earlier = list(self._caller.looks)
         self._caller.looks.append(self)
-        if self._talk.words.may_confirm:
+        # a recording shows its mark and the AI's greeting; behind a change the AI has to be made to speak again
+        if self._talk.words.may_confirm or (self._again and self._context.deployment.records_calls):
             self._talk.words.greetings += 1
             self._wanted = self._talk.words.greetings
         if self._wanted or self._caller.is_quiet:
@@ -169,6 +173,8 @@ class Look:
             self._caller.hear_greeting(max(LISTEN_S, self._context.deployment.manners.dead_air_s or 0.0))
             if not self._wanted:
                 return
+            if self._again and self._context.deployment.records_calls:
+                self._caller.show_mark()
             ended, self._in_pause = self._caller.speak(GREETING)
             self._greeted_at = ended
             during = self._talk.words.come == "during"
@@ -201,6 +207,8 @@ class Look:
                 self.wait_until_said()
                 if self._again and self._wanted:
                     self._caller.let_answer(self._greeted_at, LISTEN_S)
+                    if self._context.deployment.records_calls:
+                        self._context.pause(_COMPARED_S)
                 self._listen()
                 if self._least <= Strength.INDICATED and not asking and not self._caller.is_over():
                     self._wait_for_report()
@@ -222,7 +230,8 @@ class Look:
         # an AI that speaks only when spoken to has time to answer the greeting
         deadline = max(self._begun, self._since, self._said_at if self._wanted else 0.0) + LISTEN_S
         self._hear(self._since, deadline)
-        if self._wanted or self._caller.is_over():
+        is_recorded = self._heard is not None and self._context.deployment.records_calls
+        if self._wanted or is_recorded or self._caller.is_over():
             return
         with suppress(NeverCame):  # it may hang up meanwhile
             ended, _ = self._caller.speak(GREETING)
@@ -284,7 +293,12 @@ class Look:
 
     def to_ai(self) -> DirectionSigns:
         """Whether the AI heard the caller."""
-        words = self._by_words() if self._wanted and self._talk.words.find_greeting(self._wanted) else None
+        recorded = self._recorded()
+        if recorded is not None and (proof := self._talk.recording.heard_caller(recorded, self._caller, self._since)):
+            return proof, None, None
+        missing = self._talk.recording.lacks_caller(recorded, self._caller) if recorded is not None else None
+        has_words = self._talk.words.come != "none" and self._wanted
+        words = self._by_words() if has_words and self._talk.words.find_greeting(self._wanted) else None
         account, denial = self._uncounted() or (None, None)
         obeyed = self._caller.obeyed_digit
         obeyed = obeyed if obeyed is not None and obeyed.at >= self._since else None
@@ -295,13 +309,17 @@ class Look:
             obeyed = None
         signs = [self._understood or words, obeyed, self._counted()]
         sound = max(filter(None, signs), key=lambda sign: sign.strength, default=None)
-        return sound, account, self._no_words_of_the_caller() or denial
+        return sound, account, missing or self._no_words_of_the_caller() or denial
 
     def to_caller(self) -> DirectionSigns:
         """Whether the caller heard the AI."""
         heard, words = self._heard, self._talk.words
         if heard is None or heard.observation is not Observation.SOUND:
             return heard, self._account if heard is None else None, None
+        if recorded := self._recorded():
+            compared = self._talk.recording.heard_ai(recorded, heard, self._caller.label)
+            if compared is not heard:
+                return compared, None, None
         # words from before a change of the call say nothing about the way now
         if words.may_confirm and words.find_answer(self._wanted if self._again else 0):
             if not self._again and not words.greeted_for(self._greeting_s):
@@ -311,6 +329,16 @@ class Look:
             evidence = f"{heard.evidence}; the transcript has {self._talk.label}'s own words"
             return replace(heard, observation=Observation.WORDS, evidence=evidence), None, None
         return heard, None, self._no_words_of_the_ai()
+
+    def crossing(self) -> Finding | None:
+        """Whether the AI heard another call as well, where its recording tells."""
+        recorded = self._recorded()
+        return None if recorded is None else self._talk.recording.crossing(recorded, self._caller)
+
+    def _recorded(self) -> Shown | None:
+        if not self._context.deployment.records_calls:
+            return None
+        return self._talk.recording.of(self._caller, self._since, self.until)
 
     def _by_words(self) -> Sound:
         evidence = f"{self._talk.label}'s transcript has {prompt_text(GREETING)!r}"

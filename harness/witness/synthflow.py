@@ -141,6 +141,19 @@ class SynthflowApi:
             raise FarEndError("Synthflow API: GET /calls/{id}: the record is another call's")
         return record
 
+    def recording_address(self, call_id: str) -> str | None:
+        """``GET /calls/{id}/recording``: where the recording is; None while there is none (404)."""
+        what = "GET /calls/{id}/recording"
+        answer = self._wait(
+            self._ask("GET", f"/calls/{path_segment(call_id)}/recording", expected=(302, 303, 307, 404))
+        )
+        if answer.status == 404:
+            return None
+        address = answer.headers.get("location")
+        if not address:
+            raise FarEndError(f"Synthflow API: {what}: {answer.status} without a Location")
+        return address
+
     def calls(self, since: float, models: Sequence[str] = ()) -> list[CallRecord]:
         """``GET /calls`` of each model (Synthflow's id of an assistant), or of all, where none is known.
 
@@ -238,7 +251,7 @@ class SynthflowApi:
         self._gave_json = True
         return found
 
-    async def _ask(self, method: str, path: str, **arguments: Any) -> HttpResponse:
+    async def _ask(self, method: str, path: str, *, expected: Sequence[int] = (), **arguments: Any) -> HttpResponse:
         what = f"{method} {path}"
         if self.is_down:
             until = "in this run" if self._down_until == math.inf else "before a minute is over"
@@ -259,7 +272,7 @@ class SynthflowApi:
                 continue
             break
         self._offset.note(asked_at, to_wall(time.monotonic()), answer.date)
-        if answer.is_success:
+        if answer.is_success or answer.status in expected:
             self._strikes, self._down_until = 0, -math.inf
             return answer
         strikes = _STRIKES if answer.status == 401 else int(answer.status >= 500 or answer.status == 429)
@@ -278,7 +291,7 @@ def api_of(deployment: Deployment) -> SynthflowApi | None:
     if declared is None or declared.api_base is None:
         return None
     token = declared.api_token.get_secret_value() if declared.api_token else ""
-    testifies = bool(set(declared.witness) - {"record"})
+    testifies = bool(declared.testimony)
     return SynthflowApi(
         declared.api_base,
         token,

@@ -109,6 +109,12 @@ class ApiSettings(_Model):
     witness: bool = (
         True  #: whether a record tells more than the documented fields, and marks and digits in its transcript
     )
+    #: What ``GET /calls/{id}/recording`` gives: a mixed MP3, a WAV with the AI on the left or (``swapped``) on the right, a file that
+    #: is damaged in some way, another call's, or an error.
+    recording: Literal[
+        "mono", "stereo", "swapped", "silent", "truncated", "broken", "another-call", "403", "404", "502"
+    ] = "mono"
+    recording_after_s: Seconds = 0.0  #: of a call's end; 404 until then
     stale: bool = False  #: whether its lists have old calls of each caller, whatever ``from_date`` asks for
     date_jumps_s: float = 0.0  #: how far the Date of its answers is ahead from the first call on; its records are not
 

@@ -28,6 +28,7 @@ from harness.world.platform.routing import Termination
 from harness.world.settings import Settings, TenantContext, parse
 from harness.world.synthflow.api import api, with_models
 from harness.world.synthflow.conversation import Conversation, Synthflow
+from harness.world.synthflow.recordings import RecordingStore
 from harness.world.synthflow.trunks import Region, SipNumbers, Trunks
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.transactions import Timers
@@ -98,6 +99,7 @@ class Tenant:
         self._agents: list[UserAgent] = []
         self._campaigns: HttpServer | None = None
         self._api: HttpServer | None = None
+        self._recordings: HttpServer | None = None
         self._watching: asyncio.Task[None] | None = None
         self._firewall = Firewall(self.context)
         self._security: tuple[str | None, frozenset[str]] = (None, frozenset())
@@ -244,7 +246,10 @@ class Tenant:
             return
         self.context.deployment = with_models(self.deployment)
         token = secrets.token_urlsafe(24)
-        app = api(self.context, self.synthflow.records, self.numbers, token)
+        store = RecordingStore()
+        self._recordings = HttpServer(store.application(), self.context.block[Host.SYNTHFLOW_MEDIA])
+        store.base = f"http://{await self._recordings.start()}/recordings"
+        app = api(self.context, self.synthflow.records, self.numbers, store, token)
         self._api = HttpServer(app, self.context.block[Host.SYNTHFLOW], self._certificates.for_api())
         where = await self._api.start()
         await self._apply_settings()
@@ -299,7 +304,9 @@ class Tenant:
     async def close(self) -> None:
         """Stop all user agents and servers, and release the addresses; harmless for what was never started."""
         await asyncio.gather(*(ua.stop() for ua in self._agents))
-        await asyncio.gather(*(server.stop() for server in (self._api, self._campaigns) if server is not None))
+        await asyncio.gather(
+            *(server.stop() for server in (self._api, self._recordings, self._campaigns) if server is not None)
+        )
         self.context.block.release()
 
     async def change_settings(self, now: Settings) -> None:

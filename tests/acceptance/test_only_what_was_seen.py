@@ -35,6 +35,8 @@ WORLDS: Mapping[str, World] = {
     "nothing reaches the AI": _world(0, "record and RTCP", fault="rtp-blocked-to-ai"),
     "no reaction": _world(1, "record, packets asked for", "deaf, speaks without end"),
     "nothing reaches the caller": _world(2, "record, packets asked for", fault="rtp-blocked-to-caller"),
+    "recorded": _world(6, "recording"),
+    "nothing recorded of the caller": _world(7, "recording", fault="rtp-blocked-to-ai"),
     "in order": _world(3, "record and RTCP"),
     "anonymous": _world(5, "record and RTCP", fault="from-anonymous"),
     "REFER swallowed": _world(4, "record and RTCP", fault="refer-never-notified", row=TRANSFER),
@@ -106,6 +108,22 @@ def test_missing_rtp_to_the_caller_is_not_blamed_on_a_silent_ai(run: Path) -> No
     assert not [
         ruled for ruled in one.case["end"]["diagnosis"]["ruled_out"] if ruled["cause"] == "rtp-blocked-to-caller"
     ]
+
+
+def test_a_recording_at_the_ai_proves_both_directions(run: Path) -> None:
+    one = case(run, "recorded")
+    assert one.verdict is Verdict.PASSED, one.message
+    both = [f for f in one.findings if f.check == "audio"]
+    assert {finding.facts["observation"] for finding in both} == {Observation.RECORDING.name.lower()}
+    assert [finding.strength for finding in both] == [Strength.PROVED] * 2
+    assert [path.suffix for path in one.directory.glob("*.mp3")]
+
+
+def test_a_recording_without_the_callers_mark_is_evidence_against(run: Path) -> None:
+    one = case(run, "nothing recorded of the caller")
+    assert one.verdict is Verdict.FAILED, one.message
+    assert "the AI's recording" in one.message
+    assert certain(one) <= {"rtp-blocked-to-ai"}
 
 
 def test_facts_from_the_record_alone_are_signed_as_such(run: Path) -> None:

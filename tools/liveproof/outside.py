@@ -38,7 +38,8 @@ class Outside:
         for old, new in (
             ('transcript = "after"', f'transcript = "{world.witness.transcript}"'),
             ('rtcp = "end-to-end"', f'rtcp = "{"by-hop" if hops else "end-to-end"}"'),
-            ('strength = "confirmed"', f'strength = "{world.witness.asks}"'),
+            ('strength = "proved"', f'strength = "{world.witness.asks}"'),
+            ("recording = true", f"recording = {str(world.witness.recording is not None).lower()}"),
         ):
             assert text.count(old) == 1, old
             text = text.replace(old, new)

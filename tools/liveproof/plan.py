@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-Strength = Literal["indicated", "confirmed"]
+Strength = Literal["indicated", "confirmed", "proved"]
 Transcript = Literal["none", "after", "during"]
 
 INBOUND, TRANSFER = "TD-INBOUND", "TD-TRANSFER-BLIND"
@@ -25,6 +25,15 @@ class Witness:
     transcript: Transcript
     rtcp: Literal["passed-on", "terminated", "none"]
     asks: Strength  #: what its file asks for
+    recording: str | None = (
+        None  #: what the API gives as recording, as the world's settings have it; None: the file asks for none
+    )
+    recording_after_s: float = 0.0
+
+    @property
+    def proves(self) -> bool:
+        """Whether the recording is a good one."""
+        return self.recording in ("mono", "stereo", "swapped")
 
 
 #: Files that ask for ``confirmed`` have a transcript: without one, nothing confirms audio, and the plan leaves such rows out.
@@ -36,7 +45,17 @@ WITNESSES: Final = (
     Witness("late words and RTCP", "after", "passed-on", "confirmed"),
     Witness("words during the call", "during", "none", "confirmed"),
     Witness("words during the call and RTCP", "during", "passed-on", "confirmed"),
+    Witness("recording", "none", "none", "proved", "mono"),
+    Witness("recording, stereo", "none", "none", "proved", "stereo"),
+    Witness("recording, late", "none", "none", "proved", "mono", 2.0),
+    Witness("no recording", "none", "none", "proved", "404"),
+    Witness("another call's recording", "none", "none", "proved", "another-call"),
+    Witness("broken recording", "none", "none", "proved", "broken"),
 )
+#: Only these are tried with the witnesses whose recording differs from the first one's.
+FAULTS_OF_AUDIO: Final = (
+    "rtp-blocked-to-ai", "rtp-blocked-to-caller", "rtp-one-packet-to-caller", "audio-replayed", "audio-echoed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -121,6 +140,8 @@ class World:
     @property
     def allows(self) -> Strength | None:
         """The strength with which both directions can be known where all is well; None where nobody can."""
+        if self.witness.recording is not None:
+            return "proved" if self.witness.proves and self.ai.speaks else None
         if self.witness.transcript != "none":
             return (
                 "confirmed" if self.ai is LISTENS else None
@@ -132,7 +153,13 @@ class World:
         """Of the tenant."""
         return {
             "rtcp": {"reports": self.witness.rtcp},
-            "api": {"transcript": self.witness.transcript, "transcript_after_s": 1.0, "witness": False},
+            "api": {
+                "transcript": self.witness.transcript,
+                "transcript_after_s": 1.0,
+                "witness": False,
+                "recording": self.witness.recording or "404",
+                "recording_after_s": self.witness.recording_after_s,
+            },
             "assistants": {"*": {"sends": self.ai.sends, "hears": self.ai.hears, "replies": False}},
         }
 
@@ -160,7 +187,8 @@ def wrong() -> list[World]:
     for witness in WITNESSES:
         for row, faults in FAULTS.items():
             for fault in faults:
-                made.add(witness, LISTENS, fault, row)
+                if witness.recording is None or witness.name == "recording" or fault in FAULTS_OF_AUDIO:
+                    made.add(witness, LISTENS, fault, row)
         for ai in AIS[1:]:
             made.add(witness, ai, None, INBOUND)
             if witness.rtcp != "terminated" and not ai.hears:
@@ -174,20 +202,28 @@ def _is_what_was_asked(world: World) -> bool:
     return world.witness.asks == "indicated" and world.fault is None and not world.ai.hears and heard_as_asked
 
 
-def clean(cases: int) -> Iterator[tuple[Witness, Ai]]:
+def clean(cases: int, witnesses: Sequence[str] = ()) -> Iterator[tuple[Witness, Ai]]:
     """Witnesses and AIs of clean worlds, as often as it takes to come to so many cases of a world with 17."""
-    kinds = [(witness, LISTENS) for witness in WITNESSES]
+    kinds = [(witness, LISTENS) for witness in WITNESSES if not witnesses or witness.name in witnesses]
     for at in range(-(-cases // 17)):
         yield kinds[at % len(kinds)]
 
 
-def worlds(sample: int | None, cases: int, dice: random.Random, faults: Sequence[str] = ()) -> list[World]:
-    """All worlds, or ``sample`` of the wrong ones, with these ``faults`` if any are named; and clean ones for so many cases."""
-    every = [world for world in wrong() if not faults or world.fault in faults]
+def worlds(
+    sample: int | None, cases: int, dice: random.Random, faults: Sequence[str] = (), witnesses: Sequence[str] = ()
+) -> list[World]:
+    """All worlds, or ``sample`` of the wrong ones, with these ``faults`` and ``witnesses`` if any are named; and clean ones for so
+    many cases.
+    """
+    every = [
+        world
+        for world in wrong()
+        if (not faults or world.fault in faults) and (not witnesses or world.witness.name in witnesses)
+    ]
     chosen = every if sample is None else dice.sample(every, min(sample, len(every)))
     made = Numbered()
     for world in chosen:
         made.add(world.witness, world.ai, world.fault, *world.rows)
-    for witness, ai in clean(cases):
+    for witness, ai in clean(cases, witnesses):
         made.add(witness, ai, None, *ROWS)
     return made.worlds

@@ -160,12 +160,21 @@ class Proof:
             "clean_cases": len(well),
             "clean_passed": sum(result.verdict is Verdict.PASSED for result in well),
             "false_alarms": sum(result.is_false_alarm for result in well),
+            "proved_share": self.proved_share,
             "audio_check_s_p95": _p95([s for r in well if r.world.allows for s in r.looks_s]),
             "audio_check_wrong_s_p95": _p95([s for r in injected for s in r.looks_s]),
             "three_at_once_s_p95": _p95([r.held_s for r in well if r.row == "CONCURRENT"]),
             "one_at_once_s_p95": _p95([r.held_s for r in well if r.row == "REINVITE-CODEC"]),
             "seconds": round(self.seconds, 1),
         }
+
+    @property
+    def proved_share(self) -> float | None:
+        """Of the clean cases with a good recording, the share that passed as proved."""
+        recorded = [r for r in self.results if not r.is_injected and r.world.allows == "proved"]
+        if not recorded:
+            return None
+        return round(sum(r.verdict is Verdict.PASSED for r in recorded) / len(recorded), 3)
 
     @property
     def shortfalls(self) -> list[str]:

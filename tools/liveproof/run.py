@@ -28,7 +28,7 @@ from tools.liveproof.results import Proof, Result, read
 
 #: Tenants of the world, and so files of one run, at most.
 TENANTS = 24
-CLEAN_CASES = 306
+CLEAN_CASES = 408
 _LONGEST_RUN_S = 1800.0
 #: How often a case that has said nothing is made once more.
 _ATTEMPTS_MORE = 2
@@ -39,9 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run all worlds, print and write the figures, and judge."""
     asked = _parser().parse_args(arguments)
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(2**32)
-    partial = asked.sample is not None or bool(asked.fault)
+    partial = asked.sample is not None or bool(asked.fault) or bool(asked.witness)
     clean = asked.clean if asked.clean is not None else 17 if partial else CLEAN_CASES
-    every = worlds(asked.sample, clean, random.Random(seed), asked.fault)
+    every = worlds(asked.sample, clean, random.Random(seed), asked.fault, asked.witness)
     print(f"{len(every)} worlds, seed {seed}", flush=True)
     for directory in filter(None, (asked.reports, asked.keep)):
         directory.mkdir(parents=True, exist_ok=True)
@@ -74,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         "--sample", type=int, metavar="N", help="so many wrong worlds, drawn (all of them otherwise), and a clean one"
     )
     parser.add_argument("--fault", action="append", default=[], metavar="NAME", help="this fault alone (repeatable)")
+    parser.add_argument(
+        "--witness", action="append", default=[], metavar="NAME", help="this witness alone (repeatable)"
+    )
     parser.add_argument("--clean", type=int, metavar="N", help=f"clean cases, about ({CLEAN_CASES}; 17 of a sample)")
     parser.add_argument("--seed", type=int)
     parser.add_argument("-n", dest="workers", type=int, default=4 * (os.cpu_count() or 1), help="cases at once")

@@ -25,6 +25,7 @@ class Observation(StrEnum):
     """A kind of evidence about a call. The names are stable: evidence on disk has them (``Direction.observation``)."""
 
     MARK = "the speaker's mark was decoded at the listener, by us or by a far end that names marks"
+    RECORDING = "the AI's recording of the call has the caller's mark, or the voice that the caller heard"
     WORDS = "the listener's transcript has the speaker's words, or the speaker's has its own"
     DIGIT = "the listener acted on a digit that the speaker sent as telephone-event"
     RTCP = "the listener's RTCP reports count the speaker's packets"
@@ -42,6 +43,7 @@ class Observation(StrEnum):
 #: ``UNKNOWN`` proves nothing: sent packets may be lost.
 _HEARD = {
     Observation.MARK: Strength.PROVED,
+    Observation.RECORDING: Strength.PROVED,
     Observation.WORDS: Strength.CONFIRMED,
     Observation.DIGIT: Strength.CONFIRMED,
     Observation.RTCP: Strength.INDICATED,

@@ -175,7 +175,7 @@ def live_file(
                 "poll_s": 0.2,
                 "prepare": True,
             }
-        plain["expect"]["strength"] = "confirmed"
+        plain["expect"]["strength"] = "proved" if world.records_calls else "confirmed"
     else:
         plain.pop("synthflow", None)
     secrets = _without_secrets(plain)

@@ -20,7 +20,9 @@ from pydantic import BaseModel, Field, ValidationError
 from harness.deployment import Deployment
 from harness.world import http_server
 from harness.world.settings import TenantContext
+from harness.world.synthflow import recordings
 from harness.world.synthflow.record import CallRecord, Records
+from harness.world.synthflow.recordings import RecordingStore
 from harness.world.synthflow.trunks import AskedNumber, SipNumbers
 
 _log = logging.getLogger(__name__)
@@ -53,8 +55,10 @@ class AskedCall(BaseModel):
     model_id: str
 
 
-def api(context: TenantContext, records: Records, numbers: SipNumbers, token: str) -> web.Application:
-    """The application for one tenant; every request needs the bearer token."""
+def api(
+    context: TenantContext, records: Records, numbers: SipNumbers, store: RecordingStore, token: str
+) -> web.Application:
+    """The application for one tenant; every request needs the bearer token. ``store`` gives the files of recordings."""
     deployment, began = context.deployment, time.time()
     models = {assistant.did: str(assistant.model_id) for assistant in deployment.assistants.values()}
     callers = [phone.number for phone in deployment.phones.values() if phone.number]
@@ -95,6 +99,10 @@ def api(context: TenantContext, records: Records, numbers: SipNumbers, token: st
             return http_server.error(404, "no such call")
         return _ok({"calls": [record.plain(context.settings.api)]})
 
+    async def recording(request: web.Request) -> web.Response:
+        asked = records.get(request.match_info["id"])
+        return await recordings.answer(asked, records.newest_first(), context.settings.api, store)
+
     async def prepare_inbound(request: web.Request) -> web.Response:
         asked = AskedCall.model_validate(await _body(request))
         answer = {"call_status": "registered", "direction": "inbound", "model_id": asked.model_id}
@@ -121,6 +129,7 @@ def api(context: TenantContext, records: Records, numbers: SipNumbers, token: st
         [
             web.get("/v2/calls", calls),
             web.get("/v2/calls/{id}", call),
+            web.get("/v2/calls/{id}/recording", recording),
             web.post("/v2/prepare_inbound", prepare_inbound),
             web.get("/v2/sip_numbers", sip_numbers),
             web.post("/v2/sip_numbers", attach),
@@ -156,6 +165,8 @@ def _as_settings_say(context: TenantContext, records: Records) -> Middleware:
         if settings.answers == "normally":
             try:
                 response = await handler(request)
+            except web.HTTPRedirection:
+                raise
             except web.HTTPException as error:
                 response = http_server.error(error.status, error.reason)
             except ValidationError as error:

@@ -25,6 +25,7 @@ from harness.world.media.sound import TICK
 from harness.world.settings import TenantContext
 from harness.world.synthflow.media_engine import ANSWER, FIRST_WORDS, GOODBYE, HOLD, SPEAKS_ON, Channel, MediaEngine
 from harness.world.synthflow.record import CallRecord, Records
+from harness.world.synthflow.recordings import Recording
 from harness.world.synthflow.trunks import Trunks
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.call import InDialogRequest
@@ -216,6 +217,10 @@ class Conversation:
         channel = self._service.media_engine.open(self._media, self, self._assistant.voice, self._settings)
         self._channel = channel
         self.record.count_packets = lambda: channel.packets
+        declared = self._service.deployment.synthflow
+        if declared is not None and declared.records:
+            self.record.recording = Recording()
+            channel.record(self.record.recording)
         first = FIRST_WORDS.get(self._settings.sends)
         if self._settings.sends == "voice" or first:
             self.record.say("bot", prompt_text(first) if first else "[speaks]")

@@ -28,6 +28,7 @@ from harness.world.settings import AssistantSettings, Sends
 
 if TYPE_CHECKING:
     from harness.world.synthflow.conversation import Conversation
+    from harness.world.synthflow.recordings import Recording
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ class AudioInput:
         self._past: deque[bytes] = deque(maxlen=_PERIOD)
         self._repeated = 0  # frames running that were those of a period before
         self.mark: int | None = None  #: heard at present
+        self.recording: Recording | None = None  #: of what is received from now on
         self._began = 0.0
         self._known: Heard | None = None  # the mark that frames are while they repeat
         self._skipped = 0  # frames since that was known
@@ -154,6 +156,8 @@ class AudioInput:
     def _look(self, frame: bytes) -> None:
         repeats = len(self._past) == _PERIOD and frame == self._past[0]
         self._past.append(frame)
+        if self.recording is not None:
+            self.recording.received.append((self.law, frame))
         self._repeated = self._repeated + 1 if repeats else 0
         if self._known is not None:
             if repeats:
@@ -264,8 +268,10 @@ class Channel:
         self._script: Iterator[bytes] = iter(())
         self._sending: Iterator[tuple[bytes, int, bool] | None] | None = None
         self._sending_since = 0
+        self._sent = b""
         self._replying_to: int | None = None
         self._may_reply = False
+        self._recording: Recording | None = None
         media.port.on_packet = self.input.receive if self._settings.hears else None
 
     @property
@@ -280,6 +286,10 @@ class Channel:
         """Take what the detector bank has found in this channel's audio."""
         self.input.heard(fact)
         self._reply()
+
+    def record(self, recording: Recording) -> None:
+        """Keep the audio of both sides from now on."""
+        self._recording = self.input.recording = recording
 
     def begin_to_reply(self) -> None:
         """Name the marks that are heard, in band, from now on; until then only the voice is sent."""
@@ -325,6 +335,7 @@ class Channel:
         codec = self._media.codec
         if codec is None:
             return
+        self._sent = b""
         event = next(self._sending, self) if self._sending is not None else None
         if event is self:
             self._sending = event = None
@@ -340,7 +351,10 @@ class Channel:
                     payload = next(self._script)
                 self._media.port.send(self._rtp.packet(codec.payload_type, payload, marker=not self._has_spoken))
                 self._has_spoken = True
+                self._sent = payload
         self._rtp.timestamp += FRAME
+        if self._recording is not None:
+            self._recording.sent.append((self.law, self._sent or sound.silence(self.law)[0]))
 
     def close(self) -> None:
         """Send and analyse nothing more."""

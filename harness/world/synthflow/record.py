@@ -8,11 +8,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.world.media.digits import ReceivedDigit
 from harness.world.settings import ApiSettings
 from harness.world.wire.transport import Traced
+
+if TYPE_CHECKING:
+    from harness.world.synthflow.recordings import Recording
 
 _MOST_WAITING = 200  # INVITEs whose call has no record
 _NO_WORDS = re.compile(r"(human: \[(mark|pressed) |bot: \[speaks\])")  # lines that no speech recognition writes
@@ -48,6 +51,7 @@ class CallRecord:
     messages: list[Traced] = field(default_factory=list)
     codec: str | None = None
     count_packets: Callable[[], int] = int  #: RTP packets that the assistant received
+    recording: Recording | None = None  #: where the deployment file declares recordings
 
     @staticmethod
     def new_id() -> str:

@@ -20,6 +20,8 @@ ALLOWED = {
     "support/files/": ({FILE, TEMPORARY}, "is where all others read, write and make directories"),
     "audio/marks.py": ({FILE}, "reads the package's own table of words"),
     "audio/wav.py": ({FILE}, "hands libsndfile a file that user_files has opened"),
+    "witness/sound_file.py": ({FILE}, "hands libsndfile what user_files has read"),
+    "world/synthflow/recordings.py": ({FILE}, "has libsndfile encode in memory"),
     "report/history.py": ({DATABASE}, "keeps earlier runs in SQLite"),
     "report/recorder.py": ({FILE}, "appends evidence to a file of its own case while the case runs"),
     "phone/recording.py": ({FILE}, "repairs recordings that pjmedia wrote in the harness's own directory"),

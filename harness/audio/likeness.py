@@ -1,0 +1,153 @@
+"""Whether one recording holds the voice of another, and when: the AI's own recording of a call against what a caller received.
+
+Both went through codecs, gain and clocks of their own, and one of them may be a mix with a second voice. So each is whitened in
+time and frequency (what remains is when which partial begins, at one level), the loudest parts of what was received are each
+looked for in the whole of the recording, and the places where they are found have to agree.
+
+Measured with speech of several languages, 1.2 to 20 s, G.711 both ways, ±12 dB, ±200 ppm and noise at −62 dBov, and as the
+recording a mix with the caller's mark and words as MP3 (16 kHz, 24 kbit/s) or Opus. The right recording: all parts agree, or all but
+one, with a match of 0.51 to 0.98. Another voice, or hold music: two parts agree at most, 0.08 to 0.32. A decoder of MP3 leaves some
+69 ms of the encoder's delay in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.marks import SAMPLE_RATE
+
+_WINDOW, _HOP = 512, 128
+_BAND: Final = slice(round(300 * _WINDOW / SAMPLE_RATE), round(3000 * _WINDOW / SAMPLE_RATE))
+_FLOOR_DBOV: Final = -50.0  #: quieter frames count for nothing
+_PART_S: Final = 0.5  #: of a part: at 200 ppm a clock drifts by 0.1 ms meanwhile, a third of a period of 3 kHz
+_MOST_PARTS: Final = 12
+_SAME_PLACE_S: Final = 0.045  #: a jitter buffer slips by two frames
+_MOST_DRIFT: Final = 300e-6
+_FEWEST: Final = 2
+#: A caller may hear other things as well: an announcement, a ringing tone, a person after the AI.
+_LEAST_SHARE: Final = 0.4
+LEAST_MATCH: Final = 0.4  #: of a part that is there
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of what was received, and where the recording is most like it."""
+
+    began: float  #: seconds of what was received
+    lag: float  #: where it is in the recording, less ``began``
+    match: float  #: correlation of the whitened sounds, 0…1
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """The parts that were looked for, and the most of them that agree on the lag."""
+
+    parts: tuple[Part, ...]
+    agreeing: tuple[Part, ...]
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the recording has the voice."""
+        return (
+            len(self.agreeing) >= _FEWEST
+            and len(self.agreeing) >= _LEAST_SHARE * len(self.parts)
+            and self.match >= LEAST_MATCH
+        )
+
+    @property
+    def match(self) -> float:
+        """The median over the agreeing parts."""
+        return float(np.median([part.match for part in self.agreeing])) if self.agreeing else 0.0
+
+    @property
+    def weight(self) -> float:
+        """How much agrees: to choose among channels."""
+        return sum(part.match for part in self.agreeing)
+
+    @property
+    def lag(self) -> float:
+        """Where the voice is in the recording, less when it was received, in seconds."""
+        return float(np.median([part.lag for part in self.agreeing])) if self.agreeing else 0.0
+
+
+def likeness(
+    received: NDArray[np.int16], recording: NDArray[np.int16], usable: NDArray[np.bool_] | None = None
+) -> Likeness:
+    """Look for the loudest parts of ``received`` in ``recording``, both at 8 kHz. ``usable``: the samples to look for."""
+    heard, loud = _whitened(received)
+    there, _ = _whitened(recording)
+    length = round(_PART_S * SAMPLE_RATE)
+    if len(there) < length:
+        return Likeness((), ())
+    size = 1 << (len(there) + length - 1).bit_length()
+    spectrum = np.fft.rfft(there, size)
+    energy = np.concatenate([[0.0], np.cumsum(np.square(there, dtype=np.float64))])
+    around = energy[np.minimum(np.arange(len(there)) + length, len(there))] - energy[:-1]
+    floor = 0.05 * length * float(np.mean(np.square(there[there != 0]))) if there.any() else 1.0
+    parts = []
+    for at in _loudest(loud, length):
+        part = heard[at : at + length]
+        norm = float(np.sqrt(np.sum(np.square(part, dtype=np.float64))))
+        products = np.fft.irfft(spectrum * np.conj(np.fft.rfft(part, size)), size)[: len(there)]
+        likely = products / (norm * np.sqrt(np.maximum(around, floor)))
+        best = int(likely.argmax())
+        parts.append(Part(at / SAMPLE_RATE, (best - at) / SAMPLE_RATE, float(likely[best])))
+    return Likeness(tuple(parts), _agreeing(parts))
+
+
+def _agreeing(parts: list[Part]) -> tuple[Part, ...]:
+    def with_(one: Part) -> tuple[Part, ...]:
+        return tuple(
+            part
+            for part in parts
+            if abs(part.lag - one.lag) <= _SAME_PLACE_S + _MOST_DRIFT * abs(part.began - one.began)
+        )
+
+    return max(map(with_, parts), key=lambda them: sum(part.match for part in them), default=())
+
+
+def _loudest(loud: NDArray[np.bool_], length: int) -> list[int]:
+    """Where parts begin of which most is loud, none over another, spread over the whole."""
+    share = np.concatenate([[0], np.cumsum(loud)])
+    begins = [
+        at for at in range(0, len(loud) - length + 1, length // 8) if share[at + length] - share[at] > 0.6 * length
+    ]
+    apart: list[int] = []
+    for at in begins:
+        if not apart or at - apart[-1] >= length:
+            apart.append(at)
+    if len(apart) <= _MOST_PARTS:
+        return apart
+    return [apart[round(i)] for i in np.linspace(0, len(apart) - 1, _MOST_PARTS)]
+
+
+def _whitened(samples: NDArray[np.int16]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The sound with every partial of each frame at about one level, and which samples were loud."""
+    padded = np.concatenate([np.zeros(_WINDOW // 2), samples, np.zeros(_WINDOW)]).astype(np.float32)
+    window = np.sqrt(np.hanning(_WINDOW + 1)[:-1]).astype(np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP] * window
+    spectra = np.fft.rfft(frames, axis=1)
+    band = spectra[:, _BAND]
+    power = np.sum(np.square(np.abs(band)), axis=1) / (_WINDOW * np.sum(window**2) / 2 * 32768.0**2)
+    audible = 10 * np.log10(np.maximum(power, 1e-12)) > _FLOOR_DBOV
+    white = np.zeros_like(spectra)
+    size = np.abs(band)
+    white[:, _BAND] = (
+        band / np.maximum(size, 1e-9) ** 0.7 / np.maximum(np.sqrt(np.mean(size**0.6, axis=1, keepdims=True)), 1e-9)
+    )
+    white[~audible] = 0
+    parts = np.fft.irfft(white, _WINDOW, axis=1).astype(np.float32) * window
+    out = np.zeros(len(padded) + _WINDOW, np.float32)
+    for k in range(_WINDOW // _HOP):
+        rows = parts[k :: _WINDOW // _HOP]
+        flat = rows.reshape(-1)
+        out[k * _HOP : k * _HOP + len(flat)] += flat
+    loud = np.zeros(len(padded) + _WINDOW, bool)
+    for number in np.nonzero(audible)[0]:
+        loud[number * _HOP + _WINDOW // 4 : number * _HOP + 3 * _WINDOW // 4] = True
+    begin = _WINDOW // 2
+    return out[begin : begin + len(samples)], loud[begin : begin + len(samples)]

@@ -1,0 +1,197 @@
+"""What the AI's own recording of a call proves, once the call is over: fetched once, kept with the case's evidence."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from harness.audio.marks import SAMPLE_RATE, VOICES
+from harness.calls.checks import audio
+from harness.calls.checks.audio import Sound
+from harness.calls.checks.claims import Denial, Observation
+from harness.calls.events import MarkInFile, VoiceInFile
+from harness.calls.verdict import Finding
+from harness.errors import FarEndError
+from harness.scenario.call import MARK_S, Call
+from harness.scenario.context import CaseContext
+from harness.support.files import whole_file
+from harness.witness import sound_file
+from harness.witness.recordings import CallAudio, FetchedFile, Shown, fetch, shown
+from harness.witness.sound_file import SoundFileError, sound_of
+
+if TYPE_CHECKING:
+    from harness.scenario.ai_calls import SynthflowCall
+
+#: ``MarkInFile.made_at`` of a recording made at the AI.
+_AT_AI: Final = "ai"
+_PHONE: Final = "synthflow"  # whose events they are
+
+
+class RecordedCall:
+    """The recording of one of the AI's calls. Thread-safe: whoever asks first waits for it."""
+
+    def __init__(self, context: CaseContext, talk: SynthflowCall) -> None:
+        self._context = context
+        self._talk = talk
+        self._lock = threading.Lock()
+        self._file: FetchedFile | None = None
+        self._sound: sound_file.Sound | None = None
+        self._is_asked = False
+        self._compared: dict[tuple[float, float], Shown | None] = {}
+        self._has_told_marks = self._has_told_crossing = False
+
+    def of(self, caller: Call, since: float, until: float) -> Shown | None:
+        """What it shows of a caller's leg between two moments; None where it cannot be had or shows nothing of the call."""
+        with self._lock:
+            if not self._is_asked:
+                self._is_asked = True
+                try:
+                    self._fetch()
+                except (FarEndError, SoundFileError) as error:
+                    self._context.evidence.note_once(str(error))
+            if self._sound is None or self._file is None:
+                return None
+            if (since, until) not in self._compared:
+                self._compared[since, until] = self._compare(self._sound, self._file, caller, since, until)
+            return self._compared[since, until]
+
+    def _fetch(self) -> None:
+        declared, context = self._context.deployment.synthflow, self._context
+        if declared is None or self._talk.is_unknown:
+            return
+        deadline = time.monotonic() + declared.recording_within_s
+
+        def wait() -> bool:
+            if time.monotonic() >= deadline:
+                return False
+            context.pause(context.far_end.poll_s)
+            return True
+
+        def old_address() -> str | None:
+            found = self._talk.refresh().plain.get("recording_url")
+            return found if isinstance(found, str) and found else None
+
+        file = fetch(context.far_end.api, self._talk.call_id, wait, old_address, declared.ca_file)
+        path = context.evidence.directory / file.name
+        whole_file.write(path, file.content)
+        context.evidence.attach(f"the AI's recording, {file.name}", path)
+        self._file, self._sound = file, sound_of(file.content, f"the AI's recording {file.name}")
+
+    def _compare(
+        self, sound: sound_file.Sound, file: FetchedFile, caller: Call, since: float, until: float
+    ) -> Shown | None:
+        received, origin = caller.first_leg.received()
+        counts = received.copy()
+        counts[: max(0, round((since - origin) * SAMPLE_RATE))] = 0
+        counts[max(0, round((until - origin) * SAMPLE_RATE)) :] = 0
+        whole = len(received) / SAMPLE_RATE
+        sent = tuple((at - origin, at - origin + MARK_S) for at in caller.marked_at) or ((0.0, whole),)
+        found = shown(sound, CallAudio(counts, caller.mark, sent, caller.words_s, since - origin))
+        self._tell(file, found, caller, origin)
+        others = {mark.mark for mark in found.marks if mark.mark < VOICES.start} - {caller.mark}
+        strangers = sorted(others - {call.mark for call in self._context.calls.own if isinstance(call, Call)})
+        if found.is_silent:
+            self._context.evidence.note_once(f"the AI's recording {file.name} is silent throughout, and shows nothing")
+        elif strangers and not found.mine:
+            marks = ", ".join(map(str, strangers))
+            words = f"the AI's recording {file.name} has mark {marks}, which another call sent: it shows nothing of this one"
+            self._context.evidence.note_once(words)
+        elif found.mine or found.has_voice:
+            return found
+        else:
+            words = f"the AI's recording {file.name} has neither the caller's mark nor what the caller heard"
+            self._context.evidence.note_once(f"{words}: it may be another call's")
+        return None
+
+    def _tell(self, file: FetchedFile, found: Shown, caller: Call, origin: float) -> None:
+        """Record what was found as events."""
+        now = time.monotonic()
+        file_at = origin - (found.voice.lag if found.has_voice else 0.0)  # when the recording began
+        for mark in () if self._has_told_marks else found.marks:
+            leg = next((c.label for c in self._context.calls.own if isinstance(c, Call) and c.mark == mark.mark), None)
+            if leg is not None:
+                self._context.evidence.event(
+                    MarkInFile(
+                        at=file_at + mark.began,
+                        phone=_PHONE,
+                        leg=leg,
+                        file=file.name,
+                        sha256=file.sha256,
+                        made_at=_AT_AI,
+                        mark=mark.mark,
+                        file_s=mark.began,
+                        heard_s=mark.ended - mark.began,
+                        covered_s=found.seconds - mark.began,
+                    )
+                )
+        self._has_told_marks = True
+        self._context.evidence.event(
+            VoiceInFile(
+                at=now,
+                phone=_PHONE,
+                leg=caller.label,
+                file=file.name,
+                sha256=file.sha256,
+                made_at=_AT_AI,
+                found=found.has_voice,
+                match=found.voice.match,
+                parts=len(found.voice.parts),
+                agreeing=len(found.voice.agreeing),
+                round_trip_s=found.round_trip_s,
+            )
+        )
+
+    def crossing(self, found: Shown, caller: Call) -> Finding | None:
+        """Whether the AI heard other calls as well; None the second time, and of a recording that may be another call's."""
+        if self._has_told_crossing or not found.mine:
+            return None
+        self._has_told_crossing = True
+        own = [call for call in self._context.calls.own if isinstance(call, Call)]
+        allowed = {call.mark for call in own if call is caller or call.peer is caller}
+        marks = [mark.mark for mark in found.marks if mark.mark < VOICES.start]
+        names = {call.mark: f"mark {call.mark} of {call.label}" for call in own}
+        for mark in found.marks:
+            if mark.mark in allowed - {caller.mark}:
+                told = (
+                    f"the AI's recording has {names[mark.mark]} at {mark.began:.1f} s: the AI was still connected then"
+                )
+                self._context.evidence.note_once(told)
+        return audio.no_crossing(self._talk.label, marks, (), allowed, names)
+
+    # -- as signs of one direction
+
+    def heard_caller(self, found: Shown, caller: Call, since: float) -> Sound | None:
+        """The caller's mark in it proves that the AI's side got the caller's audio."""
+        if not found.mine:
+            return None
+        first = found.mine[0]
+        channel = f", {self._channel(first.channel)}" if self._channel(first.channel) else ""
+        told = f"the AI's recording has mark {caller.mark} at {first.began:.1f} s{channel}, match {first.match:.2f}"
+        at = min((at for at in caller.marked_at if at >= since), default=since)
+        return Sound(at, Observation.RECORDING, told, caller.mark)
+
+    def lacks_caller(self, found: Shown, caller: Call) -> Denial | None:
+        """The recording has the AI's voice of this call, and goes on, without the mark."""
+        if not found.is_missing:
+            return None
+        told = f"the AI's recording ({found.seconds:.1f} s) has what the caller heard, and not the caller's mark {caller.mark}"
+        return Denial(Observation.RECORDING, told)
+
+    def _channel(self, number: int) -> str:
+        return self._sound.channel_name(number) if self._sound is not None else ""
+
+    @staticmethod
+    def heard_ai(found: Shown, heard: Sound, caller: str) -> Sound:
+        """The voice at the caller, with what the recording says of it."""
+        if found.has_voice:
+            delay = ""
+            if found.round_trip_s is not None:
+                delay = f"; one way it takes about {max(0.0, found.round_trip_s / 2) * 1000:.0f} ms"
+            agreeing = f"{len(found.voice.agreeing)} of {len(found.voice.parts)} parts"
+            told = f"the AI's recording has the voice that {caller} heard ({agreeing}, match {found.voice.match:.2f}){delay}"
+            return Sound(heard.at, Observation.RECORDING, told, level_dbov=heard.level_dbov)
+        if found.has_other_voice:
+            told = f"speech at {caller} that the AI's recording of this call does not have"
+            return Sound(heard.at, Observation.OTHER_SOUND, told, level_dbov=heard.level_dbov)
+        return heard

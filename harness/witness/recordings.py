@@ -1,0 +1,199 @@
+"""The AI's recordings of calls: https://docs.synthflow.ai (GET /calls/{id}/recording), and what one shows of a call.
+
+The endpoint answers 302 with a signed address on another host, which is asked without the token. The record's field
+``recording_url`` is deprecated and unavailable from 2027-01-10; it is read only where the endpoint has nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.likeness import LEAST_MATCH, Likeness, likeness
+from harness.audio.marks import SAMPLE_RATE
+from harness.audio.samples import levels
+from harness.errors import FarEndError
+from harness.support.http_client import HttpClient, HttpError
+from harness.witness.sound_file import HeardMark, Sound, marks_in
+from harness.witness.synthflow import SynthflowApi
+
+#: A recording is no larger: an hour of stereo WAV at 8 kHz has 58 MiB.
+MOST_BYTES: Final = 64 * 1024 * 1024
+_DOWNLOAD_WITHIN_S: Final = 30.0
+_MOST_REDIRECTIONS: Final = 3
+_REDIRECTIONS: Final = (301, 302, 303, 307, 308)
+_ENDINGS: Final = (".mp3", ".wav", ".ogg", ".opus", ".flac", ".m4a")
+#: Speech and marks are louder, background noise is not.
+_AUDIBLE_DBOV: Final = -50.0
+#: The caller's sound lasts this much longer than it is detected.
+_AROUND_S: Final = 0.3
+#: A mark of this length is recognised.
+_DECIDES_S: Final = 0.5
+#: A round trip of more is no conversation; one of clearly less than none is of another call with the same words.
+_MOST_ROUND_TRIP_S: Final = 3.0
+_LEAST_ROUND_TRIP_S: Final = -0.3
+#: Fewer parts of half a second say nothing if they are not found.
+_ENOUGH_PARTS: Final = 4
+
+
+@dataclass(frozen=True)
+class FetchedFile:
+    """A recording as it came."""
+
+    name: str
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def fetch(
+    api: SynthflowApi,
+    call_id: str,
+    wait: Callable[[], bool],
+    old_address: Callable[[], str | None],
+    ca_file: str | None,
+) -> FetchedFile:
+    """The recording of a call. Raises :class:`FarEndError` with the words of whoever refuses it.
+
+    While the endpoint answers 404 ("not yet"), it is asked again as long as ``wait`` returns true. ``old_address``: the record's
+    ``recording_url``.
+    """
+    while (address := api.recording_address(call_id)) is None:
+        if not wait():
+            break
+    if address is None and (address := old_address()) is None:
+        raise FarEndError("Synthflow API: GET /calls/{id}/recording: 404, so there is no recording of the call")
+    trusted = ssl.create_default_context()  # another host than the API's, which a private authority may have signed for
+    if ca_file is not None:
+        trusted.load_verify_locations(ca_file)
+    client = HttpClient(trusted)  # it never learns the token
+    try:
+        content = _download(client, address)
+    finally:
+        client.close()
+    ending = PurePosixPath(urlsplit(address).path).suffix.lower()
+    return FetchedFile(f"{call_id}{ending if ending in _ENDINGS else ''}", content)
+
+
+def _download(client: HttpClient, address: str) -> bytes:
+    for _ in range(1 + _MOST_REDIRECTIONS):
+        host = urlsplit(address).hostname or ""
+        if not _is_safe(address):
+            raise FarEndError(f"the recording's address on {host or 'no host'} is not https")
+        try:
+            answer = client.request("GET", address, _DOWNLOAD_WITHIN_S, most_bytes=MOST_BYTES, repeatable=True)
+        except HttpError as error:
+            raise FarEndError(f"the recording cannot be fetched from {host}: {error}") from error
+        if answer.status not in _REDIRECTIONS:
+            if answer.status != 200:
+                raise FarEndError(f"the recording cannot be fetched from {host}: {answer.status} {answer.reason}")
+            return answer.body
+        address = urljoin(address, answer.headers.get("location", ""))
+    raise FarEndError(f"the recording's address leads through more than {_MOST_REDIRECTIONS} redirections")
+
+
+def _is_safe(address: str) -> bool:
+    """https anywhere; http on this machine alone, where a simulated API is."""
+    read = urlsplit(address)
+    try:
+        return read.scheme == "https" or (
+            read.scheme == "http" and ipaddress.ip_address(read.hostname or "").is_loopback
+        )
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class CallAudio:
+    """What the leg of a caller received, and what it sent. Times are seconds from the beginning of ``received``."""
+
+    received: NDArray[np.int16]  #: at 8 kHz; zero where it does not count
+    mark: int
+    mark_sent: tuple[tuple[float, float], ...]  #: from when to when the leg sent its mark, and then perhaps words
+    words_s: float  #: the longest of these words
+    since: float = 0.0  #: marks sent before do not count
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a recording shows of a call."""
+
+    seconds: float  #: the recording's length
+    is_silent: bool
+    marks: tuple[HeardMark, ...]  #: in seconds of the recording
+    mine: tuple[HeardMark, ...]  #: of these the caller's, at a time when it sent it
+    is_missing: bool  #: the recording covers a time in which the caller sent its mark, without it
+    voice: Likeness  #: what the leg received, in the recording
+    has_voice: bool  #: it is there, at a time that fits the caller's marks: the same greeting in another place is another call's
+    round_trip_s: float | None  #: the delays of both directions together; what an encoder adds to both falls out of it
+
+    @property
+    def has_other_voice(self) -> bool:
+        """Whether the leg received something else: the recording is the call's, and has none of several parts of it."""
+        unknown = all(part.match < LEAST_MATCH for part in self.voice.parts)
+        return bool(self.mine) and len(self.voice.parts) >= _ENOUGH_PARTS and unknown
+
+
+def shown(sound: Sound, call: CallAudio) -> Shown:
+    """Compare a recording with the call that it should be of. The caller may be on any channel, or mixed with the AI."""
+    marks = marks_in(sound)
+    mine = [mark for mark in marks if mark.mark == call.mark]
+    voice = _voice(sound, call, mine)
+    lag = voice.lag
+    fitting = [mark for mark in mine if any(_fits(mark, lag, began, ended) for began, ended in call.mark_sent)]
+    has_voice = voice.is_found and bool(fitting or not mine)
+    round_trip_s = None
+    if has_voice:
+        mine = [mark for mark in fitting if mark.ended > call.since + lag]
+    if has_voice and mine:
+        began = min((began for began, _ in call.mark_sent), key=lambda began: abs(mine[0].began - lag - began))
+        round_trip_s = mine[0].began - began - lag
+    return Shown(
+        sound.seconds,
+        all(level <= _AUDIBLE_DBOV for channel in sound.channels for level in levels(channel)),
+        marks,
+        tuple(mine),
+        not mine and has_voice and _covers(sound, call, lag),
+        voice,
+        has_voice,
+        round_trip_s,
+    )
+
+
+def _fits(mark: HeardMark, lag: float, began: float, ended: float) -> bool:
+    return mark.ended > began + lag + _LEAST_ROUND_TRIP_S and mark.began < ended + lag + _MOST_ROUND_TRIP_S
+
+
+def _covers(sound: Sound, call: CallAudio, lag: float) -> bool:
+    """Whether the recording is of the time in which a mark would have come that counts."""
+    due = [began + lag for began, ended in call.mark_sent if began >= call.since and ended - began > _DECIDES_S]
+    return any(at > 0 and at + _MOST_ROUND_TRIP_S < sound.seconds for at in due)
+
+
+def _voice(sound: Sound, call: CallAudio, mine: list[HeardMark]) -> Likeness:
+    """What the leg received, looked for in the recording without the caller's own sound: an echo of that is not the AI's voice.
+
+    Where the recording does not show the caller's sound, only what the leg received before it sent anything can be no echo.
+    """
+    received = call.received
+    if not mine and call.mark_sent:
+        received = received[: round(call.mark_sent[0][0] * SAMPLE_RATE)]
+    found = []
+    for channel in sound.channels:
+        theirs = channel.copy()
+        for mark in mine:
+            end = mark.ended + call.words_s + _AROUND_S
+            theirs[max(0, round((mark.began - _AROUND_S) * SAMPLE_RATE)) : round(end * SAMPLE_RATE)] = 0
+        found.append(likeness(received, theirs))
+    return max(found, key=lambda one: one.weight)

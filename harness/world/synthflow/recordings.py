@@ -1,0 +1,118 @@
+"""Synthflow's recordings of calls, as the documented endpoint gives them: a redirection to a signed address on another host."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import io
+import secrets
+import time
+from typing import Final
+from urllib.parse import urlencode
+
+import numpy as np
+import soundfile
+from aiohttp import web
+from numpy.typing import NDArray
+
+from harness.audio import g711
+from harness.audio.samples import resample
+from harness.world import http_server
+from harness.world.settings import ApiSettings
+from harness.world.synthflow.record import CallRecord
+
+_RATE: Final = 16_000
+_FILE_TYPES: Final = {"wav": "audio/wav", "mp3": "audio/mpeg"}
+
+
+class Recording:
+    """Both sides of one call at the assistant, as G.711 frames with their codec."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes]] = []
+        self.received: list[tuple[str, bytes]] = []
+
+    def sides(self) -> NDArray[np.int16]:
+        """(samples, 2) at 8 kHz: the assistant's side, the caller's side."""
+        sides = [_decoded(self.sent), _decoded(self.received)]
+        length = max(map(len, sides))
+        return np.stack([np.pad(side, (0, length - len(side))) for side in sides], axis=1)
+
+
+def _decoded(frames: list[tuple[str, bytes]]) -> NDArray[np.int16]:
+    decode = {"PCMU": g711.decode_ulaw, "PCMA": g711.decode_alaw}
+    parts = [decode[law](payload) for law, payload in frames]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int16)
+
+
+class RecordingStore:
+    """The host that signed addresses name: it gives each file once it is asked for with the right signature, and no token."""
+
+    def __init__(self) -> None:
+        self.base = ""
+        self._key = secrets.token_bytes(16)
+        self._files: dict[str, tuple[str, bytes]] = {}  # by name: the media type, the content
+
+    def signed(self, name: str, media_type: str, content: bytes) -> str:
+        """The address of a file from now on."""
+        self._files[name] = (media_type, content)
+        return f"{self.base}/{name}?{urlencode({'signature': self._signature(name)})}"
+
+    def _signature(self, name: str) -> str:
+        return hmac.new(self._key, name.encode(), "sha256").hexdigest()
+
+    def application(self) -> web.Application:
+        async def file(request: web.Request) -> web.Response:
+            name = request.match_info["name"]
+            if "Authorization" in request.headers:  # as Amazon S3 answers two ways of authorization at once
+                return http_server.error(400, "Only one auth mechanism allowed")
+            if not hmac.compare_digest(request.query.get("signature", ""), self._signature(name)):
+                return http_server.error(403, "the signature does not match")
+            if name not in self._files:
+                return http_server.error(404, "no such file")
+            media_type, content = self._files[name]
+            return web.Response(body=content, content_type=media_type)
+
+        app = http_server.application()
+        app.add_routes([web.get("/recordings/{name}", file)])
+        return app
+
+
+async def answer(
+    record: CallRecord | None, others: list[CallRecord], settings: ApiSettings, store: RecordingStore
+) -> web.Response:
+    """The answer of ``GET /calls/{id}/recording``; ``others`` are the tenant's other calls, the newest first."""
+    kind = settings.recording
+    if kind in ("403", "502"):
+        return http_server.error(int(kind), "the recording cannot be given")
+    released_at = record.released_at if record is not None and record.recording is not None else None
+    if record is None or released_at is None or kind == "404" or time.time() < released_at + settings.recording_after_s:
+        return http_server.error(404, "there is no recording")
+    shown = record
+    if kind == "another-call":
+        with_sound = [other for other in others if other is not record and other.recording is not None]
+        shown = next(iter(with_sound), record)
+    if shown.recording is None or (kind == "another-call" and shown is record):
+        return http_server.error(404, "there is no recording")
+    ending, content = await asyncio.to_thread(_file, shown.recording.sides(), kind)
+    name = f"{record.id}.{ending}"
+    raise web.HTTPFound(store.signed(name, _FILE_TYPES[ending], content))
+
+
+def _file(sides: NDArray[np.int16], kind: str) -> tuple[str, bytes]:
+    if kind == "silent":
+        sides = np.zeros_like(sides)
+    if kind == "truncated":
+        sides = sides[: len(sides) // 3]
+    content = io.BytesIO()
+    if kind in ("stereo", "swapped"):
+        soundfile.write(content, sides[:, ::-1] if kind == "swapped" else sides, 8000, format="WAV", subtype="PCM_16")
+        return "wav", content.getvalue()
+    mixed = np.clip(sides.sum(axis=1, dtype=np.int32), -32768, 32767).astype(np.int16)
+    wide = resample(mixed, 8000, _RATE) / np.float32(32768)
+    with soundfile.SoundFile(
+        content, "w", _RATE, 1, "MPEG_LAYER_III", format="MP3", bitrate_mode="VARIABLE", compression_level=0.9
+    ) as file:
+        file.write(wide)
+    encoded = content.getvalue()
+    return "mp3", encoded[:40] + bytes(200) if kind == "broken" else encoded

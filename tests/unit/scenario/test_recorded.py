@@ -1,0 +1,125 @@
+"""The AI's recording of a case's call, as evidence: what it proves, what it is silent about, and whose it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.audio.marks import waveform
+from harness.audio.wav import to_int16
+from harness.calls.checks.audio import Sound
+from harness.calls.checks.claims import Observation
+from harness.calls.events import MarkInFile, VoiceInFile
+from harness.calls.verdict import Strength, Verdict
+from harness.deployment import Synthflow
+from harness.errors import FarEndError
+from harness.scenario import recorded
+from harness.scenario.call import Call
+from harness.scenario.context import CaseContext
+from harness.scenario.recorded import RecordedCall
+from harness.witness.recordings import FetchedFile, Shown
+from tests.unit.scenario.conftest import MakeContext
+from tests.unit.witness.recorded_calls import AI, CALLER, MARK, WORDS, Samples, encoded, mixed, over_the_line, quiet
+
+RATE = 8000
+OTHERS_MARK = 90
+RIGHT = mixed(AI, over_the_line(CALLER, 0.2))
+
+
+def marked(mark: int, at_s: float) -> Samples:
+    return np.concatenate([quiet(at_s), to_int16(np.tile(waveform(mark), 6))])
+
+
+class Recorded(RecordedCall):
+    """A call whose caller heard ``received``, and whose recording is ``content``, or cannot be had."""
+
+    def __init__(self, context: CaseContext, content: bytes | FarEndError, patch: pytest.MonkeyPatch) -> None:
+        self.asked = 0
+
+        def fetch(*_: object) -> FetchedFile:
+            self.asked += 1
+            if isinstance(content, FarEndError):
+                raise content
+            return FetchedFile("c1.mp3", content)
+
+        patch.setattr(recorded, "fetch", fetch)
+        super().__init__(context, SimpleNamespace(is_unknown=False, call_id="c1", label="assistant main"))  # type: ignore[arg-type]
+        self.caller: Any = Call.__new__(Call)
+        leg: Any = SimpleNamespace(
+            id="caller.1", mark=MARK, successor=None, received=lambda: (over_the_line(AI, 0.1), 100.0)
+        )
+        self.caller._leg, self.caller.peer = leg, None
+        self.caller.marked_at, self.caller.words_s = [105.0], len(WORDS) / RATE
+        context.calls.own.append(self.caller)
+        self.context = context
+
+    @property
+    def found(self) -> Shown | None:
+        return self.of(self.caller, 100.5, 115.0)
+
+    @property
+    def notes(self) -> str:
+        return "\n".join(self.context.evidence._notes)
+
+
+@pytest.fixture
+def make(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> Callable[[Samples | FarEndError], Recorded]:
+    def made(recording: Samples | FarEndError) -> Recorded:
+        context = make_context(synthflow=Synthflow(api_base="https://api.example/v2", recording=True))
+        content = recording if isinstance(recording, FarEndError) else encoded(recording)
+        return Recorded(context, content, monkeypatch)
+
+    return made
+
+
+Make = Callable[[Samples | FarEndError], Recorded]
+
+
+def test_both_directions_are_proved_and_the_file_is_kept(make: Make) -> None:
+    call = make(RIGHT)
+    found = call.found
+    assert found is not None
+    proof = call.heard_caller(found, call.caller, 100.5)
+    assert proof is not None
+    assert (proof.strength, proof.at, proof.mark) == (Strength.PROVED, 105.0, MARK)
+    voice = call.heard_ai(found, Sound(101.0, Observation.SOUND, "speech"), "caller.1")
+    assert voice.strength is Strength.PROVED
+    assert "one way it takes about" in voice.evidence
+    assert (call.context.evidence.directory / "c1.mp3").stat().st_size
+    told = [event for event in call.context.evidence.events if isinstance(event, MarkInFile | VoiceInFile)]
+    assert [type(event) for event in told] == [MarkInFile, VoiceInFile]
+    assert call.found is found
+
+
+@pytest.mark.parametrize(
+    ("recording", "said"),
+    [
+        (FarEndError("GET /calls/{id}/recording: 403 Forbidden"), "403 Forbidden"),
+        (quiet(9.0), "silent throughout"),
+        (mixed(AI, marked(OTHERS_MARK, 5.0)), f"has mark {OTHERS_MARK}, which another call sent"),
+        (mixed(quiet(9.0), over_the_line(WORDS, 1.0)), "may be another call's"),
+    ],
+)
+def test_what_shows_nothing_of_the_call_says_so_once(make: Make, recording: Samples | FarEndError, said: str) -> None:
+    call = make(recording)
+    assert call.found is None
+    assert said in call.notes
+    assert call.found is None
+    assert call.asked == 1
+
+
+def test_a_mark_of_another_call_beside_the_callers_is_crossed_audio(make: Make) -> None:
+    for recording, verdict in (
+        (RIGHT, Verdict.PASSED),
+        (mixed(RIGHT, marked(OTHERS_MARK, 6.9)), Verdict.FAILED),
+    ):
+        call = make(recording)
+        assert call.found is not None
+        finding = call.crossing(call.found, call.caller)
+        assert finding is not None
+        assert finding.verdict is verdict
+        assert call.crossing(call.found, call.caller) is None
