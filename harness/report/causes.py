@@ -156,7 +156,8 @@ def grouped(cases: Sequence[CaseEvidence]) -> list[CauseGroup]:
     for one in common.common_causes(judged(cases)):
         members = [case for name in dict.fromkeys(one.cases) for case in _of_cause(failed[name], one.cause.get("id"))]
         explained |= {id(case) for case in members}
-        members.sort(key=lambda case: _first(case) != one.cause.get("id"))  # what it says first, it says best
+        # what a case says first, it says best; the surest first
+        members.sort(key=lambda case: (_first(case) != one.cause.get("id"), doubt(case)))
         groups.append(CauseGroup(Verdict.FAILED, tuple(members), one, _of(members, cases)))
     others: dict[tuple[Verdict, str], list[CaseEvidence]] = {}
     for case in cases:
@@ -185,3 +186,9 @@ def _of_cause(same: Sequence[CaseEvidence], cause: object) -> Sequence[CaseEvide
 
 def _first(case: CaseEvidence) -> object:
     return case.diagnosis[0].get("id") if case.diagnosis else None
+
+
+def doubt(case: CaseEvidence) -> int:
+    """How unsure the case is of its first cause: 0 is certain."""
+    confidence = str(case.diagnosis[0].get("confidence")) if case.diagnosis else ""
+    return list(HEDGES).index(confidence) if confidence in HEDGES else len(HEDGES)

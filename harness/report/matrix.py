@@ -27,7 +27,7 @@ NOT_RUN = "not run"
 _WORST = (*map(str, ORDER[:-1]), NOT_RUN, str(Verdict.PASSED))
 SIGNS = {"passed": "✓", "failed": "✕", "not observable": "?", "broken": "!", NOT_RUN: "–"}
 #: What may be a column, the finest division first: the way into the AI, the codec, who the AI is.
-_DIVISIONS = (("way", "codec", "ai"), ("way", "ai"), ("way",), ())
+_DIVISIONS = (("way", "codec", "ai"), ("way", "ai"), ("way",), ("transport",), ())
 #: The most columns of a deployment on a wide page, in Markdown and in the SVG.
 MOST, MOST_NARROW = 24, 8
 #: In a link: a value that the case does not have.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, key_of
@@ -64,6 +65,7 @@ class Decision:
     waivers: tuple[Waiver, ...]  #: those that count
     expired: tuple[Waiver, ...]
     contradictions: tuple[str, ...]
+    absent: tuple[Mapping[str, Any], ...]  #: the plain data of the planned cases that left no evidence
     witnesses: tuple[AddedFile, ...]  #: files that others made, added when the run was over
 
     @property
@@ -82,7 +84,7 @@ class Decision:
         """Cases that did not pass and have no waiver, by cause."""
         waived = {(row.deployment, row.scope.row) for row in self.rows if row.waiver is not None}
         cases = [one.case for one in self.cases]
-        return grouped([case for case in cases if (str(case.case.get("deployment", "")), case.row) not in waived])
+        return grouped([case for case in cases if _place(case) not in waived])
 
     @property
     def counts(self) -> dict[str, int]:
@@ -122,7 +124,7 @@ def decide(
         *_about_the_run(run, judged, planned),
         *(() if is_sealed or not run.has_end else _about_the_files(run.directory)),
         *contradictions,
-        *_blocks(rows, scope),
+        *_blocks(rows, judged, scope),
     )
     used = tuple(waiver for waiver in valid if any(row.short and row.waiver is waiver for row in rows))
     outcome = Acceptance.NOT_ACCEPTED if reasons else Acceptance.WITH_WAIVERS if used else Acceptance.ACCEPTED
@@ -141,6 +143,7 @@ def decide(
         waivers=used,
         expired=expired,
         contradictions=contradictions,
+        absent=tuple(run.absent),
         witnesses=tuple(run.witnesses),
     )
 
@@ -170,28 +173,38 @@ def _about_the_files(run: Path) -> Iterable[str]:
         yield f"The evidence is not as the run left it: {'; '.join(differing[:5])}{more}."
 
 
-def _blocks(rows: Sequence[RowResult], scope: Scope | None) -> Iterable[str]:
-    """A sentence for each verdict and reason of rows without a waiver; rows that were left out share one sentence."""
-    left_out = []
-    short: dict[tuple[str, str], list[str]] = {}
+def _blocks(rows: Sequence[RowResult], judged: Sequence[JudgedCase], scope: Scope | None) -> Iterable[str]:
+    """A sentence for each cause, or other reason, of rows without a waiver; rows that were left out share one sentence."""
     several = len({row.deployment for row in rows}) > 1
-    for row in rows:
-        if not row.blocks:
-            continue
-        name = f"{row.scope.row} of {row.deployment}" if several else row.scope.row
+    blocking = {(row.deployment, row.scope.row): row for row in rows if row.blocks}
+    names = {place: f"{place[1]} of {place[0]}" if several else place[1] for place in blocking}
+    fell = [one.case for one in judged if not one.contradiction and _place(one.case) in blocking]
+    short: dict[tuple[str, str], list[str]] = {}
+    explained = set()
+    for group in grouped(fell):
+        places = list(dict.fromkeys(map(_place, group.cases)))
+        why = group.headline.removeprefix(f"{group.verdict}: ")
+        short.setdefault((str(group.verdict), why), []).extend(names[place] for place in places)
+        explained |= set(places)
+    left_out = []
+    for place, row in blocking.items():
         if row.verdict == NOT_RUN and row.scope.cases:
-            left_out.append(name)
+            left_out.append(names[place])
         elif row.verdict in (NOT_RUN, PARTLY_RUN):
-            left_out.append(f"{name} ({row.why})")
-        else:
+            left_out.append(f"{names[place]} ({row.why})")
+        elif row.why or place not in explained:
             why = row.why or "; ".join(row.causes[:2])
-            short.setdefault((row.verdict, why), []).append(name)
-    for (verdict, why), names in short.items():
-        yield f"{', '.join(names)}: {verdict}" + (f" ({why})" if why else "") + "."
+            short.setdefault((row.verdict, why), []).append(names[place])
+    for (verdict, why), members in short.items():
+        yield f"{', '.join(members)}: {verdict}" + (f" ({why})" if why else "") + "."
     if left_out:
         narrowed = narrowing(scope.options) if scope else ""
         by = f", where the run was narrowed by {narrowed}" if narrowed else ""
         yield f"Rows were not run, or not completely{by}: {', '.join(left_out)}."
+
+
+def _place(case: CaseEvidence) -> tuple[str, str]:
+    return str(case.case.get("deployment", "")), case.row
 
 
 def _strangers(every: Sequence[CaseEvidence]) -> Iterable[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import warnings
-from collections.abc import Mapping
-from functools import cache
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from markupsafe import Markup
 
 from harness.calls.verdict import Verdict
 from harness.errors import MistakeError
-from harness.report.coverage import by_source
+from harness.report import matrix
+from harness.report.coverage import BY_MESSAGES, BY_PHONES, BY_RECORD, BY_THEIR_MESSAGES, NOT_SEEN, by_source
 from harness.report.markup import environment, printable
+from harness.report.scope import RowScope
 from harness.report.signoff import manifest
 from harness.report.signoff.decision import Acceptance, Decision
 from harness.report.signoff.rows import (
@@ -32,11 +35,17 @@ from harness.support.files import whole_file
 from harness.support.mask import mask_text
 
 HTML, PDF = manifest.HTML, manifest.PDF
+#: The most columns of the matrix on the first page: of one deployment, and of each of several.
+_MOST_COLUMNS, _MOST_OF_SEVERAL = 12, 3
+#: How many reasons it shows, and characters of each; the annex has all.
+_MOST_REASONS, _MOST_WORDS = 6, 260
 
 
 def write(path: Path, decision: Decision, *, customer: str, signer: str, evidence: str) -> None:
     """Write the HTML. ``signer`` is the id of the key the run is signed with, empty for none; ``evidence`` the manifest's digest."""
     scope = decision.scope
+    statements = _statements(decision.rows)
+    seen = partial(_seen, numbers={words: number for number, words in enumerate(statements, 1)})
     template = _environment().get_template("signoff.html.j2")
     text = template.render(
         d=decision,
@@ -46,7 +55,15 @@ def write(path: Path, decision: Decision, *, customer: str, signer: str, evidenc
         banner=banner(decision),
         customer=customer,
         period=_period(decision),
-        sections=_sections(decision),
+        tables=_matrix(decision),
+        most_reasons=_MOST_REASONS,
+        most_words=_MOST_WORDS,
+        is_cut=len(decision.reasons) > _MOST_REASONS or any(len(reason) > _MOST_WORDS for reason in decision.reasons),
+        annex=_annex(decision.rows),
+        statements=statements,
+        seen=seen,
+        used={name for row in decision.rows for name, _ in seen(row)},
+        sources=_WITNESSES,
         options=_options(decision),
         accepted=decision.outcome is not Acceptance.NOT_ACCEPTED,
         signer=Markup(signer),  # digests are not to be masked: their runs of digits are no numbers
@@ -54,7 +71,6 @@ def write(path: Path, decision: Decision, *, customer: str, signer: str, evidenc
         hashes={d.name: Markup.escape(printable(d.hash)) for d in (scope.deployments if scope else ())},
         digests={one["sha256"]: Markup.escape(printable(one["sha256"])) for one in decision.witnesses},
         versions=scope.versions if scope else {},
-        by_source=by_source,
     )
     whole_file.write(path, text)
 
@@ -101,17 +117,71 @@ def banner(decision: Decision) -> str:
     return " · ".join(parts)
 
 
-def _sections(decision: Decision) -> list[tuple[str, str, list[RowResult]]]:
-    """(deployment, heading, rows); what means nothing in a deployment comes last."""
+def _matrix(decision: Decision) -> tuple[matrix.Table, ...]:
+    """The matrix as the decision counts it; deployments share the width of the first page."""
+    results = [(one.case.case, str(one.verdict)) for one in decision.cases]
+    places = len(decision.scope.deployments) if decision.scope else 1
+    most = _MOST_COLUMNS if places == 1 else _MOST_OF_SEVERAL
+    return matrix.tables(decision.scope, [*results, *((case, matrix.NOT_RUN) for case in decision.absent)], most)
+
+
+def _annex(rows: Iterable[RowResult]) -> dict[str, list[tuple[RowScope, list[RowResult]]]]:
+    """The rows of the guide, then those of practice: each once, with its result in each deployment, the worst first."""
+    found: dict[str, dict[str, list[RowResult]]] = {}
+    for documented, words in ((True, "Rows of the integration guide"), (False, "Rows of practice")):
+        for row in sorted(rows, key=lambda row: (_ORDER.index(row.verdict), row.scope.row)):
+            if row.scope.documented is documented:
+                found.setdefault(words, {}).setdefault(row.scope.row, []).append(row)
+    return {words: [(members[0].scope, members) for members in of_rows.values()] for words, of_rows in found.items()}
+
+
+#: What a claim rests on, in a word, and in the words of the annex's key.
+_WITNESSES = {
+    "mark": "proved, by a mark decoded at the other end",
+    "transcript": "confirmed, by words in a transcript",
+    "digit": "confirmed, by a digit that was acted upon",
+    "account": "confirmed, by the far system's own account",
+    "RTCP": "indicated, by the other end's RTCP reports",
+    "sound": "indicated, by sound alone",
+    "packets": "indicated, by packets or sound alone",
+    "messages": BY_MESSAGES,
+    "phones": BY_PHONES,
+    "their messages": BY_THEIR_MESSAGES,
+    "record": f"{BY_RECORD}: its own interface says so, and nobody looked at the call itself",
+    "declared": "declared, not seen: the deployment file says so, and nobody could look",
+    "not seen": NOT_SEEN,
+}
+
+
+def _statements(rows: Iterable[RowResult]) -> list[str]:
+    """What was claimed of any row, the most frequent first: the annex has its numbers."""
+    return [words for words, _ in Counter(claim.words for row in rows for claim in row.claims).most_common()]
+
+
+def _seen(row: RowResult, numbers: Mapping[str, int]) -> list[tuple[str, str]]:
+    """What was seen of a row: each witness in a word, with the numbers of the statements, ``1–4; 7 (3/5)``."""
     found = []
-    for name in dict.fromkeys(row.deployment for row in decision.rows):
-        members = [row for row in decision.rows if row.deployment == name]
-        for documented, words in ((True, "Rows of the integration guide"), (False, "Rows of practice")):
-            rows = [row for row in members if row.scope.documented is documented]
-            rows.sort(key=lambda row: (_ORDER.index(row.verdict), row.scope.row))
-            if rows:
-                found.append((name, words, rows))
+    for source, claims in by_source(row.claims).items():
+        name = next((word for word, words in _WITNESSES.items() if words.startswith(source)), source)
+        of_cases: dict[int, list[int]] = {}
+        for claim in claims:
+            of_cases.setdefault(claim.cases, []).append(numbers[claim.words])
+        parts = [
+            _ranges(sorted(of)) + (f" ({cases}/{row.passed})" if cases < row.passed else "")
+            for cases, of in sorted(of_cases.items(), reverse=True)
+        ]
+        found.append((name, "; ".join(parts)))
     return found
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1].append(number)
+        else:
+            spans.append([number])
+    return ", ".join(f"{span[0]}–{span[-1]}" if span[2:] else ", ".join(map(str, span)) for span in spans)
 
 
 _ORDER = [

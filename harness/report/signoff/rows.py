@@ -26,6 +26,7 @@ from harness.calls.verdict import Strength, Verdict, overall
 from harness.errors import MistakeError
 from harness.finding_kinds import RequiredFindings, kinds_of
 from harness.report.callfacts import ANSWER, JITTER, LOSS, answer_times, worst_figures
+from harness.report.causes import doubt
 from harness.report.coverage import ProvedClaim, claims, words_of
 from harness.report.evidence import CaseEvidence
 from harness.report.markup import seen_of
@@ -225,10 +226,7 @@ def _result(
         figures=tuple(figures([one.case for one in judged])),
         claims=claims(passed),
         unseen=_unseen(passed),
-        causes=tuple(
-            {_cause(one): None for one in judged if one.verdict is not Verdict.PASSED and not one.contradiction}
-        )
-        + tuple(one.contradiction for one in judged if one.contradiction),
+        causes=(*_causes(judged), *(one.contradiction for one in judged if one.contradiction)),
         ais=Counter(ai_of(one.case, scope) for one in judged),
         waiver=next((waiver for waiver in waivers if waiver.covers(deployment.name, row.row)), None),
     )
@@ -243,9 +241,17 @@ def ai_of(case: CaseEvidence, scope: Scope | None) -> str:
     return SYNTHFLOW if is_named else UNNAMED
 
 
-def _cause(one: JudgedCase) -> str:
-    """Why a case did not pass; its verdict stands beside it."""
-    return one.case.headline.removeprefix(f"{one.verdict}: ")
+def _causes(judged: Iterable[JudgedCase]) -> Iterable[str]:
+    """Why cases did not pass, each cause once and as surely as one of them has it; the verdict stands beside it."""
+    found: dict[object, tuple[int, str]] = {}
+    for one in judged:
+        if one.verdict is Verdict.PASSED or one.contradiction:
+            continue
+        words = one.case.headline.removeprefix(f"{one.verdict}: ")
+        cause = (one.case.diagnosis[0].get("id") if one.case.diagnosis else None) or words
+        if cause not in found or doubt(one.case) < found[cause][0]:
+            found[cause] = doubt(one.case), words
+    return [words for _, words in found.values()]
 
 
 def _verdict(row: RowScope, judged: Sequence[JudgedCase], lost: Sequence[str], left: Sequence[str]) -> tuple[str, str]:
@@ -298,10 +304,8 @@ def figures(cases: Iterable[CaseEvidence]) -> list[str]:
     packets = sum(one.rx_expected for case in cases for one in case.statistics.values())
     found = []
     if ANSWER in measured:
-        found.append(
-            f"answered within {measured[ANSWER]:.1f} s of the INVITE ({calls} call{'s' if calls != 1 else ''})"
-        )
+        found.append(f"answered in {measured[ANSWER]:.1f} s at most ({calls} call{'s' if calls != 1 else ''})")
     if packets:
         loss, jitter = measured[LOSS], measured[JITTER]
-        found.append(f"RTP lost at most {loss:.1%}, jitter at most {jitter:.0f} ms ({packets} packets)")
+        found.append(f"RTP loss {loss:.1%}, jitter {jitter:.0f} ms at most ({packets} packets)")
     return found

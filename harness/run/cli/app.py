@@ -5,6 +5,7 @@
 1     something failed, or could not be observed
 2     invalid input or configuration: a line for each says where, what, and what is allowed
 3     the harness or its environment broke, so nothing is known
+4     ``harness signoff verify`` only: the sign-off is authentic, and not accepted
 130   interrupted; what was found so far is kept
 ====  ==================================================================
 """
@@ -26,7 +27,7 @@ from harness.support.memory import lasting
 from harness.support.network_text import printable
 from harness.support.terminal import escape_unencodable
 
-PASSED, FAILED, MISTAKE, BROKEN, INTERRUPTED = 0, 1, 2, startup.BROKEN, 130
+PASSED, FAILED, MISTAKE, BROKEN, NOT_ACCEPTED, INTERRUPTED = 0, 1, 2, startup.BROKEN, 4, 130
 
 #: The start of ``tempfile``'s message on a read-only file system; it names no file.
 _NO_PLACE = "No usable temporary directory"

@@ -19,7 +19,7 @@ from harness.report.signoff import attest, document, manifest
 from harness.report.signoff.decision import Acceptance, Decision
 from harness.report.summary import summarise
 from harness.report.terminal import show
-from harness.run.cli.app import FAILED, INTERRUPTED, PASSED
+from harness.run.cli.app import FAILED, INTERRUPTED, NOT_ACCEPTED, PASSED
 from harness.support.files import json_file
 from harness.support.network_text import printable
 from harness.support.terminal import SafeConsole
@@ -193,6 +193,12 @@ class _Group(TyperGroup):
         """The command by its name, or ``make``."""
         return super().resolve_command(ctx, args if args and args[0] in self.commands else ["make", *args])
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The commands, then the options of each."""
+        super().format_help(ctx, formatter)
+        for name, command in self.commands.items():
+            command.format_help(command.context_class(command, info_name=name, parent=ctx), formatter)
+
 
 def make(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory, e.g. reports/latest.")],
@@ -221,7 +227,10 @@ def verify(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")],
     key: Annotated[Path, typer.Option(metavar="FILE", help="The signer's public key.")],
 ) -> None:
-    """Check every byte of the evidence against the signature, and derive the decision again."""
+    """Check every byte of the evidence against the signature, and derive the decision again.
+
+    Exit code 0: authentic and accepted; 4: authentic, but not accepted; 1: not verified.
+    """
     require_run(run)
     decision, problems = signoff.verify(run, key)
     for problem in problems:
@@ -233,7 +242,7 @@ def verify(
     if uncovered := manifest.views(run.resolve()):
         typer.echo(f"not covered, whatever they say: {', '.join(map(_one_line, uncovered))}")
         typer.echo("  (views of the evidence; `harness report` makes them again)")
-    raise typer.Exit(_code(decision))
+    raise typer.Exit(PASSED if _code(decision) == PASSED else NOT_ACCEPTED)
 
 
 def make_key(path: Annotated[Path, typer.Argument(metavar="FILE", help="Where the private key goes.")]) -> None:

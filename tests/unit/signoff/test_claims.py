@@ -18,6 +18,7 @@ from harness.calls.verdict import Finding, Strength, Verdict
 from harness.report import coverage as claims
 from harness.report import signoff
 from harness.report.run_directory import RunEvidence
+from harness.report.signoff import document
 from harness.report.signoff.decision import decide as decide_on
 
 ROW = "TD-INBOUND"
@@ -85,6 +86,9 @@ def test_a_row_claims_no_more_than_its_cases_saw(tmp_path: Path, runs: ModuleTyp
     assert found["the caller's number"].source == claims.BY_RECORD
     assert found["transport"].source == claims.DECLARED
     assert found["audio to the AI"].source == "proved, by a mark decoded at the other end"
-    assert "By the AI's record : the caller's number" in text
-    assert "Declared, not seen : transport" in text
+    numbers = {words: 2 * number for number, words in enumerate(found, 1)}  # no two in a row
+    seen = {name: said.split(", ") for name, said in document._seen(row, numbers)}
+    assert str(numbers["the caller's number"]) in seen["record"]
+    assert str(numbers["transport"]) in seen["declared"]
+    assert "record: by the AI's record" in text.replace(" :", ":")
     assert "To be shown:" in text

@@ -50,8 +50,8 @@ def test_a_whole_run_that_passed_is_accepted(tmp_path: Path, runs: ModuleType) -
     assert result(decision).verdict == "passed"
     assert result(decision).strength is Strength.PROVED
     assert result(decision).figures == (
-        "answered within 0.5 s of the INVITE (1 call)",
-        "RTP lost at most 2.0%, jitter at most 3 ms (100 packets)",
+        "answered in 0.5 s at most (1 call)",
+        "RTP loss 2.0%, jitter 3 ms at most (100 packets)",
     )
     assert sum(decision.numbers.values()) == len(decision.cases)
     assert all("•" in number for number in decision.numbers)

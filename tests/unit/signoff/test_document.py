@@ -13,7 +13,9 @@ from types import ModuleType
 import pytest
 
 from harness.integrations import load
+from harness.integrations.matrix import Case
 from harness.report import signoff
+from harness.report.recorder import CaseRecorder
 from harness.report.signoff import document
 
 ROW = "TD-INBOUND"
@@ -33,6 +35,38 @@ def test_an_acceptance(tmp_path: Path, runs: ModuleType) -> None:
     assert "3125550100" not in text
     assert "Talkdesk with Synthflow AI" in text
     assert "simulated" not in text
+
+
+def test_first_page_has_decision_matrix_waivers_and_signatures(tmp_path: Path, runs: ModuleType) -> None:
+    html = signoff.make(runs.make_run(tmp_path).directory, customer="Example GmbH").html.read_text()
+    first = runs.words(html[: html.index("</section>")])
+    places = [
+        first.index(words)
+        for words in ("ACCEPTED", "Example GmbH", "What was verified", "An outside call", "Waivers", "For the customer")
+    ]
+    assert places == sorted(places)
+    assert "Numbers dialled" not in first
+
+
+def test_one_cause_is_one_reason_certain_or_not(tmp_path: Path, runs: ModuleType) -> None:
+    """Whichever rows it is in, and however surely each case has it."""
+
+    def fails(case: Case, recorder: CaseRecorder) -> tuple[object, ...]:
+        verdict, words = runs.fails(case, recorder)
+        hedged = "" if case.row.id == ROW else "probably "
+        known = {"id": "x", "title": "the trunk is full", "issue": "Calls drop", "owner": "trunk", "fix": "More."}
+        cause = {
+            **known,
+            "cause": f"Calls drop: {hedged}the trunk is full",
+            "confidence": "likely" if hedged else "certain",
+        }
+        return verdict, words, [cause]
+
+    run = runs.make_run(tmp_path, rows=(ROW, "HOLD"), plays={ROW: fails, "HOLD": fails}).directory
+    reasons = signoff.make(run).decision.reasons
+    assert [reason for reason in reasons if "the trunk is full" in reason] == [
+        f"{ROW}, HOLD: failed (Calls drop: the trunk is full)."
+    ]
 
 
 def test_what_is_not_accepted_has_no_place_for_a_signature(tmp_path: Path, runs: ModuleType) -> None:
