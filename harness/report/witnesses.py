@@ -349,7 +349,10 @@ def _absent(
     """
     offsets = {each.leg.case: each.offset for each in found}
     heard = {(each.leg.case, each.leg.leg) for each in found}
-    missing = [leg for leg in legs if leg.is_caller and leg.case in offsets and (leg.case, leg.leg) not in heard]
+    legs = [leg for leg in legs if leg.is_caller and leg.case in offsets]
+    callers = {leg.case: {one.phone for one in legs if one.case == leg.case} for leg in legs}
+    # of several callers each has a call, and a recording, of its own
+    missing = [leg for leg in legs if (leg.case, leg.leg) not in heard and len(callers[leg.case]) == 1]
     beneath = {one.mark for one in marks_in(read_sound(recording.path), deep=True)} if missing else set()
     for leg in missing:
         if leg.mark in beneath:

@@ -327,8 +327,11 @@ def _absent(
     answered = found.call.answered
     if answered is None or offset is None:
         return
-    for leg in legs:
-        streams = found.call.streams_to(callee=leg.is_caller) if leg.case == found.leg.case else None
+    own = [leg for leg in legs if leg.case == found.leg.case]
+    if len({leg.phone for leg in own if leg.is_caller}) > 1:  # each has a call of its own
+        own = [found.leg]
+    for leg in own:
+        streams = found.call.streams_to(callee=leg.is_caller)
         if streams is None or any(one.unread for one in streams):
             continue
         passed = {(one.voice.stream.source, one.voice.stream.target) for one in heard if one.leg is leg}

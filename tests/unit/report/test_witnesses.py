@@ -169,18 +169,19 @@ def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(tmp_
 
 
 @pytest.mark.parametrize(
-    ("agent_speaks_at", "others_have_callers", "verdict"),
+    ("agent_speaks_at", "others_have_callers", "second", "verdict"),
     [
-        (3.0, True, Verdict.FAILED),  # the folder's files hold callers, this one does not
-        (3.0, False, Verdict.NOT_OBSERVABLE),  # a source that may record one side alone
-        (0.5, True, Verdict.NOT_OBSERVABLE),  # a mark beneath another as loud is not always found
+        (3.0, True, "incoming", Verdict.FAILED),  # the folder's files hold callers, this one does not
+        (3.0, False, "incoming", Verdict.NOT_OBSERVABLE),  # a source that may record one side alone
+        (0.5, True, "incoming", Verdict.NOT_OBSERVABLE),  # a mark beneath another as loud is not always found
+        (3.0, True, "outgoing", Verdict.NOT_OBSERVABLE),  # two callers have a call each
     ],
 )
 def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
-    tmp_path: Path, runs: ModuleType, agent_speaks_at: float, others_have_callers: bool, verdict: Verdict
+    tmp_path: Path, runs: ModuleType, agent_speaks_at: float, others_have_callers: bool, second: str, verdict: Verdict
 ) -> None:
     def sends(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
-        for leg, mark, direction in (("caller.1", 3, "outgoing"), ("agent.1", 9, "incoming")):
+        for leg, mark, direction in (("caller.1", 3, "outgoing"), ("agent.1", 9, second)):
             phone = leg.partition(".")[0]
             way: Any = {"direction": direction, "remote_uri": "sip:a@example.com"}
             recorder.event(LegStarted(at=1.0, phone=phone, leg=leg, mark=mark, **way))
