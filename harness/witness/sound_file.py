@@ -75,7 +75,7 @@ def read_sound(path: Path) -> Sound:
     try:
         return sound_of(user_files.read(path, user_files.SOUND), str(path))
     except OSError as error:
-        raise SoundFileError(f"{path}: cannot be read: {error.strerror}") from error
+        raise SoundFileError(f"{path}: cannot be read: {error.strerror}; allowed: a sound file") from error
 
 
 def sound_of(content: bytes, name: str) -> Sound:
@@ -87,7 +87,9 @@ def sound_of(content: bytes, name: str) -> Sound:
         why = error.error_string if isinstance(error, soundfile.LibsndfileError) else error
         if content[4:8] == b"ftyp":
             why = "M4A and MP4 are not read; convert it to WAV, MP3, Ogg or FLAC"
-        raise SoundFileError(f"{name}: not a sound file that can be read ({len(content)} bytes): {why}") from error
+        raise SoundFileError(
+            f"{name}: not a sound file that can be read ({len(content)} bytes): {why}; allowed: WAV, MP3, Ogg, FLAC"
+        ) from error
 
 
 def _read(file: soundfile.SoundFile, name: str) -> Sound:

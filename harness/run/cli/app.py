@@ -53,6 +53,7 @@ _COMMANDS = {
     "faults": "lists:faults",
     "load": "call:load",
     "nightly": "nightly:nightly",
+    "open": "open:open_run",
     "preflight": "init:preflight",
     "report": "report:report",
     "signoff": "report:signoff_app",

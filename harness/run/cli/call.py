@@ -27,7 +27,7 @@ from harness.calls.verdict import Verdict
 from harness.deployment import Deployment
 from harness.deployment.limits import CallGate
 from harness.deployment.safety import Guard
-from harness.errors import HarnessError, RefusedError, SelectionError, unwritable
+from harness.errors import HarnessError, MistakeError, RefusedError, SelectionError, unwritable
 from harness.phone import Wav
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
@@ -81,8 +81,13 @@ _PATIENCE_S = 10.0
 
 
 def call(
-    number: Annotated[str, typer.Argument(help="A number of the deployment: E.164, or as its region dials it.")],
-    deployment: Annotated[Path, typer.Option("--deployment", metavar="FILE", help="The deployment file.")],
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE NUMBER", help="A deployment file; its number, E.164 or as its region dials it."),
+    ],
+    deployment: Annotated[
+        Path | None, typer.Option("--deployment", metavar="FILE", help="The file, where NUMBER stands alone.")
+    ] = None,
     phone: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who calls (default: the first with a number).")
     ] = None,
@@ -93,11 +98,19 @@ def call(
     ] = None,
     live: Live = False,
     directory: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep recordings and evidence there, in a new directory.")
+        Path | None,
+        typer.Option(
+            "--reports", "--directory", metavar="DIR", help="Keep recordings and evidence there, in a new directory."
+        ),
     ] = None,
 ) -> None:
     """Place one call and watch it. Exit code 0 when it was answered, 1 when not."""
-    chosen = _may_call(deployment, live)
+    if len(words) != (2 if deployment is None else 1):
+        raise MistakeError(
+            f"{' '.join(words)}: allowed: a deployment file and a number, or a number and --deployment FILE"
+        )
+    number, file = words[-1], deployment or Path(words[0])
+    chosen = _may_call(file, live)
     for name in say or ():
         prompt_path(name)  # raises before the call
     if unknown := sorted(set(press.upper()) - set(DIGITS)):
@@ -108,7 +121,7 @@ def call(
     console = SafeConsole(highlight=False)
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(Scratch()).path
-        world = stack.enter_context(_complete(chosen, deployment, scratch))
+        world = stack.enter_context(_complete(chosen, file, scratch))
         caller = _caller(world, phone)
         guard, uri = Guard(world, world.region_at(caller)), _uri(world, caller, number)
         guard(uri)  # refuse before anything is sent

@@ -37,7 +37,7 @@ def simulate(
         list[str] | None,
         typer.Option(metavar="NAME[@LINE]", help="Inject this fault (repeatable).", autocompletion=fault_names),
     ] = None,
-    timings: Annotated[TimingsName, typer.Option(help="Scaled down (quick), or as in the guides.")] = "documented",
+    timings: Annotated[TimingsName, typer.Option(help="Scaled down (quick), or as in the guides.")] = "quick",
     as_live: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write the world there as live and stand-in deployment files."),

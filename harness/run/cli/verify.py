@@ -68,7 +68,10 @@ def verify(
         list[str] | None, typer.Option(metavar="WHO", help="Only synthflow or stand-in (repeatable).")
     ] = None,
     workers: Annotated[
-        str, typer.Option("-n", metavar="N|auto", help="Cases at once; 0: one after another, all in this process.")
+        str,
+        typer.Option(
+            "--workers", "-n", metavar="N|auto", help="Cases at once; 0: one after another, all in this process."
+        ),
     ] = "auto",
     require: Annotated[
         list[str] | None,
@@ -99,7 +102,9 @@ def verify(
     reports: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results (default: ./reports).")
     ] = None,
-    expression: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only cases whose name matches.")] = None,
+    expression: Annotated[
+        str | None, typer.Option("--keyword", "-k", metavar="EXPR", help="Only cases whose name matches.")
+    ] = None,
     live: Live = False,
     preflight: Annotated[
         PreflightMode | None,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
+from http.client import HTTPConnection
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from typer.testing import CliRunner
@@ -97,3 +101,32 @@ def test_matrix_is_printed_and_nothing_is_written(tmp_path: Path, runs: ModuleTy
     for wrong in (["--as", "svg"], ["--matrix", "--csv"], ["--matrix", "--rejudge"]):
         assert isinstance(reported([str(run), *wrong]).exception, MistakeError), wrong
     assert sorted(path.name for path in run.iterdir()) == before
+
+
+def test_open_serves_the_runs_pages_behind_a_secret(
+    tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = runs.make_run(tmp_path / "reports", rows=("HOLD",))
+    (made.directory / "report.html").write_text("page")
+    opened: list[str] = []
+    answers: list[int] = []
+
+    def read_and_end(address: str) -> None:
+        place = urlsplit(address)
+        secret = place.path.split("/")[1]
+        for path in (place.path, "/report.html", f"/{secret}/", f"/{secret}/../history.sqlite"):
+            connection = HTTPConnection(place.hostname or "", place.port)
+            connection.request("GET", path)
+            answers.append(connection.getresponse().status)
+            connection.close()
+        _thread.interrupt_main()
+
+    def browse(address: str) -> None:
+        opened.append(address)
+        threading.Thread(target=read_and_end, args=(address,)).start()
+
+    monkeypatch.setattr("webbrowser.open", browse)
+    ended = CliRunner().invoke(application("open"), ["open", str(made.directory)])
+    assert ended.exit_code == 0, ended.output
+    assert f"report    {opened[0]}" in ended.output
+    assert answers == [200, 404, 404, 404]

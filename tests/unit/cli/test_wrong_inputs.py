@@ -125,7 +125,7 @@ def test_invalid_input_is_reported_in_lines(harness: Harness, arguments: list[st
             ["signoff", "verify", "reports"],
             "Missing option '--key'; allowed: what `harness signoff verify --help` says",
         ),
-        (["listen", "directory"], "directory: is a directory; allowed: "),
+        (["listen", "directory"], "directory: cannot be read: Is a directory; allowed: "),
         (["listen", "heard.wav", "--picture", "heard.png"], "--picture heard.png: the spectrogram is drawn as SVG; "),
         (
             ["fleet", "run", "--scenarios", "own"],
