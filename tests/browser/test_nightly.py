@@ -33,7 +33,8 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         seen.append(Night(series="acme", began=began, ended=began + 900, code=0, run=name, problems=("a problem",)))
         if name and number != 2:
             figures = {row: {"answer_s": 1 + number % 5, "rtp_loss": 0.01} for row in ROWS}
-            runs.append(Run(name, began, "acme", "Berlin", "k", results=results, kpis=figures))
+            changed = ("limits.calls: 5 → 7",) if number == 25 else ()
+            runs.append(Run(name, began, "acme", "Berlin", "k", results=results, kpis=figures, changed=changed))
     path = tmp_path_factory.mktemp("nights") / page.FILE
     reports = [path.with_name(f"run{number}") / "report.html" for number in (28, 29)]
     for report in reports:  # the evidence of older nights is gone
@@ -41,7 +42,12 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         report.write_text("the report")
     failed = tuple(dataclasses.replace(one, verdict=Verdict.FAILED, cause="Transfer fails") for one in runs[-1].results)
     cause = AlertCause(
-        "Transfer fails: the platform says no", ("a problem",), "Allow it.", "trunk", "harness explain run29 HOLD"
+        "Transfer fails: the platform says no",
+        ("a problem",),
+        "Allow it.",
+        "trunk",
+        "harness explain run29 HOLD",
+        standing="new",
     )
     news = News(new=("a problem",), gone=("BUSY[x] at Berlin: failed",), unverified=("HOLD[x] at Berlin: failed",))
     page.write(path, seen, [runs], [cause], news, compare([runs[-2]], [dataclasses.replace(runs[-1], results=failed)]))
@@ -53,8 +59,10 @@ def test_page_has_no_accessibility_problem(nights: Path, look: Any, how: Mapping
     with look(nights, **how) as looked:
         assert looked.page.locator("td.cell").count() == 30 * len(ROWS)
         assert looked.page.locator("td.cell.failed").inner_text() == "F"
+        assert looked.page.get_by_text("limits.calls: 5 → 7").is_visible()
+        assert looked.page.locator("th.day").get_by_text("*").count() == 1
         assert looked.page.locator("figure svg[role=img]").count() == 2 * len(ROWS)
-        for said in ("Transfer fails: the platform says no", "Allow it.", "trunk", "harness explain run29 HOLD"):
+        for said in ("Transfer fails: the platform says no", "Allow it.", "trunk", "harness explain run29 HOLD", "new"):
             assert looked.page.locator("section.cause").get_by_text(said, exact=False).first.is_visible()
         assert looked.page.locator("th.day a").evaluate_all(
             "links => links.map(link => link.getAttribute('href'))"

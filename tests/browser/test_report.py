@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from harness.calls.verdict import Verdict
 from harness.report import html, run_directory
 from harness.report.evidence import CaseEvidence
 from harness.report.html import CasePage
@@ -217,9 +218,25 @@ def test_report_prints_completely(run: Path, look: Any) -> None:
         assert len(looked.page.pdf(format="A4")) > 20_000
 
 
-def write_page(home: Path, cases: Sequence[CaseEvidence]) -> None:
+def write_page(home: Path, cases: Sequence[CaseEvidence], past: html.Past | None = None) -> None:
     run = RunEvidence(home, [case.case for case in cases], RunEnd(workers=1, wall_s=1.0), None, cases)
-    html.write(home / "report.html", run, summarise(run))
+    html.write(home / "report.html", run, summarise(run), past)
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_first_screen_says_what_is_new_and_what_is_known(run: Path, look: Any, tmp_path: Path, width: int) -> None:
+    copy = shutil.copytree(run, tmp_path / run.name)
+    cases = read_cases(copy)
+    first, *others = (case.key for case in cases if case.verdict is Verdict.FAILED)
+    standings = {first: "new"} | dict.fromkeys(others, "failing since r1")
+    write_page(copy, cases, html.Past(standings=standings, changed={"acme": ["limits.calls: 5 → 7"]}))
+    with look(copy / "report.html", width=width) as looked:
+        for said in (f"{len(others)} failing since r1", "1 new"):
+            assert looked.page.locator("#causes").get_by_text(said).first.is_visible()
+        assert looked.page.locator("details.case b").get_by_text("new", exact=True).is_visible()
+        assert looked.page.get_by_text("limits.calls: 5 → 7").is_visible()
+        assert (looked.serious(), looked.complaints) == ([], [])
+        assert looked.overflows() <= 0
 
 
 def test_filtered_report_prints_completely(
