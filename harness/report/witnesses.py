@@ -222,7 +222,7 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
             events.setdefault(call.leg.case, []).append(message)
 
     def mark(
-        leg: KnownLeg, way: tuple[Address, Address] | None, began: float, heard_s: float, covered_s: float
+        leg: KnownLeg, way: tuple[Address, Address], began: float, heard_s: float, covered_s: float, besides: str = ""
     ) -> None:
         event = MarkInFile(
             at=began + offset,
@@ -230,7 +230,7 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
             leg=leg.leg,
             file=name,
             sha256=sha256,
-            made_at=" → ".join(map(_address, way)) if way else "no RTP → its other end",
+            made_at=" → ".join(map(_address, way)) + besides,
             mark=leg.mark,
             file_s=began - capture.first,
             heard_s=heard_s,
@@ -243,7 +243,8 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
         way = voice.stream.source, voice.stream.target
         mark(heard.leg, way, voice.began, voice.ended - voice.began, voice.stream.last - voice.began)
     for absent in found.absent:
-        mark(absent.leg, absent.way, absent.began, 0.0, absent.seconds)
+        besides = "" if absent.way else ", no RTP"
+        mark(absent.leg, absent.way or absent.call.ends(absent.leg), absent.began, 0.0, absent.seconds, besides)
     unmatched = [*found.unmatched, *capture.notes]
     return Told(name, sha256, capture.path.stat().st_size, "capture", events, unmatched)
 

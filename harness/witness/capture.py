@@ -91,7 +91,7 @@ class _Reader:
         if not payload.follows or key not in self._connections:
             self._connections[key] = StreamFramer()
             if _TLS.match(payload.octets):
-                self.notes.add(f"TLS between {payload.source[0]} and {payload.target[0]}: its SIP cannot be read")
+                self.notes.add("TLS cannot be read, nor SIP in it")
         if (framer := self._connections[key]) is None:  # not at a message's beginning, or not SIP
             if not _SIP.match(payload.octets):
                 return

@@ -31,8 +31,10 @@ _OTHER_LEG: Final = ("X-Talkdesk-Other-Leg-Call-Id", "X-EI")
 _SLACK_S: Final = 0.5
 _MOSTLY: Final = 0.6  #: the share of a voice's time for which the leg must have sent its mark
 _NEAR_S: Final = 10.0  #: between the INVITE of a leg and the one that a platform makes of it
-#: A mark that was sent for so long while a call could carry it, and is in none of its streams, was lost ahead of this point.
-ABSENT_S: Final = 2.0
+#: A mark that was sent for so long while a call could carry it, and is in none of its streams, was lost ahead of this point. A caller
+#: sends half a second before it speaks to an AI; undamaged G.711 shows two periods of a mark for certain.
+ABSENT_S: Final = 0.4
+_MOST_LOSS: Final = 0.05  #: of a stream whose silence about a mark says something
 _SUBSCRIBER: Final = 9
 _JOINED_S: Final = 0.5  #: a shorter gap in a mark is one in its detection
 
@@ -60,6 +62,11 @@ class HopCall:
     def invite(self) -> CapturedMessage | None:
         """The INVITE that begins it."""
         return next((m for m in self.messages if isinstance(m.message, Request) and m.message.method == "INVITE"), None)
+
+    def ends(self, speaker: KnownLeg) -> tuple[Address, Address]:
+        """From where to where its signalling goes, in the direction of the speaker's voice."""
+        first = self.invite or self.messages[0]
+        return (first.source, first.target) if speaker.is_caller else (first.target, first.source)
 
     @property
     def began(self) -> float:
@@ -205,6 +212,10 @@ def match_capture(capture: Capture, legs: Sequence[KnownLeg]) -> CaptureMatch:
         of_call = [one for one in heard if one.voice in call.voices]
         if number not in found and of_call:
             found[number] = FoundCall(call, Counter(one.leg for one in of_call).most_common(1)[0][0], "mark")
+    known = {one.call.call_id: one.leg for one in found.values() if one.call.call_id}
+    for number, call in enumerate(calls):
+        if number not in found and (other := _named(call, known)) is not None:
+            found[number] = FoundCall(call, known[other], "header")
     found |= _by_numbers(calls, found, legs, offset)
     if offset is None:
         offset = _offset(found.values())
@@ -222,37 +233,46 @@ def _by_id(call: HopCall, legs: Iterable[KnownLeg]) -> FoundCall | None:
     for leg in legs:
         if call.call_id and call.call_id in leg.call_ids:
             return FoundCall(call, leg, "Call-ID")
+    by_id = {call_id: leg for leg in legs for call_id in leg.call_ids}
+    named = _named(call, by_id)
+    return FoundCall(call, by_id[named], "header") if named is not None else None
+
+
+def _named(call: HopCall, call_ids: Iterable[str]) -> str | None:
+    """The first of these that its headers name as that of another leg."""
     told = [value for one in call.messages for name in _OTHER_LEG for value in one.message.get_all(name)]
-    for leg in legs if told else ():
-        if any(call_id and call_id in value for call_id in leg.call_ids for value in told):
-            return FoundCall(call, leg, "header")
-    return None
+    return next((one for one in call_ids if one and any(one in value for value in told)), None) if told else None
 
 
 def _by_numbers(
     calls: Sequence[HopCall], found: Mapping[int, FoundCall], legs: Sequence[KnownLeg], offset: float | None
 ) -> dict[int, FoundCall]:
-    """By the caller's and the called number: the nearest in time; without an offset by order, if as many calls as legs have them."""
+    """By the caller's and the called number, where one call alone fits one case alone: in time; without an offset by order, if as
+    many calls as legs have these numbers.
+    """
     left: dict[frozenset[str], list[int]] = defaultdict(list)
     for number, call in enumerate(calls):
         if call.invite is not None and (numbers := numbers_of(call.invite.message)) and len(numbers) > 1:
             left[numbers].append(number)
-    more: dict[int, FoundCall] = {}
+    fits: list[tuple[int, KnownLeg]] = []
     for numbers, same in left.items():
         fitting = sorted((leg for leg in legs if leg.numbers >= numbers), key=lambda leg: leg.invited)
-        for place, number in enumerate(same):
-            if number in found:
-                continue
-            near = [
-                leg
+        if offset is None and len(same) == len(fitting):
+            fits += zip(same, fitting, strict=True)
+        elif offset is not None:
+            fits += [
+                (number, leg)
+                for number in same
                 for leg in fitting
-                if offset is not None and abs(calls[number].began + offset - leg.invited) < _NEAR_S
+                if number not in found and abs(calls[number].began + offset - leg.invited) < _NEAR_S
             ]
-            if offset is None and len(same) == len(fitting):
-                near = [fitting[place]]
-            if len({leg.case for leg in near}) == 1:
-                more[number] = FoundCall(calls[number], near[0], "numbers")
-    return more
+    cases = Counter((number, leg.case) for number, leg in fits)
+    alone = Counter(number for number, _ in cases), Counter(case for _, case in cases)
+    return {
+        number: FoundCall(calls[number], leg, "numbers")
+        for number, leg in reversed(fits)
+        if alone[0][number] == 1 and (offset is None or alone[1][leg.case] == 1)
+    }
 
 
 def numbers_of(message: Request | Response) -> frozenset[str]:
@@ -312,9 +332,11 @@ def _whose(
 
 
 def _fits(leg: KnownLeg, voice: Voice, offset: float) -> bool:
+    """Whether the leg sent this mark then. Other runs may send it as well, but hardly begin or end at the same moment."""
     began, ended = voice.began + offset, voice.ended + offset
     sent = sum(max(0.0, min(ended, last + _SLACK_S) - max(began, first - _SLACK_S)) for first, last in leg.sent)
-    return sent >= _MOSTLY * (ended - began)
+    aligned = any(min(abs(first - began), abs(last - ended)) <= _SLACK_S for first, last in leg.sent)
+    return aligned and sent >= _MOSTLY * (ended - began)
 
 
 # -- what is missing
@@ -323,16 +345,18 @@ def _fits(leg: KnownLeg, voice: Voice, offset: float) -> bool:
 def _absent(
     found: FoundCall, heard: Iterable[FoundVoice], legs: Iterable[KnownLeg], offset: float | None
 ) -> Iterator[AbsentVoice]:
-    """The marks of the case's legs that did not pass. Of RTP that cannot be decoded nothing is said."""
+    """The marks of the case's legs that did not pass. Nothing is said of RTP that cannot be decoded, and of a call that numbers
+    alone made known: another run may call from and to the same ones.
+    """
     answered = found.call.answered
-    if answered is None or offset is None:
+    if answered is None or offset is None or found.how == "numbers":
         return
     own = [leg for leg in legs if leg.case == found.leg.case]
     if len({leg.phone for leg in own if leg.is_caller}) > 1:  # each has a call of its own
         own = [found.leg]
     for leg in own:
         streams = found.call.streams_to(callee=leg.is_caller)
-        if streams is None or any(one.unread for one in streams):
+        if streams is None or any(one.unread or one.lost > _MOST_LOSS * one.packets for one in streams):
             continue
         passed = {(one.voice.stream.source, one.voice.stream.target) for one in heard if one.leg is leg}
         lasted: dict[tuple[Address, Address] | None, tuple[float, float]] = {} if streams else {None: answered}

@@ -286,7 +286,7 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(tmp_path: Path, runs:
     assert case.verdict is Verdict.FAILED
     (cause,) = [one for one in case.diagnosis if one["id"] == "audio-lost-on-the-way"]
     assert cause["rule"] == "audio.way.to_ai.between"
-    where = "caller.1's mark is not in carrier.pcap (no RTP → its other end)"
+    where = "caller.1's mark is not in carrier.pcap (192.0.2.1:5060 → 192.0.2.2:5062, no RTP)"
     assert any(where in line for line in cause["evidence"])
     assert any(
         "caller.1's mark is in trunk.pcap (192.0.2.1:4000 → 192.0.2.2:4002)" in line for line in cause["evidence"]

@@ -78,6 +78,18 @@ def test_other_calls_are_listed_and_disturb_nothing(tmp_path: Path) -> None:
     )
 
 
+def test_another_run_of_the_same_numbers_and_marks_says_nothing(tmp_path: Path) -> None:
+    """Seen on one machine: worlds of several runs place calls from and to the same numbers at the same time."""
+    packets = [
+        *hop("a1"),
+        *hop("c3", at=BEGAN + 1.7, to_callee=None, ports=6000),
+        *hop("d4", at=BEGAN + 3, to_callee=12, to_caller=13, ports=7000),
+    ]
+    found = matched(tmp_path, packets)
+    assert [(one.call.call_id, one.how) for one in found.calls] == [("a1", "Call-ID")]
+    assert found.absent == ()
+
+
 def test_a_mark_that_two_cases_sent_alike_is_of_neither(tmp_path: Path) -> None:
     twin = KnownLeg("other", "caller.1", "caller", 7, ((101.0, 107.0),), True, frozenset({"x"}), NUMBERS, 100.0)
     found = matched(tmp_path, hop("b2", dialled="+13125550177", to_caller=None), CALLER, twin)
