@@ -42,9 +42,9 @@ def test_pings_come_out_and_pongs_and_stray_line_breaks_are_swallowed() -> None:
 
 
 @pytest.mark.parametrize("line_break", [b"\r", b"\n"])
-def test_a_million_line_breaks_are_swallowed(line_break: bytes) -> None:
+def test_a_hundred_thousand_line_breaks_are_swallowed(line_break: bytes) -> None:
     framer = StreamFramer()
-    assert list(framer.feed(line_break * 1_000_000)) == []
+    assert list(framer.feed(line_break * 100_000)) == []
     assert list(framer.feed(b"\n" + message(b"a"))) == [message(b"a")]
 
 

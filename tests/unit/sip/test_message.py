@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.headers import COMPACT, CSeq, Header, Via, parse_number
 from harness.sip.message import Message, Request, Response
-from harness.sip.validation import problem_of_request
 from tests.unit.sip.sip_requests import HEAD, request
 from tests.unit.sip.torture import MESSAGES
 
@@ -32,17 +31,6 @@ def invite() -> Request:
     message = Message.parse(INVITE)
     assert isinstance(message, Request)
     return message
-
-
-def test_a_request_is_read() -> None:
-    found = invite()
-    assert (found.method, found.uri.user, found.uri.port) == ("INVITE", "+12065550100", 32681)
-    assert [via.branch for via in found.vias] == ["z9hG4bKone", "z9hG4bKtwo", "z9hG4bKthree"]
-    assert (found.from_.display, found.content_type) == ("A. Caller", "application/sdp")
-    assert found.get("x-ei") == "S.abc123;E.crm456,7;O.+15551234567;"  # no list: the comma is the value's
-    assert found.body == b"v=0\r\n"
-    assert "received=" not in repr(found), "its bytes are not shown again"
-    assert problem_of_request(found) is None
 
 
 def test_octets_are_kept_until_something_changes() -> None:

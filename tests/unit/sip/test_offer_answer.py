@@ -55,16 +55,6 @@ def test_the_first_example_of_rfc_3264() -> None:
     assert agreed(ours, theirs) == PCMU
 
 
-@pytest.mark.parametrize(("address", "kind"), [("192.0.2.1", "IP4"), ("2001:db8::1", "IP6")])
-def test_an_offer_says_what_it_was_told(address: str, kind: str) -> None:
-    made = offer(address, 4000, session_id=0, version=7)
-    assert (audio(made).ptime, made.direction, audio(made).protocol) == (20, "sendrecv", "RTP/AVP")
-    assert (made.lines[1][1], made.lines[3]) == (f"- 0 7 IN {kind} {address}", ("c", f"IN {kind} {address}"))
-    versions = [one.lines[1][1].split()[2] for one in (offer(address, 4000), answer(made, "192.0.2.2", 4002))]
-    assert versions == ["1", "1"]
-    assert audio(offer(address, 1, crypto=[Crypto.fresh()])).protocol == "RTP/SAVP"
-
-
 def test_session_ids_fit_31_bits_and_differ() -> None:
     """Several stacks read them as signed integers."""
     made = {int(offer("192.0.2.1", 1).lines[1][1].split()[1]) for _ in range(60)}
