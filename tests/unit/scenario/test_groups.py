@@ -62,19 +62,6 @@ def caller(answered: Callable[[], float | None] = lambda: NOW) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("named", "expected"), [(("incoming", "disconnected"), PASSED), (("incoming", "early"), FAILED)]
-)
-def test_the_other_agents_stop_ringing(
-    make_context: MakeContext, clock: Clock, named: tuple[str, ...], expected: Verdict
-) -> None:
-    agents = Agents(make_context, clock)
-    agents.phones[ZOE].rings(CALLER, "confirmed", at=NOW)
-    agents.phones[DESK].rings(CALLER, *named, at=NOW)
-    agents.take()
-    assert agents.verdicts("landing.stops") == {DESK: expected}
-
-
-@pytest.mark.parametrize(
     ("is_over", "rings", "expected"), [(False, "", UNSEEN), (True, "", FAILED), (False, AG, FAILED)]
 )
 def test_a_call_that_other_agents_of_the_group_may_have_is_not_observable(
