@@ -89,8 +89,7 @@ class RecordedCall:
         sent = tuple((at - origin, at - origin + MARK_S) for at in caller.marked_at) or ((0.0, whole),)
         found = shown(sound, CallAudio(counts, caller.mark, sent, caller.words_s, since - origin))
         self._tell(file, found, caller, origin)
-        others = {mark.mark for mark in found.marks if mark.mark < VOICES.start} - {caller.mark}
-        strangers = sorted(others - {call.mark for call in self._context.calls.own if isinstance(call, Call)})
+        strangers = sorted({mark.mark for mark in found.marks if mark.mark < VOICES.start} - self._marks_of(caller))
         if found.is_silent:
             self._context.evidence.note_once(f"the AI's recording {file.name} is silent throughout, and shows nothing")
         elif strangers and not found.mine:
@@ -148,7 +147,7 @@ class RecordedCall:
             return None
         self._has_told_crossing = True
         own = [call for call in self._context.calls.own if isinstance(call, Call)]
-        allowed = {call.mark for call in own if call is caller or call.peer is caller}
+        allowed = self._marks_of(caller)
         marks = [mark.mark for mark in found.marks if mark.mark < VOICES.start]
         names = {call.mark: f"mark {call.mark} of {call.label}" for call in own}
         for mark in found.marks:
@@ -158,6 +157,11 @@ class RecordedCall:
                 )
                 self._context.evidence.note_once(told)
         return audio.no_crossing(self._talk.label, marks, (), allowed, names)
+
+    def _marks_of(self, caller: Call) -> set[int]:
+        """The caller's, and those of agents who took its call."""
+        own = (call for call in self._context.calls.own if isinstance(call, Call))
+        return {call.mark for call in own if call is caller or call.peer is caller} | {caller.mark}
 
     # -- as signs of one direction
 

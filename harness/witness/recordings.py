@@ -41,6 +41,9 @@ _DECIDES_S: Final = 0.5
 #: A round trip of more is no conversation; one of clearly less than none is of another call with the same words.
 _MOST_ROUND_TRIP_S: Final = 3.0
 _LEAST_ROUND_TRIP_S: Final = -0.3
+#: A recording of the call ends with it.
+_ENDS_WITHIN_S: Final = 2.0
+_ENDS_WITHIN: Final = 0.05
 #: Fewer parts of half a second say nothing if they are not found.
 _ENOUGH_PARTS: Final = 4
 
@@ -176,7 +179,13 @@ def _fits(mark: HeardMark, lag: float, began: float, ended: float) -> bool:
 
 
 def _covers(sound: Sound, call: CallAudio, lag: float) -> bool:
-    """Whether the recording is of the time in which a mark would have come that counts."""
+    """Whether the recording is of this call, and of the time in which a mark would have come that counts.
+
+    Another call may have the same greeting; it ends at another moment.
+    """
+    whole = len(call.received) / SAMPLE_RATE + lag
+    if abs(sound.seconds - whole) > max(_ENDS_WITHIN_S, _ENDS_WITHIN * whole):
+        return False
     due = [began + lag for began, ended in call.mark_sent if began >= call.since and ended - began > _DECIDES_S]
     return any(at > 0 and at + _MOST_ROUND_TRIP_S < sound.seconds for at in due)
 

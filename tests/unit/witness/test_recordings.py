@@ -116,8 +116,9 @@ def test_a_recording_without_the_mark_says_that_the_caller_was_not_heard() -> No
     assert found.is_missing
 
 
-def test_a_recording_that_ends_before_the_mark_says_nothing_of_it() -> None:
-    found = compared(AI[: 5 * RATE])
+@pytest.mark.parametrize("other", [AI[: 5 * RATE], join(AI, quiet(6.0))], ids=["truncated", "of a longer call"])
+def test_a_recording_that_does_not_end_with_the_call_says_nothing_of_a_missing_mark(other: Samples) -> None:
+    found = compared(other)
     assert found.has_voice
     assert not found.is_missing
 
