@@ -51,13 +51,6 @@ class TestFlakes:
         (found,) = rates([run("passed"), run("failed"), run("passed", 2), run("passed")])
         assert (found.flaky, found.nights) == (2, 4)
 
-    @pytest.mark.parametrize("verdict", ["broken", "not observable"])
-    def test_a_night_that_says_nothing_of_it_makes_no_case_flaky(self, verdict: str) -> None:
-        nothing = run(verdict)
-        assert rates([run("passed"), nothing, run("passed")]) == []
-        (found,) = rates([run("passed"), nothing, run("failed"), nothing, run("passed")])
-        assert (found.flaky, found.nights) == (1, 3)
-
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's own, on Python 3.11 and 3.12
 class TestAlerts:

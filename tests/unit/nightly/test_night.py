@@ -62,40 +62,6 @@ except KeyboardInterrupt:
 """
 
 
-def test_a_night_like_the_one_before_tells_nothing(nights: Nights) -> None:
-    assert nights.pass_one().alert is None
-    second = nights.pass_one()
-
-    assert second.alert is None
-    assert second.night.code == 0
-    assert second.differences[0].old
-    assert not second.differences[0].news
-
-
-def test_a_failure_is_told_once_and_its_end_as_well(nights: Nights, runs: ModuleType) -> None:
-    nights.pass_one()
-    failed = nights.pass_one(code=1, plays={"HOLD": runs.fails})
-    again = nights.pass_one(code=1, plays={"HOLD": runs.fails})
-    mended = nights.pass_one()
-
-    assert failed.alert is not None
-    assert failed.alert.title == "s: 1 new, 1 in all"
-    assert failed.night.problems == (f"{failed.runs[0].results[-1].case} at local: failed",)
-    assert again.alert is None
-    assert again.night.code == 1
-    assert mended.alert is not None
-    assert mended.alert.title == "s: 1 gone, all is well"
-
-
-def test_the_last_good_night_is_what_is_compared_with(nights: Nights, runs: ModuleType) -> None:
-    good = nights.pass_one()
-    nights.pass_one(code=1, plays={"HOLD": runs.fails})
-    third = nights.pass_one(code=1, plays={"HOLD": runs.fails})
-
-    assert third.differences[0].old == good.night.run
-    assert [one.row for one in third.differences[0].newly_failing] == ["HOLD"]
-
-
 def test_every_view_says_the_same_of_a_case(nights: Nights, runs: ModuleType, tmp_path: Path) -> None:
     good = nights.pass_one()
     first = nights.pass_one(code=1, plays={"HOLD": runs.fails})
@@ -110,6 +76,8 @@ def test_every_view_says_the_same_of_a_case(nights: Nights, runs: ModuleType, tm
     out = io.StringIO()
     show(finished.summary, finished.groups, SafeConsole(file=out), run=run, standings=finished.standings)
 
+    assert third.differences[0].old == good.night.run
+    assert third.alert is None
     known = f"failing since {first.night.run}"
     (result,) = (tmp_path / "results").glob("*-result.json")
     assert f'"history", "value": "{known}"' in result.read_text()

@@ -55,6 +55,7 @@ def test_a_changed_file_marks_the_run_and_leaves_the_history(tmp_path: Path) -> 
         ("PBB", "broken", "broken since 1"),
         ("PF", "passed", "fixed"),
         ("PFP", "passed", "flaky (1 of 4)"),
+        ("PBFBP", "passed", "flaky (1 of 4)"),
         ("PFP", "failed", "new, flaky (1 of 4)"),
         ("PP", "passed", ""),
     ],
