@@ -6,6 +6,10 @@ for something else: such a file is refused in one line.
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +32,7 @@ MOST_SECONDS: Final = 4 * 3600.0
 _RATES: Final = range(4000, 384_001)
 _MOST_CHANNELS: Final = 2
 _BLOCK_S: Final = 10
+_STDERR: Final = threading.Lock()
 
 
 class SoundFileError(MistakeError):
@@ -81,7 +86,7 @@ def read_sound(path: Path) -> Sound:
 def sound_of(content: bytes, name: str) -> Sound:
     """The sound in a file's ``content``. Raises :class:`SoundFileError`, whose line begins with ``name``."""
     try:
-        with soundfile.SoundFile(BytesIO(content)) as file:
+        with _without_stderr(), soundfile.SoundFile(BytesIO(content)) as file:
             return _read(file, name)
     except (soundfile.LibsndfileError, ValueError, MemoryError) as error:
         why = error.error_string if isinstance(error, soundfile.LibsndfileError) else error
@@ -90,6 +95,20 @@ def sound_of(content: bytes, name: str) -> Sound:
         raise SoundFileError(
             f"{name}: not a sound file that can be read ({len(content)} bytes): {why}; allowed: WAV, MP3, Ogg, FLAC"
         ) from error
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """libmpg123 writes lines about a damaged file to the process's stderr."""
+    with _STDERR:
+        kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nothing)
 
 
 def _read(file: soundfile.SoundFile, name: str) -> Sound:

@@ -84,6 +84,16 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path: Path, monkeypatch:
         read_sound(tmp_path / "a.sound")
 
 
+def test_a_damaged_file_writes_nothing_to_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "damaged.mp3"
+    soundfile.write(path, seconds_of_mark(7, 1.6, 16000), 16000, format="MP3", subtype="MPEG_LAYER_III")
+    content = bytearray(path.read_bytes())
+    content[600:900] = bytes(300)
+    path.write_bytes(content)
+    read_sound(path)
+    assert capfd.readouterr().err == ""
+
+
 def test_a_file_of_no_length_holds_nothing(tmp_path: Path) -> None:
     path = tmp_path / "empty.wav"
     soundfile.write(path, np.zeros(0), 8000)
