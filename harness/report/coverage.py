@@ -147,6 +147,7 @@ DECLARED, NOT_SEEN = "declared, not seen", "not seen"
 #: Of audio, by what a finding names as its observation.
 _BY_OBSERVATION: Mapping[Observation, str] = {
     Observation.MARK: "proved, by a mark decoded at the other end",
+    Observation.RECORDING: "proved, by a recording of the AI",
     Observation.WORDS: "confirmed, by words in a transcript",
     Observation.DIGIT: "confirmed, by a digit that was acted upon",
     Observation.RTCP: "indicated, by the other end's RTCP reports",

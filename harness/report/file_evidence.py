@@ -10,7 +10,7 @@ from typing import Any, Final
 from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import STRENGTH, Claim, Denial, Observation
 from harness.calls.checks.registry import plain_argument
-from harness.calls.events import FileEvent, MarkInFile, MessageInFile
+from harness.calls.events import FileEvent, MarkInFile, MessageInFile, VoiceInFile
 from harness.calls.model import read
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.report.case_document import DEPLOYMENT
@@ -24,6 +24,7 @@ from harness.support.mask import DOT
 
 #: ``MarkInFile.made_at`` of a recording made at the AI.
 AT_AI: Final = "ai"
+_LATER_S: Final = 1.0  # a mark is heard this much later than it is sent
 #: What ``hosts`` of a case calls the AI's address.
 _AI: Final = "synthflow"
 
@@ -34,12 +35,13 @@ class FileEvidence:
     def __init__(self, evidence: CaseEvidence, added: Sequence[FileEvent]) -> None:
         self._evidence = evidence
         self._marks = [event for event in added if isinstance(event, MarkInFile) and event.made_at == AT_AI]
+        self._voices = [event for event in added if isinstance(event, VoiceInFile) and event.made_at == AT_AI]
         self._messages = [event for event in added if isinstance(event, MessageInFile)]
 
     def asked(self, recorded: Finding, asked: Any) -> Any:
         """The check and the arguments with which the finding is to be made again; None where no file tells anything of it."""
         if asked and asked["by"] == "audio":
-            return self._direction(asked)
+            return self._direction(asked, recorded.at + _LATER_S)
         if self._invite is None or not recorded.subject.startswith("assistant "):
             return None
         if recorded.check == "header" and asked and asked["by"] == "header.in_record":
@@ -53,19 +55,22 @@ class FileEvidence:
 
     # -- by recordings of the AI
 
-    def _direction(self, asked: Any) -> Any:
+    def _direction(self, asked: Any, until: float) -> Any:
         """A mark in a recording of the AI proves that the AI was reached; a recording of the time without it is evidence against."""
         given = asked["given"]
+        if given["towards"] == "caller" and given["speaker"].startswith("assistant "):
+            return self._to_caller(asked, given)
         told = [event for event in self._marks if event.leg == given["speaker"] and given["towards"] == "ai"]
+        told = [event for event in told if event.at <= until]  # the call may have been changed then
         if heard := [event for event in told if event.heard_s and event.at + event.heard_s >= given["since"]]:
             first = min(heard, key=lambda event: event.at)
             words = f"{first.file} has mark {first.mark} at {first.file_s:.1f} s, for {first.heard_s:.1f} s"
-            sound = Sound(max(first.at, given["since"]), Observation.MARK, words, first.mark)
+            sound = Sound(max(first.at, given["since"]), Observation.RECORDING, words, first.mark)
             return {**asked, "given": {**given, "sound": plain_argument(sound), "account": None, "denial": None}}
         if absent := [event for event in told if not event.heard_s and event.at + event.covered_s >= given["since"]]:
             longest = max(absent, key=lambda event: event.covered_s)
             words = f"{longest.file} covers {longest.covered_s:.1f} s of the call without mark {longest.mark}"
-            denial = plain_argument(Denial(Observation.MARK, words))
+            denial = plain_argument(Denial(Observation.RECORDING, words))
             kept = given["sound"]
             if (
                 kept is not None
@@ -74,6 +79,17 @@ class FileEvidence:
                 kept = None  # packets that were counted are no sound
             return {**asked, "given": {**given, "sound": kept, "denial": denial}}
         return None
+
+    def _to_caller(self, asked: Any, given: Mapping[str, Any]) -> Any:
+        """The caller heard this AI, if the AI's recording has the voice; after a change of the call it is not known when that was."""
+        heard = next((event for event in self._voices if event.leg == given["listener"] and event.found), None)
+        sound = given["sound"]
+        if heard is None or sound is None or given.get("again"):
+            return None
+        agreeing = f"{heard.agreeing} of {heard.parts} parts, match {heard.match:.2f}"
+        words = f"{heard.file} has the voice that {heard.leg} heard ({agreeing})"
+        proved = {**sound, "observation": Observation.RECORDING.name.lower(), "evidence": words}
+        return {**asked, "given": {**given, "sound": proved, "denial": None}}
 
     # -- by captures of the way to the AI
 

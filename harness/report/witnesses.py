@@ -16,7 +16,7 @@ from typing import Final, Literal
 from typing_extensions import TypedDict
 
 from harness.audio.marks import VOICES
-from harness.calls.events import CallState, FileEvent, MarkInFile, MessageInFile
+from harness.calls.events import CallState, FileEvent, MarkInFile, MessageInFile, VoiceInFile
 from harness.calls.model import messages_of
 from harness.errors import MistakeError
 from harness.report.case_document import ADDED, CASE, answered_at, started
@@ -30,9 +30,11 @@ from harness.witness.capture import Capture, CaptureError, read_capture
 from harness.witness.capture_calls import match_capture, numbers_of
 from harness.witness.matching import ENOUGH_S, LEAST_S, KnownLeg, Match, Stretch, Times, match
 from harness.witness.packets import Address
+from harness.witness.recordings import CallAudio, shown
 from harness.witness.sound_file import Sound, SoundFileError, marks_in, read_sound
 
 VERSION: Final = 1
+_WORDS_S: Final = 3.0  # how long a caller speaks after its mark, at most
 #: How a capture begins: pcap with times in µs or ns, in both orders of octets, and pcapng.
 _CAPTURES: Final = (
     b"\xd4\xc3\xb2\xa1",
@@ -103,6 +105,8 @@ def _note(event: FileEvent, files: Mapping[str, AddedFile]) -> str:
     """What an event of a file says, with when the file was added."""
     when = files[event.sha256]["added"][:16].replace("T", " ")
     added = f"{event.file}, added {when} UTC"
+    if isinstance(event, VoiceInFile):
+        return f"{added}: {'has' if event.found else 'does not have'} the voice that {event.leg} heard"
     if not isinstance(event, MarkInFile):
         return f"{added}: shows more of {event.leg}'s call"
     if not event.heard_s:
@@ -119,8 +123,10 @@ def lines_of(run: Path, told: Told) -> list[str]:
     for name, events in told.events.items():
         case = CaseEvidence.read(run / CASES / name)
         heard = [event for event in events if isinstance(event, MarkInFile)]
-        words = [f"{len(events) - len(heard)} messages"] * (len(events) > len(heard))
+        messages = sum(isinstance(event, MessageInFile) for event in events)
+        words = [f"{messages} messages"] * bool(messages)
         words += dict.fromkeys(f"mark {one.mark} of {one.leg}" for one in heard if one.heard_s)
+        words += [f"the voice that {one.leg} heard" for one in events if isinstance(one, VoiceInFile) and one.found]
         words += dict.fromkeys(f"no mark {one.mark} of {one.leg}" for one in heard if not one.heard_s)
         found.append(f"{told.file}: {case.id}: {', '.join(words)}")
     return found + [f"{told.file}: {words}" for words in told.unmatched]
@@ -180,6 +186,9 @@ def read_files(run: Path, given: Iterable[Path], made_at: Place) -> tuple[list[T
         if one.source in with_callers:
             for event, case in _absent(one, found, legs, made_at):
                 events[case].append(event)
+        if made_at == "ai":
+            for leg in {each.leg.leg: each.leg for each in found if each.leg.is_caller}.values():
+                events[leg.case] += _voice(run, one, leg)
         words = words if one.stretches else [f"no mark of a call in {one.seconds:.1f} s"]
         told.append(Told(one.path.name, one.sha256, one.size, "recording", events, words))
     return told, problems
@@ -247,6 +256,32 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
         mark(absent.leg, absent.way or absent.call.ends(absent.leg), absent.began, 0.0, absent.seconds, besides)
     unmatched = [*found.unmatched, *capture.notes]
     return Told(name, sha256, capture.path.stat().st_size, "capture", events, unmatched)
+
+
+def _voice(run: Path, recording: _Recording, leg: KnownLeg) -> Iterator[VoiceInFile]:
+    """Whether the AI's recording of a call has what its caller received."""
+    evidence = CaseEvidence.read(run / CASES / leg.case, with_added=False)
+    path = next((one.received for one in evidence.recordings if one.leg == leg.leg), None)
+    began = first_sample(evidence, leg.leg)
+    if path is None or began is None:
+        return
+    with contextlib.suppress(SoundFileError):
+        received = read_sound(path).channels[0]
+        sent = tuple((first - began, last - began) for first, last in leg.sent)
+        found = shown(read_sound(recording.path), CallAudio(received, leg.mark, sent, _WORDS_S))
+        yield VoiceInFile(
+            at=began,
+            phone=leg.phone,
+            leg=leg.leg,
+            file=recording.path.name,
+            sha256=recording.sha256,
+            made_at="ai",
+            found=found.has_voice,
+            match=found.voice.match,
+            parts=len(found.voice.parts),
+            agreeing=len(found.voice.agreeing),
+            round_trip_s=found.round_trip_s,
+        )
 
 
 def _address(address: Address) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from harness.audio.marks import waveform
+from harness.audio.prompts import prompt_samples
 from harness.calls.checks import audio, signalling
 from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Denial, Observation
@@ -110,6 +112,12 @@ def test_a_case_is_judged_by_its_evidence_and_the_file(
     # another file of the same name is another file; the first stays
     add(made.directory, [told(directory, of_file(0.6, sha256="b" * 64))])
     assert [one["sha256"] for one in RunEvidence.read(made.directory).witnesses] == [SHA, "b" * 64]
+
+
+def test_a_mark_after_a_finding_was_made_changes_nothing_in_it(tmp_path: Path, runs: ModuleType) -> None:
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)})
+    add(made.directory, [told(made.case_directory(ROW), replace(of_file(0.6), at=1e9))])
+    assert [case.verdict for case in RunEvidence.read(made.directory).cases] == [Verdict.NOT_OBSERVABLE]
 
 
 def test_every_view_names_the_file(tmp_path: Path, runs: ModuleType) -> None:
@@ -298,3 +306,36 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(tmp_path: Path, runs:
         event.text for event in case.log.added if isinstance(event, MessageInFile) and event.file == "carrier.pcap"
     ]
     assert len(texts) == 3
+
+
+@pytest.mark.parametrize(("is_same", "verdict"), [(True, Verdict.PASSED), (False, Verdict.NOT_OBSERVABLE)])
+def test_both_directions_are_proved_by_a_recording_of_the_ai(
+    tmp_path: Path, runs: ModuleType, is_same: bool, verdict: Verdict
+) -> None:
+    speech = [prompt_samples(name).astype(np.float32) / 32768 for name in ("agent-please-en", "hello-en")]
+    heard, other = (np.tile(voice, 8)[: 4 * 8000] for voice in speech)
+    sent = np.zeros(8 * 8000, np.float32)
+    sent[40000:56000] = np.tile(waveform(3), 13)[:16000]
+
+    def talks(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+        leg: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}
+        recorder.event(Listened(at=1.0, seconds=0.0, level_dbov=-15.0, **leg))
+        for name, samples in (("received", np.pad(heard, (0, 32000))), ("sent", sent)):
+            soundfile.write(recorder.directory / f"caller.1.{name}.wav", samples, 8000)
+        recorder.event(Recorded(at=9.0, path="caller.1.received.wav", sent_path="caller.1.sent.wav", **leg))
+        sound = Sound(2.0, Observation.SOUND, "sound at caller.1")
+        names: dict[str, Any] = {"own": (3,), "least": Strength.PROVED, "names": {}, "towards": "caller"}
+        recorder.finding(audio.direction("assistant main", "caller.1", sound, None, since=1.5, **names))
+        recorder.finding(counted(Observation.RTCP))
+        return Verdict.NOT_OBSERVABLE, "audio"
+
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: talks})
+    mix = np.pad(heard if is_same else other, (0, 32000)) + sent
+    soundfile.write(tmp_path / "call.mp3", mix, 8000, format="MP3", subtype="MPEG_LAYER_III")
+    add(made.directory, read_files(made.directory, [tmp_path / "call.mp3"], "ai")[0])
+    case = next(case for case in RunEvidence.read(made.directory).cases)
+    assert {one.subject: one.verdict for one in case.findings} == {
+        "caller.1 → assistant main": Verdict.PASSED,
+        "assistant main → caller.1": verdict,
+    }
+    assert case.verdict is verdict
