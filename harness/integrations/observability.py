@@ -55,6 +55,8 @@ def proofs(deployment: Deployment) -> dict[str, str]:
         audio = "proved by the marks that the AI names"
     elif deployment.records_calls:
         audio = "proved by the AI's recording of each call"
+    elif deployment.records_calls:
+        audio = "proved by the AI's recording of each call"
     elif files is not None and files.made_at == "ai":
         audio = "proved by the AI's recordings that [witness] brings"
     elif deployment.transcript != "none":
