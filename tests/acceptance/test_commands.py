@@ -47,8 +47,8 @@ LONG = {
 ANSWERED = {
     ".venv/bin/harness init acme.toml": (
         *("talkdesk", "live", "US", "acme.talkdesk.example", "sip.acme.talkdesk.example", "tls", "digest"),
-        *("sip.synthflow.example", "+13125550100", "+12065550100", "+18155550101", "+14155550101"),
-        *("sip.carrier.example", "agent", "carrier.example", "1741798049693x839"),
+        *("global", "sip.synthflow.example", "(312) 555-0100", "+12065550100", "+18155550101", "+14155550101"),
+        *("sip.carrier.example", "carrier.example", "agent", "", "1741798049693x839", ""),
     )
 }
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -14,21 +15,26 @@ import typer
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.audio.prompts import prompt_text
-from harness.deployment import PLAIN_PORT, SYNTHFLOW_ID, TLS_PORT, in_uri, is_address
+from harness.deployment import PLAIN_PORT, SYNTHFLOW_ID, TLS_PORT, Deployment, in_uri, is_address
 from harness.errors import DeploymentError, MistakeError, unwritable
 from harness.integrations import load
+from harness.integrations.matrix import cases
 from harness.run.cli.app import FAILED, PASSED
+from harness.run.plugin.plan import plan_of
 from harness.run.plugin.worlds import one_world
 from harness.run.preflight import Report, of_file, show, variables
 from harness.run.preflight import run as run_probes
-from harness.support.files import whole_file
+from harness.support.files import json_file, whole_file
 from harness.support.files.own_directories import Scratch
+from harness.support.model_words import nearest
 from harness.support.terminal import SafeConsole, program
 
 PlatformChoice = Literal["talkdesk", "gladly", "generic"]
 AiChoice = Literal["live", "stand-in"]
 TransportChoice = Literal["udp", "tcp", "tls"]
 Authentication = Literal["ip", "digest"]
+SynthflowRegion = Literal["global", "us", "eu"]
+YesNo = Literal["yes", "no"]
 #: Returns an answer as the file has it, or raises ValueError.
 Check = Callable[[str], str]
 
@@ -56,9 +62,11 @@ def init(
     ] = None,
     transport: Annotated[TransportChoice | None, typer.Option(help="The trunk's transport.")] = None,
     authentication: Annotated[Authentication | None, typer.Option(help="The trunk's authentication.")] = None,
+    synthflow_region: Annotated[SynthflowRegion | None, typer.Option(help="Whose hosts of Synthflow's.")] = None,
     synthflow_host: Annotated[
-        str | None, typer.Option(help="Synthflow's host (default with live: sip.synthflow.ai).")
+        str | None, typer.Option(help="Synthflow's host (default with live: the region's).")
     ] = None,
+    recordings: Annotated[YesNo | None, typer.Option(help="Fetch Synthflow's recordings (only with live).")] = None,
     line: Annotated[str | None, typer.Option(help="The number a caller dials, E.164.")] = None,
     assistant: Annotated[str | None, typer.Option(help="The assistant's number at Synthflow, E.164.")] = None,
     assistant_model: Annotated[
@@ -69,17 +77,22 @@ def init(
     caller_host: Annotated[str | None, typer.Option(help="Where that phone registers: host or address.")] = None,
     caller_domain: Annotated[str | None, typer.Option(help="That phone's SIP domain (default: its host).")] = None,
     agent_user: Annotated[str | None, typer.Option(help="The agent phone's SIP user, or its number, E.164.")] = None,
+    second_agent: Annotated[str | None, typer.Option(help="A second agent phone of the group, likewise.")] = None,
     bind: Annotated[str | None, typer.Option(help="The stand-in's address on this machine.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
     """Write a deployment file.
 
-    Asks for what no option says. Without a terminal, options without a default are required.
+    Asks for what no option says; ? leaves an answer open, and the same command asks for it later. Without a terminal, options without a
+    default are required.
     """
-    if file.exists() and not force:
+    kept = file.with_suffix(".answers.json")
+    before = _before(kept)
+    if file.exists() and not force and not before:
         raise DeploymentError(f"{file}: exists already; allowed: another name, or --force")
     answers: dict[str, str] = {}
     mistakes: list[str] = []
+    missing: list[str] = []
     for name, question, check, default in _questions(answers):
         option, given = f"--{name.replace('_', '-')}", context.params[name]
         answers[name] = given or default or ""
@@ -88,13 +101,38 @@ def init(
                 answers[name] = check(str(given))
             except ValueError as error:
                 mistakes.append(f"{option} {given}: {error}")
+        elif question and name in before:
+            answers[name] = before[name]
         elif question and sys.stdin.isatty():
-            answers[name] = _ask(question, check, default)
+            answers[name] = _ask(question, check, default, partial(_keep, kept, answers, [*missing, name]))
+            if answers[name] == _OPEN:
+                missing.append(name)
+                answers[name] = f"MISSING-{name}"
         elif default is None:
             mistakes.append(f"{option}: is missing; allowed: a value, or a terminal to ask at ({question})")
     if mistakes:
         raise MistakeError("\n".join(mistakes))
+    if missing:
+        _keep(kept, answers, missing)
+        _save(file, f"# MISSING: {', '.join(missing)}\n{written(answers)}")
+        typer.echo(f"{file} is written, and MISSING stands where an answer is open. To go on: {program()} init {file}")
+        return
     _write(file, written(answers))
+    kept.unlink(missing_ok=True)
+
+
+def _before(kept: Path) -> dict[str, str]:
+    """The answers of an earlier start, which was left."""
+    try:
+        found = json_file.read(kept)
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(answer) for name, answer in found.items()}
+
+
+def _keep(kept: Path, answers: Mapping[str, str], missing: Collection[str]) -> None:
+    known = {name: answer for name, answer in answers.items() if name not in missing}
+    _save(kept, json_file.text(known))
 
 
 def _questions(answers: Mapping[str, str]) -> Iterator[tuple[str, str, Check, str | None]]:
@@ -107,6 +145,7 @@ def _questions(answers: Mapping[str, str]) -> Iterator[tuple[str, str, Check, st
     is_gladly, is_live = answers["integration"] == "gladly", answers["kind"] == "live"
     yield "region", "Country of your numbers (two letters)", _region, "US"
     example = "acme.sip.gladly.example" if is_gladly else "acme.talkdesk.example"
+    number = _e164(answers["region"])
     yield "platform_domain", f"The platform's SIP domain, e.g. {example}", _host, None
     yield "platform_host", "Host or address of its SBC", _host, answers["platform_domain"]
     if is_gladly:
@@ -115,25 +154,54 @@ def _questions(answers: Mapping[str, str]) -> Iterator[tuple[str, str, Check, st
     else:
         yield "transport", *_choice("Transport of the trunk?", TransportChoice), None
         yield "authentication", *_choice("Authentication of the trunk?", Authentication), None
+    if is_live:
+        yield "synthflow_region", *_choice("Synthflow's hosts?", SynthflowRegion), "global"
     whose = "Synthflow's host" if is_live else "This machine's public address"
-    yield "synthflow_host", f"{whose}, as the trunk has it", _host, "sip.synthflow.ai" if is_live else None
-    yield "line", "The number a caller dials (E.164)", _e164, None
-    yield "assistant", "The assistant's number (E.164)", _e164, None
-    yield "group", "The number of the queue or ring group it transfers to (E.164)", _e164, None
-    yield "caller_number", "The number of the phone that calls (E.164)", _e164, None
+    yield (
+        "synthflow_host",
+        f"{whose}, as the trunk has it",
+        _host,
+        f"sip.{_part(answers)}synthflow.ai" if is_live else None,
+    )
+    yield "line", "The number a caller dials", number, None
+    yield "assistant", "The assistant's number", number, None
+    yield "group", "The number of the queue or ring group it transfers to", number, None
+    yield "caller_number", "The number of the phone that calls", number, None
     yield "caller_host", "Where that phone registers: host or address", _host, None
-    yield "agent_user", "The agent phone's user name at the platform, or its telephone number", _user, None
-    yield "caller_domain", "That phone's SIP domain", _host, answers["caller_host"]
+    yield "caller_domain", "The SIP domain of the phone that calls", _host, answers["caller_host"]
+    user = _user(number)
+    yield "agent_user", "The agent phone's user name at the platform, or its telephone number", user, None
+    second = "A second agent phone of the same group, likewise (empty: none)"
+    yield "second_agent", second, lambda text: user(text) if text else "", ""
     if is_live:
         question = "Synthflow's id of the assistant, as its page shows it (empty: not known)"
         yield "assistant_model", question, _model, ""
+        fetched = "Fetch Synthflow's recording of each call, which proves who was heard?"
+        yield "recordings", *_choice(fetched, YesNo), "no"
     else:
         yield "bind", "This machine's address for the stand-in to listen at", _host, None
 
 
-def _ask(question: str, check: Check, default: str | None) -> str:
+#: What one types to leave an answer open.
+_OPEN = "?"
+
+
+def _part(answers: Mapping[str, str]) -> str:
+    """What the names of Synthflow's hosts have for its region."""
+    region = answers.get("synthflow_region") or "global"
+    return "" if region == "global" else f"{region}."
+
+
+def _ask(question: str, check: Check, default: str | None, keep: Callable[[], None]) -> str:
     while True:
-        answer = typer.prompt(question, default=default)
+        try:
+            answer = typer.prompt(question, default=default)
+        except typer.Abort:
+            keep()
+            typer.echo("\nThe answers so far are kept; the same command goes on.")
+            raise
+        if str(answer).strip() == _OPEN and default is None and "/" not in question:
+            return _OPEN
         try:
             return check(str(answer).strip())
         except ValueError as error:
@@ -141,15 +209,34 @@ def _ask(question: str, check: Check, default: str | None) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    _check(file, text)
-    try:
-        whole_file.write(file, text)
-    except OSError as error:
-        raise unwritable(file, error) from None
+    deployment = _check(file, text)
+    _save(file, text)
     names = " ".join(f"{name}=…" for name in dict.fromkeys(variables(file)))
     typer.echo(f"{file} is written. What it does not say, its comments do. Next:\n  export {names}")
     named = shlex.quote(str(file))
     typer.echo(f"  {program()} preflight {named}\n  {program()} verify {named} --plan")
+    for line in _planned(deployment):
+        typer.echo(line)
+
+
+def _save(file: Path, text: str) -> None:
+    try:
+        whole_file.write(file, text)
+    except OSError as error:
+        raise unwritable(file, error) from None
+
+
+def _planned(deployment: Deployment) -> Iterator[str]:
+    """What a run of it takes, and whether it can be signed, in four lines."""
+    plan = plan_of([deployment], cases([deployment]), "documented", 1)
+    (total,) = plan.deployments
+    yield f"calls:    {total.calls} in {total.cases} cases"
+    yield f"minutes:  {total.minutes} at most"
+    yield f"cost:     {total.cost or 0:.2f} at most, by the file's cost_per_minute"
+    lacking = list(dict.fromkeys(left.row for left in plan.left_out if left.documented and left.line is None))
+    rows = f"{', '.join(lacking[:3])}{f' and {len(lacking) - 3} more' if len(lacking) > 3 else ''}"
+    lacks = f"not of the whole guide, since this file lacks what these rows need: {rows}; --plan says what that is"
+    yield f"sign-off: {lacks if lacking else 'a green run covers the whole guide'}"
 
 
 def written(answers: Mapping[str, str]) -> str:
@@ -161,7 +248,11 @@ def written(answers: Mapping[str, str]) -> str:
     name = re.sub(r"[^a-z0-9]+", "-", answers["platform_domain"].lower()).strip("-")
     host, sip_port = answers["platform_host"], 5061 if answers["transport"] == "tls" else 5060
     prompt = next((prompt for prompt, countries in _SPOKEN.items() if answers["region"] in countries.split()), _ENGLISH)
+    agents = [("agent", answers["agent_user"], "AGENT_PASSWORD")]
+    if answers["second_agent"]:
+        agents.append(('"second agent"', answers["second_agent"], "SECOND_AGENT_PASSWORD"))
     more = {
+        "agents": agents,
         "prompt": prompt,
         "prompt_text": prompt_text(prompt),
         "termination": f"{in_uri(host)}:{sip_port}",
@@ -170,17 +261,19 @@ def written(answers: Mapping[str, str]) -> str:
         "sip_port": sip_port,
         "bind": None,
         "assistant_model": "",
+        "recordings": "no",
+        "api_base": f"https://api.{_part(answers)}synthflow.ai/v2",
     }
     return environment.get_template("deployment.toml.j2").render(more | dict(answers))
 
 
-def _check(file: Path, text: str) -> None:
-    """Raise :class:`DeploymentError` if the file would not load; its secrets count as set."""
+def _check(file: Path, text: str) -> Deployment:
+    """The deployment. Raise :class:`DeploymentError` if the file would not load; its secrets count as set."""
     with Scratch() as scratch:
         trial = scratch.path / file.name
         whole_file.write(trial, text)
         try:
-            load(trial, dict.fromkeys(variables(trial), "-"))
+            return load(trial, dict.fromkeys(variables(trial), "-"))
         except DeploymentError as error:
             raise DeploymentError(str(error).replace(str(trial), "these answers")) from None
 
@@ -193,9 +286,9 @@ def _choice(question: str, of: Any) -> tuple[str, Check]:
     values = get_args(of)
 
     def check(text: str) -> str:
-        if text not in values:
-            raise ValueError(f"{text!r} is none of them; allowed: {', '.join(values)}")
-        return text
+        if text.lower() not in values:
+            raise ValueError(f"{text!r} is not valid{nearest(text, values)}; allowed: {', '.join(values)}")
+        return text.lower()
 
     return f"{question} [{'/'.join(values)}]", check
 
@@ -209,17 +302,21 @@ def _only(value: str, platform: str) -> Check:
     return check
 
 
-def _e164(text: str) -> str:
-    plain = re.sub(r"[\s().-]", "", text)
-    try:
-        parsed = phonenumbers.parse(plain, None)
-    except phonenumbers.NumberParseException:
-        raise ValueError(f"{text!r} is not E.164; allowed: + and country code, e.g. +12065550100") from None
-    if parsed.extension:  # without it another person would be called
-        raise ValueError(f"{text!r} has an extension; allowed: a number without one, e.g. +12065550100")
-    if not phonenumbers.is_possible_number(parsed):
-        raise ValueError(f"{text!r} has too few or too many digits; allowed: e.g. +12065550100")
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+def _e164(region: str) -> Check:
+    """Reads a number as people of the region write it."""
+
+    def check(text: str) -> str:
+        try:
+            parsed = phonenumbers.parse(text, region)
+        except phonenumbers.NumberParseException:
+            raise ValueError(f"{text!r} is not a telephone number; allowed: e.g. +12065550100") from None
+        if parsed.extension:  # without it another person would be called
+            raise ValueError(f"{text!r} has an extension; allowed: a number without one, e.g. +12065550100")
+        if not phonenumbers.is_possible_number(parsed):
+            raise ValueError(f"{text!r} has too few or too many digits; allowed: e.g. +12065550100")
+        return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+    return check
 
 
 def _host(text: str) -> str:
@@ -234,12 +331,15 @@ def _model(text: str) -> str:
     return text
 
 
-def _user(text: str) -> str:
-    if text.startswith("+"):
-        return _e164(text)
-    if not re.fullmatch(r"[A-Za-z0-9_.+-]+", text):
-        raise ValueError(f"{text!r} is no user name; allowed: letters, digits, . _ + -")
-    return text
+def _user(number: Check) -> Check:
+    def check(text: str) -> str:
+        if text.startswith(("+", "(")):
+            return number(text)
+        if not re.fullmatch(r"[A-Za-z0-9_.+-]+", text):
+            raise ValueError(f"{text!r} is not a user name; allowed: letters, digits, . _ + -")
+        return text
+
+    return check
 
 
 def _region(text: str) -> str:

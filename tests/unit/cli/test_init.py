@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -146,35 +147,57 @@ def test_existing_file_is_kept_without_force(tmp_path: Path) -> None:
     assert "acme.talkdesk.example" in path.read_text()
 
 
-def test_init_asks_at_a_terminal(tmp_path: Path) -> None:
-    path = tmp_path / "asked.toml"
+def typed(path: Path, keys: str, code: int = 0, **changes: str | None) -> str:
+    """The output of ``harness init`` at a terminal where these keys are pressed."""
     keyboard, terminal = pty.openpty()
+    program = [sys.executable, "-c", "from harness.run.cli.app import main; main()"]
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "from harness.run.cli.app import main; main()",
-            *arguments(path, line=None, kind=None, region=None),
-        ],
+        [*program, *arguments(path, **changes)],
         stdin=terminal,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     try:
-        os.write(keyboard, b"nonsense\nlive\n\n\n911\n+1 312 555 0100\n\nm 1\nm1\n")
+        os.write(keyboard, keys.encode())
         output, _ = process.communicate(timeout=30)
     finally:
         process.kill()
         os.close(keyboard)
         os.close(terminal)
-    assert process.returncode == 0, output
-    assert "'nonsense' is none of them" in output
-    assert "'911' is not E.164" in output
-    deployment = load(path, dict.fromkeys(variables(path), "-"))
+    assert process.returncode == code, output
+    return output
+
+
+def test_init_asks_at_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "asked.toml"
+    keys = "nonsense\nLive\n\n\neu\n911\n(312) 555-0100\n\nbob\nm 1\nm1\nyes\n"
+    output = typed(path, keys, line=None, kind=None, region=None)
+    assert "'nonsense' is not valid" in output
+    assert "'911' has too few or too many digits" in output
     assert "'m 1' is no id of an assistant" in output
+    assert [line.partition(":")[0] for line in output.splitlines()[-4:]] == ["calls", "minutes", "cost", "sign-off"]
+    deployment = load(path, dict.fromkeys(variables(path), "-"))
     assert deployment.assistants["main"].model_id == "m1"
     assert (deployment.kind, deployment.region, deployment.lines["main number"].did) == ("live", "US", "+13125550100")
+    assert deployment.groups["billing"].agents == ("agent", "second agent")
+    assert deployment.synthflow is not None
+    assert deployment.synthflow.recording
+    assert deployment.synthflow.api_base == "https://api.eu.synthflow.ai/v2"
+
+
+def test_init_goes_on_where_it_was_left(tmp_path: Path) -> None:
+    path = tmp_path / "acme.toml"
+    asked: dict[str, Any] = {"line": None, "group": None}
+    assert "are kept" in typed(path, "\n\n?\n\x04", 130, **asked)
+    assert not path.exists()
+    output = typed(path, "(312) 555-0100\n?\n\n\n\n\n", **asked)
+    assert "MISSING stands where an answer is open" in output
+    assert path.read_text().startswith("# MISSING: group\n")
+    typed(path, "+18155550101\n", **asked)
+    deployment = load(path, dict.fromkeys(variables(path), "-"))
+    assert (deployment.lines["main number"].did, deployment.groups["billing"].did) == ("+13125550100", "+18155550101")
+    assert [file.name for file in tmp_path.iterdir()] == ["acme.toml"]
 
 
 @pytest.mark.parametrize("option", [{"transport": "udp"}, {"authentication": "digest"}])
