@@ -34,6 +34,8 @@ ALLOWED = {
     "run/plugin/starvation.py": ({FILE}, "reads the kernel's counters four times a second"),
     "witness/campaign.py": ({FILE}, "writes to the terminal"),
     "run/plugin/worlds.py": ({FILE, PROCESS}, "starts simulated worlds, and keeps their stderr"),
+    "run/plugin/witness_files.py": ({PROCESS, TEMPORARY}, "runs the customer's command, in a directory of its own"),
+    "support/terminal.py": ({PYTHON}, "looks for the command beside the interpreter; starts nothing"),
     "phone/process.py": ({FILE, PROCESS}, "starts softphones, and keeps their stderr"),
     "run/fleet/worker.py": ({FILE, PROCESS}, "starts pytest for a shard, and keeps its output"),
     "support/forkserver/__init__.py": (
