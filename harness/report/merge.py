@@ -11,9 +11,19 @@ from typing import Any, cast
 
 from harness.errors import MistakeError
 from harness.report import scope as scopes
+from harness.report import witnesses
 from harness.report.case_document import CASE
 from harness.report.evidence import case_of, key_of
-from harness.report.run_directory import ALLURE, CASES, PREFLIGHT, RunEnd, create, read_planned, write_end
+from harness.report.run_directory import (
+    ALLURE,
+    CASES,
+    PREFLIGHT,
+    RunEnd,
+    create,
+    read_planned,
+    read_witnesses,
+    write_end,
+)
 from harness.report.scope import DeploymentScope, Options, Scope, versions_together
 from harness.support.files import json_file, whole_file
 
@@ -38,6 +48,8 @@ def merge(runs: Sequence[Path], reports: Path) -> Path:
             _copy_case(case, plain, target, copied)
     if scope:
         scopes.write(target, scope)
+    if added := {one["sha256"]: one for part in parts for one in read_witnesses(part.run)}:
+        witnesses.write(target, added.values())
     looked = [line for part in parts for line in _preflight(part.run)]
     whole_file.write(target / PREFLIGHT, json.dumps(looked, indent=1) + "\n")
     planned = {key_of(case): case for part in parts for case in part.planned}

@@ -95,10 +95,15 @@ def add(run: Path, told: Iterable[Told]) -> list[str]:
             notes = [*dict.fromkeys(_note(event, known) for event in events)]
             whole_file.write(directory / ADDED, json_file.text(judged_with(directory, events, notes)) + "\n")
             changed.append(directory / ADDED)
-    document: WitnessesDocument = {"version": VERSION, "files": [*known.values()]}
-    whole_file.write(run / WITNESSES, json_file.text(document) + "\n")
+    write(run, known.values())
     manifest.renew(run, changed)
     return [path.parent.name for path in changed[1:]]
+
+
+def write(run: Path, files: Iterable[AddedFile]) -> None:
+    """Write the list of a run's added files."""
+    document: WitnessesDocument = {"version": VERSION, "files": [*files]}
+    whole_file.write(run / WITNESSES, json_file.text(document) + "\n")
 
 
 def _note(event: FileEvent, files: Mapping[str, AddedFile]) -> str:

@@ -30,10 +30,11 @@ from harness.report.coverage import BY_CAPTURE, source_of
 from harness.report.drawings import Ladder
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows
+from harness.report.merge import merge
 from harness.report.recorder import CaseRecorder
 from harness.report.rejudge import rejudge
 from harness.report.run import remake
-from harness.report.run_directory import RunEvidence
+from harness.report.run_directory import RunEvidence, read_witnesses
 from harness.report.signoff import attest, manifest
 from harness.report.signoff.decision import Acceptance
 from harness.report.witnesses import Told, add, read_files
@@ -132,6 +133,8 @@ def test_every_view_names_the_file(tmp_path: Path, runs: ModuleType) -> None:
     assert "pbx.mp3 (recording, SHA-256 550100123456…), added 20" in page
     assert 'failures="0"' in (made.directory / "junit.xml").read_text()
     assert zipped(made.directory, "all").stat().st_size
+    other = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
+    assert [one["file"] for one in read_witnesses(merge([made.directory, other], tmp_path / "merged"))] == ["pbx.mp3"]
 
 
 def test_an_older_signature_no_longer_verifies_and_says_why(tmp_path: Path, runs: ModuleType) -> None:
