@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.calls.verdict import Verdict
+from harness.report import matrix
 from harness.report.history import Night, Result, Run
 from harness.report.nightly import page
 from harness.report.nightly.alerts import AlertCause
@@ -50,7 +51,10 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         standing="new",
     )
     news = News(new=("a problem",), gone=("BUSY[x] at Berlin: failed",), unverified=("HOLD[x] at Berlin: failed",))
-    page.write(path, seen, [runs], [cause], news, compare([runs[-2]], [dataclasses.replace(runs[-1], results=failed)]))
+    plain = {"title": "The caller holds and resumes", "deployment": "acme", "axes": {"transport": "udp"}}
+    tables = matrix.tables(None, [({"row": "HOLD", **plain}, "failed"), ({"row": "BUSY", **plain}, "passed")])
+    news_since = compare([runs[-2]], [dataclasses.replace(runs[-1], results=failed)])
+    page.write(path, seen, [runs], [cause], news, news_since, tables)
     return path
 
 
@@ -61,6 +65,9 @@ def test_page_has_no_accessibility_problem(nights: Path, look: Any, how: Mapping
         assert looked.page.locator("td.cell.failed").inner_text() == "F"
         assert looked.page.get_by_text("limits.calls: 5 → 7").is_visible()
         assert looked.page.locator("th.day").get_by_text("*").count() == 1
+        assert (
+            looked.page.locator("table.matrix a").first.get_attribute("href").startswith("run29/report.html#row=HOLD")
+        )
         assert looked.page.locator("figure svg[role=img]").count() == 2 * len(ROWS)
         for said in ("Transfer fails: the platform says no", "Allow it.", "trunk", "harness explain run29 HOLD", "new"):
             assert looked.page.locator("section.cause").get_by_text(said, exact=False).first.is_visible()

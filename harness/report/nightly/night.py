@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import DamagedHistoryError, MistakeError
-from harness.report import history, scope
+from harness.report import history, matrix, scope
 from harness.report.history import Night, Run
 from harness.report.markup import explain_command, short_path
 from harness.report.nightly import page
@@ -191,7 +191,8 @@ def _judged(given: Verification) -> FinishedNight:
     histories = tuple(tuple(one for one in runs_of_key if one.run in names) for runs_of_key in found)
     told, since = _told_before(nights)
     news = news_of(told, problems, verified_in(runs), lambda problem: is_open(problem, given.bound, runs), since)
-    page.write(written := given.reports / page.FILE, shown, histories, causes, news, differences)
+    tables = matrix.of_run(left) if left else ()
+    page.write(written := given.reports / page.FILE, shown, histories, causes, news, differences, tables)
     history.append_night(past, night)  # last: what a night could not tell is told by the next one
     where = "\n".join([*given.notes, f"See {_page_of(given.reports / given.run, written, causes)}"])
     alert = alert_of(given.series, news, problems, where, causes)

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from harness.report.callfacts import KPIS
 from harness.report.history import Night, Run, shortened
 from harness.report.markup import render
+from harness.report.matrix import Table
 from harness.report.nightly.alerts import AlertCause, summary, unexplained
 from harness.report.nightly.compare import Difference, lines
 from harness.report.nightly.problems import News
@@ -30,12 +31,13 @@ def write(
     causes: Sequence[AlertCause],
     news: News,
     differences: Sequence[Difference] = (),
+    matrices: Sequence[Table] = (),
 ) -> None:
     """Write the page.
 
     ``histories`` has for each deployment and site of the last night its runs, oldest first, ``causes`` what
     the problems of the last night have in common, ``news`` what has changed since the night before, ``differences`` since the
-    last good night.
+    last good night, ``matrices`` the matrix of the last night's run.
     """
     text = render(
         "nightly.html.j2",
@@ -50,6 +52,8 @@ def write(
         tables=[_table(nights, runs) for runs in histories if runs],
         faults=sorted({fault for runs in histories for fault in (runs[-1].faults if runs else ())}),
         letters=_LETTERS,
+        matrices=matrices,
+        link=Table.link,
         kpis=KPIS,
         report=lambda run: _report_of(path.parent, run),
     )
