@@ -24,7 +24,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from harness.calls.verdict import ORDER, Finding, Verdict
-from harness.report import matrix
+from harness.report import matrix, owners
 from harness.report.callfacts import (
     LegFacts,
     Measured,
@@ -124,6 +124,9 @@ def write(
         else "no case began",
         tables=tables,
         link=matrix.Table.link,
+        owner_of=owners.owner_of,
+        owner_in_words=owners.in_words,
+        directory=short_path(path.parent),
         trends=_trends(past.runs),
         standing_of=lambda group: together(past.standings.get(case.key, "") for case in group.cases),
         changed={name: shortened(lines) for name, lines in past.changed.items()},
@@ -290,7 +293,7 @@ def _filters(
     first: list[_Filter] = [
         ("verdict", "verdict", [(verdict, f"{verdict} ({shown[verdict]})") for verdict in map(str, Verdict) if shown[verdict]]),
         ("cause", "cause", [(n, f"{_short(group.headline)} ({len(group.cases)})") for n, group in enumerate(groups)]),
-        ("owner", "owner", plain(values("owners"))),
+        ("owner", "owner", [(owner, owners.in_words(owner)) for owner in values("owners")]),
         ("row", "row", [(row, f"{title} ({row})") for row, title in titles.items() if row in rows]),
     ]  # fmt: skip
     integrations = sorted({str(case["integration"]) for case in cases})
@@ -387,6 +390,7 @@ class CasePage:
             players=[player_of(hearing, case, self.home) for hearing in heard],
             quality=self.quality,
             columns=COLUMNS,
+            owner_in_words=owners.in_words,
             rtp=rtp_table(case) if case.statistics else [],
             first_line=first_line,
             sdp_summary=sdp_summary,

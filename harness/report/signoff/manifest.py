@@ -15,6 +15,7 @@ from pathlib import Path
 from harness.errors import MistakeError
 from harness.report import allure
 from harness.report.bundle import ALL, TABLE, bundle_name
+from harness.report.owners import OWNERS
 from harness.report.run_directory import ALLURE, CASES, CAUSES, JUNIT, REPORT, SUMMARY
 from harness.support.files import json_file, user_files, whole_file
 
@@ -24,7 +25,9 @@ ATTESTATION = "signoff.intoto.json"
 WAIVERS = "signoff.waivers.toml"
 
 _SIGN_OFF = frozenset({FILE, HTML, PDF, ATTESTATION, WAIVERS})
-_VIEWS = frozenset({REPORT, TABLE, JUNIT, SUMMARY, CAUSES, allure.CONFIG, allure.GATE})
+_VIEWS = frozenset(
+    {REPORT, TABLE, JUNIT, SUMMARY, CAUSES, allure.CONFIG, allure.GATE, *(owner.file for owner in OWNERS)}
+)
 _VIEW_DIRECTORIES = frozenset({ALLURE, allure.REPORT})
 _CONTROL = "control"  #: the locks of a run under way, or a link to them
 #: What a killed process left half written.

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from harness.errors import MistakeError
-from harness.report import bundle, matrix, scope, signoff
+from harness.report import bundle, matrix, owners, scope, signoff
 from harness.report.merge import merge
 from harness.report.run import remake
 from harness.report.run_directory import STOPPED, RunEvidence, read_end, require_ended, require_files, require_run
@@ -58,6 +58,12 @@ def report(
     show_matrix: Annotated[
         bool, typer.Option("--matrix", help="Write nothing; print the matrix: rows, and how their cases ended.")
     ] = False,
+    owner: Annotated[
+        str,
+        typer.Option(
+            "--for", metavar="OWNER", help="Write one page for them, numbers masked, ready for a ticket; nothing else."
+        ),
+    ] = "",
     form: Annotated[Form, typer.Option("--as", help="With --matrix: in which form.")] = Form.TERMINAL,
 ) -> None:
     """Make the views of a run again, from its evidence. The exit code is the run's; of --rejudge, 1 when anything differs."""
@@ -71,6 +77,11 @@ def report(
         if given := [name for name, value in others.items() if value]:
             raise MistakeError(f"--matrix: cannot be combined with {', '.join(given)}. Print the matrix of one run.")
         raise typer.Exit(_print_matrix(runs[0], form))
+    if owner:
+        require_run(runs[0])
+        require_ended(runs[0].resolve())
+        typer.echo(str(owners.write(RunEvidence.read(runs[0].resolve()), owner)))
+        raise typer.Exit
     if form is not Form.TERMINAL:
         raise MistakeError(f"--as {form}: only with --matrix")
     one = len({path.resolve() for path in runs}) == 1

@@ -130,3 +130,19 @@ def test_open_serves_the_runs_pages_behind_a_secret(
     assert ended.exit_code == 0, ended.output
     assert f"report    {opened[0]}" in ended.output
     assert answers == [200, 404, 404, 404]
+
+
+def test_page_for_an_owner_has_its_calls_with_masked_numbers(tmp_path: Path, runs: ModuleType) -> None:
+    def fails(case: Any, recorder: Any) -> tuple[object, ...]:
+        cause = {"id": "x", "cause": "Calls drop: the trunk is full", "owner": "trunk", "fix": "Enlarge it."}
+        return *runs.fails(case, recorder), [{**cause, "confidence": "certain"}]
+
+    run = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), plays={"HOLD": fails}).directory
+    page = Path(reported([str(run), "--for", "platform administrator"]).output.strip())
+    text = page.read_text()
+    for words in ("Calls drop: the trunk is full", "Enlarge it.", "The caller holds and resumes", "INVITE sip:"):
+        assert words in text, words
+    assert "3125550100" not in text
+    assert manifest.differences(run) == [], "a view"
+    assert "theirs" in Path(reported([str(run), "--for", "Synthflow"]).output.strip()).read_text()
+    assert "(perhaps network)" in str(reported([str(run), "--for", "netwrk"]).exception)

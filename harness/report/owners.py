@@ -1,0 +1,120 @@
+"""Owners as people one can ask: who they are, what to send them, and the page that is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from harness.calls.verdict import Verdict
+from harness.errors import MistakeError
+from harness.report.callfacts import call_facts, table_of
+from harness.report.causes import CauseGroup
+from harness.report.evidence import CaseEvidence
+from harness.report.flow import arrows
+from harness.report.hearing import figures
+from harness.report.markup import environment, printable, seen_of
+from harness.report.run_directory import RunEvidence
+from harness.support.files import whole_file
+from harness.support.mask import mask_text
+from harness.support.model_words import nearest
+
+#: Of each cause this many cases stand in the page, with so many messages.
+_MOST_CASES, _MOST_MESSAGES = 3, 40
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Somebody one can ask."""
+
+    name: str
+    causes: tuple[str, ...]  #: the owners that the diagnosis names
+    send: str  #: what they need
+
+    @property
+    def file(self) -> str:
+        """The name of the page for them."""
+        return f"for-{self.name.lower().replace(' ', '-')}.html"
+
+
+OWNERS = (
+    Owner(
+        "platform administrator",
+        ("trunk", "platform routing", "transfer target"),
+        "the setting to change, and the times and Call-IDs of calls that show it",
+    ),
+    Owner("Synthflow", ("AI side",), "Call-IDs, times and messages of calls that show it"),
+    Owner("carrier", ("caller's network",), "Call-IDs, numbers and times, which lead to the calls in its traces"),
+    Owner("network", ("network",), "addresses, ports and times, and the rule to add"),
+    Owner("harness", ("harness", "deployment file"), "the bundle of a case (`harness report RUN --zip CASE`)"),
+)
+
+
+def owner_of(cause: str) -> Owner | None:
+    """Whom to ask about a cause with that owner; None for an unknown one."""
+    return next((owner for owner in OWNERS if cause in owner.causes), None)
+
+
+def in_words(cause: str) -> str:
+    """The person with the diagnosis' own word: ``platform administrator (trunk)``."""
+    found = owner_of(cause)
+    return cause if found is None or found.name == cause else f"{found.name} ({cause})"
+
+
+def write(run: RunEvidence, name: str) -> Path:
+    """Write the page for an owner, with numbers masked; returns its path. Raises :class:`MistakeError` for an unknown owner."""
+    owner = next((one for one in OWNERS if name.lower() in (one.name.lower(), *one.causes)), None)
+    if owner is None:
+        known = [one.name for one in OWNERS]
+        raise MistakeError(f"--for {name}: no such owner{nearest(name, known)}. Choose one of: {', '.join(known)}")
+    groups = [group for group in run.groups if group.said("owner") in owner.causes]
+    text = (
+        environment()
+        .overlay(finalize=_masked)
+        .get_template("ticket.html.j2")
+        .render(
+            owner=owner,
+            run=run.name,
+            began=_moment(run.began),
+            causes=[(group, _shown(group)) for group in groups],
+            faults=list(run.scope.options.get("fault") or ()) if run.scope else [],
+        )
+    )
+    path = run.directory / owner.file
+    whole_file.write(path, text)
+    return path
+
+
+def _masked(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    masked = mask_text(printable(value))
+    return Markup(masked) if isinstance(value, Markup) else masked
+
+
+def _shown(group: CauseGroup) -> list[dict[str, Any]]:
+    """The first cases of a cause: times, the facts of each leg, what was expected and seen, and the messages."""
+    return [_case(case) for case in group.cases[:_MOST_CASES]]
+
+
+def _case(case: CaseEvidence) -> dict[str, Any]:
+    flow = arrows(case)
+    legs = call_facts(case, flow, figures(case) if case.legs else [])
+    return {
+        "title": case.title,
+        "id": case.id,
+        "when": _moment(case.began_wall),
+        "table": table_of(legs),
+        "failed": [(one, seen_of(one)) for one in case.findings if one.verdict is not Verdict.PASSED],
+        "messages": [
+            (_moment(case.wall(message.event.at)), message.event) for message in case.messages[:_MOST_MESSAGES]
+        ],
+        "more": max(0, len(case.messages) - _MOST_MESSAGES),
+    }
+
+
+def _moment(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"
