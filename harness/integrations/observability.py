@@ -53,7 +53,7 @@ def proofs(deployment: Deployment) -> dict[str, str]:
     shows_messages = synthflow is not None and "messages" in synthflow.witness
     if deployment.names_marks:
         audio = "proved by the marks that the AI names"
-    elif deployment.records_calls or deployment.records_calls:
+    elif deployment.records_calls:
         audio = "proved by the AI's recording of each call"
     elif files is not None and files.made_at == "ai":
         audio = "proved by the AI's recordings that [witness] brings"

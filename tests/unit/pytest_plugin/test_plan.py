@@ -146,7 +146,6 @@ def test_cold_transfers_of_a_plain_sip_trunk_warn_that_the_platform_carries_out_
         ("live-talkdesk", {}, None, "confirmed by the transcript; recordings of the AI prove it (harness witness)"),
         ("live-talkdesk", {"transcript": "none"}, None, "indicated by RTCP and sound; recordings of the AI prove it"),
         ("live-talkdesk", {"recording": True}, None, "proved by the AI's recording of each call"),
-        ("live-talkdesk", {"recording": True}, None, "proved by the AI's recording of each call"),
         ("live-talkdesk", {}, "ai", "proved by the AI's recordings that [witness] brings"),
         ("live-talkdesk", {}, "platform", "confirmed by the transcript"),
     ],

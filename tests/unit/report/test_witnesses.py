@@ -213,10 +213,7 @@ def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
     soundfile.write(folder / "a.wav", recordings["agent.1"], 8000)
     if others_have_callers:
         soundfile.write(folder / "b.wav", recordings["caller.1"][:12000], 8000)
-        add_only = read_files(made.directory, [folder], "ai")[0][:1]  # b.wav would prove the caller's side itself
-    else:
-        add_only = read_files(made.directory, [folder], "ai")[0]
-    add(made.directory, add_only)
+    add(made.directory, read_files(made.directory, [folder], "ai")[0][:1])  # b.wav would prove the caller's side itself
     case = next(case for case in RunEvidence.read(made.directory).cases if case.row == ROW)
     assert case.verdict is verdict
 
