@@ -88,7 +88,7 @@ def test_documented_scenario_works(tmp_path: Path, environment: Mapping[str, str
     page = Followed(SCENARIO, tmp_path, environment)
     page.verifies("harness verify", **PASSES)
     summary = page.verifies("harness verify", **FAILS)
-    assert causes(summary) == ["the AI's leg stays up when the caller hangs up"]
+    assert causes(summary) == ["the AI's or the agent's leg stays up when the caller hangs up"]
     assert page.left == []
 
 
