@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.deployment import Deployment, WitnessFiles
-from harness.errors import HarnessError
 from harness.report import witnesses
 from harness.report.run_directory import read_cases
 from harness.support.network_text import printable
@@ -42,11 +41,12 @@ def add_files(run: Path, deployments: Iterable[Deployment], given: Sequence[Path
                 lines += _bring(one, folder, began, ended)
                 places.append((folder, one.made_at))
         told: list[witnesses.Told] = []
-        for path, made_at in places:
-            try:
-                found, problems = witnesses.read_files(run, [path], made_at)
-            except HarnessError as error:
-                found, problems = [], [str(error)]
+        missing = [path for path in given if not path.exists()]
+        lines += [f"{path}: no such file; name sound files, captures, or folders of them" for path in missing]
+        for place in dict.fromkeys(place for _, place in places):
+            # together: files of one folder tell of each other
+            paths = [path for path, at in places if at == place and path not in missing]
+            found, problems = witnesses.read_files(run, paths, place)
             told += found
             lines += problems
         if told:
