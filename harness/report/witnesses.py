@@ -28,13 +28,15 @@ from harness.report.signoff import manifest
 from harness.support.files import json_file, user_files, whole_file
 from harness.witness.capture import Capture, CaptureError, read_capture
 from harness.witness.capture_calls import match_capture, numbers_of
-from harness.witness.matching import ENOUGH_S, LEAST_S, KnownLeg, Match, Stretch, Times, match
+from harness.witness.matching import ENOUGH_S, LEAST_S, MOSTLY, KnownLeg, Match, Stretch, Times, match, overlap
 from harness.witness.packets import Address
-from harness.witness.recordings import CallAudio, shown
+from harness.witness.recordings import CallAudio, Shown, shown
 from harness.witness.sound_file import Sound, SoundFileError, marks_in, read_sound
 
 VERSION: Final = 1
 _WORDS_S: Final = 3.0  # how long a caller speaks after its mark, at most
+#: An AI greets alike in every call. Of its other words the file must have as much, at the same times.
+_OF_ONE_CALL: Final = 0.75
 #: How a capture begins: pcap with times in µs or ns, in both orders of octets, and pcapng.
 _CAPTURES: Final = (
     b"\xd4\xc3\xb2\xa1",
@@ -181,7 +183,7 @@ def read_files(run: Path, given: Iterable[Path], made_at: Place) -> tuple[list[T
             problems.append(str(error))
     marks = {stretch.mark for one in recordings for stretch in one.stretches}
     legs = _known_legs(run, None if captures else marks)
-    matched = [(one, *match(one.stretches, legs)) for one in recordings]
+    matched = [(one, *_of_this_run(run, one, *match(one.stretches, legs))) for one in recordings]
     with_callers = {one.source for one, found, _ in matched if any(each.leg.is_caller for each in found)}
     told = [_told_by_capture(one, legs) for one in captures]
     for one, found, words in matched:
@@ -197,6 +199,42 @@ def read_files(run: Path, given: Iterable[Path], made_at: Place) -> tuple[list[T
         words = words if one.stretches else [f"no mark of a call in {one.seconds:.1f} s"]
         told.append(Told(one.path.name, one.sha256, one.size, "recording", events, words))
     return told, problems
+
+
+def _of_this_run(
+    run: Path, recording: _Recording, found: Sequence[Match], words: Sequence[str]
+) -> tuple[list[Match], list[str]]:
+    """The matches with something else of the same call in the file, and the others in words.
+
+    There are 256 marks of legs, and a folder holds the recordings of many nights: one mark alone may be an earlier run's.
+    """
+    kept: list[Match] = []
+    words = list(words)
+    for offset in dict.fromkeys(one.offset for one in found):
+        together = [one for one in found if one.offset == offset]
+        first = together[0]
+        if len({one.leg.mark for one in together}) > 1 or any(_is_heard_too(run, recording, one) for one in together):
+            kept += together
+        else:
+            words.append(
+                f"mark {first.leg.mark} at {first.stretch.began:.1f} s may be of {first.leg.case} or of another run: "
+                "nothing else in the file is of that call"
+            )
+    return kept, words
+
+
+def _is_heard_too(run: Path, recording: _Recording, found: Match) -> bool:
+    """Whether the file has, at a time that fits the mark, another sound that the same case heard: a mark, or what the leg received."""
+    evidence = CaseEvidence.read(run / CASES / found.leg.case, with_added=False)
+    for other in recording.marks:
+        began, ended = other.began + found.offset, other.ended + found.offset
+        heard = [(span.began, span.ended) for span in evidence.marks if span.mark == other.mark]
+        if other.mark != found.leg.mark and overlap(heard, began, ended) >= MOSTLY * other.seconds:
+            return True
+    compared = _compared(evidence, recording, found.leg)
+    if compared is None or not compared.has_voice:
+        return False
+    return len(compared.voice.agreeing) >= _OF_ONE_CALL * len(compared.voice.parts)
 
 
 def _is_capture(path: Path) -> bool:
@@ -263,17 +301,23 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
     return Told(name, sha256, capture.path.stat().st_size, "capture", events, unmatched)
 
 
+def _compared(evidence: CaseEvidence, recording: _Recording, leg: KnownLeg) -> Shown | None:
+    """What the recording shows of the sound that the leg received; None where that was not kept."""
+    received = next((one.received for one in evidence.recordings if one.leg == leg.leg), None)
+    origin = first_sample(evidence, leg.leg)
+    if received is None or origin is None:
+        return None
+    sent = tuple((began - origin, ended - origin) for began, ended in leg.sent)
+    with contextlib.suppress(SoundFileError):
+        return shown(read_sound(recording.path), CallAudio(read_sound(received).mixed, leg.mark, sent, _WORDS_S))
+    return None
+
+
 def _voice(run: Path, recording: _Recording, leg: KnownLeg) -> Iterator[VoiceInFile]:
     """Whether the AI's recording of a call has what its caller received."""
     evidence = CaseEvidence.read(run / CASES / leg.case, with_added=False)
-    path = next((one.received for one in evidence.recordings if one.leg == leg.leg), None)
-    began = first_sample(evidence, leg.leg)
-    if path is None or began is None:
-        return
-    with contextlib.suppress(SoundFileError):
-        received = read_sound(path).channels[0]
-        sent = tuple((first - began, last - began) for first, last in leg.sent)
-        found = shown(read_sound(recording.path), CallAudio(received, leg.mark, sent, _WORDS_S))
+    began, found = first_sample(evidence, leg.leg), _compared(evidence, recording, leg)
+    if began is not None and found is not None:
         yield VoiceInFile(
             at=began,
             phone=leg.phone,

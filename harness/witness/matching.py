@@ -14,7 +14,7 @@ from typing import Final
 #: A mark is detected this much later than it begins or ends, and its way may take as long.
 _SLACK_S: Final = 0.4
 #: The share of a stretch that a leg must have sent at that time.
-_MOSTLY: Final = 0.6
+MOSTLY: Final = 0.6
 #: Another call explains a stretch as well when it explains this share of what the best one does.
 _AS_WELL: Final = 0.85
 #: A shorter stretch is not looked at.
@@ -113,13 +113,14 @@ def _explained(stretches: Sequence[Stretch], by_mark: Mapping[int, Sequence[Know
     found = []
     for one in stretches:
         began, ended = one.began + offset, one.ended + offset
-        fitting = max(by_mark[one.mark], key=lambda leg: _overlap(leg.sent, began, ended))
-        if _overlap(fitting.sent, began, ended) >= _MOSTLY * one.seconds:
+        fitting = max(by_mark[one.mark], key=lambda leg: overlap(leg.sent, began, ended))
+        if overlap(fitting.sent, began, ended) >= MOSTLY * one.seconds:
             found.append(Match(one, fitting, offset))
     return found
 
 
-def _overlap(sent: Iterable[Times], began: float, ended: float) -> float:
+def overlap(sent: Iterable[Times], began: float, ended: float) -> float:
+    """How long it was sent within that time, in seconds."""
     return sum(max(0.0, min(ended, last + _SLACK_S) - max(began, first - _SLACK_S)) for first, last in sent)
 
 

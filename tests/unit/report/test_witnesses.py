@@ -19,7 +19,17 @@ from harness.calls.checks import audio, signalling
 from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Denial, Observation
 from harness.calls.checks.finding import not_observable
-from harness.calls.events import CallState, LegStarted, Listened, MarkInFile, MessageInFile, Recorded, SipMessage
+from harness.calls.events import (
+    CallState,
+    LegStarted,
+    Listened,
+    MarkEnded,
+    MarkHeard,
+    MarkInFile,
+    MessageInFile,
+    Recorded,
+    SipMessage,
+)
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.deployment import to_plain
 from harness.errors import MistakeError
@@ -42,6 +52,7 @@ from harness.run.cli.app import application
 from tests.unit.witness.made_captures import BEGAN, hop, invite, ok, pcap, sdp, udp
 
 ROW = "TD-INBOUND"
+AI = 240  #: its voice
 SHA = "5501001234567890" * 4  #: looks like telephone numbers
 
 
@@ -53,11 +64,19 @@ def counted(observation: Observation, least: Strength = Strength.PROVED) -> Find
     )
 
 
+def hears(recorder: CaseRecorder, leg: str, mark: int) -> None:
+    """A leg hears a mark all the time."""
+    heard: Any = {"phone": leg.partition(".")[0], "leg": leg, "mark": mark}
+    recorder.event(MarkHeard(at=1.1, began=1.0, level_dbov=-15.0, quality=0.9, **heard))
+    recorder.event(MarkEnded(at=60.0, **heard))
+
+
 def heard_by(runs: ModuleType, observation: Observation, least: Strength = Strength.PROVED) -> Any:
     """What happens in a case whose AI names no marks: this is how its hearing is known."""
 
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
+        hears(recorder, "caller.1", AI)
         others = [one for one in runs.promised(case) if one.facts.get("towards") != "ai"]
         for finding in (*others, counted(observation, least)):
             recorder.finding(finding)
@@ -159,9 +178,11 @@ def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(tmp_
     made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)})
     folder = tmp_path / "from the portal"
     folder.mkdir()
-    call = np.concatenate([np.zeros(8000), np.tile(waveform(3), 12), np.zeros(4000)])
+    caller = np.concatenate([np.zeros(8000), np.tile(waveform(3), 12), np.zeros(4000)])
+    call = np.concatenate([caller, np.tile(waveform(AI), 6)])
     soundfile.write(folder / "2019-01-01 someone.mp3", call, 8000, format="MP3", subtype="MPEG_LAYER_III")
     soundfile.write(folder / "other.wav", np.tile(waveform(200), 12), 8000)
+    soundfile.write(folder / "yesterday.wav", caller, 8000)
     (folder / "broken.mp3").write_bytes(b"ID3" + bytes(100))
     asked = ["witness", str(made.directory), str(folder)]
     ended = CliRunner().invoke(application(), asked)
@@ -173,6 +194,7 @@ def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(tmp_
     assert lines[0].startswith(f"{folder}/broken.mp3: not a sound file")
     assert f"2019-01-01 someone.mp3: {case.id}: mark 3 of caller.1" in lines
     assert "other.wav: mark 200 is of no call of this run" in lines
+    assert any(line.startswith("yesterday.wav: mark 3 at 1.0 s may be of TD-INBOUND") for line in lines)
     assert f"{case.id}: not observable → passed" in lines
     missing = CliRunner().invoke(application(), ["witness", str(made.directory), "nothing.wav"])
     assert isinstance(missing.exception, MistakeError)
@@ -203,6 +225,7 @@ def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
             soundfile.write(recorder.directory / f"{leg}.sent.wav", sent, 8000)
             recorder.event(Recorded(at=7.0, phone=phone, leg=leg, path=f"{leg}.wav", sent_path=f"{leg}.sent.wav"))
             recordings[leg] = sent
+        hears(recorder, "agent.1", AI)
         ended: tuple[Verdict, str] = heard_by(runs, Observation.RTCP)(case, recorder)
         return ended
 
@@ -210,9 +233,10 @@ def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
     made = runs.make_run(tmp_path / "reports", rows=(ROW, "HOLD"), plays={ROW: sends, "HOLD": runs.passes})
     folder = tmp_path / "folder"
     folder.mkdir()
-    soundfile.write(folder / "a.wav", recordings["agent.1"], 8000)
+    voice = np.tile(waveform(AI), 6)
+    soundfile.write(folder / "a.wav", np.concatenate([recordings["agent.1"], voice]), 8000)
     if others_have_callers:
-        soundfile.write(folder / "b.wav", recordings["caller.1"][:12000], 8000)
+        soundfile.write(folder / "b.wav", np.concatenate([recordings["caller.1"][:12000], voice]), 8000)
     add(made.directory, read_files(made.directory, [folder], "ai")[0][:1])  # b.wav would prove the caller's side itself
     case = next(case for case in RunEvidence.read(made.directory).cases if case.row == ROW)
     assert case.verdict is verdict
