@@ -305,9 +305,17 @@ def _offset(found: Iterable[FoundCall]) -> float | None:
 
 
 def _offset_of_marks(calls: Iterable[HopCall], legs: Sequence[KnownLeg]) -> float | None:
-    stretches = [Stretch(one.mark, one.began, one.ended) for call in calls for one in call.voices]
+    """By several marks, or by one in a call with the numbers of its leg: one mark alone may be an earlier run's."""
+    stretches = {Stretch(voice.mark, voice.began, voice.ended): call for call in calls for voice in call.voices}
     matches, _ = match(stretches, legs)
-    return matches[0].offset if matches else None
+    for offset in dict.fromkeys(one.offset for one in matches):
+        together = [one for one in matches if one.offset == offset]
+        if len({one.leg.mark for one in together}) > 1:
+            return offset
+        invites = [(one.leg, stretches[one.stretch].invite) for one in together]
+        if any(invite and leg.numbers >= numbers_of(invite.message) for leg, invite in invites):
+            return offset
+    return None
 
 
 def _whose(
