@@ -55,6 +55,8 @@ LISTEN_S: Final = 3.5
 _ANSWERED_WITHIN_S: Final = 1.5
 #: How much of a sound is needed to classify it, in seconds, with what is not on disk yet.
 _WORTH_JUDGING_S: Final = 1.0
+#: How long after a caller began to send its mark the AI's recording has to go on, to be missing it.
+_SHOWN_S: Final = 1.8
 #: How much of a voice is needed to find it in a recording.
 _COMPARED_S: Final = 1.2
 #: The share of a look that the harness may wait for a processor and still be understood.
@@ -212,6 +214,8 @@ class Look:
                 self._listen()
                 if self._least <= Strength.INDICATED and not asking and not self._caller.is_over():
                     self._wait_for_report()
+                if self._context.deployment.records_calls and self._caller.marked_at:
+                    self._context.pause(max(0.0, self._caller.marked_at[-1] + _SHOWN_S - time.monotonic()))
                 self._judge()
                 self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
                 if self._caller.looks[-1] is self:  # else a newer look has begun

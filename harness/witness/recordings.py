@@ -41,6 +41,8 @@ _DECIDES_S: Final = 0.5
 #: A round trip of more is no conversation; one of clearly less than none is of another call with the same words.
 _MOST_ROUND_TRIP_S: Final = 3.0
 _LEAST_ROUND_TRIP_S: Final = -0.3
+#: So much of the mark that decides, after the longest round trip that a call is planned with (ITU-T G.114: 400 ms one way).
+_DUE_WITHIN_S: Final = _DECIDES_S + 0.8
 #: A recording of the call ends with it.
 _ENDS_WITHIN_S: Final = 2.0
 _ENDS_WITHIN: Final = 0.05
@@ -187,7 +189,7 @@ def _covers(sound: Sound, call: CallAudio, lag: float) -> bool:
     if abs(sound.seconds - whole) > max(_ENDS_WITHIN_S, _ENDS_WITHIN * whole):
         return False
     due = [began + lag for began, ended in call.mark_sent if began >= call.since and ended - began > _DECIDES_S]
-    return any(at > 0 and at + _MOST_ROUND_TRIP_S < sound.seconds for at in due)
+    return any(at > 0 and at + _DUE_WITHIN_S < sound.seconds for at in due)
 
 
 def _voice(sound: Sound, call: CallAudio, mine: list[HeardMark]) -> Likeness:
