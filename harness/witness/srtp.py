@@ -33,8 +33,9 @@ class SrtpKey:
         if crypto.suite not in _SUITES or not crypto.key.startswith("inline:"):
             raise ValueError(f"SRTP suite {crypto.suite} is not supported")
         size, self._tag = _SUITES[crypto.suite]
+        text = crypto.key.removeprefix("inline:").partition("|")[0]
         try:
-            master = base64.b64decode(crypto.key.removeprefix("inline:").partition("|")[0])
+            master = base64.b64decode(text + "=" * (-len(text) % 4))  # rtpengine leaves the padding out
         except binascii.Error as error:
             raise ValueError("an SRTP key is not base64") from error
         if len(master) != size + _SALT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +17,15 @@ from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.sip.message import Message, Request
+from harness.witness.capture import read_capture
+from harness.witness.capture_calls import calls_of, match_capture, numbers_of
+from harness.witness.matching import KnownLeg
 from harness.world.addresses import Block
 from harness.world.pki import Authority
 from tests.interop.baresip_ai import BaresipAi
+from tests.interop.capture import Capture
 from tests.interop.encounter import encounter
-from tests.interop.platform import AREAS, BARESIP, PASSWORD, Platform
+from tests.interop.platform import AI, AREAS, BARESIP, KAMAILIO, PASSWORD, RTPENGINE, Platform
 from tests.process.phone.conftest import media_of
 from tools.interop.baresip import Baresip, account, registering
 from tools.interop.processes import PATIENCE, until
@@ -109,23 +114,45 @@ def test_fallback_lands_at_a_baresip_agent(platform: Platform, lease: Lease, fre
         assert first_invite(agent).from_.uri.user == CALLER
 
 
-def test_media_through_rtpengine(platform: Platform, baresip_ai: BaresipAi, lease: Lease) -> None:
-    leg = call(platform, lease, "relayed")
-    leg.wait_state("confirmed", PATIENCE)
-    hears(leg, baresip_ai.mark)
-    baresip_ai.hears(leg.mark)
-    assert media_of(leg, 1.0).remote_rtp.rpartition(":")[0] == platform.block[12]
-
-
-def test_srtp_of_the_caller_is_rtp_to_baresip(platform: Platform, baresip_ai: BaresipAi, lease: Lease) -> None:
-    """rtpengine between SRTP (RFC 3711, keys by RFC 4568) and RTP: each side hears the other."""
-    leg = call(platform, lease, "decrypted", srtp="mandatory")
-    leg.wait_state("confirmed", PATIENCE)
-    hears(leg, baresip_ai.mark)
-    baresip_ai.hears(leg.mark)
-    media = media_of(leg, 1.0)
-    assert media.secure
-    assert media.remote_rtp.rpartition(":")[0] == platform.block[12]
+@pytest.mark.parametrize(("line", "srtp"), [("relayed", "off"), ("decrypted", "mandatory")])
+def test_media_through_rtpengine(
+    tmp_path: Path, platform: Platform, baresip_ai: BaresipAi, lease: Lease, line: str, srtp: str
+) -> None:
+    """RTP, or SRTP of the caller (RFC 3711, keys by RFC 4568), to RTP: each side hears the other. A capture of both sides of the
+    proxy and of the relay shows the call, and whose mark passed.
+    """
+    kamailio, relay = platform.block[KAMAILIO], platform.block[RTPENGINE]
+    with Capture(tmp_path, [kamailio, relay]) as capture:
+        leg = call(platform, lease, line, srtp=srtp)
+        began = time.monotonic()
+        leg.wait_state("confirmed", PATIENCE)
+        hears(leg, baresip_ai.mark)
+        baresip_ai.hears(leg.mark)
+        hears(leg, baresip_ai.mark, since=time.monotonic() + 1.0)
+        media = media_of(leg, 1.0)
+        assert (media.remote_rtp.rpartition(":")[0], media.secure) == (relay, srtp == "mandatory")
+        leg.hangup()
+        leg.wait_closed(PATIENCE)
+        ended = time.monotonic()
+        found = read_capture(capture.stop())
+    own = Message.parse(leg.invite.text)
+    own_host, ai_host = leg.invite.local.rpartition(":")[0], platform.block[AI["synthflow"]]
+    invites = [one for one in found.messages if isinstance(one.message, Request) and one.message.method == "INVITE"]
+    invites = [one for one in invites if one.message.call_id == own.call_id]
+    assert {one.target[0] for one in invites} == {kamailio, ai_host}  # both sides of Kamailio
+    assert all(CALLER[-9:] in numbers_of(one.message) for one in invites)
+    known = KnownLeg(
+        "case", "caller.1", "caller", leg.mark, ((began, ended),), True, frozenset({own.call_id}), invited=leg.invite.at
+    )
+    matched = match_capture(found, [known])
+    assert [(one.how, one.call.call_id) for one in matched.calls] == [("Call-ID", own.call_id)]
+    ways = {(one.voice.stream.source[0], one.voice.stream.target[0]) for one in matched.heard}
+    assert ways == {(own_host, relay), (relay, "127.0.0.1")}
+    voices = [voice for one in calls_of(found) for voice in one.voices if voice.mark == baresip_ai.mark]
+    assert {(voice.stream.source[0], voice.stream.target[0]) for voice in voices} == {
+        (there, here) for here, there in ways
+    }
+    assert all(stream.lost <= 0.02 * stream.packets for stream in found.streams)
 
 
 def test_rtp_to_the_wrong_port_is_no_rtp(
