@@ -15,13 +15,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from harness.audio.detector import Ended, Heard, marks_heard
+from harness.audio.marks import SAMPLE_RATE
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request, Response
 from harness.witness.capture import Capture, CapturedMessage, described
 from harness.witness.matching import LEAST_S, KnownLeg, Stretch, match
 from harness.witness.packets import Address
 from harness.witness.rtp_streams import Stream
+from harness.witness.sound_file import Sound, marks_in
 
 How = Literal["Call-ID", "header", "mark", "numbers"]
 
@@ -147,17 +148,11 @@ class CaptureMatch:
 
 def voices_in(stream: Stream) -> list[Voice]:
     """The marks in a stream."""
-    found: list[Voice] = []
-    for sound in stream.sounds():
-        going_on: dict[int, tuple[float, float]] = {}
-        for fact in marks_heard(sound.samples):
-            if isinstance(fact, Heard):
-                going_on.setdefault(fact.mark, (fact.began, fact.decided))
-                going_on[fact.mark] = going_on[fact.mark][0], fact.decided
-            elif isinstance(fact, Ended) and fact.mark in going_on:
-                began, decided = going_on.pop(fact.mark)
-                found.append(Voice(stream, fact.mark, sound.at + began, sound.at + max(decided, fact.at)))
-        found += [Voice(stream, mark, sound.at + began, sound.at + end) for mark, (began, end) in going_on.items()]
+    found = [
+        Voice(stream, one.mark, part.at + one.began, part.at + one.ended)
+        for part in stream.sounds()
+        for one in marks_in(Sound((part.samples,), SAMPLE_RATE, str(stream.ssrc)))
+    ]
     return _joined(found)
 
 

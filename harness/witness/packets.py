@@ -21,6 +21,12 @@ Address = tuple[str, int]
 Transport = Literal["udp", "tcp"]
 
 
+def as_text(address: Address) -> str:
+    """``host:port``, or ``[host]:port`` for IPv6."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @dataclass(frozen=True, slots=True)
 class Payload:
     """One UDP datagram, or the next bytes of one direction of a TCP connection."""

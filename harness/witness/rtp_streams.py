@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.audio.g711 import decode_alaw, decode_ulaw
 from harness.audio.marks import SAMPLE_RATE
 from harness.sip.sdp import STATIC, Codec, Crypto, Media
-from harness.witness.packets import Address, Notes, Payload
+from harness.witness.packets import Address, Notes, Payload, as_text
 from harness.witness.srtp import SrtpKey
 
 _HEADER: Final = struct.Struct("!BBHII")
@@ -233,15 +233,10 @@ class RtpStreams:
         elif codecs and not audio:
             unread = f"{codecs[0][1]} is not decoded"
         if unread:
-            self._notes.add(f"RTP from {_text(source)} to {_text(target)}: {unread}")
+            self._notes.add(f"RTP from {as_text(source)} to {as_text(target)}: {unread}")
         return Stream(
             source, target, ssrc, first, last, len(packets), collected.lost, tuple(codecs), calls, is_encrypted, unread, tuple(audio)
         )  # fmt: skip
-
-
-def _text(address: Address) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _is_decoded(codec: Codec | None) -> bool:
