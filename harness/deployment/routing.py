@@ -395,7 +395,7 @@ class Synthflow(ApiAccess):
 class WitnessFiles(Model):
     """Recordings and captures that others make of the calls (docs/witnesses.md), read when the cases of a run are over."""
 
-    #: A folder of them, beside this file; what is older than a day before the run is passed over.
+    #: A folder of them, beside this file; what is older than an hour before the run is passed over.
     directory: str | None = Field(None, min_length=1)
     #: A program that brings them, and its arguments; run without a shell in an empty folder, which is read then.
     command: tuple[Annotated[str, Field(min_length=1)], ...] = ()

@@ -31,10 +31,9 @@ def derive(scene: Scene) -> None:
         scene.record("caller.withheld", True, "the caller's INVITE asks for privacy (RFC 3323)")
     if scene.line is not None:
         scene.record("fallback.configured", scene.line[1].fallback is not None, "deployment file")
-        over = scene.line[1].failover if scene.case.get("row") == "TRUNK-FAILOVER" else None
-        scene.record(
-            "failover.needed", True if over else None, f"the row, and failover = {over} in the deployment file"
-        )
+        entry = scene.line[1]
+        needed = entry.failover is not None and not entry.reachable
+        scene.record("failover.needed", needed or None, f"failover = {entry.failover}, reachable = false in the file")
         scene.record("fallback.unseen", None if scene.takers_are_seen else True, "deployment file")
     if scene.call is not None:
         _ended(scene, scene.call)

@@ -90,12 +90,12 @@ def test_error_in_a_scenario_names_its_line(tree: Tree) -> None:
 def test_misspelt_fixture_is_named_in_a_line(tree: Tree) -> None:
     tree.scenarios("""
         @scenario("INBOUND")
-        def test_inbound(see, asistant):
+        def test_inbound(see, assistantt):
             see()
     """)
     code, output = tree.run("--deployment", str(tree.deployment()), "-n", "0", "--codec", "pcmu")
     assert code == 3, output
-    assert "scenarios/test_lab.py::test_inbound: there is no fixture 'asistant' (perhaps assistant)" in output
+    assert "scenarios/test_lab.py::test_inbound: there is no fixture 'assistantt' (perhaps assistant)" in output
 
 
 def test_run_works_without_the_terminal_reporter(tree: Tree) -> None:

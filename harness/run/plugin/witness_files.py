@@ -9,19 +9,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.deployment import Deployment, WitnessFiles
-from harness.report import witnesses
 from harness.report.run_directory import read_cases
 from harness.support.network_text import printable
 
-#: Files in a folder that are older than this before the run are not of its calls, however the clocks differ.
-_OLDER_S = 86400.0
+if TYPE_CHECKING:
+    from harness.report.witnesses import Told
+
+#: Files in a folder that are older than this before the run are not of its calls. Clocks may differ; last night's run is older.
+_OLDER_S = 3600.0
 _ENVIRONMENT = ("PATH", "HOME", "LANG")
 
 
 def add_files(run: Path, deployments: Iterable[Deployment], given: Sequence[Path]) -> list[str]:
     """Add the files to the evidence of a run whose cases are over; in lines, what went wrong and what each file shows."""
+    from harness.report import witnesses  # its libraries take time to import, and few runs have such files
+
     cases = read_cases(run)
     if not cases:
         return []
@@ -40,7 +45,7 @@ def add_files(run: Path, deployments: Iterable[Deployment], given: Sequence[Path
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-witness-")))
                 lines += _bring(one, folder, began, ended)
                 places.append((folder, one.made_at))
-        told: list[witnesses.Told] = []
+        told: list[Told] = []
         missing = [path for path in given if not path.exists()]
         lines += [f"{path}: no such file; name sound files, captures, or folders of them" for path in missing]
         for place in dict.fromkeys(place for _, place in places):

@@ -28,13 +28,18 @@ def waves(*hertz: float) -> NDArray[np.float64]:
     return np.asarray(np.sin(2 * np.pi * np.outer(hertz, TIME)).sum(axis=0))
 
 
-@pytest.mark.parametrize("codec", ["ulaw", "opus"])
+RINGBACK = waves(440, 480) * (TIME < 2.0)
+MUSIC = waves(262, 330, 392, 523) * (0.6 + 0.4 * np.sin(5 * TIME))
+
+
 @pytest.mark.parametrize(
-    ("kind", "sound"),
+    ("kind", "sound", "codec"),
     [
-        ("ringback", waves(440, 480) * (TIME < 2.0)),
-        ("music", waves(262, 330, 392, 523) * (0.6 + 0.4 * np.sin(5 * TIME))),
-        ("speech", np.resize(monologue(3, 4).astype(float), len(TIME))),
+        ("ringback", RINGBACK, "ulaw"),
+        ("ringback", RINGBACK, "opus"),
+        ("music", MUSIC, "ulaw"),
+        ("music", MUSIC, "opus"),
+        ("speech", np.resize(monologue(3, 4).astype(float), len(TIME)), "ulaw"),
     ],
 )
 def test_a_sound_beneath_a_mark_is_found_and_named(kind: str, sound: NDArray[np.float64], codec: str) -> None:

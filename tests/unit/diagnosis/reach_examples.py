@@ -223,7 +223,7 @@ REACH = [
     Expected("reach.trunk.said", refused_caller(503, "Trunk disabled"), "likely trunk-inactive"),
     Expected(
         "reach.failover",
-        nothing(Example(row="TRUNK-FAILOVER", line="trunk-failover")).all_ports_answer(),
+        nothing(Example(line="trunk-failover")).all_ports_answer(),
         "likely failover-missing, route-missing",
     ),
     Expected(

@@ -81,7 +81,7 @@ def test_every_view_says_the_same_of_a_case(nights: Nights, runs: ModuleType, tm
     known = f"failing since {first.night.run}"
     (result,) = (tmp_path / "results").glob("*-result.json")
     assert f'"history", "value": "{known}"' in result.read_text()
-    assert f"(1 case; {known})" in out.getvalue()
+    assert f"(1 case; {known})" in " ".join(out.getvalue().split())
     for view in (finished.report.read_text(), third.page.read_text(), compared.output):
         assert known in view
     assert first.alert is not None

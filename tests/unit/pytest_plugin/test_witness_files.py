@@ -13,11 +13,15 @@ import pytest
 import soundfile
 
 from harness.audio.marks import waveform
+from harness.calls.events import MarkEnded, MarkHeard
+from harness.calls.verdict import Verdict
 from harness.deployment import WitnessFiles
+from harness.integrations.matrix import Case
+from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import read_witnesses
 from harness.run.plugin.witness_files import add_files
 
-ROW = "TD-INBOUND"
+ROW, AI = "TD-INBOUND", 240
 COPIES = "import os, shutil, sys; sys.exit(4) if 'TOKEN' in os.environ else shutil.copy(sys.argv[1], os.environ['HARNESS_SINCE'][:4])"
 
 
@@ -40,13 +44,20 @@ COPIES = "import os, shutil, sys; sys.exit(4) if 'TOKEN' in os.environ else shut
 def test_the_file_says_where_recordings_come_from(
     tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch, declared: dict[str, Any], added: int, line: str
 ) -> None:
-    made = runs.make_run(tmp_path / "reports", rows=(ROW,))
+    def hears_the_ai(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+        leg: Any = {"phone": "caller", "leg": "caller.1", "mark": AI}
+        recorder.event(MarkHeard(at=1.1, began=1.0, level_dbov=-15.0, quality=0.9, **leg))
+        recorder.event(MarkEnded(at=60.0, **leg))
+        ended: tuple[Verdict, str] = runs.passes(case, recorder)
+        return ended
+
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: hears_the_ai})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TOKEN", "secret")
     folder = tmp_path / "folder"
     folder.mkdir()
     for name in ("call.wav", "old.wav"):
-        soundfile.write(folder / name, np.tile(waveform(3), 12), 8000)
+        soundfile.write(folder / name, np.concatenate([np.tile(waveform(3), 12), np.tile(waveform(AI), 6)]), 8000)
     os.utime(folder / "old.wav", (1e9, 1e9))
     declared = {
         key: [each.replace("{folder}", str(folder)) for each in value] if key == "command" else value

@@ -41,7 +41,7 @@ def test_a_case_that_is_not_there_or_not_one(run: Any) -> None:
 @pytest.mark.parametrize(
     ("lost", "more", "words"),
     [
-        (("BUSY",), {}, "1 of 2 cases broke"),
+        (("BUSY",), {}, "1 of 2 cases did not run"),
         (("BUSY",), {"interrupted": "stopped by the user"}, "Interrupted: stopped by the user; 1 of 2 cases passed"),
         ((), {"options": {"require": ["TD-CAPACITY"]}}, "Required, and not run: example: TD-CAPACITY"),
     ],
