@@ -76,9 +76,11 @@ def test_plan_places_no_call(tree: Tree) -> None:
         "    caller calls +13125550101, 120 s at most",
         "2 cases planned; no calls placed",
         "lab: 2 calls placed by the harness, 4 minutes at most; repeats of disturbed cases are not counted",
+        "    audio to and from the AI: proved by the marks that the AI names",
+        "    what the AI is sent: proved by the messages that the AI shows",
     ]
     _, output = tree.run("--deployment", str(tree.deployment()), "--plan", "--codec", "pcmu", "--retries", "2")
-    assert output.splitlines()[-1] == (
+    assert output.splitlines()[-3] == (
         "lab: 2 calls placed by the harness, 6 if every case is tried 3 times, 12 minutes at most; "
         "repeats of disturbed cases are not counted"
     )
@@ -140,7 +142,8 @@ def test_plan_counts_calls_that_the_safety_rules_refuse(tree: Tree) -> None:
     file = tree.deployment()
     file.write_text(file.read_text().replace("+13125550101", "+442079460101"))
     _, output = tree.run("--deployment", str(file), "--plan", "--codec", "pcmu")
-    assert output.splitlines()[-2:] == [
+    lines = output.splitlines()
+    assert [lines[-4], lines[-1]] == [
         "lab: 2 calls placed by the harness, 4 minutes at most; repeats of disturbed cases are not counted",
         "    planned calls that are REFUSED, each with its reason above: 1",
     ]
