@@ -263,7 +263,8 @@ def _shared(failing: Sequence[Judged], cases: Sequence[Judged], of: Of) -> Itera
             yield f"{axis} {value} only"
     for what in ("group", "line", "trunk", "agent"):
         names = list(dict.fromkeys(case.about.get(what) for case in failing))
-        is_shared = len(failing) > 1 and len(names) == 1
+        narrows = len({case.about.get(what) for case in cases}) > 1  # of the run's only trunk it need not be said
+        is_shared = len(failing) > 1 and len(names) == 1 and narrows
         if None not in names and (is_shared or what in (of, "agent")):
             yield f"{what} {' and '.join(map(str, names[:_NAMED]))}" + (" and others" if len(names) > _NAMED else "")
 

@@ -80,7 +80,7 @@ def test_a_failed_registration_shows_why_calls_over_the_same_trunk_fail() -> Non
         (
             "trunk-inactive",
             ("REGISTER[acme:udp]", "INBOUND[acme:udp-a]"),
-            ("line a", "trunk udp"),
+            ("trunk udp",),
         ),
         ("route-missing", ("INBOUND[acme:tcp-a]",), ()),
     ]
