@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -29,7 +30,7 @@ from harness.support.files import json_file, user_files, whole_file
 from harness.witness.capture import Capture, CaptureError, read_capture
 from harness.witness.capture_calls import match_capture, numbers_of
 from harness.witness.matching import ENOUGH_S, LEAST_S, MOSTLY, KnownLeg, Match, Stretch, Times, match, overlap
-from harness.witness.packets import Address
+from harness.witness.packets import Address, as_text
 from harness.witness.recordings import CallAudio, Shown, shown
 from harness.witness.sound_file import Sound, SoundFileError, marks_in, read_sound
 
@@ -231,7 +232,7 @@ def _is_heard_too(run: Path, recording: _Recording, found: Match) -> bool:
         heard = [(span.began, span.ended) for span in evidence.marks if span.mark == other.mark]
         if other.mark != found.leg.mark and overlap(heard, began, ended) >= MOSTLY * other.seconds:
             return True
-    compared = _compared(evidence, recording, found.leg)
+    compared = _compared(run, recording, found.leg)
     if compared is None or not compared.has_voice:
         return False
     return len(compared.voice.agreeing) >= _OF_ONE_CALL * len(compared.voice.parts)
@@ -267,8 +268,8 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
                 file=name,
                 sha256=sha256,
                 transport=one.transport,
-                source=_address(one.source),
-                destination=_address(one.target),
+                source=as_text(one.source),
+                destination=as_text(one.target),
                 text=one.message.raw.decode("utf-8", "surrogateescape"),
             )
             events.setdefault(call.leg.case, []).append(message)
@@ -282,7 +283,7 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
             leg=leg.leg,
             file=name,
             sha256=sha256,
-            made_at=" → ".join(map(_address, way)) + besides,
+            made_at=" → ".join(map(as_text, way)) + besides,
             mark=leg.mark,
             file_s=began - capture.first,
             heard_s=heard_s,
@@ -301,8 +302,10 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
     return Told(name, sha256, capture.path.stat().st_size, "capture", events, unmatched)
 
 
-def _compared(evidence: CaseEvidence, recording: _Recording, leg: KnownLeg) -> Shown | None:
+@lru_cache(maxsize=32)  # a match and the voice ask for the same; a case's own evidence never changes
+def _compared(run: Path, recording: _Recording, leg: KnownLeg) -> Shown | None:
     """What the recording shows of the sound that the leg received; None where that was not kept."""
+    evidence = CaseEvidence.read(run / CASES / leg.case, with_added=False)
     received = next((one.received for one in evidence.recordings if one.leg == leg.leg), None)
     origin = first_sample(evidence, leg.leg)
     if received is None or origin is None:
@@ -316,7 +319,7 @@ def _compared(evidence: CaseEvidence, recording: _Recording, leg: KnownLeg) -> S
 def _voice(run: Path, recording: _Recording, leg: KnownLeg) -> Iterator[VoiceInFile]:
     """Whether the AI's recording of a call has what its caller received."""
     evidence = CaseEvidence.read(run / CASES / leg.case, with_added=False)
-    began, found = first_sample(evidence, leg.leg), _compared(evidence, recording, leg)
+    began, found = first_sample(evidence, leg.leg), _compared(run, recording, leg)
     if began is not None and found is not None:
         yield VoiceInFile(
             at=began,
@@ -331,11 +334,6 @@ def _voice(run: Path, recording: _Recording, leg: KnownLeg) -> Iterator[VoiceInF
             agreeing=len(found.voice.agreeing),
             round_trip_s=found.round_trip_s,
         )
-
-
-def _address(address: Address) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _marks(sound: Sound, *, deep: bool = False) -> tuple[Stretch, ...]:

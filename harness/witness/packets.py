@@ -273,7 +273,7 @@ class _Connections:
             yield from self._given(key, direction, at_end=False)
 
     def rest(self) -> Iterator[Payload]:
-        """What stands behind segments that the capture does not have."""
+        """Segments that follow a gap in the capture."""
         for key, direction in self._directions.items():
             yield from self._given(key, direction, at_end=True)
 

@@ -249,7 +249,7 @@ def _is_decoded(codec: Codec | None) -> bool:
 
 
 def _in_force(described: Sequence[Described], first: float, last: float) -> list[Described]:
-    """What held when the stream began, and what came while it lasted. A later call may use the same port."""
+    """The SDP in force when the stream began, and later SDP while it lasted. A later call may use the same port."""
     before = [each for each in described if each.at <= first]
     return before[-1:] + [each for each in described if first < each.at <= last]
 
