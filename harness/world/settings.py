@@ -133,8 +133,14 @@ class NoiseSettings(_Model):
     stands_still_every_s: Positive = 1.0
 
 
+Point = Literal["trunk", "carrier"]
+
+
 class Settings(_Model):
     """All settings of a tenant."""
+
+    #: Where the platform's calls are captured: between it and the AI, and between it and the callers' carrier.
+    captures: tuple[Point, ...] = ()
 
     rtcp: RtcpSettings = RtcpSettings()
     api: ApiSettings = ApiSettings()

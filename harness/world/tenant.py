@@ -16,16 +16,18 @@ from harness.errors import DeploymentError
 from harness.support.model_words import nearest
 from harness.world.addresses import Block, Host, take_block
 from harness.world.b2bua import BackToBack, Watched, end_dead_calls
+from harness.world.capture import Captures
 from harness.world.carrier import Carrier
 from harness.world.faults import Faults
 from harness.world.http_server import HttpServer
+from harness.world.media.rtp import local_network
 from harness.world.network import STRANGER, Firewall, Noise
 from harness.world.pki import Certificates
 from harness.world.platform.answering import announce
 from harness.world.platform.base import GenericSbc, Gladly, Platform, Talkdesk
 from harness.world.platform.call import campaigns, take_platform_calls
 from harness.world.platform.routing import Termination
-from harness.world.settings import Settings, TenantContext, parse
+from harness.world.settings import Point, Settings, TenantContext, parse
 from harness.world.synthflow.api import api, with_models
 from harness.world.synthflow.conversation import Conversation, Synthflow
 from harness.world.synthflow.recordings import RecordingStore
@@ -96,6 +98,7 @@ class Tenant:
         )
         self._media_engine = world.media_engine
         self._trace = world.trace
+        self._captures = Captures(world.directory / f"captures-{number}", local_network(), _captured(deployment, block))
         self._agents: list[UserAgent] = []
         self._campaigns: HttpServer | None = None
         self._api: HttpServer | None = None
@@ -126,6 +129,7 @@ class Tenant:
 
     async def start(self) -> None:
         """Listen on everything. Raises `ListenError`."""
+        self._captures.make(self.context.settings.captures)
         await self._start_carrier()
         await self._start_synthflow_agents()
         await self._start_platform()
@@ -160,7 +164,12 @@ class Tenant:
     async def _start_platform(self) -> None:
         deployment, block = self.deployment, self.context.block
         kind = _kind_of(deployment)
-        ua = await self._agent("platform", _listens(block[Host.PLATFORM], kind.transports), self._certificates.platform)
+        ua = await self._agent(
+            "platform",
+            _listens(block[Host.PLATFORM], kind.transports),
+            self._certificates.platform,
+            self._platform_trace,
+        )
         terminations = {
             trunk.name: await self._start_termination(trunk, block[Host.FIRST_TRUNK + index])
             for index, trunk in enumerate(deployment.trunks)
@@ -209,12 +218,13 @@ class Tenant:
             "trunk",
             [Endpoint(trunk.transport, address)],
             self._certificates.platform,
+            self._platform_trace,
             timers=timers,
             filter=self._firewall.judge,
         )
         clear = None
         if self.deployment.integration == "gladly":
-            clear = await self._agent("trunk", [Endpoint("udp", address)], None, timers=timers)
+            clear = await self._agent("trunk", [Endpoint("udp", address)], None, self._platform_trace, timers=timers)
         return Termination(self.context, trunk, ua, clear)
 
     async def _start_synthflow_agents(self) -> None:
@@ -277,6 +287,11 @@ class Tenant:
         if self._trace is not None:
             self._trace(traced)
 
+    def _platform_trace(self, traced: Traced) -> None:
+        self._captures.message(traced)
+        if self._trace is not None:
+            self._trace(traced)
+
     async def stop(self) -> None:
         """Hang up what is up, and close everything."""
         if self._watching is not None:
@@ -307,12 +322,14 @@ class Tenant:
         await asyncio.gather(
             *(server.stop() for server in (self._api, self._recordings, self._campaigns) if server is not None)
         )
+        self._captures.close()
         self.context.block.release()
 
     async def change_settings(self, now: Settings) -> None:
         """Use these settings from now on; calls that are up go on unchanged."""
         self.context.settings = now
         self._noise.make(now.noise)
+        self._captures.make(now.captures)
         await self._apply_settings()
 
     async def _apply_settings(self) -> None:
@@ -380,6 +397,18 @@ def _kind_of(deployment: Deployment) -> type[Platform]:
 def _is_at_carrier(deployment: Deployment, account: str) -> bool:
     """Whether the phones of that account are telephones: the others have theirs with the platform."""
     return any(phone.number for phone in deployment.phones.values() if phone.account == account)
+
+
+def _captured(deployment: Deployment, block: Block) -> dict[Point, list[str]]:
+    """The addresses on the far side of each point of the platform that can be captured."""
+    ai = (Host.SYNTHFLOW, Host.SYNTHFLOW_MEDIA, Host.OTHER_REGION, Host.STAND_IN, Host.STRANGER)
+    telephones = (
+        Host.FIRST_PHONE + i for i, name in enumerate(deployment.accounts) if _is_at_carrier(deployment, name)
+    )
+    return {
+        "trunk": [block[host] for host in ai],
+        "carrier": [block[host] for host in (Host.CARRIER, Host.NOISE, *telephones)],
+    }
 
 
 def _transport_of_agents(deployment: Deployment) -> TransportName | None:

@@ -56,7 +56,7 @@ class World:
         timings: Literal["quick", "documented"] = "quick",
         trace: bool = False,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self.audit = Audit()
         self.ticker = Ticker()
         self.media_engine = MediaEngine(

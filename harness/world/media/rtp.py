@@ -28,6 +28,8 @@ class LocalNetwork:
     def __init__(self) -> None:
         #: Receivers by address.
         self.ports: dict[Address, Take] = {}
+        #: Captures of RTP on its way, by an address that it comes from or goes to.
+        self.taps: dict[str, Callable[[Address, Address, bytes], None]] = {}
         self._under_way: deque[tuple[Address, bytes, Address]] = deque()
         self._awaited = False
 
@@ -35,6 +37,12 @@ class LocalNetwork:
         """Deliver a packet in a later turn of the loop, so that a receiver never runs inside the sender's call."""
         self._under_way.append((to, data, source))
         self._await()
+
+    def show(self, source: Address, target: Address, data: bytes) -> None:
+        """Show a packet to the captures of its way."""
+        for address in (source[0], target[0]) if self.taps else ():
+            if (tap := self.taps.get(address)) is not None:
+                tap(source, target, data)
 
     def _await(self) -> None:
         if not self._awaited:
@@ -365,6 +373,7 @@ class RtpPort:
             self._reporter.sent(data, now)
             if self._report_due is None:
                 self._begin_to_report()
+        self._network.show(self._own, remote, data)
         if remote in self._network.ports:
             self._network.carry(remote, data, self._own)
         else:
@@ -406,6 +415,7 @@ class RtpPort:
             data, source = self._rtp.recvfrom(2048)
         except OSError:  # no packet, or an ICMP error of an earlier send
             return
+        self._network.show(source, self._own, data)
         self._take(data, source)
 
     def _take(self, data: bytes, source: Address) -> None:

@@ -12,6 +12,8 @@ import pytest
 from harness.audio.marks import reply_to
 from harness.calls.events import FarEndReport, RtpStatistics
 from harness.phone.leg import Leg
+from harness.witness.capture import read_capture
+from harness.witness.capture_calls import voices_in
 from tests.process.world.conftest import PATIENCE, RunningWorld, Stage, hears
 
 Settle = Callable[[dict[str, Any]], None]
@@ -65,6 +67,34 @@ def test_rtcp_reports_come_from_the_receiver(
         )
     assert isinstance(told, FarEndReport)
     assert (told.lost > 10) is lost
+
+
+# -- captures
+
+
+@pytest.mark.parametrize(("trunk", "transport"), [("udp-ip", "udp"), ("tcp-ip", "tcp")])
+def test_captures_show_on_which_side_of_the_platform_audio_is_lost(
+    td: Stage, settle: Settle, trunk: str, transport: str
+) -> None:
+    settle({"captures": ["trunk", "carrier"]})
+    with td.world.fault("rtp-blocked-to-ai"):
+        leg = td.dial("inbound", trunk)
+        leg.wait_state("confirmed", PATIENCE)
+        leg.wait("two seconds", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > 100, PATIENCE)
+        leg.hangup()
+        leg.wait_state("disconnected", PATIENCE)
+    captures = {path.stem: read_capture(path) for path in (td.world.directory / "captures-0").iterdir()}
+    assert {capture.notes for capture in captures.values()} == {()}
+    assert {
+        point: [one.transport for one in capture.messages if one.message.start_line.startswith("INVITE")]
+        for point, capture in captures.items()
+    } == {"trunk": [transport], "carrier": ["udp"]}
+    marks = {
+        point: {voice.mark for stream in capture.streams for voice in voices_in(stream)}
+        for point, capture in captures.items()
+    }
+    assert leg.mark in marks["carrier"] - marks["trunk"]
+    assert marks["trunk"] == marks["carrier"] - {leg.mark} != set()  # the AI's
 
 
 # -- assistants

@@ -1,0 +1,86 @@
+"""Captures of two points of a tenant's network, as tcpdump would write them there: pcap, raw IP.
+
+Media passes through memory between the world's own ports, and the platform's SIP through its agents, so both are noted there and
+get headers. SIP over TLS is left out, since nobody could read it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import IO, Final
+
+from harness.world.media.rtp import Address, LocalNetwork
+from harness.world.settings import Point
+from harness.world.wire.transport import Traced
+
+_RAW_IP: Final = 101  # LINKTYPE_RAW
+_TCP, _UDP = 6, 17
+_PSH_ACK: Final = 0x18
+
+
+class Captures:
+    """The captures of one tenant. ``places``: the addresses on the far side of each point."""
+
+    def __init__(self, directory: Path, network: LocalNetwork, places: Mapping[Point, Collection[str]]) -> None:
+        self._directory = directory
+        self._network = network
+        self._places = places
+        self._open: dict[str, _Capture] = {}  # by address
+
+    def make(self, points: Collection[Point]) -> None:
+        """Capture these points anew, and no others."""
+        self.close()
+        for point in points:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            capture = _Capture(self._directory / f"{point}.pcap")
+            self._open |= dict.fromkeys(self._places[point], capture)
+        self._network.taps |= {address: capture.datagram for address, capture in self._open.items()}
+
+    def message(self, traced: Traced) -> None:
+        """A SIP message that the platform has sent or received."""
+        capture = self._open.get(traced.remote[0])
+        if capture is None or traced.transport == "tls":
+            return
+        ends = (traced.local, traced.remote) if traced.direction == "sent" else (traced.remote, traced.local)
+        (capture.datagram if traced.transport == "udp" else capture.segment)(*ends, traced.data)
+
+    def close(self) -> None:
+        for address, capture in self._open.items():
+            self._network.taps.pop(address, None)
+            capture.close()
+        self._open.clear()
+
+
+class _Capture:
+    """One file, complete after each packet."""
+
+    def __init__(self, path: Path) -> None:
+        import dpkt  # few worlds write captures
+
+        self._file: IO[bytes] = path.open("wb", buffering=0)
+        self._writer = dpkt.pcap.Writer(self._file, snaplen=0xFFFF, linktype=_RAW_IP)
+        self._sent: dict[tuple[Address, Address], int] = {}  # octets over TCP
+
+    def datagram(self, source: Address, target: Address, data: bytes) -> None:
+        self._write(source, target, _UDP, struct.pack("!HHHH", source[1], target[1], 8 + len(data), 0) + data)
+
+    def segment(self, source: Address, target: Address, data: bytes) -> None:
+        sent, received = (self._sent.get(way, 0) for way in ((source, target), (target, source)))
+        self._sent[source, target] = sent + len(data)
+        numbers = (1 + sent) & 0xFFFFFFFF, (1 + received) & 0xFFFFFFFF
+        header = struct.pack("!HHIIBBHHH", source[1], target[1], *numbers, 5 << 4, _PSH_ACK, 0xFFFF, 0, 0)
+        self._write(source, target, _TCP, header + data)
+
+    def _write(self, source: Address, target: Address, protocol: int, inside: bytes) -> None:
+        ends = socket.inet_aton(source[0]) + socket.inet_aton(target[0])
+        header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(inside), 0, 0, 64, protocol, 0) + ends
+        with contextlib.suppress(OSError):  # calls go on without a capture on a full disk
+            self._writer.writepkt_time(header + inside, time.time())
+
+    def close(self) -> None:
+        self._file.close()
