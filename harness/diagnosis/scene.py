@@ -159,9 +159,13 @@ class Scene:
         return self.axes.get("ai") == "stand-in"
 
     def of(self, *checks: str, role: str | None = None) -> list[Finding]:
-        """The findings of these checks, made by that role, that observed something. Of audio, even a weak sign counts."""
-        told = (f for f in self.findings if f.check == "audio" or f.verdict is not Verdict.NOT_OBSERVABLE)
-        return [f for f in told if f.check in checks and role in (None, self.vantage.made_by(f))]
+        """The findings of these checks, made by that role, that observed something. Of audio, even a weak sign counts.
+
+        A broken finding shows nothing of the system: it was made while the harness itself stood still.
+        """
+        whole = (f for f in self.findings if f.check in checks and f.verdict is not Verdict.BROKEN)
+        told = (f for f in whole if f.check == "audio" or f.verdict is not Verdict.NOT_OBSERVABLE)
+        return [f for f in told if role in (None, self.vantage.made_by(f))]
 
     def failed(self, *checks: str, role: str | None = None) -> list[Finding]:
         """The findings among :meth:`of` that count against the system under test."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harness.calls.events import TransferProgress
+from harness.calls.verdict import Verdict
 from tests.unit.diagnosis.case import Example, facts_of, named, value
 from tests.unit.diagnosis.stories import GROUP, OTHER_GROUP, QUEUE, lost, referred, transfer
 from tests.unit.diagnosis.stories import warm as warm_transfer
@@ -49,6 +50,12 @@ def test_a_fallback_may_lead_to_a_group_that_other_numbers_are_transferred_to() 
     example = Example(row="TD-FALLBACK-TIMEOUT", ai="stand-in", line="fallback-timeout").dials().ai_gets().after(4)
     facts = facts_of(example.gives_up().landed("billing"))
     assert (facts.value("fallback.landed"), facts.value("transfer.landed")) == ("nowhere", None)
+
+
+def test_a_finding_that_broke_is_no_evidence_of_where_the_call_landed() -> None:
+    example = blind().landed("billing")
+    example.findings[-1] = replace(example.findings[-1], verdict=Verdict.BROKEN)
+    assert value(example, "transfer.landed") is None
 
 
 # -- what the AI tried
