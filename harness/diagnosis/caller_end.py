@@ -176,6 +176,7 @@ def _hours(scene: Scene) -> None:
     at_ai = scene.value("ai.saw") in ("answered", "another assistant answered", "rang", "refused")
     at_ai = at_ai or bool(scene.invites or scene.failed("route.not_reached"))
     if scene.is_out_of_hours:
+        scene.record("hours.closed", True, "deployment file")
         told = "the AI was called" if at_ai else f"{', '.join(sorted(rang & by_day))} rang"
         scene.record("hours.treated", "as if open" if at_ai or rang & by_day - by_night else None, told)
     elif rang & by_night - by_day and not at_ai:

@@ -166,6 +166,11 @@ TRANSFER = [
         "likely hours-wrong",
     ),
     Expected(
+        "hours.open",
+        closed_by("out-of-hours").landed("reception"),
+        "one of hours-wrong, another-device-answered, nobody-available",
+    ),
+    Expected(
         "hours.closed",
         nothing(Example(line="out-of-hours")).all_ports_answer(),
         "likely hours-wrong, route-missing",
