@@ -417,7 +417,7 @@ LEGS = [
         .after(0.1)
         .state("disconnected", 488, "Not Acceptable Here")
         .landed("reception"),
-        "certain no-g711, fallback-missing",
+        "certain no-g711; likely fallback-missing",
     ),
     Expected(
         "fallback.srtp",
@@ -428,7 +428,17 @@ LEGS = [
         .after(0.1)
         .state("disconnected", 488, "Not Acceptable Here")
         .landed("reception"),
-        "certain srtp-mismatch, fallback-missing",
+        "certain srtp-mismatch; likely fallback-missing",
+    ),
+    Expected(
+        "fallback.none.media",
+        Example()
+        .dials()
+        .ai_gets(offer="no G.711")
+        .ai_answers(488, "Not Acceptable Here")
+        .ends_here(488, "Not Acceptable Here")
+        .not_taken(),
+        "certain no-g711; likely fallback-missing",
     ),
     Expected("digits.not-negotiated", _pressed(), "certain dtmf-not-negotiated"),
     Expected(
