@@ -109,12 +109,13 @@ def place(most: int) -> Lease:
     Several runs at once then take longer, instead of spoiling each other's audio. Raises :class:`ResourceError`.
     """
     directory = _of_the_machine()
-    paths = [directory / f"place-{index}" for index in range(most)]  # tried again and again while none is free
-    while True:
-        for index, path in enumerate(paths):
-            if held := try_lease(path, index):
-                return held
-        time.sleep(_POLL_S)
+    paths = [directory / f"place-{index}" for index in range(most)]
+    with lease([directory / "next-place"]):  # the next one tries again and again; those behind it sleep in the kernel
+        while True:
+            for index, path in enumerate(paths):
+                if held := try_lease(path, index):
+                    return held
+            time.sleep(_POLL_S)
 
 
 def address(name: str, waiting: Callable[[], None]) -> Lease:

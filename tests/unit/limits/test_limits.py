@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from harness.deployment import Limits
+from harness.deployment import Limits, limits
 from harness.deployment.limits import (
     LEG_MARKS,
     MARKS_A_WORKER,
     MOST_WORKERS,
     CallGate,
+    Lease,
     Marks,
     address,
     lease,
@@ -93,7 +94,7 @@ def test_lock_files_are_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         os.umask(umask)
     machine = found.pop(f"harness-{os.getuid()}")
     assert machine == 0o700
-    assert len(found) == 3
+    assert len(found) == 4
     assert set(found.values()) == {0o600}
 
 
@@ -136,6 +137,27 @@ def test_lock_directory_of_another_user_is_not_used(monkeypatch: pytest.MonkeyPa
     give_away(taken, monkeypatch)
     with place(1):
         assert list(taken.iterdir()) == []
+
+
+def test_of_those_that_wait_for_a_place_one_looks_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    looks: list[int] = []
+
+    def look(path: Path, index: int = 0, *, shared: bool = False) -> Lease | None:
+        if path.name.startswith("place-"):
+            looks.append(threading.get_ident())
+        return try_lease(path, index, shared=shared)
+
+    with place(1):
+        monkeypatch.setattr(limits, "try_lease", look)
+        waiting = [threading.Thread(target=lambda: place(1).release()) for _ in range(3)]
+        for thread in waiting:
+            thread.start()
+        while len(looks) < 30:
+            time.sleep(0.001)
+    for thread in waiting:
+        thread.join()
+    assert looks == sorted(looks, key=looks.index), "in turn"
 
 
 def test_lease_of_a_killed_process_is_free(tmp_path: Path) -> None:
