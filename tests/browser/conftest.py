@@ -62,9 +62,9 @@ class Looked:
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
-    def serious(self) -> list[str]:
-        """What axe-core finds that keeps somebody from reading it."""
-        violations = Axe().run(self.page).response["violations"]
+    def serious(self, within: str | None = None) -> list[str]:
+        """What axe-core finds on the page, or ``within`` a part of it, that keeps somebody from reading it."""
+        violations = Axe().run(self.page, context=within).response["violations"]
         return [
             f"{found['id']}: {node['target']} {node.get('failureSummary', '')[:300]}"
             for found in violations

@@ -1,7 +1,8 @@
 """``.ci/run``: what each submission has to pass, in a quarter of an hour on two cores.
 
 What places calls runs at normal priority, one part at a time. What only computes runs beside it, on the processor time that the
-calls leave. ``.ci/run PART…`` runs some parts. Exit code 0 when every part passed, 1 when one did not, 130 when interrupted.
+calls leave: the tests in one lane, and in another what has one process, and would leave a core idle. ``.ci/run PART…`` runs some
+parts. Exit code 0 when every part passed, 1 when one did not, 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tools.ci.programs import CHROMIUM, REDIS, SIP
 
 LOGS: Final = ROOT / "reports" / "ci"
 PAGES: Final = "test_report and (accessibility or cause)"  #: the nightly part looks at every page
-CALLS, COMPUTES, APT = "calls", "computes", "apt"
+CALLS, COMPUTES, STYLE, APT = "calls", "computes", "style", "apt"
 _OF_PYTEST: Final = re.compile(
     r"^(\d+ (passed|failed)|ERROR|FAILED|environment:|interop:)| (passed|failed).* in [0-9.]+s"
 )
@@ -55,9 +56,9 @@ PARTS: Final = (
     Part("interop", make("test-interop", "-k registrar"), CALLS, 1200, after="programs", closing=of_pytest),
     Part("browser", make("test-browser", f"-k '{PAGES}'"), CALLS, 1200, after="programs", closing=of_pytest),
     suite("unit", COMPUTES, 2),
-    Part("lint", make("lint"), COMPUTES, 1200, computes=True),
+    Part("lint", make("lint"), STYLE, 1200, computes=True),
+    Part("docs", make("docs"), STYLE, 1200, computes=True),
     suite("contract", COMPUTES, 2, after="programs"),
-    Part("docs", make("docs"), COMPUTES, 1200, computes=True),
     Part("wheel", make("test-wheel"), COMPUTES, 1200, computes=True, closing=of_wheel),
 )
 
