@@ -25,6 +25,8 @@ from tools import ROOT
 MET, MISSED, BROKEN = 0, 1, 3
 #: The axis that tells trials of one case apart.
 AXIS = "trial"
+#: How often what proved nothing, since the machine was too busy for it, is made once more.
+ATTEMPTS_MORE: Final = 2
 _TOLD_EVERY_S: Final = 10.0
 _WRITTEN_EVERY_S: Final = 60.0
 _SWITCHED_WITHIN_S: Final = 20.0
@@ -58,19 +60,22 @@ def run(
     clean: int,
     faults: Iterable[str],
     at_once: int,
+    only: Iterable[str] = (),
     environment: Mapping[str, str] | None = None,
     so_far: Callable[[Path], object] = lambda run: None,
 ) -> Path | None:
     """Run the scenarios with ``plugin`` and report progress; the run's directory, or None if no trial was made.
 
-    Each trial leaves a file ``result`` in its case's directory below ``reports``. ``so_far`` gets the run's directory from time
+    Each trial leaves a file ``result`` in its case's directory below ``reports``. ``only``: the ids of the trials to run; empty for
+    all. ``so_far`` gets the run's directory from time
     to time, so that an interrupted run leaves figures as well.
     """
     command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
     command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", plugin]
     command += ["-p", "no:allure_pytest", "--no-reports", "--preflight", "off"]
     command += ["-n", str(at_once), "--reports", str(reports), f"--clean-cases={clean}"]
-    command += [*(f"--only-fault={fault}" for fault in faults), *(f"--deployment={file}" for file in deployments)]
+    command += [*(f"--only-fault={fault}" for fault in faults), *(f"--only-trial={case}" for case in only)]
+    command += [f"--deployment={file}" for file in deployments]
     log = reports / "run.log"
     print(f"trials run side by side; log: {log}")
     with log.open("wb") as out:
@@ -132,17 +137,19 @@ def judged(shortfalls: Sequence[str], plain: Mapping[str, Any]) -> int:
 
 
 def add_options(parser: pytest.Parser, group: str, clean: int) -> None:
-    """How much is proved: ``--clean-cases`` and ``--only-fault``."""
+    """How much is proved: ``--clean-cases``, ``--only-fault`` and ``--only-trial``."""
     options = parser.getgroup(group)
     options.addoption("--clean-cases", type=int, default=clean, help="clean cases to run, at least")
     options.addoption("--only-fault", action="append", default=[], help="prove this fault alone (repeatable)")
+    options.addoption("--only-trial", action="append", default=[], help="run the trial of this id alone (repeatable)")
 
 
 def take_the_cases(session: pytest.Session, plan: Callable[[Run], Iterable[CaseTrial]]) -> None:
     """The trials replace the matrix's cases, in the controller and in every worker alike."""
     run = run_of(session.config)
     if run is not None:
-        trials = list(plan(run))
+        only = session.config.getoption("only_trial")
+        trials = [trial for trial in plan(run) if not only or trial.case.id in only]
         run.cases = [trial.case for trial in trials]
         session.config.stash[_TRIALS] = {trial.case.id: trial for trial in trials}
 

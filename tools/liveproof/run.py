@@ -25,13 +25,12 @@ from tools.liveproof.outside import Outside, world
 from tools.liveproof.page import page
 from tools.liveproof.plan import ROWS, World, worlds, wrong
 from tools.liveproof.results import Proof, Result, read
+from tools.trials import ATTEMPTS_MORE
 
 #: Tenants of the world, and so files of one run, at most.
 TENANTS = 24
 CLEAN_CASES = 408
 _LONGEST_RUN_S = 1800.0
-#: How often a case that has said nothing is made once more.
-_ATTEMPTS_MORE = 2
 _PAGE = ROOT / "docs" / "liveproof.md"
 
 
@@ -125,7 +124,7 @@ def _all(every: Sequence[World], scratch: Path, workers: int) -> Iterator[Proof]
     results: dict[str, Result] = {}
     number, repeated = 0, 0
     with world(min(TENANTS, len(every)), scratch) as outside:
-        for attempt in range(1 + _ATTEMPTS_MORE):
+        for attempt in range(1 + ATTEMPTS_MORE):
             todo = batches(every) if attempt == 0 else again(results.values())
             for batch in todo:
                 number += 1

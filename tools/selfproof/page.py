@@ -53,6 +53,7 @@ def _figures(proof: Proof, clean_wanted: int) -> Iterator[str]:
         claims = proof.claims(visibility)
         told = ", ".join(f"{count} {claim}" for claim, count in claims.items() if claim != "wrong")
         yield f"| by {visibility} alone: another cause, or a list without the injected one | 0 | {claims['wrong']} ({told}) |"
+    yield f"| made once more, since the harness had been kept waiting | | {proof.repeated} |"
     yield f"| broken: the harness itself failed, or was kept waiting | | {len(proof.broken)} |"
     yield ""
 

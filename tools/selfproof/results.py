@@ -56,6 +56,7 @@ class Result:
     message: str
     told: Mapping[Visibility, Told]
     failed: tuple[str, ...] = ()  #: the checks that failed
+    broke: bool = False  #: a finding says nothing, since the harness was kept waiting or failed
 
     @property
     def variant(self) -> str:
@@ -104,6 +105,13 @@ class Result:
         wanted = {cause_of(fault, self.row) for fault in self.faults}
         return self.verdict is Verdict.FAILED and told is not None and wanted <= set(told.causes[:FIRST])
 
+    @property
+    def is_void(self) -> bool:
+        """Whether it proves nothing: the case is broken, or so is what would have shown the other fault of a pair."""
+        if self.kind == "pair" and self.verdict is Verdict.FAILED:
+            return self.broke and not self.names_both
+        return self.verdict is Verdict.BROKEN
+
 
 @dataclass(frozen=True)
 class Proof:
@@ -113,6 +121,7 @@ class Proof:
     wall_s: float = 0.0
     missing: Sequence[str] = field(default_factory=tuple)  #: trials that left no result
     partial: bool = False  #: only some faults were tried
+    repeated: int = 0  #: trials that were made once more, since they had proved nothing
 
     def of(self, kind: Kind) -> list[Result]:
         """The results of one kind."""
@@ -145,6 +154,7 @@ class Proof:
             "false_alarms": len(self.false_alarms),
             "pairs": len(pairs),
             "pairs_named": sum(r.names_both for r in pairs),
+            "repeated": self.repeated,
             "broken": [r.case for r in self.broken],
             "missing": list(self.missing),
             "misnamed": {r.case: r.told["all"].first if "all" in r.told else "" for r in self._wrong()},
@@ -241,6 +251,7 @@ def _result(plain: Mapping[str, Any], evidence: CaseEvidence) -> Result:
         message=evidence.message,
         told={visibility: _told(told) for visibility, told in plain["told"].items()},
         failed=tuple(plain["failed"]),
+        broke=any(finding.verdict is Verdict.BROKEN for finding in evidence.findings),
     )
 
 

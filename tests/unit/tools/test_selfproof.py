@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import case_directory
 from harness.support.resources import EXAMPLES
 from harness.world.faults import listed
+from tools.selfproof import run
 from tools.selfproof.plan import FAULTS, OF_THE_GUIDES, PAIRS, UNDECIDED, UNREACHED, Kind, cause_of, trials
 from tools.selfproof.plugin import RESULT
 from tools.selfproof.results import Proof, Result, Told, read
@@ -118,6 +120,33 @@ def test_both_causes_of_a_pair_are_among_the_first_three() -> None:
     both = ("trunk-password-wrong", "fallback-missing")
     assert result("password-wrong", "fallback-missing", kind="pair", causes=both).names_both
     assert not result("a", "b", kind="pair", causes=("a", "c", "d", "b")).names_both
+
+
+@pytest.mark.parametrize(
+    ("made", "is_void"),
+    [
+        (result("no-g711", verdict=Verdict.BROKEN), True),
+        (result("no-g711", causes=("echo",), broke=True), False),
+        (result("no-g711", verdict=Verdict.PASSED, broke=True), False),
+        (result("no-g711", "echo", kind="pair", causes=("echo",), broke=True), True),
+        (result("no-g711", "echo", kind="pair", causes=("echo",)), False),
+        (result("no-g711", "echo", kind="pair", causes=("echo", "no-g711"), broke=True), False),
+    ],
+)
+def test_a_trial_that_proves_nothing_is_made_once_more(
+    made: Result, is_void: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = replace(made, verdict=Verdict.FAILED, broke=False)
+    asked: list[list[str]] = []
+
+    def begin(_asked: object, _so_far: object, only: list[str], _attempt: int) -> Path:
+        asked.append(only)
+        return Path()
+
+    monkeypatch.setattr(run, "_run", begin)
+    monkeypatch.setattr(run, "read", lambda _run: ([again], []))
+    proof = run._made_again(Namespace(), Proof([made]))
+    assert (asked, proof.repeated, proof.results) == (([[made.case]], 1, [again]) if is_void else ([], 0, [made]))
 
 
 def test_documented_lists_name_causes_and_hold_their_own_faults() -> None:
