@@ -235,10 +235,10 @@ class Look:
         deadline = max(self._begun, self._since, self._said_at if self._wanted else 0.0) + LISTEN_S
         self._hear(self._since, deadline)
         is_recorded = self._heard is not None and self._context.deployment.records_calls
-        if self._wanted or is_recorded or self._caller.is_over():
+        if is_recorded or self._caller.is_over():
             return
         with suppress(NeverCame):  # it may hang up meanwhile
-            ended, _ = self._caller.speak(GREETING)
+            ended = self._greeted_at if self._wanted else self._caller.speak(GREETING)[0]
             before = self._heard
             self._hear(ended, ended + LISTEN_S)
             if before is not None and self._heard is None and not self._caller.is_over():

@@ -109,8 +109,10 @@ def test_a_voice_over_background_noise_is_heard(listened: Callable[..., Case]) -
     assert listened(mix(VOICE, noise(2.0, -42.0))).heard_by_caller == ("SOUND", "")
 
 
-def test_speech_that_answers_nothing_may_be_an_announcement(listened: Callable[..., Case]) -> None:
-    assert listened(VOICE, silence(1.0)).heard_by_caller == ("OTHER_SOUND", "")
+@pytest.mark.parametrize("words", ["", "bot: Hi, I am Robin.\nhuman: Hello, who is there?\nbot: It is me."])
+def test_speech_that_answers_nothing_may_be_an_announcement(listened: Callable[..., Case], words: str) -> None:
+    """Also where it is as short as the greeting in the transcript."""
+    assert listened(VOICE, silence(1.0), words=words, lets_finish_s=4.0).heard_by_caller == ("OTHER_SOUND", "")
 
 
 @pytest.mark.parametrize(("lets_finish_s", "expected"), [(4.0, "WORDS"), (15.0, "OTHER_SOUND")])
