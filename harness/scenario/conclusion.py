@@ -72,6 +72,10 @@ def _hang_up_at_one_end(context: CaseContext) -> None:
 
 
 def _look_at_calls(context: CaseContext) -> None:
+    ends = (*context.calls.of_the_ai, *context.calls.own)
+    for call in context.calls.own:
+        if others := [end for end in ends if end.peer is call]:
+            Expect(context, call).hears_to_the_end(others[-1])
     _look_longer(context)
     for leg in _every_leg(context):
         if leg.direction == "outgoing":

@@ -18,6 +18,7 @@ from harness.calls.measurement import Direction
 from harness.calls.verdict import Verdict
 from harness.scenario import audio_quality
 from harness.scenario.call import SETTLE_S, Call
+from harness.scenario.conclusion import conclude
 from harness.scenario.context import CaseContext
 from harness.scenario.expect import Expect
 from tests.unit.audio.music import music
@@ -88,6 +89,28 @@ def test_two_people_are_listened_to_again_two_seconds_later(
     assert directions(ends.context) == dict.fromkeys(BOTH, PASSED)
     Expect(ends.context, ends.caller).still_hears(ends.agent)
     assert directions(ends.context, again=True) == dict.fromkeys(BOTH, again)
+
+
+@pytest.mark.parametrize(
+    ("lasts_s", "direction", "to_the_end"),
+    [(60.0, "sendrecv", [PASSED]), (4.5, "sendrecv", [FAILED]), (4.5, "sendonly", [])],
+)
+def test_audio_has_to_last_to_the_end_of_the_case(
+    ends: Ends, lasts_s: float, direction: Any, to_the_end: list[Verdict]
+) -> None:
+    """Not where one end holds the call."""
+    for end in (ends.caller, ends.agent):
+        ends.hears(end, *steady(lasts_s))
+        made: Any = end.leg
+        made.told.insert(0, MediaState(at=ends.began, active=True, direction=direction, **TOLD))
+    ends.agent.peer = ends.caller
+    ends.context.calls.own += [ends.caller, ends.agent]
+    Expect(ends.context, ends.caller).two_way_audio_with(ends.agent)
+    Expect(ends.context, ends.caller).still_hears(ends.agent)
+    ends.clock.now = ends.began + 6.0
+    conclude(ends.context, probe=False)
+    found = [one for one in ends.context.evidence.findings if one.check == "audio" and one.at >= ends.clock.now - 2.0]
+    assert [one.verdict for one in found] == [verdict for verdict in to_the_end for _ in BOTH]
 
 
 @pytest.mark.parametrize(
