@@ -11,13 +11,16 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import tomllib
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from zipfile import ZipFile
 
+from harness.support import resources
 from tools import ROOT
 
 UV = ROOT / ".uv" / "bin" / "uv"
@@ -61,6 +64,12 @@ def test_the_ai_answers(caller, line, assistant, expect):
 """
 
 
+#: Some of what the source archive has to hold.
+_OF_TESTS = ("Makefile", "uv.lock", ".ci/bootstrap.py", "tests/unit/test_house.py", "conftest.py", "docs/live.md")
+_NOT_OF_USERS = {"tools", "tests", "bench", "__pycache__"}
+_NOT_OF_SOURCE = {".venv", ".uv", "__pycache__"}
+
+
 class StepError(Exception):
     """A step did not end as it has to; the text is what it said."""
 
@@ -78,6 +87,25 @@ class Trial:
         """The source archive, and the wheel out of it; with the builder whose hash uv.lock holds."""
         python = ("--python", sys.executable)
         self.run(UV, "build", "--quiet", "--offline", "--no-build-isolation", *python, "-o", self.built, ROOT)
+
+    def look(self) -> None:
+        """Into both: the resources of a user, what tests need, and nothing else. Raises :class:`StepError`."""
+        (wheel,), (archive,) = self.built.glob("*.whl"), self.built.glob("*.tar.gz")
+        with ZipFile(wheel) as packed:
+            used = set(map(PurePosixPath, packed.namelist()))
+        with tarfile.open(archive) as source:
+            tested = {PurePosixPath(*PurePosixPath(name).parts[1:]) for name in source.getnames()}
+        resource = PurePosixPath("harness/support/_resources")
+        folders = (resources.SCENARIOS, resources.PROMPTS, resources.TEMPLATES)
+        files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+        wanted = {resource / file.relative_to(resources.ROOT) for file in files if "__pycache__" not in file.parts}
+        if missing := (wanted - used) | (set(map(PurePosixPath, _OF_TESTS)) - tested) or not wanted:
+            raise StepError(f"missing: {missing}")
+        strange = {name for name in used if _NOT_OF_USERS & set(name.parts)}
+        strange |= {name for name in tested if _NOT_OF_SOURCE & set(name.parts)}
+        strange |= {name for name in tested if name.parts[:1] == ("reports",)} - {PurePosixPath("reports/README.md")}
+        if strange:
+            raise StepError(f"does not belong there: {strange}")
 
     def install(self) -> None:
         """What uv.lock names for users, then the wheel alone."""
@@ -144,6 +172,8 @@ def steps(trial: Trial) -> Iterator[str]:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     yield "source archive and wheel are built"
     trial.build()
+    yield "they hold what their users need, and nothing else"
+    trial.look()
     yield "the wheel is installed beside what uv.lock names"
     trial.install()
     yield "harness --version, rows, examples"

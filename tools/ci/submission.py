@@ -55,11 +55,11 @@ PARTS: Final = (
     Part("selfproof", make("selfproof", "--fault guides"), CALLS, 1200, "selfproof.json", closing=last_lines),
     Part("interop", make("test-interop", "-k registrar"), CALLS, 1200, after="programs", closing=of_pytest),
     Part("browser", make("test-browser", f"-k '{PAGES}'"), CALLS, 1200, after="programs", closing=of_pytest),
+    Part("wheel", make("test-wheel"), CALLS, 1200, closing=of_wheel),
     suite("unit", COMPUTES, 2),
     Part("lint", make("lint"), STYLE, 1200, computes=True),
     Part("docs", make("docs"), STYLE, 1200, computes=True),
     suite("contract", COMPUTES, 2, after="programs"),
-    Part("wheel", make("test-wheel"), COMPUTES, 1200, computes=True, closing=of_wheel),
 )
 
 
