@@ -161,6 +161,33 @@ def causes() -> Mapping[str, CauseEntry]:
     return _catalogue().causes
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody whom one can ask about the causes of these owners, and what they need."""
+
+    name: str
+    owners: tuple[str, ...]
+    send: str
+
+
+@cache
+def people() -> tuple[Person, ...]:
+    """Everybody whom one can ask."""
+    found = table("vocabulary")["person"].items()
+    return tuple(Person(name, tuple(one["owners"]), one["send"]) for name, one in found)
+
+
+def person_of(owner: str) -> Person | None:
+    """Whom to ask about a cause of that owner; None for an unknown one."""
+    return next((person for person in people() if owner in person.owners), None)
+
+
+def owner_in_words(owner: str) -> str:
+    """The person with the table's own word: ``platform administrator (trunk)``."""
+    found = person_of(owner)
+    return owner if found is None or found.name == owner else f"{found.name} ({owner})"
+
+
 def rules_of(integration: str) -> tuple[Rule, ...]:
     """The common rules, then the integration's own."""
     rules = _catalogue().rules

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from harness.calls.events import SipMessage
 from harness.calls.verdict import Finding, Verdict
-from harness.diagnosis.catalogue import Confidence
+from harness.diagnosis.catalogue import Confidence, owner_in_words
 from harness.support.field_kinds import require_kinds
 
 #: The id of "no documented cause fits".
@@ -253,7 +253,7 @@ def _what_decided(findings: Sequence[Finding], diagnosis: Diagnosis | None, bega
 
 
 def _to_do(cause: Cause) -> list[str]:
-    said = {"fix": cause.fix, "owner": cause.owner, "guide": cause.link}
+    said = {"fix": cause.fix, "owner": owner_in_words(cause.owner), "guide": cause.link}
     return [f"{name}: {text}" for name, text in said.items() if text]
 
 

@@ -37,7 +37,7 @@ from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, arrows
 from harness.report.hearing import COLUMNS, figures, hearings
 from harness.report.html import places_of, player_of
-from harness.report.markup import in_words, printable, render, said_besides, said_first, seen_of
+from harness.report.markup import cause_of, in_words, printable, render, said_besides, said_first, seen_of
 from harness.report.run_directory import RunEvidence, allure_name, case_directory, each
 from harness.report.summary import Summary
 from harness.support.files import user_files, whole_file
@@ -197,7 +197,7 @@ def _verdict_labels(case: CaseEvidence) -> list[dict[str, str]]:
     named: dict[str, object] = {"verdict": case.verdict, "strength": in_words(case.strength)}
     if case.diagnosis:
         first = case.diagnosis[0]
-        named |= {name: first.get(name) for name in ("cause", "issue", "owner")}
+        named |= {name: cause_of(first)[name] for name in ("cause", "issue", "owner")}
         if first.get("title") and not first.get("candidate"):
             named["cause"] = first["title"]  # without "probably": one cause is one group, however certain
     if case.verdict is Verdict.NOT_OBSERVABLE:
@@ -261,9 +261,10 @@ def _diagnosis_text(case: CaseEvidence) -> str:
     parts = []
     for index, cause in enumerate(case.diagnosis, start=1):
         name = "Cause" if index == 1 else "Also" if cause in case.causes_besides else f"Or, less likely ({index})"
-        more = [f"{title}: {cause[key]}" for key, title in _DIAGNOSIS.items() if cause.get(key)]
-        link = [f"[The guide's section]({cause['link']})"] if cause.get("link") else []
-        parts.append("  \n".join([f"**{name}: {cause.get('cause', '')}**", *more, *link]))
+        said = cause_of(cause)
+        more = [f"{title}: {said[key]}" for key, title in _DIAGNOSIS.items() if said[key]]
+        link = [f"[The guide's section]({said['link']})"] if said["link"] else []
+        parts.append("  \n".join([f"**{name}: {said['cause']}**", *more, *link]))
     return printable("\n\n".join(parts))
 
 

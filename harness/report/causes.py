@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from harness.calls.verdict import ORDER, Verdict
 from harness.diagnosis import common
+from harness.diagnosis.catalogue import owner_in_words
 from harness.diagnosis.common import Common
 from harness.diagnosis.result import HEDGES
 from harness.report.evidence import CaseEvidence
@@ -85,6 +86,11 @@ class CauseGroup:
     def said(self, key: str) -> str:
         """One of the cause's words (``fix``, ``owner``, ``link``, ``issue``); empty when it was not said."""
         return str(self.cause.get(key) or "")
+
+    @property
+    def owner(self) -> str:
+        """Whom to ask about the cause, in words."""
+        return owner_in_words(self.said("owner"))
 
     @property
     def rows(self) -> Counter[str]:

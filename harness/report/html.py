@@ -15,7 +15,7 @@ import shutil
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from harness.calls.verdict import ORDER, Finding, Verdict
-from harness.report import matrix, owners
+from harness.diagnosis.catalogue import owner_in_words, person_of
+from harness.report import matrix
 from harness.report.callfacts import (
     LegFacts,
     Measured,
@@ -46,7 +47,7 @@ from harness.report.history import Run, shortened
 from harness.report.markup import cause_of, explain_command, render, short_path, verify_command, web_link
 from harness.report.pcap import CAPTURE
 from harness.report.run_directory import RunEvidence, each
-from harness.report.standing import Standings, together
+from harness.report.standing import Past
 from harness.report.summary import Summary
 from harness.support.files import whole_file
 
@@ -83,15 +84,6 @@ _DULL = re.compile(
 Beside = Callable[[CaseEvidence, Sequence[Arrow], str], object]
 
 
-@dataclass(frozen=True)
-class Past:
-    """What the history says of a run."""
-
-    runs: Sequence[Run] = ()  #: earlier ones, oldest first
-    standings: Standings = field(default_factory=dict)
-    changed: Mapping[str, Sequence[str]] = field(default_factory=dict)  #: in a deployment's file, since the run before
-
-
 def write(
     path: Path, run: RunEvidence, summary: Summary, past: Past | None = None, beside: Beside | None = None
 ) -> list[Measured]:
@@ -99,7 +91,7 @@ def write(
 
     ``beside`` is called for each case while its events are in memory.
     """
-    past = past or Past()
+    known = past or Past()
     cases = run.cases
     groups = run.groups
     parts = path.parent / PARTS
@@ -108,7 +100,7 @@ def write(
     if in_parts:
         parts.mkdir()
     tables = matrix.of_run(run)
-    made = list(each(make, _tasks(run, tables, path.parent, parts if in_parts else None, past.standings, beside)))
+    made = list(each(make, _tasks(run, tables, path.parent, parts if in_parts else None, known, beside)))
     index = packed(json.dumps([words for _, words, _ in made]))
     if in_parts:
         write_part(parts, "index", index)
@@ -124,12 +116,12 @@ def write(
         else "no case began",
         tables=tables,
         link=matrix.Table.link,
-        owner_of=owners.owner_of,
-        owner_in_words=owners.in_words,
+        person_of=person_of,
         directory=short_path(path.parent),
-        trends=_trends(past.runs),
-        standing_of=lambda group: together(past.standings.get(case.key, "") for case in group.cases),
-        changed={name: shortened(lines) for name, lines in past.changed.items()},
+        trends=_trends(known.runs),
+        past=known,
+        compared=str(past) if past and (groups or past.standings) else "",
+        changed={name: shortened(lines) for name, lines in known.changed.items()},
         open_tables=_open(tables),
         titles=titles,
         rows=_by_row(shown, titles),
@@ -155,7 +147,7 @@ def _tasks(
     tables: Sequence[matrix.Table],
     home: Path,
     parts: Path | None,
-    standings: Standings,
+    past: Past,
     beside: Beside | None,
 ) -> list[Task]:
     """The cases in the order of the list: by row, rows with what did not pass first; in a row, what did not pass first."""
@@ -183,7 +175,7 @@ def _tasks(
             parts=parts,
             places=places,
             beside=beside,
-            standing=standings.get(case.key, ""),
+            standing=past.of([case]),
         )
         for index, case in enumerate(ordered)
     ]
@@ -293,7 +285,7 @@ def _filters(
     first: list[_Filter] = [
         ("verdict", "verdict", [(verdict, f"{verdict} ({shown[verdict]})") for verdict in map(str, Verdict) if shown[verdict]]),
         ("cause", "cause", [(n, f"{_short(group.headline)} ({len(group.cases)})") for n, group in enumerate(groups)]),
-        ("owner", "owner", [(owner, owners.in_words(owner)) for owner in values("owners")]),
+        ("owner", "owner", [(owner, owner_in_words(owner)) for owner in values("owners")]),
         ("row", "row", [(row, f"{title} ({row})") for row, title in titles.items() if row in rows]),
     ]  # fmt: skip
     integrations = sorted({str(case["integration"]) for case in cases})
@@ -390,7 +382,6 @@ class CasePage:
             players=[player_of(hearing, case, self.home) for hearing in heard],
             quality=self.quality,
             columns=COLUMNS,
-            owner_in_words=owners.in_words,
             rtp=rtp_table(case) if case.statistics else [],
             first_line=first_line,
             sdp_summary=sdp_summary,

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.calls.verdict import Finding, Strength, Verdict
+from harness.diagnosis.catalogue import owner_in_words
 from harness.report.evidence import CaseEvidence
 from harness.support.terminal import program
 
@@ -80,12 +81,13 @@ def render(template: str, **values: object) -> str:
 
 def cause_of(plain: Mapping[str, Any]) -> dict[str, str]:
     """The fields of a cause that reports show, each as text, empty when missing."""
-    return {name: str(plain.get(name) or "") for name in CAUSE} | {"link": web_link(plain.get("link"))}
+    found = {name: str(plain.get(name) or "") for name in CAUSE}
+    return found | {"link": web_link(plain.get("link")), "owner": owner_in_words(found["owner"])}
 
 
 def said_first(case: CaseEvidence, *names: str) -> list[str]:
     """These fields of a case's likeliest cause, a line each, as far as they are there."""
-    likeliest = case.diagnosis[0] if case.diagnosis else {}
+    likeliest = cause_of(case.diagnosis[0]) if case.diagnosis else {}
     return [f"{name.capitalize()}: {likeliest[name]}" for name in names if likeliest.get(name)]
 
 
@@ -96,7 +98,8 @@ def in_words(strength: Strength | None) -> str:
 
 def said_besides(cause: Mapping[str, Any]) -> str:
     """A further cause in lines: what it is, how to fix it, who owns it."""
-    said = {"Also": cause.get("cause"), "Fix": cause.get("fix"), "Owner": cause.get("owner")}
+    known = cause_of(cause)
+    said = {"Also": known["cause"], "Fix": known["fix"], "Owner": known["owner"]}
     return "\n".join(f"{name}: {words}" for name, words in said.items() if words)
 
 

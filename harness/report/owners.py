@@ -1,8 +1,7 @@
-"""Owners as people one can ask: who they are, what to send them, and the page that is sent."""
+"""The page that is sent to somebody who owns causes: times, messages and masked numbers, ready for a ticket."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.calls.verdict import Verdict
+from harness.diagnosis.catalogue import Person, people
 from harness.errors import MistakeError
 from harness.report.callfacts import call_facts, table_of
 from harness.report.causes import CauseGroup
@@ -26,64 +26,31 @@ from harness.support.model_words import nearest
 _MOST_CASES, _MOST_MESSAGES = 3, 40
 
 
-@dataclass(frozen=True)
-class Owner:
-    """Somebody one can ask."""
-
-    name: str
-    causes: tuple[str, ...]  #: the owners that the diagnosis names
-    send: str  #: what they need
-
-    @property
-    def file(self) -> str:
-        """The name of the page for them."""
-        return f"for-{self.name.lower().replace(' ', '-')}.html"
-
-
-OWNERS = (
-    Owner(
-        "platform administrator",
-        ("trunk", "platform routing", "transfer target"),
-        "the setting to change, and the times and Call-IDs of calls that show it",
-    ),
-    Owner("Synthflow", ("AI side",), "Call-IDs, times and messages of calls that show it"),
-    Owner("carrier", ("caller's network",), "Call-IDs, numbers and times, which lead to the calls in its traces"),
-    Owner("network", ("network",), "addresses, ports and times, and the rule to add"),
-    Owner("harness", ("harness", "deployment file"), "the bundle of a case (`harness report RUN --zip CASE`)"),
-)
-
-
-def owner_of(cause: str) -> Owner | None:
-    """Whom to ask about a cause with that owner; None for an unknown one."""
-    return next((owner for owner in OWNERS if cause in owner.causes), None)
-
-
-def in_words(cause: str) -> str:
-    """The person with the diagnosis' own word: ``platform administrator (trunk)``."""
-    found = owner_of(cause)
-    return cause if found is None or found.name == cause else f"{found.name} ({cause})"
+def page_of(person: Person) -> str:
+    """The name of the page for them."""
+    return f"for-{person.name.lower().replace(' ', '-')}.html"
 
 
 def write(run: RunEvidence, name: str) -> Path:
     """Write the page for an owner, with numbers masked; returns its path. Raises :class:`MistakeError` for an unknown owner."""
-    owner = next((one for one in OWNERS if name.lower() in (one.name.lower(), *one.causes)), None)
-    if owner is None:
-        known = [one.name for one in OWNERS]
+    person = next((one for one in people() if name.lower() in (one.name.lower(), *one.owners)), None)
+    if person is None:
+        known = [one.name for one in people()]
         raise MistakeError(f"--for {name}: no such owner{nearest(name, known)}. Choose one of: {', '.join(known)}")
-    groups = [group for group in run.groups if group.said("owner") in owner.causes]
+    groups = [group for group in run.groups if group.said("owner") in person.owners]
     text = (
         environment()
         .overlay(finalize=_masked)
         .get_template("ticket.html.j2")
         .render(
-            owner=owner,
+            owner=person,
             run=run.name,
             began=_moment(run.began),
             causes=[(group, _shown(group)) for group in groups],
             faults=list(run.scope.options.get("fault") or ()) if run.scope else [],
         )
     )
-    path = run.directory / owner.file
+    path = run.directory / page_of(person)
     whole_file.write(path, text)
     return path
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harness.calls.verdict import Verdict
 from harness.diagnosis import common
-from harness.errors import DamagedHistoryError, ResourceError
+from harness.errors import ResourceError
 from harness.report import allure, history, html, junit
 from harness.report.callfacts import Measured
 from harness.report.causes import CauseGroup, judged
@@ -25,12 +25,9 @@ from harness.report.hearing import draw
 from harness.report.markup import relative
 from harness.report.pcap import capture
 from harness.report.run_directory import CAUSES, JUNIT, REPORT, SUMMARY, RunEnd, RunEvidence, point_latest
-from harness.report.standing import Standings, standings
+from harness.report.standing import Past, look_back
 from harness.report.summary import Summary, summarise
 from harness.support.files import json_file, whole_file
-
-#: So many runs of each deployment and site are read from the history.
-MOST_PAST = 30
 
 
 @dataclass(frozen=True)
@@ -42,8 +39,7 @@ class FinishedRun:
     allure_report: Path | None
     notes: tuple[str, ...]  #: lines for the terminal: how to make what could not be made here
     now: Sequence[history.Run]  #: as the history keeps it
-    standings: Standings  #: what the history says of its cases
-    damage: DamagedHistoryError | None = None  #: what is wrong with the history of earlier runs
+    past: Past  #: what the history says of its cases
 
     @property
     def directory(self) -> Path:
@@ -92,7 +88,7 @@ def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> F
 def remember(finished: FinishedRun) -> tuple[str, ...]:
     """Let later runs know what this one found; see :func:`harness.report.history.keep`."""
     path = finished.directory.parent / history.FILE
-    return history.keep(path, finished.now, finished.damage)
+    return history.keep(path, finished.now, finished.past.damage)
 
 
 def remake(run: Path, *, complete: bool = False) -> FinishedRun:
@@ -132,27 +128,18 @@ def _finish(run: RunEvidence) -> FinishedRun:
     summary.write(run.directory / SUMMARY)
     junit.write(run.directory / JUNIT, run)
     notes: list[str] = []
-    now, damage = history.runs_of(run), None
-    past: list[history.Run] = []
-    changed: dict[str, Sequence[str]] = {}
-    try:
-        for one in now:
-            earlier, differing = history.before(run.directory.parent / history.FILE, one, MOST_PAST)
-            past += earlier
-            changed |= {one.deployment: differing} if differing else {}
-    except ResourceError as error:  # the evidence is none the worse for it
-        notes.append(f"the report shows no earlier runs: {error}")
-        damage = error if isinstance(error, DamagedHistoryError) else None
+    past = look_back(run, now := history.runs_of(run))
+    if past.unread:
+        notes.append(f"the report shows no earlier runs: {past.unread}")
     results, page = run.end.allure_results, None
     if results:
         results.mkdir(parents=True, exist_ok=True)
-    said = standings(past, now)
     beside = partial(allure.write, results) if results else None
-    times = html.write(run.directory / REPORT, run, summary, html.Past(past, said, changed), beside)
+    times = html.write(run.directory / REPORT, run, summary, past, beside)
     if results:
         page, why = _allure(run, summary, results, times)
         notes += why
-    return FinishedRun(run, summary, page, tuple(notes), now, said, damage)
+    return FinishedRun(run, summary, page, tuple(notes), now, past)
 
 
 def _on_all_cores(make: Callable[[CaseEvidence], object], cases: Sequence[CaseEvidence]) -> None:

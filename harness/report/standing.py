@@ -6,13 +6,19 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 
 from harness.calls.verdict import Verdict
+from harness.errors import DamagedHistoryError, ResourceError
+from harness.report import history
+from harness.report.evidence import CaseEvidence
 from harness.report.history import Result, Run
+from harness.report.run_directory import RunEvidence
 
 CONFIDENCE = 0.95
+#: So many runs of each deployment and site are read from the history.
+MOST_PAST = 30
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,54 @@ def rates(runs: Sequence[Run]) -> list[FlakeRate]:
 FIXED = "fixed"
 #: Site and case: new, failing since a run, fixed, or flaky. A case of which nothing is to be said is not in it.
 Standings = Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True)
+class Past:
+    """What the history says of a run."""
+
+    runs: Sequence[Run] = ()  #: earlier ones, oldest first
+    standings: Standings = field(default_factory=dict)
+    changed: Mapping[str, Sequence[str]] = field(default_factory=dict)  #: in a deployment's file, since the run before
+    unread: ResourceError | None = None  #: why the history could not be read
+
+    def of(self, cases: Iterable[CaseEvidence]) -> str:
+        """What it says of these cases together; empty where it says nothing."""
+        return together(self.standings.get(case.key, "") for case in cases)
+
+    @property
+    def fixed(self) -> list[str]:
+        """The ids of the cases that pass again."""
+        return [case for (_, case), words in self.standings.items() if words == FIXED]
+
+    @property
+    def damage(self) -> DamagedHistoryError | None:
+        """What is wrong with the history, where it is to be set aside."""
+        return self.unread if isinstance(self.unread, DamagedHistoryError) else None
+
+    def __str__(self) -> str:
+        if self.unread:
+            return "earlier runs cannot be read, so nothing is known to be new"
+        if not self.runs:
+            return "no earlier run to compare with"
+        counted = Counter(words for words in self.standings.values()).most_common()
+        found = ", ".join(f"{count} {words}" for words, count in counted) or "nothing new, nothing fixed"
+        return f"since run {max(self.runs, key=lambda run: run.began).run}: {found}"
+
+
+def look_back(run: RunEvidence, now: Sequence[Run]) -> Past:
+    """What the history beside a run says of it. ``now`` is the run as the history keeps it."""
+    path = run.directory.parent / history.FILE
+    past: list[Run] = []
+    changed: dict[str, Sequence[str]] = {}
+    try:
+        for one in now:
+            earlier, differing = history.before(path, one, MOST_PAST)
+            past += earlier
+            changed |= {one.deployment: differing} if differing else {}
+    except ResourceError as error:  # the evidence is none the worse for it
+        return Past(unread=error)
+    return Past(past, standings(past, now), changed)
 
 
 def standings(past: Sequence[Run], now: Sequence[Run]) -> Standings:

@@ -6,7 +6,6 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from rich import box
 from rich.console import Console
@@ -17,7 +16,7 @@ from rich.text import Text
 from harness.calls.verdict import NEVER_REPORTED, Verdict
 from harness.report.causes import CauseGroup
 from harness.report.markup import explain_command, relative
-from harness.report.standing import FIXED, Standings, together
+from harness.report.standing import Past
 from harness.report.summary import Counts, Summary
 
 STYLES: Mapping[str, str] = {
@@ -70,23 +69,26 @@ def show(
     *,
     run: Path,
     every_row: bool = False,
-    standings: Standings = MappingProxyType({}),
+    past: Past | None = None,
 ) -> None:
     """Print the table, what did not pass by its cause, what does not add up, and the figures in a sentence.
 
-    ``run`` is the run's directory, for ``harness explain``; ``standings`` is what the history says of the cases.
+    ``run`` is the run's directory, for ``harness explain``; ``past`` is what the history says.
     """
     console.print(table(summary, every_row=every_row))
+    known = past or Past()
     width, most = console.width, sys.maxsize
     if console.is_terminal:
         width, most = min(width, _MOST_COLUMNS), _MOST_WORDS
     for group in groups:
         console.print()
-        for line in _block(group, run, width, most, together(standings.get(case.key, "") for case in group.cases)):
+        for line in _block(group, run, width, most, known.of(group.cases)):
             console.print(line, no_wrap=True, crop=False, soft_wrap=True)
     console.print()
-    if fixed := [case for (_, case), said in standings.items() if said == FIXED]:
-        console.print(f"[green]fixed:[/] {_some(fixed)}")
+    if known.fixed:
+        console.print(f"[green]fixed:[/] {_some(known.fixed)}")
+    if past and groups and not past.runs:
+        console.print(f"[yellow]new or known:[/] {past}")
     _closing_lines(summary, console)
 
 
@@ -100,7 +102,7 @@ def _block(group: CauseGroup, run: Path, width: int, most: int, standing: str) -
     lines += [Text(" " * 9 + line, "bold") for line in words[1:]]
     fields = {
         "fix": group.said("fix"),
-        "owner": group.said("owner"),
+        "owner": group.owner,
         "rows": _rows(group),
         "where": group.where,
         "why": explain_command(relative(run), group.cases[0]),

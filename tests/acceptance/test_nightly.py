@@ -65,7 +65,12 @@ def test_nightly_reports_a_change_once_and_keeps_every_night(
     assert f"newly failing: {CASE} (failed: Caller ID missing:" in output
     (alert,) = alerts(receiver)
     assert (alert["title"], alert["type"]) == (f"{SERIES}: 1 new, 1 in all", "failure")
-    for said in ("Caller ID missing: ", "fix: Let ", "owner: platform routing", f"{CASE} at local: failed"):
+    for said in (
+        "Caller ID missing: ",
+        "fix: Let ",
+        "owner: platform administrator (platform routing)",
+        f"{CASE} at local: failed",
+    ):
         assert said in alert["message"]
     found = figures(reports, receiver)
     assert (found["cases", "failed"], found["row_passed", "TD-INBOUND"], found["night_exit_code", None]) == (1, 0, 1)

@@ -16,6 +16,7 @@ from harness.report import html, run_directory
 from harness.report.evidence import CaseEvidence
 from harness.report.html import CasePage
 from harness.report.run_directory import RunEnd, RunEvidence, read_cases
+from harness.report.standing import Past
 from harness.report.summary import summarise
 
 tasks = html._tasks
@@ -218,7 +219,7 @@ def test_report_prints_completely(run: Path, look: Any) -> None:
         assert len(looked.page.pdf(format="A4")) > 20_000
 
 
-def write_page(home: Path, cases: Sequence[CaseEvidence], past: html.Past | None = None) -> None:
+def write_page(home: Path, cases: Sequence[CaseEvidence], past: Past | None = None) -> None:
     run = RunEvidence(home, [case.case for case in cases], RunEnd(workers=1, wall_s=1.0), None, cases)
     html.write(home / "report.html", run, summarise(run), past)
 
@@ -229,7 +230,7 @@ def test_first_screen_says_what_is_new_and_what_is_known(run: Path, look: Any, t
     cases = read_cases(copy)
     first, *others = (case.key for case in cases if case.verdict is Verdict.FAILED)
     standings = {first: "new"} | dict.fromkeys(others, "failing since r1")
-    write_page(copy, cases, html.Past(standings=standings, changed={"acme": ["limits.calls: 5 → 7"]}))
+    write_page(copy, cases, Past(standings=standings, changed={"acme": ["limits.calls: 5 → 7"]}))
     with look(copy / "report.html", width=width) as looked:
         for said in (f"{len(others)} failing since r1", "1 new"):
             assert looked.page.locator("#causes").get_by_text(said).first.is_visible()

@@ -259,7 +259,7 @@ def _causes(run: RunEvidence, said: Standings) -> tuple[AlertCause, ...]:
             group.headline,
             tuple(problem_of(case.id, case.site, str(case.verdict)) for case in group.cases),
             fix=group.said("fix"),
-            owner=group.said("owner"),
+            owner=group.owner,
             where=group.where,
             explain=explain_command(short_path(run.directory), group.cases[0]),
             standing=together(said.get(case.key, "") for case in group.cases),

@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import MistakeError
+from harness.report.history import runs_of
 from harness.report.run_directory import RunEvidence, read_witnesses
 from harness.report.signoff import attest, document, manifest
 from harness.report.signoff.decision import Decision, decide
 from harness.report.signoff.rows import read_waivers
+from harness.report.standing import look_back
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def make(
         shutil.copyfile(waiver_file, kept)
     html = run / document.HTML
     key_id = signer.public_key.keyid if signer else ""
-    document.write(html, decision, customer=customer, signer=key_id, evidence=manifest.digest(run / manifest.FILE))
+    digest, past = manifest.digest(run / manifest.FILE), look_back(evidence, runs_of(evidence))
+    document.write(html, decision, customer=customer, signer=key_id, evidence=digest, past=past)
     made = [html]
     if pdf:
         document.write_pdf(html, run / document.PDF)

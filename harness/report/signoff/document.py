@@ -31,6 +31,7 @@ from harness.report.signoff.rows import (
     RowResult,
     ai_of,
 )
+from harness.report.standing import Past
 from harness.support.files import whole_file
 from harness.support.mask import mask_text
 
@@ -41,8 +42,12 @@ _MOST_COLUMNS, _MOST_OF_SEVERAL = 12, 3
 _MOST_REASONS, _MOST_WORDS = 6, 260
 
 
-def write(path: Path, decision: Decision, *, customer: str, signer: str, evidence: str) -> None:
-    """Write the HTML. ``signer`` is the id of the key the run is signed with, empty for none; ``evidence`` the manifest's digest."""
+def write(path: Path, decision: Decision, *, customer: str, signer: str, evidence: str, past: Past) -> None:
+    """Write the HTML.
+
+    ``signer`` is the id of the key the run is signed with, empty for none; ``evidence`` the manifest's digest; ``past`` what the
+    history says of the run.
+    """
     scope = decision.scope
     statements = _statements(decision.rows)
     seen = partial(_seen, numbers={words: number for number, words in enumerate(statements, 1)})
@@ -54,6 +59,7 @@ def write(path: Path, decision: Decision, *, customer: str, signer: str, evidenc
         subject=subject(decision),
         banner=banner(decision),
         customer=customer,
+        compared=str(past),
         period=_period(decision),
         tables=_matrix(decision),
         most_reasons=_MOST_REASONS,

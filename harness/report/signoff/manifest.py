@@ -12,10 +12,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from harness.diagnosis.catalogue import people
 from harness.errors import MistakeError
 from harness.report import allure
 from harness.report.bundle import ALL, TABLE, bundle_name
-from harness.report.owners import OWNERS
+from harness.report.owners import page_of
 from harness.report.run_directory import ALLURE, CASES, CAUSES, JUNIT, REPORT, SUMMARY
 from harness.support.files import json_file, user_files, whole_file
 
@@ -25,9 +26,7 @@ ATTESTATION = "signoff.intoto.json"
 WAIVERS = "signoff.waivers.toml"
 
 _SIGN_OFF = frozenset({FILE, HTML, PDF, ATTESTATION, WAIVERS})
-_VIEWS = frozenset(
-    {REPORT, TABLE, JUNIT, SUMMARY, CAUSES, allure.CONFIG, allure.GATE, *(owner.file for owner in OWNERS)}
-)
+_VIEWS = frozenset({REPORT, TABLE, JUNIT, SUMMARY, CAUSES, allure.CONFIG, allure.GATE, *map(page_of, people())})
 _VIEW_DIRECTORIES = frozenset({ALLURE, allure.REPORT})
 _CONTROL = "control"  #: the locks of a run under way, or a link to them
 #: What a killed process left half written.

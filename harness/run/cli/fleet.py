@@ -149,7 +149,7 @@ def _show_result(
 ) -> None:
     from harness.run.fleet import result
 
-    show(finished.summary, finished.groups, console, run=finished.directory)
+    show(finished.summary, finished.groups, console, run=finished.directory, past=finished.past)
     for again in result.placed_again(ledger):
         sites = ", then ".join(f"{one['calls']} calls from {one['site']}" for one in again["attempts"])
         _say(console, f"PLACED AGAIN: {again['case']}: {sites}")

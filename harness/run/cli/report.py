@@ -105,7 +105,7 @@ def make_again(
         finished.groups,
         SafeConsole(highlight=False, soft_wrap=True),
         run=run,
-        standings=finished.standings,
+        past=finished.past,
     )
     made = [finished.report, page, finished.junit, finished.allure_report]
     for path in [*filter(None, made), *bundled, *([bundle.table(run)] if csv else [])]:

@@ -345,7 +345,7 @@ class Progress:
             self._console,
             run=finished.directory,
             every_row=self._every_failure,
-            standings=finished.standings,
+            past=finished.past,
         )
         if self._ordinary_ended:
             ended = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self._ordinary_ended.items()))

@@ -77,7 +77,7 @@ def test_explain_prints_the_complete_reasoning(tmp_path: Path) -> None:
         "m1",
         "INVITE sip:+13125550100@carrier.example SIP/2.0",
         "rule caller_id.from-anonymous: From is anonymous",
-        "owner: platform routing",
+        "owner: platform administrator (platform routing)",
         "fix: Let the platform pass the caller's number.",
         "guide: https://example.org/guide#quick-troubleshooting",
         "shown by: caller_id of assistant main",

@@ -19,7 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.errors import MistakeError
-from harness.report import allure, history
+from harness.report import allure, history, signoff
 from harness.report.nightly import night
 from harness.report.nightly.night import check_fresh
 from harness.report.nightly.problems import Bound, problem_of, read_bounds
@@ -68,13 +68,13 @@ def test_every_view_says_the_same_of_a_case(nights: Nights, runs: ModuleType, tm
     third = nights.pass_one(code=1, plays={"HOLD": runs.fails})
     run = nights.reports / third.night.run
     finished = remake(run)
-    (standing,) = finished.standings.values()
-    (case,) = (case for case in finished.evidence.cases if case.key in finished.standings)
+    (standing,) = finished.past.standings.values()
+    (case,) = (case for case in finished.evidence.cases if case.key in finished.past.standings)
     (tmp_path / "results").mkdir()
     allure.write(tmp_path / "results", case, [], standing)
     compared = CliRunner().invoke(application(), ["compare", str(nights.reports / good.night.run), str(run)])
     out = io.StringIO()
-    show(finished.summary, finished.groups, SafeConsole(file=out), run=run, standings=finished.standings)
+    show(finished.summary, finished.groups, SafeConsole(file=out), run=run, past=finished.past)
 
     assert third.differences[0].old == good.night.run
     assert third.alert is None
@@ -86,6 +86,16 @@ def test_every_view_says_the_same_of_a_case(nights: Nights, runs: ModuleType, tm
         assert known in view
     assert first.alert is not None
     assert "history: new" in first.alert.body
+
+
+def test_first_run_says_that_there_is_nothing_to_compare_with(nights: Nights, runs: ModuleType) -> None:
+    run = nights.reports / nights.pass_one(code=1, plays={"HOLD": runs.fails}).night.run
+    finished = remake(run)
+    out = io.StringIO()
+    show(finished.summary, finished.groups, SafeConsole(file=out), run=run, past=finished.past)
+
+    for view in (finished.report.read_text(), signoff.make(run).html.read_text(), out.getvalue()):
+        assert view.count("no earlier run to compare with") == 1
 
 
 def test_injected_faults_are_never_mixed_and_a_narrower_night_has_lost_rows(nights: Nights, runs: ModuleType) -> None:

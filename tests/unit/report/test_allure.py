@@ -103,7 +103,7 @@ def test_a_result_says_what_the_case_is_and_what_it_did(run: Any) -> None:
 
     assert failed["statusDetails"] == {
         "message": "The platform does not pass the caller's number on\n"
-        "Fix: Set the From header to the caller's E.164 number.\nOwner: platform routing\n"
+        "Fix: Set the From header to the caller's E.164 number.\nOwner: platform administrator (platform routing)\n"
         "caller_id of billing.1\n  expected: From with +13125550100\n  seen:     anonymous"
     }
     assert labels(failed)["issue"] == "Caller ID missing"

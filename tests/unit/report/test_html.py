@@ -21,7 +21,7 @@ from harness.report.history import Result, Run, runs_of
 from harness.report.recorder import CaseRecorder
 from harness.report.run import remake
 from harness.report.run_directory import RunEvidence, read_cases
-from harness.report.standing import standings
+from harness.report.standing import Past, standings
 from harness.report.summary import summarise
 from tests.unit.conftest import run_of
 
@@ -33,7 +33,7 @@ def report(run: Any, past: Sequence[Run] = ()) -> str:
 
 def page_of(run: RunEvidence, past: Sequence[Run] = ()) -> str:
     run.directory.mkdir(exist_ok=True)
-    html.write(run.directory / "report.html", run, summarise(run), html.Past(past, standings(past, runs_of(run))))
+    html.write(run.directory / "report.html", run, summarise(run), Past(past, standings(past, runs_of(run))))
     return (run.directory / "report.html").read_text()
 
 
