@@ -28,7 +28,7 @@ from harness.finding_kinds import (
 from harness.integrations import observability
 from harness.integrations.base import LANDED, Cell, Moment, PlannedCall, Row
 from harness.integrations.row_plan import RowPlan, unproved_handovers
-from harness.support.model_words import nearest
+from harness.support.model_words import instead
 
 #: A platform's clock may be ahead of this machine's by so much, or behind it, and a call takes its time to get there.
 _CLOCKS_DIFFER = timedelta(seconds=60)
@@ -380,9 +380,8 @@ def _all_known(
         whose = (one.name for one in integrations.loadable() if any(row.id == value for row in one.rows))
         elsewhere = next(whose, None) if what == "row" else None
         names = ", ".join(d.name for d in deployments)
-        known = sorted(known)
-        hint = f" (it is a row of {elsewhere})" if elsewhere else nearest(value, known)
-        raise SelectionError(f"{prefix}{what} {value}: not in {names}{hint}; allowed: {', '.join(known)}")
+        hint = f"; it is a row of {elsewhere}" if elsewhere else instead(value, known, "harness rows")
+        raise SelectionError(f"{prefix}{what} {value}: not in {names}{hint}")
 
 
 def _of_deployment(deployment: Deployment, asked_rows: Sequence[str]) -> Iterator[Case]:

@@ -96,6 +96,18 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f" (perhaps {spelt[found[0]]})" if found else ""
 
 
+#: So many names are a list that one reads.
+_FEW = 8
+
+
+def instead(word: str, known: Iterable[str], lists: str) -> str:
+    """What to write instead of an unknown word: the nearest name, all names where they are few, or the command that lists them."""
+    names = sorted(known)
+    if hint := nearest(word, names):
+        return hint.replace(" (perhaps ", "; did you mean ").replace(")", "?")
+    return f"; allowed: {', '.join(names)}" if len(names) <= _FEW else f"; `{lists}` lists them"
+
+
 def _plain(annotation: Any) -> Any:
     """Without what is said of it, and without None beside it."""
     if isinstance(annotation, FieldInfo):

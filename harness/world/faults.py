@@ -13,7 +13,7 @@ from typing import Final
 
 from harness.errors import SelectionError
 from harness.support.files import user_files
-from harness.support.model_words import nearest
+from harness.support.model_words import instead
 
 
 @dataclass(frozen=True)
@@ -87,15 +87,13 @@ class Faults:
     def _require(self, name: str, line: str | None) -> None:
         here = [fault.name for fault in FAULTS.values() if self._integration in fault.integrations]
         if name not in here:
-            hint = f" (it is one of {FAULTS[name].integrations[0]})" if name in FAULTS else nearest(name, here)
-            raise SelectionError(
-                f"fault {name}: not one of {self._integration}{hint}; allowed: {', '.join(sorted(here))}"
-            )
+            other = f"; it is one of {FAULTS[name].integrations[0]}" if name in FAULTS else ""
+            hint = other or instead(name, here, "harness faults")
+            raise SelectionError(f"fault {name}: not one of {self._integration}{hint}")
         if line is None:
             return
         if not FAULTS[name].per_line:
             raise SelectionError(f"fault {name}@{line}: concerns the whole tenant; allowed: {name}")
         if line not in self._lines:
-            raise SelectionError(
-                f"fault {name}@{line}: no such line{nearest(line, self._lines)}; allowed: {', '.join(sorted(self._lines))}"
-            )
+            hint = instead(line, self._lines, "harness verify --plan")
+            raise SelectionError(f"fault {name}@{line}: no such line{hint}")

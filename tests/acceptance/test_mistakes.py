@@ -21,9 +21,9 @@ SCENARIO = """
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--row", "TD-NOWHERE"], "ERROR: --row TD-NOWHERE: not in lab; allowed: "),
-        (["--row", "TD-INBOND"], "ERROR: --row TD-INBOND: not in lab (perhaps TD-INBOUND); allowed: "),
-        (["--row", "GL-INBOUND"], "ERROR: --row GL-INBOUND: not in lab (it is a row of gladly); allowed: "),
+        (["--row", "TD-NOWHERE"], "ERROR: --row TD-NOWHERE: not in lab; `harness rows` lists them"),
+        (["--row", "TD-INBOND"], "ERROR: --row TD-INBOND: not in lab; did you mean TD-INBOUND?"),
+        (["--row", "GL-INBOUND"], "ERROR: --row GL-INBOUND: not in lab; it is a row of gladly"),
         (["--transport", "tls"], "ERROR: --transport tls: not in lab; allowed: tcp, udp"),
         (["--fault", "no-g711"], "ERROR: --fault no-g711: lab is not simulated; allowed: "),
         (["-n", "99"], "ERROR: -n 99: every leg needs a mark of its own; allowed: up to 23 workers"),

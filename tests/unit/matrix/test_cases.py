@@ -170,12 +170,12 @@ def test_a_case_is_selected_by_its_own_axes_whatever_its_trunk_does(talkdesk: De
 @pytest.mark.parametrize(
     ("selection", "changes", "said"),
     [
-        (Selection(rows=("GL-PLAINTEXT",)), {}, r"--row GL-PLAINTEXT: not in simulated-talkdesk \(it is a row of gladly\)"),
-        (Selection(rows=("TD-INBOUND", "NONSENSE")), {}, "--row NONSENSE: not in simulated-talkdesk; allowed: ABANDON"),
+        (Selection(rows=("GL-PLAINTEXT",)), {}, "--row GL-PLAINTEXT: not in simulated-talkdesk; it is a row of gladly$"),
+        (Selection(rows=("TD-INBOUND", "NONSENSE")), {}, "--row NONSENSE: not in simulated-talkdesk; `harness rows` lists them$"),
         (Selection(transports=("sctp",)), {}, "--transport sctp: not in simulated-talkdesk; allowed: tcp, tls, udp"),
         (Selection(rows=("SRTP",), ais=("synthflow",)), {}, "no case is left by --row, "),
         (Selection(ids=("x", "y")), {}, r"x: no such case here \(one of 2\); allowed: ids that --plan shows"),
-        (Selection(), {"require": ("documentd",)}, r"^require documentd: not in .* \(perhaps documented\); allowed: ABANDON"),
+        (Selection(), {"require": ("documentd",)}, r"^require documentd: not in .*; did you mean documented\?$"),
         (Selection(), {"require": ("TD-NONSENSE",)}, "^require TD-NONSENSE: not in simulated-talkdesk"),
         (Selection(), {"leave_out": {"TD-NONSENSE": "because"}}, "^leave_out TD-NONSENSE: not in simulated-talkdesk"),
     ],

@@ -81,12 +81,12 @@ def test_a_fault_holds_for_its_line_or_for_all() -> None:
 @pytest.mark.parametrize(
     ("integration", "name", "line", "says"),
     [
-        ("talkdesk", "nonsense", None, "allowed: agent-audio-stops"),
-        ("talkdesk", "rtp-bloked-both", None, r"not one of talkdesk \(perhaps rtp-blocked-both\)"),
+        ("talkdesk", "nonsense", None, r"not one of talkdesk; `harness faults` lists them$"),
+        ("talkdesk", "rtp-bloked-both", None, r"not one of talkdesk; did you mean rtp-blocked-both\?$"),
         ("talkdesk", "selector-wrong", None, "one of gladly"),
         ("acme", "caller-header-missing", None, "not one of generic"),  # a customer's own integration is an SBC
         ("talkdesk", "password-wrong", "inbound", "whole tenant"),
-        ("talkdesk", "from-anonymous", "Inbound", r"no such line \(perhaps inbound\); allowed: "),
+        ("talkdesk", "from-anonymous", "Inbound", r"no such line; did you mean inbound\?$"),
     ],
 )
 def test_unknown_faults_and_lines_are_refused(integration: str, name: str, line: str | None, says: str) -> None:
