@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -176,27 +176,24 @@ def show(console: Console, report: Report, *, all_lines: bool) -> None:
     console.rule(Text(f"preflight of {report.deployment}"))
     if table.row_count:
         console.print(table)
-    _by_row(console, report, all_lines=all_lines)
+    _by_need(console, report, all_lines=all_lines)
     counts = ", ".join(f"{report.counts[status]} {status}" for status in Status if report.counts[status])
     console.print(f"{len(report.lines)} lines: {counts}; {report.seconds:.1f} s; no call was placed")
 
 
-def _by_row(console: Console, report: Report, *, all_lines: bool) -> None:
-    """Print what the rows need, grouped by equal needs; met needs only with ``all_lines``."""
-    rows: dict[str, dict[tuple[str, str], list[str]]] = {}
+def _by_need(console: Console, report: Report, *, all_lines: bool) -> None:
+    """Print each need once, with the rows that have it; met needs only with ``all_lines``."""
+    found: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
     for need in report.rows:
         if all_lines or need.status in (Status.WARNING, Status.FAILED):
-            rows.setdefault(need.row, {}).setdefault((need.what, need.answer), []).append(need.whose)
-    together: dict[str, list[str]] = {}
-    for row, found in rows.items():
-        lines = (f"{what}{_owners(whose)}: {answer}" for (what, answer), whose in found.items())
-        together.setdefault("\n".join(lines), []).append(row)
-    table = Table("rows", "what they need", box=None, pad_edge=False, header_style="bold")
-    for said, names in together.items():
-        table.add_row(Text(", ".join(names)), Text(said))
+            whose, rows = found.setdefault((need.what, need.answer), ({}, {}))
+            whose[need.whose] = rows[need.row] = None
+    table = Table("what rows need", "rows", box=None, pad_edge=False, header_style="bold")
+    for (what, answer), (whose, rows) in found.items():
+        table.add_row(Text(f"{what}{_owners(whose)}: {answer}"), Text(", ".join(rows)))
     if table.row_count:
         console.print(table)
 
 
-def _owners(whose: list[str]) -> str:
+def _owners(whose: Collection[str]) -> str:
     return f" ({', '.join(whose)})" if any(whose) else ""

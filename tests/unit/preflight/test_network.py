@@ -48,6 +48,7 @@ def test_unknown_host_fails_all_its_lines(lab: Any, far: Any) -> None:
     show(console, lab.report(), all_lines=False)
     said = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert [line.split()[1] for line in said if line.startswith("failed")] == ["DNS"], "once"
+    assert len([line for line in said if "callers registered" in line]) == 1, "whatever else the rows need"
 
 
 @pytest.mark.parametrize(
