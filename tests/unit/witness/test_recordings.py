@@ -138,6 +138,13 @@ def test_what_is_not_the_ais_voice_is_told_from_it(received: Samples) -> None:
     assert found.has_other_voice
 
 
+def test_a_voice_that_says_the_same_again_and_again_is_found() -> None:
+    repeated = join(quiet(0.5), *(prompt_samples("how-can-i-help-en"),) * 8)
+    found = compared(join(quiet(0.7), repeated), received=over_the_line(repeated, 0.1))
+    assert len(found.voice.agreeing) == len(found.voice.parts)
+    assert found.voice.lag == pytest.approx(0.6, abs=0.08)
+
+
 def test_an_echo_of_the_caller_is_not_the_ais_voice() -> None:
     words = join(prompt_samples("agent-please-es"), prompt_samples("goodbye-en"))
     caller = join(quiet(5.0), SHORT_MARK, words)
