@@ -12,7 +12,7 @@ from harness.calls.events import CallState, SipMessage
 from harness.calls.model import read
 from harness.deployment import Trunk
 from harness.deployment.safety import numbers_of
-from harness.errors import FarEndError
+from harness.errors import BrokenError, FarEndError
 from harness.phone import Policy
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
@@ -26,6 +26,9 @@ from harness.sip.message import Request
 from harness.witness.call_record import REGISTERED, CallRecord
 from harness.witness.clock import to_wall
 
+_CANCELLED_S = (
+    0.2  #: so much earlier than the ring timeout a CANCEL may come: the platform began to count before the INVITE came
+)
 #: Statuses of a call that Synthflow was asked to take, whatever became of it.
 _TRIED = {"ringing", "no-answer", "busy", "failed", "canceled", "user-canceled", "in-progress", "completed"}
 
@@ -322,15 +325,28 @@ class StandInEndpoint:
         return leg
 
     def expect_call(self, of: Call, assistant: str, within: float) -> StandInCall | None:
-        """The call ``of`` here, answered; None when none came."""
+        """The call ``of`` here, answered; None when none came.
+
+        Raises :class:`BrokenError` where it came and rang for as long as it may, but the harness was too busy to answer.
+        """
         leg = self._next_of(of, time.monotonic() + within)
         if leg is None:
+            self._rang_out(of)
             return None
         leg.answer()
         call = StandInCall(self._context, leg, self.phone, self.trunk, self._called(leg), of)
         self.taken.append(call)
         self._context.calls.add_ai(call)
         return call
+
+    def _rang_out(self, of: Call) -> None:
+        others, limit = self._context.calls.numbers - {of.number}, self._context.timings.ring_timeout_s
+        for leg in self.phone.incoming:
+            began = leg.events[0].at
+            ended = next((e.at for e in leg.events if isinstance(e, CallState) and e.state == "disconnected"), began)
+            is_its = began >= of.began and not _was_answered(leg) and not self._shows(leg, others)
+            if is_its and ended - began >= limit - _CANCELLED_S:
+                raise BrokenError(f"{leg.id} rang for {ended - began:.1f} s, and the harness was too busy to answer it")
 
     def _next_of(self, of: Call, deadline: float) -> Leg | None:
         """The next call from the caller that is not over yet; a call without a known number may be any caller's."""

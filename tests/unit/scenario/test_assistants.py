@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from harness.calls.events import CallState
 from harness.calls.verdict import ExpectationError, Verdict
 from harness.deployment import Synthflow
-from harness.errors import FarEndError
+from harness.errors import BrokenError, FarEndError
 from harness.report.evidence import CaseEvidence
 from harness.scenario.ai import Ai
 from harness.scenario.cast import Cast
@@ -108,6 +110,16 @@ def test_a_second_call_at_the_stand_in(
     assert endpoint.expect_call(called(), "main", 0.0) is not None
     of = called(began)
     assert endpoint.others(of, "main") == [name if other == "sales" else other for other in others]
+
+
+@pytest.mark.parametrize("share", [1.0, 0.25])
+def test_call_that_rang_out_unanswered_breaks_the_case(make_context: MakeContext, share: float) -> None:
+    endpoint = stand_in(make_context, (ASSISTANT, CALLER, "early", 10.0))
+    leg: Any = endpoint.phone.incoming[0]
+    ended = 10.0 + share * endpoint._context.timings.ring_timeout_s
+    leg.told.append(CallState(at=ended, phone="stand-in", leg=leg.id, state="disconnected", code=487, reason=""))
+    with pytest.raises(BrokenError, match="too busy to answer") if share == 1.0 else nullcontext():
+        assert endpoint.expect_call(called(), "main", 0.0) is None
 
 
 # -- Whose call the AI has answered: one caller's is no sign that another's has come to it
