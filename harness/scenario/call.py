@@ -57,7 +57,7 @@ class Call(ListeningLeg):
         self.peer = peer  #: the caller's call that it was taken for; None where it is one itself
         self.number = number  #: the phone's number, E.164, if it has one
         self.prepared: str | None = None  #: the id of its record at the AI, if it was requested beforehand
-        self._asked_by_digit = False
+        self._asked_by_digit = self._asks_silently = False
         self._asks_since = 0.0
         self.beside: list[Call] = []  #: the calls of other agents who rang for the same caller
         #: When the agent was connected to the caller, if that was after a digit that takes the call, or a whisper.
@@ -138,9 +138,9 @@ class Call(ListeningLeg):
             return
         with self._context.evidence.step(f"{self.label} lets the AI greet first"):
             wait_for_greeting(self.leg, max(self.answered_at() or self.began, self.routed), within)
-            self.show_mark()
-            if self._context.deployment.records_calls:  # so much decides, and an AI takes a mark for speech
-                self.be_quiet()
+        self.show_mark()
+        if self._context.deployment.records_calls:  # so much decides, and an AI takes a mark for speech
+            self.be_quiet()
 
     def show_mark(self) -> None:
         """Send the mark for as long as decides, in a recording as well."""
@@ -195,6 +195,7 @@ class Call(ListeningLeg):
                 ended = self.say(str(handover.prompt))
             case "silence":
                 with self._context.evidence.step(f"{self.label} says nothing"):
+                    self._asks_silently = True
                     self.leg.play(Silence())
             case _:
                 ended = self._pressed(handover.digit or "0")
@@ -242,10 +243,15 @@ class Call(ListeningLeg):
                     self._ask(way)
             until = time.monotonic() + waiting + (self._context.patience if way == "silence" else 0.0)
             self._context.wait_for(self._is_done_asking, until)
-            if way == "silence" and not self.is_over():
-                self.leg.play(Mark())
+            self.end_silence()
             if self._is_done_asking():
                 return
+
+    def end_silence(self) -> None:
+        """Send the mark again, if the caller asked for a person by saying nothing."""
+        if self._asks_silently and not self.is_over():
+            self._asks_silently = False
+            self.leg.play(Mark())
 
     def hold(self) -> None:
         """Put the far end on hold, and wait until that is agreed."""

@@ -66,6 +66,10 @@ class ExpectAudio:
         if isinstance(mine, Call) and isinstance(other, ReportedCall):
             self._with_others_people(mine, other)
             return
+        if changed:  # a transfer was refused, say, before the caller had been silent long enough
+            for end in (mine, other):
+                if isinstance(end, Call):
+                    end.end_silence()
         begin = time.monotonic()
         since = begin + SETTLE_S if changed else _since_answered(mine, other, begin)
         deadline = max(begin, since) + (joined_within_s or 0.0) + LISTEN_S

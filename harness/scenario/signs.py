@@ -181,7 +181,7 @@ class Look:
             self._greeted_at = ended
             during = self._talk.words.come == "during"
             # An AI transcribes what was said once the speaker has paused: a caller who hangs up before is not heard.
-            until = ended + (RECOGNISED_WITHIN_S if during else QUIET_S)
+            until = ended + {"during": RECOGNISED_WITHIN_S, "after": QUIET_S, "none": 0.0}[self._talk.words.come]
             while (left := until - time.monotonic()) > 0:
                 if during and self._talk.words.has_greeting(self._wanted):
                     self._understood = self._by_words()

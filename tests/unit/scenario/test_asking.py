@@ -88,6 +88,20 @@ def test_a_caller_asks_again_while_nobody_rings(
     assert caller._context.more_patience == pytest.approx(more_s, abs=0.05)
 
 
+def test_a_silent_caller_whose_transfer_was_refused_sends_its_mark_again(make_context: MakeContext) -> None:
+    caller = Call(make_context(), leg(), "caller", CALLER)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            CaseContext,
+            "handover",
+            Handover.model_construct(transfer="cold", transfer_to="x", ways=("silence",), then=()),
+        )
+        caller._ask("silence")
+    caller.end_silence()
+    caller.end_silence()
+    assert [type(each) for each in caller.leg.did] == [Silence, Mark]  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
