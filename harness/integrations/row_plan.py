@@ -192,6 +192,7 @@ class RowPlan:
         codecs = deployment.axes.codecs if ai == "synthflow" and row.over == "trunks" else deployment.axes.codecs[:1]
         found, seen = False, defaultdict[object, set[object]](set)
         for trunk in trunks:
+            cells: dict[tuple[str, ...], list[Cell]] = {}  # by variant: whatever the codec is, the numbers are the same
             for codec in codecs if row.codecs else codecs[:1]:
                 for variant in row.variants(deployment, everything=ai == "synthflow" and not found):
                     axes: dict[str, str] = {"ai": ai, "transport": trunk.transport}
@@ -201,9 +202,12 @@ class RowPlan:
                     if row.codecs:
                         axes["codec"] = codec
                     place = None if row.over == "default" else (trunk.name, codec)
-                    for cell in self._on(trunk, axes | variant, seen[place, *variant.values()]):
+                    values = tuple(variant.values())
+                    if values not in cells:
+                        cells[values] = self._of_numbers(trunk, axes | variant)
+                    for cell in self._chosen(cells[values], seen[place, *values]):
                         found = True
-                        yield cell
+                        yield replace(cell, axes={**cell.axes, "codec": codec}) if row.codecs else cell
             if found and row.over == "default" and not self._beyond_one_trunk:
                 return
 
@@ -223,16 +227,16 @@ class RowPlan:
         if self._missing is None or nearness >= self._nearness:
             self._missing, self._nearness, self._whom = why, nearness, whom
 
-    def _on(self, trunk: Trunk, axes: dict[str, str], seen: set[object]) -> Iterator[Cell]:
-        """The cell for each number that must prove the row, unless a cell in ``seen`` does so."""
+    def _of_numbers(self, trunk: Trunk, axes: dict[str, str]) -> list[Cell]:
+        """The cell for each number of the trunk that can prove the row now, the best first."""
         row, deployment = self.row, self._deployment
         if row.which is None:
-            yield Cell(deployment, trunk, "", axes)
-            return
+            return [Cell(deployment, trunk, "", axes)]
         carried = [line for line in deployment.lines if trunk.name in deployment.numbers_of_line(line)]
+        fits_now = {line: deployment.is_open(line) != row.out_of_hours for line in carried}
         found = [cell for line in carried for cell in self._handovers(Cell(deployment, trunk, line, axes))]
         # those whose number is open (closed, for a row out of hours), and the others
-        found, others = ([c for c in found if (c.is_open != row.out_of_hours) is now] for now in (True, False))
+        found, others = ([cell for cell in found if fits_now[cell.line] is now] for now in (True, False))
         for stage, which in enumerate(row.which):
             kept, also = ([cell for cell in cells if which.holds(cell)] for cells in (found, others))
             if (found or others) and not kept and not also:
@@ -249,10 +253,18 @@ class RowPlan:
             self._say_missing(_not_their_time(row, self._late, some=some), _NOT_NOW)
         for which in reversed(row.which):
             found.sort(key=which.prefers)
-        once, full = deployment.depth == "once", deployment.depth == "full"
-        for cell in found:
+        return found
+
+    def _chosen(self, cells: Sequence[Cell], seen: set[object]) -> Iterator[Cell]:
+        """Those that must prove the row, unless one in ``seen`` does so."""
+        row = self.row
+        if row.which is None:
+            yield from cells
+            return
+        once, full = self._deployment.depth == "once", self._deployment.depth == "full"
+        for cell in cells:
             number = cell.did if row.out_of_hours else cell.line  # a closed number has no menu
-            kind = None if once else (trunk.name, number) if row.every_number or full else _way(row, cell)
+            kind = None if once else (cell.trunk.name, number) if row.every_number or full else _way(row, cell)
             case = cell.axes.get("handover" if row.hands_over else "overflow")
             if (kind, case) not in seen:
                 seen.add((kind, case))
