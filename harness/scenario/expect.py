@@ -446,6 +446,11 @@ def _is_unseen(landed: End) -> bool:
     return isinstance(landed, ReportedCall) or (isinstance(landed, MachineCall) and not landed.is_timed)
 
 
+def _by_words(landed: End, found: Finding) -> bool:
+    """Whether a machine spoke in time. It may have been there for a while when it spoke, so that no words show a wrong time."""
+    return isinstance(landed, MachineCall) and landed.is_heard and found.verdict is Verdict.PASSED
+
+
 def _is_announced(call: Call, since: float, until: float) -> bool:
     """Whether a sound without long pauses, other than a ringing tone, is heard between two moments."""
     if not call.hears_on(since, until, _PAUSES_S):
@@ -497,11 +502,12 @@ class ExpectGroup:
         telephone network and carrier have their time.
         """
         if _is_unseen(landed) or (isinstance(landed, MachineCall) and rang is not None):
-            if rang is None:
-                self._unseen_time("timing", f"the fallback after {ring_timeout_s:g} s")
+            seconds = landed.began - of.routed if rang is None else rang[1] - rang[0]
+            found = timing.took(self._group.name, "the fallback", seconds, ring_timeout_s)
+            if rang is not None or _by_words(landed, found):
+                self._evidence.add(found)
             else:
-                seconds = rang[1] - rang[0]
-                self._evidence.add(timing.took(self._group.name, "the fallback", seconds, ring_timeout_s))
+                self._unseen_time("timing", f"the fallback after {ring_timeout_s:g} s")
             return
         queue_s = self._group.entry.queue_s
         waits_s = queue_s + self._to_telephone_s(landed)
@@ -529,7 +535,7 @@ class ExpectGroup:
     def _unseen_time(self, check: str, expected: str) -> None:
         why = "the platform's report does not say when the group's phones rang"
         if self._group.entry.is_machine:
-            why = "the platform had answered before, so that the machine's answer is not seen"
+            why = "the platform had answered before, and the machine's first words do not show when it answered"
         self._evidence.unseen(check, self._group.name, expected, why)
 
     def came_within(
@@ -545,7 +551,11 @@ class ExpectGroup:
         telephone network, have their time.
         """
         if _is_unseen(landed):
-            self._unseen_time("timing.within", f"the call within {limit_s:g} s")
+            found = timing.within(landed.label, "the call", landed.began - of.routed, limit_s)
+            if _by_words(landed, found):
+                self._evidence.add(found)
+            else:
+                self._unseen_time("timing.within", f"the call within {limit_s:g} s")
             return
         limit_s += self._group.entry.queue_s + self._to_telephone_s(landed)
         after = of.routed + way_in_s(of, self._context.patience) if rang is None else rang[0]

@@ -9,7 +9,7 @@ from operator import itemgetter
 
 from harness.audio.classify import classify
 from harness.audio.describe import describe, voiceless
-from harness.audio.machine import announcement_in, last_sound, message_asked_in
+from harness.audio.machine import last_sound
 from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
 from harness.calls.checks import audio, reach
 from harness.calls.checks.audio import Sound
@@ -27,10 +27,6 @@ from harness.scenario.ends import WHISPER_S, End, last_spoken_to, last_words_to
 from harness.scenario.reported import MachineCall, ReportedCall
 from harness.scenario.signs import LISTEN_S, Look
 
-#: How long a machine may speak before its tone, and how often it is looked for.
-_GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0
-#: By then it is clear that it listens after its tone.
-_LISTENS_S = 4.0
 #: The tone comes this soon after the machine's words.
 _TONE_WITHIN_S = 2.0
 #: When two people are listened to again after they were proved to hear each other: media may move, or a relay may end with its
@@ -310,21 +306,9 @@ class ExpectAudio:
 
     def hears_machine(self, machine: MachineCall) -> None:
         """A machine has the call: it speaks, and voicemail asks for a message with a tone."""
-        call, before, tone = self._call, machine.group.before, machine.group.entry.voicemail
-        answered = call.answered_at() or call.began
-        since = max(answered, call.routed)
-
-        def looked() -> tuple[float, float | None] | None:
-            if before is not None:
-                before.declines()
-            heard = call.leg.received_since(since)
-            return message_asked_in(heard) if tone else announcement_in(heard)
-
-        until = time.monotonic() + machine.after_s + _GREETING_S + _LISTENS_S
+        call, tone, since = self._call, machine.group.entry.voicemail, machine.since
         with self._evidence.step(f"{call.label} hears a machine"):
-            spoken = self._context.wait_for(
-                looked, until, "what the machine says", every_s=_LISTENED_AGAIN_S, given_up=call.is_over
-            )
+            spoken = machine.listen(self._context)
             machine.group.was_declined()
             if spoken is not None:
                 self._evidence.add(reach.machine_speaks(call.label, spoken, tone=tone))

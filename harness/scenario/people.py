@@ -188,7 +188,10 @@ class Group:
             self._wait_while_declined(lambda: of.answered_at() is not None or of.is_over() or bool(self._rang()), limit)
             if of.answered_at() is None:
                 raise ExpectationError(self._context.evidence.add(self._missed()))
-            return MachineCall(self, of, limit)
+            machine = MachineCall(self, of, limit)
+            if not machine.is_timed:
+                machine.listen(self._context)
+            return machine
 
     def _answer(self, of: Call, within: float | None) -> Call | ReportedCall:
         limit, began = self._limit(within), self._now()

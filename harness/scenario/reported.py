@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.audio.machine import announcement_in, message_asked_in
 from harness.calls.checks import identity, landing
 from harness.calls.checks.finding import not_observable
 from harness.calls.measurement import Landing, Ringing
@@ -28,8 +29,17 @@ if TYPE_CHECKING:
 _THE_CALL = "the call"
 
 
+#: How long a machine may speak before its tone, and how often it is looked for.
+_GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0
+#: By then it is clear that it listens after its tone.
+_LISTENS_S = 4.0
+
+
 class MachineCall(End):
-    """The landing of a call at a machine, which only its caller hears."""
+    """The landing of a call at a machine, which only its caller hears.
+
+    Where the platform had answered before, it is there when it speaks.
+    """
 
     role = "agent"
     is_blind = True
@@ -37,9 +47,30 @@ class MachineCall(End):
     def __init__(self, group: Group, of: Call, after_s: float) -> None:
         answered = of.answered_at()
         self.group = group
-        self.after_s = after_s  #: how long the caller may wait for it
-        self.is_timed = answered is not None and answered >= of.routed  #: or the platform had answered before
+        self._of = of
+        self._after_s = after_s  #: how long the caller may wait for it
+        self.since = max(answered or of.began, of.routed)  #: it speaks no earlier
+        self.is_timed = answered is not None and answered >= of.routed
         self.began = answered if answered is not None and self.is_timed else time.monotonic()
+        self.is_heard = False  #: whether ``began`` is when it spoke
+
+    def listen(self, context: CaseContext) -> tuple[float, float | None] | None:
+        """When it speaks, and when its tone ends, in seconds after :attr:`since`; None if it says nothing."""
+        before, tone = self.group.before, self.group.entry.voicemail
+
+        def looked() -> tuple[float, float | None] | None:
+            if before is not None:
+                before.declines()
+            heard = self._of.leg.received_since(self.since)
+            return message_asked_in(heard) if tone else announcement_in(heard)
+
+        until = time.monotonic() + self._after_s + _GREETING_S + _LISTENS_S
+        spoken = context.wait_for(
+            looked, until, "what the machine says", every_s=_LISTENED_AGAIN_S, given_up=self._of.is_over
+        )
+        if spoken is not None and not self.is_timed:
+            self.began, self.is_heard = self.since + spoken[0], True
+        return spoken
 
     @property
     def label(self) -> str:

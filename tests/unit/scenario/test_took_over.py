@@ -16,12 +16,13 @@ from harness.deployment import Group
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
 from harness.scenario.expect import Expect, ExpectGroup
+from harness.scenario.reported import MachineCall
 from tests.unit.audio.music import music
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import leg, sounds, states
 from tools.accuracy.tones import call_progress
 
-PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
+PASSED, FAILED, NOT_OBSERVABLE = Verdict.PASSED, Verdict.FAILED, Verdict.NOT_OBSERVABLE
 ROUTED, RING_TIMEOUT_S, QUEUE_S = 100.0, 2.0, 10.0
 Span = tuple[float, float] | None
 WORDS = np.tile(prompt_samples("connecting-you-en"), 3)  # 3.8 s
@@ -144,3 +145,34 @@ def test_a_ringing_tone_is_no_announcement(make_context: MakeContext) -> None:
     heard = lambda since: tone[max(0, round((since - ROUTED - 2.2) * 8000)) :]  # noqa: E731
     context = make_context("NOANSWER", "stand-in")
     assert refused(context, (0.2, 2.2), 12.0, *pulses, heard=heard) is FAILED
+
+
+@pytest.mark.parametrize(
+    ("spoke_s", "rang", "timed", "came"),
+    [
+        (2.3, None, PASSED, PASSED),
+        (4.0, None, NOT_OBSERVABLE, NOT_OBSERVABLE),  # it may have been there before it spoke
+        (None, None, NOT_OBSERVABLE, NOT_OBSERVABLE),
+        (4.0, (0.0, 2.0), PASSED, NOT_OBSERVABLE),
+        (4.0, (0.0, 0.5), FAILED, NOT_OBSERVABLE),
+    ],
+)
+def test_a_machine_behind_a_platform_that_had_answered_is_timed_by_its_words(
+    make_context: MakeContext, spoke_s: float | None, rang: Span, timed: Verdict, came: Verdict
+) -> None:
+    context = make_context()
+    words = np.concatenate([np.zeros(round((spoke_s or 0.0) * 8000), np.int16), WORDS if spoke_s else WORDS[:0]])
+    of: Any = SimpleNamespace(
+        routed=ROUTED,
+        began=ROUTED,
+        leg=leg(heard=lambda since: words),
+        answered_at=lambda: ROUTED - 1,
+        is_over=lambda: True,
+    )
+    entry = Group(did="+13125550142", empty=True, announcement=True)
+    group: Any = SimpleNamespace(name="Mailbox", entry=entry, phones=(), before=None)
+    machine = MachineCall(group, of, 0.0)
+    machine.listen(context)
+    ExpectGroup(context, group).took_over(machine, of, RING_TIMEOUT_S, after(rang))
+    ExpectGroup(context, group).came_within(machine, of, 3.0, after(rang))
+    assert [finding.verdict for finding in context.evidence.findings] == [timed, came]
