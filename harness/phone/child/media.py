@@ -19,6 +19,7 @@ from harness.phone.child.native import Native, Player, Recorder
 from harness.phone.protocol import Mark, Silence, Source, Wav, choice_from_plain
 
 _MARK_SECONDS: Final = 1.28
+_SILENCE_SLOT: Final = 0  # of the bridge: its sound device, which is none
 
 
 class PlayerFactory:
@@ -64,6 +65,8 @@ class LegMedia:
         self._port, self._sends = port, sends
         self._make_recorders()
         self._players.native.connect(port.getPortId(), self._recorders[0].slot)
+        # A recorder without a source writes nothing. What was sent begins with what was received, and has the leg's silence, too.
+        self._players.native.connect(_SILENCE_SLOT, self._recorders[1].slot)
         if self.bridged is not None:
             self._join()
         elif not sends:

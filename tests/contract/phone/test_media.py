@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
+import soundfile
 from numpy.typing import NDArray
 
 from harness.audio import marks
@@ -282,6 +283,19 @@ def test_a_recording_holds_what_was_received_and_another_what_was_sent(alice: Ph
         heard.wait("the recorded mark", lambda e, mark=mark: isinstance(e, MarkHeard) and e.mark == mark, 10)  # type: ignore[misc]
         assert marks_of(heard) == {mark}
         heard.hangup()
+
+
+def test_silence_before_the_first_sound_is_in_both_recordings(alice: Phone, bob: Phone) -> None:
+    """What was sent is laid against what was received."""
+    out, back = connect(alice, bob, play=Silence())
+    event_of(out, Listened, since=hears(out, back).at + 1.0)
+    out.play(Mark())
+    hears(back, out)
+    out.hangup()
+    saved = recorded(out)
+    assert saved.sent_path is not None
+    received, sent = (soundfile.info(path).duration for path in (saved.path, saved.sent_path))
+    assert abs(received - sent) < 0.5
 
 
 def loud(samples: NDArray[np.int16]) -> NDArray[np.intp]:
