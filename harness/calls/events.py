@@ -366,8 +366,18 @@ class MessageInFile(Event):
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RtpInFile(Event):
+    """How much RTP towards ``leg`` passed the point of a capture that others made; ``at`` is when its call could carry sound."""
+
+    file: str  #: its name
+    sha256: str
+    made_at: str  #: ``source → destination``, of the RTP or, without any, of the signalling
+    packets: int
+
+
 #: What files that others made show.
-FileEvent = MarkInFile | VoiceInFile | MessageInFile
+FileEvent = MarkInFile | VoiceInFile | MessageInFile | RtpInFile
 
 
 _KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}

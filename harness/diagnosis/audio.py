@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 
 from harness.audio.marks import VOICES, reply_to
-from harness.calls.events import PACKET_S, FarEndReport, MarkHeard, MarkInFile, MediaState, RtpStatistics
+from harness.calls.events import PACKET_S, FarEndReport, MarkHeard, MarkInFile, MediaState, RtpInFile, RtpStatistics
 from harness.calls.model import CallMessage
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.diagnosis import sdp
@@ -86,18 +86,25 @@ def _heard_by_each(scene: Scene) -> None:
 
 def _on_its_way(scene: Scene, finding: Finding) -> None:
     """Where a voice that was not heard is lost, by captures that others made of the call."""
+    what = f"{finding.speaker}'s mark"
     captured = [
-        event
+        (f"{event.file} ({event.made_at})", event.heard_s > 0)
         for event in scene.events
         if isinstance(event, MarkInFile) and event.leg == finding.speaker and "→" in event.made_at  # RTP, no recording
     ]
-    passed = sorted({f"{event.file} ({event.made_at})" for event in captured if event.heard_s})
-    missing = sorted({f"{event.file} ({event.made_at})" for event in captured if not event.heard_s})
+    if not captured and _heard(scene, finding) in NO_RTP:  # of an AI without a mark
+        what = f"RTP to {finding.listener}"
+        captured = [
+            (f"{event.file} ({event.made_at}; packets: {event.packets})", event.packets >= FEW_PACKETS)
+            for event in scene.events
+            if isinstance(event, RtpInFile) and event.leg == finding.listener
+        ]
     if not captured:
         return
+    passed = sorted({place for place, has_passed in captured if has_passed})
+    missing = sorted({place for place, has_passed in captured if not has_passed})
     value = "between two captures" if passed and missing else "behind a capture" if passed else "ahead of a capture"
-    shown_by = [f"{finding.speaker}'s mark is in {place}" for place in passed]
-    shown_by += [f"{finding.speaker}'s mark is not in {place}" for place in missing]
+    shown_by = [f"{what} is in {place}" for place in passed] + [f"{what} is not in {place}" for place in missing]
     scene.record(direction_of(scene, finding).replace("audio.", "way."), value, *shown_by, leg=scene.call_of(finding))
 
 

@@ -17,7 +17,7 @@ from typing import Final, Literal
 from typing_extensions import TypedDict
 
 from harness.audio.marks import VOICES
-from harness.calls.events import CallState, FileEvent, MarkInFile, MessageInFile, VoiceInFile
+from harness.calls.events import CallState, FileEvent, MarkInFile, MessageInFile, RtpInFile, VoiceInFile
 from harness.calls.model import messages_of
 from harness.errors import MistakeError
 from harness.report.case_document import ADDED, CASE, answered_at, started
@@ -298,6 +298,18 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
     for absent in found.absent:
         besides = "" if absent.way else ", no RTP"
         mark(absent.leg, absent.way or absent.call.ends(absent.leg), absent.began, 0.0, absent.seconds, besides)
+    for passing in found.to_callers:
+        way = next(((each.source, each.target) for each in passing.streams), passing.call.ends(passing.leg)[::-1])
+        rtp = RtpInFile(
+            at=passing.call.began + offset,
+            phone=passing.leg.phone,
+            leg=passing.leg.leg,
+            file=name,
+            sha256=sha256,
+            made_at=" → ".join(map(as_text, way)),
+            packets=sum(each.packets for each in passing.streams),
+        )
+        events.setdefault(passing.leg.case, []).append(rtp)
     unmatched = [*found.unmatched, *capture.notes]
     return Told(name, sha256, capture.path.stat().st_size, "capture", events, unmatched)
 

@@ -136,6 +136,15 @@ class AbsentVoice:
 
 
 @dataclass(frozen=True)
+class TowardsCaller:
+    """The RTP towards a caller in an answered call; none where it did not pass."""
+
+    call: HopCall
+    leg: KnownLeg
+    streams: tuple[Stream, ...]
+
+
+@dataclass(frozen=True)
 class CaptureMatch:
     """What a capture shows of a run. ``offset`` is added to the capture's clock for the run's; None where nothing was found."""
 
@@ -143,6 +152,7 @@ class CaptureMatch:
     calls: tuple[FoundCall, ...]
     heard: tuple[FoundVoice, ...]
     absent: tuple[AbsentVoice, ...]
+    to_callers: tuple[TowardsCaller, ...]
     unmatched: tuple[str, ...]
 
 
@@ -218,7 +228,8 @@ def match_capture(capture: Capture, legs: Sequence[KnownLeg]) -> CaptureMatch:
     words = [f"{call} is of no call of this run" for number, call in enumerate(calls) if number not in found]
     matched = tuple(found[number] for number in sorted(found))
     absent = tuple(one for each in matched for one in _absent(each, heard, legs, offset))
-    return CaptureMatch(offset, matched, tuple(heard), absent, (*words, *unclear))
+    to_callers = tuple(one for each in matched for one in _to_caller(each, legs))
+    return CaptureMatch(offset, matched, tuple(heard), absent, to_callers, (*words, *unclear))
 
 
 # -- which call
@@ -354,10 +365,7 @@ def _absent(
     answered = found.call.answered
     if answered is None or offset is None or found.how == "numbers":
         return
-    own = [leg for leg in legs if leg.case == found.leg.case]
-    if len({leg.phone for leg in own if leg.is_caller}) > 1:  # each has a call of its own
-        own = [found.leg]
-    for leg in own:
+    for leg in _own(found, legs):
         streams = found.call.streams_to(callee=leg.is_caller)
         if streams is None or any(one.unread or one.lost > _MOST_LOSS * one.packets for one in streams):
             continue
@@ -373,3 +381,17 @@ def _absent(
             seconds = sum(ended - began for began, ended in times)
             if way not in passed and seconds >= ABSENT_S:
                 yield AbsentVoice(found.call, leg, way, times[0][0], seconds)
+
+
+def _own(found: FoundCall, legs: Iterable[KnownLeg]) -> list[KnownLeg]:
+    """The legs of its case that a call may be of."""
+    own = [leg for leg in legs if leg.case == found.leg.case]
+    several = len({leg.phone for leg in own if leg.is_caller}) > 1  # each has a call of its own
+    return [found.leg] if several else own
+
+
+def _to_caller(found: FoundCall, legs: Iterable[KnownLeg]) -> Iterator[TowardsCaller]:
+    callers = [leg for leg in _own(found, legs) if leg.is_caller]
+    streams = found.call.streams_to(callee=False)
+    if streams is not None and len(callers) == 1 and found.call.answered and found.how != "numbers":
+        yield TowardsCaller(found.call, callers[0], streams)

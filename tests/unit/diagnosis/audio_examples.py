@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.calls.events import MarkInFile, phone_of
+from harness.calls.events import MarkInFile, RtpInFile, phone_of
 from tests.unit.diagnosis.case import CALLER, Example, call
 from tests.unit.diagnosis.stories import (
     GROUP,
@@ -75,6 +75,14 @@ def captured(example: Example, speaker: str, heard: Mapping[str, bool]) -> Examp
     return example
 
 
+def counted(example: Example, **packets: int) -> Example:
+    """RTP of an AI without a mark, by the captures that it passed."""
+    for name, count in packets.items():
+        made: dict[str, str] = {"file": f"{name}.pcap", "sha256": name, "made_at": "a:1 → b:2"}
+        example.events.append(RtpInFile(at=example.now, phone="caller", leg="caller.1", packets=count, **made))
+    return example
+
+
 def lost_on_its_way(way: str) -> tuple[Example, str]:
     """A call in which one end is not heard, and its leg."""
     if way == "agent":
@@ -94,6 +102,11 @@ AUDIO = [
             ("ahead", {"carrier": False}, "likely", "; certain transfer-no-audio", ""),
         )
         for way, also in (("to_ai", of_ai), ("to_caller", ""), ("agent", of_agent))
+    ),
+    Expected(
+        "audio.way.to_caller.between",
+        counted(_same(talk(Example())).to_ai().to_caller("no-rtp"), trunk=300, carrier=1),
+        "certain audio-lost-on-the-way",
     ),
     Expected(
         "audio.noise.to-caller", _same(talk(Example())).to_ai().to_caller("other", 200), "likely payload-mismatch"

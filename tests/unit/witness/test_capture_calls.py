@@ -60,6 +60,12 @@ def test_a_mark_that_was_sent_and_did_not_pass_is_named_with_its_way(tmp_path: P
     assert other.way == (("192.0.2.1", 4000), ("192.0.2.2", 4002))
 
 
+def test_rtp_towards_a_caller_counts_without_a_mark(tmp_path: Path) -> None:
+    passed, lost = (matched(tmp_path, hop("a1", to_caller=mark)).to_callers for mark in (31, None))
+    assert [(one.leg.leg, [stream.packets for stream in one.streams]) for one in passed] == [("caller.1", [304])]
+    assert [(one.leg.leg, one.streams) for one in lost] == [("caller.1", ())]
+
+
 def test_both_sides_of_an_sbc_in_one_capture(tmp_path: Path) -> None:
     inside = hop("b2", at=BEGAN + 0.1, header="X-EI: S.a;E.z9;", to_callee=None, ports=5000)
     found = matched(tmp_path, hop("a1") + inside)
