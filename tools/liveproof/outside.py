@@ -12,6 +12,7 @@ from harness.deployment import Deployment
 from harness.integrations import load
 from harness.run.cli.simulate import live_file
 from harness.run.plugin.worlds import one_world
+from harness.support.files import stem_of
 from tools.liveproof.plan import World
 
 FILE = Path(__file__).with_name("world.toml")
@@ -43,6 +44,10 @@ class Outside:
         ):
             assert text.count(old) == 1, old
             text = text.replace(old, new)
+        if world.witness.captures:
+            captures = self._directory / f"world-{stem_of(self._tenants[place].name)}" / f"captures-{place}"
+            assert captures.is_dir(), captures
+            text += f'\n[witness]\ndirectory = "{captures}"\n'
         path = self._directory / f"{name}.toml"
         path.write_text(text, encoding="utf-8")
         return path, secrets

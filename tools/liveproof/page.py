@@ -14,17 +14,18 @@ _HEAD = """\
 
 `make liveproof` writes this page. It runs customers' set-ups against a simulated world that is started separately.
 The harness knows only what a customer's file says, and sees the AI through its API's record and, depending on the
-witness, words or RTCP. In some worlds something is wrong: a fault of the platform, or an AI that is deaf, silent, or
-an answering machine. There no case may pass (`false_pass`), and no wrong cause may be named as certain
-(`wrong_certain`). In the others no case may fail (`false_alarms`), and every case must pass wherever the witness can
-tell.
+witness, words, RTCP, a recording or captures. In some worlds something is wrong: a fault of the platform, or an AI
+that is deaf, silent, or an answering machine. There no case may pass (`false_pass`), and no wrong cause may be named
+as certain (`wrong_certain`). In the others no case may fail (`false_alarms`), and every case must pass wherever the
+witness can tell.
 
 """
 _TAIL = """
 `failed` and `not observable` are both right where something is wrong: the second says that nobody here could see it.
 Where only arriving packets are asked for (`indicated`), a deaf AI is as good as any other, and is left out. A
 platform that ends RTCP is declared as such (`synthflow.rtcp = "by-hop"`). A case that said nothing is run once more
-(`repeated`). The times are those that audio checks hold a scenario up; the last two are of two checks on each of three
+(`repeated`). `localised`: of the cases whose audio is lost between two captures, the share whose diagnosis names the
+two. The times are those that audio checks hold a scenario up; the last two are of two checks on each of three
 calls (`CONCURRENT`), and on one call (`REINVITE-CODEC`). No witness without a transcript asks for `confirmed`: nothing
 could confirm audio there, so the plan leaves such rows out. [Evidence](evidence.md) says what each observation is worth.
 """

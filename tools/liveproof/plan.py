@@ -29,6 +29,7 @@ class Witness:
         None  #: what the API gives as recording, as the world's settings have it; None: the file asks for none
     )
     recording_after_s: float = 0.0
+    captures: tuple[str, ...] = ()  #: the points that the customer captures, as the world's settings have them
 
     @property
     def proves(self) -> bool:
@@ -51,6 +52,9 @@ WITNESSES: Final = (
     Witness("no recording", "none", "none", "proved", "404"),
     Witness("another call's recording", "none", "none", "proved", "another-call"),
     Witness("broken recording", "none", "none", "proved", "broken"),
+    Witness("capture at the trunk", "after", "passed-on", "confirmed", captures=("trunk",)),
+    Witness("capture at the carrier", "after", "passed-on", "confirmed", captures=("carrier",)),
+    Witness("captures at trunk and carrier", "after", "passed-on", "confirmed", captures=("trunk", "carrier")),
 )
 #: Only these are tried with the witnesses whose recording differs from the first one's.
 FAULTS_OF_AUDIO: Final = (
@@ -100,10 +104,20 @@ FAULTS: Final[Mapping[str, Sequence[str]]] = {
     "HANGUP-AGENT": ("agent-hangup-not-passed-on",),
     "XEI": ("x-headers-stripped",),
 }  # fmt: skip
+LOST: Final = "audio-lost-on-the-way"
+#: Faults that lose audio between the two points of capture: the ways of which one at least shows it.
+LOST_BETWEEN: Final[Mapping[str, frozenset[str]]] = {
+    "rtp-blocked-to-ai": frozenset({"to_ai"}),
+    "rtp-blocked-to-caller": frozenset({"to_caller"}),
+    "rtp-blocked-both": frozenset({"to_ai", "to_caller"}),
+    "rtp-one-packet-to-caller": frozenset({"to_caller"}),
+    "sdp-private-address": frozenset({"to_caller"}),
+}
 #: What diagnosis calls it, where that is not the name of what was made wrong.
 ALSO_RIGHT: Final[Mapping[str, frozenset[str]]] = {
+    **dict.fromkeys((*LOST_BETWEEN, "payload-mismatch"), frozenset({LOST})),
     "silent": frozenset({"ai-silent"}),
-    "audio-replayed": frozenset({"audio-crossed"}),
+    "audio-replayed": frozenset({"audio-crossed", LOST}),
     "audio-echoed": frozenset({"echo"}),
     "telephone-event-stripped-to-ai": frozenset({"dtmf-not-negotiated"}),
     "caller-hangup-not-passed-on": frozenset({"hangup-not-passed-on"}),
@@ -160,8 +174,15 @@ class World:
                 "recording": self.witness.recording or "404",
                 "recording_after_s": self.witness.recording_after_s,
             },
+            "captures": list(self.witness.captures),
             "assistants": {"*": {"sends": self.ai.sends, "hears": self.ai.hears, "replies": False}},
         }
+
+    @property
+    def lost_between(self) -> frozenset[str]:
+        """The ways on which audio is lost between the points that its witness captures."""
+        has_both = len(self.witness.captures) > 1 and self.ai is LISTENS
+        return LOST_BETWEEN.get(self.fault or "", frozenset()) if has_both else frozenset()
 
     @property
     def right_causes(self) -> frozenset[str]:

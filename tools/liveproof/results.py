@@ -12,7 +12,7 @@ from typing import Any, Final
 from harness.calls.verdict import Verdict
 from harness.report.evidence import CaseEvidence
 from harness.run.load.result import percentile
-from tools.liveproof.plan import World
+from tools.liveproof.plan import LOST, World
 
 #: The steps that hold a scenario up for a look at who hears whom, as they begin and as they end.
 _LOOK: Final = " hear each other"
@@ -21,6 +21,10 @@ _FAR_END_SPEAKS: Final = (" lets the far end finish", " lets the AI greet first"
 _MOST_STILL: Final = 0.05
 #: What the harness may say for certain of such a case: the world did send too little.
 _OF_A_STILL_WORLD: Final = "rtp-not-sent"
+
+_LEAST_LOCALISED: Final = 0.95
+#: The point of capture that audio passes first, and the other one, by its way.
+_POINTS: Final = {"to_ai": ("carrier", "trunk"), "to_caller": ("trunk", "carrier")}
 
 Times = Sequence[tuple[float, float]]
 
@@ -37,6 +41,9 @@ class Result:
     certain: tuple[str, ...]  #: causes that were named as certain
     looks_s: tuple[float, ...]  #: how long each look at who hears whom held the scenario up
     held_s: float  #: how long all looks together did, those at several calls at once counted once
+    lost_between: frozenset[str] = (
+        frozenset()
+    )  #: the ways on which it names the two captures between which audio is lost
     still: float = 0.0  #: the share of its time in which the world itself, too busy, sent and heard nothing
 
     @property
@@ -59,6 +66,12 @@ class Result:
     def was_still(self) -> bool:
         """Whether the world had too little processor time to send its audio."""
         return self.still > _MOST_STILL
+
+    @property
+    def is_localised(self) -> bool | None:
+        """Whether it names the two captures between which the audio is lost; None where it is not lost between two."""
+        lost = self.world.lost_between
+        return bool(lost & self.lost_between) if lost else None
 
     @property
     def is_wrong_certain(self) -> bool:
@@ -91,6 +104,7 @@ def read(run: Path, worlds: Iterable[World], stood_still: Times = ()) -> Iterato
             tuple(str(c.get("id")) for c in evidence.diagnosis if _is_certain(c)),
             looks,
             held_s,
+            frozenset(_segments(evidence.diagnosis)),
             _share(stood_still, evidence),
         )
 
@@ -99,6 +113,15 @@ def _share(stood_still: Times, evidence: CaseEvidence) -> float:
     began, ended = evidence.began, evidence.ended
     still_s = sum(max(0.0, min(end, ended) - max(begin, began)) for begin, end in stood_still)
     return still_s / max(ended - began, 0.001)
+
+
+def _segments(diagnosis: Iterable[Any]) -> Iterator[str]:
+    for cause in diagnosis:
+        for way, (first, second) in _POINTS.items():
+            if cause["id"] == LOST and cause["rule"] == f"audio.way.{way}.between" and not cause.get("candidate"):
+                shown = "\n".join(cause["evidence"])
+                if f" is in {first}.pcap" in shown and f" is not in {second}.pcap" in shown:
+                    yield way
 
 
 def _is_certain(cause: Any) -> bool:
@@ -161,6 +184,7 @@ class Proof:
             "clean_passed": sum(result.verdict is Verdict.PASSED for result in well),
             "false_alarms": sum(result.is_false_alarm for result in well),
             "proved_share": self.proved_share,
+            "localised": self.localised,
             "audio_check_s_p95": _p95([s for r in well if r.world.allows for s in r.looks_s]),
             "audio_check_wrong_s_p95": _p95([s for r in injected for s in r.looks_s]),
             "three_at_once_s_p95": _p95([r.held_s for r in well if r.row == "CONCURRENT"]),
@@ -172,9 +196,12 @@ class Proof:
     def proved_share(self) -> float | None:
         """Of the clean cases with a good recording, the share that passed as proved."""
         recorded = [r for r in self.results if not r.is_injected and r.world.allows == "proved"]
-        if not recorded:
-            return None
-        return round(sum(r.verdict is Verdict.PASSED for r in recorded) / len(recorded), 3)
+        return _share_of(r.verdict is Verdict.PASSED for r in recorded)
+
+    @property
+    def localised(self) -> float | None:
+        """Of the cases whose audio is lost between two captures, the share whose diagnosis names the two."""
+        return _share_of(r.is_localised for r in self.results if r.is_localised is not None)
 
     @property
     def shortfalls(self) -> list[str]:
@@ -186,6 +213,8 @@ class Proof:
         said += [f"{r.world.title}: {r.case}: {r.verdict}: {r.message}" for r in self.results if r.is_false_alarm]
         broken = [r for r in self.results if r.is_injected and r.verdict is Verdict.BROKEN]
         said += [f"{r.world.title}: {r.case}: broken: {r.message}" for r in broken]
+        if self.localised is not None and self.localised < _LEAST_LOCALISED:
+            said += [f"{r.world.title}: {r.case}: not localised" for r in self.results if r.is_localised is False]
         return said + [f"{self.missing} worlds left no case"] * bool(self.missing)
 
     def to_json(self, path: Path) -> None:
@@ -198,12 +227,18 @@ class Proof:
                 "message": r.message,
                 "certain": list(r.certain),
                 "looks_s": [round(s, 2) for s in r.looks_s],
+                "localised": r.is_localised,
                 "stood_still": round(r.still, 3),
             }
             for r in self.results
         ]
         plain = {**self.plain(), "shortfalls": self.shortfalls, "cases": cases}
         path.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _share_of(right: Iterable[bool]) -> float | None:
+    each = list(right)
+    return round(sum(each) / len(each), 3) if each else None
 
 
 def _p95(seconds: Sequence[float]) -> float | None:

@@ -16,6 +16,7 @@ from tools.liveproof.plan import (
     FAULTS_OF_AUDIO,
     INBOUND,
     LISTENS,
+    LOST,
     ROWS,
     WITNESSES,
     World,
@@ -27,6 +28,7 @@ from tools.liveproof.results import Proof, Result
 from tools.liveproof.run import again
 
 BY_NAME = {witness.name: witness for witness in WITNESSES}
+WAYS = ("to_ai", "to_caller")
 DEAF = next(ai for ai in AIS if not ai.hears)
 
 
@@ -100,6 +102,18 @@ def test_a_cause_is_certain_only_where_it_is_the_one(of: World, certain: Sequenc
     found = result(of, Verdict.FAILED, *certain)
     assert found.is_wrong_certain is is_wrong
     assert counted(found)["wrong_certain"] == int(is_wrong)
+
+
+def test_audio_lost_between_two_captures_is_localised_where_the_right_way_is_named() -> None:
+    both, one = (
+        world(witness, fault="rtp-blocked-to-ai")
+        for witness in ("captures at trunk and carrier", "capture at the trunk")
+    )
+    named, other = (replace(result(both, Verdict.FAILED, LOST), lost_between=frozenset({way})) for way in WAYS)
+    assert not named.is_wrong_certain
+    assert [counted(*found)["localised"] for found in ((named,), (named, other))] == [1.0, 0.5]
+    assert [line.rpartition(": ")[2] for line in Proof([named, other], 2, 0, 1.0).shortfalls] == ["not localised"]
+    assert counted(result(one, Verdict.FAILED))["localised"] is None
 
 
 @pytest.mark.parametrize(
