@@ -144,6 +144,7 @@ def _annex(rows: Iterable[RowResult]) -> dict[str, list[tuple[RowScope, list[Row
 #: What a claim rests on, in a word, and in the words of the annex's key.
 _WITNESSES = {
     "mark": "proved, by a mark decoded at the other end",
+    "recording": "proved, by a recording of the AI",
     "transcript": "confirmed, by words in a transcript",
     "digit": "confirmed, by a digit that was acted upon",
     "account": "confirmed, by the far system's own account",
