@@ -145,10 +145,10 @@ def take(path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["pytest", "xdist"])
-def test_shard_imports_no_file_of_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_shard_imports_no_file_of_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``python -m pytest`` alone would search the current directory first."""
-    (tmp_path / f"{name}.py").write_text("import pathlib; pathlib.Path(__file__).with_name('ran').touch()\n")
+    for name in ("pytest", "xdist"):
+        (tmp_path / f"{name}.py").write_text("import pathlib; pathlib.Path(__file__).with_name('ran').touch()\n")
     code, words = verified(tmp_path, None, monkeypatch)
     assert (code, "none.toml" in words) == (4, True), "pytest itself has said what is wrong"
     assert not (tmp_path / "ran").exists()
