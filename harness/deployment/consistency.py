@@ -50,9 +50,11 @@ _UNIQUE: tuple[tuple[Sequence[str], Callable[[str], str], str], ...] = (
         (
             "lines.*.did",
             "lines.*.dids.*",
+            "lines.*.user",
             "groups.*.did",
             "groups.*.user",
             "assistants.*.did",
+            "assistants.*.user",
             "phones.*.number",
             "numbers.no_such_number",
         ),
@@ -122,11 +124,14 @@ def _missing_keys(deployment: Tables) -> Iterator[Mistake]:
     for key, line in deployment.lines.items():
         if line.hours and not (line.zone or deployment.zone):
             yield ("lines", key, "hours"), 'by whose clocks? allowed: zone = "Europe/Berlin" or the like beside'
-        if line.did and line.trunk is None and len(trunks) > 1:
+        if not line.dids and line.trunk is None and len(trunks) > 1:
             yield ("lines", key, "trunk"), f"is missing: several trunks; allowed: {', '.join(trunks)}"
     for key, line in deployment.lines.items():
         if trunks and line.failover in deployment.numbers_of_line(key):
             yield ("lines", key, "failover"), f"{line.failover} carries the number itself; allowed: another trunk"
+    campaign = deployment.campaign
+    if campaign is not None and campaign.line in deployment.lines and deployment.lines[campaign.line].user:
+        yield ("campaign", "line"), f"{campaign.line} has no number that customers see; allowed: a line with a did"
     for key, assistant in deployment.assistants.items():
         if assistant.model_id is None and deployment.models():
             what = "is missing, though others have one; allowed: an id for each, or for none"
@@ -185,7 +190,7 @@ def _leads_to(deployment: Tables, owner: Place, place: Place, number: str) -> bo
 def _lines_of(deployment: Tables) -> dict[str, list[str]]:
     """Number → the lines that have it."""
     found: dict[str, list[str]] = {}
-    for pattern in ("lines.*.did", "lines.*.dids.*"):
+    for pattern in ("lines.*.did", "lines.*.dids.*", "lines.*.user"):
         for place, number in _at(deployment, pattern):
             found.setdefault(number, []).append(place[1])
     return found

@@ -26,7 +26,7 @@ from harness.support.model_words import nearest
 
 _NAME, _DID, _TRUNK, _PRESS = "name", "did", "trunk", "press"
 #: What has more than one value cannot stand in a cell.
-_COLUMNS = (_NAME, _DID, *(name for name in Line.model_fields if name not in (_DID, "dids", "choices")))
+_COLUMNS = (_NAME, _DID, *(name for name in Line.model_fields if name not in (_DID, "dids", "user", "choices")))
 _LARGEST = 10_000
 _SEPARATORS = ",;\t"
 #: How a row begins that somebody means as a comment, which CSV (RFC 4180) does not have; "#1 Pizza" is a name.

@@ -25,14 +25,14 @@ from harness.deployment.values import (
     Pressed,
     Prompt,
     SynthflowId,
-    User,
+    UserCalled,
     Variable,
     Way,
     WebAddress,
     Witness,
     is_digit,
 )
-from harness.sip.identity import is_spelling
+from harness.sip.identity import is_address
 from harness.support.toml_model import Mistake, MistakesError
 
 #: In which an AI that hands over tells the platform the topic.
@@ -93,7 +93,9 @@ class Line(Destination):
     did: E164 | None = None  #: its number
     #: Trunk → number, for one routing with a number on each of several trunks.
     dids: dict[str, E164] = {}
-    trunk: str | None = None  #: carries ``did``; may be left out if there is only one
+    #: Without a number: the SIP user or extension that is called, at the domain of the caller's account.
+    user: UserCalled | None = None
+    trunk: str | None = None  #: carries ``did`` or ``user``; may be left out if there is only one
     press: Digits | None = None  #: what the caller presses in menus before the AI, a digit for each level
     choices: dict[Pressed, Choice] = {}
     announcement_s: float = Field(0.0, ge=0, le=120)  #: how long the platform speaks first
@@ -117,10 +119,13 @@ class Line(Destination):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.did and self.dids:
-            raise ValueError("did and dids are both there; allowed: one of them")
-        if not self.did and not self.dids:
-            raise ValueError("a number is needed; allowed: did, or dids with a number for each trunk")
+        match [key for key in ("did", "dids", "user") if getattr(self, key)]:
+            case []:
+                raise ValueError(
+                    "a number is needed; allowed: did, dids with a number for each trunk, or user where it has no number"
+                )
+            case [one, other, *_]:
+                raise ValueError(f"{one} and {other} are both there; allowed: one of them")
         if self.dids and self.trunk:
             raise ValueError("dids names its trunks itself; allowed: did and trunk, or dids")
         if not self.choices:
@@ -186,12 +191,34 @@ def name_of_choice(line: str, pressed: str) -> str:
     return f"{line} press {'.'.join(_KEY_NAMES.get(digit, digit) for digit in pressed.replace('.', ''))}"
 
 
-class Group(Model):
+class Addressed(Model):
+    """What calls go to by number, or by SIP user or extension."""
+
+    did: E164 | None = None
+    user: UserCalled | None = None
+
+    @property
+    def address(self) -> str | None:
+        """The user of the address that calls to it name; None where it is reached by the platform's own routing alone."""
+        return self.did or self.user
+
+    def is_at(self, user: str, region: str) -> bool:
+        """Whether a call to ``user``, as somebody in ``region`` writes it, goes there."""
+        return self.address is not None and is_address(user, self.address, region)
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if self.did and self.user:
+            raise ValueError("did and user are both there; allowed: did, or user where it has no number")
+        return self
+
+
+class Group(Addressed):
     """A ring group or an agent queue: how calls reach it, and its agents with harness phones."""
 
     did: E164 | None = None  #: its number, if it has one
     #: Without ``did``: the SIP user or extension that calls are transferred to.
-    user: User | None = None
+    user: UserCalled | None = None
     #: The harness phones that are logged in, in ringing order. None: others answer, and no landing is seen.
     agents: tuple[str, ...] = ()
     away: tuple[str, ...] = ()  #: agents whom the platform does not call
@@ -212,15 +239,6 @@ class Group(Model):
     shared: bool = False  #: strangers' calls land there, too; calls are told apart by caller ID
     #: Its names in the platform's report.
     reported_as: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-
-    @property
-    def address(self) -> str | None:
-        """The user of the address that calls to it name; None where it is reached by the platform's own routing alone."""
-        return self.did or self.user
-
-    def is_at(self, user: str, region: str) -> bool:
-        """Whether a call to ``user``, as somebody in ``region`` writes it, is one to the group."""
-        return is_spelling(user, self.did, region) if self.did else user == self.user
 
     @property
     def answers_itself(self) -> bool:
@@ -255,14 +273,10 @@ class Group(Model):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.did and self.user:
-            raise ValueError("did and user are both there; allowed: did, or user where it has no number")
         if "batch" in self.model_fields_set and "rings" not in self.model_fields_set:
             raise ValueError(
                 f'batch: {self.batch}: without rings all ring at once; allowed: rings = "batches" beside it'
             )
-        if self.user and self.user.startswith("+"):
-            raise ValueError(f"user: {self.user!r} is a number; allowed: did for it")
         if len(set(self.agents)) < len(self.agents):
             raise ValueError("agents: one is named twice; allowed: once")
         if strange := [name for name in self.away if name not in self.agents]:
@@ -325,20 +339,35 @@ class Handover(Transfer):
         return plain
 
 
-class Assistant(Transfer, ApiAccess):
+class Assistant(Transfer, ApiAccess, Addressed):
     """One of Synthflow's assistants."""
 
     #: The number it answers at. It may be the number of a line that leads to it, e.g. if Synthflow has imported the platform's.
-    did: E164
+    did: E164 | None = None
+    #: Without ``did``: the SIP user or extension that the platform's INVITE names.
+    user: UserCalled | None = None
     #: Synthflow's id, from the agent's page; the API lists calls by it.
     model_id: SynthflowId | None = None
     voice: int | None = Field(None, ge=240, le=255)  #: its mark, if it speaks in marks, as the simulated one does
     behaviour: Behaviour = "talks"  #: what it does with calls
     handovers: dict[str, Handover] = {}
 
+    @property
+    def address(self) -> str:
+        """The user of the Request-URI of its calls."""
+        return str(self.did or self.user)
+
     @model_validator(mode="after")
     def _askable(self) -> Self:
         mistakes: list[Mistake] = []
+        if not self.did and not self.user:
+            mistakes.append((("did",), "is missing; allowed: did, or user where it has no number"))
+        shown: list[tuple[tuple[str, ...], Transfer]] = [((), self)]
+        shown += [(("handovers", name), handover) for name, handover in self.handovers.items()]
+        for place, transfer in shown if self.user else []:
+            if transfer.transfer == "warm" and transfer.transfer_caller_id == "agent":
+                what = "an assistant without a number shows none; allowed: original, fixed or header"
+                mistakes.append(((*place, "transfer_caller_id"), what))
         for name, handover in self.handovers.items():
             place = ("handovers", name)
             if not name:

@@ -17,7 +17,7 @@ from phonenumbers import PhoneNumberType, shortnumberinfo
 from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment
 from harness.errors import RefusedError, WrongTargetError
 from harness.sip.grammar import SipSyntaxError, host_of, is_token, split_host_port
-from harness.sip.identity import dialled_at_home, has_national_form
+from harness.sip.identity import dialled_at_home, has_national_form, is_number
 from harness.sip.uri import NameAddr, Uri
 
 #: Answered as emergency calls by mobile and many other networks, wherever they are dialled (3GPP TS 22.101 section 10.1.1).
@@ -58,7 +58,7 @@ class Guard:
     It raises :class:`WrongTargetError` if the request itself is wrong, and not only forbidden by this run's rules.
 
     A URI passes when its user is, whole and to the letter, a number of the deployment (in E.164, with or without plus, or
-    as ``dialled_in`` dials it) or the user of one of its phones or groups; when the number is no emergency,
+    as ``dialled_in`` dials it) or the user of one of its phones, lines or groups; when the number is no emergency,
     premium, short-code or foreign one (or ``safety.allow`` names it; emergency numbers never pass); and when its host
     is one of the deployment's.
 
@@ -136,15 +136,15 @@ class Guard:
         return WrongTargetError(str(self._refused(uri, reason)))
 
     def number(self, number: str) -> None:
-        """Raise :class:`RefusedError` unless ``number`` (E.164) may be called, by whomever."""
-        if number not in self._listed:
+        """Raise :class:`RefusedError` unless ``number`` (E.164, or a user) may be called, by whomever."""
+        if self._strings.get(number) != number:
             raise self._refused(number, "it is no number of the deployment")
         if reason := self.refusal(number):
             raise self._refused(number, reason)
 
     def refusal(self, number: str, *, by_others: bool = False) -> str | None:
         """Why a listed number (E.164), or the user of a phone or group, may still not be called; None when it may."""
-        if number.startswith("+"):
+        if is_number(number):
             return self._refusal_of_e164(number)
         if number.isdecimal() or set(number) & set("*#"):
             return self._refusal_of_code(number, by_others)
@@ -207,14 +207,14 @@ class Guard:
 
     @cached_property
     def _strings(self) -> dict[str, str]:
-        """Every way to dial each number of the deployment → the number; the users of its phones and groups → themselves."""
+        """Every way to dial each number of the deployment → the number; the users of its phones, lines and groups → themselves."""
         found: dict[str, str] = {}
         for number in self._listed:
             found[number] = number
             for digits in _spellings(number, self._dialled_in):
                 found[digits] = number
         found |= {phone.user: phone.user for phone in self._deployment.phones.values() if phone.user}
-        found |= {group.user: group.user for group in self._deployment.groups.values() if group.user}
+        found |= {user: user for user in users_called(self._deployment)}
         return found
 
     @cached_property
@@ -244,18 +244,31 @@ class Guard:
 def numbers_of(deployment: Deployment) -> Iterator[str]:
     """Every number of the deployment, E.164."""
     yield from numbers_called(deployment)
-    yield from (assistant.did for assistant in deployment.assistants.values())
+    yield from (assistant.did for assistant in deployment.assistants.values() if assistant.did)
     yield from (phone.number for phone in deployment.phones.values() if phone.number)
 
 
 def numbers_called(deployment: Deployment) -> Iterator[str]:
     """The deployment's numbers that a case may call, or have called by another party."""
-    yield from (number for _, _, number in deployment.all_dids())
+    yield from (number for _, _, number in deployment.all_dids() if is_number(number))
     yield from (group.did for group in deployment.groups.values() if group.did)
     if deployment.numbers.no_such_number:
         yield deployment.numbers.no_such_number
     if deployment.campaign is not None and deployment.callers and (to := deployment.phones[deployment.customer].number):
         yield to
+
+
+def addresses_in_records(deployment: Deployment) -> Iterator[str]:
+    """The addresses that an AI's record may name: the deployment's numbers, and the users of assistants and groups."""
+    yield from numbers_of(deployment)
+    addressed = (*deployment.assistants.values(), *deployment.groups.values())
+    yield from (entry.user for entry in addressed if entry.user)
+
+
+def users_called(deployment: Deployment) -> frozenset[str]:
+    """The users of lines and groups without a number that a case may call, or have called by another party."""
+    users = (entry.user for table in (deployment.lines, deployment.groups) for entry in table.values())
+    return frozenset(filter(None, users))
 
 
 def check_headers(headers: Iterable[tuple[str, str]]) -> None:

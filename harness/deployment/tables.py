@@ -93,16 +93,17 @@ class Tables(Model):
         raise KeyError(name)
 
     def numbers_of_line(self, line: str) -> Mapping[str, str]:
-        """Trunk name → number of every number that ``line`` has."""
+        """Trunk name → number of every number that ``line`` has, or the user that it has instead."""
         entry = self.lines[line]
-        return {entry.trunk or self.trunks[0].name: entry.did} if entry.did else entry.dids
+        only = entry.did or entry.user
+        return {entry.trunk or self.trunks[0].name: only} if only else entry.dids
 
     def did(self, line: str, trunk: str) -> str:
-        """The number that reaches ``line`` over ``trunk``. Raises ``KeyError`` where the trunk does not carry it."""
+        """The number, or user, that reaches ``line`` over ``trunk``. Raises ``KeyError`` where the trunk does not carry it."""
         return self.numbers_of_line(line)[trunk]
 
     def all_dids(self) -> Iterator[tuple[str, str, str]]:
-        """(line, trunk name, number) of every number at the platform."""
+        """(line, trunk name, number or user) of every number at the platform."""
         for line in self.lines:
             for trunk, number in self.numbers_of_line(line).items():
                 yield line, trunk, number
@@ -205,7 +206,7 @@ class Tables(Model):
 
     def models(self, number: str | None = None) -> tuple[str, ...]:
         """Synthflow's ids of the assistants, or of those that answer at ``number``; none where its API lists all alike."""
-        wanted = (a for a in self.assistants.values() if number in (None, a.did))
+        wanted = (a for a in self.assistants.values() if number in (None, a.address))
         return tuple(dict.fromkeys(a.model_id for a in wanted if a.model_id is not None))
 
     def handovers(self, assistant: str) -> dict[str, Handover]:

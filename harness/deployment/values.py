@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from harness.sip.grammar import SipSyntaxError, split_host_port
-from harness.sip.identity import normalise
+from harness.sip.identity import is_number, normalise
 from harness.support.model_words import form, nearest
 from harness.support.resources import is_wav, prompt_names
 
@@ -257,6 +257,14 @@ User = Annotated[
 ]
 
 
+def _no_number(user: str) -> str:
+    if is_number(user):
+        raise ValueError(f"{user!r} is a number; allowed: did for it")
+    return user
+
+
+#: The user of an address that calls go to, where it has no number.
+UserCalled = Annotated[User, AfterValidator(_no_number)]
 #: Ids of Synthflow's, UUIDs or numbers, as they may stand in a path, a query and a header.
 SYNTHFLOW_ID = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
 SynthflowId = Annotated[str, form(SYNTHFLOW_ID, "letters, digits and . _ : - behind the first")]

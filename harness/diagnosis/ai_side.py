@@ -176,11 +176,11 @@ def _number(scene: Scene, user: str) -> str | None:
     if wanted is None or scene.deployment is None or not user:
         return None
     assistants = scene.deployment.assistants
-    if user == assistants[wanted].did:
+    if user == assistants[wanted].address:
         return "the line's"
-    if same_number(user, assistants[wanted].did):
+    if same_number(user, assistants[wanted].address):
         return "the line's, in another form"
-    return "another assistant's" if any(same_number(user, a.did) for a in assistants.values()) else "nobody's"
+    return "another assistant's" if any(same_number(user, a.address) for a in assistants.values()) else "nobody's"
 
 
 def _trunk(scene: Scene, trunk: Trunk, seen: CallMessage) -> str | None:

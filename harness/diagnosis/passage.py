@@ -163,7 +163,7 @@ def number_shown(scene: Scene, finding: Finding) -> str | None:
         return "in another form"
     if scene.deployment is not None:
         numbers = {did for _, _, did in scene.deployment.all_dids()}
-        numbers |= {assistant.did for assistant in scene.deployment.assistants.values()}
+        numbers |= {assistant.address for assistant in scene.deployment.assistants.values()}
         if any(same_number(user, own) for own in numbers):
             return "a number of the deployment's own"
     if _NUMBER.fullmatch(user):

@@ -20,7 +20,7 @@ from harness.diagnosis.facts import Facts
 from harness.errors import SelectionError
 from harness.sip import why
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import digits_of, is_spelling, region_of
+from harness.sip.identity import digits_of, is_number, is_spelling, region_of
 from harness.sip.message import Message, Response
 from harness.sip.uri import Uri
 
@@ -367,8 +367,12 @@ _FEWEST_DIGITS = 7
 
 
 def same_number(written: str, number: str) -> bool:
-    """Whether ``written`` is the E.164 number in some form: national, with or without trunk prefix, without its plus, or with 00."""
+    """Whether ``written`` is the E.164 number in some form: national, with or without trunk prefix, without its plus, or with 00;
+    or the same user, where ``number`` is one.
+    """
+    if not is_number(number):
+        return bool(number) and written == number
     digits = _ABROAD.sub("", re.sub(r"\D", "", written))
-    if not number or len(digits) < _FEWEST_DIGITS:
+    if len(digits) < _FEWEST_DIGITS:
         return False
     return number.lstrip("+").endswith(digits) or is_spelling(written, number, region_of(number, ""))

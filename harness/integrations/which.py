@@ -13,7 +13,7 @@ from operator import attrgetter
 from harness.deployment import CALLS_A_PHONE, IDLE, Behaviour, CallerIdMode, Deployment, Handover, RoutedBy, Way
 from harness.integrations.base import NOT_OBSERVABLE, Axis, By, Calls, Cell, Need, PlannedCall, Which, one_call
 from harness.integrations.observability import unseen
-from harness.sip.identity import has_national_form
+from harness.sip.identity import has_national_form, is_number
 
 #: Callers of the row with simultaneous calls, if the trunk and the test phones allow that many.
 MOST_AT_ONCE = 3
@@ -327,6 +327,8 @@ OF_CAMPAIGN = Which(
 def _in_form(cell: Cell) -> bool:
     deployment = cell.deployment
     networks = (deployment.region, *map(deployment.region_at, deployment.callers))
+    if not is_number(cell.did):
+        return cell.axes["form"] == "e164"
     return cell.axes["form"] != "national" or all(has_national_form(cell.did, region) for region in networks)
 
 

@@ -152,7 +152,7 @@ class Ai:
 
     def was_tried(self, of: Call, line: Line) -> None:
         """The AI was asked to take the call that ``of`` began, at the line's assistant."""
-        wanted, subject = line.assistant.did, f"the call to {line.did}"
+        wanted, subject = line.assistant.address, f"the call to {line.did}"
         asked: list[str] = []
 
         def is_asked() -> bool:

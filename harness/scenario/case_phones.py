@@ -26,7 +26,7 @@ from harness.phone.waiter import NeverCame
 from harness.scenario.evidence import Evidence
 from harness.sip.digest import MOST_CHALLENGES, Login
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import numbers_shown, written_without_plus
+from harness.sip.identity import known_spellings, numbers_shown
 from harness.sip.message import Request, Response
 
 
@@ -237,7 +237,7 @@ class CasePhones:
         if invite is None or (parsed := read(invite.text)) is None:
             return ()
         try:
-            return numbers_shown(parsed, self._deployment.region_at(leg.phone.name), self._written_without_plus)
+            return numbers_shown(parsed, self._deployment.region_at(leg.phone.name), self._known_spellings)
         except SipSyntaxError:
             return ()
 
@@ -250,8 +250,8 @@ class CasePhones:
         return frozenset({*numbers_of(self._deployment), HEADER_NUMBER} | {number for number in fixed if number})
 
     @cached_property
-    def _written_without_plus(self) -> dict[str, str]:
-        return written_without_plus(self._numbers)
+    def _known_spellings(self) -> dict[str, str]:
+        return known_spellings(self._numbers)
 
     def hang_up(self) -> None:
         """End all calls at once; each release then waits for what is under way."""

@@ -212,7 +212,7 @@ class Cast:
 
     def shown_number(self, line: Line, caller: Caller) -> str:
         """The number an agent sees after a warm transfer on this line, as the handover is set up."""
-        return handover.number_shown(self.context.handover, line.assistant.did) or caller.number
+        return handover.number_shown(self.context.handover, line.assistant.address) or caller.number
 
     def header_for_caller_id(self) -> list[tuple[str, str]]:
         """The header that names the number to show, where the handover takes it from one."""

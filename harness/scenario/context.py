@@ -25,7 +25,7 @@ from harness.report.recorder import CaseRecorder
 from harness.scenario.calls import Calls
 from harness.scenario.case_phones import ALONE, HEADER_NUMBER, CasePhones, ConcurrentCases
 from harness.scenario.evidence import Evidence
-from harness.sip.identity import dialled_at_home, is_spelling
+from harness.sip.identity import dialled_at_home
 from harness.witness.synthflow import AbsentApi, SynthflowApi
 
 if TYPE_CHECKING:
@@ -96,8 +96,14 @@ def line_of(deployment: Deployment, trunk: Trunk, name: str) -> Line:
 
 
 def number_as(number: str, form: str) -> str:
-    """A number to dial, as ``e164``, ``national`` or ``tel`` (RFC 3966)."""
-    return {"national": dialled_at_home(number), "tel": f"tel:{number}"}.get(form, number)
+    """A number to dial, as ``e164``, ``national`` or ``tel`` (RFC 3966). A user has the first form alone."""
+    match form:
+        case "national":
+            return dialled_at_home(number)
+        case "tel":
+            return f"tel:{number}"
+        case _:
+            return number
 
 
 class Clock:
@@ -150,7 +156,7 @@ class FarRecords:
         if self._declared is None or not self._declared.prepare:
             return None
         try:
-            found = self.api.prepare_inbound(caller, assistant.did, assistant.model_id)
+            found = self.api.prepare_inbound(caller, assistant.address, assistant.model_id)
         except FarEndError as error:
             self.trouble(error)
             return None
@@ -262,8 +268,8 @@ class CaseContext:
     def assistant_of(self, number: str | None) -> str | None:
         """Which assistant has this number, however it is written."""
         assistants, region = self.deployment.assistants.items(), self.deployment.region
-        exactly = (name for name, assistant in assistants if assistant.did == number)
-        spelled = (name for name, assistant in assistants if is_spelling(number or "", assistant.did, region))
+        exactly = (name for name, assistant in assistants if assistant.address == number)
+        spelled = (name for name, assistant in assistants if assistant.is_at(number or "", region))
         return next(exactly, None) or next(spelled, None)
 
     def assistants_at(self, numbers: Iterable[str], *, but: str) -> list[str]:

@@ -56,7 +56,7 @@ class SynthflowEndpoint:
         much later as its interface lags.
         """
         context, api = self._context, self._context.far_end.api
-        number = context.deployment.assistants[assistant].did
+        number = context.deployment.assistants[assistant].address
         deadline = context.clock.monotonic() + within
         while True:
             now, answered = context.clock.monotonic(), of.answered_at() is not None
@@ -275,7 +275,7 @@ class StandInEndpoint:
         """The users of the Request-URIs; an assistant's number in E.164, however it is spelled."""
         assistants = self._context.deployment.assistants
         called = [(self._called(leg), request_user_of(leg.invite)) for leg in self.phone.incoming]
-        return [user if name is None else assistants[name].did for name, user in called]
+        return [user if name is None else assistants[name].address for name, user in called]
 
     def rang(self, of: Call) -> tuple[float, float] | None:
         """From the first INVITE until the CANCEL."""

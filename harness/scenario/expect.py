@@ -119,7 +119,7 @@ class Expect(ExpectAudio):
 
     def addressed_to(self, line: Line) -> None:
         """The Request-URI names the line's assistant, and the call came over the line's trunk: transport and port."""
-        told, end, did, where = self._record(), self._end, line.assistant.did, ""
+        told, end, did, where = self._record(), self._end, line.assistant.address, ""
         if told is not None and told.number_to is not None:
             self._evidence.add(signalling.called_in_record(told.number_to, end.label, did, told.id))
         else:

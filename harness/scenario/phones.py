@@ -68,7 +68,7 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
         raise ResourceError("stand_in.bind: no address is known; the world has not filled it in")
     fields: dict[str, object] = {
         "name": STAND_IN,
-        "user": next((assistant.did for assistant in deployment.assistants.values()), trunk.username or STAND_IN),
+        "user": next((assistant.address for assistant in deployment.assistants.values()), trunk.username or STAND_IN),
         "domain": in_uri(place.bind),
         "transport": trunk.transport,
         "bind_address": place.bind,

@@ -168,7 +168,7 @@ class ReportedCall(End):
             began=to_wall(self._of.began),
             handed_over=to_wall(self.began) if is_transfer else None,
             ended=to_wall(ended),
-            assistant=deployment.assistants[assistant].did if assistant else "",
+            assistant=deployment.assistants[assistant].address if assistant else "",
             is_shown_by_others=self.shown != self._of.number and shown_by_others(case, deployment),
         )
 

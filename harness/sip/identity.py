@@ -37,9 +37,25 @@ def without_separators(number: str) -> str:
     return _SEPARATORS.sub("", number)
 
 
-def written_without_plus(numbers: Iterable[str]) -> dict[str, str]:
-    """These numbers (E.164) by their digits, as ITU-T E.164 has them without a plus and behind 00."""
-    return {prefix + number.removeprefix("+"): number for number in numbers for prefix in ("", "00")}
+def is_number(address: str) -> bool:
+    """Whether an address of a deployment is a number (E.164 with +), and not a SIP user or an extension."""
+    return address.startswith("+")
+
+
+def known_spellings(addresses: Iterable[str]) -> dict[str, str]:
+    """The numbers among these by their digits, as ITU-T E.164 has them without a plus and behind 00; users by themselves."""
+    found: dict[str, str] = {}
+    for address in addresses:
+        if is_number(address):
+            found |= {prefix + address.removeprefix("+"): address for prefix in ("", "00")}
+        else:
+            found[address] = address
+    return found
+
+
+def is_address(user: str, address: str, region: str) -> bool:
+    """Whether ``user`` is a way to write the number that ``address`` is, else that user itself (RFC 3261 section 19.1.4)."""
+    return is_spelling(user, address, region) if is_number(address) else user == address
 
 
 def normalise(number: str, region: str) -> str | None:
@@ -159,7 +175,7 @@ def numbers_shown(message: Message, region: str, known: Mapping[str, str] = Mapp
     """Each number (E.164) that ``message`` shows of its caller, those of the most trusted header first.
 
     Asserted, Remote-Party-ID with party=calling or none said (draft-ietf-sip-privacy-04, still widely sent), From. Digits that are
-    ``known`` (:func:`written_without_plus`) are those numbers' and no national form. Raises SipSyntaxError for a broken From; others
+    ``known`` (:func:`known_spellings`) are those numbers' and no national form. Raises SipSyntaxError for a broken From; others
     that are count as absent.
     """
     remote_party = (

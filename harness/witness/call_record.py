@@ -98,7 +98,8 @@ class CallRecord:
 
     Numbers are E.164, however the record spells them (``region`` is whose national form it may be); other text stays, and a number
     that is masked is None. Digits may be a national number of the region's and another country's without its plus: those
-    that are ``known`` (:func:`harness.sip.identity.written_without_plus`) are the latter.
+    that are ``known`` (:func:`harness.sip.identity.known_spellings`) are the latter. A user that
+    is known is no number.
     """
 
     id: str
@@ -234,7 +235,8 @@ class CallRecord:
         """The fields of these that it lacks, in words."""
         said = {
             "a status that is known": self.status in _STATUSES,
-            "a number that was called": _E164.fullmatch(self.number_to or "") is not None,
+            "a number that was called": self.number_to in self.known
+            or _E164.fullmatch(self.number_to or "") is not None,
         }
         return tuple(what for what, is_said in said.items() if not is_said)
 
@@ -261,6 +263,8 @@ class CallRecord:
         if text is None:
             return None
         user = user_of(text)
+        if user in self.known:
+            return self.known[user]
         if is_masked(user):
             return None
         return self.known.get(without_separators(user)) or normalise(user, self.region) or text

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.deployment import plain_name
-from harness.sip.identity import is_spelling
+from harness.sip.identity import is_address
 from harness.witness.platform_report import ReportRow, names_in
 
 #: What the clocks of platform and harness may differ by. An earlier call of the same caller began at least ``stay_s`` before.
@@ -145,7 +145,7 @@ def _may_be_anybodys(row: ReportRow, sought: Sought) -> bool:
 
 
 def _is(told: str, number: str, sought: Sought) -> bool:
-    return is_spelling(told, number, sought.region)
+    return is_address(told, number, sought.region)
 
 
 def _is_within(row: ReportRow, sought: Sought) -> bool:

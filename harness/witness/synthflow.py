@@ -19,9 +19,9 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.deployment import SYNTHFLOW_ID, Deployment
-from harness.deployment.safety import numbers_of
+from harness.deployment.safety import addresses_in_records
 from harness.errors import FarEndError
-from harness.sip.identity import written_without_plus
+from harness.sip.identity import known_spellings
 from harness.support.http_client import Answer, HttpClient, HttpError, HttpResponse
 from harness.witness.call_record import REGISTERED, CallRecord
 from harness.witness.clock import ClockOffset, date_told, to_monotonic, to_wall
@@ -102,18 +102,18 @@ class SynthflowApi:
         region: str = "US",
         clock: Callable[[], float] = time.monotonic,
         testifies: bool = True,
-        numbers: Iterable[str] = (),
+        addresses: Iterable[str] = (),
     ) -> None:
         """``testifies``: records have fields beyond the documented ones; undeclared fields are ignored.
 
-        ``numbers`` (E.164): numbers that a record may have without a plus.
+        ``addresses``: numbers (E.164) that a record may have without a plus, and users of SIP addresses.
         """
         self._base = base.rstrip("/")
         self._region = region
         self._timeout_s = timeout_s
         self._clock = clock
         self._testifies = testifies
-        self._known = written_without_plus(numbers)
+        self._known = known_spellings(addresses)
         headers = {"Authorization": f"Bearer {token.strip()}"}
         self._client = HttpClient(ssl.create_default_context(cafile=ca_file) if ca_file else True, headers)
         self._lists = _SharedReading(self._read)
@@ -299,7 +299,7 @@ def api_of(deployment: Deployment) -> SynthflowApi | None:
         declared.timeout_s,
         deployment.region,
         testifies=testifies,
-        numbers=numbers_of(deployment),
+        addresses=addresses_in_records(deployment),
     )
 
 

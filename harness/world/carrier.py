@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.sip.digest import DigestServer
+from harness.sip.identity import is_number
 from harness.sip.uri import NameAddr
 from harness.world.b2bua import BackToBack, Caller, DirectMedia, Headers, LegTarget, WireLeg, number_of, x_headers
 from harness.world.registrar import Registrar, refuse
@@ -87,14 +88,14 @@ class CarrierCall(BackToBack):
     def _route(self, caller: Caller, *, from_platform: bool) -> LegTarget | int:
         """The target for the called number, or a final status if it leads nowhere."""
         carrier, request = self._carrier, self._incoming.request
-        number = number_of(request.uri, carrier.region)
+        number = carrier.platform.routes.called(request.uri)
         if number is None:
             return 484 if request.uri.user else 404
         headers: Headers = [*x_headers(request)]
         platform, hop = carrier.platform, carrier.to_platform
         # a group's number may be a subscriber's: what the platform itself sends out goes to the subscriber
         if platform.routes.find(number) and not (from_platform and number in carrier.subscribers):
-            if not platform.takes(request.uri.user or "", number):
+            if is_number(number) and not platform.takes(request.uri.user or "", number):
                 return 404
             return LegTarget(
                 peer="platform",

@@ -125,7 +125,7 @@ def _tables(
                 yield table_entry("groups", did, agents_of(deployment, deployment.groups[entry.group]))
                 continue
             assistant = deployment.assistants[str(entry.assistant)]
-            yield table_entry("lines", did, _far_end(trunk, assistant.did, trunk.port if entry.reachable else 9))
+            yield table_entry("lines", did, _far_end(trunk, assistant.address, trunk.port if entry.reachable else 9))
             if deployment.stand_in.options_every_s:
                 yield table_entry("probed", did, str(1 + list(deployment.trunks).index(trunk)))
             if entry.plaintext:

@@ -69,6 +69,7 @@ _WORDS = {
     "Region": "country (two letters)",
     "Variable": "environment variable",
     "User": "user of a SIP address",
+    "UserCalled": "user of a SIP address",
     "Source": "address, network or host name",
     "Digits": "digits",
     "Pressed": "digits",

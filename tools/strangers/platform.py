@@ -101,7 +101,7 @@ class Strangers:
                 more={
                     "HOURS": "\n".join(_hours(deployment)),
                     "CONTROL": str(self._control),
-                    "OTHER_DID": deployment.assistants["sales"].did,
+                    "OTHER_DID": deployment.assistants["sales"].address,
                     "OTHER_AGENT": deployment.phones["support"].aor_user,
                     "OTHER_DEVICE": f"{other.host}:{other.port}",
                     "CALLERS": block[_CALLERS],

@@ -106,7 +106,9 @@ def _describe(console: Console, world: Deployment, title: str) -> None:
         trunks.add_row(trunk.name, f"{trunk.host}:{trunk.port}", trunk.transport, trunk.authentication, trunk.ai)
     lines = Table("line", "leads to", "digits", "falls back to", "numbers", box=None, pad_edge=False)
     for name, line in world.lines.items():
-        target = f"{line.assistant} {world.assistants[line.assistant].did}" if line.assistant else f"group {line.group}"
+        target = (
+            f"{line.assistant} {world.assistants[line.assistant].address}" if line.assistant else f"group {line.group}"
+        )
         numbers = "\n".join(f"{number} ({trunk})" for trunk, number in world.numbers_of_line(name).items())
         lines.add_row(name, target, line.press or "", line.fallback or "", numbers)
     groups = Table("group", "number", "agents", box=None, pad_edge=False)

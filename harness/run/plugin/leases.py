@@ -251,7 +251,7 @@ def _shows(case: Case, deployment: Deployment) -> str | None:
     handover = case.handover(deployment)
     if case.row.hands_over != "warm" or case.line is None or handover is None:
         return None
-    return number_shown(handover, deployment.assistants[str(deployment.lines[case.line].assistant)].did)
+    return number_shown(handover, deployment.assistants[str(deployment.lines[case.line].assistant)].address)
 
 
 class LeaseTable:

@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.deployment import Campaign, Deployment, Synthflow, Transport
-from harness.deployment.safety import numbers_of
+from harness.deployment.safety import addresses_in_records
 from harness.errors import FarEndError
 from harness.run.preflight.answers import clock_line
 from harness.run.preflight.lines import Look, ProbeKind, ProbeResult, Status
-from harness.sip.identity import written_without_plus
+from harness.sip.identity import known_spellings
 from harness.support.http_client import HttpError, HttpResponse, session
 from harness.witness.call_record import CallRecord
 from harness.witness.ports.probes import Probing, Target, verified
@@ -150,15 +150,15 @@ def _model_line(deployment: Deployment, model: str, names: Sequence[str], answer
         calls = _calls_of(answer)
     except FarEndError as error:
         return look.warning(str(error), _CHECK_MODEL)
-    known = written_without_plus(numbers_of(deployment))
+    known = known_spellings(addresses_in_records(deployment))
     called = {
         CallRecord("", plain, deployment.region, known=known).number_to
         for plain in calls
         if isinstance(plain, dict) and plain.get("model_id") == model
     }
-    if called & {deployment.assistants[assistant].did for assistant in names}:
+    if called & {deployment.assistants[assistant].address for assistant in names}:
         return look.ok("the calls it lists are this assistant's")
-    if others := [assistant for assistant, entry in deployment.assistants.items() if entry.did in called]:
+    if others := [assistant for assistant, entry in deployment.assistants.items() if entry.address in called]:
         return look.warning(f"the calls it lists are those of {', '.join(others)}", _CHECK_MODEL)
     return look.ok("it lists calls" if calls else "it lists none lately")
 

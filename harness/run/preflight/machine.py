@@ -13,7 +13,7 @@ import phonenumbers
 from cryptography import x509
 
 from harness.deployment import Account, Deployment, Trunk
-from harness.deployment.safety import Guard, numbers_called, numbers_of
+from harness.deployment.safety import Guard, numbers_called, numbers_of, users_called
 from harness.run.preflight.lines import AUDIO, Look, ProbeKind, ProbeResult
 from harness.support.files import user_files
 from harness.support.toml_model import MOST_ALIKE
@@ -29,7 +29,7 @@ def number_line(deployment: Deployment, dialled: Collection[str] = ()) -> ProbeR
     numbers = sorted(set(numbers_of(deployment)))
     called = sorted(set(numbers_called(deployment)))
     reasons = {number: reason for number in called if (reason := guard.refusal(number))}
-    for user in sorted({group.user for group in deployment.groups.values() if group.user}):
+    for user in sorted(users_called(deployment)):
         if reason := guard.refusal(user, by_others=user not in dialled):
             reasons[user] = reason
     odd = [n for n in numbers if n not in reasons and not phonenumbers.is_valid_number(phonenumbers.parse(n, None))]

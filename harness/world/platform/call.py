@@ -79,7 +79,7 @@ class PlatformCall(BackToBack):
         first.media.learn(call.offer)
         call.progress(100)
         self.caller = Caller.of(call.request, platform.region, asserted=True)
-        number = number_of(call.request.uri, platform.region)
+        number = platform.routes.called(call.request.uri)
         route = (
             platform.routes.find(number or "")
             if self.termination is None
@@ -255,7 +255,7 @@ class PlatformCall(BackToBack):
         return LegTarget(
             peer=AI,
             ua=ua,
-            uri=hop.uri(platform.routes.assistant_did(route)),
+            uri=hop.uri(platform.routes.assistant_called(route)),
             hop=hop,
             from_=self._from_to_ai(route),
             headers=[*passed_on, *asserted, *platform.headers_to_ai(self, route)],
@@ -458,7 +458,7 @@ async def _from_outside(platform: Platform, call: IncomingCall) -> None:
         call.reject(403, "Address not allowed")
         return
     made = PlatformCall(platform, call, f"{platform.name} {call.call_id}")
-    line = platform.routes.line_of(number_of(call.request.uri, platform.region))
+    line = platform.routes.line_of(platform.routes.called(call.request.uri))
     is_wrong = platform.faults.on("media-host-unknown", line)
     made.start(WireLeg(call, platform.anchored(_NO_HOST if is_wrong else None), "caller"))
 

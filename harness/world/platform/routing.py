@@ -73,6 +73,10 @@ class Routes:
         """The choices of a number's menu by the digits that lead there; empty without a menu."""
         return self._menus.get(number, {})
 
+    def called(self, uri: Uri) -> str | None:
+        """The user of a line that a caller's address names, else its number in E.164."""
+        return uri.user if uri.user in self._by_number else number_of(uri, self._deployment.region)
+
     def line_of(self, number: str | None) -> str | None:
         """The line that the number belongs to."""
         route = self.find(number or "")
@@ -83,15 +87,15 @@ class Routes:
         number = number_of(target, self._deployment.region)
         return self._by_user.get(target.user or "") or (self.find(number) if number else None)
 
-    def assistant_did(self, route: LineRoute) -> str:
-        """The DID that the line's routing names: the assistant's; with the fault, another assistant's or an unassigned number."""
+    def assistant_called(self, route: LineRoute) -> str:
+        """The number or user that the line's routing names: the assistant's; with the fault, another's or an unassigned number."""
         assistants = self._deployment.assistants
         assert route.line.assistant is not None, "people's numbers have a GroupRoute"
         right = assistants[route.line.assistant]
         if self._faults.on("route-wrong-did", route.name):
-            others = (a.did for a in assistants.values() if a is not right and a.behaviour == "talks")
+            others = (a.address for a in assistants.values() if a is not right and a.behaviour == "talks")
             return next(others, unassigned_number(self._deployment))
-        return right.did
+        return right.address
 
     def trunk(self, route: LineRoute) -> Trunk | None:
         """The trunk the line's routing names; None for one that does not exist."""

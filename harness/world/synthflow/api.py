@@ -60,7 +60,7 @@ def api(
 ) -> web.Application:
     """The application for one tenant; every request needs the bearer token. ``store`` gives the files of recordings."""
     deployment, began = context.deployment, time.time()
-    models = {assistant.did: str(assistant.model_id) for assistant in deployment.assistants.values()}
+    models = {assistant.address: str(assistant.model_id) for assistant in deployment.assistants.values()}
     callers = [phone.number for phone in deployment.phones.values() if phone.number]
 
     def old_calls(model: str) -> Iterator[CallRecord]:

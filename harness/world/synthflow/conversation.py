@@ -62,7 +62,7 @@ class Synthflow:
         self.trunks = trunks
         self.records = Records()
         self.conversations: set[Conversation] = set()
-        self._assistants = {assistant.did: name for name, assistant in self.deployment.assistants.items()}
+        self._assistants = {assistant.address: name for name, assistant in self.deployment.assistants.items()}
         self._line_of_call = line_of_call
         ua.on_invite = self._invited
 
@@ -389,7 +389,7 @@ class Conversation:
                 to_agent.close()
 
     def _number_shown(self, handover: Handover) -> str:
-        original, own = self.record.number_from, self._assistant.did
+        original, own = self.record.number_from, self._assistant.address
         match handover.transfer_caller_id:
             case "agent":
                 return own

@@ -170,7 +170,7 @@ def test_the_api_refuses(td: Stage) -> None:
 def test_a_prepared_call_has_the_id_that_was_given_out(td: Stage) -> None:
     api = td.api()
     main = td.deployment.assistants["main"]
-    prepared = api.prepare_inbound("+14155550101", main.did, main.model_id)
+    prepared = api.prepare_inbound("+14155550101", main.address, main.model_id)
     call = td.dial("inbound", headers=[("X-EI", f"S.{prepared};E.crm-1;O.+14155550101;"), ("X-Shop", "7")])
     call.wait_state("confirmed", PATIENCE)
     record = api.call(prepared)

@@ -85,12 +85,22 @@ def test_callers_are_outside_phones_but_the_campaigns_customer(
     assert with_phones(**phones).model_copy(update={"campaign": campaign}).callers == callers
 
 
-def test_a_group_may_be_an_extension(tmp_path: Path) -> None:
-    changes = {"groups.billing.did": None, "groups.billing.user": "Kundendienst"}
+def test_a_sip_user_is_called_at_a_declared_host_alone(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"groups.billing.did": None, "groups.billing.user": "Kundendienst"}
+    changes |= {"assistants.main.did": None, "assistants.main.user": "voice-ai"}
+    changes |= {"lines.Empfang": {"user": "reception", "trunk": "udp-ip", "assistant": "main"}}
     deployment = loaded(tmp_path, "simulated-talkdesk", changes)
-    Guard(deployment)(f"sip:Kundendienst@{deployment.platform.domain}")
-    with pytest.raises(RefusedError, match="'kundendienst' is no number"):
-        Guard(deployment)(f"sip:kundendienst@{deployment.platform.domain}")
+    guard = Guard(deployment)
+    guard(f"sip:Kundendienst@{deployment.platform.domain}")
+    guard(f"sip:reception@{deployment.accounts['carrier'].domain}")
+    refused = {
+        "kundendienst": deployment.platform.domain,
+        "voice-ai": deployment.platform.domain,
+        "reception": "pbx.example",
+    }
+    for user, host in refused.items():
+        with pytest.raises(RefusedError, match="is no"):
+            guard(f"sip:{user}@{host}")
     assert deployment.handovers_made("main", "Kundendienst", None, shows_topic=False) == [""]
     assert deployment.handovers_made("main", "+18155550101", None, shows_topic=False) == []
 

@@ -446,7 +446,7 @@ AUDIO = [
     ),
 ]
 
-OWN_NUMBER = Example().deployment.assistants["warm"].did
+OWN_NUMBER = Example().deployment.assistants["warm"].address
 
 
 def warm_shows(number: str, sent: str = "") -> Example:

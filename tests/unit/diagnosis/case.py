@@ -331,7 +331,7 @@ class Example:
         sdp = SDP.format(host=address, protocol=protocol, formats=formats, lines=lines)
         if offer == "no media":
             sdp = sdp[: sdp.index("m=")]
-        user = did or self.deployment.assistants[self.assistant].did
+        user = did or self.deployment.assistants[self.assistant].address
         secure = self.transport == "tls" if tls is None else tls
         uri = f"sip:{user}@{AI}:{self.trunk.port}" + (";transport=tls" if secure else "")
         remote = remote or next((t.termination for t in self.deployment.trunks if t.name == trunk), "") or ""

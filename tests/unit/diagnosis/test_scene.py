@@ -52,6 +52,8 @@ def test_roles_without_a_deployment_by_who_calls_whom() -> None:
         ("02079460123", "+442079460123", True),  # with the trunk prefix that most of the world dials
         ("02079460124", "+442079460123", False),
         ("02079460123", "", False),
+        ("1001", "1001", True),  # an extension
+        ("21001", "1001", False),
     ],
 )
 def test_seven_digits_of_a_number_are_that_number(written: str, number: str, same: bool) -> None:

@@ -9,11 +9,11 @@ from harness.sip.identity import (
     digits_of,
     has_national_form,
     is_spelling,
+    known_spellings,
     national,
     normalise,
     numbers_shown,
     region_of,
-    written_without_plus,
 )
 from harness.sip.message import Message, Request
 from harness.sip.uri import Uri
@@ -97,7 +97,7 @@ def test_the_numbers_that_a_caller_shows(message: Request, numbers: list[str]) -
 
 
 def test_digits_that_are_a_known_numbers_are_no_national_form() -> None:
-    known = written_without_plus(["+493012345678"])
+    known = known_spellings(["+493012345678"])
     message = request(
         "P-Asserted-Identity: <sip:00493012345678@c.example>", source="<sip:493012345678@c.example>;tag=1"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.sip.identity import known_spellings
 from harness.witness.call_record import CallRecord
 from harness.witness.clock import ClockOffset
 
@@ -71,6 +72,16 @@ def test_what_a_status_says_of_the_call(status: str, answered: bool, over: bool)
     record = CallRecord("c", {"status": status, "phone_number_to": ASSISTANT})
     assert record.readable
     assert (record.answered, record.over) == (answered, over)
+
+
+@pytest.mark.parametrize("told", ["{}", "sip:{}@platform.example"])
+@pytest.mark.parametrize("user", ["1001", "voice-ai"])
+def test_a_known_user_is_no_number(user: str, told: str) -> None:
+    """In Germany 1001 may be a number, which the far end was then said to have been called for."""
+    known = known_spellings([ASSISTANT, user])
+    record = CallRecord("c", {"status": "completed", "phone_number_to": told.format(user)}, "DE", known=known)
+    assert record.number_to == user
+    assert record.readable
 
 
 def test_a_malformed_witness_is_named_and_tells_nothing() -> None:
