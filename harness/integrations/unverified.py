@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.deployment import Deployment
-from harness.finding_kinds import LANDING, VOICEMAIL
+from harness.finding_kinds import LANDING, LANDING_TURN, VOICEMAIL
 from harness.integrations import matrix
 from harness.integrations.matrix import Case, calls_of, landing_groups
 from harness.integrations.row_plan import RowPlan, named
@@ -40,9 +40,14 @@ class _Declared:
         self._every = every
         self._cases = [case for plan in every for case in matrix.cases_of(plan)]
         self._reached = {name for case in self._cases for name in landing_groups(case, deployment)}
+        self._failed_over = {c.line for c in self._cases if c.line and c.row.which and FAILS_OVER in c.row.which}
 
     def unused(self) -> Iterator[tuple[str, str]]:
         yield from self._trunks()
+        coded, axes = {case.axes.get("codec") for case in self._cases}, self._deployment.axes
+        for codec in axes.codecs if "codecs" in axes.model_fields_set else ():
+            if codec not in coded:
+                yield f"axes.codecs.{codec}", "no case calls the AI with it"
         yield from self._lines()
         called = {self._deployment.lines[case.line].assistant for case in self._cases if case.line}
         led = {line.assistant for line in self._deployment.lines.values()}
@@ -54,12 +59,15 @@ class _Declared:
     def _trunks(self) -> Iterator[tuple[str, str]]:
         deployment = self._deployment
         carrying = {trunk for _, trunk, _ in deployment.all_dids()}
+        fails_over = {line.failover for line in deployment.lines.values()} - {None}
         used = {case.trunk for case in self._cases}
+        used |= {str(deployment.lines[name].failover) for name in self._failed_over}
         filled = {case.trunk for case in self._cases if case.row.calls is a_full_trunk}
         plan = next((plan for plan in self._every if plan.row.calls is a_full_trunk), None)
         for trunk in deployment.trunks:
             if trunk.name not in used:
-                why = "no case is proved over it" if trunk.name in carrying else "it carries no number"
+                unproved = "it carries calls only while another trunk is down" if trunk.name in fails_over else ""
+                why = "no case is proved over it" if trunk.name in carrying else unproved or "it carries no number"
                 yield f"trunks.{trunk.name}", why
             elif "max_concurrent_calls" in trunk.model_fields_set and trunk.name not in filled:
                 why = f"no row of {deployment.integration} fills a trunk" if plan is None else plan.why_not_over(trunk)
@@ -71,10 +79,9 @@ class _Declared:
         once = 'depth = "once": other numbers prove the rows' if deployment.depth == "once" else "no row calls it"
         used = {case.line for case in cases}
         falls = {case.axes.get("overflow") for case in cases}
-        fails_over = {case.line for case in cases if case.row.which and FAILS_OVER in case.row.which}
         falls |= {deployment.lines[case.line].fallback for case in cases if case.line and _falls_back(case)}
         for name, line in deployment.lines.items():
-            if line.failover is not None and name not in fails_over:
+            if line.failover is not None and name not in self._failed_over:
                 yield (
                     f"lines.{name}.failover",
                     "its own trunk is never down (reachable = true, and no stand-in to leave it)",
@@ -95,6 +102,8 @@ class _Declared:
             )
         if groups[line.group].has_machine:
             return "the machine of its own group answers first"
+        if not group.present and not group.is_machine:
+            return "no agent there has a harness phone"
         return "harness phones cannot decline for all of its own group, or are in both groups"
 
     def _groups(self) -> Iterator[tuple[str, str]]:
@@ -103,7 +112,12 @@ class _Declared:
         led = {to for line in deployment.lines.values() for to in (line.group, line.fallback, line.closed)}
         led |= {to for handover in handovers for to in (handover.transfer_to, deployment.lands_at(handover))}
         heard = {case.axes.get("overflow") for case in self._cases if VOICEMAIL in case.required_findings}
+        rang = {
+            self._deployment.lines[c.line].group for c in self._cases if c.line and LANDING_TURN in c.required_findings
+        }
         for name, group in deployment.groups.items():
+            if name in self._reached and group.turns[1:] and name not in rang:
+                yield f"groups.{name}.rings", "GROUP-RINGING calls no number of people that leads to it"
             if name not in self._reached:
                 why = "no case lands there" if name in led else "no number, handover or topic leads to it"
                 yield f"groups.{name}", why

@@ -35,7 +35,18 @@ def copied(table: str, old: str, new: str, **fields: object) -> Changes:
             "lines.people.fallback",
             "no agent and no machine answers there",
         ),
+        (
+            {"groups.support.agents": (), "lines.people.fallback": "support", "depth": "every-number"},
+            "lines.people.fallback",
+            "no agent there has a harness phone",
+        ),
         ({"groups.support.voicemail": True}, "groups.support", "no number, handover or topic"),
+        (
+            {"groups.billing.agents": ("billing", "support"), "groups.billing.rings": "one-by-one"},
+            "groups.billing.rings",
+            "GROUP-RINGING calls no number",
+        ),
+        ({"trunks": of_ai("stand-in", "udp")}, "axes.codecs.pcma", "no case calls the AI with it"),
         ({"groups.billing.voicemail": True}, "groups.billing.voicemail", "no number of people leads to it"),
         (
             {"lines.*.fallback": None, "lines.trunk-failover": None, "trunks": of_ai("synthflow", "udp")},
@@ -63,7 +74,8 @@ def test_a_failover_trunk_is_proved_while_the_number_s_own_trunk_is_down(talkdes
         return {case.line: case.axes["ai"] for case in found}
 
     assert lines(talkdesk) == {"trunk-failover": "synthflow"}
-    assert "lines.trunk-failover.failover" not in why(talkdesk)
+    alone = changed(talkdesk, {"lines.*.dids": lambda dids: {n: did for n, did in dids.items() if n != "tls-ip"}})
+    assert not {"lines.trunk-failover.failover", "trunks.tls-ip"} & why(alone).keys()
     up = changed(talkdesk, {"lines.trunk-failover.reachable": True})
     assert not lines(up)
     assert why(up)["lines.trunk-failover.failover"].startswith("its own trunk is never down")
@@ -72,7 +84,7 @@ def test_a_failover_trunk_is_proved_while_the_number_s_own_trunk_is_down(talkdes
 
 
 def test_a_trunk_without_numbers_is_listed(talkdesk: Deployment) -> None:
-    udp = {f"lines.{name}": None for name in ("people", "people-in-turns", "nobody-there")}
+    udp = {f"lines.{name}": None for name in ("people", "people-in-turns", "nobody-there", "trunk-failover")}
     without = {"lines.*.dids": lambda dids: {name: did for name, did in dids.items() if name != "tls-ip"}, **udp}
     alone = changed(talkdesk, {**without, "trunks": of_ai("synthflow", "ip")})
     assert why(alone)["trunks.tls-ip"] == "it carries no number"
