@@ -256,19 +256,28 @@ class Tables(Model):
 
     def twins(self, group: str) -> list[str]:
         """Other groups with the same people in the same turns: nothing at their phones tells the groups apart."""
-        turns = [set(turn) for turn in self.groups[group].turns]
-        every = self.groups.items()
-        return [name for name, g in every if turns and name != group and [set(turn) for turn in g.turns] == turns]
+        own = self._turns(group)
+        return [name for name in self.groups if own and name != group and self._turns(name) == own]
+
+    def _turns(self, group: str) -> list[set[str]]:
+        return [set(turn) for turn in self.groups[group].turns]
 
     def telling_turn(self, group: str) -> int | None:
-        """How many turns must decline until ringing order tells the group from all others of the same people; None: no such group."""
-        own, people = self.groups[group].turns, set(self.groups[group].present)
-        twins = self.twins(group)
+        """How many turns must decline until ringing order tells the group from all others of the same people, or of the same first
+        turn; None: no such group.
+        """
+        own, people = self._turns(group), set(self.groups[group].present)
         if self.groups[group].others:  # agents without harness phones may take any turn
             return None
-        others = [g.turns for n, g in self.groups.items() if n not in (group, *twins) and set(g.present) == people]
-        differs = [next(at for at, turn in enumerate(own) if set(turn) != set(turns[at])) for turns in others if own]
-        return max(differs, default=None)
+        turns = [self._turns(name) for name, g in self.groups.items() if name != group and g.turns]
+        turns = [other for other in turns if set().union(*other) == people or other[:1] == own[:1]]
+        differs = ([at for at, turn in enumerate(own) if turn not in other[at : at + 1]] for other in turns)
+        return max((found[0] for found in differs if found), default=None)
+
+    def is_told_by_report(self, group: str) -> bool:
+        """Whether the platform's report tells a landing in the group from one in its :meth:`twins`."""
+        named = (self.groups[name].reported_as for name in (group, *self.twins(group)))
+        return self.platform.report is not None and all(named)
 
     def mistakable(self, assistant: str, asked: str, group: str, rang: Collection[str]) -> list[str]:
         """The :meth:`alike` groups that other handovers of the assistant lead to."""

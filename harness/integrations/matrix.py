@@ -242,7 +242,12 @@ def why_never_passed(case: Case, deployment: Deployment) -> str | None:
     if case.axes["ai"] == "synthflow" and AUDIO_TO_AI in required and (why := _why_audio_stays_unknown(deployment)):
         return why
     if LANDING in required and (
-        twins := [twin for name in _lands_at(case, deployment) for twin in deployment.twins(name)]
+        twins := [
+            twin
+            for name in _lands_at(case, deployment)
+            if not deployment.is_told_by_report(name)
+            for twin in deployment.twins(name)
+        ]
     ):
         return f"nothing tells its landing from one at {' or '.join(dict.fromkeys(twins))}, which has the same people"
     if report is None or not _is_reported(case, deployment):

@@ -212,7 +212,7 @@ class Group:
             self._wait_for_others(leg, of)
             self.was_declined()
             leg = self._told_apart(leg, of)
-            self._context.evidence.add(self._landed())
+            self._add_landing(of, leg)
             of.obeyed(leg.events[0].at)
             leg.answer()
             leg.wait_state("confirmed", within=self._context.patience)
@@ -352,6 +352,18 @@ class Group:
         """The agents who were called, with their groups; not those who were to decline."""
         declined = [phone.name for phone in self.before.phones] if self.before else []
         return {phone: self._group_of(phone) for phone in self._context.phones.rang() if phone not in declined}
+
+    def _add_landing(self, of: Call, leg: Leg) -> None:
+        """The finding on the landing; the platform's report makes it where nothing at the phones tells the group from its twins."""
+        found, declared = self._landed(), self._context.deployment.platform.report
+        if (
+            found.verdict is Verdict.NOT_OBSERVABLE
+            and declared
+            and self._context.deployment.is_told_by_report(self.name)
+        ):
+            ReportedCall(self._context, self, of, declared, leg.events[0].at, is_heard=True)
+        else:
+            self._context.evidence.add(found)
 
     def _landed(self) -> Finding:
         rang = self._rang()

@@ -85,8 +85,16 @@ class ReportedCall(End):
     is_blind = True
 
     def __init__(
-        self, context: CaseContext, group: Group, of: Call, declared: Report, began: float | None = None
+        self,
+        context: CaseContext,
+        group: Group,
+        of: Call,
+        declared: Report,
+        began: float | None = None,
+        *,
+        is_heard: bool = False,
     ) -> None:
+        """``is_heard``: a harness phone has the call, and the report only names the group."""
         self._context = context
         self._group = group
         self._of = of
@@ -95,7 +103,8 @@ class ReportedCall(End):
         self.began = time.monotonic() if began is None else began
         self.is_seen = False  #: whether it rang at harness phones instead, so that no report is needed
         self.shown = of.number or ""  #: the number that the landing is to show
-        context.unheard = self
+        if not is_heard:
+            context.unheard = self
         context.last_looks.append(self._find)
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.calls.verdict import ExpectationError, Verdict
-from harness.deployment import Expectations
+from harness.deployment import Expectations, Platform, Report
 from harness.deployment import Group as GroupEntry
 from harness.phone.waiter import never_came
 from harness.scenario.call import Call
@@ -143,7 +143,7 @@ TURNS: dict[str, Any] = {"rings": "one-by-one", "pause_s": 0.5}
         ({"agents": (DESK, ZOE)}, [ZOE], PASSED, {ZOE: PASSED, DESK: PASSED}),
         ({"agents": (DESK, ZOE)}, [DESK], PASSED, {ZOE: FAILED, DESK: FAILED}),
         ({"agents": (ZOE, DESK)}, [ZOE], UNSEEN, {}),
-        ({"agents": (ZOE, AG)}, [ZOE], PASSED, {}),
+        ({"agents": (ZOE, AG)}, [ZOE, DESK], PASSED, {ZOE: PASSED, DESK: PASSED}),
     ],
 )
 def test_two_groups_of_the_same_people_are_told_apart_by_their_turns_or_not_at_all(
@@ -164,6 +164,21 @@ def test_two_groups_of_the_same_people_are_told_apart_by_their_turns_or_not_at_a
     agents.take(agents.group(ZOE, DESK, **TURNS))
     assert agents.verdicts("landing") == {"the call": verdict}
     assert agents.verdicts("landing.turn") == turns
+
+
+def test_the_report_tells_groups_of_the_same_people_apart(make_context: MakeContext, clock: Clock) -> None:
+    names = ("Größe L", "Twin")
+    groups = {name: GroupEntry(agents=(ZOE,), reported_as=(name,)) for name in names}
+    platform = Platform(domain="platform.example", report=Report(url="https://reports.example/calls"))
+    agents = Agents(make_context, clock, groups=groups, platform=platform)
+    agents.phones[ZOE].rings(CALLER, "incoming", "confirmed", at=NOW, state="incoming")
+    agents.context.phones.rang = lambda since=0.0: [ZOE]  # type: ignore[method-assign]
+    of = caller()
+    of.number = CALLER
+    agents.take(agents.group(ZOE), of)
+    assert agents.verdicts("landing") == {}
+    assert len(agents.context.last_looks) == 1
+    assert agents.context.unheard is None
 
 
 @pytest.mark.parametrize(
