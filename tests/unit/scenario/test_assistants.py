@@ -28,7 +28,7 @@ from tests.unit.scenario.synthflow_api import ASSISTANT, CALLER, OTHER, FakeApi,
 
 def another(context: CaseContext) -> tuple[str, str]:
     """Name and number of an assistant that the call is not for."""
-    return next((name, one.did) for name, one in context.deployment.assistants.items() if one.did != ASSISTANT)
+    return next((name, one.address) for name, one in context.deployment.assistants.items() if one.address != ASSISTANT)
 
 
 def answered_by(context: CaseContext, endpoint: Any, of: Any) -> list[Any]:
