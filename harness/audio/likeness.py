@@ -5,10 +5,9 @@ time and frequency (what remains is when which partial begins, at one level), th
 looked for in the whole of the recording, and the places where they are found have to agree. A voice that says the same again is
 found at several places almost equally well; the place where most parts agree is taken.
 
-Measured with speech of several languages, 1.2 to 20 s, G.711 both ways, ±12 dB, ±200 ppm and noise at −62 dBov, and as the
-recording a mix with the caller's mark and words as MP3 (16 kHz, 24 kbit/s) or Opus. The right recording: all parts agree, or all but
-one, with a match of 0.51 to 0.98. Another voice, or hold music: two parts agree at most, 0.08 to 0.32. A decoder of MP3 leaves some
-69 ms of the encoder's delay in.
+Measured with speech of several languages, 1.2 to 20 s, G.711 both ways, ±12 dB, ±200 ppm and noise at −62 dBov, up to 60 ms of it lost,
+and as the recording a mix with the caller's mark and words as MP3 (16 kHz, 24 kbit/s) or Opus. The right recording: a match of 0.51
+to 0.98. Another voice, or hold music: 0.08 to 0.32. A decoder of MP3 leaves some 69 ms of the encoder's delay in.
 """
 
 from __future__ import annotations
@@ -27,9 +26,8 @@ _BAND: Final = slice(round(300 * _WINDOW / SAMPLE_RATE), round(3000 * _WINDOW / 
 _FLOOR_DBOV: Final = -50.0  #: quieter frames count for nothing
 _PART_S: Final = 0.5  #: of a part: at 200 ppm a clock drifts by 0.1 ms meanwhile, a third of a period of 3 kHz
 _MOST_PARTS: Final = 12
-_SAME_PLACE_S: Final = 0.045  #: a jitter buffer slips by two frames
+_SAME_PLACE_S: Final = 0.085  #: a jitter buffer slips by four frames
 _MOST_DRIFT: Final = 300e-6
-_FEWEST: Final = 2
 #: A caller may hear other things as well: an announcement, a ringing tone, a person after the AI.
 _LEAST_SHARE: Final = 0.4
 LEAST_MATCH: Final = 0.4  #: of a part that is there
@@ -56,10 +54,16 @@ class Likeness:
     def is_found(self) -> bool:
         """Whether the recording has the voice."""
         return (
-            len(self.agreeing) >= _FEWEST
+            self.spans_s >= _PART_S  # two parts that have nothing in common
             and len(self.agreeing) >= _LEAST_SHARE * len(self.parts)
             and self.match >= LEAST_MATCH
         )
+
+    @property
+    def spans_s(self) -> float:
+        """From the first part that agrees to the last."""
+        begins = [part.began for part in self.agreeing]
+        return max(begins) - min(begins) if begins else 0.0
 
     @property
     def match(self) -> float:
@@ -136,14 +140,14 @@ def _agreeing(parts: Sequence[Part], near: Callable[[Part, float, float], Part])
 
 
 def _loudest(loud: NDArray[np.bool_], length: int) -> list[int]:
-    """Where parts begin of which most is loud, none over another, spread over the whole."""
+    """Where parts begin of which most is loud, half a part from each other at least, spread over the whole."""
     share = np.concatenate([[0], np.cumsum(loud)])
     begins = [
         at for at in range(0, len(loud) - length + 1, length // 8) if share[at + length] - share[at] > 0.6 * length
     ]
     apart: list[int] = []
     for at in begins:
-        if not apart or at - apart[-1] >= length:
+        if not apart or at - apart[-1] >= length // 2:
             apart.append(at)
     if len(apart) <= _MOST_PARTS:
         return apart

@@ -138,6 +138,14 @@ def test_what_is_not_the_ais_voice_is_told_from_it(received: Samples) -> None:
     assert found.has_other_voice
 
 
+@pytest.mark.parametrize("lost", [0, 480])
+def test_a_short_greeting_is_found_though_the_jitter_buffer_slipped(lost: int) -> None:
+    greeting = prompt_samples("how-can-i-help-en")[: round(1.45 * RATE)]
+    heard = join(greeting[: RATE // 2], greeting[RATE // 2 + lost :])
+    found = compared(join(quiet(0.4), greeting, quiet(4.0)), received=over_the_line(heard, 0.1))
+    assert found.voice.is_found
+
+
 def test_a_voice_that_says_the_same_again_and_again_is_found() -> None:
     repeated = join(quiet(0.5), *(prompt_samples("how-can-i-help-en"),) * 8)
     found = compared(join(quiet(0.7), repeated), received=over_the_line(repeated, 0.1))
