@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from harness.calls.checks import landing
 from harness.calls.checks.finding import not_observable
@@ -371,10 +371,24 @@ class Group:
         deployment = self._context.deployment
         twins = deployment.twins(self.name) if ours and self.name in deployment.groups else []
         found = landing.landed("the call", self.name, rang, alike=deployment.alike(self.name, ours) if ours else [])
-        if not twins or found.verdict is not Verdict.PASSED:
+        if found.verdict is not Verdict.PASSED:
             return found
-        why = f"{found.actual}; nothing tells it from {', '.join(twins)}, which has the same people"
+        if twins:
+            why = f"{found.actual}; nothing tells it from {', '.join(twins)}, which has the same people"
+        elif rivals := self._rivals(ours):
+            missing = [name for name in self.entry.first_turn if name not in ours]
+            why = f"{found.actual}; {', '.join(missing)} did not ring with it, as if {' or '.join(rivals)} had been called"
+        else:
+            return found
         return not_observable("landing", found.subject, expected=found.expected, why=why, measured=found.measured)
+
+    def _rivals(self, rang: Collection[str]) -> list[str]:
+        """Groups whose first turn is who rang, where this group's first turn is more than that."""
+        deployment, first = self._context.deployment, set(self.entry.first_turn)
+        if self.entry.others or not set(rang) < first:
+            return []
+        alike = deployment.alike(self.name, rang) if self.name in deployment.groups else []
+        return [name for name in alike if set(deployment.groups[name].first_turn) == set(rang)]
 
     def _missed(self) -> Finding:
         """No agent of the group could take the call: one who is away may have been called, or a phone refused it."""

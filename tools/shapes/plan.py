@@ -123,6 +123,11 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
     if fault == "caller-id-lost-at-second-agent":
         people = deployment.groups[str(entry.group)].present
         return all(deployment.phones[agent].shows == "original" for agent in people)
+    if (
+        fault == "hours-wrong" and case.row.out_of_hours and entry.group
+    ):  # a phone rings that belongs to the open number alone
+        by_night = set(deployment.groups[entry.closed].agents) if entry.closed else set()
+        return bool(set(deployment.groups[entry.group].first_turn) - by_night)
     if fault == "hours-wrong" and not case.row.out_of_hours:  # a phone rings that belongs to the closed number alone
         return entry.hours is not None and bool(entry.closed) and _rings_first(deployment, entry)
     if fault == "fallback-wrong-group":  # where nobody else is, none is rung, as without a fallback

@@ -181,6 +181,19 @@ def test_the_report_tells_groups_of_the_same_people_apart(make_context: MakeCont
     assert agents.context.unheard is None
 
 
+@pytest.mark.parametrize(("rings", "verdict"), [([ZOE], UNSEEN), ([ZOE, DESK], PASSED)])
+def test_one_agent_of_a_turn_who_rings_alone_as_in_another_group_proves_no_landing(
+    make_context: MakeContext, clock: Clock, rings: list[str], verdict: Verdict
+) -> None:
+    own = GroupEntry(did="+13125550142", agents=(ZOE, DESK))
+    other = GroupEntry(did="+13125550143", agents=(ZOE, AG), **TURNS)
+    agents = Agents(make_context, clock, groups={"Größe L": own, "Zentrale": other})
+    agents.phones[ZOE].rings(CALLER, "incoming", "confirmed", at=NOW)
+    agents.context.phones.rang = lambda since=0.0: rings  # type: ignore[method-assign]
+    agents.take(agents.group(ZOE, DESK))
+    assert agents.verdicts("landing") == {"the call": verdict}
+
+
 @pytest.mark.parametrize(
     ("queue_s", "rings_s", "verdict"), [(600.0, 40.0, PASSED), (600.0, None, FAILED), (0.0, 40.0, FAILED)]
 )
