@@ -402,7 +402,7 @@ def write_beside(run: RunEvidence, summary: Summary, results: Path, times: Itera
     write_config(
         run.directory,
         name=f"Call verification {run.name}",
-        cases=summary.total.cases,
+        cases=summary.cases,
         history=run.directory.parent / f"allure-history-{history}.jsonl",
         places=places_of(run.everything),
     )

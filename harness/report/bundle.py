@@ -34,7 +34,7 @@ TABLE = "report.csv"
 _TEXTS = {".txt", ".csv", ".md", ".html", ".svg", ".json", ".xml", ".log"}
 #: What of a run's summary may hold numbers.
 _WORDS = (
-    "passed_on_retry", "tried_before", "missing", "unplanned", "left_out", "unverified", "required", "broke", "deployments",
+    "passed_on_retry", "tried_before", "planned", "left_out", "unverified", "required_missing", "broke", "deployments",
 )  # fmt: skip
 #: How a spreadsheet knows a formula by its first character (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")

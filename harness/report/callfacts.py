@@ -12,7 +12,6 @@ import re
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -31,6 +30,7 @@ from harness.report.case_document import answered_at, started
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, is_invite
 from harness.report.hearing import first_sample, sounds
+from harness.report.markup import moment
 
 #: The columns of :func:`harness.report.hearing.figures` that are call facts as well.
 _MEDIA = ("codec", "jitter", "lost", "MOS")
@@ -70,11 +70,10 @@ def _facts(evidence: CaseEvidence, leg: str, own: Sequence[Arrow], invite: Arrow
         "first audio received": _between(since, _first_sound(evidence, leg)),
         "first audio heard by the far end": _between(since, _first_heard_elsewhere(evidence, leg)),
     }
-    began = datetime.fromtimestamp(evidence.wall(invite.at), UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     facts = {
         "direction": "outgoing" if invite.sent else "incoming",
         "Call-ID": invite.header("Call-ID") or NOTHING,
-        "INVITE at": f"{began} UTC",
+        "INVITE at": moment(evidence.wall(invite.at)),
         "From": _party(invite.header("From")),
         "To": _party(invite.header("To")),
         "number dialled": invite.dialled or NOTHING,

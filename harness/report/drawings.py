@@ -32,7 +32,7 @@ from harness.report.flow import (
     without_repeats,
 )
 from harness.report.hearing import Hearing
-from harness.report.markup import xml
+from harness.report.markup import short, xml
 
 #: The colours of a leg's phases.
 PHASE_COLOURS = {"ringing": "#fde68a", "talking": "#a6e3c0", "held": "#f5c2c7"}
@@ -177,7 +177,7 @@ def _text_arrow(line: list[str], arrow: Arrow, source: int, target: int) -> None
     else:
         line[left + 1] = "◀"
     room = right - left - 4
-    label = f" {_short(arrow.label, room - len(numbers) - 3)} {numbers} "  # a number is what findings point to
+    label = f" {short(arrow.label, room - len(numbers) - 3)} {numbers} "  # a number is what findings point to
     _put(line, left + 2 + max(0, (room - len(label)) // 2), label)
 
 
@@ -289,7 +289,7 @@ def _svg_lifelines(ladder: Ladder, centres: list[int], height: float) -> list[st
         parts.append(
             f'<rect x="{centre - _BOX // 2}" y="8" width="{_BOX}" height="40" rx="6" class="box{ours}"/>'
             f'<text class="h" x="{centre}" y="{25 if lifeline.subtitle else 33}" text-anchor="middle">'
-            f"{xml(_short(lifeline.title, 24))}</text>"
+            f"{xml(short(lifeline.title, 24))}</text>"
             + (
                 f'<text class="n" x="{centre}" y="41" text-anchor="middle">{xml(lifeline.subtitle)}</text>'
                 * bool(lifeline.subtitle)
@@ -351,8 +351,8 @@ def _svg_arrow(arrow: Arrow, kind: str, source: int, target: int, y: float, anch
     )
     middle = (source + target) // 2
     room = max(_COLUMN, abs(target - source)) - 24
-    detail = _short(arrow.detail, int(room / _DETAIL_WIDTH))
-    label = _short(arrow.label, int(room / _LABEL_WIDTH) - len(_numbers(arrow)))
+    detail = short(arrow.detail, int(room / _DETAIL_WIDTH))
+    label = short(arrow.label, int(room / _LABEL_WIDTH) - len(_numbers(arrow)))
     # in a page the message itself is a click away; alone, the picture carries it
     tip = "" if anchors else f"<title>{xml(arrow.text)}</title>"
     body = (
@@ -370,10 +370,6 @@ def _numbers(arrow: Arrow) -> str:
     """The number, of a message that was repeated the first and the last."""
     first, last = arrow.numbers[0], arrow.numbers[-1]
     return f"{first}…{last}" if arrow.repeats else first
-
-
-def _short(words: str, most: int) -> str:
-    return words if len(words) <= most else words[: most - 1] + "…"
 
 
 def without_registrations(flow: Sequence[Arrow], row: str) -> tuple[list[Arrow], list[Activity]]:

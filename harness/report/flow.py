@@ -111,12 +111,12 @@ class Arrow:
         """Whether it answers a request."""
         return self.status > 0
 
-    @property
+    @cached_property
     def status(self) -> int:
         """The status of a response, 0 for a request."""
         return self.parsed.status if self.parsed else 0
 
-    @property
+    @cached_property
     def method(self) -> str:
         """The method, of a response by its CSeq; empty if it cannot be read."""
         return self.parsed.method if self.parsed else ""
@@ -199,6 +199,12 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
     """Every message of the case, by time: those of the harness phones, and those that only a far end's record or a capture shows."""
     found = [_arrow(message.number, message.event) for message in evidence.messages]
     seen = {(arrow.text, arrow.source, arrow.target) for arrow in found}
+    others = (*_in_records(evidence), *_in_captures(evidence))
+    found += [arrow for arrow in others if (arrow.text, arrow.source, arrow.target) not in seen]
+    return sorted(found, key=lambda arrow: arrow.at)
+
+
+def _in_records(evidence: CaseEvidence) -> Iterator[Arrow]:
     recorded = [(record, entry) for record in evidence.far_end for entry in record.messages if _is_message(entry)]
     for number, (record, entry) in enumerate(recorded, start=1):
         message = SipMessage(
@@ -208,27 +214,22 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
             transport=str(entry.get("transport", "udp")),
             **{name: entry[name] for name in _TEXTS},
         )
-        arrow = _arrow(f"f{number}", message, far_end=True)
-        if (arrow.text, arrow.source, arrow.target) not in seen:
-            found.append(arrow)
-    captured = [event for event in evidence.log.added if isinstance(event, MessageInFile)]
+        yield _arrow(f"f{number}", message, far_end=True)
+
+
+def _in_captures(evidence: CaseEvidence) -> Iterator[Arrow]:
+    captured = (event for event in evidence.log.added if isinstance(event, MessageInFile))
     for place, event in enumerate(captured):
-        arrow = Arrow(
-            numbers=(captured_number(place),),
+        message = SipMessage(
             at=event.at,
-            local=FlowEnd.parse(event.source),
-            remote=FlowEnd.parse(event.destination),
-            transport=event.transport,
-            text=event.text,
             phone=event.file,
-            sent=True,
-            leg=None,
-            far_end=True,
-            file=event.file,
+            direction="sent",
+            transport=event.transport,
+            local=event.source,
+            remote=event.destination,
+            text=event.text,
         )
-        if (arrow.text, arrow.source, arrow.target) not in seen:
-            found.append(arrow)
-    return sorted(found, key=lambda arrow: arrow.at)
+        yield _arrow(captured_number(place), message, far_end=True, file=event.file)
 
 
 def captured_number(place: int) -> str:
@@ -236,7 +237,7 @@ def captured_number(place: int) -> str:
     return f"h{place + 1}"
 
 
-def _arrow(number: str, event: SipMessage, *, far_end: bool = False) -> Arrow:
+def _arrow(number: str, event: SipMessage, *, far_end: bool = False, file: str = "") -> Arrow:
     return Arrow(
         numbers=(number,),
         at=event.at,
@@ -249,6 +250,7 @@ def _arrow(number: str, event: SipMessage, *, far_end: bool = False) -> Arrow:
         leg=event.leg,
         far_end=far_end,
         unread=bool(event.unread),
+        file=file,
     )
 
 

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -44,7 +45,16 @@ from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, arrows, first_line, messages_of, named_in, sdp_summary
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
 from harness.report.history import Run, shortened
-from harness.report.markup import cause_of, explain_command, render, short_path, verify_command, web_link
+from harness.report.markup import (
+    cause_of,
+    explain_command,
+    owner_command,
+    render,
+    short,
+    short_path,
+    verify_command,
+    web_link,
+)
 from harness.report.pcap import CAPTURE
 from harness.report.run_directory import RunEvidence, each
 from harness.report.standing import Past
@@ -106,6 +116,7 @@ def write(
         write_part(parts, "index", index)
     seen_in_part = {row: found for row, found in summary.coverage.items() if found.unseen}
     titles = {line.row: line.title for table in tables for line in table.lines}
+    absent_rows, not_everywhere = _left_out(summary, tables)
     shown = [fields for fields, *_ in made]
     axes = _axes(cases)
     text = render(
@@ -117,7 +128,7 @@ def write(
         tables=tables,
         link=matrix.Table.link,
         person_of=person_of,
-        directory=short_path(path.parent),
+        owner_command=partial(owner_command, short_path(path.parent)),
         trends=_trends(known.runs),
         past=known,
         compared=str(past) if past and (groups or past.standings) else "",
@@ -132,7 +143,8 @@ def write(
         index="" if in_parts else index,
         filters=_filters(shown, groups, titles, axes),
         absent=[str(case["id"]) for case in run.absent],
-        left_out=_left_out(summary),
+        absent_rows=absent_rows,
+        not_everywhere=not_everywhere,
         seen_in_part=seen_in_part,
         rows_seen_in_part=len({row.partition(" of ")[0] for row in seen_in_part}),  # as the table of rows has them
         axes=axes,
@@ -188,33 +200,32 @@ def _owner(group: CauseGroup) -> str:
 
 def headline(summary: Summary) -> tuple[str, str]:
     """The run in one verdict and one sentence."""
-    total = summary.total
-    broke = total.shown[Verdict.BROKEN]
+    broke = summary.shown[Verdict.BROKEN]
     more = f", {broke} broke" if broke else ""
     if summary.interrupted:  # most of what broke never began
         more = ", and the run was interrupted"
-    if total.failed:
-        return "failed", f"{total.failed} of {total.cases} cases failed{more}"
-    if summary.required:
-        return "failed", f"Required, and not run: {'; '.join(summary.required)}{more}"
-    if total.not_observable:
-        return "not observable", f"{total.not_observable} of {total.cases} cases could not be observed{more}"
+    if summary.failed:
+        return "failed", f"{summary.failed} of {summary.cases} cases failed{more}"
+    if summary.required_missing:
+        return "failed", f"Required, and not run: {'; '.join(summary.required_missing)}{more}"
+    if summary.not_observable:
+        return "not observable", f"{summary.not_observable} of {summary.cases} cases could not be observed{more}"
     if summary.interrupted:
-        return "broken", f"Interrupted: {summary.interrupted}; {total.passed} of {total.cases} cases passed"
+        return "broken", f"Interrupted: {summary.interrupted}; {summary.passed} of {summary.cases} cases passed"
     if broke:
-        return "broken", f"{broke} of {total.cases} cases broke: nothing is known about the system in them"
-    if total.not_run:
-        return "broken", f"{total.not_run} of {total.cases} cases did not run"
-    if not total.passed:
+        return "broken", f"{broke} of {summary.cases} cases broke: nothing is known about the system in them"
+    if summary.not_run:
+        return "broken", f"{summary.not_run} of {summary.cases} cases did not run"
+    if not summary.passed:
         return "broken", "No case ran"
-    words = f"{total.passed} cases passed" if total.passed > 1 else "1 case passed"
+    words = f"{summary.passed} cases passed" if summary.passed > 1 else "1 case passed"
     if summary.unplanned:
         return "broken", f"{words}, of which {len(summary.unplanned)} had not been planned"
     if summary.broke:
         return "broken", f"{words}, but the harness broke outside of them"
     if again := len(summary.passed_on_retry):
-        words += ", on retry" if total.passed == 1 else f", {again} of them on retry"
-    return "passed", words if total.passed == 1 else f"All {words}"
+        words += ", on retry" if summary.passed == 1 else f", {again} of them on retry"
+    return "passed", words if summary.passed == 1 else f"All {words}"
 
 
 def _open(tables: Sequence[matrix.Table]) -> list[str] | None:
@@ -252,14 +263,18 @@ def _trends(past: Sequence[Run]) -> dict[str, dict[str, list[tuple[str, Verdict]
     }
 
 
-def _left_out(summary: Summary) -> list[tuple[str, int, dict[str, list[str]]]]:
-    """Of the guide's rows, then of those of practice: how many were not run, or not at every number, and why which."""
-    found = []
-    for documented, words in ((True, "of the guide"), (False, "of practice")):
-        if reasons := summary.not_run(documented=documented):
-            rows = {left["row"] for left in summary.left_out if bool(left["documented"]) is documented}
-            found.append((words, len(rows), reasons))
-    return found
+def _left_out(summary: Summary, tables: Sequence[matrix.Table]) -> tuple[int, dict[str, list[str]]]:
+    """How many rows of the guide were not run, which the matrix shows; and why rows were not run at every number, each reason once."""
+    run = {(table.deployment, line.row) for table in tables for line in table.run}
+    several = len({table.deployment for table in tables}) > 1
+    absent, found = set(), dict[str, list[str]]()
+    for left in summary.left_out:
+        if (left["deployment"], left["row"]) in run:
+            name = f"{left['row']} of {left['deployment']}" if several else left["row"]
+            found.setdefault(left["why"], []).append(name)
+        elif left["documented"]:
+            absent.add(left["row"])
+    return len(absent), found
 
 
 #: A filter: its name in the address, in words, and the values with their words.
@@ -284,7 +299,7 @@ def _filters(
 
     first: list[_Filter] = [
         ("verdict", "verdict", [(verdict, f"{verdict} ({shown[verdict]})") for verdict in map(str, Verdict) if shown[verdict]]),
-        ("cause", "cause", [(n, f"{_short(group.headline)} ({len(group.cases)})") for n, group in enumerate(groups)]),
+        ("cause", "cause", [(n, f"{short(group.headline, _MOST_WORDS)} ({len(group.cases)})") for n, group in enumerate(groups)]),
         ("owner", "owner", [(owner, owner_in_words(owner)) for owner in values("owners")]),
         ("row", "row", [(row, f"{title} ({row})") for row, title in titles.items() if row in rows]),
     ]  # fmt: skip
@@ -296,10 +311,6 @@ def _filters(
     for name, (words, found) in axes.items():
         (first if name == "deployment" else others).append((name, words, plain(found)))
     return [one for one in first if one[2]], [one for one in others if one[2]]
-
-
-def _short(words: str) -> str:
-    return words if len(words) <= _MOST_WORDS else f"{words[: _MOST_WORDS - 1]}…"
 
 
 def _axes(cases: Sequence[CaseEvidence]) -> dict[str, tuple[str, list[str]]]:

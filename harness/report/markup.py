@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -47,6 +48,31 @@ def with_code(text: object) -> Markup:
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(Markup.escape(text))))
 
 
+#: A verdict, or what was not run, in one character.
+SIGNS = {"passed": "✓", "failed": "✕", "not observable": "?", "broken": "!", "not run": "–"}
+
+
+def sign(verdict: object) -> Markup:
+    """A verdict's sign in a page, with the word for those who hear it."""
+    word = str(verdict)
+    return Markup('<span class="sign v-{}">{}<span class="sr">{}</span></span>').format(slug(word), SIGNS[word], word)
+
+
+def slug(words: object) -> str:
+    """The words as the name of a class in a page's style."""
+    return str(words).replace(" ", "-")
+
+
+def short(words: str, most: int) -> str:
+    """The words, of more than so many characters the first."""
+    return words if len(words) <= most else f"{words[: most - 1]}…"
+
+
+def moment(at: float) -> str:
+    """A time in seconds since the epoch, in UTC, to the millisecond."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"
+
+
 #: The fields of a cause of a diagnosis; all but ``cause`` may be missing.
 CAUSE = ("cause", "issue", "fix", "owner", "confidence", "settles", "because", "link")
 
@@ -70,7 +96,8 @@ def environment() -> Environment:
     found.filters["web_link"] = web_link
     found.filters["seen_of"] = seen_of
     found.filters["s"] = lambda number: "" if number == 1 else "s"
-    found.filters["slug"] = lambda value: str(value).replace(" ", "-")
+    found.filters["slug"] = slug
+    found.globals |= {"SIGNS": SIGNS, "sign": sign}
     return found
 
 
@@ -87,8 +114,12 @@ def cause_of(plain: Mapping[str, Any]) -> dict[str, str]:
 
 def said_first(case: CaseEvidence, *names: str) -> list[str]:
     """These fields of a case's likeliest cause, a line each, as far as they are there."""
-    likeliest = cause_of(case.diagnosis[0]) if case.diagnosis else {}
-    return [f"{name.capitalize()}: {likeliest[name]}" for name in names if likeliest.get(name)]
+    return _said(case.diagnosis[0], names) if case.diagnosis else []
+
+
+def _said(cause: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    known = cause_of(cause)
+    return [f"{name.capitalize()}: {known[name]}" for name in names if known[name]]
 
 
 def in_words(strength: Strength | None) -> str:
@@ -98,9 +129,7 @@ def in_words(strength: Strength | None) -> str:
 
 def said_besides(cause: Mapping[str, Any]) -> str:
     """A further cause in lines: what it is, how to fix it, who owns it."""
-    known = cause_of(cause)
-    said = {"Also": known["cause"], "Fix": known["fix"], "Owner": known["owner"]}
-    return "\n".join(f"{name}: {words}" for name, words in said.items() if words)
+    return "\n".join([f"Also: {cause.get('cause', '')}", *_said(cause, ("fix", "owner"))])
 
 
 def seen_of(finding: Finding) -> tuple[str, str]:
@@ -139,6 +168,11 @@ def explain_command(run: str, case: CaseEvidence) -> str:
     # as a merged run's (harness.report.merge)
     has_twin = "~" in home.name or home.with_name(f"{home.name}~1").exists()
     return shlex.join([program(), "explain", run, home.name if has_twin else case.id])
+
+
+def owner_command(run: str, person: str) -> str:
+    """``harness report`` for the page to send to somebody."""
+    return shlex.join([program(), "report", run, "--for", person])
 
 
 def verify_command(command: str, case: CaseEvidence) -> str:

@@ -5,11 +5,12 @@ One model for every page and format: the HTML pages render its tables by ``matri
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from markupsafe import escape
@@ -19,13 +20,22 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.calls.verdict import ORDER, Verdict
+from harness.report.markup import SIGNS, short
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import NOT_ASKED, RowScope, Scope
+from harness.report.terminal import STYLES
 
 NOT_RUN = "not run"
 #: The worst first; what was planned and never ran stands between what could not be seen and what passed.
 _WORST = (*map(str, ORDER[:-1]), NOT_RUN, str(Verdict.PASSED))
-SIGNS = {"passed": "✓", "failed": "✕", "not observable": "?", "broken": "!", NOT_RUN: "–"}
+#: What a cell says, for somebody who sees one for the first time: verdict, mark, words.
+LEGEND = (
+    ("passed", f"{SIGNS['passed']} 3", "all 3 passed"),
+    ("failed", f"{SIGNS['failed']} 3", "all 3 failed"),
+    ("failed", f"{SIGNS['failed']} 1/3", "1 of 3 failed"),
+    *((verdict, SIGNS[verdict], verdict) for verdict in ("not observable", "broken", NOT_RUN)),
+)
+LEGEND_ENDS = "an empty place has no case; “passed” counts of all cases there are, asked for or not"
 #: What may be a column, the finest division first: the way into the AI, the codec, who the AI is.
 _DIVISIONS = (("way", "codec", "ai"), ("way", "ai"), ("way",), ("transport",), ())
 #: The most columns of a deployment on a wide page, in Markdown and in the SVG.
@@ -104,6 +114,9 @@ class Line:
 @dataclass(frozen=True)
 class Table:
     """The rows of one deployment at one site."""
+
+    legend: ClassVar = LEGEND
+    legend_ends: ClassVar = LEGEND_ENDS
 
     deployment: str
     site: str  #: empty where the run has one site
@@ -298,7 +311,6 @@ def _order(column: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
 
 # -- terminal, Markdown, SVG
 
-_STYLES = {"passed": "green", "failed": "bold red", "not observable": "yellow", "broken": "magenta", NOT_RUN: "dim"}
 #: In a terminal, what a title and a column take of the width; how many rows that were not run are named for one reason.
 _TITLE, _COLUMN, _MOST_NAMED = 44, 9, 4
 
@@ -308,8 +320,20 @@ def terminal_columns(width: int) -> int:
     return max(1, (width - _TITLE - _COLUMN) // _COLUMN)
 
 
-def show(table: Table, console: Console) -> None:
-    """Print the table, then the rows that were not run, with the reason."""
+def show(found: Iterable[Table], console: Console) -> None:
+    """Print the tables, each with the rows that were not run and the reason, then the legend."""
+    for table in found:
+        _show(table, console)
+        console.print()
+    console.print(Text(legend(), "dim"))
+
+
+def legend() -> str:
+    """What a cell says, in a sentence."""
+    return f"{'; '.join(f'{mark} {words}' for _, mark, words in LEGEND)}; {LEGEND_ENDS}"
+
+
+def _show(table: Table, console: Console) -> None:
     console.print(Text(f"{table.heading}: {table.total}", "bold"))
     found = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     found.add_column("row", min_width=24, overflow="fold")
@@ -317,14 +341,14 @@ def show(table: Table, console: Console) -> None:
         found.add_column(table.label(column).replace(" · ", "\n"), no_wrap=True)
     found.add_column("passed", justify="right", no_wrap=True)
     for line in table.run:
-        cells = [Text(cell.mark, _STYLES[cell.verdict]) if cell else Text("") for cell in line.cells]
+        cells = [Text(cell.mark, STYLES[cell.verdict]) if cell else Text("") for cell in line.cells]
         name = Text.assemble(line.title, (f" {line.row}", "dim"))
-        found.add_row(name, *cells, Text(line.passed, _STYLES[line.verdict]))
+        found.add_row(name, *cells, Text(line.passed, STYLES[line.verdict]))
     console.print(found)
     for why, lines in table.skipped.items():
         names = ", ".join(f"{line.title} {line.row}" for line in lines[:_MOST_NAMED])
         more = f" and {len(lines) - _MOST_NAMED} more" if len(lines) > _MOST_NAMED else ""
-        console.print(Text(f"{NOT_RUN}: {names}{more}: {why}", _STYLES[NOT_RUN]))
+        console.print(Text(f"{NOT_RUN}: {names}{more}: {why}", STYLES[NOT_RUN]))
 
 
 def markdown(found: Iterable[Table]) -> str:
@@ -342,7 +366,7 @@ def markdown(found: Iterable[Table]) -> str:
             names = ", ".join(f"{_plain(line.title)} <sub>{line.row}</sub>" for line in lines)
             said += ["", f"<details><summary>{len(lines)} not run: {_plain(why)}</summary>{names}</details>"]
         parts.append("\n".join(said) + "\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, f"<sub>{legend()}</sub>\n"])
 
 
 def _plain(text: str) -> str:
@@ -371,17 +395,15 @@ def svg(found: Sequence[Table], title: str) -> str:
         text(8, y + 18, str(table.total), 'fill="#52606d"')
         y += 18 + 14 * (len(table.names) + 1)
         for number, column in enumerate(table.headed):
-            words = [word(name, value) for name, value in zip(table.names, column, strict=True) if value]
-            for index, one in enumerate(words):
-                at = y - 14 * (len(words) - 1 - index)
+            heads = [word(name, value) for name, value in zip(table.names, column, strict=True) if value]
+            for index, one in enumerate(heads):
+                at = y - 14 * (len(heads) - 1 - index)
                 text(_LEFT + (number + 0.5) * _CELL, at, one[:9], 'font-size="10" text-anchor="middle" fill="#52606d"')
         y += 6
         total = _LEFT + len(table.headed) * _CELL
         for line in table.run:
-            short = line.title if len(line.title) <= 48 else f"{line.title[:47]}…"
-            parts.append(
-                f'<text x="8" y="{y + 15}">{escape(short)} <tspan fill="#52606d" font-size="10">{escape(line.row)}</tspan></text>'
-            )
+            name = f'{escape(short(line.title, 48))} <tspan fill="#52606d" font-size="10">{escape(line.row)}</tspan>'
+            parts.append(f'<text x="8" y="{y + 15}">{name}</text>')
             for number, cell in enumerate(line.cells):
                 if cell:
                     parts.append(_square(_LEFT + number * _CELL, y, cell.verdict, cell.mark))
@@ -392,6 +414,10 @@ def svg(found: Sequence[Table], title: str) -> str:
             text(8, y + 15, f"{SIGNS[NOT_RUN]} {names}: {why}"[:110], 'fill="#52606d"')
             y += _LINE
         width, y = max(width, total + _CELL + 28), y + 8
+    for words in textwrap.wrap(legend(), max(width, 480) // 6):
+        text(8, y + 8, words, 'font-size="11" fill="#52606d"')
+        y += 16
+    y += 4
     style = 'font-family="system-ui,Segoe UI,Roboto,DejaVu Sans,sans-serif" font-size="12.5" fill="#1f2933"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y}" width="{width}" height="{y}" role="img" {style}>'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,10 @@ from harness.calls.verdict import Verdict
 from harness.diagnosis.catalogue import Person, people
 from harness.errors import MistakeError
 from harness.report.callfacts import call_facts, table_of
-from harness.report.causes import CauseGroup
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows
 from harness.report.hearing import figures
-from harness.report.markup import environment, printable, seen_of
+from harness.report.markup import environment, moment, printable, seen_of
 from harness.report.run_directory import RunEvidence
 from harness.support.files import whole_file
 from harness.support.mask import mask_text
@@ -45,8 +43,8 @@ def write(run: RunEvidence, name: str) -> Path:
         .render(
             owner=person,
             run=run.name,
-            began=_moment(run.began),
-            causes=[(group, _shown(group)) for group in groups],
+            began=moment(run.began),
+            causes=[(group, [_case(case) for case in group.cases[:_MOST_CASES]]) for group in groups],
             faults=list(run.scope.options.get("fault") or ()) if run.scope else [],
         )
     )
@@ -62,26 +60,18 @@ def _masked(value: object) -> object:
     return Markup(masked) if isinstance(value, Markup) else masked
 
 
-def _shown(group: CauseGroup) -> list[dict[str, Any]]:
-    """The first cases of a cause: times, the facts of each leg, what was expected and seen, and the messages."""
-    return [_case(case) for case in group.cases[:_MOST_CASES]]
-
-
 def _case(case: CaseEvidence) -> dict[str, Any]:
+    """Times, the facts of each leg, what was expected and seen, and the messages."""
     flow = arrows(case)
     legs = call_facts(case, flow, figures(case) if case.legs else [])
     return {
         "title": case.title,
         "id": case.id,
-        "when": _moment(case.began_wall),
+        "when": moment(case.began_wall),
         "table": table_of(legs),
         "failed": [(one, seen_of(one)) for one in case.findings if one.verdict is not Verdict.PASSED],
         "messages": [
-            (_moment(case.wall(message.event.at)), message.event) for message in case.messages[:_MOST_MESSAGES]
+            (moment(case.wall(message.event.at)), message.event) for message in case.messages[:_MOST_MESSAGES]
         ],
         "more": max(0, len(case.messages) - _MOST_MESSAGES),
     }
-
-
-def _moment(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"

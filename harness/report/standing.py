@@ -105,7 +105,7 @@ class Past:
             return "earlier runs cannot be read, so nothing is known to be new"
         if not self.runs:
             return "no earlier run to compare with"
-        counted = Counter(words for words in self.standings.values()).most_common()
+        counted = Counter(self.standings.values()).most_common()
         found = ", ".join(f"{count} {words}" for words, count in counted) or "nothing new, nothing fixed"
         return f"since run {max(self.runs, key=lambda run: run.began).run}: {found}"
 

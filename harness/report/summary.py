@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 from typing_extensions import TypedDict
 
 from harness.calls.events import StrangerRefused
-from harness.calls.verdict import NEVER_REPORTED, Verdict, exit_code, worst
+from harness.calls.verdict import NEVER_REPORTED, Verdict, exit_code
 from harness.diagnosis.common import CommonDocument
 from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of, names_of
@@ -22,23 +22,9 @@ from harness.report.scope import LeftOutDocument, left_out, missing, unverified_
 from harness.support.files import json_file, whole_file
 
 
-class VerdictCounts(TypedDict):
-    """How many cases ended with each verdict."""
-
-    cases: int
-    passed: int
-    failed: int
-    not_observable: int
-    broken: int
-    not_run: int  # of the broken ones
-
-
-@dataclass
-class Counts:
-    """How cases ended; ``wall_s`` is the sum of their durations, in seconds.
-
-    ``broken`` includes those that were planned and left no evidence, ``not_run``.
-    """
+@dataclass(kw_only=True)
+class Verdicts:
+    """How cases ended. ``broken`` includes those that were planned and left no evidence, ``not_run``."""
 
     cases: int = 0
     passed: int = 0
@@ -46,6 +32,19 @@ class Counts:
     not_observable: int = 0
     broken: int = 0
     not_run: int = 0
+
+    @property
+    def shown(self) -> dict[str, int]:
+        """The counts as people read them: a case that never ran is not run, and none of those that broke."""
+        counted = {str(verdict): int(getattr(self, verdict.name.lower())) for verdict in Verdict}
+        counted[Verdict.BROKEN] -= self.not_run
+        return counted | ({NEVER_REPORTED.message: self.not_run} if self.not_run else {})
+
+
+@dataclass(kw_only=True)
+class Counts(Verdicts):
+    """How cases ended; ``wall_s`` is the sum of their durations, in seconds."""
+
     wall_s: float = 0.0
 
     def add(self, verdict: Verdict, wall_s: float) -> None:
@@ -59,23 +58,6 @@ class Counts:
         for each in dataclasses.fields(self):
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
         return self
-
-    @property
-    def shown(self) -> dict[str, int]:
-        """The counts as people read them: a case that never ran is not run, and none of those that broke."""
-        counted = {str(verdict): int(getattr(self, verdict.name.lower())) for verdict in Verdict}
-        counted[Verdict.BROKEN] -= self.not_run
-        return counted | ({NEVER_REPORTED.message: self.not_run} if self.not_run else {})
-
-    @property
-    def verdicts(self) -> list[Verdict]:
-        """Those that occurred."""
-        return [verdict for verdict in Verdict if getattr(self, verdict.name.lower())]
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """That of all these cases together; None without any."""
-        return worst(self.verdicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,93 +106,70 @@ class PlannedDocument(TypedDict):
     unplanned: list[str]
 
 
-class Figures(VerdictCounts):
-    """The figures of a run."""
+@dataclass(kw_only=True)
+class Figures(Verdicts):
+    """A run in figures, in the form of ``summary.json``."""
 
     run: str
-    began: float  # seconds since the epoch
+    began: float  #: seconds since the epoch
     passed_on_retry: list[str]
-    tried_before: dict[str, list[str]]
-    wall_s: float  # of the run, not the sum
+    tried_before: dict[str, list[str]]  #: of these, how their earlier attempts ended
+    wall_s: float  #: of the run, not the sum
     scripted_s: float
+    #: Of the passed cases, wall time over scripted time; others wait for what never comes.
     case_overhead_s_median: float | None
     workers: int
     rows: dict[str, Counts]
     integrations: dict[str, RowsDocument]
-    deployments: dict[str, str]  # name: kind
+    deployments: dict[str, str]  #: name: kind
     versions: dict[str, str]
     planned: PlannedDocument
     interrupted: str
-    broke: list[str]
+    broke: list[str]  #: what broke outside of any case
+    #: Row, of several deployments each one's: how much of it could be seen in the cases that passed.
     coverage: dict[str, Coverage]
-    left_out: list[LeftOutDocument]
-    unverified: list[str]
-    strangers: list[Stranger]
-    required_missing: list[str]
-    faults: list[str]
-    as_of: str  # the moment by which hours were judged, where HARNESS_AS_OF set one; else empty
-    made_of: list[str]
-    witnesses: list[AddedFile]  # files that others made, added when the run was over
+    left_out: list[LeftOutDocument]  #: rows without a case, and numbers that a row does not call now
+    unverified: list[str]  #: what the files declare and no case exercises
+    strangers: list[Stranger]  #: who called and was not the platform, by address
+    required_missing: list[str]  #: rows that had to be run and were not, with why
+    faults: list[str]  #: injected on purpose
+    as_of: str  #: the moment by which hours were judged, where HARNESS_AS_OF set one; else empty
+    made_of: list[str]  #: the runs that it was made of
+    witnesses: list[AddedFile]  #: files that others made, added when the run was over
 
 
-class SummaryDocument(Figures):
+@dataclass(kw_only=True)
+class Summary(Figures):
     """``summary.json``: a run in figures."""
 
-    causes: list[CommonDocument]
-
-
-@dataclass
-class Summary:
-    """A run in figures."""
-
-    run: str
-    began: float  #: seconds since the epoch
-    total: Counts
-    rows: dict[str, Counts]
-    integrations: dict[str, dict[str, Counts]]
-    wall_s: float  #: the run's own, not the sum
-    scripted_s: float
-    #: Of the passed cases, wall time over scripted time; others wait for what never comes.
-    overhead_s_median: float | None
-    workers: int
-    versions: dict[str, str]
-    deployments: dict[str, str] = field(default_factory=dict)  #: name: kind
-    passed_on_retry: list[str] = field(default_factory=list)
-    tried_before: dict[str, list[str]] = field(default_factory=dict)  #: of these, how their earlier attempts ended
-    planned: int = 0
-    missing: list[str] = field(default_factory=list)  #: planned, left no evidence; counted as broken
-    unplanned: list[str] = field(default_factory=list)  #: reported, never planned
-    interrupted: str = ""
-    broke: list[str] = field(default_factory=list)  #: what broke outside of any case
     causes: list[CommonDocument] = field(default_factory=list)  #: what failures have in common
-    left_out: list[LeftOutDocument] = field(default_factory=list)  #: rows without a case
-    unverified: list[str] = field(default_factory=list)  #: what the files declare and no case exercises
-    strangers: list[Stranger] = field(default_factory=list)  #: who called and was not the platform, by address
-    #: Row, of several deployments each one's: how much of it could be seen in the cases that passed.
-    coverage: dict[str, Coverage] = field(default_factory=dict)
-    required: list[str] = field(default_factory=list)  #: rows that had to be run and were not, with why
-    faults: list[str] = field(default_factory=list)  #: injected on purpose
-    as_of: str = ""  #: the moment by which hours were judged, where it was set
-    made_of: list[str] = field(default_factory=list)  #: the runs that it was made of
-    witnesses: list[AddedFile] = field(default_factory=list)  #: files that others made, added when the run was over
+
+    @property
+    def missing(self) -> list[str]:
+        """Planned cases that left no evidence; they are counted as broken."""
+        return self.planned["missing"]
+
+    @property
+    def unplanned(self) -> list[str]:
+        """Cases that were reported and never planned."""
+        return self.planned["unplanned"]
 
     @property
     def consistent(self) -> bool:
         """Whether exactly the planned cases were reported."""
         return not self.missing and not self.unplanned
 
-    def not_run(self, *, documented: bool) -> dict[str, list[str]]:
-        """Why rows were not run, or not at every number: each reason with its rows, of the guide or of practice.
+    def guide_rows_left_out(self) -> dict[str, list[str]]:
+        """Why rows of the guide were not run, or not at every number: each reason with its rows.
 
         A row is told with its deployments where that reason is not true of all that have it.
         """
         of: dict[tuple[str, str], dict[str, None]] = {}
         reasons: dict[str, set[str]] = {}
         for left in self.left_out:
-            if bool(left["documented"]) is documented:
-                row, why = str(left["row"]), str(left["why"])
-                of.setdefault((why, row), {})[str(left["deployment"])] = None
-                reasons.setdefault(row, set()).add(why)
+            if left["documented"]:
+                of.setdefault((left["why"], left["row"]), {})[left["deployment"]] = None
+                reasons.setdefault(left["row"], set()).add(left["why"])
         found: dict[str, list[str]] = {}
         every = {*self.deployments, *(left["deployment"] for left in self.left_out)}
         for (why, row), deployments in of.items():
@@ -224,32 +183,18 @@ class Summary:
 
         Of a run that somebody stopped the command line makes 130 (``harness.run.cli.app``).
         """
-        verdicts = [*self.total.verdicts, *([Verdict.FAILED] if self.required else [])]
+        verdicts = [verdict for verdict in Verdict if getattr(self, verdict.name.lower())]
+        verdicts += [Verdict.FAILED] if self.required_missing else []
         return exit_code(verdicts, broke=not self.consistent or bool(self.interrupted or self.broke))
 
-    def plain(self) -> SummaryDocument:
-        """What ``summary.json`` holds."""
-        return {**self.figures, "causes": self.causes}
-
     @property
-    def figures(self) -> Figures:
+    def figures(self) -> dict[str, Any]:
         """All of it but the causes."""
-        overhead = self.overhead_s_median
-        counts = {name: count for name, count in vars(self.total).items() if name != "wall_s"}
-        others = {
-            "wall_s": round(self.wall_s, 3),
-            "scripted_s": round(self.scripted_s, 3),
-            "case_overhead_s_median": None if overhead is None else round(overhead, 4),
-            "rows": _rounded(self.rows),
-            "integrations": {name: {"rows": _rounded(rows)} for name, rows in self.integrations.items()},
-            "planned": {"planned": self.planned, "missing": self.missing, "unplanned": self.unplanned},
-            "required_missing": self.required,
-        }
-        return cast("Figures", {name: vars(self).get(name) for name in Figures.__annotations__} | counts | others)
+        return {name: value for name, value in vars(self).items() if name != "causes"}
 
     def write(self, path: Path) -> None:
         """Write ``summary.json``."""
-        whole_file.write(path, json_file.text(self.plain()) + "\n")
+        whole_file.write(path, json_file.text(self) + "\n")
 
 
 def _rounded(rows: Mapping[str, Counts]) -> dict[str, Counts]:
@@ -261,35 +206,43 @@ def summarise(run: RunEvidence) -> Summary:
     scope, end = run.scope, run.end
     reported = {case.key for case in run.cases}
     wanted = {key_of(case) for case in run.planned}
-    total, rows, integrations = _counted(run.cases, run.absent)
+    counted = _counted(run.cases, run.absent)
+    total, rows = Counts(), dict[str, Counts]()
+    for of_integration in counted.values():
+        for row, counts in of_integration.items():
+            total += counts
+            rows[row] = dataclasses.replace(rows.get(row, Counts()))
+            rows[row] += counts
     called = names_of((*reported, *wanted))
     deployments = {str(case.get("deployment", "")): str(case.get("kind", "")) for case in run.everything}
     passed = [case for case in run.cases if case.verdict is Verdict.PASSED]
     retried = [tries for tries in run.tries if tries.passed_on_retry]
     return Summary(
+        **{each.name: getattr(total, each.name) for each in dataclasses.fields(Verdicts)},
         run=run.name,
         began=run.began,
-        total=total,
-        rows=rows,
-        integrations=integrations,
-        wall_s=end.wall_s,
-        scripted_s=sum(case.scripted_s for case in run.cases),
-        overhead_s_median=statistics.median(case.overhead_s for case in passed) if passed else None,
+        rows=_rounded(rows),
+        integrations={name: {"rows": _rounded(found)} for name, found in counted.items()},
+        wall_s=round(end.wall_s, 3),
+        scripted_s=round(sum(case.scripted_s for case in run.cases), 3),
+        case_overhead_s_median=round(statistics.median(case.overhead_s for case in passed), 4) if passed else None,
         workers=end.workers,
         versions=dict(scope.versions) if scope else {},
         deployments=deployments,
         passed_on_retry=[called[tries.counting.key] for tries in retried],
         tried_before={called[tries.counting.key]: tries.before for tries in retried},
-        planned=len(wanted),
-        missing=list(dict.fromkeys(called[key_of(case)] for case in run.absent)),
-        unplanned=sorted(called[key] for key in reported - wanted),
+        planned={
+            "planned": len(wanted),
+            "missing": list(dict.fromkeys(called[key_of(case)] for case in run.absent)),
+            "unplanned": sorted(called[key] for key in reported - wanted),
+        },
         interrupted=end.interrupted,
         broke=list(end.broke),
         left_out=left_out(scope) if scope else [],
         unverified=unverified_entries(scope) if scope else [],
         strangers=strangers(event for case in run.attempts for event in case.gist.strangers),
         coverage=by_row((_row_of(case, deployments), case) for case in passed),
-        required=missing(scope) if scope else [],
+        required_missing=missing(scope) if scope else [],
         faults=list(scope.options.get("fault") or ()) if scope else [],
         as_of=scope.options.get("as_of", "") if scope else "",
         made_of=list(end.made_of),
@@ -302,22 +255,17 @@ def _row_of(case: CaseEvidence, deployments: Mapping[str, str]) -> str:
     return f"{case.row} of {case.case.get('deployment')}" if len(deployments) > 1 else case.row
 
 
-def _counted(
-    cases: Iterable[CaseEvidence], absent: Iterable[Mapping[str, object]]
-) -> tuple[Counts, dict[str, Counts], dict[str, dict[str, Counts]]]:
-    """All cases, those of each row, and those of each row of each integration."""
-    total = Counts()
-    rows: dict[str, Counts] = {}
+def _counted(cases: Iterable[CaseEvidence], absent: Iterable[Mapping[str, object]]) -> dict[str, dict[str, Counts]]:
+    """How the cases of each row of each integration ended."""
     integrations: dict[str, dict[str, Counts]] = {}
 
-    def count(integration: str, row: str, verdict: Verdict, wall: float, *, ran: bool = True) -> None:
-        by_row = integrations.setdefault(integration, {})
-        for counts in (total, rows.setdefault(row, Counts()), by_row.setdefault(row, Counts())):
-            counts.add(verdict, wall)
-            counts.not_run += not ran
+    def of(integration: str, row: str) -> Counts:
+        return integrations.setdefault(integration, {}).setdefault(row, Counts())
 
     for evidence in cases:
-        count(evidence.integration, evidence.row, evidence.verdict, evidence.wall_s)
+        of(evidence.integration, evidence.row).add(evidence.verdict, evidence.wall_s)
     for case in absent:
-        count(str(case.get("integration", "")), str(case.get("row", "")), NEVER_REPORTED.verdict, 0.0, ran=False)
-    return total, rows, integrations
+        counts = of(str(case.get("integration", "")), str(case.get("row", "")))
+        counts.add(NEVER_REPORTED.verdict, 0.0)
+        counts.not_run += 1
+    return integrations

@@ -39,26 +39,29 @@ def table(summary: Summary, *, every_row: bool = False) -> Table:
     """The closing table: a line an integration, or a line a row."""
     result = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     result.add_column("integration" if not every_row else "row", overflow="fold")
-    titles = list(summary.total.shown)
+    titles = list(summary.shown)
     for title in (*titles, "cases", "seconds"):
-        heading = title.replace(" ", "\n") if summary.total.not_run else title  # so that it fits 80 columns
+        heading = title.replace(" ", "\n") if summary.not_run else title  # so that it fits 80 columns
         result.add_column(heading, justify="right", overflow="fold", vertical="bottom")
+
+    whole = Counts()
 
     def add(name: str, counts: Counts, style: str | None = None) -> None:
         values = {title: counts.shown.get(title) for title in titles}
         cells = (f"[{STYLES[title]}]{value}[/]" if value else "[dim]·[/]" for title, value in values.items())
         result.add_row(name, *cells, str(counts.cases), f"{counts.wall_s:.1f}", style=style)
 
-    for name, rows in summary.integrations.items():
-        total = Counts()
+    for name, of_integration in summary.integrations.items():
+        total, rows = Counts(), of_integration["rows"]
         for counts in rows.values():
             total += counts
+        whole += total
         add(f"{name} ({_counted(len(rows), 'row')})", total, "bold" if every_row else None)
         for row, counts in sorted(rows.items()) if every_row else ():
             add(f"  {row}", counts)
     if len(summary.integrations) > 1:
         result.add_section()
-        add("all", summary.total, "bold")
+        add("all", whole, "bold")
     return result
 
 
@@ -127,7 +130,7 @@ def _rows(group: CauseGroup) -> str:
 
 def _left_out(summary: Summary, console: Console) -> None:
     """What was not run: of the guide's rows a line for each reason, the others in one line."""
-    for why, rows in summary.not_run(documented=True).items():
+    for why, rows in summary.guide_rows_left_out().items():
         console.print(f"[yellow]not run:[/] {_some(rows)}: {escape(why)}")
     practice = list(dict.fromkeys(str(left["row"]) for left in summary.left_out if not left["documented"]))
     if practice:
@@ -136,7 +139,7 @@ def _left_out(summary: Summary, console: Console) -> None:
         console.print(f"[dim]{said}:[/] {count} ({_some(practice)}); the report says why")
     for entry in summary.unverified:
         console.print(f"[yellow]declared, not verified:[/] {escape(entry)}")
-    for row in summary.required:
+    for row in summary.required_missing:
         console.print(f"[red]required, and not run:[/] {escape(row)}")
 
 
@@ -151,7 +154,6 @@ def _seen_in_part(summary: Summary, console: Console) -> None:
 
 
 def _closing_lines(summary: Summary, console: Console) -> None:
-    total = summary.total
     _seen_in_part(summary, console)
     _left_out(summary, console)
     if summary.missing:
@@ -177,8 +179,8 @@ def _closing_lines(summary: Summary, console: Console) -> None:
     for what in summary.broke:
         console.print(f"[magenta]broke outside of any case:[/] {escape(what)}")
     took = f" in {summary.wall_s:.1f} s" if summary.wall_s else ""  # unknown for a run that was killed
-    counts = ", ".join(f"{count} {title}" for title, count in total.shown.items())
-    console.print(f"{_counted(total.cases, 'case')}{took}: {counts}")
+    counts = ", ".join(f"{count} {title}" for title, count in summary.shown.items())
+    console.print(f"{_counted(summary.cases, 'case')}{took}: {counts}")
 
 
 def _counted(count: int, one: str, several: str = "") -> str:

@@ -31,6 +31,11 @@ FLAGS = (
 ROWS = ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-FALLBACK-REFUSED", "TD-REGISTER-OK")
 
 
+looks = pytest.mark.parametrize(
+    "how", [{}, {"dark": True}, {"width": 390, "height": 844}], ids=["light", "dark", "390 px"]
+)
+
+
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a run in which no RTP gets to the caller."""

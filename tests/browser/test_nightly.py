@@ -16,8 +16,8 @@ from harness.report.nightly import page
 from harness.report.nightly.alerts import AlertCause
 from harness.report.nightly.compare import compare
 from harness.report.nightly.problems import News
+from tests.browser.conftest import looks
 
-LOOKS: tuple[Mapping[str, Any], ...] = ({}, {"dark": True}, {"width": 390, "height": 844})
 ROWS = ("TD-INBOUND", "TD-TRANSFER-WARM", "HOLD", "BUSY")
 
 
@@ -58,11 +58,11 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("how", LOOKS, ids=["light", "dark", "390 px"])
+@looks
 def test_page_has_no_accessibility_problem(nights: Path, look: Any, how: Mapping[str, Any]) -> None:
     with look(nights, **how) as looked:
         assert looked.page.locator("td.cell").count() == 30 * len(ROWS)
-        assert looked.page.locator("td.cell.failed").inner_text() == "F"
+        assert looked.page.locator("td.cell.failed").inner_text() == "✕"
         assert looked.page.get_by_text("limits.calls: 5 → 7").is_visible()
         assert looked.page.locator("th.day").get_by_text("*").count() == 1
         assert (

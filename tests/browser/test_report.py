@@ -18,6 +18,7 @@ from harness.report.html import CasePage
 from harness.report.run_directory import RunEnd, RunEvidence, read_cases
 from harness.report.standing import Past
 from harness.report.summary import summarise
+from tests.browser.conftest import looks
 
 tasks = html._tasks
 
@@ -29,14 +30,12 @@ CURSORS_MOVED = """() => {
     return place("svg.timeline .cursor", "x1") > left && place("svg.ladder .cursor", "y1") > 0;
 }"""
 
-LOOKS: tuple[Mapping[str, Any], ...] = ({}, {"dark": True}, {"width": 390, "height": 844})
-
 
 def failed_case(run: Path, row: str) -> CaseEvidence:
     return next(case for case in read_cases(run) if case.row == row and case.verdict == "failed")
 
 
-@pytest.mark.parametrize("how", LOOKS, ids=["light", "dark", "390 px"])
+@looks
 def test_page_has_no_accessibility_problem(run: Path, look: Any, how: Mapping[str, Any]) -> None:
     with look(run / "report.html", **how) as looked:
         assert looked.serious() == []

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-LOOKS: tuple[Mapping[str, Any], ...] = ({}, {"dark": True}, {"width": 390, "height": 844})
+from tests.browser.conftest import looks
 
 
-@pytest.mark.parametrize("how", LOOKS, ids=["light", "dark", "390 px"])
+@looks
 def test_page_has_no_accessibility_problem(run: Path, look: Any, how: Mapping[str, Any]) -> None:
     with look(run / "signoff.html", **how) as looked:
         assert "NOT ACCEPTED" in looked.page.inner_text("body")

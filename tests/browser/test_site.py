@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import looks
+
 ROOT = Path(__file__).parents[2]
-LOOKS: tuple[Mapping[str, Any], ...] = ({}, {"dark": True}, {"width": 390, "height": 844})
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def site() -> Path:
     return ROOT / "reports" / "site" / "html"
 
 
-@pytest.mark.parametrize("how", LOOKS, ids=["light", "dark", "390 px"])
+@looks
 @pytest.mark.parametrize("page", ["index", "get-started", "deployment"])
 def test_a_page_is_read_and_fetches_nothing(site: Path, look: Any, page: str, how: Mapping[str, Any]) -> None:
     with look(site / f"{page}.html", **how) as looked:

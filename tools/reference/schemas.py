@@ -23,7 +23,7 @@ from harness.report.nightly.compare import Difference
 from harness.report.rejudge import RejudgeDocument
 from harness.report.scope import Scope
 from harness.report.signoff.attest import StatementDocument
-from harness.report.summary import SummaryDocument
+from harness.report.summary import Summary
 from harness.report.witnesses import WitnessesDocument
 from harness.run.cli.listen import ListenDocument
 from harness.run.cli.lists import RowDocument
@@ -51,7 +51,7 @@ class Document:
 
 #: By the name of the schema.
 DOCUMENTS = {
-    "summary": Document(SummaryDocument, "summary.json"),
+    "summary": Document(Summary, "summary.json"),
     "scope": Document(Scope, "scope.json"),
     "case": Document(CaseDocument, "case.json"),
     "event-line": Document(Line, "a line of events.jsonl", is_masked=True),

@@ -76,14 +76,16 @@ def _report(browser: Browser, path: Path) -> None:
     _keep(_open(browser, path, 700), "report.png")
     page = _open(browser, path, 820)
     _open_case(page, "TD-INBOUND").scroll_into_view_if_needed()
-    page.evaluate("scrollTo(0, document.querySelector('details.case[open]').getBoundingClientRect().top + scrollY - 8)")
+    page.evaluate(
+        "scrollTo(0, document.querySelector('details.case[open]').getBoundingClientRect().top + scrollY - 44)"
+    )
     _keep(page, "case.png")
     page = _open(browser, path, 820, dark=True)
     _open_case(page, "TD-TRANSFER-BLIND")
     page.evaluate(
         """const heads = [...document.querySelectorAll('details.case[open] h4')];
         const head = heads.find(one => one.textContent.includes('Seen and heard'));
-        scrollTo(0, head.getBoundingClientRect().top + scrollY - 16)"""
+        scrollTo(0, head.getBoundingClientRect().top + scrollY - 44)"""
     )
     _keep(page, "heard.png")
 

@@ -21,7 +21,6 @@ from harness.support.files import whole_file
 
 FILE = "nightly.html"
 _WIDTH, _HEIGHT, _PAD = 150.0, 30.0, 3.0
-_LETTERS = {"passed": "✓", "failed": "F", "broken": "B", "not observable": "N"}
 
 
 def write(
@@ -51,7 +50,6 @@ def write(
         differences=[(one, list(lines(one))) for one in differences],
         tables=[_table(nights, runs) for runs in histories if runs],
         faults=sorted({fault for runs in histories for fault in (runs[-1].faults if runs else ())}),
-        letters=_LETTERS,
         matrices=matrices,
         link=Table.link,
         kpis=KPIS,

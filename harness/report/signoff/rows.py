@@ -32,6 +32,7 @@ from harness.report.evidence import CaseEvidence
 from harness.report.markup import seen_of
 from harness.report.scope import DeploymentScope, RowScope, Scope, each_once
 from harness.support import toml_model
+from harness.support.model_words import instead
 
 NOT_RUN, PARTLY_RUN, NOT_APPLICABLE = "not run", "partly run", "not applicable"
 #: Who may be the AI. A file names Synthflow by its table; that of another vendor's voice agent has none (``docs/any-sbc.md``).
@@ -113,7 +114,7 @@ def check_waivers(
 def _unknown(waiver: Waiver, known: Iterable[tuple[str, str]]) -> str:
     if having := sorted({deployment for deployment, row in known if row == waiver.row}):
         return f"in this run no deployment of that name has the row; allowed: {', '.join(having)}"
-    return f"no such row in this run; allowed: {', '.join(sorted({row for _, row in known}))}"
+    return f"no such row in this run{instead(waiver.row, {row for _, row in known}, 'harness rows')}"
 
 
 @dataclass(frozen=True, kw_only=True)

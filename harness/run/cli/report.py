@@ -142,9 +142,7 @@ def _print_matrix(run: Path, form: Form) -> int:
         typer.echo(matrix.markdown(matrix.of_run(evidence, matrix.MOST_NARROW)), nl=False)
     else:
         console = SafeConsole(highlight=False)
-        for table in matrix.of_run(evidence, matrix.terminal_columns(console.width)):
-            matrix.show(table, console)
-            console.print()
+        matrix.show(matrix.of_run(evidence, matrix.terminal_columns(console.width)), console)
     return summarise(evidence).exit_code
 
 

@@ -86,6 +86,7 @@ def time_left(elapsed_s: float, done: float, left: float) -> str:
     return f" · about {seconds:.0f} s left" if seconds < 90 else f" · about {seconds / 60:.0f} min left"
 
 
+@dataclasses.dataclass(kw_only=True)
 class ResultDocument(Figures):
     """What ``harness verify --json`` prints."""
 
@@ -357,11 +358,11 @@ class Progress:
         return finished
 
     def _print_json(self, finished: FinishedRun, files: Mapping[str, Path]) -> None:
-        document: ResultDocument = {
+        document = ResultDocument(
             **finished.summary.figures,
-            "causes": [group.plain() for group in finished.groups],
-            "files": {name: str(path) for name, path in files.items()},
-        }
+            causes=[group.plain() for group in finished.groups],
+            files={name: str(path) for name, path in files.items()},
+        )
         assert sys.__stdout__ is not None  # it was open at the start
         print_document(json_file.text(document), sys.__stdout__)
 

@@ -160,6 +160,8 @@ def test_every_command_and_option_has_help() -> None:
     assert all(command.help for command in commands().values())
     assert not [name for name, option in options.items() if name[1] != "help" and not option.help]
     assert not [name for name, one in options.items() if one.multiple and "(repeatable" not in one.help]
+    flags = [one.opts for one in options.values() if one.opts[0].startswith("-")]
+    assert all("--" in "".join(opts) for opts in flags), "a long form"
     defaults = {
         name for (command, name), one in options.items() if command == "init" and "(default" in (one.help or "")
     }

@@ -19,7 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.errors import MistakeError
-from harness.report import allure, history, signoff
+from harness.report import allure, history
 from harness.report.nightly import night
 from harness.report.nightly.night import check_fresh
 from harness.report.nightly.problems import Bound, problem_of, read_bounds
@@ -90,11 +90,8 @@ def test_every_view_says_the_same_of_a_case(nights: Nights, runs: ModuleType, tm
 
 def test_first_run_says_that_there_is_nothing_to_compare_with(nights: Nights, runs: ModuleType) -> None:
     run = nights.reports / nights.pass_one(code=1, plays={"HOLD": runs.fails}).night.run
-    finished = remake(run)
-    out = io.StringIO()
-    show(finished.summary, finished.groups, SafeConsole(file=out), run=run, past=finished.past)
-
-    for view in (finished.report.read_text(), signoff.make(run).html.read_text(), out.getvalue()):
+    said = CliRunner().invoke(application(), ["report", str(run)]).output
+    for view in (said, *((run / name).read_text() for name in ("report.html", "signoff.html"))):
         assert view.count("no earlier run to compare with") == 1
 
 

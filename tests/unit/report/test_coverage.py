@@ -67,7 +67,7 @@ def passed_in_part(directory: Path, samples: ModuleType) -> CaseEvidence:
 def test_terminal_summary_and_report_tell_it(tmp_path: Path, samples: ModuleType) -> None:
     case = passed_in_part(tmp_path / "case", samples)
     summary = summarise(run_of(case))
-    told = summary.plain()["coverage"]["TD-INBOUND"]
+    told = summary.coverage["TD-INBOUND"]
     assert told.unseen == ("codec at the AI",)
     assert told.seen == told.of - 1 >= 1
     out = io.StringIO()

@@ -90,8 +90,7 @@ def small(tmp_path: Path, runs: ModuleType) -> RunEvidence:
 
 def in_terminal(tables: Sequence[Table]) -> str:
     console = Console(file=io.StringIO(), width=120)
-    for table in tables:
-        matrix.show(table, console)
+    matrix.show(tables, console)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
@@ -102,3 +101,4 @@ def test_every_form_says_what_failed_what_was_not_run_and_why(small: RunEvidence
         assert said in words, said
     assert "not asked for in this run" in words
     assert "takes long" in words
+    assert "✕ 3 all 3 failed" in words

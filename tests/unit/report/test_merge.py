@@ -39,7 +39,7 @@ def test_two_sites_keep_their_results(tmp_path: Path, runs: ModuleType) -> None:
     merged = merge([one.directory, two.directory], tmp_path)
     summary = remake(merged).summary
 
-    assert (summary.total.cases, summary.total.passed, summary.total.failed, summary.total.broken) == (4, 2, 1, 1)
+    assert (summary.cases, summary.passed, summary.failed, summary.broken) == (4, 2, 1, 1)
     assert {case.site for case in read_cases(merged)} == {"Berlin", "Austin"}
     assert [name.rpartition(" at ")[2] for name in summary.missing] == ["Austin"]
     found = scope.read(merged)
@@ -101,7 +101,7 @@ def test_the_same_run_twice_counts_once(tmp_path: Path, runs: ModuleType) -> Non
     shutil.copytree(made.directory, copy)
     summary = remake(merge([made.directory, made.directory, copy], tmp_path)).summary
 
-    assert (summary.total.cases, summary.total.passed) == (2, 2)
+    assert (summary.cases, summary.passed) == (2, 2)
     assert summary.passed_on_retry == []
 
 
@@ -110,7 +110,7 @@ def test_a_case_run_again_has_two_attempts_and_says_so(tmp_path: Path, runs: Mod
     second = runs.make_run(tmp_path, rows=("HOLD",))
     summary = remake(merge([second.directory, first.directory], tmp_path)).summary
 
-    assert (summary.total.cases, summary.total.passed) == (1, 1)
+    assert (summary.cases, summary.passed) == (1, 1)
     assert summary.passed_on_retry == [first.cases[0].id]
 
 
@@ -173,7 +173,7 @@ def test_what_either_of_two_sites_ran_was_run(tmp_path: Path, runs: ModuleType) 
         for site, row in (("Austin", "HOLD"), ("Berlin", "BUSY"))
     ]
     summary = remake(merge(made, tmp_path)).summary
-    assert summary.required == []
+    assert summary.required_missing == []
     assert summary.exit_code == 0
     left_out = [left["row"] for left in summary.left_out]
     assert not {"HOLD", "BUSY"}.intersection(left_out)

@@ -63,7 +63,7 @@ class TestSummary:
         for order in (evidences, evidences[::-1]):
             (found,) = latest(order)
             assert found.verdict == counts
-            total = summarise(run_of(*order)).total
+            total = summarise(run_of(*order))
             assert getattr(total, counts.replace(" ", "_")) == 1
 
     @pytest.mark.parametrize("verdict", [Verdict.PASSED, Verdict.FAILED])
@@ -83,7 +83,7 @@ class TestSummary:
         if failed_before:
             assert (found.attempt, found.verdict, summary.exit_code) == (1, Verdict.FAILED, 1)
         else:
-            assert (found.verdict, summary.total.broken, summary.exit_code) == (Verdict.BROKEN, 1, 3)
+            assert (found.verdict, summary.broken, summary.exit_code) == (Verdict.BROKEN, 1, 3)
             assert found.message == "it was a guess that a call was this case's, and it was not run again alone"
 
     @pytest.mark.parametrize("starved_s", [0.5, None])

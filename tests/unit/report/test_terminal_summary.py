@@ -152,7 +152,7 @@ def test_a_cause_says_whose_it_is_where_a_run_has_several_deployments(
 @pytest.mark.parametrize("hostile", ["redis [/red] is gone", "[bold", "a\\", "[/]", "[link=x]y"])
 def test_words_of_others_are_no_markup(run: Any, hostile: str) -> None:
     summary = summarise(run_of(*read_cases(run.directory), interrupted=hostile, broke=(hostile,)))
-    summary.missing = summary.required = [hostile]
+    summary.planned["missing"] = summary.required_missing = [hostile]
     out = io.StringIO()
     terminal.show(summary, [], Console(file=out, width=200, color_system=None), run=run.directory)
     assert out.getvalue().count(hostile) == 4

@@ -250,4 +250,4 @@ class TestWaivers:
         assert of_another.endswith(
             "TD-INBOUND of another: in this run no deployment of that name has the row; allowed: example"
         )
-        assert "TD-INBUOND: no such row in this run; allowed: " in misspelt
+        assert "TD-INBUOND: no such row in this run; did you mean TD-INBOUND?" in misspelt
