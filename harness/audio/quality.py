@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.detector import Heard
-from harness.audio.marks import PERIOD, PERIOD_SECONDS, SAMPLE_RATE
+from harness.audio.marks import PERIOD, PERIOD_SECONDS, SAMPLE_RATE, played
 from harness.audio.mixture import tone_basis
 from harness.audio.samples import SILENCE_DBOV, levels, mean_level
 
@@ -209,3 +209,33 @@ def mos_of(r: float) -> float:
     if r >= 100:
         return 4.5
     return max(1.0, 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6)
+
+
+# -- words: a mark has no pauses, so that nothing shows whether a path cuts off the beginning of what is said after one
+
+WORD_SECONDS: Final = 2 * PERIOD_SECONDS
+_WORDS: Final = 2
+#: Longer than a voice detector needs to take a pause for one.
+_PAUSE_SECONDS: Final = 0.35
+_APART_SECONDS: Final = 0.2  #: a shorter hole is in a word
+
+
+def spoken_words(mark: int) -> NDArray[np.float32]:
+    """The mark as two words (8 kHz), a pause before and after each."""
+    pause = np.zeros(round(_PAUSE_SECONDS * SAMPLE_RATE), np.float32)
+    word = np.tile(played(mark), round(WORD_SECONDS / PERIOD_SECONDS))
+    return np.concatenate([pause, *[word, pause] * _WORDS])
+
+
+def heard_words(audio: NDArray[np.int16]) -> list[float] | None:
+    """How many seconds of each word are in a recording of :func:`spoken_words`, with the mark before and behind them.
+
+    None where the pauses cannot be told: another sound is in them, or the mark behind them is not there.
+    """
+    frames = levels(audio)
+    sounding = np.flatnonzero(frames > max(float(frames.max(initial=SILENCE_DBOV)) - 20.0, _GAP_DBOV))
+    runs = np.split(sounding, np.flatnonzero(np.diff(sounding) * FRAME_SECONDS > _APART_SECONDS) + 1)
+    if not 2 <= len(runs) <= _WORDS + 2 or (len(frames) - runs[-1][-1]) * FRAME_SECONDS > _APART_SECONDS:
+        return None
+    heard = [len(range(run[0], run[-1] + 1)) * FRAME_SECONDS for run in runs[1:-1]]
+    return heard + [0.0] * (_WORDS - len(heard))

@@ -131,6 +131,8 @@ _ROWS: Final = (
     Check("audio.first", "the first seconds of a voice do not arrive", "the first audio arrives in time",
           Delay, symptom="quality"),
     Check("audio.delay", "a voice arrives too late", "time until somebody is heard", Delay, symptom="quality"),
+    Check("audio.words", "what is said after a pause arrives without its beginning", "words arrive whole",
+          Delay, symptom="quality"),
     Check("audio.one_way_delay", "what one end says is under way too long", "one-way delay", Delay, symptom="quality"),
     Check("caller_id", "From does not name the caller as agreed", "the caller's number", CallerId, at_ai=True),
     Check("caller_id.asserted", "P-Asserted-Identity names somebody else", "P-Asserted-Identity names no one else",

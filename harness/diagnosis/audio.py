@@ -376,6 +376,8 @@ def _quality(scene: Scene) -> None:
         scene.show("level", "wrong", finding)
     for finding in scene.failed("audio.first"):
         scene.show("audio.first", "late", finding)
+    for finding in scene.failed("audio.words"):
+        scene.show("words", "cut", finding)
     for finding in scene.failed("audio.beneath"):
         scene.show("beneath", "the AI" if finding.facts.get("kind") == "voice" else "another sound", finding)
     for finding in scene.failed("audio.delay", "audio.one_way_delay"):

@@ -9,6 +9,7 @@ import math
 import statistics
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from typing import Final
@@ -16,6 +17,7 @@ from typing import Final
 from harness.audio.delay import PERIOD_SECONDS, one_way_delay, probe
 from harness.audio.marks import SAMPLE_RATE, VOICES
 from harness.audio.mixture import marks_in
+from harness.audio.quality import WORD_SECONDS, heard_words, spoken_words
 from harness.audio.residue import LEAST_S, residue
 from harness.audio.wav import to_int16, write_wav
 from harness.calls.checks import audio, reach
@@ -31,9 +33,11 @@ from harness.calls.events import (
 )
 from harness.calls.measurement import Delay, Direction
 from harness.calls.verdict import Finding, Strength, Verdict
+from harness.phone import recording
 from harness.phone.leg import Leg
 from harness.phone.protocol import Mark, Silence, Wav
 from harness.phone.recording import ON_DISK_WITHIN_S
+from harness.phone.waiter import NeverCame
 from harness.scenario.ai_calls import StandInCall
 from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.context import CaseContext
@@ -242,6 +246,36 @@ def _delay_of_a_new_start(context: CaseContext, speaker: End, listener: End) -> 
         goes_on = isinstance(listener, Call) and not listener.is_over() and not speaker.is_over()
         return math.inf if goes_on else None
     return (sound.at - since) * 1000
+
+
+# -- words and pauses between two harness phones: a mark alone does not show what a path does to the first of what is said
+
+#: The recording begins a little before; the mark has to be there again this soon.
+_BEFORE_S, _BEHIND_S = 0.3, 2.0
+
+
+def check_words(context: CaseContext, one: Call, other: Call) -> None:
+    """A finding for each direction, unless something else is heard in the pauses."""
+    with context.evidence.step(f"{one.label} and {other.label} pause between words"):
+        began = time.monotonic()
+        for speaker in (one, other):
+            path = recording.path_of(context.evidence.directory, speaker.label, "-words.wav")
+            words = spoken_words(speaker.mark)
+            write_wav(path, to_int16(words), SAMPLE_RATE)
+            with suppress(NeverCame):  # the far end has ended the call
+                speaker.leg.play(Wav(path))  # then its mark
+        seconds = len(words) / SAMPLE_RATE
+        context.pause(seconds, "words and pauses")
+        both, ended = ((one, other), (other, one)), began + seconds
+        if None in [listener.hears_mark(speaker, ended, ended + _BEHIND_S) for speaker, listener in both]:
+            return  # audio that has stopped is another matter
+        _wait_until(context, time.monotonic() + ON_DISK_WITHIN_S)
+        each = [(began, began + seconds / 2), (began + seconds / 2, ended)]
+        for speaker, listener in both:
+            heard = heard_words(listener.leg.received_since(began - _BEFORE_S))
+            if heard is not None:
+                found = audio.words(speaker.label, listener.label, heard, WORD_SECONDS)
+                context.evidence.add_of_said(found, each, WORD_SECONDS - max(heard))
 
 
 # -- one-way delay between two harness phones: each plays the probe, and the other's recording tells when its pulses came

@@ -219,6 +219,8 @@ class ExpectAudio:
             return
         proved = [self._proved_at(speaker, listener) for speaker, listener in ((mine, other), (other, mine))]
         if None not in proved:  # otherwise the first finding has failed already
+            if isinstance(mine, Call) and isinstance(other, Call):
+                audio_quality.check_words(self._context, mine, other)
             now = time.monotonic()
             since = max(now, *(at + _STILL_AFTER_S for at in proved if at is not None))
             self._evidence.scripted(since - now, "listening again", began=now)
@@ -256,9 +258,10 @@ class ExpectAudio:
         return [f for f in self._evidence.findings if f.check == "audio" and f.subject in subjects]
 
     def one_way_delay_ok(self, other: End) -> None:
-        """Neither hears the other too late: measured between two harness phones, elsewhere by RTCP's round trip."""
+        """Neither hears the other too late, nor words without their beginning: measured between two harness phones."""
         mine = self._end
         if isinstance(mine, Call) and isinstance(other, Call):
+            audio_quality.check_words(self._context, mine, other)
             audio_quality.measure_one_way_delay(self._context, mine, other)
 
     def silence_from(self, other: End, seconds: float = 0.8) -> None:

@@ -411,6 +411,9 @@ DECISION_MS = 120.0
 #: A delay may grow by this much during a call: by as much as a jitter buffer that adapts to a busy path.
 MOST_GROWTH_MS = 200.0
 
+#: A voice detector takes some packets to open; more is a syllable.
+MOST_CUT_MS = 100.0
+
 
 @check("audio.loss")
 def loss(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float] = ()) -> Finding | None:
@@ -505,6 +508,20 @@ def delay(speaker: str, listener: str, milliseconds: float, again: float | None 
         expected=f"{speaker} is heard within {limit:.0f} ms ({MOST_DELAY_MS:.0f} ms delay + {DECISION_MS:.0f} ms detection)",
         actual=f"it took {milliseconds:.0f} ms" + ("" if again is None else f", and {again:.0f} ms when tried again"),
         measured=measurement.Delay(speaker=speaker, listener=listener, delay_ms=shorter, limit_ms=limit),
+    )
+
+
+@check("audio.words")
+def words(speaker: str, listener: str, heard_s: Sequence[float], whole_s: float) -> Finding:
+    """Words of a known length arrive whole. A path that cuts them does so each time: the one that lost least counts."""
+    cut_ms = 1000 * max(0.0, whole_s - max(heard_s, default=0.0))
+    return judged(
+        "audio.words",
+        heard_at(speaker, listener),
+        cut_ms <= MOST_CUT_MS,
+        expected=f"each word is heard at {listener}, but for {MOST_CUT_MS:.0f} ms at most",
+        actual=f"of each word of {1000 * whole_s:.0f} ms after a pause, {cut_ms:.0f} ms are missing",
+        measured=measurement.Delay(speaker=speaker, listener=listener, delay_ms=cut_ms, limit_ms=MOST_CUT_MS),
     )
 
 

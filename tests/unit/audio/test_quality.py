@@ -8,10 +8,14 @@ from harness.audio.prompts import prompt_samples
 from harness.audio.quality import (
     clock_drift_ppm,
     figures,
+    heard_words,
     mos_of,
     rate,
     snr_by_mark,
+    spoken_words,
 )
+from harness.audio.wav import to_int16
+from tools.accuracy import channels, codecs
 
 from .sounds import Samples, join, mark, mix, noise, silence
 
@@ -80,3 +84,32 @@ def test_a_step_in_the_sound_itself_is_no_drift() -> None:
     audio = mark(162, 3.0)
     assert clock_drift_ppm(heard(np.delete(audio, slice(12000, 12320)))) is None
     assert clock_drift_ppm(heard(np.delete(mark(162, 6.0), slice(24000, 24320)))) == pytest.approx(0, abs=12)
+
+
+def said(cut_s: float = 0.0) -> Samples:
+    """Two words with a mark before and behind them, and of each sound after a pause so much cut off."""
+    audio = join(mark(5, 0.3), to_int16(spoken_words(5)), mark(5, 0.8))
+    loud = np.abs(audio.astype(int)) > 300
+    for begin in np.flatnonzero(loud)[1:][np.diff(np.flatnonzero(loud)) > 1000]:
+        audio[begin : begin + round(cut_s * 8000)] = 0
+    return audio
+
+
+@pytest.mark.parametrize("codec", ["ulaw", "gsm", "opus"])
+@pytest.mark.parametrize(("cut_s", "left_s"), [(0.0, 0.32), (0.2, 0.12), (0.4, 0.0)])
+def test_how_much_of_each_word_arrives(cut_s: float, left_s: float, codec: str) -> None:
+    assert heard_words(codecs.CODECS[codec](said(cut_s))) == pytest.approx([left_s, left_s], abs=0.05)
+
+
+def test_loss_does_not_cut_words_each_time() -> None:
+    draw = np.random.default_rng(1)
+    for _ in range(20):
+        audio = said()
+        left = heard_words(channels.conceal(audio, channels.random_loss(draw, len(audio) // 160, 0.1)))
+        assert left is not None
+        assert max(left) > 0.25
+
+
+@pytest.mark.parametrize("other", [mix(said(), noise(3.0, -25.0)), said()[:-6400], silence(2.0)])
+def test_words_are_not_judged_where_pauses_cannot_be_told(other: Samples) -> None:
+    assert heard_words(other) is None

@@ -335,6 +335,14 @@ EXAMPLES = [
         answer="certain rtp-late",
     ),
     shows(
+        audio.words,
+        given("a", "b", [0.30, 0.32], 0.32),
+        given("a", "b", [0.12, 0.14], 0.32),
+        given("a", "b", [0.0, 0.0], 0.32),
+        rule="audio.words",
+        answer="certain words-cut-off",
+    ),
+    shows(
         audio.delay,
         given("a", "b", 150.0),
         given("a", "b", 1500.0),
