@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
 from aiohttp import web
 
+from harness.audio.marks import PERIOD
 from harness.deployment import Deployment, Trunk
 from harness.sip.identity import national, normalise
 from harness.sip.uri import NameAddr, Uri
@@ -42,6 +44,7 @@ from harness.world.wire.dialog import CallFailedError, End, How, sdp_of
 from harness.world.wire.invite import IncomingCall, OutgoingCall
 
 AI: Final = "ai"
+_SOMEBODY_ELSE = "+12015550198"
 _RING_SECONDS = 120.0
 #: Seconds of RTP between caller and agent before it stops: enough for each to hear the other.
 _SOON_S = 0.7
@@ -67,6 +70,7 @@ class PlatformCall(BackToBack):
         self.termination = termination
         self._digits: asyncio.Queue[str] | None = None  # what a menu hears, while there is one
         self._transferred = False
+        self._ai_said = deque[bytes](maxlen=PERIOD // sound.FRAME)
 
     # --- routing -----------------------------------------------------------------------------------
 
@@ -251,7 +255,10 @@ class PlatformCall(BackToBack):
             in_the_clear=in_the_clear,
         )
         passed_on = [] if self._wrong("x-headers-stripped") else headers
-        asserted = [] if self._wrong("pai-stripped") else self.caller.asserted(platform.domain)
+        whose = self.caller
+        if self._wrong("pai-other-number"):
+            whose = whose.showing(_SOMEBODY_ELSE)
+        asserted = [] if self._wrong("pai-stripped") else whose.asserted(platform.domain)
         return LegTarget(
             peer=AI,
             ua=ua,
@@ -337,13 +344,13 @@ class PlatformCall(BackToBack):
 
     def _faults_between(self, a: WireLeg, b: WireLeg) -> tuple[Impairment | None, Impairment | None]:
         if AI in (a.peer, b.peer):
-            to_ai, to_caller = impairments_with_ai(self._wrong)
+            to_ai, to_caller = impairments_with_ai(self._wrong, self._ai_said)
             return (to_ai, to_caller) if b.peer == AI else (to_caller, to_ai)
         if self._transferred and self._wrong("transfer-no-audio"):
             return impairments.blocked, impairments.blocked
         if self._wrong("agent-audio-stops"):
             return impairments.blocked_after(_SOON_S), impairments.blocked_after(_SOON_S)
-        return None, None
+        return impairments.impairments_with_people(self._wrong, self._ai_said)
 
     def passes_on(self, leg: WireLeg, end: End) -> bool:
         """Whether the end of ``leg`` ends the others."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections import deque
 from collections.abc import Callable
 
+import numpy as np
+
+from harness.audio import g711
 from harness.audio.marks import PERIOD
 from harness.deployment.limits import LEG_MARKS
 from harness.sip.sdp import G722, G729, PCMA, PCMU, TELEPHONE_EVENT
@@ -19,9 +23,12 @@ from harness.world.media.sound import FRAME, Frames
 #: The mark that stands for another call's audio: no leg sends it, so the listener cannot have it by chance.
 FOREIGN_MARK = LEG_MARKS
 _PCMU, _PCMA = 0, 8  # payload types (RFC 3551 section 6)
+_G711 = {"PCMU": (g711.encode_ulaw, g711.decode_ulaw), "PCMA": (g711.encode_alaw, g711.decode_alaw)}
 _SETTLED = 50  # frames of a call after which its caller is sure to be heard
 _ECHO = 10  # frames that an echo is behind at most
 _BURST = 3.0  # packets lost in a row, on average
+_CLOSES, _OPENS = 5, 10  # frames after which a voice detector takes a pause for one, and those that it needs to open
+_DIGITAL_SILENCE = 2  # different octets: phones send nothing else in pauses
 # Bits in reverse order: what G.711 makes of octets that are something else.
 _NOISE = bytes(int(f"{octet:08b}"[::-1], 2) ^ 0x5A for octet in range(256))
 
@@ -38,6 +45,19 @@ def blocked_after(seconds: float, clock: Callable[[], float] = time.monotonic) -
         if not began:
             began.append(clock())
         if clock() - began[0] < seconds:
+            onward(data)
+
+    return impair
+
+
+def blocked_until(seconds: float, clock: Callable[[], float] = time.monotonic) -> Impairment:
+    """Nothing gets through until ``seconds`` after the first packet."""
+    began: list[float] = []
+
+    def impair(data: bytes, onward: Send) -> None:
+        if not began:
+            began.append(clock())
+        if clock() - began[0] >= seconds:
             onward(data)
 
     return impair
@@ -83,44 +103,68 @@ def delayed(seconds: float, jitter: float = 0.0, then: Impairment | None = None)
     return impair
 
 
+def growing(by: float, most_s: float) -> Impairment:
+    """The delay grows by ``by`` seconds in each second, as where clocks differ and a buffer fills."""
+    began: list[float] = []
+
+    def impair(data: bytes, onward: Send) -> None:
+        loop = asyncio.get_running_loop()
+        if not began:
+            began.append(loop.time())
+        loop.call_later(min(most_s, by * (loop.time() - began[0])), onward, data)
+
+    return impair
+
+
 def noise(data: bytes, onward: Send) -> None:
     """The payload does not match its payload type."""
     onward(_with_payload(data, lambda packet: packet.payload.translate(_NOISE)))
 
 
-def foreign(payload_type: int) -> Frames:
+def foreign(law: str) -> Frames:
     """The mark of a call outside this world."""
-    return sound.mark(FOREIGN_MARK, "PCMA" if payload_type == _PCMA else "PCMU")
+    return sound.mark(FOREIGN_MARK, law)
 
 
-def crossed(audio: Callable[[int], Frames] = foreign) -> Impairment:
+def crossed(audio: Callable[[str], Frames] = foreign) -> Impairment:
     """Another call's ``audio`` takes this one's place, in the codec of its payload type."""
-    position = 0
-
-    def other(packet: Packet) -> bytes:
-        nonlocal position
-        frames = audio(packet.payload_type)
-        position += 1
-        return frames[position % len(frames)]
-
-    def impair(data: bytes, onward: Send) -> None:
-        onward(_with_payload(data, other))
-
-    return impair
+    other = _looped(audio)
+    return lambda data, onward: onward(_with_payload(data, other))
 
 
-_earlier: dict[int, Frames] = {}  # what a caller sent in the last call of this world, by payload type
+def mixed(beneath: Callable[[Packet], bytes], gain: float = 1.0) -> Impairment:
+    """The voice by ``gain``, and something beneath it."""
+
+    def mix(packet: Packet) -> bytes:
+        encode, decode = _G711[_law(packet)]
+        both = gain * decode(packet.payload) + decode(beneath(packet)[: len(packet.payload)])
+        return encode(np.clip(both, -32768, 32767).astype(np.int16))
+
+    return lambda data, onward: onward(_with_payload(data, mix))
+
+
+def _looped(audio: Callable[[str], Frames]) -> Callable[[Packet], bytes]:
+    count = itertools.count()
+
+    def frame(packet: Packet) -> bytes:
+        frames = audio(_law(packet))
+        return frames[next(count) % len(frames)]
+
+    return frame
+
+
+_earlier: dict[str, Frames] = {}  # what a caller sent in the last call of this world, by law
 
 
 def replayed() -> tuple[Impairment, Impairment]:
     """The impairments of RTP to the AI and to the caller: both hear the caller of an earlier call, if there was one."""
     audio, own = dict(_earlier), list[bytes]()
-    to_ai, to_caller = (crossed(lambda kind: audio.get(kind) or foreign(kind)) for _ in range(2))
+    to_ai, to_caller = (crossed(lambda law: audio.get(law) or foreign(law)) for _ in range(2))
 
     def record(packet: Packet) -> bytes:
         own.append(packet.payload)
         if len(own) == _SETTLED:
-            _earlier[packet.payload_type] = tuple(own[-(PERIOD // FRAME) :])
+            _earlier[_law(packet)] = tuple(own[-(PERIOD // FRAME) :])
         return packet.payload
 
     return lambda data, onward: to_ai(_with_payload(data, record), onward), to_caller
@@ -130,17 +174,18 @@ def echoed() -> tuple[Impairment, Impairment]:
     """The impairments of RTP to the AI, which hears the caller, and to the caller, who hears itself instead of the AI."""
     said: deque[bytes] = deque(maxlen=_ECHO)
 
-    def keep(packet: Packet) -> bytes:
-        said.append(packet.payload)
-        return packet.payload
-
     def again(packet: Packet) -> bytes:
-        return said.popleft() if said else sound.silence("PCMA" if packet.payload_type == _PCMA else "PCMU")[0]
+        return said.popleft() if said else _silence(packet)
 
-    return (
-        lambda data, onward: onward(_with_payload(data, keep)),
-        lambda data, onward: onward(_with_payload(data, again)),
-    )
+    return kept(said), lambda data, onward: onward(_with_payload(data, again))
+
+
+def _law(packet: Packet) -> str:
+    return "PCMA" if packet.payload_type == _PCMA else "PCMU"
+
+
+def _silence(packet: Packet) -> bytes:
+    return sound.silence(_law(packet))[0]
 
 
 def _with_payload(data: bytes, make: Callable[[Packet], bytes]) -> bytes:
@@ -149,6 +194,46 @@ def _with_payload(data: bytes, make: Callable[[Packet], bytes]) -> bytes:
         return data
     payload = make(packet)
     return bytes(Packet(packet.payload_type, packet.sequence, packet.timestamp, packet.ssrc, payload, packet.marker))
+
+
+def gated() -> Impairment:
+    """The first 200 ms of each sound after a pause are silent, as behind a voice detector that is slow to open."""
+    quiet, shut = _SETTLED, 0
+
+    def pass_open(packet: Packet) -> bytes:
+        nonlocal quiet, shut
+        if len(set(packet.payload)) <= _DIGITAL_SILENCE:
+            quiet += 1
+        else:
+            shut = _OPENS if quiet >= _CLOSES else max(0, shut - 1)
+            quiet = 0
+        return _silence(packet) if shut else packet.payload
+
+    return lambda data, onward: onward(_with_payload(data, pass_open))
+
+
+def self_heard() -> tuple[Impairment, Impairment]:
+    """Both ends hear themselves beneath the other."""
+    said = (deque[bytes](maxlen=_ECHO), deque[bytes](maxlen=_ECHO))
+
+    def beneath(one: deque[bytes], other: deque[bytes]) -> Callable[[Packet], bytes]:
+        def back(packet: Packet) -> bytes:
+            one.append(packet.payload)
+            return other.popleft() if other else _silence(packet)
+
+        return back
+
+    return mixed(beneath(*said)), mixed(beneath(*said[::-1]))
+
+
+def kept(said: deque[bytes]) -> Impairment:
+    """Nothing is changed; ``said`` has the last packets."""
+
+    def keep(packet: Packet) -> bytes:
+        said.append(packet.payload)
+        return packet.payload
+
+    return lambda data, onward: onward(_with_payload(data, keep))
 
 
 IsOn = Callable[[str], bool]
@@ -174,8 +259,25 @@ def faulty_offer(wrong: IsOn, media: LegMedia, toward: LegMedia) -> bytes | None
     return None
 
 
-def impairments_with_ai(wrong: IsOn) -> tuple[Impairment | None, Impairment | None]:
-    """The impairments of RTP to the AI, and to the caller."""
+#: With people as well.
+_OF_EVERY_CALL: dict[str, Callable[[], tuple[Impairment, Impairment]]] = {
+    "words-cut": lambda: (gated(), gated()),
+    "voices-too-loud": lambda: (mixed(_silence, 10.0), mixed(_silence, 10.0)),
+    "music-beneath": lambda: (mixed(_looped(sound.music)), mixed(_looped(sound.music))),
+}
+_OF_PEOPLE = {**_OF_EVERY_CALL, "ends-hear-themselves": self_heard}
+
+
+def impairments_with_people(wrong: IsOn, ai_said: deque[bytes]) -> tuple[Impairment | None, Impairment | None]:
+    """The impairments of RTP between a caller and people."""
+    if ai_said and wrong("ai-stays-audible"):
+        ai = tuple(ai_said)
+        return mixed(_looped(lambda law: ai)), mixed(_looped(lambda law: ai))
+    return next((make() for fault, make in _OF_PEOPLE.items() if wrong(fault)), (None, None))
+
+
+def impairments_with_ai(wrong: IsOn, ai_said: deque[bytes]) -> tuple[Impairment | None, Impairment | None]:
+    """The impairments of RTP to the AI, and to the caller; ``ai_said`` gets the AI's last packets where they are needed later."""
     impairments_of: dict[str, Callable[[], tuple[Impairment | None, Impairment | None]]] = {
         "rtp-blocked-to-ai": lambda: (blocked, None),
         "rtp-blocked-to-caller": lambda: (None, blocked),
@@ -190,5 +292,9 @@ def impairments_with_ai(wrong: IsOn) -> tuple[Impairment | None, Impairment | No
         "audio-echoed": echoed,
         "heavy-loss": lambda: (lossy(0.3, seed=2525), lossy(0.3, seed=1006)),
         "high-delay": lambda: (delayed(0.7), delayed(0.7)),
+        "media-late": lambda: (None, blocked_until(2.0)),
+        "delay-grows": lambda: (None, growing(0.008, most_s=0.35)),
+        "ai-stays-audible": lambda: (None, kept(ai_said)),
+        **_OF_EVERY_CALL,
     }
     return next((make() for fault, make in impairments_of.items() if wrong(fault)), (None, None))
