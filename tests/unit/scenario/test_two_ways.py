@@ -72,45 +72,32 @@ def steady(until_s: float, since_s: float = 0.2) -> Sequence[float]:
 
 
 @pytest.mark.parametrize(
-    ("lasts_s", "said", "until_s", "again"),
+    ("lasts_s", "said", "until_s", "again", "direction", "to_the_end"),
     [
-        (0.9, "", 0.0, FAILED),
-        (1.7, "", 0.0, FAILED),
-        (60.0, "", 0.0, PASSED),
-        (0.9, "words", 6.2, FAILED),
+        (0.9, "", 0.0, FAILED, "sendrecv", []),
+        (1.7, "", 0.0, FAILED, "sendrecv", []),
+        (4.5, "", 0.0, PASSED, "sendrecv", [FAILED, FAILED]),
+        (4.5, "", 0.0, PASSED, "sendonly", []),  # one end holds the call
+        (60.0, "", 0.0, PASSED, "sendrecv", [PASSED, PASSED]),
+        (0.9, "words", 6.2, FAILED, "sendrecv", []),
     ],
 )
-def test_two_people_are_listened_to_again_two_seconds_later(
-    ends: Ends, lasts_s: float, said: str, until_s: float, again: Verdict
+def test_two_people_are_listened_to_again_two_seconds_later_and_at_the_end(
+    ends: Ends, lasts_s: float, said: str, until_s: float, again: Verdict, direction: Any, to_the_end: list[Verdict]
 ) -> None:
     for end in (ends.caller, ends.agent):
         ends.hears(end, *steady(lasts_s), said=said, until_s=until_s)
-    Expect(ends.context, ends.caller).two_way_audio_with(ends.agent)
-    assert directions(ends.context) == dict.fromkeys(BOTH, PASSED)
-    Expect(ends.context, ends.caller).still_hears(ends.agent)
-    assert directions(ends.context, again=True) == dict.fromkeys(BOTH, again)
-
-
-@pytest.mark.parametrize(
-    ("lasts_s", "direction", "to_the_end"),
-    [(60.0, "sendrecv", [PASSED]), (4.5, "sendrecv", [FAILED]), (4.5, "sendonly", [])],
-)
-def test_audio_has_to_last_to_the_end_of_the_case(
-    ends: Ends, lasts_s: float, direction: Any, to_the_end: list[Verdict]
-) -> None:
-    """Not where one end holds the call."""
-    for end in (ends.caller, ends.agent):
-        ends.hears(end, *steady(lasts_s))
         made: Any = end.leg
         made.told.insert(0, MediaState(at=ends.began, active=True, direction=direction, **TOLD))
     ends.agent.peer = ends.caller
     ends.context.calls.own += [ends.caller, ends.agent]
     Expect(ends.context, ends.caller).two_way_audio_with(ends.agent)
+    assert directions(ends.context) == dict.fromkeys(BOTH, PASSED)
     Expect(ends.context, ends.caller).still_hears(ends.agent)
-    ends.clock.now = ends.began + 6.0
+    assert directions(ends.context, again=True) == dict.fromkeys(BOTH, again)
+    ends.clock.now, looked = max(ends.clock.now, ends.began + 6.0), len(ends.context.evidence.findings)
     conclude(ends.context, probe=False)
-    found = [one for one in ends.context.evidence.findings if one.check == "audio" and one.at >= ends.clock.now - 2.0]
-    assert [one.verdict for one in found] == [verdict for verdict in to_the_end for _ in BOTH]
+    assert [one.verdict for one in ends.context.evidence.findings[looked:] if one.check == "audio"] == to_the_end
 
 
 @pytest.mark.parametrize(
