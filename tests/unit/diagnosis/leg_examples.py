@@ -100,6 +100,12 @@ def _pressed(row: str = "DTMF-RFC4733") -> Example:
     return example.finding("dtmf", "assistant main", sent="12", seen="")
 
 
+def _media_refused(offer: str, row: str = "TD-FALLBACK-REFUSED") -> Example:
+    """The AI refuses the call for its media, and so is the caller refused."""
+    example = Example(row=row, line="fallback-refused").dials().ai_gets(offer=offer)
+    return example.ai_answers(488, "Not Acceptable Here").after(0.1).ends_here(488, "Not Acceptable Here")
+
+
 def hung_up(by: str, code: int = 200) -> Example:
     """One of them hangs up, and the caller's leg stays."""
     if by == "agent":
@@ -409,35 +415,16 @@ LEGS = [
         "certain ai-not-let-go",
     ),
     Expected(
-        "fallback.no-g711",
-        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
-        .dials()
-        .ai_gets(offer="no G.711")
-        .ai_answers(488, "Not Acceptable Here")
-        .after(0.1)
-        .state("disconnected", 488, "Not Acceptable Here")
-        .landed("reception"),
-        "certain no-g711; likely fallback-missing",
+        "fallback.no-g711", _media_refused("no G.711").landed("reception"), "certain no-g711; likely fallback-missing"
     ),
     Expected(
         "fallback.srtp",
-        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
-        .dials()
-        .ai_gets(offer="SRTP alone")
-        .ai_answers(488, "Not Acceptable Here")
-        .after(0.1)
-        .state("disconnected", 488, "Not Acceptable Here")
-        .landed("reception"),
+        _media_refused("SRTP alone").landed("reception"),
         "certain srtp-mismatch; likely fallback-missing",
     ),
     Expected(
         "fallback.none.media",
-        Example()
-        .dials()
-        .ai_gets(offer="no G.711")
-        .ai_answers(488, "Not Acceptable Here")
-        .ends_here(488, "Not Acceptable Here")
-        .not_taken(),
+        _media_refused("no G.711", "TD-INBOUND").not_taken(),
         "certain no-g711; likely fallback-missing",
     ),
     Expected("digits.not-negotiated", _pressed(), "certain dtmf-not-negotiated"),
