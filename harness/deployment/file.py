@@ -108,12 +108,25 @@ def _checked(path: Path, plain: dict[str, Any], site: str | None) -> Deployment:
             of_lines = {str(place[1]) for place in places if place[:1] == ("lines",) and len(place) > 1}
             if not of_lines:
                 break
-            wrong |= of_lines  # the others are still to be held against the rest of the file
-            plain = plain | {"lines": {name: line for name, line in plain["lines"].items() if name not in of_lines}}
+            # the others are still to be held against the rest of the file
+            left = {name: _without_wrong(name, plain["lines"][name], places) for name in of_lines}
+            wrong |= {name for name, line in left.items() if line is None}
+            kept = {name: left.get(name, line) for name, line in plain["lines"].items()}
+            plain = plain | {"lines": {name: line for name, line in kept.items() if line is not None}}
     said = [*numbers.mistakes, *(str(mistaken(path, mistakes, plain)).splitlines() if mistakes else ())]
     if deployment is None or said:
         raise DeploymentError("\n".join(said))
     return deployment
+
+
+def _without_wrong(name: str, line: Any, places: Iterable[tuple[int | str, ...]]) -> dict[str, Any] | None:
+    """The line without the numbers at these places; None if more of it is wrong, or no number is left."""
+    wrong = [place[2:] for place in places if place[:2] == ("lines", name)]
+    if not wrong or any(place[:1] != ("dids",) or len(place) == 1 for place in wrong):
+        return None
+    trunks = {place[1] for place in wrong}
+    dids = {trunk: did for trunk, did in line["dids"].items() if trunk not in trunks}
+    return {**line, "dids": dids} if 0 < len(dids) < len(line["dids"]) else None
 
 
 def mistaken(path: Path, mistakes: Iterable[str], plain: Mapping[str, Any]) -> DeploymentError:

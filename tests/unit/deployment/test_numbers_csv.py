@@ -229,6 +229,8 @@ def test_every_mistake_of_the_sheet_is_told_at_once(tmp_path: Path) -> None:
         ("D", "+12145550109", "Eu", "", "billing"),
         ("E", "+12145550110", "EU", "", "nobody"),
         ("E", "+12145550111", "EU", "2", "billing"),
+        ("F", "12145550112", "EU", "", "billing"),
+        ("F", "+12145550113", "UK", "", "billing"),
     ]
     sheet(tmp_path, "name,did,trunk,presses,group\n" + "".join(",".join(row) + "\n" for row in rows))
     trunk = {"transport": "tcp", "port": 32681, "host": "sip.example", "termination": "sbc.example", "name": "EU"}
@@ -244,8 +246,10 @@ def test_every_mistake_of_the_sheet_is_told_at_once(tmp_path: Path) -> None:
         "row 7, column group: 'billing', though another row of 'E' has 'nobody'",
         "lines.B.announcement_s: 500: is too large",
         "lines.C.did (x.csv: row 4, column did): '12145550108' is not E.164",
+        "lines.F.dids.EU (x.csv: row 8, column did): '12145550112' is not E.164",
         "lines.E.group (x.csv: row 6, column group): no group is called 'nobody'",
         "lines.D.trunk (x.csv: row 5, column trunk): no trunk is called 'Eu' (perhaps EU)",
+        "lines.F.dids.UK (x.csv: row 9, column did): no trunk is called 'UK'",
     ]
 
 
