@@ -375,7 +375,9 @@ def _known_legs(run: Path, marks: Collection[int] | None) -> list[KnownLeg]:
         evidence = CaseEvidence.read(directory, with_added=False)
         starts = {leg: start for leg, events in evidence.legs.items() if (start := started(events)) is not None}
         if marks is None or any(start.mark in marks for start in starts.values()):
-            told = _ids_told(evidence)
+            callers = {start.phone for start in starts.values() if start.direction == "outgoing"}
+            # The records do not say of which of several callers they are.
+            told = _ids_told(evidence) if len(callers) == 1 else set()
             for leg, start in starts.items():
                 is_caller = start.direction == "outgoing"
                 invite = next((m for m in messages_of(evidence.legs[leg]) if m.begins_dialog), None)

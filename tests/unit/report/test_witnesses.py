@@ -21,6 +21,7 @@ from harness.calls.checks.claims import Denial, Observation
 from harness.calls.checks.finding import not_observable
 from harness.calls.events import (
     CallState,
+    FarEndRecord,
     LegStarted,
     Listened,
     MarkEnded,
@@ -330,6 +331,36 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(tmp_path: Path, runs:
         event.text for event in case.log.added if isinstance(event, MessageInFile) and event.file == "carrier.pcap"
     ]
     assert len(texts) == 3
+
+
+def test_each_of_several_callers_has_the_captured_call_with_its_mark(tmp_path: Path, runs: ModuleType) -> None:
+    """The AI's records do not tell which caller theirs is."""
+    marks, other_leg = {"caller": 3, "bob": 4}, "X-Talkdesk-Other-Leg-Call-Id"
+
+    def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+        bob: Any = {"phone": "bob", "leg": "bob.1", "direction": "outgoing", "remote_uri": "sip:a@example.com"}
+        recorder.event(LegStarted(at=1.0, mark=marks["bob"], **bob))
+        for name in marks:
+            leg = {"phone": name, "leg": f"{name}.1"}
+            recorder.event(CallState(at=2.0, state="confirmed", code=200, reason="", **leg))
+            recorder.event(CallState(at=8.0, state="disconnected", code=200, reason="", **leg))
+            record = {"call_id": name, "prompt_variables": {other_leg: f"of-{name}"}}
+            recorder.event(FarEndRecord(at=9.0, phone="synthflow", source="GET", record=record))
+        return Verdict.PASSED, ""
+
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: play})
+    packets = [
+        packet
+        for name, mark in marks.items()
+        for packet in hop(name, to_callee=mark, header=f"{other_leg}: of-{name}", ports=mark * 1000)
+    ]
+    (tmp_path / "trunk.pcap").write_bytes(pcap(sorted(packets, key=lambda packet: packet[0])))
+    (told,), _ = read_files(made.directory, [tmp_path / "trunk.pcap"], "platform")
+    (events,) = told.events.values()
+    assert {(event.leg, event.heard_s > 0) for event in events if isinstance(event, MarkInFile)} == {
+        ("caller.1", True),
+        ("bob.1", True),
+    }
 
 
 @pytest.mark.parametrize(("is_same", "verdict"), [(True, Verdict.PASSED), (False, Verdict.NOT_OBSERVABLE)])
