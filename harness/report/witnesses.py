@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -38,6 +38,8 @@ VERSION: Final = 1
 _WORDS_S: Final = 3.0  # how long a caller speaks after its mark, at most
 #: An AI greets alike in every call. Of its other words the file must have as much, at the same times.
 _OF_ONE_CALL: Final = 0.75
+#: A longer recording is decoded again when it is compared: a folder of them would fill memory.
+_KEPT_S: Final = 600.0
 #: How a capture begins: pcap with times in µs or ns, in both orders of octets, and pcapng.
 _CAPTURES: Final = (
     b"\xd4\xc3\xb2\xa1",
@@ -153,6 +155,11 @@ class _Recording:
     seconds: float
     lanes: tuple[str, ...]  #: its channels
     marks: tuple[Stretch, ...]
+    decoded: Sound | None = field(compare=False)  #: kept where it will be compared with calls
+
+    @property
+    def sound(self) -> Sound:
+        return self.decoded or read_sound(self.path)
 
     @property
     def stretches(self) -> list[Stretch]:
@@ -250,7 +257,9 @@ def _recording(path: Path) -> _Recording:
     if not any(mark.mark < VOICES.start for mark in marks):
         marks = _marks(sound, deep=True)
     lanes = tuple(map(sound.channel_name, range(len(sound.channels))))
-    return _Recording(path, manifest.digest(path), path.stat().st_size, sound.seconds, lanes, marks)
+    is_of_a_call = any(mark.mark < VOICES.start for mark in marks) and sound.seconds <= _KEPT_S
+    decoded = sound if is_of_a_call else None
+    return _Recording(path, manifest.digest(path), path.stat().st_size, sound.seconds, lanes, marks, decoded)
 
 
 def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
@@ -324,7 +333,7 @@ def _compared(run: Path, recording: _Recording, leg: KnownLeg) -> Shown | None:
         return None
     sent = tuple((began - origin, ended - origin) for began, ended in leg.sent)
     with contextlib.suppress(SoundFileError):
-        return shown(read_sound(recording.path), CallAudio(read_sound(received).mixed, leg.mark, sent, _WORDS_S))
+        return shown(recording.sound, CallAudio(read_sound(received).mixed, leg.mark, sent, _WORDS_S))
     return None
 
 
@@ -450,7 +459,7 @@ def _absent(
     callers = {leg.case: {one.phone for one in legs if one.case == leg.case} for leg in legs}
     # of several callers each has a call, and a recording, of its own
     missing = [leg for leg in legs if (leg.case, leg.leg) not in heard and len(callers[leg.case]) == 1]
-    beneath = {one.mark for one in marks_in(read_sound(recording.path), deep=True)} if missing else set()
+    beneath = {one.mark for one in marks_in(recording.sound, deep=True)} if missing else set()
     for leg in missing:
         if leg.mark in beneath:
             continue

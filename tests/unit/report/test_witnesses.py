@@ -35,7 +35,7 @@ from harness.calls.verdict import Finding, Strength, Verdict
 from harness.deployment import to_plain
 from harness.errors import MistakeError
 from harness.integrations.matrix import Case
-from harness.report import signoff
+from harness.report import signoff, witnesses
 from harness.report.bundle import zipped
 from harness.report.coverage import BY_CAPTURE, source_of
 from harness.report.drawings import Ladder
@@ -50,6 +50,7 @@ from harness.report.signoff import attest, manifest
 from harness.report.signoff.decision import Acceptance
 from harness.report.witnesses import Told, add, read_files
 from harness.run.cli.app import application
+from harness.witness.sound_file import read_sound
 from tests.unit.witness.made_captures import BEGAN, hop, invite, ok, pcap, sdp, udp
 
 ROW = "TD-INBOUND"
@@ -365,7 +366,7 @@ def test_each_of_several_callers_has_the_captured_call_with_its_mark(tmp_path: P
 
 @pytest.mark.parametrize(("is_same", "verdict"), [(True, Verdict.PASSED), (False, Verdict.NOT_OBSERVABLE)])
 def test_both_directions_are_proved_by_a_recording_of_the_ai(
-    tmp_path: Path, runs: ModuleType, is_same: bool, verdict: Verdict
+    tmp_path: Path, runs: ModuleType, is_same: bool, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def voice(*prompts: str) -> Any:
         return np.concatenate([prompt_samples(name) for name in prompts])[: 3 * 8000].astype(np.float32) / 32768
@@ -390,6 +391,13 @@ def test_both_directions_are_proved_by_a_recording_of_the_ai(
     made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: talks})
     mix = np.pad(heard if is_same else other, (0, 40000)) + sent
     soundfile.write(tmp_path / "call.mp3", mix, 8000, format="MP3", subtype="MPEG_LAYER_III")
+    decoded: list[str] = []
+
+    def decodes(path: Path) -> Any:
+        decoded.append(path.name)
+        return read_sound(path)
+
+    monkeypatch.setattr(witnesses, "read_sound", decodes)
     add(made.directory, read_files(made.directory, [tmp_path / "call.mp3"], "ai")[0])
     case = next(case for case in RunEvidence.read(made.directory).cases)
     assert {one.subject: one.verdict for one in case.findings} == {
@@ -397,3 +405,4 @@ def test_both_directions_are_proved_by_a_recording_of_the_ai(
         "assistant main → caller.1": verdict,
     }
     assert case.verdict is verdict
+    assert decoded.count("call.mp3") == 1
