@@ -153,6 +153,8 @@ class Shown:
 def shown(sound: Sound, call: CallAudio) -> Shown:
     """Compare a recording with the call that it should be of. The caller may be on any channel, or mixed with the AI."""
     marks = marks_in(sound)
+    if not any(mark.mark == call.mark for mark in marks):
+        marks = marks_in(sound, deep=True)  # beneath a louder voice
     mine = [mark for mark in marks if mark.mark == call.mark]
     voice = _voice(sound, call, mine)
     lag = voice.lag

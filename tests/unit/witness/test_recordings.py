@@ -7,7 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from harness.audio.marks import waveform
 from harness.audio.prompts import prompt_samples
+from harness.audio.wav import to_int16
 from harness.errors import FarEndError
 from harness.witness.recordings import CallAudio, Shown, fetch, shown
 from harness.witness.sound_file import sound_of
@@ -114,6 +116,13 @@ def test_a_recording_without_the_mark_says_that_the_caller_was_not_heard() -> No
     assert found.has_voice
     assert not found.mine
     assert found.is_missing
+
+
+def test_a_mark_beneath_a_louder_one_is_not_missing() -> None:
+    voice = join(quiet(4.5), to_int16(np.tile(waveform(240, level_dbov=-9.0), 12)))
+    found = compared(mixed(AI, voice, over_the_line(CALLER, 0.2)))
+    assert [mark.mark for mark in found.mine] == [MARK]
+    assert not found.is_missing
 
 
 @pytest.mark.parametrize("other", [AI[: 5 * RATE], join(AI, quiet(6.0))], ids=["truncated", "of a longer call"])
