@@ -352,6 +352,8 @@ class VoiceInFile(Event):
     parts: int  #: of half a second, that were looked for
     agreeing: int  #: of these, the most that agree
     round_trip_s: float | None  #: the delays of both directions together, where the caller's mark is there as well
+    #: Speech in it beside the caller's own. 0: it has a side for the AI, which is silent throughout; None: not known.
+    spoken_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.calls.checks import timing
+from harness.calls.events import VoiceInFile
 from harness.calls.model import CallMessage
 from harness.diagnosis.audio import direction_of
 from harness.diagnosis.refusals import NO_RTP_CAME, is_for_want_of_rtp
@@ -125,6 +126,11 @@ def _spoke(scene: Scene) -> None:
     for record in scene.records:
         if said(as_text(record.record.get("transcript")), "bot"):
             scene.record("ai.spoke", True, record.source)
+    recorded = [event for event in scene.events if isinstance(event, VoiceInFile)]
+    for voice in recorded:
+        if voice.spoken_s is not None:
+            speech = f"{voice.file} has {voice.spoken_s:.1f} s of speech that is not the caller's"
+            scene.record("ai.spoke", voice.spoken_s > 0, speech, leg=voice.leg or "")
     for event in counted:
         scene.record("ai.spoke", False, f"{event.leg} sent no packet")
     # A transcript without a word of the AI leaves it open, also an empty one: some interfaces never have one. If silence arrived, so

@@ -354,6 +354,7 @@ def _voice(run: Path, recording: _Recording, leg: KnownLeg) -> Iterator[VoiceInF
             parts=len(found.voice.parts),
             agreeing=len(found.voice.agreeing),
             round_trip_s=found.round_trip_s,
+            spoken_s=found.spoken_s,
         )
 
 

@@ -138,6 +138,7 @@ class RecordedCall:
                 parts=len(found.voice.parts),
                 agreeing=len(found.voice.agreeing),
                 round_trip_s=found.round_trip_s,
+                spoken_s=found.spoken_s,
             )
         )
 

@@ -18,6 +18,8 @@ from urllib.parse import urljoin, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.audio.classify import classify
+from harness.audio.describe import spoken_s
 from harness.audio.likeness import LEAST_MATCH, Likeness, likeness
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.samples import levels
@@ -46,6 +48,8 @@ _DUE_WITHIN_S: Final = _DECIDES_S + 0.8
 #: A recording of the call ends with it.
 _ENDS_WITHIN_S: Final = 2.0
 _ENDS_WITHIN: Final = 0.05
+#: Less speech beside the caller's may be an echo of it.
+_SPOKEN_S: Final = 1.0
 #: Fewer parts of half a second say nothing if they are not found.
 _ENOUGH_PARTS: Final = 4
 
@@ -142,6 +146,9 @@ class Shown:
     voice: Likeness  #: what the leg received, in the recording
     has_voice: bool  #: it is there, at a time that fits the caller's marks: the same greeting in another place is another call's
     round_trip_s: float | None  #: the delays of both directions together; what an encoder adds to both falls out of it
+    spoken_s: (
+        float | None
+    )  #: speech beside the caller's own; 0: there is a side for it, which is silent; None: not known
 
     @property
     def has_other_voice(self) -> bool:
@@ -156,7 +163,9 @@ def shown(sound: Sound, call: CallAudio) -> Shown:
     if not any(mark.mark == call.mark for mark in marks):
         marks = marks_in(sound, deep=True)  # beneath a louder voice
     mine = [mark for mark in marks if mark.mark == call.mark]
-    voice = _voice(sound, call, mine)
+    others = _without_caller(sound, call, mine)
+    spoken = _spoken_s(sound, call, mine, others)
+    voice = _voice(call, mine, others)
     lag = voice.lag
     fitting = [mark for mark in mine if any(_fits(mark, lag, began, ended) for began, ended in call.mark_sent)]
     has_voice = voice.is_found and bool(fitting or not mine)
@@ -175,6 +184,7 @@ def shown(sound: Sound, call: CallAudio) -> Shown:
         voice,
         has_voice,
         round_trip_s,
+        spoken,
     )
 
 
@@ -187,14 +197,45 @@ def _covers(sound: Sound, call: CallAudio, lag: float) -> bool:
 
     Another call may have the same greeting; it ends at another moment.
     """
-    whole = len(call.received) / SAMPLE_RATE + lag
-    if abs(sound.seconds - whole) > max(_ENDS_WITHIN_S, _ENDS_WITHIN * whole):
+    if not _ends_with(sound, call, lag):
         return False
     due = [began + lag for began, ended in call.mark_sent if began >= call.since and ended - began > _DECIDES_S]
     return any(at > 0 and at + _DUE_WITHIN_S < sound.seconds for at in due)
 
 
-def _voice(sound: Sound, call: CallAudio, mine: list[HeardMark]) -> Likeness:
+def _ends_with(sound: Sound, call: CallAudio, lag: float = 0.0) -> bool:
+    whole = len(call.received) / SAMPLE_RATE + lag
+    return abs(sound.seconds - whole) <= max(_ENDS_WITHIN_S, _ENDS_WITHIN * whole)
+
+
+def _without_caller(sound: Sound, call: CallAudio, mine: list[HeardMark]) -> list[NDArray[np.int16]]:
+    """The channels without the caller's marks and words."""
+    found = []
+    for channel in sound.channels:
+        theirs = channel.copy()
+        for mark in mine:
+            end = mark.ended + call.words_s + _AROUND_S
+            theirs[max(0, round((mark.began - _AROUND_S) * SAMPLE_RATE)) : round(end * SAMPLE_RATE)] = 0
+        found.append(theirs)
+    return found
+
+
+def _spoken_s(sound: Sound, call: CallAudio, mine: list[HeardMark], others: list[NDArray[np.int16]]) -> float | None:
+    """How long the AI speaks, where the caller's marks show whose call it is, and which sound is the caller's.
+
+    A file with one side may be the caller's alone: its silence says nothing of the AI.
+    """
+    if not mine:
+        return None
+    spoken = max(spoken_s(classify(channel)) for channel in others)
+    if spoken >= _SPOKEN_S:
+        return spoken
+    beside = [channel for number, channel in enumerate(others) if all(mark.channel != number for mark in mine)]
+    is_silent = beside and all((levels(channel) <= _AUDIBLE_DBOV).all() for channel in beside)
+    return 0.0 if is_silent and _ends_with(sound, call) else None
+
+
+def _voice(call: CallAudio, mine: list[HeardMark], others: list[NDArray[np.int16]]) -> Likeness:
     """What the leg received, looked for in the recording without the caller's own sound: an echo of that is not the AI's voice.
 
     Where the recording does not show the caller's sound, only what the leg received before it sent anything can be no echo.
@@ -202,11 +243,4 @@ def _voice(sound: Sound, call: CallAudio, mine: list[HeardMark]) -> Likeness:
     received = call.received
     if not mine and call.mark_sent:
         received = received[: round(call.mark_sent[0][0] * SAMPLE_RATE)]
-    found = []
-    for channel in sound.channels:
-        theirs = channel.copy()
-        for mark in mine:
-            end = mark.ended + call.words_s + _AROUND_S
-            theirs[max(0, round((mark.began - _AROUND_S) * SAMPLE_RATE)) : round(end * SAMPLE_RATE)] = 0
-        found.append(likeness(received, theirs))
-    return max(found, key=lambda one: one.weight)
+    return max((likeness(received, theirs) for theirs in others), key=lambda one: one.weight)

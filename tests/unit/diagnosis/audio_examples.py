@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.calls.events import MarkInFile, RtpInFile, phone_of
+from harness.calls.events import MarkInFile, RtpInFile, VoiceInFile, phone_of
 from tests.unit.diagnosis.case import CALLER, Example, call
 from tests.unit.diagnosis.stories import (
     GROUP,
@@ -80,6 +80,16 @@ def counted(example: Example, **packets: int) -> Example:
     for name, count in packets.items():
         made: dict[str, str] = {"file": f"{name}.pcap", "sha256": name, "made_at": "a:1 → b:2"}
         example.events.append(RtpInFile(at=example.now, phone="caller", leg="caller.1", packets=count, **made))
+    return example
+
+
+def recorded(example: Example, spoken_s: float) -> Example:
+    """The AI's recording of the call, with as much speech beside the caller's."""
+    voice = VoiceInFile(
+        at=example.now, phone=phone_of("caller.1"), leg="caller.1", file="c1.mp3", sha256="c1", made_at="ai",
+        found=False, match=0.0, parts=0, agreeing=0, round_trip_s=None, spoken_s=spoken_s,
+    )  # fmt: skip
+    example.events.append(voice)
     return example
 
 
@@ -383,6 +393,12 @@ AUDIO = [
         "audio.unsaid",
         talk(Example(ai="stand-in")).counted("stand-in.1", received=0).to_ai().to_caller("silence", 0),
         "certain ai-silent",
+    ),
+    Expected("audio.unsaid", recorded(call().answered().to_ai().to_caller("no-rtp"), spoken_s=0.0), "likely ai-silent"),
+    Expected(
+        "audio.silenced.to-caller",
+        recorded(call().answered().to_ai().to_caller("silence", 400), spoken_s=3.2),
+        "one of rtp-blocked-to-caller, audio-silenced",
     ),
     Expected(
         "audio.unsaid.unheard",

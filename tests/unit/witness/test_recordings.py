@@ -102,11 +102,14 @@ def test_both_directions_of_a_flawless_call_are_shown() -> None:
     assert found.round_trip_s == pytest.approx(0.3, abs=0.06)
 
 
+def in_stereo(ai: Samples, caller: Samples) -> Samples:
+    return np.stack([np.pad(side, (0, len(AI) - len(side))) for side in (ai, caller)], axis=1)
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 def test_the_sides_of_a_stereo_file_may_be_either_way_round(swapped: bool) -> None:
     caller = over_the_line(CALLER, 0.2)
-    sides = [np.pad(side, (0, len(AI) - len(side))) for side in (AI, caller)]
-    found = compared(np.stack(sides[:: -1 if swapped else 1], axis=1), kind="WAV")
+    found = compared(in_stereo(AI, caller)[:, :: -1 if swapped else 1], kind="WAV")
     assert found.has_voice
     assert found.mine[0].channel == int(not swapped)
 
@@ -177,3 +180,20 @@ def test_another_calls_recording_with_the_same_greeting_is_not_taken_for_this_ca
     assert found.mine
     assert found.voice.is_found
     assert not found.has_voice
+
+
+@pytest.mark.parametrize(
+    ("recording", "spoken"),
+    [
+        (mixed(AI, over_the_line(CALLER, 0.2)), True),
+        (in_stereo(quiet(1.0), over_the_line(CALLER, 0.2)), False),
+        (mixed(quiet(len(AI) / RATE), over_the_line(CALLER, 0.2)), None),
+        (AI, None),
+    ],
+    ids=["the AI speaks", "its side is silent", "one side alone, perhaps the caller's", "no mark of this call"],
+)
+def test_a_recording_says_whether_the_ai_spoke_to_a_caller_who_heard_nothing(
+    recording: Samples, spoken: bool | None
+) -> None:
+    found = compared(recording, quiet(len(AI) / RATE), kind="WAV" if recording.ndim == 2 else "MP3")
+    assert (None if found.spoken_s is None else found.spoken_s > 0) is spoken
