@@ -35,7 +35,7 @@ LEGEND = (
     ("failed", f"{SIGNS['failed']} 1/3", "1 of 3 failed"),
     *((verdict, SIGNS[verdict], verdict) for verdict in ("not observable", "broken", NOT_RUN)),
 )
-LEGEND_ENDS = "an empty place has no case; “passed” counts of all cases there are, asked for or not"
+LEGEND_ENDS = "empty: no case; “passed” counts of all cases, asked for or not"
 #: What may be a column, the finest division first: the way into the AI, the codec, who the AI is.
 _DIVISIONS = (("way", "codec", "ai"), ("way", "ai"), ("way",), ("transport",), ())
 #: The most columns of a deployment on a wide page, in Markdown and in the SVG.
