@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness.audio.marks import SAMPLE_RATE, VOICES
@@ -13,6 +15,7 @@ from harness.calls.checks.claims import Denial, Observation
 from harness.calls.events import MarkInFile, VoiceInFile
 from harness.calls.verdict import Finding
 from harness.errors import FarEndError
+from harness.phone import recording
 from harness.scenario.call import MARK_S, Call
 from harness.scenario.context import CaseContext
 from harness.support.files import whole_file
@@ -47,7 +50,7 @@ class RecordedCall:
             if not self._is_asked:
                 self._is_asked = True
                 try:
-                    self._fetch()
+                    self._fetch(caller)
                 except (FarEndError, SoundFileError) as error:
                     self._context.evidence.note_once(str(error))
             if self._sound is None or self._file is None:
@@ -56,7 +59,7 @@ class RecordedCall:
                 self._compared[since, until] = self._compare(self._sound, self._file, caller, since, until)
             return self._compared[since, until]
 
-    def _fetch(self) -> None:
+    def _fetch(self, caller: Call) -> None:
         declared, context = self._context.deployment.synthflow, self._context
         if declared is None or self._talk.is_unknown:
             return
@@ -73,10 +76,12 @@ class RecordedCall:
             return found if isinstance(found, str) and found else None
 
         file = fetch(context.far_end.api, self._talk.call_id, wait, old_address, declared.ca_file)
-        path = context.evidence.directory / file.name
+        # not named by the call's id, whose digits may look like a number and are masked then
+        path = recording.path_of(context.evidence.directory, caller.label, f".ai-recording{Path(file.name).suffix}")
+        self._file = file = replace(file, name=path.name)
         whole_file.write(path, file.content)
         context.evidence.attach(f"the AI's recording, {file.name}", path)
-        self._file, self._sound = file, sound_of(file.content, f"the AI's recording {file.name}")
+        self._sound = sound_of(file.content, f"the AI's recording {file.name}")
 
     def _compare(
         self, sound: sound_file.Sound, file: FetchedFile, caller: Call, since: float, until: float

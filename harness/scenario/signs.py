@@ -342,7 +342,10 @@ class Look:
     def _recorded(self) -> Shown | None:
         if not self._context.deployment.records_calls:
             return None
-        return self._talk.recording.of(self._caller, self._since, self.until)
+        since, answered = self._since, self._caller.answered_at()
+        if not self._again and answered is not None:  # the AI may greet before its record shows the call
+            since = min(since, max(answered, self._caller.routed))
+        return self._talk.recording.of(self._caller, since, self.until)
 
     def _by_words(self) -> Sound:
         evidence = f"{self._talk.label}'s transcript has {prompt_text(GREETING)!r}"

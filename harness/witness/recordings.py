@@ -50,8 +50,8 @@ _ENDS_WITHIN_S: Final = 2.0
 _ENDS_WITHIN: Final = 0.05
 #: Less speech beside the caller's may be an echo of it.
 _SPOKEN_S: Final = 1.0
-#: Fewer parts of half a second say nothing if they are not found.
-_ENOUGH_PARTS: Final = 4
+#: Fewer parts (less than two seconds) say nothing if they are not found.
+_ENOUGH_PARTS: Final = 7
 
 
 @dataclass(frozen=True)

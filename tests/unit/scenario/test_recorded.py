@@ -89,7 +89,7 @@ def test_both_directions_are_proved_and_the_file_is_kept(make: Make) -> None:
     voice = call.heard_ai(found, Sound(101.0, Observation.SOUND, "speech"), "caller.1")
     assert voice.strength is Strength.PROVED
     assert "one way it takes about" in voice.evidence
-    assert (call.context.evidence.directory / "c1.mp3").stat().st_size
+    assert (call.context.evidence.directory / "caller.1.ai-recording.mp3").stat().st_size
     told = [event for event in call.context.evidence.events if isinstance(event, MarkInFile | VoiceInFile)]
     assert [type(event) for event in told] == [MarkInFile, VoiceInFile]
     assert call.found is found
