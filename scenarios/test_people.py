@@ -34,7 +34,7 @@ def test_group_rings_as_it_is_set_up(cast, caller, line, expect):
 
 @scenario("CLOSED")
 def test_number_out_of_its_hours(cast, context, ai, caller, line, people, expect):
-    call = caller.dial(line.did)
+    call = caller.call_closed(line)
     landed = people.expect_call(call, within=line.entry.announcement_s + context.patience)
     expect(landed).caller_id(caller.number)
     expect(call).answered()

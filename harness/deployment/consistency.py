@@ -211,7 +211,7 @@ def _menus(deployment: Tables) -> Iterator[Mistake]:
             what = f"{'.'.join(line.press)}: the caller is at {'.'.join(('lines', *first.place(one)))} with {'.'.join(first.press)}"
             yield ("lines", other), f"{what}; allowed: choices of which none begins with another"
         for key in _BEFORE_THE_MENU:
-            if getattr(first, key) != getattr(line, key):
+            if first.before_menu(key) != line.before_menu(key):
                 what = f"comes before the menu, and is another at {'.'.join(('lines', *first.place(one)))}"
                 yield ("lines", other, key), f"{what}; allowed: the same for each choice of a number"
 

@@ -52,6 +52,10 @@ class Destination(Model):
 
     assistant: str | None = None  #: where its calls lead
     group: str | None = None  #: where its calls lead, if they must never reach the AI
+    hours: Hours | None = None  #: when it is open (above); default: always
+    zone: Zone | None = None  #: of its hours; default: the file's ``zone``
+    holidays: str | None = None  #: the calendar whose dates count before the weekdays of its hours
+    closed: str | None = None  #: the group that answers out of hours; default: a message does
     notice_s: float = Field(0.0, ge=0, le=120)  #: how long the platform speaks after the last menu
     routed_by: RoutedBy | None = None  #: the routing rule that leads to this assistant
     fallback: str | None = None  #: the group that takes over if the AI fails
@@ -74,6 +78,13 @@ class Destination(Model):
         if not self.assistant and not self.group:
             raise ValueError("where it leads to is needed; allowed: assistant, or group where only people are reached")
 
+    def require_hours(self) -> None:
+        """Raise ``ValueError`` for keys that only hours give a meaning."""
+        if (key := "closed" if self.closed else "holidays" if self.holidays else "") and not self.hours:
+            raise ValueError(
+                f"{key}: it is never closed; allowed: {key} with hours beside it, e.g. mon-fri 08:00-18:00"
+            )
+
 
 class Choice(Destination):
     """A choice of its menu, by the digits pressed."""
@@ -84,6 +95,7 @@ class Choice(Destination):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         self.require_one()
+        self.require_hours()
         return self
 
 
@@ -99,11 +111,12 @@ class Line(Destination):
     press: Digits | None = None  #: what the caller presses in menus before the AI, a digit for each level
     choices: dict[Pressed, Choice] = {}
     announcement_s: float = Field(0.0, ge=0, le=120)  #: how long the platform speaks first
-    hours: Hours | None = None  #: when it is open (above); default: always
-    zone: Zone | None = None  #: of its hours; default: the file's ``zone``
-    holidays: str | None = None  #: the calendar whose dates count before the weekdays of its hours
-    closed: str | None = None  #: the group that answers out of hours; default: a message does
+    closes_after_menu: bool = False  #: its hours are those of what was pressed, as in a choice's own table
     _place: tuple[str, ...] = ()
+
+    def before_menu(self, key: str) -> object:
+        """The value of a key for the time before the menu; None for hours that are the choice's own."""
+        return None if self.closes_after_menu and key != "announcement_s" else getattr(self, key)
 
     def place(self, name: str) -> tuple[str, ...]:
         """Where the file has the line of that name: a choice stands in its number's table."""
@@ -134,10 +147,9 @@ class Line(Destination):
             raise ValueError(f"{key} and choices are both there; allowed: {key} in each choice's own table")
         if self.notice_s and not (self.press or self.choices):
             raise ValueError("notice_s: no menu comes before it; allowed: announcement_s without a menu")
-        if (key := "closed" if self.closed else "holidays" if self.holidays else "") and not self.hours:
-            raise ValueError(
-                f"{key}: it is never closed; allowed: {key} with hours beside it, e.g. mon-fri 08:00-18:00"
-            )
+        if self.closes_after_menu and not (self.press and self.hours):
+            raise ValueError("closes_after_menu: no menu or no hours; allowed: press and hours beside it")
+        self.require_hours()
         return self
 
 
@@ -178,7 +190,11 @@ def _choices(name: str, line: Line) -> Iterator[tuple[str, Line]]:
             raise MistakesError(
                 [((*place, "trunk"), "dids names the trunks; allowed: trunk where the number has a did")]
             )
+        if choice.hours and line.hours:
+            what = "its number has hours, too; allowed: hours of the number, or of its choices"
+            raise MistakesError([((*place, "hours"), what)])
         keys = {key: getattr(choice, key) for key in choice.model_fields_set}
+        keys["closes_after_menu"] = choice.hours is not None
         if choice.assistant and not line.routed_by:
             keys.setdefault("routed_by", "menu")
         made = line.model_copy(update={**keys, "press": pressed.replace(".", ""), "choices": {}})

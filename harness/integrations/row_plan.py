@@ -263,7 +263,8 @@ class RowPlan:
             return
         once, full = self._deployment.depth == "once", self._deployment.depth == "full"
         for cell in cells:
-            number = cell.did if row.out_of_hours else cell.line  # a closed number has no menu
+            # a closed number has no menu
+            number = cell.did if row.out_of_hours and not cell.entry.closes_after_menu else cell.line
             kind = None if once else (cell.trunk.name, number) if row.every_number or full else _way(row, cell)
             case = cell.axes.get("handover" if row.hands_over else "overflow")
             if (kind, case) not in seen:

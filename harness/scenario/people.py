@@ -66,6 +66,10 @@ class Caller:
             call.routed = self._now()
         return call
 
+    def call_closed(self, line: Line) -> Call:
+        """Call a line out of its hours: a closed number answers before its menu, a closed choice after it."""
+        return self.call(line) if line.entry.closes_after_menu else self.dial(line.did)
+
     def _hear_next_menu(self, call: Call) -> None:
         """Wait until the next menu has begun, after the digit cut off the last one, and has paused.
 

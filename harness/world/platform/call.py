@@ -125,15 +125,18 @@ class PlatformCall(BackToBack):
         if name is None:  # a group's own number
             return route
         self.line, line = name, self.platform.lines[name]
-        if await self._is_closed(first, name):
+        if not line.closes_after_menu and await self._is_closed(first, name):
             return None
         if self.platform.settings.line(name).answers_first or self._wrong("platform-answers-first"):
             self._answered(first)
         await self._give_notice(first, line.announcement_s)
         if menu := self.platform.routes.menu(self.called or ""):
             route = await self._choose(first, menu)
-            self.line = route.line if isinstance(route, GroupRoute) else route.name
-            await self._give_notice(first, self.platform.lines[self.line or name].notice_s)
+            self.line = chosen = (route.line if isinstance(route, GroupRoute) else route.name) or name
+            line = self.platform.lines[chosen]
+            if line.closes_after_menu and await self._is_closed(first, chosen):
+                return None
+            await self._give_notice(first, line.notice_s)
         return route
 
     async def to_ai(self, first: WireLeg, route: LineRoute, headers: Headers) -> None:
