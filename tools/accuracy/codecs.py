@@ -26,7 +26,6 @@ from harness.audio.samples import resample
 from harness.audio.wav import to_int16
 
 Samples = NDArray[np.int16]
-Lost = NDArray[np.bool_]  #: for each packet whether it is lost
 
 
 def ulaw(samples: Samples) -> Samples:
@@ -129,8 +128,8 @@ def _fitted(samples: Samples, length: int) -> Samples:
     return np.concatenate([samples[:length], np.zeros(max(0, length - len(samples)), np.int16)])
 
 
-def ilbc(samples: Samples, lost: Lost | None = None) -> Samples:
-    """iLBC with 30 ms frames (RFC 3951), lost ones concealed by the decoder itself."""
+def ilbc(samples: Samples) -> Samples:
+    """iLBC with 30 ms frames (RFC 3951)."""
     library = _pjsua()
     encoder, decoder = (ctypes.create_string_buffer(1 << 17) for _ in range(2))
     library.initEncode(encoder, 30)
@@ -141,10 +140,10 @@ def ilbc(samples: Samples, lost: Lost | None = None) -> Samples:
     payload = ctypes.create_string_buffer(50)
     block = np.zeros(size, np.float32)
     pointer = block.ctypes.data_as(ctypes.c_void_p)
-    for number, at in enumerate(range(0, len(padded), size)):
+    for at in range(0, len(padded), size):
         block[:] = padded[at : at + size]
         library.iLBC_encode(payload, pointer, encoder)
-        library.iLBC_decode(pointer, payload, decoder, 0 if lost is not None and lost[number] else 1)
+        library.iLBC_decode(pointer, payload, decoder, 1)
         out[at : at + size] = block
     return np.clip(np.rint(out[: len(samples)]), -32768, 32767).astype(np.int16)
 

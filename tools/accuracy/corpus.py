@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from harness.audio.dtmf import DIGITS, dtmf
 from harness.audio.wav import to_int16
 from tools.accuracy.music import hold_music, music
-from tools.accuracy.speech import RATE, monologue
+from tools.accuracy.speech import RATE, monologue, recorded_speech
 from tools.accuracy.tones import PLANS, SIT, call_progress, fax, sit
 
 ITEM_SECONDS: Final = 60
@@ -35,7 +35,7 @@ class Item:
         return _MAKERS[self.kind](self.seed)
 
 
-#: Minutes of each kind in the full corpus: 14 hours.
+#: Minutes of each kind in the full corpus: 14 hours. (Recorded speech is heard in recordings alone.)
 MINUTES: Final[dict[str, int]] = {
     "speech": 300,
     "music": 180,
@@ -163,6 +163,7 @@ def _generator(kind: str, seed: int) -> np.random.Generator:
 
 _MAKERS: Final[dict[str, Callable[[int], Samples]]] = {
     "speech": lambda seed: monologue(seed, ITEM_SECONDS),
+    "recorded speech": lambda seed: recorded_speech(seed, ITEM_SECONDS),
     "music": lambda seed: music(_generator("music", seed), ITEM_SECONDS),
     "hold music": lambda seed: hold_music(_generator("hold music", seed), ITEM_SECONDS),
     "beeps": _beeps,

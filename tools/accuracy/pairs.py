@@ -12,7 +12,6 @@ from harness.audio.marks import MARKS
 from harness.audio.mixture import marks_in
 from harness.audio.wav import to_int16
 from tools.accuracy import codecs
-from tools.accuracy.channels import conceal, random_loss
 from tools.accuracy.trials import mark_samples
 
 _WINDOW = 5120  #: samples in which both marks have to be named (640 ms)
@@ -40,12 +39,7 @@ def delay_trial(channel: str, seed: int) -> float:
     fine = _fine_probe()
     audio = np.interp((time - delay + phase) * _FINE % len(fine), np.arange(len(fine)), fine)
     sent = to_int16(np.where(time >= delay, audio, 0.0) * 10 ** (draw.uniform(-12, 6) / 20))
-    match channel:
-        case "loss":
-            received = conceal(codecs.ulaw(sent), random_loss(draw, len(sent) // 160, 0.05))
-        case _:
-            received = codecs.CODECS[channel](sent)
-    measured = one_way_delay(received, 8000, sent_from=50.0 - phase, received_from=50.0)
+    measured = one_way_delay(codecs.CODECS[channel](sent), 8000, sent_from=50.0 - phase, received_from=50.0)
     return float("inf") if measured is None else measured.median_ms - 1000 * delay
 
 

@@ -1,17 +1,24 @@
-"""Speech for the accuracy corpus: espeak-ng (1.52, from the espeakng-loader wheel) in several voices and languages."""
+"""Speech for the accuracy corpus: espeak-ng (1.52, from the espeakng-loader wheel) in several voices and languages, and people's
+voices: Debian's prompts for Asterisk, where they are installed (`tools/ci/programs.py`).
+"""
 
 from __future__ import annotations
 
 import _ctypes
 import ctypes
 import random
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import espeakng_loader
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 from harness.audio.samples import resample
+from harness.audio.wav import to_int16
+from tools.ci.programs import PROMPTS
 
 RATE: Final = 8000
 LANGUAGES: Final = (
@@ -145,3 +152,28 @@ def monologue(seed: int, seconds: float) -> NDArray[np.int16]:
     whole = np.concatenate(parts)[: round(seconds * RATE)].astype(np.float32)
     whole *= level / max(1.0, float(np.sqrt(np.mean(np.square(whole)))))
     return np.clip(np.rint(whole), -32768, 32767).astype(np.int16)
+
+
+_SENTENCE_S: Final = 1.5
+
+
+def recorded_speech(seed: int, seconds: float) -> NDArray[np.int16]:
+    """A person's sentences, one after another without pauses, at -22 dBov; espeak-ng's voice where no prompts are installed."""
+    draw = random.Random(f"recorded speech {seed}")
+    files = _sentences(draw.choice([*PROMPTS.values()]))
+    if not files:
+        return monologue(seed, seconds)
+    parts: list[NDArray[np.float64]] = []
+    length = 0
+    while length < seconds * RATE:
+        spoken = soundfile.read(draw.choice(files), dtype="float64")[0]
+        loud = np.flatnonzero(np.abs(spoken) > 0.02)
+        parts.append(spoken[loud[0] : loud[-1]] if len(loud) else spoken[:0])
+        length += len(parts[-1])
+    whole = np.concatenate(parts)[: round(seconds * RATE)]
+    return to_int16(whole * 10 ** (-22 / 20) / np.sqrt(np.mean(whole**2)))
+
+
+@cache
+def _sentences(voice: Path) -> list[Path]:
+    return sorted(path for path in voice.rglob("*.wav") if path.stat().st_size > 2 * RATE * _SENTENCE_S)

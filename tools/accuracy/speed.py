@@ -26,12 +26,6 @@ def batch_x_realtime() -> float:
     return seconds / _best(lambda: [marks_heard(recording) for recording in recordings])
 
 
-def batch_of_marks_x_realtime() -> float:
-    """The same for recordings that hold nothing but marks, the dearest of all."""
-    recordings = [_leg(mark, 60) for mark in (3, 77, 141, 240, 400)]
-    return 300 / _best(lambda: [marks_heard(recording) for recording in recordings])
-
-
 def leg_cpu_percent() -> float:
     """A live leg that hears a mark all the time, fed in frames of 20 ms, among other legs: per cent of a core."""
     seconds = 10

@@ -100,25 +100,12 @@ def _slips(draw: Draw, samples: Samples, level: float) -> Samples:
     return slips(draw, codecs.ulaw(samples))
 
 
-def _worse(draw: Draw, samples: Samples, level: float) -> Samples:
-    noisy = with_noise(draw, samples, 15.0, level)
-    return conceal(codecs.tandem(noisy), random_loss(draw, _packets(samples), 0.05))
-
-
 def _codec(name: str) -> Callable[[Draw, Samples, float], Samples]:
     return lambda draw, samples, level: codecs.CODECS[name](samples)
 
 
 def _gsm_noise(draw: Draw, samples: Samples, level: float) -> Samples:
     return codecs.gsm(with_noise(draw, samples, 15.0, level))
-
-
-def _gsm_loss(draw: Draw, samples: Samples, level: float) -> Samples:
-    return conceal(codecs.ulaw(codecs.gsm(samples)), random_loss(draw, _packets(samples), 0.05))
-
-
-def _ilbc_loss(draw: Draw, samples: Samples, level: float) -> Samples:
-    return codecs.ilbc(samples, random_loss(draw, len(samples) // 240 + 1, 0.05))
 
 
 _G711, _LOSSY, _LOW = "g711", "lossy", "low rate"
@@ -142,12 +129,7 @@ CONDITIONS: Final[tuple[Condition, ...]] = (
     Condition("GSM, SNR 15 dB", _gsm_noise, _SPEECH, bar=_LOW),
     Condition("iLBC", _codec("ilbc"), _SPEECH, bar=_LOW),
     Condition("G.729", _codec("g729"), _SPEECH, bar=_LOW),
-    Condition("3 % loss, bursts of 3", _bursts(0.03, 3.0)),
-    Condition("SNR 5 dB", _snr(5.0)),
-    Condition("tandem, SNR 15 dB, 5 % loss", _worse),
-    Condition("GSM, then µ-law, 5 % loss", _gsm_loss, _SPEECH),
     Condition("Opus 12 kbit/s, constant rate", _codec("opus, constant rate"), _SPEECH),
-    Condition("iLBC, 5 % loss", _ilbc_loss, _SPEECH),
     Condition("AMR 12.2 kbit/s", _codec("amr"), _SPEECH),
     Condition("G.726 32 kbit/s", _codec("g726"), _SPEECH),
 )

@@ -23,7 +23,7 @@ from rich.table import Table
 from tools import ROOT
 from tools.ci import programs
 from tools.ci.parts import ALONE, Outcome, Part, Runner, interruptible, make, named
-from tools.ci.programs import CHROMIUM, REDIS, SIP
+from tools.ci.programs import CHROMIUM, REDIS, SIP, VOICES
 from tools.ci.submission import of_pytest
 
 TABLE: Final = ROOT / "reports" / "nightly.json"
@@ -50,7 +50,7 @@ def parts(seed: str, since: str | None) -> list[Part]:
         Part("audit", make("audit"), COMPUTES, 600, computes=True),
         Part("sbom", make("sbom"), COMPUTES, 300, "sbom.json", computes=True),
         Part("docs", make("docs"), COMPUTES, 600, computes=True),
-        Part("accuracy", make("accuracy"), COMPUTES, 3600, "accuracy.json", computes=True),
+        Part("accuracy", make("accuracy"), COMPUTES, 5400, "accuracy.json", programs=(VOICES,), computes=True),
         Part("mutants", make("mutants", mutants), COMPUTES, 3600, "mutation.json", computes=True),
         Part("fuzz", make("fuzz"), COMPUTES, 5400, "fuzz.json", computes=True),
         Part("properties", make("test", "--hypothesis-profile=thorough -m hypothesis"), COMPUTES, 3600, computes=True),

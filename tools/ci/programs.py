@@ -1,10 +1,11 @@
-"""Debian programs that parts need besides Python: ``python -m tools.ci.programs NAME…`` installs those that are missing."""
+"""Debian programs and prompts that parts need besides Python: ``python -m tools.ci.programs NAME…`` installs those that are missing."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from tools.interop.programs import install, missing
@@ -12,17 +13,34 @@ from tools.interop.programs import install, missing
 CHROMIUM: Final = "chromium"
 REDIS: Final = "redis-server"
 SIP: Final = "sip"  #: all SIP programs of the interop tests
+VOICES: Final = "voices"  #: people's speech for `make accuracy`
+#: Debian's packages of prompts for Asterisk, 2.2 hours of speech in all, and the voice of each.
+PROMPTS: Final = {
+    "asterisk-core-sounds-en-wav": Path("/usr/share/asterisk/sounds/en_US_f_Allison"),
+    "asterisk-core-sounds-es-wav": Path("/usr/share/asterisk/sounds/es_MX_f_Allison"),
+    "asterisk-core-sounds-fr-wav": Path("/usr/share/asterisk/sounds/fr_CA_f_June"),
+    "asterisk-core-sounds-it-wav": Path("/usr/share/asterisk/sounds/it_IT_m_Carlo"),
+    "asterisk-core-sounds-ru-wav": Path("/usr/share/asterisk/sounds/ru_RU_f_IvrvoiceRU"),
+}
 
 
 def main(needed: Iterable[str]) -> int:
     """0 when all are there. A part whose program is missing says so itself, too."""
     packages: list[str] = []
     for name in dict.fromkeys(needed):
-        packages += missing() if name == SIP else [] if shutil.which(name) else [name]
+        if name in (SIP, VOICES):
+            packages += missing() if name == SIP else missing_voices()
+        elif not shutil.which(name):
+            packages.append(name)
     problem = install(packages) if packages else None
     if problem:
         print(f"apt: {problem}", file=sys.stderr)
     return int(problem is not None)
+
+
+def missing_voices() -> list[str]:
+    """The packages of :data:`PROMPTS` that are not installed."""
+    return [package for package, voice in PROMPTS.items() if not voice.is_dir()]
 
 
 if __name__ == "__main__":
