@@ -117,7 +117,7 @@ class _Declared:
         }
         for name, group in deployment.groups.items():
             if name in self._reached and group.turns[1:] and name not in rang:
-                yield f"groups.{name}.rings", "GROUP-RINGING calls no number of people that leads to it"
+                yield f"groups.{name}.rings", "no row calls a number of people that leads to it"
             if name not in self._reached:
                 why = "no case lands there" if name in led else "no number, handover or topic leads to it"
                 yield f"groups.{name}", why

@@ -29,6 +29,7 @@ ALLOWED = {
     "phone/protocol.py": ({FILE}, "maps a log in the harness's own directory into memory"),
     "phone/child/native.py": ({FILE}, "maps what pjsip wrote, and pjsip's own library"),
     "world/pki.py": ({FILE}, "writes the simulated world's keys, readable by this user alone"),
+    "world/capture.py": ({FILE}, "writes captures in the simulated world's own directory"),
     "world/world.py": ({FILE}, "writes the simulated world's log in its own directory"),
     "support/forkserver/server.py": ({FILE}, "wraps descriptors that it was handed"),
     "run/plugin/starvation.py": ({FILE}, "reads the kernel's counters four times a second"),

@@ -64,7 +64,7 @@ def place(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Place:
         leg.state, leg.messages = "confirmed", ()
         leg.statistics, leg.invite = lambda: counted(1000, leg.lost), SimpleNamespace(at=1.0)
         own: Any = SimpleNamespace(label=leg.id, leg=leg, first_leg=leg, legs=[leg], number=None, is_over=lambda: False)
-        own.answered_at, own.released_at = lambda: 1.0, lambda within: None
+        own.answered_at, own.released_at, own.peer = lambda: 1.0, lambda within: None, None
         own.final_response = lambda within: (0, "")
         call._context.calls.own.append(own)
         call._ai_call = cast("Any", SimpleNamespace())

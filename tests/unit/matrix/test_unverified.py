@@ -44,7 +44,7 @@ def copied(table: str, old: str, new: str, **fields: object) -> Changes:
         (
             {"groups.billing.agents": ("billing", "support"), "groups.billing.rings": "one-by-one"},
             "groups.billing.rings",
-            "GROUP-RINGING calls no number",
+            "no row calls a number of people that leads to it",
         ),
         ({"trunks": of_ai("stand-in", "udp")}, "axes.codecs.pcma", "no case calls the AI with it"),
         ({"groups.billing.voicemail": True}, "groups.billing.voicemail", "no number of people leads to it"),
