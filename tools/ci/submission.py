@@ -51,7 +51,8 @@ PARTS: Final = (
     Part("programs", [".venv/bin/python", "-m", "tools.ci.programs", REDIS, SIP, CHROMIUM], APT, 1200),
     suite("acceptance", CALLS, 4),
     suite("process", CALLS, 4),
-    Part("verify", make("verify"), CALLS, 1200, closing=last_lines),
+    # The unit tests beside it need processors, too: fourteen workers would starve their own audio.
+    Part("verify", make("verify", "-n 10"), CALLS, 1200, closing=last_lines),
     Part("selfproof", make("selfproof", "--fault guides"), CALLS, 1200, "selfproof.json", closing=last_lines),
     Part("interop", make("test-interop", "-k registrar"), CALLS, 1200, after="programs", closing=of_pytest),
     Part("browser", make("test-browser", f"-k '{PAGES}'"), CALLS, 1200, after="programs", closing=of_pytest),

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from harness.deployment.hours import AS_OF_VARIABLE, planned_at
-from harness.deployment.limits import MOST_WORKERS, Lease, lease, places
+from harness.deployment.limits import MOST_WORKERS, Lease, lease
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.phone import PhoneConfig
 from harness.phone.process import PhoneForkServer
@@ -60,14 +60,14 @@ WATCH = pytest.StashKey[Watch]()
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """``-n auto``: a worker for each of the machine's places, and one a core that meanwhile makes ready or tidies up.
+    """``-n auto``: seven workers a core, nine at least, since a case waits most of its time.
 
-    The quick matrix, one run after another on two quiet cores: 6 workers 73 s, 9 52 s, 12 49 s, for the same CPU
-    (`python -m tools.speed --only matrix --workers N`).
+    The quick matrix on two quiet cores, for about the same CPU: 10 workers 121 s, 14 96 and 103 s, 18 85 and 98 s; verdicts come
+    later with 18 only, and no case was late or repeated (`python -m tools.speed --only matrix --workers N`).
     """
     if not options.files(config):
         return None
-    return min(MOST_WORKERS, places() + len(os.sched_getaffinity(0)))
+    return min(MOST_WORKERS, max(9, 7 * len(os.sched_getaffinity(0))))
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
