@@ -1,4 +1,4 @@
-"""The voice agent's manners, from what the caller's phone sent and received."""
+"""Voice agent responsiveness, from what the caller's phone sent and received."""
 
 from __future__ import annotations
 
