@@ -144,7 +144,7 @@ def test_a_recording_plays_and_moves_the_cursor_through_time_line_and_ladder(run
     with look(run / "report.html", hash=f"#{key}") as looked:
         body = looked.page.locator("details.case[open] .body").first
         body.locator("audio").first.evaluate("audio => audio.play()")
-        looked.page.wait_for_function("document.querySelector('details[open] audio').currentTime > 0.3")
+        looked.page.wait_for_function("document.querySelector('details.case[open] audio').currentTime > 0.3")
         looked.page.wait_for_function(CURSORS_MOVED)
 
 
