@@ -1,7 +1,7 @@
 """Captures of two points of a tenant's network, as tcpdump would write them there: pcap, raw IP.
 
 Media passes through memory between the world's own ports, and the platform's SIP through its agents, so both are noted there and
-get headers. SIP over TLS is left out, since nobody could read it.
+get headers. SIP over TLS is left out: a capture shows only its ciphertext.
 """
 
 from __future__ import annotations
