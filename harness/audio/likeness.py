@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,10 +81,8 @@ class Likeness:
         return float(np.median([part.lag for part in self.agreeing])) if self.agreeing else 0.0
 
 
-def likeness(
-    received: NDArray[np.int16], recording: NDArray[np.int16], usable: NDArray[np.bool_] | None = None
-) -> Likeness:
-    """Look for the loudest parts of ``received`` in ``recording``, both at 8 kHz. ``usable``: the samples to look for."""
+def likeness(received: NDArray[np.int16], recording: NDArray[np.int16]) -> Likeness:
+    """Look for the loudest parts of ``received`` in ``recording``, both at 8 kHz."""
     heard, loud = _whitened(received)
     there, _ = _whitened(recording)
     length = round(_PART_S * SAMPLE_RATE)
@@ -95,12 +93,19 @@ def likeness(
     energy = np.concatenate([[0.0], np.cumsum(np.square(there, dtype=np.float64))])
     around = energy[np.minimum(np.arange(len(there)) + length, len(there))] - energy[:-1]
     floor = 0.05 * length * float(np.mean(np.square(there[there != 0]))) if there.any() else 1.0
+
+    def best(at: int, sound: NDArray[np.float32], products: NDArray[np.floating[Any]], begin: int = 0) -> Part:
+        """The part at the largest of its products with the recording from sample ``begin`` on, each divided by both norms."""
+        norm = float(np.sqrt(np.sum(np.square(sound, dtype=np.float64))))
+        likely = products / (norm * np.sqrt(np.maximum(around[begin : begin + len(products)], floor)))
+        place = int(likely.argmax())
+        return Part(at / SAMPLE_RATE, (begin + place - at) / SAMPLE_RATE, float(likely[place]))
+
     parts = []
     for at in _loudest(loud, length):
-        products = np.fft.irfft(spectrum * np.conj(np.fft.rfft(heard[at : at + length], size)), size)[: len(there)]
-        likely = products / (_norm(heard[at : at + length]) * np.sqrt(np.maximum(around, floor)))
-        best = int(likely.argmax())
-        parts.append(Part(at / SAMPLE_RATE, (best - at) / SAMPLE_RATE, float(likely[best])))
+        sound = heard[at : at + length]
+        products = np.fft.irfft(spectrum * np.conj(np.fft.rfft(sound, size)), size)[: len(there)]
+        parts.append(best(at, sound, products))
 
     def near(part: Part, lag: float, slack: float) -> Part:
         """The part at its best place within ``slack`` seconds of the lag."""
@@ -110,16 +115,9 @@ def likeness(
         if begin >= end:
             return replace(part, match=0.0)
         sound = heard[at : at + length]
-        products = np.correlate(there[begin : end + length - 1], sound, "valid")
-        likely = products / (_norm(sound) * np.sqrt(np.maximum(around[begin:end], floor)))
-        best = int(likely.argmax())
-        return Part(part.began, (begin + best - at) / SAMPLE_RATE, float(likely[best]))
+        return best(at, sound, np.correlate(there[begin : end + length - 1], sound, "valid"), begin)
 
     return Likeness(tuple(parts), _agreeing(parts, near))
-
-
-def _norm(sound: NDArray[np.float32]) -> float:
-    return float(np.sqrt(np.sum(np.square(sound, dtype=np.float64))))
 
 
 def _agreeing(parts: Sequence[Part], near: Callable[[Part, float, float], Part]) -> tuple[Part, ...]:

@@ -342,19 +342,8 @@ def _voice(run: Path, recording: _Recording, leg: KnownLeg) -> Iterator[VoiceInF
     evidence = CaseEvidence.read(run / CASES / leg.case, with_added=False)
     began, found = first_sample(evidence, leg.leg), _compared(run, recording, leg)
     if began is not None and found is not None:
-        yield VoiceInFile(
-            at=began,
-            phone=leg.phone,
-            leg=leg.leg,
-            file=recording.path.name,
-            sha256=recording.sha256,
-            made_at="ai",
-            found=found.has_voice,
-            match=found.voice.match,
-            parts=len(found.voice.parts),
-            agreeing=len(found.voice.agreeing),
-            round_trip_s=found.round_trip_s,
-            spoken_s=found.spoken_s,
+        yield found.voice_event(
+            at=began, phone=leg.phone, leg=leg.leg, file=recording.path.name, sha256=recording.sha256
         )
 
 

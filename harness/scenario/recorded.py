@@ -12,7 +12,7 @@ from harness.audio.marks import SAMPLE_RATE, VOICES
 from harness.calls.checks import audio
 from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Denial, Observation
-from harness.calls.events import MarkInFile, VoiceInFile
+from harness.calls.events import MarkInFile
 from harness.calls.verdict import Finding
 from harness.errors import FarEndError
 from harness.phone import recording
@@ -20,19 +20,17 @@ from harness.scenario.call import MARK_S, Call
 from harness.scenario.context import CaseContext
 from harness.support.files import whole_file
 from harness.witness import sound_file
-from harness.witness.recordings import CallAudio, FetchedFile, Shown, fetch, shown
+from harness.witness.recordings import AT_AI, CallAudio, FetchedFile, Shown, fetch, shown
 from harness.witness.sound_file import SoundFileError, sound_of
 
 if TYPE_CHECKING:
     from harness.scenario.ai_calls import SynthflowCall
 
-#: ``MarkInFile.made_at`` of a recording made at the AI.
-_AT_AI: Final = "ai"
 _PHONE: Final = "synthflow"  # whose events they are
 
 
 class RecordedCall:
-    """The recording of one of the AI's calls. Thread-safe: whoever asks first waits for it."""
+    """The recording of one of the AI's calls. Thread-safe: the first caller waits for the download."""
 
     def __init__(self, context: CaseContext, talk: SynthflowCall) -> None:
         self._context = context
@@ -122,7 +120,7 @@ class RecordedCall:
                         leg=leg,
                         file=file.name,
                         sha256=file.sha256,
-                        made_at=_AT_AI,
+                        made_at=AT_AI,
                         mark=mark.mark,
                         file_s=mark.began,
                         heard_s=mark.ended - mark.began,
@@ -131,20 +129,7 @@ class RecordedCall:
                 )
         self._has_told_marks = True
         self._context.evidence.event(
-            VoiceInFile(
-                at=now,
-                phone=_PHONE,
-                leg=caller.label,
-                file=file.name,
-                sha256=file.sha256,
-                made_at=_AT_AI,
-                found=found.has_voice,
-                match=found.voice.match,
-                parts=len(found.voice.parts),
-                agreeing=len(found.voice.agreeing),
-                round_trip_s=found.round_trip_s,
-                spoken_s=found.spoken_s,
-            )
+            found.voice_event(at=now, phone=_PHONE, leg=caller.label, file=file.name, sha256=file.sha256)
         )
 
     def crossing(self, found: Shown, caller: Call) -> Finding | None:

@@ -23,6 +23,7 @@ from harness.audio.describe import spoken_s
 from harness.audio.likeness import LEAST_MATCH, Likeness, likeness
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.samples import levels
+from harness.calls.events import VoiceInFile
 from harness.errors import FarEndError
 from harness.support.http_client import HttpClient, HttpError
 from harness.witness.sound_file import HeardMark, Sound, marks_in
@@ -52,6 +53,9 @@ _ENDS_WITHIN: Final = 0.05
 _SPOKEN_S: Final = 1.0
 #: Fewer parts (less than two seconds) say nothing if they are not found.
 _ENOUGH_PARTS: Final = 7
+
+#: ``made_at`` of what the AI's own recording shows.
+AT_AI: Final = "ai"
 
 
 @dataclass(frozen=True)
@@ -146,15 +150,31 @@ class Shown:
     voice: Likeness  #: what the leg received, in the recording
     has_voice: bool  #: it is there, at a time that fits the caller's marks: the same greeting in another place is another call's
     round_trip_s: float | None  #: the delays of both directions together; what an encoder adds to both falls out of it
-    spoken_s: (
-        float | None
-    )  #: speech beside the caller's own; 0: there is a side for it, which is silent; None: not known
+    #: Speech beside the caller's own; 0: there is a side for it, which is silent; None: not known.
+    spoken_s: float | None
 
     @property
     def has_other_voice(self) -> bool:
         """Whether the leg received something else: the recording is the call's, and has none of several parts of it."""
         unknown = all(part.match < LEAST_MATCH for part in self.voice.parts)
         return bool(self.mine) and len(self.voice.parts) >= _ENOUGH_PARTS and unknown
+
+    def voice_event(self, *, at: float, phone: str, leg: str, file: str, sha256: str) -> VoiceInFile:
+        """The event that says whether the AI's recording has what the leg received."""
+        return VoiceInFile(
+            at=at,
+            phone=phone,
+            leg=leg,
+            file=file,
+            sha256=sha256,
+            made_at=AT_AI,
+            found=self.has_voice,
+            match=self.voice.match,
+            parts=len(self.voice.parts),
+            agreeing=len(self.voice.agreeing),
+            round_trip_s=self.round_trip_s,
+            spoken_s=self.spoken_s,
+        )
 
 
 def shown(sound: Sound, call: CallAudio) -> Shown:
