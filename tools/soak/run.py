@@ -69,11 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
-    parser.add_argument("--cases", type=int, default=4700, help="at least; a case has one to four calls")
+    parser.add_argument("--cases", type=int, default=4700, help="at least; 4,700 have 10,000 calls")
     parser.add_argument(
         "--kill-every", type=float, default=20.0, metavar="S", help="seconds between two kills; 0: none"
     )
-    parser.add_argument("-n", dest="workers", type=int, default=4 * (os.cpu_count() or 1), help="cases at once")
+    parser.add_argument("-n", dest="workers", type=int, default=7 * (os.cpu_count() or 1), help="cases at once")
     parser.add_argument("--seed", type=int, default=1, help="of whom to kill")
     parser.add_argument("--reports", type=Path, default=ROOT / "reports", help="where results are left")
     return parser
