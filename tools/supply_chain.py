@@ -37,6 +37,7 @@ _CLASSIFIERS = {
 AGREED = {
     "pjsua2-python": ("GPL-2.0-or-later", "PJSIP, also sold by Teluu; runs in processes of its own, is not part of the wheel"),
     "protobuf": ("BSD-3-Clause", "its metadata names none; its LICENSE file is the three-clause BSD"),
+    "soxr": ("LGPL-2.1-or-later", "resamples recordings; installed beside the wheel, unchanged, and not part of it"),
     "pyphen": ("MPL-1.1", "GPL, LGPL or MPL, at one's choice; only for the sign-off document as PDF"),
 }  # fmt: skip
 
