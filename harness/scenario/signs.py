@@ -210,7 +210,8 @@ class Look:
                 if self._again and self._wanted:
                     self._caller.let_answer(self._greeted_at, LISTEN_S)
                     if self._context.deployment.records_calls:
-                        self._context.pause(_COMPARED_S)
+                        with self._context.evidence.step(f"{self._caller.label} hears the answer"):
+                            self._context.pause(_COMPARED_S)
                 self._listen()
                 if self._least <= Strength.INDICATED and not asking and not self._caller.is_over():
                     self._wait_for_report()

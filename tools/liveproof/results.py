@@ -14,9 +14,14 @@ from harness.report.evidence import CaseEvidence
 from harness.run.load.result import percentile
 from tools.liveproof.plan import LOST, World
 
-#: The steps that hold a scenario up for a look at who hears whom, as they begin and as they end.
+#: How the titles of the steps end that hold a scenario up for a look at who hears whom, and of those in which the AI has its turn.
 _LOOK: Final = " hear each other"
-_FAR_END_SPEAKS: Final = (" lets the far end finish", " lets the AI greet first")
+_AIS_TURN: Final = (
+    " lets the far end finish",
+    " lets the AI greet first",
+    " gives the far end time to answer",
+    " hears the answer",
+)
 #: The share of a case's time in which the world's audio may stand still: as much RTP may be lost.
 _MOST_STILL: Final = 0.05
 #: What the harness may say for certain of such a case: the world did send too little.
@@ -39,7 +44,8 @@ class Result:
     verdict: Verdict
     message: str
     certain: tuple[str, ...]  #: causes that were named as certain
-    looks_s: tuple[float, ...]  #: how long each look at who hears whom held the scenario up
+    looks_s: tuple[float, ...]  #: how long each look at who hears whom held the scenario up, without the AI's turns
+    whole_looks_s: tuple[float, ...]  #: the same with the time that the AI takes to think and to speak
     held_s: float  #: how long all looks together did, those at several calls at once counted once
     lost_between: frozenset[str] = (
         frozenset()
@@ -94,7 +100,7 @@ def read(run: Path, worlds: Iterable[World], stood_still: Times = ()) -> Iterato
     for path in sorted(run.glob("cases/*/case.json")):
         evidence = CaseEvidence.read(path.parent)
         world = by_name[str(evidence.case["deployment"])]
-        looks, held_s = _times(evidence.steps)
+        looks, whole_looks, held_s = _times(evidence.steps)
         yield Result(
             world,
             evidence.id,
@@ -103,6 +109,7 @@ def read(run: Path, worlds: Iterable[World], stood_still: Times = ()) -> Iterato
             evidence.conclusion.message.partition("\n")[0],
             tuple(str(c.get("id")) for c in evidence.diagnosis if _is_certain(c)),
             looks,
+            whole_looks,
             held_s,
             frozenset(_segments(evidence.diagnosis)),
             _share(stood_still, evidence),
@@ -128,21 +135,21 @@ def _is_certain(cause: Any) -> bool:
     return cause.get("confidence") == "certain" and not cause.get("candidate")
 
 
-def _times(steps: Sequence[Any]) -> tuple[tuple[float, ...], float]:
-    """Seconds of each look without those in which the AI speaks, and of all looks together."""
+def _times(steps: Sequence[Any]) -> tuple[tuple[float, ...], tuple[float, ...], float]:
+    """Seconds of each look without the AI's turns, and with them, and of all looks together."""
     ended = [step for step in _all(steps) if step.ended is not None]
-    others = [step for step in ended if step.title.endswith(_FAR_END_SPEAKS)]
+    turns = [step for step in ended if step.title.endswith(_AIS_TURN)]
     looks = [step for step in ended if step.title.endswith(_LOOK) or f"{_LOOK}:" in step.title]
     seconds = []
     for step in looks:
         call = step.title.partition(" ")[0]
-        mine = [one for one in others if one.title.startswith(f"{call} ")]
+        mine = [one for one in turns if one.title.startswith(f"{call} ")]
         seconds.append(step.ended - step.began - sum(_overlap(step, one) for one in mine))
     held_s, until = 0.0, 0.0
     for step in sorted(looks, key=lambda one: one.began):
         held_s += max(0.0, step.ended - max(until, step.began))
         until = max(until, step.ended)
-    return tuple(seconds), held_s
+    return tuple(seconds), tuple(step.ended - step.began for step in looks), held_s
 
 
 def _overlap(one: Any, other: Any) -> float:
@@ -186,6 +193,7 @@ class Proof:
             "proved_share": self.proved_share,
             "localised": self.localised,
             "audio_check_s_p95": _p95([s for r in well if r.world.allows for s in r.looks_s]),
+            "audio_check_whole_s_p95": _p95([s for r in well if r.world.allows for s in r.whole_looks_s]),
             "audio_check_wrong_s_p95": _p95([s for r in injected for s in r.looks_s]),
             "three_at_once_s_p95": _p95([r.held_s for r in well if r.row == "CONCURRENT"]),
             "one_at_once_s_p95": _p95([r.held_s for r in well if r.row == "REINVITE-CODEC"]),

@@ -37,7 +37,7 @@ def world(witness: str = "late words", ai: Any = LISTENS, fault: str | None = No
 
 
 def result(of: World, verdict: Verdict, *certain: str) -> Result:
-    return Result(of, f"{INBOUND}[{of.name}]", INBOUND, verdict, "", certain, (0.0, 2.0), 2.0)
+    return Result(of, f"{INBOUND}[{of.name}]", INBOUND, verdict, "", certain, (0.0, 2.0), (0.0, 3.0), 2.0)
 
 
 def counted(*found: Result) -> dict[str, Any]:
