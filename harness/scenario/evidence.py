@@ -21,6 +21,8 @@ _FOUND_WITHIN_S = 0.25
 _REQUESTS = ("ACK", "BYE", "INFO", "INVITE", "NOTIFY", "PRACK", "REFER", "UPDATE")
 #: A processor wait of this length is audible: no jitter buffer hides it.
 MISSED_S = 0.2
+#: The share of a time in which audio may stand still on this machine and still be understood.
+_MOST_STILL = 0.2
 
 
 class Evidence:
@@ -41,6 +43,8 @@ class Evidence:
         self.starved: Callable[[float, float], float] = lambda begin, end: 0.0
         #: The longest such wait.
         self.starved_at_once: Callable[[float, float], float] = lambda begin, end: 0.0
+        #: How long, in all, the audio of a softphone or of the simulated world stood still.
+        self.stood_still: Callable[[float, float], float] = lambda begin, end: 0.0
         #: The agents of each group.
         self.agents: Mapping[str, Collection[str]] = {}
         #: Why the simulated system under test, if there is one, was unreliable in this case.
@@ -98,11 +102,18 @@ class Evidence:
     def add_of_said(self, finding: Finding, said: Sequence[tuple[float, float]], least_s: float = MISSED_S) -> Finding:
         """Record a finding on audio that was due in one of these spans of time.
 
-        A failed one is broken instead where the harness was kept, each time, from saying or hearing ``least_s`` of it at a stretch.
+        A failed one is broken instead where the harness was kept, each time, from saying or hearing ``least_s`` of it at a stretch,
+        or too large a share of it.
         """
-        starved_s = min((self.starved_at_once(begin, end) for begin, end in said), default=0.0)
-        is_kept = finding.verdict is Verdict.FAILED and starved_s >= least_s
-        return self.add(hindered(finding, starved_s) if is_kept else finding)
+        if finding.verdict is not Verdict.FAILED or not said:
+            return self.add(finding)
+        at_once_s = min(self.starved_at_once(begin, end) for begin, end in said)
+        in_all = [(self.stood_still(begin, end), end - begin) for begin, end in said]
+        if at_once_s >= least_s:
+            finding = hindered(finding, at_once_s)
+        elif all(still_s > _MOST_STILL * seconds for still_s, seconds in in_all):
+            finding = hindered(finding, min(in_all)[0])
+        return self.add(finding)
 
     def _no_room(self, finding: Finding) -> ResourceError | None:
         if not check_named(finding.check).needs_call:

@@ -168,7 +168,8 @@ class ExpectAudio:
         sound = listener.hears(speaker, since, deadline)
         account = listener.account(since, missing=speaker) if sound is None else None
         finding = self._direction(speaker, listener, since, again, sound, account)
-        return self._evidence.add(audio_quality.excuse_mute_phone(finding, (speaker, listener), since))
+        finding = audio_quality.excuse_mute_phone(finding, (speaker, listener), since)
+        return self._evidence.add_of_said(finding, [(since, time.monotonic())], deadline - since)
 
     def _direction(
         self,

@@ -178,7 +178,8 @@ class _OwnEvidence(Evidence):
         context = lane.context
         super().__init__(recorder, context.case.dispensable, lambda: context.phones.fatal_error)
         own = context.evidence
-        self.starved, self.starved_at_once, self.agents = own.starved, own.starved_at_once, own.agents
+        self.starved, self.starved_at_once, self.stood_still = own.starved, own.starved_at_once, own.stood_still
+        self.agents = own.agents
         self._outcome = outcome
 
     @property

@@ -157,4 +157,7 @@ def observe(
     def at_once(begin: float, end: float) -> float:
         return max([own.starved_at_once(begin, end), *world(begin, end), *chain.from_iterable(pool.late(begin, end))])
 
-    evidence.starved, evidence.starved_at_once = starved, at_once
+    def stood_still(begin: float, end: float) -> float:
+        return max([sum(world(begin, end)), *map(sum, pool.late(begin, end))])
+
+    evidence.starved, evidence.starved_at_once, evidence.stood_still = starved, at_once, stood_still

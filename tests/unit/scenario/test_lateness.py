@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.checks import landing, reach, timing
+from harness.calls.checks import audio, landing, reach, timing
 from harness.calls.checks.finding import judged
 from harness.calls.events import CallsRefused, LegStarted, StrangerRefused
 from harness.calls.measurement import Direction, Duration
@@ -86,6 +86,17 @@ def test_what_was_said_while_this_machine_was_starved_may_not_have_been_heard(
     evidence.starved_at_once = lambda begin, end: starved_s if (begin, end) == (3.0, 7.0) else 0.0
     said = reach.machine_speaks("caller.1", (0.5, 2.0) if passed else None, "it heard silence")
     assert evidence.add_of_said(said, spans, least_s).verdict is verdict
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.3, BROKEN), (0.1, FAILED)])
+def test_what_was_said_while_audio_stood_still_again_and_again_may_not_have_been_heard(
+    make_context: MakeContext, share: float, verdict: Verdict
+) -> None:
+    evidence = make_context().evidence
+    evidence.stood_still = lambda begin, end: share * (end - begin)
+    evidence.starved_at_once = lambda begin, end: 0.2
+    words = audio.words("caller.1", "billing.1", [0.0, 0.0], 0.32)
+    assert evidence.add_of_said(words, [(3.0, 4.5), (4.5, 6.0)], 0.32).verdict is verdict
 
 
 @pytest.mark.parametrize(
