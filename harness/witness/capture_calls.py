@@ -19,7 +19,7 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request, Response
 from harness.witness.capture import Capture, CapturedMessage, described
-from harness.witness.matching import LEAST_S, KnownLeg, Stretch, match
+from harness.witness.matching import LEAST_S, MOSTLY, KnownLeg, Stretch, match, overlap
 from harness.witness.packets import Address
 from harness.witness.rtp_streams import Stream
 from harness.witness.sound_file import Sound, marks_in
@@ -30,7 +30,6 @@ How = Literal["Call-ID", "header", "mark", "numbers"]
 _OTHER_LEG: Final = ("X-Talkdesk-Other-Leg-Call-Id", "X-EI")
 #: A mark is detected this much later than it begins or ends, and its way takes time.
 _SLACK_S: Final = 0.5
-_MOSTLY: Final = 0.6  #: the share of a voice's time for which the leg must have sent its mark
 _NEAR_S: Final = 10.0  #: between the INVITE of a leg and the one that a platform makes of it
 #: A mark that was sent for so long while a call could carry it, and is in none of its streams, was lost ahead of this point. A caller
 #: sends half a second before it speaks to an AI; undamaged G.711 shows two periods of a mark for certain.
@@ -348,9 +347,8 @@ def _whose(
 def _fits(leg: KnownLeg, voice: Voice, offset: float) -> bool:
     """Whether the leg sent this mark then. Other runs may send it as well, but hardly begin or end at the same moment."""
     began, ended = voice.began + offset, voice.ended + offset
-    sent = sum(max(0.0, min(ended, last + _SLACK_S) - max(began, first - _SLACK_S)) for first, last in leg.sent)
     aligned = any(min(abs(first - began), abs(last - ended)) <= _SLACK_S for first, last in leg.sent)
-    return aligned and sent >= _MOSTLY * (ended - began)
+    return aligned and overlap(leg.sent, began, ended) >= MOSTLY * (ended - began)
 
 
 # -- what is missing
