@@ -58,7 +58,8 @@ def test_phone_names_cannot_escape_the_run_directory(tree: Any, customer: Path) 
     assert (code, summary["passed"], summary["cases"]) == (0, 9, 9), summary["causes"]
     assert outside(tree) == before
     spoken = [path.relative_to(tree.run_directory).parts for path in tree.run_directory.rglob("*quiet*.wav")]
-    assert {(parts[0], parts[2].partition("-hello-en-")[0]) for parts in spoken} == {("cases", "%2E.%2F..%2Fout.1")}
+    named = {(parts[0], parts[2].partition("-hello-en-")[0]) for parts in spoken}
+    assert named == {("cases", "%2E.%2F..%2Fout.1"), ("cases", "%2Fa%2Fb.1.1")}  # callers take turns
 
 
 def outside(tree: Any) -> set[Path]:
@@ -179,5 +180,4 @@ def test_platform_set_up_differently_fails_the_group_rows(tree: Any) -> None:
     assert ("GROUP-RINGING", "landing.turn") in found, "they ring before their turn"
     assert ("PEOPLE", "landing.others") in found, "who is away rings"
     assert ("CLOSED", "landing") in found, "the number is not closed"
-    for row in ("VOICEMAIL", "CLOSED-VOICEMAIL"):
-        assert (row, "answered") in found, "nobody and nothing answers"
+    assert {("VOICEMAIL", "landing"), ("CLOSED-VOICEMAIL", "voicemail")} <= found, "nobody and nothing answers"
