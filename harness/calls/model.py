@@ -21,7 +21,7 @@ NO_SUCH_DIALOG = 481  # RFC 3261 section 12.2.2
 CHALLENGES = (401, 407)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)  # some kilobytes each; a case has a hundred
 def read(text: str) -> Request | Response | None:
     """The message, or None for text that is not a SIP message. Parses the same text only once."""
     try:
