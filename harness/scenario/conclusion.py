@@ -64,16 +64,20 @@ def _hang_up_at_one_end(context: CaseContext) -> None:
     """
     up = [call for call in context.calls.own if not call.is_over() and call.answered_at() is not None]
     legs = [leg for leg in context.calls.other_legs if leg.state != "disconnected"]
-    failed = any(finding.verdict is Verdict.FAILED for finding in context.evidence.findings)
-    if failed or legs or len(up) != 2 or up[1].peer is not up[0]:
+    if _has(context, Verdict.FAILED) or legs or len(up) != 2 or up[1].peer is not up[0]:
         return
     one, other = up if zlib.crc32(context.case.id.encode()) % 2 else up[::-1]
     Expect(context, other).released(after=one.hang_up())
 
 
+def _has(context: CaseContext, *verdicts: Verdict) -> bool:
+    return any(finding.verdict in verdicts for finding in context.evidence.findings)
+
+
 def _look_at_calls(context: CaseContext) -> None:
     ends = (*context.calls.of_the_ai, *context.calls.own)
-    for call in context.calls.own:
+    went_on = not _has(context, Verdict.FAILED, Verdict.BROKEN)  # else the other end may be gone by now
+    for call in context.calls.own if went_on else ():
         if others := [end for end in ends if end.peer is call]:
             Expect(context, call).hears_to_the_end(others[-1])
     _look_longer(context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from harness.audio.prompts import prompt_samples
+from harness.calls.checks import timing
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Observation
 from harness.calls.checks.finding import heard_at, judged
@@ -27,7 +29,7 @@ from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, leg, sounds, states
 from tests.unit.scenario.legs import heard as mark_heard
 
-PASSED, FAILED, UNSEEN = Verdict.PASSED, Verdict.FAILED, Verdict.NOT_OBSERVABLE
+PASSED, FAILED, UNSEEN, BROKEN = Verdict.PASSED, Verdict.FAILED, Verdict.NOT_OBSERVABLE, Verdict.BROKEN
 SAID = {"words": np.tile(prompt_samples("connecting-you-en"), 30), "music": music(40.0), "": np.zeros(0, np.int16)}
 BOTH = ("caller.1 → agent.1", "agent.1 → caller.1")
 
@@ -98,6 +100,22 @@ def test_two_people_are_listened_to_again_two_seconds_later_and_at_the_end(
     ends.clock.now, looked = max(ends.clock.now, ends.began + 6.0), len(ends.context.evidence.findings)
     conclude(ends.context, probe=False)
     assert [one.verdict for one in ends.context.evidence.findings[looked:] if one.check == "audio"] == to_the_end
+
+
+@pytest.mark.parametrize("verdict", [FAILED, BROKEN])
+def test_ends_are_not_listened_to_at_the_end_where_something_went_wrong(ends: Ends, verdict: Verdict) -> None:
+    for end in (ends.caller, ends.agent):
+        ends.hears(end, *steady(4.5))
+        made: Any = end.leg
+        made.told.insert(0, MediaState(at=ends.began, active=True, direction="sendrecv", **TOLD))
+    ends.agent.peer = ends.caller
+    ends.context.calls.own += [ends.caller, ends.agent]
+    Expect(ends.context, ends.caller).two_way_audio_with(ends.agent)
+    ends.clock.now = ends.began + 6.0
+    ends.context.evidence.add(replace(timing.released("caller.1", None, 1.0), verdict=verdict))
+    looked = len(ends.context.evidence.findings)
+    conclude(ends.context, probe=False)
+    assert not [one for one in ends.context.evidence.findings[looked:] if one.check == "audio"]
 
 
 @pytest.mark.parametrize(
