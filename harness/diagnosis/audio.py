@@ -80,7 +80,7 @@ def _heard_by_each(scene: Scene) -> None:
             _sent(scene, finding.speaker)
         _on_its_way(scene, finding)
     for finding in scene.failed("audio.echo", "audio"):
-        is_echo = finding.check == "audio.echo" or finding.facts.get("kind") == "echo"
+        is_echo = finding.check == "audio.echo" or _heard(scene, finding) == "echo"
         scene.record("echo", is_echo or None, finding.subject, leg=finding.listener or finding.subject)
 
 
@@ -181,6 +181,8 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
         kind = "silent RTP" if kind == "silence" else kind
     if kind == "other" and not sees_ai:
         return None  # a sound without a mark may be the AI speaking
+    if kind == "other" and facts.get("instead") == "echo":
+        return "echo"  # beside the other's voice
     if kind == "other" and facts.get("instead") in _SOUNDS:
         return "another sound"
     if kind == "other" and _voice(finding) is not None:

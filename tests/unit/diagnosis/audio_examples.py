@@ -365,6 +365,11 @@ AUDIO = [
         "certain rtp-disordered",
     ),
     Expected(
+        "audio.echo",
+        with_a_person().with_agent("billing", "heard", "other", 100, instead="echo"),
+        "certain echo",
+    ),
+    Expected(
         "audio.crossed.at-agent",
         transfer(Example()).landed("billing", "billing").with_agent("billing").finding("audio.crossed", "billing.1"),
         "certain audio-crossed",
