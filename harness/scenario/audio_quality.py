@@ -104,16 +104,24 @@ def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
 
 # -- the whole call: what sounds beneath the marks, how loud each is, and whether an AI that handed the call over is still heard
 
+#: Where less can be searched, as with much jitter, a call that is up goes on for so much longer.
+_ENOUGH_S, _LONGER_S = 1.2, 1.5
 #: After the first of a person's voice the AI's may last for a moment: buffers, and a switch that takes a packet or two.
 _GIVES_WAY_S: Final = 1.0
 
 
 def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
     """Findings on everything that a leg received. Returns the marks that sound beneath the strongest."""
-    heard = [event for event in leg.events if isinstance(event, MarkHeard)]
-    left = residue(leg.received_since(0.0)) if heard else None
+    if not any(isinstance(event, MarkHeard) for event in leg.events):
+        return []
+    left = residue(leg.received_since(0.0))
+    if left is not None and left.seconds < _ENOUGH_S and leg.state != "disconnected":
+        with context.evidence.step(f"{leg.id} hears too little to tell what sounds beneath: a longer look"):
+            context.pause(_LONGER_S, "a longer look at what is heard beneath")
+        left = residue(leg.received_since(0.0))
     if left is None:
         return []
+    heard = [event for event in leg.events if isinstance(event, MarkHeard)]
     pulses = [event for event in leg.events if isinstance(event, Listened)]
     origin = min((pulse.at - pulse.seconds for pulse in pulses), default=0.0)
     times = [(event.mark, event.at, event.at) for event in heard]

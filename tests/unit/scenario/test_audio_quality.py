@@ -24,6 +24,8 @@ from harness.scenario.audio_quality import excuse_mute_phone
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
 from harness.scenario.expect_audio import ExpectAudio
+from tests.unit.audio import sounds
+from tests.unit.audio.music import music
 from tests.unit.checks.calls import counted
 from tests.unit.clock import Clock
 from tests.unit.phone_events import rtp_statistics, sip_message
@@ -168,6 +170,23 @@ def test_an_ai_that_handed_over_by_refer_is_not_heard_beside_the_person(
     audio_quality.listen_to_whole_call(context, agent)
     found = [f.actual for f in context.evidence.findings if f.check == "audio.beneath" and f.verdict is FAILED]
     assert found == ["it heard ai.1, beside the person who has the call now"] * named
+
+
+@pytest.mark.parametrize(("state", "verdicts"), [("confirmed", [FAILED]), ("disconnected", [PASSED])])
+def test_what_sounds_beneath_is_searched_for_longer_where_little_was_heard(
+    make_context: MakeContext, clock: Clock, state: str, verdicts: list[Verdict]
+) -> None:
+    context, began = make_context(clock=clock), clock.now
+    whole = sounds.mix(sounds.mark(5, 3.8), music(3.8) // 2)
+    agent: Any = ScriptedLeg(
+        mark_heard(1.2, 5),
+        name="agent.1",
+        mark=6,
+        state=state,
+        heard=lambda since: whole if clock.now > began else whole[:7200],
+    )
+    audio_quality.listen_to_whole_call(context, agent)
+    assert [f.verdict for f in context.evidence.findings if f.check == "audio.beneath"] == verdicts
 
 
 # -- A harness phone that stood still neither spoke nor heard
