@@ -148,7 +148,7 @@ def take_the_cases(session: pytest.Session, plan: Callable[[Run], Iterable[CaseT
     """The trials replace the matrix's cases, in the controller and in every worker alike."""
     run = run_of(session.config)
     if run is not None:
-        only = session.config.getoption("only_trial")
+        only = session.config.getoption("only_trial", default=())  # drawn customers are not asked for by id
         trials = [trial for trial in plan(run) if not only or trial.case.id in only]
         run.cases = [trial.case for trial in trials]
         session.config.stash[_TRIALS] = {trial.case.id: trial for trial in trials}

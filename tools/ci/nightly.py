@@ -43,7 +43,7 @@ def parts(seed: str, since: str | None) -> list[Part]:
         Part("long", make("test", "-m nightly"), CALLS, 2400, closing=of_pytest),
         # Its runs wait for the same places as the self-proofs, and each has a time limit.
         Part("interop", make("test-interop"), CALLS, 1500, "interop.json", programs=(SIP,)),
-        Part("soak", make("soak"), CALLS, 2700, "soak.json"),
+        Part("soak", make("soak"), CALLS, 3600, "soak.json"),
         Part("strangers", make("selfproof-strangers"), CALLS, 1500, "strangers.json", programs=(SIP,)),
         Part("fleet", make("test-fleet"), CALLS, 1500, "fleet.json", programs=(REDIS,)),
         Part("browser", make("test-browser"), BROWSER, 1200, programs=(CHROMIUM,)),
