@@ -39,6 +39,7 @@ def test_number_out_of_its_hours(cast, context, ai, caller, line, people, expect
     expect(landed).caller_id(caller.number)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
+    caller.goes_on_as_if_open(call, line, landed)
     for group in cast.all_groups(but=people):
         expect(group).never_rang()
     ai.was_not_reached(call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from harness.calls.checks import landing
@@ -19,7 +20,7 @@ from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import AiCall
 from harness.scenario.call import DIGIT_S, Call
 from harness.scenario.context import CaseContext, Line, number_as
-from harness.scenario.ends import WHISPER_S, last_spoken_to, wait_for_pause
+from harness.scenario.ends import WHISPER_S, End, last_spoken_to, wait_for_pause
 from harness.scenario.expect import Expect
 from harness.scenario.reported import MachineCall, ReportedCall
 
@@ -56,19 +57,36 @@ class Caller:
             Expect(self._context, call).answered(self._context.patience + before_s)
             left_s = self._left_of(entry.announcement_s, call)
             self._context.pause(left_s, "the announcement")
-            for level, digit in enumerate(entry.press or ""):
-                if level:
-                    self._hear_next_menu(call)
-                call.chosen = self._now()
-                call.press(digit)
+            self._choose(call, entry.press)
             if entry.notice_s:
                 self._context.pause(entry.notice_s, "the announcement after the menu")
             call.routed = self._now()
         return call
 
+    def _choose(self, call: Call, digits: str | None) -> None:
+        for level, digit in enumerate(digits or ""):
+            if level:
+                self._hear_next_menu(call)
+            call.chosen = self._now()
+            call.press(digit)
+
     def call_closed(self, line: Line) -> Call:
         """Call a line out of its hours: a closed number answers before its menu, a closed choice after it."""
         return self.call(line) if line.entry.closes_after_menu else self.dial(line.did)
+
+    def goes_on_as_if_open(self, call: Call, line: Line, landed: End) -> None:
+        """Behind a machine's words, take the way in that the number has when it is open: then it speaks first as well."""
+        entry, answered = line.entry, call.answered_at()
+        speaks_first = entry.announcement_s or entry.press
+        if not isinstance(landed, MachineCall) or entry.closes_after_menu or not speaks_first or answered is None:
+            return
+        with self._context.evidence.step(f"{call.label} goes on as if {line.did} were open"):
+            left_s = max(0.0, answered + entry.announcement_s - self._now())
+            self._context.pause(left_s, "the announcement of an open number")
+            if not call.is_over():
+                with contextlib.suppress(NeverCame):  # the machine ends the call
+                    self._choose(call, entry.press)
+                self._context.pause(entry.notice_s + self._context.patience, "the AI of an open number")
 
     def _hear_next_menu(self, call: Call) -> None:
         """Wait until the next menu has begun, after the digit cut off the last one, and has paused.

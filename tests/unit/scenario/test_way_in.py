@@ -15,6 +15,7 @@ from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
 from harness.scenario.expect import Expect
 from harness.scenario.people import Caller
+from harness.scenario.reported import MachineCall
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import leg, message, sounds, states
@@ -49,6 +50,31 @@ def test_a_digit_waits_for_its_own_menu(
         patch.setattr(Call, "press", lambda call, digit: pressed.append(clock.now - answered))
         calls(context, clock, [*states("confirmed", began=answered), *pulses], announcement_s=0.0, press="21")
     assert pressed == [pytest.approx(0.0, abs=0.1), pytest.approx(second_s, abs=0.35)]
+
+
+@pytest.mark.parametrize(
+    ("entry", "pressed", "stayed_s"),
+    [
+        ({"announcement_s": 1.0, "press": "2"}, ["2"], 5.0),
+        ({"announcement_s": 8.0, "press": None}, [], 12.0),
+        ({"announcement_s": 0.0, "press": None}, [], 0.0),  # an open number's call goes to the AI at once
+        ({"announcement_s": 1.0, "press": "2", "closes_after_menu": True}, [], 0.0),  # the digits are pressed already
+    ],
+)
+def test_behind_a_machine_the_way_in_of_an_open_number_is_tried(
+    make_context: MakeContext, clock: Clock, entry: dict[str, Any], pressed: list[str], stayed_s: float
+) -> None:
+    context, began, found = make_context(ai="stand-in", clock=clock), clock.now, list[str]()
+    line: Any = SimpleNamespace(did="+13125550143", entry=Cast(context).line(str(context.case.line)).entry)
+    line.entry = line.entry.model_copy(update=entry)
+    call = Call(context, leg(*states("confirmed", began=began)), "caller")
+    group: Any = SimpleNamespace(name="billing")
+    phone: Any = None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Call, "press", lambda call, digit: found.append(digit))
+        Caller(context, "caller", phone, "+12065550100").goes_on_as_if_open(call, line, MachineCall(group, call, 0.0))
+    assert found == pressed
+    assert clock.now - began == pytest.approx(stayed_s)
 
 
 @pytest.mark.parametrize(
