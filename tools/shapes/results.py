@@ -84,7 +84,9 @@ class Results:
         """A run over these customers, who have these places in the draw."""
         by_name = {deployment.name: deployment for deployment in deployments}
         self.verified.update(indices)
-        found = {case["id"]: case for path in run.glob("cases/*/case.json") if (case := _read(path))}
+        attempts = [case for path in run.glob("cases/*/case.json") if (case := _read(path))]
+        attempts.sort(key=lambda case: case.get("attempt", 1))
+        found = {case["id"]: case for case in attempts}  # the last one counts
         customers = [deployment for deployment in deployments if not deployment.name.endswith(WRONG)]
         self.figures["customers"] += len(customers)
         if not self.drawing.faults:
