@@ -105,7 +105,8 @@ def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
 # -- the whole call: what sounds beneath the marks, how loud each is, and whether an AI that handed the call over is still heard
 
 #: Where less can be searched, as with much jitter, a call that is up goes on for so much longer.
-_ENOUGH_S, _LONGER_S = 1.2, 1.5
+_ENOUGH_S: Final = 1.2
+_LONGER_S: Final = 1.5
 #: After the first of a person's voice the AI's may last for a moment: buffers, and a switch that takes a packet or two.
 _GIVES_WAY_S: Final = 1.0
 

@@ -180,4 +180,4 @@ def test_platform_set_up_differently_fails_the_group_rows(tree: Any) -> None:
     assert ("GROUP-RINGING", "landing.turn") in found, "they ring before their turn"
     assert ("PEOPLE", "landing.others") in found, "who is away rings"
     assert ("CLOSED", "landing") in found, "the number is not closed"
-    assert {("VOICEMAIL", "landing"), ("CLOSED-VOICEMAIL", "voicemail")} <= found, "nobody and nothing answers"
+    assert {("VOICEMAIL", "landing"), ("CLOSED-VOICEMAIL", "voicemail")} <= found, "no agent and no machine answers"

@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--kill-every", type=float, default=20.0, metavar="S", help="seconds between two kills; 0: none"
     )
-    # fewer than a run has: a worker's caches are full after some two hundred cases, and growth is measured from then on
+    # fewer than a run has: so each worker has more cases, and its caches more time to fill before growth is measured
     parser.add_argument("-n", dest="workers", type=int, default=4 * (os.cpu_count() or 1), help="cases at once")
     parser.add_argument("--seed", type=int, default=1, help="of whom to kill")
     parser.add_argument("--reports", type=Path, default=ROOT / "reports", help="where results are left")

@@ -151,13 +151,13 @@ def observe(
     """
     own = monitor()
 
+    def stood_still(begin: float, end: float) -> float:
+        return max([sum(world(begin, end)), *map(sum, pool.late(begin, end))])
+
     def starved(begin: float, end: float) -> float:
-        return max([own.starved(begin, end), sum(world(begin, end)), *map(sum, pool.late(begin, end))])
+        return max(own.starved(begin, end), stood_still(begin, end))
 
     def at_once(begin: float, end: float) -> float:
         return max([own.starved_at_once(begin, end), *world(begin, end), *chain.from_iterable(pool.late(begin, end))])
-
-    def stood_still(begin: float, end: float) -> float:
-        return max([sum(world(begin, end)), *map(sum, pool.late(begin, end))])
 
     evidence.starved, evidence.starved_at_once, evidence.stood_still = starved, at_once, stood_still

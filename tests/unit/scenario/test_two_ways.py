@@ -73,6 +73,17 @@ def steady(until_s: float, since_s: float = 0.2) -> Sequence[float]:
     return list(np.arange(since_s, until_s, 0.2))
 
 
+def talk(ends: Ends, lasts_s: float, said: str = "", until_s: float = 0.0, direction: Any = "sendrecv") -> None:
+    """Caller and agent have a call, and are listened to; their marks last so long."""
+    for end in (ends.caller, ends.agent):
+        ends.hears(end, *steady(lasts_s), said=said, until_s=until_s)
+        made: Any = end.leg
+        made.told.insert(0, MediaState(at=ends.began, active=True, direction=direction, **TOLD))
+    ends.agent.peer = ends.caller
+    ends.context.calls.own += [ends.caller, ends.agent]
+    Expect(ends.context, ends.caller).two_way_audio_with(ends.agent)
+
+
 @pytest.mark.parametrize(
     ("lasts_s", "said", "until_s", "again", "direction", "to_the_end"),
     [
@@ -87,13 +98,7 @@ def steady(until_s: float, since_s: float = 0.2) -> Sequence[float]:
 def test_two_people_are_listened_to_again_two_seconds_later_and_at_the_end(
     ends: Ends, lasts_s: float, said: str, until_s: float, again: Verdict, direction: Any, to_the_end: list[Verdict]
 ) -> None:
-    for end in (ends.caller, ends.agent):
-        ends.hears(end, *steady(lasts_s), said=said, until_s=until_s)
-        made: Any = end.leg
-        made.told.insert(0, MediaState(at=ends.began, active=True, direction=direction, **TOLD))
-    ends.agent.peer = ends.caller
-    ends.context.calls.own += [ends.caller, ends.agent]
-    Expect(ends.context, ends.caller).two_way_audio_with(ends.agent)
+    talk(ends, lasts_s, said, until_s, direction)
     assert directions(ends.context) == dict.fromkeys(BOTH, PASSED)
     Expect(ends.context, ends.caller).still_hears(ends.agent)
     assert directions(ends.context, again=True) == dict.fromkeys(BOTH, again)
@@ -104,13 +109,7 @@ def test_two_people_are_listened_to_again_two_seconds_later_and_at_the_end(
 
 @pytest.mark.parametrize("verdict", [FAILED, BROKEN])
 def test_ends_are_not_listened_to_at_the_end_where_something_went_wrong(ends: Ends, verdict: Verdict) -> None:
-    for end in (ends.caller, ends.agent):
-        ends.hears(end, *steady(4.5))
-        made: Any = end.leg
-        made.told.insert(0, MediaState(at=ends.began, active=True, direction="sendrecv", **TOLD))
-    ends.agent.peer = ends.caller
-    ends.context.calls.own += [ends.caller, ends.agent]
-    Expect(ends.context, ends.caller).two_way_audio_with(ends.agent)
+    talk(ends, lasts_s=4.5)
     ends.clock.now = ends.began + 6.0
     ends.context.evidence.add(replace(timing.released("caller.1", None, 1.0), verdict=verdict))
     looked = len(ends.context.evidence.findings)
