@@ -125,14 +125,17 @@ def overlap(sent: Iterable[Times], began: float, ended: float) -> float:
 
 
 def _worth(matches: Sequence[Match]) -> float:
-    """How well the matches fit: what was heard while it was sent, less what was sent around it and not heard."""
+    """How well the matches fit: what was heard while it was sent, less what was sent around it and not heard.
+
+    In milliseconds, or the clock's size would decide between offsets that fit alike.
+    """
     worth = 0.0
     for one in matches:
         began, ended = one.stretch.began + one.offset, one.stretch.ended + one.offset
         inside = sum(max(0.0, min(ended, last) - max(began, first)) for first, last in one.leg.sent)
         amid = sum(max(0.0, last - first) for first, last in one.leg.sent if first < ended and began < last)
         worth += inside - 0.5 * max(0.0, amid - inside)
-    return worth
+    return round(1000 * worth)
 
 
 def _rival(best: Sequence[Match], others: Iterable[Sequence[Match]]) -> str:
