@@ -8,7 +8,7 @@ from typing import Any
 from harness.calls.events import SipMessage
 from harness.calls.verdict import Verdict
 from harness.diagnosis import Diagnosis
-from harness.diagnosis.result import explain
+from harness.diagnosis.result import Cause, explain
 from tests.unit.diagnosis.case import Example
 
 
@@ -84,3 +84,26 @@ def test_what_was_ruled_out_stands_by_cause() -> None:
     causes = [line.strip() for line in after if not line.startswith("    ")]
     assert causes == sorted(set(causes))
     assert sum(line.startswith("    ") for line in after) == len(diagnosis.ruled_out)
+
+
+def test_in_short_there_is_what_decided_and_how_much_more_there_is() -> None:
+    def cause(number: int) -> Cause:
+        evidence = tuple(f"fact {number}.{n}" for n in range(1, 5))
+        return Cause(f"c{number}", f"title {number}", "issue", "fix", "link", "ai", "likely", evidence)
+
+    diagnosis = Diagnosis(
+        causes=tuple(map(cause, range(1, 6))),
+        unexplained=("left 1", "left 2", "left 3"),
+        nearest_facts=("near 1", "near 2", "near 3"),
+    )
+    failed = Example().dials().finding("dtmf", "x", True)
+    for subject in "12345":
+        failed = failed.after(0.1).finding("codec", subject)
+    lines = explain({"id": "case"}, Verdict.FAILED, failed.findings, [], diagnosis, 999.5, whole=False).splitlines()
+    assert [line.split()[-1] for line in lines if "✗" in line] == ["1", "2", "3"]
+    assert "  2 more did not pass; 1 passed" in lines
+    assert [line for line in lines if ": title" in line] == ["  1. issue: title 1", "  2. issue: title 2"]
+    assert [line.partition(": ")[2] for line in lines if "shown by" in line] == ["fact 1.1", "fact 1.2"]
+    assert "  and 3 more" in lines
+    assert [line.strip() for line in lines if "left" in line] == ["left 1", "left 2"]
+    assert [line.strip() for line in lines if "near " in line] == ["near 1", "near 2"]

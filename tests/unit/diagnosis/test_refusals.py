@@ -81,3 +81,9 @@ def test_what_the_words_are_about(what: str | None, phrase: str) -> None:
 def test_codes_count_where_the_words_say_nothing(headers: dict[str, str], what: str | None) -> None:
     """RFC 3261 section 20.43 and RFC 3326."""
     assert value(refused_by_ai(606, "Not Acceptable", **headers), "ai.refusal") == what
+
+
+@pytest.mark.parametrize(("status", "what"), [(404, None), (410, None), (485, None), (604, None), (606, "the number")])
+def test_a_gateways_cause_of_an_unknown_number_adds_nothing_to_such_a_status(status: int, what: str | None) -> None:
+    """RFC 3398 section 8.2.6.1."""
+    assert value(refused_by_ai(status, "Refused", Reason="Q.850;cause=1"), "ai.refusal") == what

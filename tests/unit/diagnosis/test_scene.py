@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.diagnosis.scene import Vantage, same_number
+from harness.diagnosis.scene import Vantage, said_by, same_number
+from harness.sip.message import Message
 from tests.unit.diagnosis.case import Example
 
 
@@ -58,3 +59,17 @@ def test_roles_without_a_deployment_by_who_calls_whom() -> None:
 )
 def test_seven_digits_of_a_number_are_that_number(written: str, number: str, same: bool) -> None:
     assert same_number(written, number) is same
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("SIP/2.0 200 OK", ()),
+        ("SIP/2.0 486 Busy Here", ("SIP/2.0 486 Busy Here",)),
+        ("SIP/2.0 302 Moved Temporarily", ("SIP/2.0 302 Moved Temporarily",)),
+        ("BYE sip:a@192.0.2.1 SIP/2.0", ()),
+    ],
+)
+def test_a_refusal_is_quoted_with_its_status_line(message: str, said: tuple[str, ...]) -> None:
+    assert said_by(Message.parse(f"{message}\r\nCall-ID: 1\r\n\r\n".encode())) == said
+    assert said_by(None) == ()
