@@ -124,10 +124,10 @@ def overlap(sent: Iterable[Times], began: float, ended: float) -> float:
     return sum(max(0.0, min(ended, last + _SLACK_S) - max(began, first - _SLACK_S)) for first, last in sent)
 
 
-def _worth(matches: Sequence[Match]) -> float:
+def _worth(matches: Sequence[Match]) -> int:
     """How well the matches fit: what was heard while it was sent, less what was sent around it and not heard.
 
-    In milliseconds, or the clock's size would decide between offsets that fit alike.
+    In whole milliseconds, so that offsets that fit alike are equal, and the earliest is taken: fractions depend on the clock.
     """
     worth = 0.0
     for one in matches:
