@@ -40,7 +40,7 @@ def test_early_rtp_is_heard_before_the_answer(meet: Meet, transport: str) -> Non
 @pytest.mark.parametrize(
     ("line", "cause"),
     [
-        ("404 Not Found", "number-unknown-at-platform"),
+        ("404 Not Found", "assistant-not-attached"),
         ("408 Request Timeout", "assistant-not-attached"),
         ("480 Temporarily Unavailable", "assistant-not-attached"),
         ("486 Busy Here", "concurrency-exhausted"),
