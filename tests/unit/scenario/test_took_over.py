@@ -29,13 +29,15 @@ WORDS = np.tile(prompt_samples("connecting-you-en"), 3)  # 3.8 s
 SOUNDS = {"": WORDS[:0], "words": WORDS, "music": music(3.8), "late words": np.concatenate([np.zeros(32000), WORDS])}
 
 
-def expecting(context: CaseContext, rang: float, queue_s: float, telephone: bool) -> tuple[ExpectGroup, Any]:
+def expecting(
+    context: CaseContext, rang: float, queue_s: float, telephone: bool, phones: Sequence[Any] = ()
+) -> tuple[ExpectGroup, Any]:
     """A group whose agent's phone rang so many seconds after the routing."""
     if telephone:
         phone = next(iter(context.deployment.phones.values())).model_copy(update={"number": "+14155550143"})
         context.deployment = context.deployment.model_copy(update={"phones": {"Ödön": phone}})
     entry = Group(did="+13125550142", agents=("Ödön",), queue_s=queue_s)
-    group: Any = SimpleNamespace(name="Warteschleife", entry=entry, phones=())
+    group: Any = SimpleNamespace(name="Warteschleife", entry=entry, phones=phones)
     return ExpectGroup(context, group), SimpleNamespace(label="agent", began=ROUTED + rang, phone_name="Ödön")
 
 
@@ -106,6 +108,18 @@ def test_a_fallback_that_nothing_holds_up_begins_at_once(
     of = caller(how.get("early_s"), how.get("routed", ROUTED))
     group.came_within(landed, of, RING_TIMEOUT_S + 1.0, after(seen))
     assert context.evidence.findings[-1].verdict is expected
+
+
+def test_a_turn_that_the_case_declined_was_the_fallback(make_context: MakeContext) -> None:
+    """A group is told from one of the same people by its second turn; the fallback took over with the first."""
+    context = make_context()
+    declined, refused_before = (leg(*states("incoming", began=ROUTED + at)) for at in (2.1, -9.0))
+    declined.taken = refused_before.taken = True
+    phone = SimpleNamespace(incoming=[refused_before, leg(*states("incoming", began=ROUTED + 0.3)), declined])
+    group, landed = expecting(context, 3.5, 0.0, telephone=False, phones=(phone,))
+    group.took_over(landed, caller(None), RING_TIMEOUT_S, after((0.0, 2.0)))
+    group.came_within(landed, caller(None), 2.5, after((0.0, 2.0)))
+    assert [finding.verdict for finding in context.evidence.findings] == [PASSED, PASSED]
 
 
 def refused(context: CaseContext, seen: Span, ended: float, *told: Any, heard: Any = None) -> Verdict:
