@@ -117,7 +117,7 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
         return False
     if fault == "caller-id-lost-on-fallback":
         fallen_to = deployment.groups[entry.fallback].present if entry.fallback else []
-        return all(deployment.phones[agent].shows == "original" for agent in fallen_to)
+        return bool(fallen_to) and all(deployment.phones[agent].shows == "original" for agent in fallen_to)
     if fault == "fallback-missing" and case.row.moment == "people":
         return case.axes.get("overflow") not in (None, entry.group)
     if fault == "caller-id-lost-at-second-agent":

@@ -69,6 +69,16 @@ def test_wrong_fallback_group_needs_another_group_with_present_agents(deployment
         assert any(set(other.present) - own for other in deployment.groups.values())
 
 
+def test_lost_caller_id_needs_an_agent_who_may_see_it(deployments: list[Deployment]) -> None:
+    """No agent sees what a machine is shown."""
+    made = {deployment.name: deployment for deployment in deployments}
+    struck = list(trials(deployments, Drawing(SEED, ("caller-id-lost-on-fallback",))))
+    assert struck
+    for trial in struck:
+        deployment = made[trial.case.deployment]
+        assert deployment.groups[str(deployment.lines[trial.line].fallback)].present
+
+
 def test_closed_number_is_closed_on_any_day(found: list[Customer]) -> None:
     closed = [line for customer in found for line in customer.table["lines"].values() if line.get("hours") == CLOSED]
     assert closed, "the draw itself names no day"
