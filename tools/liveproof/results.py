@@ -193,6 +193,7 @@ class Proof:
             "proved_share": self.proved_share,
             "localised": self.localised,
             "audio_check_s_p95": _p95([s for r in well if r.world.allows for s in r.looks_s]),
+            "audio_check_recorded_s_p95": _p95([s for r in well if r.world.allows == "proved" for s in r.looks_s]),
             "audio_check_whole_s_p95": _p95([s for r in well if r.world.allows for s in r.whole_looks_s]),
             "audio_check_wrong_s_p95": _p95([s for r in injected for s in r.looks_s]),
             "three_at_once_s_p95": _p95([r.held_s for r in well if r.row == "CONCURRENT"]),
