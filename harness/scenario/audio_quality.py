@@ -18,7 +18,7 @@ from harness.audio.delay import PERIOD_SECONDS, one_way_delay, probe
 from harness.audio.marks import SAMPLE_RATE, VOICES
 from harness.audio.mixture import marks_in
 from harness.audio.quality import WORD_SECONDS, heard_words, spoken_words
-from harness.audio.residue import LEAST_S, residue
+from harness.audio.residue import LEAST_S, Residue, residue
 from harness.audio.wav import to_int16, write_wav
 from harness.calls.checks import audio, reach
 from harness.calls.checks.finding import heard_at, mute
@@ -104,7 +104,7 @@ def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
 
 # -- the whole call: what sounds beneath the marks, how loud each is, and whether an AI that handed the call over is still heard
 
-#: Where less can be searched, as with much jitter, a call that is up goes on for so much longer.
+#: Where less can be searched, a call that is up goes on until it is enough, or for so much longer: with much jitter.
 _ENOUGH_S: Final = 1.2
 _LONGER_S: Final = 1.5
 #: After the first of a person's voice the AI's may last for a moment: buffers, and a switch that takes a packet or two.
@@ -116,10 +116,12 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
     if not any(isinstance(event, MarkHeard) for event in leg.events):
         return []
     left = residue(leg.received_since(0.0))
-    if left is not None and left.seconds < _ENOUGH_S and leg.state != "disconnected":
+    if _missing_s(left, leg):
         with context.evidence.step(f"{leg.id} hears too little to tell what sounds beneath: a longer look"):
-            context.pause(_LONGER_S, "a longer look at what is heard beneath")
-        left = residue(leg.received_since(0.0))
+            until = time.monotonic() + _LONGER_S
+            while (missing_s := _missing_s(left, leg)) and (most_s := until - time.monotonic()) > 0:
+                context.pause(min(missing_s + ON_DISK_WITHIN_S, most_s), "a longer look at what is heard beneath")
+                left = residue(leg.received_since(0.0))
     if left is None:
         return []
     heard = [event for event in leg.events if isinstance(event, MarkHeard)]
@@ -132,6 +134,11 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
         context.evidence.add(audio.beneath(leg.id, left.seconds, left.floor_db, left.sound, stayed))
     _check_levels(context, leg, heard, left.clipped)
     return [fact.mark for fact in left.marks]
+
+
+def _missing_s(left: Residue | None, leg: Leg) -> float:
+    """How much more a leg that is up has to hear."""
+    return max(0.0, _ENOUGH_S - left.seconds) if left is not None and leg.state != "disconnected" else 0.0
 
 
 def _is_heard_beside_a_person(

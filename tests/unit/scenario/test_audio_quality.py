@@ -189,6 +189,26 @@ def test_what_sounds_beneath_is_searched_for_longer_where_little_was_heard(
     assert [f.verdict for f in context.evidence.findings if f.check == "audio.beneath"] == verdicts
 
 
+@pytest.mark.parametrize(
+    ("share", "longest_s", "least_s"),
+    [(1.0, 1.2, 0.3), (0.1, 1.51, 1.5)],  # of what comes, what can be searched: all, and with much jitter little
+)
+def test_a_longer_look_ends_when_enough_was_heard(
+    make_context: MakeContext, clock: Clock, share: float, longest_s: float, least_s: float
+) -> None:
+    context, began = make_context(clock=clock), clock.now
+    whole = sounds.mark(5, 3.8)
+    agent: Any = ScriptedLeg(
+        mark_heard(1.2, 5),
+        name="agent.1",
+        mark=6,
+        state="confirmed",
+        heard=lambda since: whole[: 7200 + round(8000 * share * (clock.now - began))],
+    )
+    audio_quality.listen_to_whole_call(context, agent)
+    assert least_s <= clock.now - began <= longest_s
+
+
 # -- A harness phone that stood still neither spoke nor heard
 
 
