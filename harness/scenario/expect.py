@@ -511,8 +511,7 @@ class ExpectGroup:
             return
         queue_s = self._group.entry.queue_s
         waits_s = queue_s + self._to_telephone_s(landed)
-        began, before_s = self._first_rang(landed, of), 0.0
-        after, ended = of.routed, began
+        after, ended, before_s = of.routed, self._first_rang(landed, of), 0.0
         if rang is None:
             before_s = way_in_s(of, self._context.patience)
         else:
@@ -529,9 +528,9 @@ class ExpectGroup:
         )
 
     def _first_rang(self, landed: Call | ReportedCall | MachineCall, of: Call) -> float:
-        """When the group first rang for the call: at an earlier turn, if the case has declined that to tell the group apart."""
-        rings = (leg.events[0].at for phone in self._group.phones for leg in phone.incoming if leg.taken)
-        return min([landed.began, *(at for at in rings if at >= of.began)])
+        """When the group first rang for the call, in a turn that the case may have declined."""
+        declined = (leg.events[0].at for leg in self._group.declined)
+        return min([landed.began, *(at for at in declined if at >= of.began)])
 
     def _to_telephone_s(self, landed: End) -> float:
         """How long a telephone network may take to connect the agent."""

@@ -161,6 +161,7 @@ class Group:
         self.address = entry.address
         self.phones = phones
         self._told_by_turns = False
+        self.declined: list[Leg] = []  #: calls of earlier turns, which the case declined
         self.before: Group | None = None  #: the group whose agents decline the call, so that this one gets it
 
     def expect_call(self, of: Call, within: float | None = None) -> Call | ReportedCall | MachineCall:
@@ -334,6 +335,7 @@ class Group:
                 self._context.evidence.add(self._context.held_against(came, found))
             if phones is not last:
                 for leg in filter(None, legs):
+                    self.declined.append(leg)
                     leg.taken = True
                     leg.reject(486)
 

@@ -30,14 +30,14 @@ SOUNDS = {"": WORDS[:0], "words": WORDS, "music": music(3.8), "late words": np.c
 
 
 def expecting(
-    context: CaseContext, rang: float, queue_s: float, telephone: bool, phones: Sequence[Any] = ()
+    context: CaseContext, rang: float, queue_s: float, telephone: bool, declined: Sequence[Any] = ()
 ) -> tuple[ExpectGroup, Any]:
     """A group whose agent's phone rang so many seconds after the routing."""
     if telephone:
         phone = next(iter(context.deployment.phones.values())).model_copy(update={"number": "+14155550143"})
         context.deployment = context.deployment.model_copy(update={"phones": {"Ödön": phone}})
     entry = Group(did="+13125550142", agents=("Ödön",), queue_s=queue_s)
-    group: Any = SimpleNamespace(name="Warteschleife", entry=entry, phones=phones)
+    group: Any = SimpleNamespace(name="Warteschleife", entry=entry, phones=(), declined=declined)
     return ExpectGroup(context, group), SimpleNamespace(label="agent", began=ROUTED + rang, phone_name="Ödön")
 
 
@@ -113,10 +113,8 @@ def test_a_fallback_that_nothing_holds_up_begins_at_once(
 def test_a_turn_that_the_case_declined_was_the_fallback(make_context: MakeContext) -> None:
     """A group is told from one of the same people by its second turn; the fallback took over with the first."""
     context = make_context()
-    declined, refused_before = (leg(*states("incoming", began=ROUTED + at)) for at in (2.1, -9.0))
-    declined.taken = refused_before.taken = True
-    phone = SimpleNamespace(incoming=[refused_before, leg(*states("incoming", began=ROUTED + 0.3)), declined])
-    group, landed = expecting(context, 3.5, 0.0, telephone=False, phones=(phone,))
+    of_a_call_before, declined = (leg(*states("incoming", began=ROUTED + at)) for at in (-9.0, 2.1))
+    group, landed = expecting(context, 3.5, 0.0, telephone=False, declined=(of_a_call_before, declined))
     group.took_over(landed, caller(None), RING_TIMEOUT_S, after((0.0, 2.0)))
     group.came_within(landed, caller(None), 2.5, after((0.0, 2.0)))
     assert [finding.verdict for finding in context.evidence.findings] == [PASSED, PASSED]
@@ -184,7 +182,7 @@ def test_a_machine_behind_a_platform_that_had_answered_is_timed_by_its_words(
         is_over=lambda: True,
     )
     entry = Group(did="+13125550142", empty=True, announcement=True)
-    group: Any = SimpleNamespace(name="Mailbox", entry=entry, phones=(), before=None)
+    group: Any = SimpleNamespace(name="Mailbox", entry=entry, phones=(), declined=(), before=None)
     machine = MachineCall(group, of, 0.0)
     machine.listen(context)
     ExpectGroup(context, group).took_over(machine, of, RING_TIMEOUT_S, after(rang))
