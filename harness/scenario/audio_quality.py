@@ -104,9 +104,9 @@ def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
 
 # -- the whole call: what sounds beneath the marks, how loud each is, and whether an AI that handed the call over is still heard
 
-#: Where less can be searched, a call that is up goes on until it is enough, or for so much longer: with much jitter.
+#: How much has to be searched. A call that is up goes on until it is enough.
 _ENOUGH_S: Final = 1.2
-_LONGER_S: Final = 1.5
+_LONGER_S: Final = 1.5  #: the call goes on for no longer than this: with much jitter it may never be enough
 #: After the first of a person's voice the AI's may last for a moment: buffers, and a switch that takes a packet or two.
 _GIVES_WAY_S: Final = 1.0
 

@@ -28,7 +28,7 @@ from harness.world.wire.transport import ListenError, Trace, Traced
 
 _CONTROL = 2  # the last octet of the control API's address, in the first tenant's block
 _CHANNELS_PER_TENANT = 24
-_FEWEST_CHANNELS = 104  # `harness load` asks one tenant for more
+_FEWEST_CHANNELS = 128  # `harness load` asks one tenant for more
 
 #: What callers say if only the transcript identifies them.
 _GREETING = "hello-en"
@@ -62,7 +62,11 @@ class World:
         self.media_engine = MediaEngine(
             self.ticker,
             _understood(deployment),
-            capacity=_CHANNELS_PER_TENANT * tenants + max(_FEWEST_CHANNELS, deployment.limits.concurrent_calls),
+            capacity=max(
+                _FEWEST_CHANNELS,
+                _CHANNELS_PER_TENANT * tenants,
+                deployment.limits.concurrent_calls + _CHANNELS_PER_TENANT,
+            ),
         )
         self.authority = Authority(directory / "certificates")
         self._trace_file = (directory / "sip.log").open("w", encoding="utf-8") if trace else None

@@ -39,6 +39,7 @@ def parts(seed: str, since: str | None) -> list[Part]:
     return [
         Part("liveproof", make("liveproof", "--page reports/liveproof.md"), CALLS, 3600, "liveproof.json"),
         Part("selfproof", make("selfproof", "--page reports/selfproof.md"), CALLS, 1500, "selfproof.json"),
+        # With two workers a run, 60 customers do not fit its time limit.
         Part("shapes", make("shapes", f"--customers 60 --workers 4 --seed {seed}"), CALLS, 2400, "shapes.json"),
         Part("long", make("test", "-m nightly"), CALLS, 2400, closing=of_pytest),
         # Its runs wait for the same places as the self-proofs, and each has a time limit.

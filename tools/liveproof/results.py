@@ -193,7 +193,7 @@ class Proof:
             "proved_share": self.proved_share,
             "localised": self.localised,
             "audio_check_s_p95": _p95([s for r in well if r.world.allows for s in r.looks_s]),
-            "audio_check_recorded_s_p95": _p95([s for r in well if r.world.allows == "proved" for s in r.looks_s]),
+            "audio_check_recorded_s_p95": _p95([s for r in self._recorded for s in r.looks_s]),
             "audio_check_whole_s_p95": _p95([s for r in well if r.world.allows for s in r.whole_looks_s]),
             "audio_check_wrong_s_p95": _p95([s for r in injected for s in r.looks_s]),
             "three_at_once_s_p95": _p95([r.held_s for r in well if r.row == "CONCURRENT"]),
@@ -204,8 +204,12 @@ class Proof:
     @property
     def proved_share(self) -> float | None:
         """Of the clean cases with a good recording, the share that passed as proved."""
-        recorded = [r for r in self.results if not r.is_injected and r.world.allows == "proved"]
-        return _share_of(r.verdict is Verdict.PASSED for r in recorded)
+        return _share_of(r.verdict is Verdict.PASSED for r in self._recorded)
+
+    @property
+    def _recorded(self) -> list[Result]:
+        """The clean cases with a good recording."""
+        return [r for r in self.results if not r.is_injected and r.world.allows == "proved"]
 
     @property
     def localised(self) -> float | None:

@@ -106,6 +106,11 @@ def _admits(place: Where, case: Case) -> bool:
     )
 
 
+def _see_callers(deployment: Deployment, agents: Sequence[str]) -> bool:
+    """Whether there are agents, and each one's phone shows the caller's number as it is."""
+    return bool(agents) and all(deployment.phones[agent].shows == "original" for agent in agents)
+
+
 def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
     """Whether anybody of ours sees the fault at this number.
 
@@ -117,12 +122,11 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
         return False
     if fault == "caller-id-lost-on-fallback":
         fallen_to = deployment.groups[entry.fallback].present if entry.fallback else []
-        return bool(fallen_to) and all(deployment.phones[agent].shows == "original" for agent in fallen_to)
+        return _see_callers(deployment, fallen_to)
     if fault == "fallback-missing" and case.row.moment == "people":
         return case.axes.get("overflow") not in (None, entry.group)
     if fault == "caller-id-lost-at-second-agent":
-        people = deployment.groups[str(entry.group)].present
-        return all(deployment.phones[agent].shows == "original" for agent in people)
+        return _see_callers(deployment, deployment.groups[str(entry.group)].present)
     if (
         fault == "hours-wrong" and case.row.out_of_hours and entry.group
     ):  # a phone rings that belongs to the open number alone

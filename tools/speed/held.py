@@ -18,11 +18,13 @@ import numpy as np
 import tomli_w
 
 from harness.audio.g711 import encode_ulaw
+from tools.speed.bars import BARS
 from tools.speed.processes import cpu_s
 
 _WORLD = Path("scenarios/deployments/simulated-talkdesk.toml")
-#: What is asked for: the bar is 80; one step further shows whether there is room.
-CALLS, HOLD_S, _CPS = 150, 60.0, 10.0
+#: What is asked for: as many calls, for as long, as the bars want.
+CALLS, HOLD_S = round(BARS["calls_held"].value), BARS["calls_held_for_s"].value
+_CPS = 10.0
 _SIPP_CALLS, _STEADY_S = 20, 10.0
 
 _UAC = """<?xml version="1.0" encoding="ISO-8859-1" ?>

@@ -191,7 +191,7 @@ def test_what_sounds_beneath_is_searched_for_longer_where_little_was_heard(
 
 @pytest.mark.parametrize(
     ("share", "longest_s", "least_s"),
-    [(1.0, 1.2, 0.3), (0.1, 1.51, 1.5)],  # of what comes, what can be searched: all, and with much jitter little
+    [(1.0, 1.2, 0.3), (0.1, 1.51, 1.5)],  # the whole mark arrives, or a tenth of it
 )
 def test_a_longer_look_ends_when_enough_was_heard(
     make_context: MakeContext, clock: Clock, share: float, longest_s: float, least_s: float
