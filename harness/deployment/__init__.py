@@ -6,7 +6,7 @@ A deployment of kind ``simulated`` leaves hosts, binds and passwords out; the wo
 
 from __future__ import annotations
 
-from harness.deployment.model import Deployment, from_plain, replicas_from_plain, replicas_to_plain, to_plain
+from harness.deployment.model import Deployment, Replicas, from_plain, replicas_to_plain, to_plain
 from harness.deployment.network import (
     Account,
     CertificateFiles,
@@ -96,6 +96,7 @@ __all__ = [
     "Manners",
     "PhoneEntry",
     "Platform",
+    "Replicas",
     "Report",
     "ReportField",
     "RoutedBy",
@@ -118,7 +119,6 @@ __all__ = [
     "is_ipv6",
     "plain_name",
     "plain_signs",
-    "replicas_from_plain",
     "replicas_to_plain",
     "to_plain",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import Any, Self, overload
 
 from pydantic import model_validator
 
@@ -31,13 +31,18 @@ def from_plain(plain: dict[str, Any]) -> Deployment:
 
     From then on this process redacts the deployment's secrets in text from the network, and masks its numbers.
     """
+    _keep_secrets(plain)
+    return Deployment.model_validate(plain)
+
+
+def _keep_secrets(*of: dict[str, Any]) -> None:
     shown: list[str] = []
-    secrets = [value for value in _leaves(plain, shown) if value]
+    secrets = [value for plain in of for value in _leaves(plain, shown) if value]
+    text = "\0".join(shown)
     for secret in secrets:
-        if not any(secret in text for text in shown):  # as a password that is the user name: it is in every message
+        if secret not in text:  # a password that is the user name is in every message
             keep_secret(secret)
     remember(filter(_E164.fullmatch, shown))
-    return Deployment.model_validate(plain)
 
 
 def _leaves(plain: Any, shown: list[str], key: str = "") -> Iterator[str]:
@@ -64,8 +69,45 @@ def to_plain(deployment: Deployment) -> dict[str, Any]:
     return deployment.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def replicas_to_plain(replicas: Sequence[Deployment]) -> list[dict[str, Any]]:
+class Replicas(Sequence[Deployment]):
+    """A deployment as often as a world has tenants, each with its own addresses and secrets.
+
+    Each is checked when it is first asked for, since a worker uses few of them; of all of them the secrets are redacted and the
+    numbers masked from the beginning.
+    """
+
+    def __init__(self, plain: Sequence[dict[str, Any]]) -> None:
+        """``plain``: JSON-ready data with secrets, as :func:`replicas_to_plain` makes it."""
+        self.plain = plain
+        self._checked: dict[int, Deployment] = {}
+        _keep_secrets(*plain)
+
+    def __len__(self) -> int:
+        return len(self.plain)
+
+    @overload
+    def __getitem__(self, index: int) -> Deployment: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Deployment]: ...
+    def __getitem__(self, index: int | slice) -> Deployment | Sequence[Deployment]:
+        """Raises ``ValueError`` for one that contradicts itself."""
+        if isinstance(index, slice):
+            return [self[one] for one in range(len(self))[index]]
+        number = range(len(self))[index]
+        if number not in self._checked:
+            self._checked[number] = Deployment.model_validate({**self.plain[0], **self.plain[number]})
+        return self._checked[number]
+
+    def at(self, site: str | None) -> Replicas:
+        """The same at that site."""
+        first, *others = self.plain
+        return Replicas([{**first, "site": site}, *others])
+
+
+def replicas_to_plain(replicas: Sequence[Deployment]) -> Sequence[dict[str, Any]]:
     """JSON-ready data with their secrets, as :func:`to_plain` makes it: the first whole, the others' fields that differ."""
+    if isinstance(replicas, Replicas):
+        return replicas.plain
     if not replicas:
         return []
     first = to_plain(replicas[0])
@@ -74,15 +116,3 @@ def replicas_to_plain(replicas: Sequence[Deployment]) -> list[dict[str, Any]]:
         plain = to_plain(replica)
         said.append({name: plain.get(name) for name in first | plain if plain.get(name) != first.get(name)})
     return said
-
-
-def replicas_from_plain(said: Sequence[dict[str, Any]]) -> list[Deployment]:
-    """The inverse of :func:`replicas_to_plain`; what they have in common is one object."""
-    replicas: list[Deployment] = []
-    for differs in said:
-        replica = from_plain({**said[0], **differs})
-        if replicas:
-            common = Deployment.model_fields.keys() - differs.keys()
-            replica = replica.model_copy(update={name: getattr(replicas[0], name) for name in common})
-        replicas.append(replica)
-    return replicas

@@ -95,7 +95,7 @@ class World:
         self._control = HttpServer(control(self, token), self.tenants[0].context.block[_CONTROL])
         return f"http://{CONTROL_USER}:{token}@{await self._control.start()}"
 
-    def deployments(self) -> list[dict[str, Any]]:
+    def deployments(self) -> Sequence[dict[str, Any]]:
         """One for each tenant, as :func:`replicas_to_plain` has them."""
         return replicas_to_plain([tenant.deployment for tenant in self.tenants])
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tomli_w
 
-from harness.deployment import Deployment, replicas_from_plain
+from harness.deployment import Deployment, Replicas
 from harness.deployment.limits import LEG_MARKS
 from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
@@ -99,7 +99,7 @@ def dialled(pool: PhonePool, deployments: Sequence[Deployment], scratch: Path) -
 
 
 @contextmanager
-def world(path: str, tenants: int) -> Iterator[tuple[subprocess.Popen[str], list[Deployment]]]:
+def world(path: str, tenants: int) -> Iterator[tuple[subprocess.Popen[str], Sequence[Deployment]]]:
     """The simulated world, alone."""
     with tempfile.TemporaryDirectory() as directory:
         command = [
@@ -117,7 +117,7 @@ def world(path: str, tenants: int) -> Iterator[tuple[subprocess.Popen[str], list
         assert process.stdout is not None
         try:
             said = json.loads(process.stdout.readline())
-            yield process, replicas_from_plain(said["deployments"])
+            yield process, Replicas(said["deployments"])
         finally:
             process.stdin.close()
             process.wait(timeout=20)

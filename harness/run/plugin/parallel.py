@@ -302,8 +302,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
             meanwhile=lambda: _prepare(config, run),
         )
         for name, replicas in started.items():  # a world only reads the file, and --site overrides it
-            site = run.deployment(name).site
-            run.replicas[name] = [replica.model_copy(update={"site": site}) for replica in replicas]
+            run.replicas[name] = replicas.at(run.deployment(name).site)
         run.controls = worlds.controls
     except BaseException as error:
         worlds.stop(keep_logs=run.directory)

@@ -8,7 +8,7 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 import pytest
 
-from harness.deployment import Deployment, from_plain, replicas_from_plain, replicas_to_plain, to_plain
+from harness.deployment import Deployment, Replicas, from_plain, replicas_to_plain, to_plain
 from harness.deployment.limits import CallCounter, CallGate, Gate, Marks
 from harness.integrations import matrix, own_rows
 from harness.integrations.matrix import Case, Selection
@@ -43,7 +43,7 @@ class Run:
     workers: int = 0  #: xdist's; 0: this process runs the cases itself
     draw: int = field(default_factory=lambda: secrets.randbits(64))  #: which marks are whose
     slot: int = 0  #: which block of marks is this process's
-    replicas: dict[str, list[Deployment]] = field(default_factory=dict)
+    replicas: dict[str, Sequence[Deployment]] = field(default_factory=dict)
     #: Where the phones are that cases beside each other share; None: no case is beside another.
     switchboard: str | None = None
     phone_fork_server: Path | None = None  #: where phones' processes are forked; None: each is started for itself
@@ -143,7 +143,7 @@ class Run:
         plain["deployments"] = tuple(map(from_plain, plain["deployments"]))
         plain["selection"] = Selection(**{name: tuple(value) for name, value in plain["selection"].items()})
         plain["phone_fork_server"] = Path(plain["phone_fork_server"]) if plain["phone_fork_server"] else None
-        plain["replicas"] = {name: replicas_from_plain(said) for name, said in plain["replicas"].items()}
+        plain["replicas"] = {name: Replicas(said) for name, said in plain["replicas"].items()}
         return cls(**plain | {name: tuple(plain[name]) for name in ("faults", "planned_own")})
 
 

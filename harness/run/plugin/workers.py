@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from _pytest.config import default_plugins
 from xdist.scheduler import LoadScheduling
 
+from harness import integrations
 from harness.support.files.own_directories import Scratch
 from harness.support.forkserver import ForkServer, interpreter, listening_at
 from harness.support.forkserver.server import serve
@@ -26,12 +28,14 @@ from harness.support.memory import lasting
 
 #: What a worker of a run has imported when its first case begins; their own imports follow from these.
 _NEEDED: Final = (
+    *(f"_pytest.{plugin}" for plugin in default_plugins),
     "harness.run.plugin.fixtures",
     "harness.run.plugin.collection",
     "harness.run.plugin.cases",
     "harness.run.plugin.plan",
     "harness.run.plugin.progress",
     "allure_pytest.plugin",
+    "harness.scenario.registration",
     "harness.support.http_client.session",
 )
 
@@ -62,6 +66,7 @@ class WorkerForkServer:
         with lasting():  # no garbage collection writes to shared pages
             for module in _NEEDED:
                 import_module(module)
+            list(integrations.loadable())
         self._path = path
         with listening_at(path) as listening:
             lifeline, self._lifeline = os.pipe()

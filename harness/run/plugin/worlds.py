@@ -20,7 +20,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from harness.deployment import Deployment, replicas_from_plain
+from harness.deployment import Deployment, Replicas
 from harness.errors import BrokenError, HarnessError, SelectionError, WorldLostError
 from harness.support.files import own_directories, stem_of, user_files
 from harness.support.forkserver import PYTHON, interpreter, of_a_child
@@ -109,7 +109,7 @@ class World:
         """Start the process; it is ready only after :meth:`ready`. ``control`` is where it may leave its files."""
         self.name = name
         self.api = ""  #: the address of its control API, when it was asked for one
-        self.tenants: list[Deployment] = []  #: one complete deployment for each, once it is ready
+        self.tenants: Sequence[Deployment] = ()  #: one complete deployment for each, once it is ready
         self._control = control
         alive = own_directories.shared_file(alive_lock(control, name))
         try:
@@ -134,7 +134,7 @@ class World:
         """The process's id; of a forked world, its client's."""
         return self._process.pid
 
-    def ready(self, within: float = _START_S) -> list[Deployment]:
+    def ready(self, within: float = _START_S) -> Replicas:
         """Wait for the world; its :attr:`tenants`.
 
         Raises :class:`SelectionError` for what the user can mend, else :class:`WorldLostError`.
@@ -146,8 +146,8 @@ class World:
             raise WorldLostError(f"the world of {self.name} did not start:\n{self._last_words()}") from None
         if said.get("event") == "ready":
             self.api = str(said.get("control") or "")
-            self.tenants = replicas_from_plain(said["deployments"])
-            return self.tenants
+            self.tenants = replicas = Replicas(said["deployments"])
+            return replicas
         message = str(said.get("message", line))
         if said.get("kind") == _MISTAKE:
             raise SelectionError(message)
@@ -217,7 +217,7 @@ class Worlds:
         controlled: bool = False,
         fork_server: Path | None = None,
         meanwhile: Callable[[], object] = lambda: None,
-    ) -> dict[str, list[Deployment]]:
+    ) -> dict[str, Replicas]:
         """Start a world for each, side by side, do something ``meanwhile``, and wait until all are ready.
 
         Raises what :meth:`World.ready` raises.

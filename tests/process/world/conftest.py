@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from harness.calls.events import Event, MarkHeard
-from harness.deployment import Deployment, replicas_from_plain
+from harness.deployment import Deployment, Replicas
 from harness.deployment.limits import LEG_MARKS
 from harness.phone import PhoneConfig
 from harness.phone.leg import Leg
@@ -98,7 +98,7 @@ def running(deployment: str | Path, directory: Path, *options: str) -> Iterator[
         assert line["event"] == "ready", line
         assert line["pid"] == process.pid
         with httpx.Client(base_url=line["control"]) as client:
-            yield RunningWorld(process, directory, replicas_from_plain(line["deployments"]), line["control"], client)
+            yield RunningWorld(process, directory, Replicas(line["deployments"]), line["control"], client)
     finally:
         if process.poll() is None:
             process.kill()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from harness.integrations import load
@@ -24,7 +25,8 @@ def test_run_survives_the_pipe_to_a_worker() -> None:
         replicas={deployment.name: [deployment] * 2 for deployment in deployments},
     )
     again = Run.from_json(run.to_json())
-    assert again == run
+    assert {name: list(replicas) for name, replicas in again.replicas.items()} == run.replicas
+    assert dataclasses.replace(again, replicas=run.replicas) == run
     assert [case.id for case in again.cases] == [case.id for case in run.cases]
     assert {case.axes["transport"] for case in again.cases} == {"tls"}
     assert {again.plain(case)["site"] for case in again.cases} == {"berlin"}
