@@ -179,17 +179,24 @@ class Look:
                 self._caller.show_mark()
             ended, self._in_pause = self._caller.speak(GREETING)
             self._greeted_at = ended
-            during = self._talk.words.come == "during"
-            # An AI transcribes what was said once the speaker has paused: a caller who hangs up before is not heard.
-            until = ended + {"during": RECOGNISED_WITHIN_S, "after": QUIET_S, "none": 0.0}[self._talk.words.come]
-            while (left := until - time.monotonic()) > 0:
-                if during and self._talk.words.has_greeting(self._wanted):
-                    self._understood = self._by_words()
-                    break
-                self._context.pause(min(self._context.far_end.poll_s, left))
+            self._be_understood(ended)
         finally:
             self._said_at = time.monotonic()
             self._said.set()
+
+    def _be_understood(self, ended: float) -> None:
+        """An AI transcribes what was said once the speaker has paused: a caller who hangs up before is not heard."""
+        words = self._talk.words
+        if words.come == "after" and self._in_pause:
+            self._caller.let_answer(ended, QUIET_S)  # one that answers has taken its turn
+            return
+        until = ended + {"during": RECOGNISED_WITHIN_S, "after": QUIET_S, "none": 0.0}[words.come]
+        with self._context.evidence.step(f"{self._caller.label} gives the far end time to answer"):
+            while (left := until - time.monotonic()) > 0:
+                if words.come == "during" and words.has_greeting(self._wanted):
+                    self._understood = self._by_words()
+                    return
+                self._context.pause(min(self._context.far_end.poll_s, left))
 
     def wait_until_said(self) -> float:
         """Wait until the caller has greeted the AI for this look; when that was, 0 if it was not needed."""
@@ -241,7 +248,8 @@ class Look:
         with suppress(NeverCame):  # it may hang up meanwhile
             ended = self._greeted_at if self._wanted else self._caller.speak(GREETING)[0]
             before = self._heard
-            self._hear(ended, ended + LISTEN_S)
+            with self._context.evidence.step(f"{self._caller.label} hears the answer"):
+                self._hear(ended, ended + LISTEN_S)
             if before is not None and self._heard is None and not self._caller.is_over():
                 told = f"speech at {self._caller.label}, and nothing that answered its words"
                 before = replace(before, observation=Observation.OTHER_SOUND, evidence=told)
