@@ -209,6 +209,8 @@ class SipNumbers:
         self._agents = agents
         self._trunks = trunks
         self._expires = context.timings.register_expires_s
+        # nobody waits for the trunks' own to be refreshed: as long as in reality, whatever the timings of the run
+        self._trunks_expire = context.deployment.timings.register_expires_s
         self._audit = context.audit
         self._registrations: dict[str, Registration] = {}  # of each digest trunk by its name, others by their id
         context.faults.on_change.append(self.renew)
@@ -218,7 +220,7 @@ class SipNumbers:
         for trunk in self._trunks.all:
             if trunk.authentication != "digest":
                 continue
-            number = SipNumber(self._trunks.hop(trunk), self._trunks.credentials(trunk), self._expires)
+            number = SipNumber(self._trunks.hop(trunk), self._trunks.credentials(trunk), self._trunks_expire)
             old = self._registrations.get(trunk.name)
             if old is not None and old.number == number:
                 old.again()
