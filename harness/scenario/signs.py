@@ -187,6 +187,7 @@ class Look:
     def _be_understood(self, ended: float) -> None:
         """An AI transcribes what was said once the speaker has paused: a caller who hangs up before is not heard."""
         words = self._talk.words
+        self._context.pause(max(0.0, ended - time.monotonic()))  # it is still being said
         if words.come == "after" and self._in_pause:
             self._caller.let_answer(ended, QUIET_S)  # one that answers has taken its turn
             return
