@@ -159,7 +159,7 @@ class Registration:
     async def _keep(self) -> None:
         while True:
             response = await self._register(self.number.expires)
-            granted = _granted(response, self.number.expires)
+            granted = self._granted(response)
             attempt = {"code": response.status, "reason": response.reason, "at": time.time(), "expires": granted}
             self._attempts.append(attempt)
             self._due.clear()
@@ -190,16 +190,18 @@ class Registration:
         self._cseq += 2  # a challenge took one more
         return response
 
-
-def _granted(response: Response, asked: int) -> int:
-    """What the registrar granted: the expires parameter of the Contact, the Expires header, or what was asked."""
-    if not response.is_success:
-        return 0
-    for contact in response.contacts:
-        granted = decimal(contact.params.get("expires") or "", most=_MOST_EXPIRES)
-        if granted is not None:
-            return granted
-    return asked if response.expires is None else response.expires
+    def _granted(self, response: Response) -> int:
+        """What the registrar granted: the expires parameter of its own Contact among all that are listed (RFC 3261 section
+        10.2.4), the Expires header, or what was asked.
+        """
+        if not response.is_success:
+            return 0
+        own = [contact for contact in response.contacts if contact.uri.params.get("line") == self.id]
+        for contact in own or response.contacts:
+            granted = decimal(contact.params.get("expires") or "", most=_MOST_EXPIRES)
+            if granted is not None:
+                return granted
+        return self.number.expires if response.expires is None else response.expires
 
 
 class SipNumbers:
