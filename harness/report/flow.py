@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from harness.audio.marks import VOICES, replied
@@ -157,6 +157,7 @@ class Arrow:
         return user_of(message.request_uri) if isinstance(message, Request) else ""
 
 
+@lru_cache(maxsize=512)  # as the parsed messages; a page shows each twice
 def first_line(text: str) -> str:
     """A message's first line."""
     return next((line.strip() for line in text.splitlines() if line.strip()), "(empty)")
@@ -168,6 +169,7 @@ def user_of(uri: str) -> str:
     return found[1] if found else uri
 
 
+@lru_cache(maxsize=512)
 def sdp_summary(text: str) -> str:
     """Audio of a message's SDP in short: ``PCMU PCMA · 127.0.0.2:4000 · sendonly · SRTP``; empty without SDP.
 
@@ -373,8 +375,11 @@ _ABOUT: Mapping[str, Callable[[Arrow], bool]] = {
 
 def named_in(lines: Iterable[str], flow: Sequence[Arrow]) -> tuple[str, ...]:
     """Numbers of messages of the case's ``flow`` that the lines name, in order."""
+    named = dict.fromkeys(number for line in lines for number in _NUMBER.findall(line))
+    if not named:  # as of most findings
+        return ()
     known = {number for arrow in flow if not arrow.far_end for number in arrow.numbers}
-    return tuple(dict.fromkeys(number for line in lines for number in _NUMBER.findall(line) if number in known))
+    return tuple(number for number in named if number in known)
 
 
 def messages_of(flow: Sequence[Arrow], finding: Finding) -> tuple[str, ...]:

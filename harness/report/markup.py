@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,18 @@ def with_code(text: object) -> Markup:
 SIGNS = {"passed": "✓", "failed": "✕", "not observable": "?", "broken": "!", "not run": "–"}
 
 
-def sign(verdict: object) -> Markup:
+@cache
+def sign(verdict: Hashable) -> Markup:
     """A verdict's sign in a page, with the word for those who hear it."""
     word = str(verdict)
     return Markup('<span class="sign v-{}">{}<span class="sr">{}</span></span>').format(slug(word), SIGNS[word], word)
+
+
+@lru_cache(maxsize=64)  # the findings of a case often name the same messages
+def message_links(key: str, numbers: tuple[str, ...]) -> Markup:
+    """Links to the messages of a case in its page, which has the id ``key``."""
+    link = Markup('<a href="#{}-{}">{}</a> ')
+    return Markup("").join(link.format(key, number, number) for number in numbers)
 
 
 def slug(words: object) -> str:
@@ -92,12 +100,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters["seconds"] = lambda value: f"{value:.2f} s"
+    found.filters["milliseconds"] = lambda value: f"{value:.3f}"
     found.filters["with_code"] = with_code
     found.filters["web_link"] = web_link
     found.filters["seen_of"] = seen_of
     found.filters["s"] = lambda number: "" if number == 1 else "s"
     found.filters["slug"] = slug
-    found.globals |= {"SIGNS": SIGNS, "sign": sign}
+    found.globals |= {"SIGNS": SIGNS, "sign": sign, "message_links": message_links}
     return found
 
 
