@@ -7,17 +7,20 @@ evidence and can be made again. They are known by their exact names: any other f
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from harness.diagnosis.catalogue import people
 from harness.errors import MistakeError
-from harness.report import allure
+from harness.report import allure, html
 from harness.report.bundle import ALL, TABLE, bundle_name
 from harness.report.owners import page_of
-from harness.report.run_directory import ALLURE, CASES, CAUSES, JUNIT, REPORT, SUMMARY
+from harness.report.run_directory import ALLURE, CASES, CAUSES, JUNIT, REPORT, SUMMARY, each
 from harness.support.files import json_file, user_files, whole_file
 
 FILE = "signoff.manifest.json"
@@ -27,7 +30,7 @@ WAIVERS = "signoff.waivers.toml"
 
 _SIGN_OFF = frozenset({FILE, HTML, PDF, ATTESTATION, WAIVERS})
 _VIEWS = frozenset({REPORT, TABLE, JUNIT, SUMMARY, CAUSES, allure.CONFIG, allure.GATE, *map(page_of, people())})
-_VIEW_DIRECTORIES = frozenset({ALLURE, allure.REPORT})
+_VIEW_DIRECTORIES = frozenset({ALLURE, allure.REPORT, html.PARTS})
 _CONTROL = "control"  #: the locks of a run under way, or a link to them
 #: What a killed process left half written.
 _PARTIAL = re.compile(rf"\.(.+)\.\d+{re.escape(whole_file.PARTIAL)}")
@@ -35,14 +38,31 @@ _PARTIAL = re.compile(rf"\.(.+)\.\d+{re.escape(whole_file.PARTIAL)}")
 
 def files(run: Path) -> Iterator[Path]:
     """Every file of evidence, links not followed."""
+    for entry in _entries(run):
+        yield from _files_of(entry)
+
+
+def _entries(run: Path) -> Iterator[Path]:
+    """The entries of the run directory that are evidence; those of its cases instead of the directory that holds them."""
     bundles = _bundles(run)
-    for entry in sorted(run.iterdir()):
+    for entry in run.iterdir():
         if _is_view(entry, bundles) or (entry.name in _SIGN_OFF and entry.is_file()):
             continue
-        if entry.is_dir() and not entry.is_symlink():
-            yield from (path for path in sorted(entry.rglob("*")) if path.is_symlink() or not path.is_dir())
+        if entry.name == CASES and entry.is_dir() and not entry.is_symlink():
+            yield from entry.iterdir()
         else:
             yield entry
+
+
+def _files_of(entry: Path) -> Iterator[Path]:
+    """The file itself, or every file below a directory."""
+    if entry.is_symlink() or not entry.is_dir():
+        yield entry
+        return
+    for directory, directories, names in os.walk(entry):
+        here = Path(directory)
+        yield from (here / name for name in names)
+        yield from (here / name for name in directories if (here / name).is_symlink())
 
 
 def views(run: Path) -> list[str]:
@@ -71,7 +91,11 @@ def _bundles(run: Path) -> frozenset[str]:
 
 def measure(run: Path) -> dict[str, str]:
     """Each file of evidence with its SHA-256; of a link what it says, not where it leads."""
-    return {path.relative_to(run).as_posix(): _digest(path) for path in files(run)}
+    return dict(itertools.chain.from_iterable(each(partial(_measure, run), list(_entries(run)))))
+
+
+def _measure(run: Path, entry: Path) -> list[tuple[str, str]]:
+    return [(path.relative_to(run).as_posix(), _digest(path)) for path in _files_of(entry)]
 
 
 def write(run: Path) -> Path:
