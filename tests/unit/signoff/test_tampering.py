@@ -201,10 +201,12 @@ def test_the_views_of_a_run_are_no_added_files(tmp_path: Path, runs: ModuleType,
     run, case = made.directory, made.case_directory("HOLD").name
     signoff.make(run, key=key)
     remake(run)
-    names = ["allure-results", "allurerc.json", "causes.json", "junit.xml", "report.csv", "report-all.zip",
+    names = ["allure-results", "report.parts", "allurerc.json", "causes.json", "junit.xml", "report.csv", "report-all.zip",
              f"report-{case}.zip", "report.html", "summary.json"]  # fmt: skip
-    (run / "allure-results").mkdir()
-    for name in names[1:]:
+    for name in names[:2]:
+        (run / name).mkdir()
+        (run / name / "index.js").touch()
+    for name in names[2:]:
         (run / name).touch()
     assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
     assert manifest.views(run) == sorted(names)
