@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 
@@ -17,8 +18,13 @@ class Measurement:
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready fields."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        values = {name: getattr(self, name) for name in _names(type(self))}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+@cache
+def _names(kind: type[Measurement]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

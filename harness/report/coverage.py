@@ -100,12 +100,13 @@ CLAIMED: Mapping[str, tuple[tuple[str, ...], str]] = {
 
 def declared(case: CaseEvidence) -> tuple[str, ...]:
     """The axes of the case whose value is declared in the deployment file and was not observed."""
+    axes = case.axes
     looked: dict[str, bool] = {}  # of several findings, the one that saw least counts
     for finding in case.findings:
-        looked[finding.check] = looked.get(finding.check, True) and _saw(finding, case)
+        looked[finding.check] = looked.get(finding.check, True) and _saw(finding, axes)
     return tuple(
         axis
-        for axis in case.axes
+        for axis in axes
         if axis in CLAIMED
         and not any(looked.get(check, False) for check in CLAIMED[axis][0])
         and not _was_seen(case, axis)
@@ -118,11 +119,11 @@ def labels(case: CaseEvidence) -> dict[str, str]:
     return {axis: f"{value} (declared)" if axis in unseen else value for axis, value in case.axes.items()}
 
 
-def _saw(finding: Finding, case: CaseEvidence) -> bool:
+def _saw(finding: Finding, axes: Mapping[str, str]) -> bool:
     if finding.verdict is Verdict.NOT_OBSERVABLE or finding.strength is Strength.UNKNOWN:
         return False
     # in most rows any G.711 passes, so a pass does not prove the codec of the label
-    return finding.check != "codec" or str(finding.facts.get("codec")).lower() == case.axes.get("codec", "").lower()
+    return finding.check != "codec" or str(finding.facts.get("codec")).lower() == axes.get("codec", "").lower()
 
 
 def _was_seen(case: CaseEvidence, axis: str) -> bool:
@@ -200,13 +201,11 @@ def by_source(listed: Iterable[ProvedClaim]) -> dict[str, list[ProvedClaim]]:
 def _of_case(case: CaseEvidence) -> Iterable[tuple[str, str]]:
     """Words and source of each claim, once. Of several findings of one claim the one that is known least counts."""
     found: dict[str, str] = {}
+    ours, stand_in = case.gist.ours, case.axes.get("ai") == "stand-in"
     for finding in case.findings:
         if finding.verdict in (Verdict.FAILED, Verdict.BROKEN):
             continue  # such a case did not pass; nothing is claimed of what went wrong
-        words, source = (
-            words_of(finding),
-            source_of(finding, case.gist.ours, stand_in=case.axes.get("ai") == "stand-in"),
-        )
+        words, source = words_of(finding), source_of(finding, ours, stand_in=stand_in)
         known = found.get(words)
         if known is None or _SOURCES.index(source) > _SOURCES.index(known):
             found[words] = source

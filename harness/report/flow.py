@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any, Literal
 
 from harness.audio.marks import VOICES, replied
@@ -382,14 +382,21 @@ def named_in(lines: Iterable[str], flow: Sequence[Arrow]) -> tuple[str, ...]:
     return tuple(number for number in named if number in known)
 
 
-def messages_of(flow: Sequence[Arrow], finding: Finding) -> tuple[str, ...]:
-    """Numbers of messages of the case's ``flow`` (:func:`arrows`), in order; empty where none is about it."""
-    if named := named_in(finding.evidence, flow):
-        return named
-    about = next((test for check, test in _ABOUT.items() if finding.check.startswith(check)), None)
-    if about is None:
+def messages_of(flow: Sequence[Arrow], findings: Iterable[Finding]) -> list[tuple[Finding, tuple[str, ...]]]:
+    """Each finding with numbers of messages of the case's ``flow`` (:func:`arrows`), in order; empty where none is about it."""
+
+    @cache  # several findings look at the same messages
+    def looked_at(test: Callable[[Arrow], bool]) -> list[Arrow]:
+        return [arrow for arrow in flow if not arrow.far_end and test(arrow)]
+
+    return [(finding, named_in(finding.evidence, flow) or _about(finding, looked_at)) for finding in findings]
+
+
+def _about(finding: Finding, looked_at: Callable[[Callable[[Arrow], bool]], list[Arrow]]) -> tuple[str, ...]:
+    test = next((test for check, test in _ABOUT.items() if finding.check.startswith(check)), None)
+    if test is None:
         return ()
-    found = [arrow for arrow in flow if not arrow.far_end and about(arrow)]
+    found = looked_at(test)
     words = set(re.findall(r"[\w.-]+", finding.subject))
     # of the legs or phones that the subject names; all of them when it names none (``the call``)
     named_ones = [arrow for arrow in found if arrow.leg in words or arrow.phone in words]

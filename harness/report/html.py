@@ -382,8 +382,8 @@ class CasePage:
             shown_in=named_in(shown_by, self.flow),
             besides=[cause_of(cause) for cause in case.causes_besides],
             possible=[cause_of(cause) for cause in case.diagnosis[1:] if cause not in case.causes_besides],
-            failed=[(finding, messages_of(self.flow, finding)) for finding in failed],
-            findings=[(finding, messages_of(self.flow, finding)) for finding in case.findings],
+            failed=messages_of(self.flow, failed),
+            findings=messages_of(self.flow, case.findings),
             commands={"Explain": explain_command(run, case), "Run it again": verify_command(self.command, case)},
             call=table_of(self.legs),
             response_times=self.response_times,
@@ -521,6 +521,10 @@ def write_part(parts: Path, name: str, deflated: str) -> None:
     whole_file.write(parts / f"{name}.js", f"part({json.dumps(name)}, {json.dumps(deflated)});\n")
 
 
+#: Of zlib's: 6 takes half as long again and saves 6 %.
+_LEVEL = 4
+
+
 def packed(text: str) -> str:
     """The text deflated, in base64."""
-    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 6)).decode("ascii")
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), _LEVEL)).decode("ascii")

@@ -282,7 +282,8 @@ def _united(spans: Iterable[_Span]) -> list[_Span]:
 
 def _digits_of(text: str) -> str:
     digits = "".join(one[1] or one[2] for one in _ONE_DIGIT.finditer(text) if one.lastindex) if "%" in text else text
-    return "".join(str(unicodedata.digit(digit)) for digit in filter(str.isdecimal, digits))  # of any script
+    digits = "".join(filter(str.isdecimal, digits))
+    return digits if digits.isascii() else "".join(str(unicodedata.digit(digit)) for digit in digits)  # of any script
 
 
 def _is_id(key: str) -> bool:
