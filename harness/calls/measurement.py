@@ -6,9 +6,7 @@ names each check's class, so ``events.jsonl`` stores only the fields. A field th
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 
@@ -18,13 +16,8 @@ class Measurement:
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready fields."""
-        values = {name: getattr(self, name) for name in _names(type(self))}
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
-@cache
-def _names(kind: type[Measurement]) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,7 +101,9 @@ def environment() -> Environment:
     )
     found.filters["seconds"] = lambda value: f"{value:.2f} s"
     found.filters["milliseconds"] = lambda value: f"{value:.3f}"
-    found.filters["printable"] = printable  # of a page that has messages, which are faster to clean before than in the page
+    found.filters["printable"] = (
+        printable  # of a page that has messages, which are faster to clean before than in the page
+    )
     found.filters["with_code"] = with_code
     found.filters["web_link"] = web_link
     found.filters["seen_of"] = seen_of
