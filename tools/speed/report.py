@@ -170,6 +170,7 @@ def open_page(page_file: Path) -> dict[str, float]:
 
 def main() -> int:
     """Measure, print, write, judge."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process would compile everything anew
     if sys.argv[1] == "--write":  # a process of its own, so that its peak of memory is that of the reports
         print(json.dumps(write_reports(Path(sys.argv[2]))))
         return 0
