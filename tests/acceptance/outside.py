@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -35,7 +35,7 @@ class Outside:
 
     directory: Path
     control: httpx.Client  #: the world's control API
-    tenants: list[Deployment]
+    tenants: Sequence[Deployment]
     python: str  #: what runs are forked by, see ``tests.forked``
     secrets: dict[str, str] = field(default_factory=dict)
 

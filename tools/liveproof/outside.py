@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ FILE = Path(__file__).with_name("world.toml")
 class Outside:
     """Tenants that are as asked for; each world of a batch has one for itself."""
 
-    def __init__(self, control: httpx.Client, tenants: list[Deployment], directory: Path) -> None:
+    def __init__(self, control: httpx.Client, tenants: Sequence[Deployment], directory: Path) -> None:
         self._control = control
         self._tenants = tenants
         self._directory = directory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -37,7 +37,7 @@ def worlds(tmp_path: Path) -> Iterator[Worlds]:
     worlds.stop()
 
 
-def started(worlds: Worlds, fork_server: ForkServer) -> list[Deployment]:
+def started(worlds: Worlds, fork_server: ForkServer) -> Sequence[Deployment]:
     deployment = load(FILE)
     return worlds.start([(FILE, deployment)], tenants=2, timings="quick", faults=(), fork_server=fork_server.path)[
         deployment.name

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +41,7 @@ class RunningWorld:
 
     process: subprocess.Popen[str]
     directory: Path
-    deployments: list[Deployment]
+    deployments: Sequence[Deployment]
     control: str
     client: httpx.Client  #: for the control API and campaigns; each made anew would read all the certificates there are
 
