@@ -98,7 +98,7 @@ class Replicas(Sequence[Deployment]):
             self._checked[number] = Deployment.model_validate({**self.plain[0], **self.plain[number]})
         return self._checked[number]
 
-    def at(self, site: str | None) -> Replicas:
+    def at(self, site: str) -> Replicas:
         """The same at that site."""
         first, *others = self.plain
         return Replicas([{**first, "site": site}, *others])

@@ -188,7 +188,8 @@ def preflight_allows(run: Run, worlds: Worlds, mode: str, *, stderr: bool = Fals
     """
     preflight = _load_preflight()
     reports = []
-    for name, (replica, *_) in run.replicas.items():
+    for name, replicas in run.replicas.items():
+        replica = replicas[0]
         report = preflight.run(replica, [case for case in run.cases if case.deployment == name])
         if is_masked(replica):  # as the evidence of its cases: a terminal's lines are kept by CI as files are
             report = dataclasses.replace(mask_fields(report), deployment=shown_name(replica.name))
