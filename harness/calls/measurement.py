@@ -6,6 +6,7 @@ names each check's class, so ``events.jsonl`` stores only the fields. A field th
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ class Measurement:
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready fields."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 

@@ -101,9 +101,8 @@ def environment() -> Environment:
     )
     found.filters["seconds"] = lambda value: f"{value:.2f} s"
     found.filters["milliseconds"] = lambda value: f"{value:.3f}"
-    found.filters["printable"] = (
-        printable  # of a page that has messages, which are faster to clean before than in the page
-    )
+    # `render` cleans the whole page character by character if one message in it needs it; so messages are cleaned first
+    found.filters["printable"] = printable
     found.filters["with_code"] = with_code
     found.filters["web_link"] = web_link
     found.filters["seen_of"] = seen_of

@@ -187,11 +187,13 @@ class Look:
     def _be_understood(self, ended: float) -> None:
         """An AI transcribes what was said once the speaker has paused: a caller who hangs up before is not heard."""
         words = self._talk.words
-        self._context.pause(max(0.0, ended - time.monotonic()))  # it is still being said
+        self._context.pause(max(0.0, ended - time.monotonic()))  # the caller is still speaking
         if words.come == "after" and self._in_pause:
-            self._caller.let_answer(ended, QUIET_S)  # one that answers has taken its turn
+            self._caller.let_answer(ended, QUIET_S)  # an AI that answers needs no more silence
             return
-        until = ended + {"during": RECOGNISED_WITHIN_S, "after": QUIET_S, "none": 0.0}[words.come]
+        if words.come == "none":
+            return
+        until = ended + (RECOGNISED_WITHIN_S if words.come == "during" else QUIET_S)
         with self._context.evidence.step(f"{self._caller.label} gives the far end time to answer"):
             while (left := until - time.monotonic()) > 0:
                 if words.come == "during" and words.has_greeting(self._wanted):

@@ -66,7 +66,7 @@ class WorkerForkServer:
         with lasting():  # no garbage collection writes to shared pages
             for module in _NEEDED:
                 import_module(module)
-            list(integrations.loadable())
+            list(integrations.loadable())  # collection needs the rows of every integration
         self._path = path
         with listening_at(path) as listening:
             lifeline, self._lifeline = os.pipe()

@@ -211,7 +211,7 @@ class SipNumbers:
         self._agents = agents
         self._trunks = trunks
         self._expires = context.timings.register_expires_s
-        # nobody waits for the trunks' own to be refreshed: as long as in reality, whatever the timings of the run
+        # trunk registrations have the documented lifetime in quick runs, too: no case waits for their refresh
         self._trunks_expire = context.deployment.timings.register_expires_s
         self._audit = context.audit
         self._registrations: dict[str, Registration] = {}  # of each digest trunk by its name, others by their id
